@@ -1,0 +1,51 @@
+/**
+ * Everything that goes wrong on purpose. A room throws a Problem; `http/` turns it into a reply and
+ * `cli/` into a message and an exit code. `detail` is public by definition; private facts go in `cause`.
+ */
+type Row = { readonly status: number; readonly code: string; readonly retryable: boolean };
+
+/** The one table of errors: kind -> HTTP status, the `code` that clients read, and whether trying again helps. */
+export const problemTable = Object.freeze({
+  invalid_request: { status: 400, code: 'invalid_request', retryable: false },
+  invalid_grant: { status: 400, code: 'invalid_grant', retryable: false },
+  invalid_api_key: { status: 401, code: 'invalid_api_key', retryable: false },
+  missing_scope: { status: 403, code: 'missing_scope', retryable: false },
+  not_found: { status: 404, code: 'not_found', retryable: false },
+  method_not_allowed: { status: 405, code: 'method_not_allowed', retryable: false },
+  request_timeout: { status: 408, code: 'request_timeout', retryable: true },
+  conflict: { status: 409, code: 'conflict', retryable: false },
+  server_gone: { status: 410, code: 'server_gone', retryable: false },
+  body_too_large: { status: 413, code: 'body_too_large', retryable: false },
+  unsupported_media_type: { status: 415, code: 'unsupported_media_type', retryable: false },
+  rate_limited: { status: 429, code: 'rate_limited', retryable: true },
+  internal: { status: 500, code: 'internal_error', retryable: false },
+  upstream_error: { status: 502, code: 'upstream_error', retryable: true },
+  unavailable: { status: 503, code: 'unavailable', retryable: true },
+  /** The operator's machine or setting is at fault: shown by the CLI at start, never sent to a client. */
+  setup: { status: 500, code: 'setup', retryable: false },
+} satisfies Record<string, Row>);
+
+export type ProblemKind = keyof typeof problemTable;
+
+export type ProblemOptions = {
+  readonly cause?: unknown;
+  /** Milliseconds after which the caller may try again; becomes `Retry-After` in whole seconds. */
+  readonly retryAfterMs?: number;
+};
+
+export class Problem extends Error {
+  readonly kind: ProblemKind;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: ProblemKind, detail: string, options: ProblemOptions = {}) {
+    super(detail, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'Problem';
+    this.kind = kind;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** The public text. */
+  get detail(): string {
+    return this.message;
+  }
+}
