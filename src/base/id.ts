@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /** Prefixes of the ids that leave the process, so that one glance tells what an id names. */
-export type IdPrefix = 'key' | 'dev' | 'req' | 'ql' | 'inv' | 'usr' | 'sess' | 'tok' | 'job' | 'aud';
+export type IdPrefix = 'key' | 'dev' | 'req' | 'ql' | 'inv' | 'ntc' | 'own';
 
 /** A new id: the prefix and 128 random bits in hex, e.g. `key_5f0c…`. */
 export function newId(prefix: IdPrefix): string {

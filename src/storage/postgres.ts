@@ -1,0 +1,60 @@
+import { PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Secret } from '../base/secret.ts';
+import { type NoticeRow, noticeChannel } from './notices.ts';
+
+/** Enough for a busy replica; PostgreSQL's own default allows 100 connections in all. */
+const poolSize = 10;
+const connectTimeoutMs = 5_000;
+const int8 = 20;
+const numeric = 1700;
+
+export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly dialect: PostgresDialect } {
+  const pool = new pg.Pool({
+    connectionString: url.reveal(),
+    max: poolSize,
+    connectionTimeoutMillis: connectTimeoutMs,
+    application_name: 'mcprank',
+    types: { getTypeParser: parserFor },
+  });
+  // A connection that dies while idle is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => undefined);
+  return { pool, dialect: new PostgresDialect({ pool }) };
+}
+
+/** Our integers (milliseconds, counts) stay below 2^53, so int8 may be a number (pg gives text by default). */
+function parserFor(oid: number, format?: 'text' | 'binary') {
+  if (oid === int8 || oid === numeric) return Number;
+  return pg.types.getTypeParser(oid, format as 'text');
+}
+
+/** Listens on a connection of its own and reconnects when it is lost; the poll covers the time between. */
+export function listen(pool: pg.Pool, onNotice: (row: NoticeRow) => void): () => Promise<void> {
+  let closed = false;
+  let client: pg.PoolClient | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  const connect = async () => {
+    try {
+      client = await pool.connect();
+      client.on('notification', (message) => {
+        if (message.payload !== undefined) onNotice(JSON.parse(message.payload) as NoticeRow);
+      });
+      client.on('error', () => again());
+      await client.query(`LISTEN ${noticeChannel}`);
+    } catch {
+      again();
+    }
+  };
+  const again = () => {
+    client?.release(true);
+    client = undefined;
+    if (!closed) retry = setTimeout(connect, 1_000).unref();
+  };
+  const started = connect();
+  return async () => {
+    closed = true;
+    clearTimeout(retry);
+    await started;
+    client?.release(true);
+  };
+}

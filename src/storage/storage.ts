@@ -1,0 +1,150 @@
+/**
+ * The store: one database handle, SQLite or PostgreSQL, chosen by whether there is a DATABASE_URL.
+ *
+ * Promises: a write that returned is on disk; a schema is brought up to date before anything is read, and a
+ * newer one is refused; a change and the notice of it are one transaction, heard by every process within a
+ * second. Every room's SQL stands in its own `*-store.ts` and runs on both databases.
+ * When the database is locked, full, read-only, damaged or away, the caller gets the Problem `unavailable`
+ * with the reason in words, and nothing was written.
+ */
+import { join } from 'node:path';
+import { Kysely, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import type { Secret } from '../base/secret.ts';
+import { storageProblem, withProblems } from './faults.ts';
+import { migrations } from './migrations.ts';
+import { createNotices, type NoticeTables, type Topic } from './notices.ts';
+import { listen, openPostgres } from './postgres.ts';
+import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
+
+export { isDuplicate } from './faults.ts';
+
+export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
+
+export type Storage = {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** The handle, typed with the tables of the asking room. */
+  tables<T>(): Kysely<T>;
+  /** One transaction; the notices that `act` publishes are heard after the commit. */
+  write<T, R>(
+    act: (trx: Transaction<T>, notify: (topic: Topic, payload: string) => Promise<void>) => Promise<R>,
+  ): Promise<R>;
+  /** Calls back for each notice of a topic, from whichever process it came. */
+  subscribe(topic: Topic, hear: (payload: string) => void): void;
+  /** Throws the store's Problem when it does not answer. */
+  ping(): Promise<void>;
+  /** Copies the whole store to a file while in use; SQLite only. */
+  backup(file: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+type Engine = {
+  readonly dialect: Storage['dialect'];
+  readonly db: Kysely<NoticeTables>;
+  backup(file: string): Promise<void>;
+  listen?(hear: Parameters<typeof listen>[1]): () => Promise<void>;
+};
+
+export async function openStorage(
+  config: StorageConfig,
+  clock: Clock,
+  onError: (error: unknown) => void = () => undefined,
+): Promise<Storage> {
+  const engine =
+    config.databaseUrl === null ? sqliteEngine(config.dataDir) : postgresEngine(config.databaseUrl);
+  const { db, dialect } = engine;
+  try {
+    await migrate(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  const notices = createNotices(db, clock, dialect, onError);
+  await notices.start();
+  const unlisten = engine.listen?.(notices.hear);
+
+  return {
+    dialect,
+    tables: <T>() => db as unknown as Kysely<T>,
+    async write<T, R>(
+      act: (trx: Transaction<T>, notify: (topic: Topic, payload: string) => Promise<void>) => Promise<R>,
+    ) {
+      let noticed = false;
+      const result = await db.transaction().execute((trx) =>
+        act(trx as unknown as Transaction<T>, (topic, payload) => {
+          noticed = true;
+          return notices.publish(trx, topic, payload);
+        }),
+      );
+      // PostgreSQL delivers the notice itself; here the poll is brought forward so that this process hears at once.
+      if (noticed) await notices.poll();
+      return result;
+    },
+    subscribe: notices.subscribe,
+    async ping() {
+      await db.selectFrom('notices').select('id').limit(1).execute();
+    },
+    backup: engine.backup,
+    async close() {
+      notices.stop();
+      await unlisten?.();
+      await db.destroy();
+    },
+  };
+}
+
+function sqliteEngine(dataDir: string): Engine {
+  try {
+    const handle = openSqlite(join(dataDir, 'mcprank.db'));
+    return {
+      dialect: 'sqlite',
+      db: new Kysely<NoticeTables>({ dialect: withProblems(new NodeSqliteDialect(handle)) }),
+      backup: (file) => backupSqlite(handle, file),
+    };
+  } catch (error) {
+    throw storageProblem(error);
+  }
+}
+
+function postgresEngine(url: Secret): Engine {
+  const { pool, dialect } = openPostgres(url);
+  return {
+    dialect: 'postgres',
+    db: new Kysely<NoticeTables>({ dialect: withProblems(dialect) }),
+    listen: (hear) => listen(pool, hear),
+    backup: async () => {
+      throw new Problem(
+        'setup',
+        'mcprank backup copies the embedded store only: use pg_dump for the database behind DATABASE_URL',
+      );
+    },
+  };
+}
+
+async function migrate(db: Kysely<NoticeTables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const known = new Set(Object.keys(migrations));
+  const applied = await appliedMigrations(db);
+  const newer = applied.filter((name) => !known.has(name));
+  if (newer.length > 0) {
+    throw new Problem(
+      'setup',
+      `The store was written by a newer release (schema ${newer.at(-1)}): upgrade mcprank, or restore a backup made with this release`,
+    );
+  }
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+async function appliedMigrations(db: Kysely<NoticeTables>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  const rows = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)
+    .selectFrom('kysely_migration')
+    .select('name')
+    .orderBy('name')
+    .execute();
+  return rows.map((row) => row.name);
+}
