@@ -1,0 +1,278 @@
+/**
+ * What the operator can set. `parseConfig` is pure: environment in, frozen configuration or *all* faults out,
+ * each with the variable's name, what was expected and an example. Nobody else reads the environment.
+ */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Problem } from './base/problem.ts';
+import { Secret } from './base/secret.ts';
+
+export type Config = {
+  readonly host: string;
+  readonly port: number;
+  /** null: http://HOST:PORT as bound. */
+  readonly publicUrl: string | null;
+  readonly dataDir: string;
+  readonly databaseUrl: Secret | null;
+  readonly redisUrl: Secret | null;
+  readonly adminKey: Secret | null;
+  /** Requests a minute by tier. */
+  readonly tiers: ReadonlyMap<string, number>;
+  readonly allowUpstreams: readonly string[];
+  readonly registryUrl: string;
+  readonly sync: boolean;
+  readonly starter: boolean;
+  readonly embeddings: 'builtin';
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+};
+
+type Setting = {
+  readonly field: keyof Config;
+  readonly meaning: string;
+  readonly fallback: string | null;
+  readonly expected: string;
+  readonly example: string;
+  readonly secret?: true;
+  /** The value, or undefined when the text is not what was expected. */
+  readonly parse: (text: string) => Config[keyof Config] | undefined;
+};
+
+const onOff = (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined);
+const oneOf =
+  <T extends string>(...values: T[]) =>
+  (text: string) =>
+    values.find((value) => value === text);
+const keyPattern = /^sk_mcp_rank_[0-9a-f]{32}$/;
+
+/** The one table of settings; docs/configuration.md shows the same rows (a test compares them). */
+export const settings: Readonly<Record<string, Setting>> = {
+  MCPRANK_HOST: {
+    field: 'host',
+    meaning: 'address to listen on',
+    fallback: '127.0.0.1',
+    expected: 'a host name or address',
+    example: '0.0.0.0',
+    parse: (text) => (/^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined),
+  },
+  MCPRANK_PORT: {
+    field: 'port',
+    meaning: 'port to listen on; 0 picks a free one and prints it',
+    fallback: '8787',
+    expected: 'a whole number from 0 to 65535',
+    example: '8787',
+    parse: parsePort,
+  },
+  MCPRANK_PUBLIC_URL: {
+    field: 'publicUrl',
+    meaning: 'the URL others reach the service by',
+    fallback: null,
+    expected: 'an http(s) URL without query',
+    example: 'https://rank.example.com',
+    parse: parseUrl,
+  },
+  MCPRANK_DATA_DIR: {
+    field: 'dataDir',
+    meaning: 'folder of the embedded store and generated keys',
+    fallback: './.mcprank',
+    expected: 'a folder path',
+    example: '/var/lib/mcprank',
+    parse: (text) => resolve(text),
+  },
+  DATABASE_URL: {
+    field: 'databaseUrl',
+    meaning: 'PostgreSQL instead of the embedded store',
+    fallback: null,
+    expected: 'a postgres:// URL',
+    example: 'postgres://mcprank:PASSWORD@db:5432/mcprank',
+    secret: true,
+    parse: secretUrl(/^postgres(ql)?:$/),
+  },
+  REDIS_URL: {
+    field: 'redisUrl',
+    meaning: 'Redis or Valkey for shared limits',
+    fallback: null,
+    expected: 'a redis:// URL',
+    example: 'redis://cache:6379',
+    secret: true,
+    parse: secretUrl(/^rediss?:$/),
+  },
+  MCPRANK_ADMIN_KEY: {
+    field: 'adminKey',
+    meaning: 'the first API key, with all scopes; generated and printed once when absent',
+    fallback: null,
+    expected: 'sk_mcp_rank_ and 32 lower-case hex digits',
+    example: 'sk_mcp_rank_ and the output of: openssl rand -hex 16',
+    secret: true,
+    parse: (text) => (keyPattern.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_TIERS: {
+    field: 'tiers',
+    meaning: 'requests a minute by tier',
+    fallback: 'free=100,pro=1000,enterprise=100000',
+    expected: 'name=number pairs with commas, free and enterprise among them',
+    example: 'free=100,pro=1000,enterprise=100000',
+    parse: parseTiers,
+  },
+  MCPRANK_ALLOW_UPSTREAMS: {
+    field: 'allowUpstreams',
+    meaning: 'hosts, host:port or CIDR that may be private and may be reached over http',
+    fallback: '',
+    expected: 'hosts, host:port or CIDR with commas',
+    example: 'localhost,10.0.0.0/8,mcp.internal:8080',
+    parse: parseAllow,
+  },
+  MCPRANK_REGISTRY_URL: {
+    field: 'registryUrl',
+    meaning: 'the registry to sync from',
+    fallback: 'https://registry.modelcontextprotocol.io',
+    expected: 'an http(s) URL without query',
+    example: 'https://registry.modelcontextprotocol.io',
+    parse: parseUrl,
+  },
+  MCPRANK_SYNC: {
+    field: 'sync',
+    meaning: 'sync from the registry',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
+  MCPRANK_STARTER: {
+    field: 'starter',
+    meaning: 'load the starter catalogue into an empty store',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
+  MCPRANK_EMBEDDINGS: {
+    field: 'embeddings',
+    meaning: 'where vectors come from',
+    fallback: 'builtin',
+    expected: 'builtin (other providers come with a later release)',
+    example: 'builtin',
+    parse: oneOf('builtin'),
+  },
+  MCPRANK_LOG: {
+    field: 'logLevel',
+    meaning: 'least level of log lines; debug has a line for every request',
+    fallback: 'info',
+    expected: 'debug, info, warn, error or silent',
+    example: 'debug',
+    parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+};
+
+/** Settings of parts that later releases bring; setting them is no fault. */
+const laterSettings = [
+  'MCPRANK_VAULT_KEYS',
+  'MCPRANK_SIGNING_KEYS',
+  'MCPRANK_PROVIDERS',
+  'GOOGLE_CLIENT_ID',
+  'GOOGLE_CLIENT_SECRET',
+];
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export function parseConfig(
+  env: Env,
+  readSecret: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): Config {
+  const faults: string[] = [];
+  const values: Partial<Record<keyof Config, Config[keyof Config]>> = {};
+  for (const [name, setting] of Object.entries(settings)) {
+    const text = settingText(env, name, setting, readSecret, faults);
+    const value = text === null ? null : setting.parse(text);
+    if (value === undefined)
+      faults.push(`${name}: expected ${setting.expected}, for example ${setting.example}`);
+    else values[setting.field] = value;
+  }
+  if (faults.length > 0)
+    throw new Problem(
+      'setup',
+      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
+  return Object.freeze(values as Config);
+}
+
+/** Variables that look like ours and are not: most often a typing error. */
+export function unknownSettings(env: Env): string[] {
+  const known = new Set(
+    [...Object.keys(settings), ...laterSettings].flatMap((name) => [name, `${name}_FILE`]),
+  );
+  return Object.keys(env).filter((name) => name.startsWith('MCPRANK_') && !known.has(name));
+}
+
+/** The configuration as text by variable name, secrets masked. */
+export function describeConfig(config: Config): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, { field }]) => {
+      const value = config[field];
+      if (value === null) return [name, '(unset)'];
+      if (value instanceof Map) return [name, [...value].map(([tier, rate]) => `${tier}=${rate}`).join(',')];
+      return [name, typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)];
+    }),
+  );
+}
+
+function settingText(
+  env: Env,
+  name: string,
+  setting: Setting,
+  readSecret: (path: string) => string,
+  faults: string[],
+): string | null {
+  const direct = env[name];
+  const file = setting.secret ? env[`${name}_FILE`] : undefined;
+  if (direct !== undefined && direct !== '' && file !== undefined) {
+    faults.push(`${name}: set it or ${name}_FILE, not both`);
+    return setting.fallback;
+  }
+  if (file === undefined) return direct === undefined || direct === '' ? setting.fallback : direct.trim();
+  try {
+    return readSecret(file).trim();
+  } catch (cause) {
+    faults.push(`${name}_FILE: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'error'})`);
+    return setting.fallback;
+  }
+}
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+function parseUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  const fits =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '';
+  return fits ? url.href.replace(/\/+$/, '') : undefined;
+}
+
+function secretUrl(protocol: RegExp) {
+  return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
+}
+
+function parseTiers(text: string): ReadonlyMap<string, number> | undefined {
+  const tiers = new Map<string, number>();
+  for (const pair of text.split(',')) {
+    const [, name, rate] = /^\s*([a-z][a-z0-9_-]{0,31})=([1-9]\d{0,8})\s*$/.exec(pair) ?? [];
+    if (name === undefined) return undefined;
+    tiers.set(name, Number(rate));
+  }
+  return tiers.has('free') && tiers.has('enterprise') ? tiers : undefined;
+}
+
+function parseAllow(text: string): readonly string[] | undefined {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim().toLowerCase())
+    .filter((entry) => entry !== '');
+  const fits = entries.every((entry) =>
+    /^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$|^[0-9a-f:.]+\/\d{1,3}$/.test(entry),
+  );
+  return fits ? entries : undefined;
+}

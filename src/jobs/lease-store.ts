@@ -1,0 +1,55 @@
+import type { Clock } from '../base/clock.ts';
+import type { Storage } from '../storage/storage.ts';
+
+type JobTables = { jobs: { name: string; holder: string | null; lease_until: number; next_run_at: number } };
+
+/** Leases on job names; every step is one statement, so two processes cannot both succeed. */
+export function createLeases(storage: Storage, clock: Clock) {
+  const db = storage.tables<JobTables>();
+  return {
+    /** True when the job is due, nobody holds it, and it is ours now. */
+    async take(name: string, holder: string, forMs: number): Promise<boolean> {
+      const now = clock.now();
+      const due = await db
+        .selectFrom('jobs')
+        .select(['lease_until', 'next_run_at'])
+        .where('name', '=', name)
+        .executeTakeFirst();
+      if (due !== undefined && (due.next_run_at > now || due.lease_until > now)) return false;
+      if (due === undefined) {
+        await db
+          .insertInto('jobs')
+          .values({ name, holder: null, lease_until: 0, next_run_at: 0 })
+          .onConflict((c) => c.column('name').doNothing())
+          .execute();
+      }
+      const taken = await db
+        .updateTable('jobs')
+        .set({ holder, lease_until: now + forMs })
+        .where('name', '=', name)
+        .where('lease_until', '<=', now)
+        .where('next_run_at', '<=', now)
+        .executeTakeFirst();
+      return taken.numUpdatedRows > 0n;
+    },
+
+    async renew(name: string, holder: string, forMs: number): Promise<boolean> {
+      const renewed = await db
+        .updateTable('jobs')
+        .set({ lease_until: clock.now() + forMs })
+        .where('name', '=', name)
+        .where('holder', '=', holder)
+        .executeTakeFirst();
+      return renewed.numUpdatedRows > 0n;
+    },
+
+    async release(name: string, holder: string, nextInMs: number): Promise<void> {
+      await db
+        .updateTable('jobs')
+        .set({ holder: null, lease_until: 0, next_run_at: clock.now() + nextInMs })
+        .where('name', '=', name)
+        .where('holder', '=', holder)
+        .execute();
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * What the process tells its operator: structured log lines (JSON, one a line) and Prometheus metrics.
+ *
+ * Promises: no key, token or password reaches a line or a label (fields are redacted by name, and whatever
+ * still looks like a secret by value); writing never blocks a request and never throws.
+ */
+import pino from 'pino';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { redactText } from './redact.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogFields = Readonly<Record<string, unknown>>;
+export type Log = Readonly<Record<Exclude<LogLevel, 'silent'>, (event: string, fields?: LogFields) => void>>;
+
+export type Telemetry = {
+  readonly log: Log;
+  counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
+  gauge(name: string, help: string, read: () => number): void;
+  /** A histogram of seconds. */
+  histogram<L extends string>(name: string, help: string, labels?: readonly L[]): Histogram<L>;
+  /** The text of /metrics. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  flush(): void;
+};
+
+/** From half a millisecond (a cached search) to ten seconds (a slow upstream). */
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const secretFields = ['key', 'token', 'authorization', 'password', 'secret', 'cookie'];
+
+export function createTelemetry(options: { level: LogLevel; write?: (line: string) => void }): Telemetry {
+  const destination =
+    options.write === undefined ? pino.destination({ dest: 2, sync: true }) : { write: options.write };
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
+      serializers: { error: describeError },
+      hooks: { streamWrite: redactText },
+    },
+    destination,
+  );
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  return {
+    log: {
+      debug: (event, fields) => logger.debug(fields ?? {}, event),
+      info: (event, fields) => logger.info(fields ?? {}, event),
+      warn: (event, fields) => logger.warn(fields ?? {}, event),
+      error: (event, fields) => logger.error(fields ?? {}, event),
+    },
+    counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>
+      new Counter<L>({ name: `mcprank_${name}`, help, labelNames: [...labels], registers: [registry] }),
+    gauge: (name, help, read) => {
+      new Gauge({
+        name: `mcprank_${name}`,
+        help,
+        registers: [registry],
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+    histogram: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>
+      new Histogram<L>({
+        name: `mcprank_${name}`,
+        help,
+        labelNames: [...labels],
+        buckets: secondsBuckets,
+        registers: [registry],
+      }),
+    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    flush: () => logger.flush(),
+  };
+}
+
+/** A library's error may carry whole requests in its fields (axios, gaxios do): only these are told (threats M3). */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as { code?: unknown };
+  const cause = error.cause === undefined ? undefined : describeError(error.cause);
+  return { name: error.name, message: error.message, code, stack: error.stack, cause };
+}
