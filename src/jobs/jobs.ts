@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { newId } from '../base/id.ts';
+import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createLeases } from './lease-store.ts';
 
@@ -57,6 +58,7 @@ export function createJobs(deps: {
       nextInMs = outcome?.nextInMs ?? job.everyMs;
     } catch (error) {
       if (!stopping.signal.aborted) onError(job.name, error);
+      if (error instanceof Problem) nextInMs = error.retryAfterMs ?? nextInMs;
     } finally {
       clearInterval(heartbeat);
       // A stopped run was cut short: whoever is next may start at once.

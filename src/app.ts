@@ -1,0 +1,230 @@
+/**
+ * The assembly: configuration -> rooms -> http. The only file that knows everybody; read it as a table of contents.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Access, createAccess } from './access/access.ts';
+import { type Clock, systemClock } from './base/clock.ts';
+import { newId } from './base/id.ts';
+import { Problem } from './base/problem.ts';
+import { type Catalog, createCatalog } from './catalog/catalog.ts';
+import type { Config } from './config.ts';
+import { createHttp, type HttpLimits, type Route } from './http/http.ts';
+import { openApiRoute } from './http/openapi.ts';
+import { adminRoutes } from './http/routes/admin.ts';
+import { invocationRoutes } from './http/routes/invocations.ts';
+import { operationRoutes } from './http/routes/operations.ts';
+import { searchRoutes } from './http/routes/search.ts';
+import { serverRoutes } from './http/routes/servers.ts';
+import { createJobs, type Job } from './jobs/jobs.ts';
+import { createOutbound, type Outbound } from './outbound/outbound.ts';
+import { loadEmbedder } from './search/embedder.ts';
+import { createQueryLog, type QueryLog } from './search/query-log.ts';
+import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
+import { openStorage, type Storage } from './storage/storage.ts';
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
+
+/** Everything below `http/`: what the commands work with too. */
+export type Rooms = {
+  readonly telemetry: Telemetry;
+  readonly storage: Storage;
+  readonly outbound: Outbound;
+  readonly access: Access;
+  readonly catalog: Catalog;
+  readonly search: Search;
+  readonly queryLog: QueryLog;
+  close(): Promise<void>;
+};
+
+export type App = {
+  readonly url: string;
+  readonly routes: readonly Route[];
+  readonly rooms: Rooms;
+  /** The admin key made on this very first start, to be shown once; null ever after. */
+  readonly firstKey: string | null;
+  /** Requests in flight finish, queues are flushed, the store is closed. */
+  close(): Promise<void>;
+};
+
+export type AppOptions = {
+  readonly clock?: Clock;
+  readonly telemetry?: Telemetry;
+  readonly limits?: HttpLimits;
+};
+
+export const version: string = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
+const dayMs = 86_400_000;
+const queryLogKeptMs = 90 * dayMs;
+const popularityEveryMs = 30_000;
+const keyUseEveryMs = 10_000;
+
+export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
+  const clock = options.clock ?? systemClock;
+  const telemetry = options.telemetry ?? createTelemetry({ level: config.logLevel });
+  const failed = (what: string) => (error: unknown) => telemetry.log.error(what, { error });
+
+  const storage = await openStorage(config, clock, failed('change notices cannot be read'));
+  try {
+    const access = createAccess({ storage, clock, config });
+    const outbound = createOutbound(config);
+    const catalog = createCatalog({
+      storage,
+      outbound,
+      clock,
+      config: { registryUrl: config.registryUrl, starterFile },
+      log: telemetry.log,
+    });
+    const queryLog = createQueryLog({ storage, onError: failed('query log entries were lost') });
+    const search = createSearch({
+      changesSince: catalog.changesSince,
+      embedder: loadEmbedder(),
+      clock,
+      newQueryLogId: () => newId('ql'),
+      recordQuery: queryLog.record,
+      config: defaultSearchConfig,
+      onError: failed('the search index could not be rebuilt'),
+    });
+    catalog.onChange(search.refresh);
+    return {
+      telemetry,
+      storage,
+      outbound,
+      access,
+      catalog,
+      search,
+      queryLog,
+      async close() {
+        await search.close();
+        await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
+        await outbound.close();
+        await storage.close();
+        telemetry.flush();
+      },
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const clock = options.clock ?? systemClock;
+  const rooms = await openRooms(config, options);
+  const { access, catalog, search, storage, telemetry } = rooms;
+  try {
+    const firstKey = await access.ensureAdminKey(config.adminKey);
+    if (config.starter) await catalog.loadStarter();
+    const publicRoutes = [
+      ...searchRoutes(search),
+      ...invocationRoutes(catalog),
+      ...serverRoutes(catalog),
+      ...adminRoutes(access, catalog),
+      ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
+    ];
+    const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
+    const http = createHttp({
+      routes,
+      access,
+      clock,
+      telemetry,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    });
+
+    measure(rooms);
+    const loaded = search.start().then(() => updatePopularity(rooms));
+    const url = await http.listen(config.host, config.port);
+    loaded.catch((error: unknown) =>
+      telemetry.log.error('the first search index could not be built', { error }),
+    );
+    const timers = [
+      repeat(popularityEveryMs, () => updatePopularity(rooms), telemetry),
+      repeat(keyUseEveryMs, () => access.flush(), telemetry),
+    ];
+    const jobs = createJobs({
+      storage,
+      clock,
+      onError: (job, error) => reportJob(telemetry, job, error),
+    });
+    for (const job of jobsOf(config, rooms, clock)) jobs.schedule(job);
+
+    return {
+      url,
+      routes,
+      rooms,
+      firstKey,
+      async close() {
+        for (const timer of timers) clearInterval(timer);
+        await http.close();
+        await jobs.stop();
+        await rooms.close();
+      },
+    };
+  } catch (error) {
+    await rooms.close();
+    throw error;
+  }
+}
+
+function jobsOf(config: Config, { catalog, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+  const jobs: Job[] = [
+    {
+      name: 'prune query log',
+      everyMs: dayMs,
+      run: async () => {
+        await queryLog.prune(clock.now() - queryLogKeptMs);
+        return undefined;
+      },
+    },
+  ];
+  if (!config.sync) return jobs;
+  return [
+    ...jobs,
+    {
+      name: 'registry sync',
+      everyMs: 3_600_000,
+      run: async (signal) => {
+        telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
+        return undefined;
+      },
+    },
+  ];
+}
+
+async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
+  const answers = await storage.ping().then(
+    () => true,
+    () => false,
+  );
+  return { index: search.ready(), store: answers };
+}
+
+async function updatePopularity({ catalog, search }: Rooms): Promise<void> {
+  search.setPopularity(await catalog.popularity());
+}
+
+function measure({ search, queryLog, telemetry }: Rooms): void {
+  telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
+  telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
+  telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
+  telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
+    queryLog.dropped(),
+  );
+}
+
+function repeat(everyMs: number, act: () => Promise<void>, telemetry: Telemetry): NodeJS.Timeout {
+  return setInterval(
+    () => act().catch((error: unknown) => telemetry.log.error('background work failed', { error })),
+    everyMs,
+  ).unref();
+}
+
+/** The outside being away is news, not a fault of ours: one line, without a stack. */
+function reportJob({ log }: Telemetry, job: string, error: unknown): void {
+  if (error instanceof Problem)
+    log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
+  else log.error('a job failed', { job, error });
+}

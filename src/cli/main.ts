@@ -1,0 +1,124 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { exitCodes, fail } from './output.ts';
+
+/**
+ * A person's way in. Every command imports what it needs when it runs, so that `--help` answers at once.
+ */
+const program = new Command('mcprank')
+  .description('Find the right MCP server and tool, call it, and act for a user.')
+  .option('--json', 'print JSON, for programs')
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Settings come from the environment; \`mcprank doctor\` shows them and tries everything they name.
+Exit codes: ${Object.entries(exitCodes)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(', ')}.`,
+  );
+
+const whole = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
+  return value;
+};
+const json = () => program.opts<{ json?: true }>().json === true;
+
+program
+  .command('serve')
+  .description('serve the HTTP API until stopped')
+  .action(async () => (await import('./serve.ts')).serve());
+
+program
+  .command('search')
+  .description('search the store without a server')
+  .argument('<query>', 'what is wanted, in plain words')
+  .option('-n, --limit <n>', 'servers to show', whole(1, 50), 5)
+  .option('--explain', 'show why each server stands where it stands')
+  .action(async (query: string, options: { limit: number; explain?: true }) =>
+    (await import('./search.ts')).search(query, options, json()),
+  );
+
+const keys = program.command('keys').description('API keys');
+keys
+  .command('create')
+  .description('make a key; its text is printed once')
+  .requiredOption('--developer <name>', 'whose key; a new name makes a new tenant')
+  .option('--name <name>', 'what the key is for', 'unnamed')
+  .option('--tier <tier>', 'free, pro, enterprise or a tier of MCPRANK_TIERS', 'free')
+  .option('--scopes <list>', 'with commas: search,invocations,identity,proxy,mcp,admin (all but admin)')
+  .option('--expires <time>', 'ISO 8601, for example 2027-01-31')
+  .action(
+    async (options: { developer: string; name: string; tier: string; scopes?: string; expires?: string }) =>
+      (await import('./keys.ts')).createKey(options, json()),
+  );
+keys
+  .command('list')
+  .description('all keys, without their texts')
+  .action(async () => (await import('./keys.ts')).listKeys(json()));
+keys
+  .command('revoke')
+  .description('stop a key; running servers refuse it within a second')
+  .argument('<key_id>')
+  .action(async (id: string) => (await import('./keys.ts')).revokeKey(id, json()));
+
+const servers = program.command('servers').description('servers of the catalogue');
+servers
+  .command('add')
+  .description('add or change one server')
+  .argument('<id>')
+  .requiredOption('--name <name>', 'its name')
+  .option('--description <text>', 'what it is for', '')
+  .option('--url <url>', 'where it is reached')
+  .option('--transport <transport>', 'streamable-http, sse or stdio')
+  .action(
+    async (id: string, options: { name: string; description: string; url?: string; transport?: string }) =>
+      (await import('./servers.ts')).addServer(id, options, json()),
+  );
+servers
+  .command('list')
+  .description('the catalogue by id')
+  .option('-n, --limit <n>', 'servers to show', whole(1, 100_000), 50)
+  .action(async (options: { limit: number }) => (await import('./servers.ts')).listServers(options, json()));
+servers
+  .command('remove')
+  .description('take a server out; its id answers 410 from then on')
+  .argument('<id>')
+  .action(async (id: string) => (await import('./servers.ts')).removeServer(id, json()));
+
+const catalog = program.command('catalog').description('fill the catalogue');
+catalog
+  .command('import')
+  .description('import JSON Lines, JSON, server.json, or a folder of them')
+  .argument('<path>')
+  .option('--replace', 'remove servers of earlier imports that are not in it')
+  .action(async (path: string, options: { replace?: true }) =>
+    (await import('./catalog.ts')).importCatalog(path, options, json()),
+  );
+catalog
+  .command('sync')
+  .description('sync from MCPRANK_REGISTRY_URL now')
+  .action(async () => (await import('./catalog.ts')).syncCatalog(json()));
+
+program
+  .command('doctor')
+  .description('show the effective settings and try what they need')
+  .action(async () => (await import('./doctor.ts')).doctor(json()));
+program
+  .command('backup')
+  .description('copy the embedded store to a file, also while it is in use')
+  .argument('<file>')
+  .action(async (file: string) => (await import('./backup.ts')).backup(file, json()));
+program
+  .command('version')
+  .description('print the version')
+  .action(async () => (await import('./version.ts')).printVersion(json()));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
+  else fail(error, json());
+}

@@ -1,0 +1,25 @@
+import { openRooms, type Rooms } from '../app.ts';
+import { type Config, parseConfig } from '../config.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
+
+export function configFromEnvironment(): Config {
+  return parseConfig(environment());
+}
+
+/** The only place that hands out the environment. */
+export function environment(): NodeJS.ProcessEnv {
+  return process.env;
+}
+
+/** Opens the rooms for one command and closes them whatever happens; only errors are logged. */
+export async function withRooms<T>(act: (rooms: Rooms, config: Config) => Promise<T>): Promise<T> {
+  const config = configFromEnvironment();
+  const rooms = await openRooms(config, {
+    telemetry: createTelemetry({ level: config.logLevel === 'debug' ? 'debug' : 'error' }),
+  });
+  try {
+    return await act(rooms, config);
+  } finally {
+    await rooms.close();
+  }
+}

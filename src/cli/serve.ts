@@ -1,0 +1,34 @@
+import { startApp, version } from '../app.ts';
+import { parseConfig, unknownSettings } from '../config.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
+import { environment } from './rooms.ts';
+
+export async function serve(): Promise<void> {
+  const config = parseConfig(environment());
+  const telemetry = createTelemetry({ level: config.logLevel });
+  for (const name of unknownSettings(environment()))
+    telemetry.log.warn('unknown setting: a typing error?', { name });
+  if (config.redisUrl !== null)
+    telemetry.log.warn('REDIS_URL is not used by this release: rate limits are per process');
+  const app = await startApp(config, { telemetry });
+
+  console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);
+  if (app.firstKey !== null) console.log(`Admin key, shown only this once: ${app.firstKey}`);
+
+  let stopping = false;
+  const stop = (signal: string) => {
+    // A second signal means now.
+    if (stopping) process.exit(1);
+    stopping = true;
+    telemetry.log.info('stopping', { signal });
+    app.close().then(
+      () => telemetry.log.info('stopped'),
+      (error: unknown) => {
+        telemetry.log.error('stopping failed', { error });
+        process.exitCode = 1;
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

@@ -1,0 +1,40 @@
+import { Problem, type ProblemKind, problemTable } from '../base/problem.ts';
+
+/** A failed request as it goes out. The only file that writes `{"detail": …}`. */
+export type Fault = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+/** Fastify's own errors that mean the client did something wrong (https://fastify.dev/docs/latest/Reference/Errors). */
+const frameworkFaults: Readonly<Record<string, readonly [ProblemKind, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['invalid_request', 'body: larger than 1 MB (1048576 bytes)'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['invalid_request', 'content-type: expected application/json'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'content-length: does not match the body'],
+  FST_ERR_BAD_URL: ['invalid_request', 'path: not a valid URL path'],
+  FST_ERR_MAX_PARAM_LENGTH: ['invalid_request', 'path: a parameter is too long'],
+};
+
+/** What went wrong as a Problem; anything unforeseen becomes `internal` with the error as its cause. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const known = frameworkFaults[(error as { code?: string } | null)?.code ?? ''];
+  if (known !== undefined) return new Problem(known[0], known[1]);
+  return new Problem('internal', 'Internal error', { cause: error });
+}
+
+export function faultOf(problem: Problem, requestId: string): Fault {
+  const { status, code } = problemTable[problem.kind];
+  const detail =
+    status === 500 ? `Internal error; quote request ${requestId} to the operator` : problem.detail;
+  const body = status === 403 ? { detail: { code, message: detail } } : { detail, code };
+  return {
+    status,
+    headers:
+      problem.retryAfterMs === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))) },
+    body: JSON.stringify(body),
+  };
+}

@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Static, TSchema } from 'typebox';
+import type { Principal, Scope } from '../access/access.ts';
+
+/** What a handler is given: parsed values, never the request itself. */
+export type Call<B, Q, P> = {
+  readonly body: B;
+  readonly query: Q;
+  readonly params: P;
+  /** Who is calling; on a public route, nobody in particular. */
+  readonly caller: Principal;
+  readonly headers: IncomingHttpHeaders;
+  /** Takes more of the caller's quota, for a call that turns out to be worth several. */
+  readonly charge: (cost: number) => void;
+};
+
+/** What a handler answers: JSON from a value, or bytes that are serialised already. */
+export type Reply = {
+  readonly status: number;
+  readonly body: Buffer | string | Readonly<Record<string, unknown>> | null;
+  readonly contentType?: string;
+};
+
+/** One endpoint, whole: the server, the OpenAPI document, the docs table and the every-route test all read it. */
+type Declaration<B, Q, P> = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `:name` for parameters. */
+  readonly url: string;
+  readonly summary: string;
+  /** The scope a key needs; null: no key needed. */
+  readonly scope: Scope | null;
+  /** Requests this call counts for in the rate limit. */
+  readonly cost: number;
+  readonly status: number;
+  readonly body?: B;
+  readonly query?: Q;
+  readonly params?: P;
+  readonly reply: TSchema | null;
+};
+
+/** A route as the server holds it, its types folded away. */
+export type Route = Declaration<TSchema, TSchema, TSchema> & {
+  readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Reply> | Reply;
+};
+
+type StaticOf<T> = T extends TSchema ? Static<T> : undefined;
+
+export function route<
+  B extends TSchema | undefined = undefined,
+  Q extends TSchema | undefined = undefined,
+  P extends TSchema | undefined = undefined,
+>(
+  declaration: Omit<Declaration<B, Q, P>, 'status' | 'cost'> & {
+    readonly status?: number;
+    readonly cost?: number;
+    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>>) => Promise<Reply> | Reply;
+  },
+): Route {
+  return { status: 200, cost: 1, ...declaration } as Route;
+}
+
+export function json(body: Readonly<Record<string, unknown>>, status = 200): Reply {
+  return { status, body };
+}

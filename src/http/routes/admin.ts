@@ -1,0 +1,189 @@
+import { Type } from 'typebox';
+import type { Access, ApiKey } from '../../access/access.ts';
+import { scopes } from '../../access/access.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
+import { json, type Route, route } from '../route.ts';
+import { describeServer } from './servers.ts';
+
+const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
+const time = Type.String({
+  maxLength: 40,
+  description: timeForm,
+});
+const optionalTime = Type.Union([time, Type.Null()]);
+const apiKey = {
+  key_id: Type.String(),
+  developer_id: Type.String(),
+  developer: Type.String(),
+  name: Type.String(),
+  tier: Type.String(),
+  scopes: Type.Array(Type.String()),
+  created_at: time,
+  expires_at: optionalTime,
+  revoked_at: optionalTime,
+  last_used_at: optionalTime,
+};
+const newKey = Type.Object(
+  {
+    developer: Type.String({ minLength: 1, maxLength: 100 }),
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    tier: Type.String({ minLength: 1, maxLength: 32 }),
+    scopes: Type.Optional(Type.Array(Type.Enum([...scopes]), { minItems: 1, maxItems: scopes.length })),
+    expires_at: Type.Optional(time),
+  },
+  { additionalProperties: false },
+);
+const id = Type.String({ minLength: 1, maxLength: 200 });
+const maxServersPerCall = 1000;
+
+export function adminRoutes(access: Access, catalog: Catalog): Route[] {
+  return [
+    route({
+      method: 'POST',
+      url: '/v1/admin/keys',
+      summary:
+        'Make an API key; its text is in this reply and nowhere else. A new `developer` name makes a new tenant',
+      scope: 'admin',
+      status: 201,
+      body: newKey,
+      reply: Type.Object({ ...apiKey, key: Type.String() }),
+      handle: async ({ body }) => {
+        const made = await access.createKey({
+          developer: body.developer,
+          name: body.name,
+          tier: body.tier,
+          ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
+          expiresAt: body.expires_at === undefined ? null : timeOf(body.expires_at),
+        });
+        return json({ key: made.key, ...describeKey(made) }, 201);
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/admin/keys',
+      summary: 'All API keys, without their texts',
+      scope: 'admin',
+      reply: Type.Object({ keys: Type.Array(Type.Object(apiKey)) }),
+      handle: async () => json({ keys: (await access.listKeys()).map(describeKey) }),
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/keys/:id',
+      summary: 'Revoke an API key: it stops working here at once and elsewhere within a second',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ key_id: Type.String(), revoked: Type.Literal(true) }),
+      handle: async ({ params }) => {
+        await access.revokeKey(params.id);
+        return json({ key_id: params.id, revoked: true });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers',
+      summary: 'Add or change a server, or an array of them, in the catalogue format; all or nothing',
+      scope: 'admin',
+      body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
+      reply: Type.Object({
+        ids: Type.Array(Type.String()),
+        added: Type.Integer(),
+        updated: Type.Integer(),
+        unupdated: Type.Integer(),
+      }),
+      handle: async ({ body }) => {
+        const inputs = parseServers(catalog, body);
+        const report = await catalog.put(inputs, 'admin');
+        return json({
+          ids: inputs.map((input) => input.id),
+          added: report.added,
+          updated: report.updated,
+          unchanged: report.unchanged,
+        });
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/admin/servers',
+      summary: 'The catalogue with where each server came from',
+      scope: 'admin',
+      query: Type.Object(
+        {
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+          cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+        },
+        { additionalProperties: false },
+      ),
+      reply: Type.Object({
+        servers: Type.Array(Type.Object({})),
+        metadata: Type.Object({ next_cursor: Type.Optional(Type.String()) }),
+      }),
+      handle: async ({ query }) => {
+        const { servers, nextCursor } = await catalog.list({
+          limit: query.limit ?? 50,
+          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+        });
+        return json({
+          servers: servers.map(describeServer),
+          metadata: nextCursor === undefined ? {} : { next_cursor: nextCursor },
+        });
+      },
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/servers/:id',
+      summary: 'Take a server out of the catalogue: its id answers 410 from then on',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
+      handle: async ({ params }) => {
+        await catalog.remove(params.id);
+        return json({ id: params.id, deleted: true });
+      },
+    }),
+  ];
+}
+
+/** Every element is checked before anything is written; the detail names the element and the field. */
+function parseServers(catalog: Catalog, body: unknown): ServerInput[] {
+  const many = Array.isArray(body);
+  const values: unknown[] = many ? body : [body];
+  if (values.length === 0 || values.length > maxServersPerCall)
+    throw new Problem(
+      'invalid_request',
+      `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
+    );
+  return values.map((value, index) => {
+    const parsed = catalog.parse(value);
+    if (!parsed.ok)
+      throw new Problem('invalid_request', many ? `[${index}].${parsed.reason}` : parsed.reason);
+    return parsed.input;
+  });
+}
+
+function timeOf(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(ms)) throw new Problem('invalid_request', `expires_at: expected ${timeForm}`);
+  return ms;
+}
+
+function describeKey(key: ApiKey) {
+  return {
+    key_id: key.keyId,
+    developer_id: key.developerId,
+    developer: key.developer,
+    name: key.name,
+    tier: key.tier,
+    scopes: key.scopes,
+    created_at: isoTime(key.createdAt),
+    expires_at: isoTime(key.expiresAt),
+    revoked_at: isoTime(key.revokedAt),
+    last_used_at: isoTime(key.lastUsedAt),
+  };
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

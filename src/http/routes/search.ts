@@ -1,0 +1,110 @@
+import { type Static, Type } from 'typebox';
+import { Problem } from '../../base/problem.ts';
+import type { Search, SearchQuery } from '../../search/search.ts';
+import { type Route, route } from '../route.ts';
+
+const filters = Type.Object(
+  {
+    transport: Type.Optional(
+      Type.Array(Type.Enum(['streamable-http', 'sse', 'stdio']), { minItems: 1, maxItems: 3 }),
+    ),
+    auth: Type.Optional(
+      Type.Array(Type.Enum(['none', 'api_key', 'bearer', 'oauth2']), { minItems: 1, maxItems: 4 }),
+    ),
+    category: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 50 }),
+    ),
+    verified: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+
+const options = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50 })),
+  tool_limit: Type.Optional(Type.Integer({ minimum: 0, maximum: 50 })),
+  filters: Type.Optional(filters),
+  min_score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  explain: Type.Optional(Type.Boolean()),
+};
+const text = Type.String({ minLength: 1, maxLength: 1000 });
+const cursor = Type.Optional(Type.String({ minLength: 1, maxLength: 500 }));
+const one = Type.Object({ query: text, ...options, cursor }, { additionalProperties: false });
+const body = Type.Object(
+  {
+    query: Type.Optional(text),
+    ...options,
+    cursor,
+    queries: Type.Optional(Type.Array(one, { minItems: 1, maxItems: 20 })),
+  },
+  { additionalProperties: false },
+);
+
+const score = Type.Number({ minimum: 0, maximum: 1 });
+const result = Type.Object({
+  servers: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      description: Type.String(),
+      remote_url: Type.Union([Type.String(), Type.Null()]),
+      tools: Type.Array(
+        Type.Object({ name: Type.String(), description: Type.String(), input_schema: Type.Object({}) }),
+      ),
+      scores: Type.Object({ semantic: score, popularity: score }),
+      final_score: score,
+      match: Type.Enum(['strong', 'weak']),
+      explain: Type.Optional(Type.Object({})),
+    }),
+  ),
+  metadata: Type.Object({
+    latency_ms: Type.Number(),
+    cache_hit: Type.Boolean(),
+    total_candidates: Type.Integer(),
+    query_log_id: Type.String(),
+    next_cursor: Type.Optional(Type.String()),
+  }),
+});
+
+export function searchRoutes(search: Search): Route[] {
+  return [
+    route({
+      method: 'POST',
+      url: '/v1/search',
+      summary:
+        'Semantic search for MCP servers and their tools; `queries` asks several at once and answers `{results: […]}`',
+      scope: 'search',
+      body,
+      reply: result,
+      handle: async ({ body, caller, charge }) => {
+        if (body.queries === undefined) {
+          if (body.query === undefined)
+            throw new Problem(
+              'invalid_request',
+              'query: required; expected a string of 1 to 1000 characters',
+            );
+          return { status: 200, body: await search.answer(caller, queryOf({ ...body, query: body.query })) };
+        }
+        const beside = Object.keys(body).find((field) => field !== 'queries');
+        if (beside !== undefined)
+          throw new Problem(
+            'invalid_request',
+            `${beside}: not together with queries; put it into each of them`,
+          );
+        charge(body.queries.length - 1);
+        return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf)) };
+      },
+    }),
+  ];
+}
+
+function queryOf(asked: Static<typeof one>): SearchQuery {
+  return {
+    query: asked.query,
+    limit: asked.limit ?? 10,
+    toolLimit: asked.tool_limit ?? 10,
+    filters: asked.filters ?? {},
+    explain: asked.explain ?? false,
+    minScore: asked.min_score ?? 0,
+    ...(asked.cursor === undefined ? {} : { cursor: asked.cursor }),
+  };
+}

@@ -1,0 +1,116 @@
+import { Type } from 'typebox';
+import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
+import { json, type Route, route } from '../route.ts';
+
+const id = Type.String({ minLength: 1, maxLength: 200 });
+const optionalText = Type.Union([Type.String(), Type.Null()]);
+const documented = {
+  id: Type.String(),
+  name: Type.String(),
+  description: Type.String(),
+  remote_url: optionalText,
+  auth_required: Type.Boolean(),
+  auth_type: optionalText,
+};
+const server = Type.Object({
+  ...documented,
+  transport: Type.String(),
+  category: optionalText,
+  tags: Type.Array(Type.String()),
+  verified: Type.Boolean(),
+  repository_url: optionalText,
+  version: optionalText,
+  source: Type.String(),
+  updated_at: Type.String(),
+});
+const tools = Type.Array(
+  Type.Object({ name: Type.String(), description: Type.String(), input_schema: Type.Object({}) }),
+);
+
+export function serverRoutes(catalog: Catalog): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/servers',
+      summary: 'Browse the catalogue by id, page by page',
+      scope: 'search',
+      query: Type.Object(
+        {
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+          cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+        },
+        { additionalProperties: false },
+      ),
+      reply: Type.Object({
+        servers: Type.Array(server),
+        metadata: Type.Object({ next_cursor: Type.Optional(Type.String()), count: Type.Integer() }),
+      }),
+      handle: async ({ query }) => {
+        const { servers, nextCursor } = await catalog.list({
+          limit: query.limit ?? 50,
+          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+        });
+        return json({
+          servers: servers.map(describeServer),
+          metadata: {
+            ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }),
+            count: servers.length,
+          },
+        });
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/servers/:id',
+      summary: 'One server with its tools (a slash in the id is written %2F)',
+      scope: 'search',
+      params: Type.Object({ id }),
+      reply: Type.Object({ ...server.properties, tools }),
+      handle: async ({ params }) => {
+        const record = await catalog.get(params.id);
+        return json({
+          ...describeServer(record),
+          tools: record.tools.map((tool) => ({
+            name: tool.name,
+            description: tool.description,
+            input_schema: JSON.parse(tool.inputSchema) as unknown,
+          })),
+        });
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/mcp/server',
+      summary: "One server's record",
+      scope: 'mcp',
+      query: Type.Object({ server_id: id }, { additionalProperties: false }),
+      reply: Type.Object(documented),
+      handle: async ({ query }) => json(documentedServer(await catalog.get(query.server_id))),
+    }),
+  ];
+}
+
+function documentedServer(record: ServerRecord) {
+  return {
+    id: record.id,
+    name: record.name,
+    description: record.description,
+    remote_url: record.remoteUrl,
+    auth_required: record.authType !== null,
+    auth_type: record.authType,
+  };
+}
+
+export function describeServer(record: ServerRecord) {
+  return {
+    ...documentedServer(record),
+    transport: record.transport,
+    category: record.category,
+    tags: record.tags,
+    verified: record.verified,
+    repository_url: record.repositoryUrl,
+    version: record.version,
+    source: record.source,
+    updated_at: new Date(record.updatedAt).toISOString(),
+  };
+}

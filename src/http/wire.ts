@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../base/problem.ts';
+
+/** Header fields that decide who a request is for and where it ends: two of them are an attack (threats B3). */
+const singleHeaders = new Set([
+  'host',
+  'authorization',
+  'x-api-key',
+  'content-length',
+  'content-type',
+  'transfer-encoding',
+]);
+const keyInUrl = /sk_mcp_rank_|[?&](api[_-]?key|x-api-key|apikey)=/i;
+
+/** Checks on the raw request that must come before routing has any meaning; throws `invalid_request`. */
+export function checkWire(request: IncomingMessage): void {
+  const target = request.url ?? '';
+  // Absolute-form (`GET http://other/…`) and `*` are accepted by Node but are for proxies (RFC 9112 section 3.2, threats A4).
+  if (!target.startsWith('/')) throw new Problem('invalid_request', 'path: expected to start with /');
+  if (keyInUrl.test(target))
+    throw new Problem('invalid_request', 'API keys go in the X-API-Key header, never in the URL');
+  // Node parses the body of any other coding as a second request (request smuggling, threats D2).
+  const coding = request.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    throw new Problem('invalid_request', 'transfer-encoding: expected chunked');
+  const { rawHeaders } = request;
+  let seen: Set<string> | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]?.toLowerCase() ?? '';
+    if (!singleHeaders.has(name)) continue;
+    seen ??= new Set();
+    if (seen.has(name)) throw new Problem('invalid_request', `${name}: sent twice`);
+    seen.add(name);
+  }
+}
+
+/** The API key: `X-API-Key`, or `Authorization: Bearer` where no MIT is expected. */
+export function presentedKey(request: IncomingMessage): string {
+  const header = request.headers['x-api-key'];
+  if (typeof header === 'string' && header !== '') return header;
+  const bearer = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) return bearer;
+  throw new Problem('invalid_api_key', 'Missing or invalid API key');
+}
+
+/** For logs: a query may hold anything, so only the path is told (threats M2). */
+export function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
+}
