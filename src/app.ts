@@ -145,8 +145,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       repeat(keyUseEveryMs, () => access.flush(), telemetry),
     ];
     const jobs = createJobs({
-      storage,
-      clock,
+      leases: storage.leases,
       onError: (job, error) => reportJob(telemetry, job, error),
     });
     for (const job of jobsOf(config, rooms, clock)) jobs.schedule(job);

@@ -174,6 +174,10 @@ const laterSettings = [
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
+export function environment(): Env {
+  return process.env;
+}
+
 export function parseConfig(
   env: Env,
   readSecret: (path: string) => string = (path) => readFileSync(path, 'utf8'),

@@ -1,10 +1,9 @@
-import { createServer } from 'node:net';
 import { openRooms, type Rooms } from '../app.ts';
 import { Problem } from '../base/problem.ts';
-import { type Config, describeConfig, parseConfig, unknownSettings } from '../config.ts';
+import { type Config, describeConfig, environment, parseConfig, unknownSettings } from '../config.ts';
+import { tryListening } from '../http/http.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { exitCodes, print, table } from './output.ts';
-import { environment } from './rooms.ts';
 
 type Finding = { readonly check: string; readonly ok: boolean; readonly says: string };
 
@@ -77,21 +76,9 @@ async function attempt(check: string, act: () => Promise<string>): Promise<Findi
   }
 }
 
-function tryPort({ host, port }: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new Problem(
-          'setup',
-          error.code === 'EADDRINUSE'
-            ? `${host}:${port} is in use (a running mcprank?)`
-            : `${host}:${port} cannot be listened on (${error.code})`,
-        ),
-      ),
-    );
-    probe.listen(port, host, () => probe.close(() => resolve(`${host}:${port} is free`)));
-  });
+async function tryPort({ host, port }: Config): Promise<string> {
+  await tryListening(host, port);
+  return `${host}:${port} is free`;
 }
 
 function textOf(error: unknown): string {

@@ -1,14 +1,9 @@
 import { openRooms, type Rooms } from '../app.ts';
-import { type Config, parseConfig } from '../config.ts';
+import { type Config, environment, parseConfig } from '../config.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 
 export function configFromEnvironment(): Config {
   return parseConfig(environment());
-}
-
-/** The only place that hands out the environment. */
-export function environment(): NodeJS.ProcessEnv {
-  return process.env;
 }
 
 /** Opens the rooms for one command and closes them whatever happens; only errors are logged. */

@@ -1,7 +1,6 @@
 import { startApp, version } from '../app.ts';
-import { parseConfig, unknownSettings } from '../config.ts';
+import { environment, parseConfig, unknownSettings } from '../config.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
-import { environment } from './rooms.ts';
 
 export async function serve(): Promise<void> {
   const config = parseConfig(environment());

@@ -6,7 +6,7 @@
  * Server-Timing. An unknown error is 500 with fixed text, and its cause is in the log under the request id.
  * A client that sends its headers or body too slowly is cut off with 408.
  */
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Access, Principal } from '../access/access.ts';
 import type { Clock } from '../base/clock.ts';
@@ -213,7 +213,9 @@ export function createHttp(deps: {
 
   return {
     async listen(host, port) {
-      await app.listen({ host, port });
+      await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+        throw listenProblem(error, host, port);
+      });
       const address = app.server.address() as AddressInfo;
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
@@ -272,4 +274,23 @@ async function closeGently(app: FastifyInstance, graceMs: number): Promise<void>
   app.server.closeIdleConnections();
   await closed;
   clearTimeout(cut);
+}
+
+/** Throws `setup` in words when nothing can listen there. */
+export function tryListening(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error) => reject(listenProblem(error, host, port)));
+    probe.listen(port, host, () => probe.close(() => resolve()));
+  });
+}
+
+function listenProblem(cause: NodeJS.ErrnoException, host: string, port: number): Problem {
+  const why =
+    cause.code === 'EADDRINUSE'
+      ? 'is in use (another mcprank?)'
+      : `cannot be listened on (${cause.code ?? cause.message})`;
+  return new Problem('setup', `${host}:${port} ${why}; choose others with MCPRANK_HOST and MCPRANK_PORT`, {
+    cause,
+  });
 }

@@ -5,11 +5,8 @@
  * `jobs` table); a job whose process died is taken over when the lease runs out; a failing job is logged and
  * tried again later, never silently dropped; `stop` waits for what is running.
  */
-import type { Clock } from '../base/clock.ts';
 import { newId } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
-import type { Storage } from '../storage/storage.ts';
-import { createLeases } from './lease-store.ts';
 
 export type Job = {
   readonly name: string;
@@ -17,6 +14,13 @@ export type Job = {
   readonly everyMs: number;
   /** May answer with another time until the next run (a job that backs off). */
   readonly run: (signal: AbortSignal) => Promise<{ readonly nextInMs: number } | undefined>;
+};
+
+/** What keeps a job to one process at a time; times in milliseconds. The store offers one. */
+export type Leases = {
+  take(name: string, holder: string, forMs: number): Promise<boolean>;
+  renew(name: string, holder: string, forMs: number): Promise<boolean>;
+  release(name: string, holder: string, nextInMs: number): Promise<void>;
 };
 
 export type Jobs = {
@@ -31,13 +35,8 @@ const lookMs = 1_000;
 /** After a failure, unless the job said otherwise. */
 const retryMs = 60_000;
 
-export function createJobs(deps: {
-  storage: Storage;
-  clock: Clock;
-  onError: (job: string, error: unknown) => void;
-}): Jobs {
-  const { clock, onError } = deps;
-  const leases = createLeases(deps.storage, clock);
+export function createJobs(deps: { leases: Leases; onError: (job: string, error: unknown) => void }): Jobs {
+  const { leases, onError } = deps;
   const holder = newId('own');
   const stopping = new AbortController();
   const timers = new Set<NodeJS.Timeout>();

@@ -103,6 +103,7 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .addColumn('successes', 'bigint', (c) => c.notNull())
     .addPrimaryKeyConstraint('server_use_pk', ['server_id', 'developer_id', 'day'])
     .execute();
+  await schema.createIndex('server_use_day').on('server_use').column('day').execute();
 
   await schema
     .createTable('query_log')

@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { storageProblem, withProblems } from './faults.ts';
+import { createLeases, type JobTables, type Leases } from './leases.ts';
 import { migrations } from './migrations.ts';
 import { createNotices, type NoticeTables, type Topic } from './notices.ts';
 import { listen, openPostgres } from './postgres.ts';
@@ -33,6 +34,7 @@ export type Storage = {
   ): Promise<R>;
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, hear: (payload: string) => void): void;
+  readonly leases: Leases;
   /** Throws the store's Problem when it does not answer. */
   ping(): Promise<void>;
   /** Copies the whole store to a file while in use; SQLite only. */
@@ -83,6 +85,7 @@ export async function openStorage(
       return result;
     },
     subscribe: notices.subscribe,
+    leases: createLeases(db as unknown as Kysely<JobTables>, clock),
     async ping() {
       await db.selectFrom('notices').select('id').limit(1).execute();
     },

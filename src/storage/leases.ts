@@ -1,14 +1,23 @@
+import type { Kysely } from 'kysely';
 import type { Clock } from '../base/clock.ts';
-import type { Storage } from '../storage/storage.ts';
 
-type JobTables = { jobs: { name: string; holder: string | null; lease_until: number; next_run_at: number } };
+export type JobTables = {
+  jobs: { name: string; holder: string | null; lease_until: number; next_run_at: number };
+};
 
-/** Leases on job names; every step is one statement, so two processes cannot both succeed. */
-export function createLeases(storage: Storage, clock: Clock) {
-  const db = storage.tables<JobTables>();
+/** Who of all processes may run a job; every step is one statement, so two processes cannot both succeed. */
+export type Leases = {
+  /** True when the job is due, nobody holds it, and it is the holder's now. */
+  take(name: string, holder: string, forMs: number): Promise<boolean>;
+  /** False when the lease ran out and somebody else has it. */
+  renew(name: string, holder: string, forMs: number): Promise<boolean>;
+  /** Gives it back; the job is due again after `nextInMs`. */
+  release(name: string, holder: string, nextInMs: number): Promise<void>;
+};
+
+export function createLeases(db: Kysely<JobTables>, clock: Clock): Leases {
   return {
-    /** True when the job is due, nobody holds it, and it is ours now. */
-    async take(name: string, holder: string, forMs: number): Promise<boolean> {
+    async take(name, holder, forMs) {
       const now = clock.now();
       const due = await db
         .selectFrom('jobs')
@@ -33,7 +42,7 @@ export function createLeases(storage: Storage, clock: Clock) {
       return taken.numUpdatedRows > 0n;
     },
 
-    async renew(name: string, holder: string, forMs: number): Promise<boolean> {
+    async renew(name, holder, forMs) {
       const renewed = await db
         .updateTable('jobs')
         .set({ lease_until: clock.now() + forMs })
@@ -43,7 +52,7 @@ export function createLeases(storage: Storage, clock: Clock) {
       return renewed.numUpdatedRows > 0n;
     },
 
-    async release(name: string, holder: string, nextInMs: number): Promise<void> {
+    async release(name, holder, nextInMs) {
       await db
         .updateTable('jobs')
         .set({ holder: null, lease_until: 0, next_run_at: clock.now() + nextInMs })

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { type Env, parseConfig } from '../../src/config.ts';
+import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+
+export const adminKey = `sk_mcp_rank_${'a1'.repeat(16)}`;
+
+export type TestReply = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+};
+
+export type TestApp = App & {
+  /** Lines of the log so far. */
+  readonly lines: string[];
+  readonly dataDir: string;
+  /** JSON in, JSON out, with the admin key unless another (or null) is given. */
+  call(
+    method: string,
+    path: string,
+    options?: { body?: unknown; key?: string | null; headers?: Record<string, string> },
+  ): Promise<TestReply>;
+  /** A key of a new developer. */
+  newKey(fields?: Record<string, unknown>): Promise<string>;
+};
+
+/** A folder that goes away with the test. */
+export function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-test-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The real app on a free port with a store of its own; closed with the test. */
+export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions = {}): Promise<TestApp> {
+  const dataDir = env.MCPRANK_DATA_DIR ?? temporaryFolder(t);
+  const lines: string[] = [];
+  const telemetry = createTelemetry({ level: 'debug', write: (line) => void lines.push(line) });
+  const config = parseConfig({
+    MCPRANK_PORT: '0',
+    MCPRANK_SYNC: 'off',
+    MCPRANK_ADMIN_KEY: adminKey,
+    MCPRANK_DATA_DIR: dataDir,
+    ...env,
+  });
+  const app = await startApp(config, { telemetry, ...options });
+  let open = true;
+  const close = async () => {
+    if (!open) return;
+    open = false;
+    await app.close();
+  };
+  t.after(close);
+
+  const call: TestApp['call'] = async (method, path, { body, key = adminKey, headers = {} } = {}) => {
+    const reply = await fetch(`${app.url}${path}`, {
+      method,
+      headers: {
+        ...(key === null ? {} : { 'x-api-key': key }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    const parsed: unknown = reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {};
+    return { status: reply.status, headers: reply.headers, text, body: parsed as Record<string, unknown> };
+  };
+  let developers = 0;
+  return {
+    ...app,
+    lines,
+    dataDir,
+    close,
+    call,
+    async newKey(fields = {}) {
+      const made = await call('POST', '/v1/admin/keys', {
+        body: { developer: `developer ${++developers}`, name: 'test', tier: 'enterprise', ...fields },
+      });
+      return String(made.body.key);
+    },
+  };
+}
+
+/** Waits until the index is there; searches before that are refused. */
+export async function untilReady(app: Pick<TestApp, 'rooms'>): Promise<void> {
+  await app.rooms.search.settled();
+}
+
+/** Time that stands still until it is turned. */
+export function handClock(start = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): void } {
+  let elapsed = 0;
+  return {
+    now: () => start + elapsed,
+    monotonic: () => elapsed,
+    advance(ms) {
+      elapsed += ms;
+    },
+  };
+}
