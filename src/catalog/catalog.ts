@@ -3,39 +3,175 @@
  *
  * Promises: what was acknowledged is durable; a removed server stays known as gone (410), never as unknown;
  * every change has a revision, and revisions only grow, so that a reader can ask for what is new to it.
- * When the store below fails, the caller gets the store's Problem and nothing is half-written.
+ * Whatever is read from outside (files, registries) is bounded, cleaned and scrubbed of secrets; a bad row is
+ * reported and skipped. Who wrote what: a sync owns the rows it made (source 'registry'), refreshes only the
+ * facts (URL, version, launch) of starter and imported rows, and never touches what the operator put or removed
+ * by hand (sources 'admin' and 'config').
+ * When the store below fails, the caller gets the store's Problem and nothing is half-written; when the registry
+ * fails, the sync stops after its last whole page and goes on from there next time.
  */
+import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import type { Outbound } from '../outbound/outbound.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import { createCatalogStore } from './catalog-store.ts';
+import { createDirectory } from './directory.ts';
+import { parseEntry } from './ingest/entry.ts';
+import { importPath } from './ingest/import.ts';
+import { createSync } from './ingest/sync.ts';
+import { createInvocations } from './invocations.ts';
+import type {
+  CatalogChange,
+  ImportOptions,
+  ImportReport,
+  NewInvocation,
+  ParsedServer,
+  PutReport,
+  ServerInput,
+  ServerRecord,
+  SyncReport,
+} from './model.ts';
 
-export type Transport = 'streamable-http' | 'sse' | 'stdio';
-export type AuthType = 'api_key' | 'bearer' | 'oauth2';
+export type {
+  AuthType,
+  CatalogChange,
+  CatalogServer,
+  CatalogTool,
+  ErrorType,
+  ImportOptions,
+  ImportProgress,
+  ImportReport,
+  Launch,
+  NewInvocation,
+  ParsedServer,
+  PutReport,
+  RowReport,
+  ServerInput,
+  ServerRecord,
+  SyncReport,
+  Transport,
+} from './model.ts';
 
-/** One tool as its server lists it. `inputSchema` is JSON text (an object), kept as text because it is only passed on. */
-export type CatalogTool = {
-  readonly name: string;
-  readonly description: string;
-  readonly inputSchema: string;
+export type Catalog = {
+  /** Batches of at most 500 in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
+  changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
+  revision(): Promise<number>;
+  /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory when warm. */
+  get(id: string): Promise<ServerRecord>;
+  /** Active servers in the order of their ids. */
+  list(query: {
+    readonly cursor?: string;
+    readonly limit: number;
+  }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
+  /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
+  put(inputs: readonly ServerInput[], source: string): Promise<PutReport>;
+  remove(id: string): Promise<void>;
+  importFile(path: string, options: ImportOptions): Promise<ImportReport>;
+  /** One server in the catalogue format or as a registry entry, refused unless all of it is right. */
+  parse(value: unknown): ParsedServer;
+  /** Loads the starter into an empty store; null when the store is not empty. */
+  loadStarter(): Promise<ImportReport | null>;
+  /** Reads what is new in the registry. Throws `upstream_error` with `retryAfterMs` when it breaks; the next call goes on from there. */
+  syncOnce(signal: AbortSignal): Promise<SyncReport>;
+  /** Durable: answers after the commit. Otherwise answers at once and writes behind. */
+  recordInvocation(
+    invocation: NewInvocation,
+    options: { readonly durable: boolean },
+  ): Promise<{ readonly invocationId: string }>;
+  /** The current value of every active server. */
+  popularity(): Promise<ReadonlyMap<string, number>>;
+  /** Calls back after each change of the catalogue, by whichever process. */
+  onChange(hear: () => void): void;
+  /** Returns when every invocation accepted so far is written. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
-/** One active server as search and the MCP proxy see it. */
-export type CatalogServer = {
-  readonly id: string;
-  readonly name: string;
-  readonly description: string;
-  /** null for a server that is started locally (stdio). */
-  readonly remoteUrl: string | null;
-  readonly transport: Transport;
-  readonly authType: AuthType | null;
-  readonly category: string | null;
-  readonly tags: readonly string[];
-  readonly verified: boolean;
-  /** 0..1: decayed use by distinct developers over a prior from registry signals. */
-  readonly popularity: number;
-  readonly tools: readonly CatalogTool[];
+export type CatalogDeps = {
+  readonly storage: Storage;
+  readonly outbound: Pick<Outbound, 'request'>;
+  readonly clock: Clock;
+  readonly config: { readonly registryUrl: string; readonly starterFile: string };
+  readonly log: Log;
 };
 
-/** One step of the catalogue's history, in revision order: the server as it is now, or null when it is gone. */
-export type CatalogChange = {
-  readonly revision: number;
-  readonly id: string;
-  readonly server: CatalogServer | null;
-};
+const changesPerBatch = 500;
+
+export function createCatalog(deps: CatalogDeps): Catalog {
+  const { storage, clock, log } = deps;
+  const store = createCatalogStore(storage);
+  const directory = createDirectory(store, clock);
+  const invocations = createInvocations({ storage, clock, log, check: directory.check });
+  const sync = createSync({ ...deps, onPage: directory.refresh });
+  storage.subscribe('catalog', () => {
+    directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
+  });
+
+  const write = async (inputs: readonly ServerInput[], source: string, remove: readonly string[] = []) => {
+    const written = await store.write({ inputs, remove, source, by: 'owner', now: clock.now() });
+    await directory.refresh();
+    return written;
+  };
+  const importFile = (path: string, options: ImportOptions) =>
+    importPath(path, options, { write, idsOf: store.idsOf });
+
+  return {
+    async *changesSince(revision) {
+      let after = revision;
+      while (true) {
+        const page = await store.changesAfter(after, changesPerBatch);
+        const last = page.at(-1);
+        if (last === undefined) return;
+        const popularity = await directory.popularity();
+        yield page.map((stored) => ({
+          revision: stored.row.revision,
+          id: stored.row.id,
+          server: stored.row.deleted_at === null ? directory.toRecord(stored, popularity) : null,
+        }));
+        after = last.row.revision;
+      }
+    },
+    revision: store.revision,
+    get: directory.get,
+    async list({ cursor, limit }) {
+      const popularity = await directory.popularity();
+      const stored = await store.listAfter(cursor === undefined ? '' : readCursor(cursor), limit + 1);
+      const servers = stored.slice(0, limit).map((each) => directory.toRecord(each, popularity));
+      const last = servers.at(-1);
+      if (stored.length <= limit || last === undefined) return { servers };
+      return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
+    },
+    put: (inputs, source) => write(inputs, source),
+    async remove(id) {
+      await directory.get(id);
+      await write([], 'admin', [id]);
+    },
+    importFile,
+    parse(value) {
+      const parsed = parseEntry(value, 'strict');
+      if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
+      if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
+      return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
+    },
+    async loadStarter() {
+      if (!(await store.isEmpty())) return null;
+      return importFile(deps.config.starterFile, { source: 'starter' });
+    },
+    syncOnce: sync,
+    recordInvocation: invocations.record,
+    popularity: directory.refreshPopularity,
+    onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    flush: invocations.flush,
+    close: invocations.close,
+    stats: store.stats,
+  };
+}
+
+function readCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (id === '' || id.length > 200 || Buffer.from(id).toString('base64url') !== cursor)
+    throw new Problem('invalid_request', 'cursor: expected the next_cursor of an earlier reply');
+  return id;
+}

@@ -1,0 +1,169 @@
+import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import type { CatalogStore, StoredServer } from './catalog-store.ts';
+import type { Launch, ServerRecord } from './model.ts';
+import { addUse, dayOf, effectiveUse, horizonDays, popularityOf, type UseSums } from './popularity.ts';
+
+/** What memory keeps of every server: its tool names as one text (`\nfirst\nsecond\n`), a tenth of what sets would take at 150,000 tools. */
+type Entry = { readonly gone: boolean; readonly toolNames: string };
+
+export type Directory = {
+  /** Reads what changed since the last time. */
+  refresh(): Promise<void>;
+  get(id: string): Promise<ServerRecord>;
+  /** Throws when an outcome cannot be of this server and tool. */
+  check(serverId: string, toolName: string): undefined | Promise<void>;
+  popularity(): Promise<ReadonlyMap<string, number>>;
+  refreshPopularity(): Promise<ReadonlyMap<string, number>>;
+  toRecord(stored: StoredServer, popularity: ReadonlyMap<string, number>): ServerRecord;
+};
+
+const namesPerPage = 2_000;
+/** Whole records kept for `get`; a server with its tools is a few kilobytes. */
+const recordsKept = 2_000;
+
+export function createDirectory(store: CatalogStore, clock: Clock): Directory {
+  const entries = new Map<string, Entry>();
+  const records = new Map<string, ServerRecord>();
+  const popular = createPopularity(store, clock);
+  let revision = 0;
+  let loaded = false;
+
+  const read = async () => {
+    while (true) {
+      const page = await store.namesAfter(revision, namesPerPage);
+      for (const { id, gone, tools } of page) {
+        entries.set(id, { gone, toolNames: tools.length === 0 ? '' : `\n${tools.join('\n')}\n` });
+        records.delete(id);
+      }
+      revision = page.at(-1)?.revision ?? revision;
+      if (page.length < namesPerPage) break;
+    }
+    loaded = true;
+  };
+  const refresh = latest(read);
+
+  const known = (id: string): Entry | undefined => {
+    const entry = entries.get(id);
+    if (entry?.gone === true) throw new Problem('server_gone', 'Server is no longer active');
+    return entry;
+  };
+  /** Undefined when all is well; the name of what memory does not know otherwise. */
+  const missing = (serverId: string, toolName: string): string | undefined => {
+    const entry = known(serverId);
+    if (entry === undefined) return 'Server not found';
+    // Many registry entries were never probed: with no tools known, any name may be right.
+    if (entry.toolNames === '' || entry.toolNames.includes(`\n${toolName}\n`)) return undefined;
+    return 'Tool not found on this server';
+  };
+
+  return {
+    refresh,
+    async get(id) {
+      if (!loaded || !entries.has(id)) await refresh();
+      if (known(id) === undefined) throw new Problem('not_found', 'Server not found');
+      const warm = records.get(id);
+      if (warm !== undefined) return warm;
+      const at = revision;
+      const [stored, popularity] = await Promise.all([store.find(id), popular.current()]);
+      if (stored === undefined) throw new Problem('not_found', 'Server not found');
+      if (stored.row.deleted_at !== null) throw new Problem('server_gone', 'Server is no longer active');
+      const record = toRecord(stored, popularity);
+      // A record read before a change must not outlive it.
+      if (at === revision) {
+        for (const oldest of records.keys()) {
+          if (records.size < recordsKept) break;
+          records.delete(oldest);
+        }
+        records.set(id, record);
+      }
+      return record;
+    },
+    check(serverId, toolName) {
+      if (loaded && missing(serverId, toolName) === undefined) return undefined;
+      // Not known here: perhaps another process added it just now.
+      return refresh().then(() => {
+        const fault = missing(serverId, toolName);
+        if (fault !== undefined) throw new Problem('not_found', fault);
+      });
+    },
+    popularity: popular.current,
+    async refreshPopularity() {
+      const values = await popular.refresh();
+      records.clear();
+      return values;
+    },
+    toRecord,
+  };
+}
+
+/** One run at a time; whoever asks while one runs gets the next one, which sees what was committed before they asked. */
+function latest(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  const start = (): Promise<void> => {
+    running = run().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+  return () => {
+    if (running === undefined) return start();
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return start();
+      });
+    return next;
+  };
+}
+
+/** Past days are summed once a day; what may still change (today and, for late commits, yesterday) is read each time. */
+function createPopularity(store: CatalogStore, clock: Clock) {
+  let closed: { readonly day: number; readonly sums: UseSums } | undefined;
+  let values: ReadonlyMap<string, number> | undefined;
+
+  const refresh = async (): Promise<ReadonlyMap<string, number>> => {
+    const today = dayOf(clock.now());
+    if (closed?.day !== today) {
+      const sums: UseSums = new Map();
+      for await (const rows of store.useBetween(today - horizonDays, today - 2)) addUse(sums, rows, today);
+      closed = { day: today, sums };
+    }
+    const open: UseSums = new Map();
+    for await (const rows of store.useBetween(today - 1, today + 1)) addUse(open, rows, today);
+    const fresh = new Map<string, number>();
+    for (const { id, prior } of await store.priors()) {
+      fresh.set(id, popularityOf(prior, effectiveUse(closed.sums.get(id), open.get(id))));
+    }
+    values = fresh;
+    return fresh;
+  };
+  return { refresh, current: async () => values ?? refresh() };
+}
+
+function toRecord({ row, tools }: StoredServer, popularity: ReadonlyMap<string, number>): ServerRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    version: row.version,
+    remoteUrl: row.remote_url,
+    transport: row.transport,
+    authType: row.auth_type,
+    authRequired: row.auth_type !== null,
+    category: row.category,
+    tags: JSON.parse(row.tags) as string[],
+    verified: row.verified === 1,
+    // Not in the map: newer than its last reading, so without any use of its own yet.
+    popularity: popularity.get(row.id) ?? row.prior,
+    tools,
+    repositoryUrl: row.repository_url,
+    launch: row.launch === null ? null : (JSON.parse(row.launch) as Launch),
+    source: row.source,
+    revision: row.revision,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

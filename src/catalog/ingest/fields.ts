@@ -1,0 +1,78 @@
+import { Problem } from '../../base/problem.ts';
+import type { ServerInput } from '../model.ts';
+import { cleanText, scrubUrl } from './scrub.ts';
+
+/** What one row says: a server, one that is gone, a version that is not the latest, or nothing usable. */
+export type Parsed =
+  | {
+      readonly kind: 'server';
+      readonly id: string;
+      readonly input: ServerInput;
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: 'gone' | 'superseded'; readonly id: string }
+  | { readonly kind: 'bad'; readonly id: string | null; readonly reason: string };
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+const maxDescription = 8_000;
+const maxUrl = 2_048;
+/** No control characters, lone surrogates, line ends or direction overrides; spaces and joined emoji are fine. */
+const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u;
+
+/** A URL for people and proxies: http(s), `{variables}` as they are, no credentials. */
+export function parseUrl(
+  value: unknown,
+  field: string,
+  notes: string[],
+  orNothing?: 'or nothing',
+): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  // Variables are no part of URL syntax: any letter in their place tells whether the rest is one.
+  const url =
+    typeof value === 'string' && value.length <= maxUrl ? URL.parse(value.replace(/\{[^{}]*\}/g, 'x')) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || !printable.test(String(value))) {
+    if (orNothing !== undefined) return null;
+    return refuse(field, `expected an http(s) URL of at most ${maxUrl} characters`);
+  }
+  const clean = scrubUrl(String(value).trim());
+  if (clean !== String(value).trim()) notes.push(`${field}: a credential in it was replaced`);
+  return clean;
+}
+
+export function describe(value: unknown, field: string, notes: string[]): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value !== 'string') return refuse(field, 'expected a text');
+  const text = cleanText(value);
+  if (text.length <= maxDescription) return text;
+  notes.push(`${field}: cut at ${maxDescription} of ${text.length} characters`);
+  return text.slice(0, maxDescription).toWellFormed();
+}
+
+/** A name that must stay as it is (ids, tool names): refused or returned unchanged. */
+export function printableText(value: unknown, field: string, max: number): string {
+  if (typeof value !== 'string' || value.length > max || value.trim() === '' || !printable.test(value))
+    return refuse(field, `expected 1 to ${max} printable characters`);
+  return value;
+}
+
+/** One line to be shown: white space folded, control characters and secrets taken out. */
+export function lineText(value: unknown, field: string, max: number): string {
+  return printableText(
+    typeof value === 'string' ? cleanText(value).replace(/\s+/g, ' ').trim() : value,
+    field,
+    max,
+  );
+}
+
+export function optionalLine(value: unknown, field: string, max: number): string | null {
+  return value === undefined || value === null || value === '' ? null : lineText(value, field, max);
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function refuse(field: string, expected: string): never {
+  throw new Problem('invalid_request', `${field}: ${expected}`);
+}

@@ -1,0 +1,209 @@
+import type { Clock } from '../../base/clock.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Log } from '../../telemetry/telemetry.ts';
+import type { ServerInput, SyncReport } from '../model.ts';
+import { parseEntry } from './entry.ts';
+import { type Fields, isFields } from './fields.ts';
+import { createSyncStore, type SyncState } from './sync-store.ts';
+
+const serversPerPage = 100;
+const maxPageBytes = 8_000_000;
+const pageTimeoutMs = 30_000;
+/** The public registry had 280 pages in autumn 2026; a registry that hands out cursors for ever is cut off here. */
+const maxPages = 10_000;
+/** The next sync asks again for what changed in the last hour before this one: clocks differ, and rows appear late. */
+const overlapMs = 3_600_000;
+const firstBackoffMs = 30_000;
+const longestBackoffMs = 6 * 3_600_000;
+const longestWaitMs = 24 * 3_600_000;
+const problemsKept = 20;
+const paths = ['/v0.1/servers', '/v0/servers'] as const;
+
+type Page = { readonly entries: readonly unknown[]; readonly nextCursor: string | null };
+export type SyncDeps = {
+  readonly storage: Storage;
+  readonly outbound: Pick<Outbound, 'request'>;
+  readonly clock: Clock;
+  readonly config: { readonly registryUrl: string };
+  readonly log: Log;
+  readonly onPage: () => Promise<void>;
+};
+
+/** A reply that is no usable page; `restart` when the cursor itself is what the registry refuses. */
+class BrokenPage extends Error {
+  readonly retryAfterMs: number | undefined;
+  readonly restart: boolean;
+
+  constructor(
+    message: string,
+    options: { retryAfterMs?: number | undefined; restart?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+    this.restart = options.restart === true;
+  }
+}
+
+/** Reads a registry page by page (generic registry API, `GET /v0.1/servers`), each page one transaction with the place after it. */
+export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<SyncReport> {
+  const { clock, log } = deps;
+  const registryUrl = deps.config.registryUrl.replace(/\/+$/, '');
+  const store = createSyncStore(deps.storage, registryUrl);
+  const fetchPage = createFetcher(deps.outbound, registryUrl, clock);
+
+  return async (signal) => {
+    let state = await store.state();
+    const resumed = state.cursor !== null;
+    if (!resumed) state = { ...state, started_at: clock.now() };
+    const report = createReport();
+    const seen = new Set<string>();
+    try {
+      do {
+        signal.throwIfAborted();
+        const page = await fetchPage(state, signal);
+        checkProgress(page, seen, report.pages);
+        const { inputs, remove } = report.read(page.entries);
+        state =
+          page.nextCursor === null ? finished(state, clock.now()) : { ...state, cursor: page.nextCursor };
+        const change = { inputs, remove, source: 'registry', by: 'registry', now: clock.now() } as const;
+        report.add(await store.page(change, state));
+        await deps.onPage();
+      } while (state.cursor !== null);
+    } catch (error) {
+      if (signal.aborted || !isUpstreamFault(error)) throw error;
+      throw await failed(error, state);
+    }
+    return report.done(resumed);
+  };
+
+  async function failed(error: BrokenPage | Problem, state: SyncState): Promise<Problem> {
+    const failures = state.failures + 1;
+    const restart = error instanceof BrokenPage && error.restart;
+    const retryAfterMs = Math.min(longestWaitMs, Math.max(error.retryAfterMs ?? 0, backoff(failures)));
+    await store.save({
+      ...state,
+      cursor: restart ? null : state.cursor,
+      failures,
+      last_error: error.message,
+    });
+    log.warn('sync.failed', { error, failures, retryAfterMs });
+    const place = state.cursor === null || restart ? '' : '; the next sync goes on from there';
+    return new Problem('upstream_error', `The registry could not be read: ${error.message}${place}`, {
+      cause: error,
+      retryAfterMs,
+    });
+  }
+}
+
+function finished(state: SyncState, now: number): SyncState {
+  const since = new Date((state.started_at ?? now) - overlapMs).toISOString();
+  return { ...state, cursor: null, updated_since: since, finished_at: now, failures: 0, last_error: null };
+}
+
+/** Doubles from half a minute to six hours, with a quarter of jitter so that replicas do not come back together. */
+function backoff(failures: number): number {
+  const base = Math.min(longestBackoffMs, firstBackoffMs * 2 ** Math.min(failures - 1, 20));
+  return Math.round(base * (0.75 + Math.random() / 2));
+}
+
+function isUpstreamFault(error: unknown): error is BrokenPage | Problem {
+  return (
+    error instanceof BrokenPage ||
+    (error instanceof Problem && ['upstream_error', 'invalid_request'].includes(error.kind))
+  );
+}
+
+function checkProgress(page: Page, seen: Set<string>, pages: number): void {
+  if (page.nextCursor === null) return;
+  if (seen.has(page.nextCursor)) throw new BrokenPage('it repeats a cursor (a loop)', { restart: true });
+  if (pages >= maxPages) throw new BrokenPage(`it has more than ${maxPages} pages`, { restart: true });
+  seen.add(page.nextCursor);
+}
+
+function createFetcher(outbound: Pick<Outbound, 'request'>, registryUrl: string, clock: Clock) {
+  let path: (typeof paths)[number] | undefined;
+  const get = (at: string, state: SyncState, signal: AbortSignal) => {
+    const query = new URLSearchParams({ limit: String(serversPerPage), version: 'latest' });
+    if (state.cursor !== null) query.set('cursor', state.cursor);
+    if (state.updated_since !== null) query.set('updated_since', state.updated_since);
+    return outbound.request({
+      method: 'GET',
+      url: `${registryUrl}${at}?${query}`,
+      headers: { accept: 'application/json' },
+      timeoutMs: pageTimeoutMs,
+      maxBytes: maxPageBytes,
+      signal,
+    });
+  };
+  return async (state: SyncState, signal: AbortSignal): Promise<Page> => {
+    let tried = path ?? paths[0];
+    let reply = await get(tried, state, signal);
+    if (reply.status === 404 && path === undefined) {
+      tried = paths[1];
+      reply = await get(tried, state, signal);
+    }
+    const page = readPage(reply, state.cursor, clock);
+    path = tried;
+    return page;
+  };
+}
+
+function readPage(reply: OutboundReply, cursor: string | null, clock: Clock): Page {
+  if (reply.status !== 200) {
+    throw new BrokenPage(`it answered ${reply.status}`, {
+      retryAfterMs: retryAfter(reply.headers['retry-after'], clock),
+      // A cursor may expire with the registry's own restart: from the beginning then.
+      restart: cursor !== null && [400, 404, 410, 422].includes(reply.status),
+    });
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(reply.body.toString('utf8').replace(/^\ufeff/, ''));
+  } catch (cause) {
+    throw new BrokenPage('its reply is not JSON', { cause });
+  }
+  if (!isFields(body) || !Array.isArray(body.servers)) throw new BrokenPage('its reply has no servers array');
+  const metadata: Fields = isFields(body.metadata) ? body.metadata : {};
+  const next = metadata.nextCursor ?? metadata.next_cursor;
+  return { entries: body.servers, nextCursor: typeof next === 'string' && next !== '' ? next : null };
+}
+
+/** RFC 9110, 10.2.3: seconds or a date. */
+function retryAfter(value: string | undefined, clock: Clock): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = /^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const ms = Number.isNaN(seconds) ? Date.parse(value) - clock.now() : seconds * 1_000;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+function createReport() {
+  const counts = { added: 0, updated: 0, unchanged: 0, removed: 0, tools: 0 };
+  const problems: { id: string; reason: string }[] = [];
+  let skipped = 0;
+  let pages = 0;
+  return {
+    get pages() {
+      return pages;
+    },
+    read(entries: readonly unknown[]) {
+      pages += 1;
+      const inputs: ServerInput[] = [];
+      const remove: string[] = [];
+      for (const entry of entries) {
+        const parsed = parseEntry(entry, 'lenient');
+        if (parsed.kind === 'server') inputs.push(parsed.input);
+        if (parsed.kind === 'gone') remove.push(parsed.id);
+        if (parsed.kind !== 'bad') continue;
+        skipped += 1;
+        if (problems.length < problemsKept) problems.push({ id: parsed.id ?? '', reason: parsed.reason });
+      }
+      return { inputs, remove };
+    },
+    add(written: typeof counts) {
+      for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += written[key];
+    },
+    done: (resumed: boolean): SyncReport => ({ ...counts, pages, skipped, problems, resumed }),
+  };
+}

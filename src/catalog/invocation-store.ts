@@ -1,0 +1,89 @@
+import type { Storage } from '../storage/storage.ts';
+import { insertSlices } from './catalog-store.ts';
+import type { ErrorType } from './model.ts';
+import { dayOf } from './popularity.ts';
+
+export type InvocationRow = {
+  readonly id: string;
+  readonly developer_id: string;
+  readonly key_id: string;
+  readonly query_log_id: string | null;
+  readonly server_id: string;
+  readonly tool_name: string;
+  readonly success: number;
+  readonly latency_ms: number | null;
+  readonly error_type: ErrorType | null;
+  readonly idempotency_key: string | null;
+  readonly at: number;
+};
+type DayUse = { server_id: string; developer_id: string; day: number; calls: number; successes: number };
+type Tables = { invocations: InvocationRow; server_use: DayUse };
+
+const rowsPerInsert = 64;
+
+export function createInvocationStore(storage: Storage) {
+  return {
+    /**
+     * Adds the rows and the use they mean, in one transaction. Rows whose idempotency key was used before are not
+     * added; the rows of those first uses are returned. Keyed rows and use rows are written in a fixed order, so
+     * that two processes with overlapping batches wait for each other instead of locking up.
+     */
+    add: (rows: readonly InvocationRow[]): Promise<ReadonlyMap<string, InvocationRow>> =>
+      storage.write<Tables, ReadonlyMap<string, InvocationRow>>(async (trx) => {
+        const keyed = rows.filter((row) => row.idempotency_key !== null).sort(byId);
+        const fresh = rows.filter((row) => row.idempotency_key === null);
+        for (const values of insertSlices(fresh, rowsPerInsert)) {
+          await trx.insertInto('invocations').values(values).execute();
+        }
+        const added = new Set<string>();
+        for (const values of insertSlices(keyed, rowsPerInsert)) {
+          const inserted = await trx
+            .insertInto('invocations')
+            .values(values)
+            .onConflict((clash) => clash.doNothing())
+            .returning('id')
+            .execute();
+          for (const { id } of inserted) added.add(id);
+        }
+        const known = new Map<string, InvocationRow>();
+        const again = keyed.filter((row) => !added.has(row.id)).map((row) => row.id);
+        if (again.length > 0) {
+          const first = await trx.selectFrom('invocations').selectAll().where('id', 'in', again).execute();
+          for (const row of first) known.set(row.id, row);
+        }
+        for (const values of insertSlices(useOf(rows.filter((row) => !known.has(row.id))), rowsPerInsert)) {
+          await trx
+            .insertInto('server_use')
+            .values(values)
+            .onConflict((clash) =>
+              clash.columns(['server_id', 'developer_id', 'day']).doUpdateSet((is) => ({
+                calls: is('server_use.calls', '+', is.ref('excluded.calls')),
+                successes: is('server_use.successes', '+', is.ref('excluded.successes')),
+              })),
+            )
+            .execute();
+        }
+        return known;
+      }),
+  };
+}
+
+function byId(a: InvocationRow, b: InvocationRow): number {
+  return a.id < b.id ? -1 : 1;
+}
+
+function useOf(rows: readonly InvocationRow[]): DayUse[] {
+  const days = new Map<string, DayUse>();
+  for (const row of rows) {
+    const day = dayOf(row.at);
+    const key = `${row.server_id}\n${row.developer_id}\n${day}`;
+    let use = days.get(key);
+    if (use === undefined) {
+      use = { server_id: row.server_id, developer_id: row.developer_id, day, calls: 0, successes: 0 };
+      days.set(key, use);
+    }
+    use.calls += 1;
+    use.successes += row.success;
+  }
+  return [...days.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, use]) => use);
+}

@@ -1,0 +1,180 @@
+import type { Clock } from '../base/clock.ts';
+import { newId, sha256Hex } from '../base/id.ts';
+import { Problem } from '../base/problem.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import { createInvocationStore, type InvocationRow } from './invocation-store.ts';
+import type { NewInvocation } from './model.ts';
+
+/** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
+const rowsPerCommit = 500;
+/** Accepted but not yet written; beyond it callers are told to come back rather than the process running out of memory. */
+const queueLimit = 50_000;
+const retryMs = 1_000;
+const printable = /^[^\p{C}]{1,200}$/u;
+
+type Waiter = {
+  readonly resolve: (value: { invocationId: string }) => void;
+  readonly reject: (error: unknown) => void;
+};
+type Pending = { readonly row: InvocationRow; readonly waiters: Waiter[] };
+
+export type Invocations = {
+  record(
+    invocation: NewInvocation,
+    options: { readonly durable: boolean },
+  ): Promise<{ invocationId: string }>;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * Group commit: what arrives in one turn of the event loop, or while a commit is under way, is written in one
+ * transaction; each durable caller is answered after it. What is not durable waits in the same bounded queue and is
+ * tried again when the store fails.
+ */
+export function createInvocations(deps: {
+  storage: Storage;
+  clock: Clock;
+  log: Log;
+  check: (serverId: string, toolName: string) => undefined | Promise<void>;
+}): Invocations {
+  const { clock, log, check } = deps;
+  const store = createInvocationStore(deps.storage);
+  const queue: Pending[] = [];
+  /** Rows with an idempotency key that are queued or being written: a second call joins the first. */
+  const pending = new Map<string, Pending>();
+  let writing: Promise<void> | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let failure: unknown;
+  let closed = false;
+
+  const write = async (): Promise<void> => {
+    failure = undefined;
+    while (queue.length > 0 && failure === undefined) {
+      // The turn of the event loop gathers what arrives together, and lets requests in between two commits.
+      await new Promise((resume) => setImmediate(resume));
+      const batch = queue.splice(0, rowsPerCommit);
+      try {
+        settle(batch, await store.add(batch.map((each) => each.row)));
+      } catch (error) {
+        failure = error;
+        putBack(batch, error);
+      }
+    }
+  };
+  const start = () => {
+    clearTimeout(retry);
+    retry = undefined;
+    writing ??= write().finally(() => {
+      writing = undefined;
+      if (queue.length === 0) return;
+      if (failure === undefined) start();
+      else if (!closed) retry = setTimeout(start, retryMs).unref();
+    });
+  };
+  const settle = (batch: readonly Pending[], known: ReadonlyMap<string, InvocationRow>) => {
+    for (const { row, waiters } of batch) {
+      pending.delete(row.id);
+      const first = known.get(row.id);
+      for (const waiter of waiters) {
+        if (first !== undefined && !isSame(first, row)) waiter.reject(conflict());
+        else waiter.resolve({ invocationId: row.id });
+      }
+    }
+  };
+  /** Callers that wait are told; the others were told "accepted" and are kept for the next try. */
+  const putBack = (batch: readonly Pending[], error: unknown) => {
+    const kept = batch.filter((each) => each.waiters.length === 0);
+    for (const { row, waiters } of batch) {
+      if (waiters.length > 0) pending.delete(row.id);
+      for (const waiter of waiters) waiter.reject(error);
+    }
+    if (kept.length > 0) log.warn('invocations.write_failed', { error, kept: kept.length });
+    queue.unshift(...kept);
+  };
+  const flush = async () => {
+    while (queue.length > 0 || writing !== undefined) {
+      start();
+      await writing;
+      if (failure !== undefined) throw failure;
+    }
+  };
+
+  return {
+    async record(invocation, { durable }) {
+      validate(invocation);
+      const unsure = check(invocation.serverId, invocation.toolName);
+      if (unsure !== undefined) await unsure;
+      if (closed) throw new Problem('unavailable', 'Shutting down', { retryAfterMs: retryMs });
+      const row = toRow(invocation, clock.now());
+      let entry = pending.get(row.id);
+      if (entry !== undefined && !isSame(entry.row, row)) throw conflict();
+      if (entry === undefined) {
+        if (queue.length >= queueLimit)
+          throw new Problem('unavailable', 'Too many outcomes are waiting to be written', {
+            retryAfterMs: retryMs,
+          });
+        entry = { row, waiters: [] };
+        if (row.idempotency_key !== null) pending.set(row.id, entry);
+        queue.push(entry);
+        if (retry === undefined || durable) start();
+      }
+      if (!durable) return { invocationId: row.id };
+      const { promise, ...waiter } = Promise.withResolvers<{ invocationId: string }>();
+      entry.waiters.push(waiter);
+      return promise;
+    },
+    flush,
+    async close() {
+      closed = true;
+      clearTimeout(retry);
+      await flush().catch((error: unknown) => log.error('invocations.lost', { error, rows: queue.length }));
+    },
+  };
+}
+
+/** With an idempotency key the id follows from developer and key, so every process answers the same without asking. */
+function toRow(invocation: NewInvocation, at: number): InvocationRow {
+  const key = invocation.idempotencyKey ?? null;
+  return {
+    id: key === null ? newId('inv') : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
+    developer_id: invocation.developerId,
+    key_id: invocation.keyId,
+    query_log_id: invocation.queryLogId ?? null,
+    server_id: invocation.serverId,
+    tool_name: invocation.toolName,
+    success: invocation.success ? 1 : 0,
+    latency_ms: invocation.latencyMs ?? null,
+    error_type: invocation.errorType ?? null,
+    idempotency_key: key,
+    at,
+  };
+}
+
+/** One unstorable value would fail the whole batch: it is refused before it joins one. */
+function validate(invocation: NewInvocation): void {
+  const texts = {
+    server_id: invocation.serverId,
+    tool_name: invocation.toolName,
+    query_log_id: invocation.queryLogId,
+    idempotency_key: invocation.idempotencyKey,
+  };
+  for (const [field, text] of Object.entries(texts)) {
+    if (text !== undefined && text !== null && !printable.test(text))
+      throw new Problem('invalid_request', `${field}: expected 1 to 200 printable characters`);
+  }
+  const latency = invocation.latencyMs ?? 0;
+  if (!Number.isFinite(latency) || latency < 0)
+    throw new Problem('invalid_request', 'latency_ms: expected a number of milliseconds, 0 or more');
+}
+
+function isSame(a: InvocationRow, b: InvocationRow): boolean {
+  return (['server_id', 'tool_name', 'success', 'latency_ms', 'error_type', 'query_log_id'] as const).every(
+    (field) => a[field] === b[field],
+  );
+}
+
+function conflict(): Problem {
+  return new Problem('conflict', 'idempotency_key: was used before with a different body');
+}

@@ -1,0 +1,144 @@
+/** The catalogue's vocabulary: what its door takes and gives. Outside the room these are imported from `catalog.ts`. */
+
+export type Transport = 'streamable-http' | 'sse' | 'stdio';
+export type AuthType = 'api_key' | 'bearer' | 'oauth2';
+
+/** One tool as its server lists it. `inputSchema` is JSON text (an object), kept as text because it is only passed on. */
+export type CatalogTool = {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: string;
+};
+
+/** One active server as search and the MCP proxy see it. */
+export type CatalogServer = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** null for a server that is started locally (stdio). */
+  readonly remoteUrl: string | null;
+  readonly transport: Transport;
+  readonly authType: AuthType | null;
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  /** 0..1: decayed use by distinct developers over a prior from registry signals. */
+  readonly popularity: number;
+  readonly tools: readonly CatalogTool[];
+};
+
+/** One step of the catalogue's history, in revision order: the server as it is now, or null when it is gone. */
+export type CatalogChange = {
+  readonly revision: number;
+  readonly id: string;
+  readonly server: CatalogServer | null;
+};
+
+/** How a local server is started. `env` holds names only, never values. */
+export type Launch = {
+  /** npm, pypi, oci, nuget, mcpb, or `command` when `identifier` is the program itself. */
+  readonly registryType: string;
+  readonly identifier: string;
+  readonly version: string | null;
+  readonly runtimeHint: string | null;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+};
+
+/** Everything known of one active server. */
+export type ServerRecord = CatalogServer & {
+  readonly authRequired: boolean;
+  readonly version: string | null;
+  readonly repositoryUrl: string | null;
+  readonly launch: Launch | null;
+  readonly source: string;
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+};
+
+/** One server to be put: cleaned and within its limits, as `parse` makes it. */
+export type ServerInput = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly version: string | null;
+  readonly remoteUrl: string | null;
+  readonly transport: Transport;
+  readonly authType: AuthType | null;
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  readonly repositoryUrl: string | null;
+  readonly launch: Launch | null;
+  /** Popularity before any use, 0..1; null keeps what is known, or the newcomers' value. */
+  readonly prior: number | null;
+  /** null: unknown, keep those that are known. */
+  readonly tools: readonly CatalogTool[] | null;
+};
+
+export type ParsedServer =
+  | { readonly ok: true; readonly input: ServerInput; readonly notes: readonly string[] }
+  | { readonly ok: false; readonly reason: string };
+
+export type PutReport = {
+  readonly added: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  /** Tools written. */
+  readonly tools: number;
+};
+
+/** A row that was skipped, or (in `notes`) kept with a change. `row` counts from 1. */
+export type RowReport = { readonly file: string; readonly row: number; readonly reason: string };
+
+export type ImportProgress = {
+  readonly bytesRead: number;
+  readonly bytesTotal: number;
+  readonly servers: number;
+  readonly tools: number;
+  readonly skipped: number;
+};
+
+export type ImportReport = PutReport & {
+  readonly servers: number;
+  readonly removed: number;
+  readonly skipped: number;
+  /** The first twenty of each. */
+  readonly problems: readonly RowReport[];
+  readonly noted: number;
+  readonly notes: readonly RowReport[];
+  /** False when a file ended in the middle: then `replace` removed nothing. */
+  readonly complete: boolean;
+};
+
+export type ImportOptions = {
+  readonly source: string;
+  /** Remove the servers of the same source that are not in the file, after all of it was read. */
+  readonly replace?: boolean;
+  readonly onProgress?: (progress: ImportProgress) => void;
+  readonly signal?: AbortSignal;
+};
+
+export type SyncReport = PutReport & {
+  readonly pages: number;
+  readonly removed: number;
+  readonly skipped: number;
+  readonly problems: readonly { readonly id: string; readonly reason: string }[];
+  /** True when it went on from where an earlier sync broke off. */
+  readonly resumed: boolean;
+};
+
+export type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
+
+export type NewInvocation = {
+  readonly developerId: string;
+  readonly keyId: string;
+  readonly serverId: string;
+  readonly toolName: string;
+  readonly success: boolean;
+  readonly queryLogId?: string | null;
+  readonly latencyMs?: number | null;
+  readonly errorType?: ErrorType | null;
+  readonly idempotencyKey?: string | null;
+};
