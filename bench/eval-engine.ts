@@ -1,0 +1,46 @@
+/** The server's own engine over a catalogue, in process: the same builder, snapshot and ranker. */
+import type { CatalogServer } from '../src/catalog/catalog.ts';
+import { createBuilder } from '../src/search/builder.ts';
+import type { Embedder } from '../src/search/embedder.ts';
+import { createRanker, type Ranking, type RankWeights } from '../src/search/rank.ts';
+import type { Snapshot } from '../src/search/snapshot.ts';
+import { queryParts } from '../src/search/text.ts';
+
+export type Indexed = {
+  readonly snapshot: Snapshot;
+  readonly lexicon: ReadonlyMap<string, number>;
+  readonly ids: readonly string[];
+};
+
+export async function indexServers(servers: readonly CatalogServer[], embedder: Embedder): Promise<Indexed> {
+  const builder = createBuilder(embedder);
+  await builder.apply(servers.map((server, i) => ({ revision: i + 1, id: server.id, server })));
+  const snapshot = builder.build(servers.length);
+  return { snapshot, lexicon: builder.lexicon, ids: snapshot.ids.split('\n') };
+}
+
+export type AskOptions = {
+  readonly limit?: number;
+  readonly without?: ReadonlySet<string>;
+  readonly popular?: boolean;
+};
+
+export type Ask = (query: string, options?: AskOptions) => Ranking;
+
+/** Answers queries over an index; `without` takes servers out of the catalogue, as a filter would. */
+export function createAsk(
+  { snapshot, lexicon, ids }: Indexed,
+  embedder: Embedder,
+  weights: RankWeights,
+): Ask {
+  const rank = createRanker(snapshot, lexicon, weights);
+  const nobody = new Float32Array(snapshot.serverCount);
+  return (query, { limit = 10, without, popular = false } = {}) => {
+    const parts = queryParts(query);
+    const vectors = embedder.embed(parts, 'query');
+    if (!(vectors instanceof Float32Array)) throw new Error('evaluation needs the built-in embedder');
+    const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
+    const popularity = popular ? snapshot.facts.popularity : nobody;
+    return rank({ parts, vectors, allowed, popularity, offset: 0, limit, toolLimit: 0, minScore: 0 });
+  };
+}

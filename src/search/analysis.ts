@@ -1,0 +1,178 @@
+/**
+ * One server, read once: its words counted field by field, its vectors, and its share of a reply as UTF-8 JSON.
+ * A change of the catalogue analyses the changed servers only; `snapshot.ts` assembles the rest from these.
+ */
+import type { CatalogServer, CatalogTool } from '../catalog/catalog.ts';
+import { stemsOf } from './text.ts';
+
+/** Terms to numbers; only ever grows, so that a term means the same in every snapshot. */
+export type Lexicon = Map<string, number>;
+
+/** What filters look at, and what order and popularity need. */
+export type ServerFacts = Pick<
+  CatalogServer,
+  'id' | 'transport' | 'authType' | 'category' | 'verified' | 'popularity'
+>;
+
+/** Document 0 is the server itself, then come its tools, and last all tools' words together. */
+export type Analysis = {
+  readonly server: ServerFacts;
+  readonly toolCount: number;
+  /** Where each document's terms begin; one more for the end. */
+  readonly starts: Uint32Array;
+  readonly terms: Uint32Array;
+  /** Four counts of 8 bits a term: name, description, parameter names, parameter descriptions. */
+  readonly counts: Uint32Array;
+  /** Four field lengths a document. */
+  readonly lengths: Uint16Array;
+  /** Document 0: the reply up to `"tools":[`; the tools: their objects. End to end, with where each begins. */
+  readonly pieces: Uint8Array;
+  readonly pieceStarts: Uint32Array;
+};
+
+export const fieldCount = 4;
+/** Descriptions and schemas beyond this many characters are shown but not searched. */
+const longestFieldChars = 4_000;
+/** A schema may nest without end; what a tool is for shows in its first levels. */
+const deepestParameters = 3;
+
+export function analyse(server: CatalogServer, lexicon: Lexicon): Analysis {
+  const documents = [serverFields(server), ...server.tools.map(toolFields)];
+  const starts = new Uint32Array(documents.length + 2);
+  const lengths = new Uint16Array((documents.length + 1) * fieldCount);
+  const terms: number[] = [];
+  const counts: number[] = [];
+  const together = new Map<number, number>();
+  for (const [d, fields] of documents.entries()) {
+    const counted = countTerms(fields, lexicon, lengths.subarray(d * fieldCount, (d + 1) * fieldCount));
+    for (const [term, count] of counted) {
+      terms.push(term);
+      counts.push(count);
+      if (d > 0) together.set(term, addCounts(together.get(term) ?? 0, count));
+    }
+    starts[d + 1] = terms.length;
+  }
+  for (const [term, count] of together) {
+    terms.push(term);
+    counts.push(count);
+  }
+  starts[documents.length + 1] = terms.length;
+  sumLengths(lengths, documents.length);
+  const { id, transport, authType, category, verified, popularity } = server;
+  return {
+    server: { id, transport, authType, category, verified, popularity },
+    toolCount: server.tools.length,
+    starts,
+    terms: Uint32Array.from(terms),
+    counts: Uint32Array.from(counts),
+    lengths,
+    ...joined([serverPiece(server), ...server.tools.map(toolPiece)]),
+  };
+}
+
+/** What an embedder reads of a server and of each of its tools: a tool means little without its server. */
+export function documentTexts(server: CatalogServer): string[] {
+  const context = `${server.name}. ${server.description}`.slice(0, longestFieldChars);
+  const ofTool = (tool: CatalogTool) =>
+    `${tool.name}. ${tool.description.slice(0, longestFieldChars)} ${context}`;
+  return [context, ...server.tools.map(ofTool)];
+}
+
+type Fields = readonly [
+  name: string,
+  description: string,
+  parameterNames: string,
+  parameterDescriptions: string,
+];
+
+function serverFields(server: CatalogServer): Fields {
+  return [server.name, `${server.description} ${server.category ?? ''} ${server.tags.join(' ')}`, '', ''];
+}
+
+function toolFields(tool: CatalogTool): Fields {
+  const names: string[] = [];
+  const descriptions: string[] = [];
+  collectParameters(parseSchema(tool.inputSchema), names, descriptions, deepestParameters);
+  return [tool.name, tool.description, names.join(' '), descriptions.join(' ')];
+}
+
+function parseSchema(text: string): unknown {
+  if (text === '' || text === '{}') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function collectParameters(schema: unknown, names: string[], descriptions: string[], depth: number): void {
+  if (typeof schema !== 'object' || schema === null || depth === 0) return;
+  const { properties, items } = schema as { properties?: unknown; items?: unknown };
+  if (typeof properties === 'object' && properties !== null) {
+    for (const [name, value] of Object.entries(properties)) {
+      names.push(name);
+      const described = (value as { description?: unknown } | null)?.description;
+      if (typeof described === 'string') descriptions.push(described);
+      collectParameters(value, names, descriptions, depth - 1);
+    }
+  }
+  collectParameters(items, names, descriptions, depth - 1);
+}
+
+function countTerms(fields: Fields, lexicon: Lexicon, lengths: Uint16Array): Map<number, number> {
+  const counted = new Map<number, number>();
+  for (const [f, text] of fields.entries()) {
+    if (text === '') continue;
+    const stems = stemsOf(text.length > longestFieldChars ? text.slice(0, longestFieldChars) : text);
+    lengths[f] = Math.min(stems.length, 65_535);
+    for (const stem of stems) {
+      let term = lexicon.get(stem);
+      if (term === undefined) {
+        term = lexicon.size;
+        lexicon.set(stem, term);
+      }
+      const before = counted.get(term) ?? 0;
+      if (((before >>> (f * 8)) & 0xff) < 0xff) counted.set(term, (before + 2 ** (f * 8)) >>> 0);
+    }
+  }
+  return counted;
+}
+
+/** Adds four counts at once, each stopping at 255. */
+function addCounts(a: number, b: number): number {
+  let sum = 0;
+  for (let shift = 0; shift < 32; shift += 8) {
+    sum += Math.min(0xff, ((a >>> shift) & 0xff) + ((b >>> shift) & 0xff)) * 2 ** shift;
+  }
+  return sum;
+}
+
+function sumLengths(lengths: Uint16Array, documents: number): void {
+  for (let i = fieldCount; i < documents * fieldCount; i++) {
+    const at = documents * fieldCount + (i % fieldCount);
+    lengths[at] = Math.min(65_535, (lengths[at] ?? 0) + (lengths[i] ?? 0));
+  }
+}
+
+function serverPiece(server: CatalogServer): string {
+  const shown = {
+    id: server.id,
+    name: server.name,
+    description: server.description,
+    remote_url: server.remoteUrl,
+  };
+  return `${JSON.stringify(shown).slice(0, -1)},"tools":[`;
+}
+
+function toolPiece(tool: CatalogTool): string {
+  const shown = JSON.stringify({ name: tool.name, description: tool.description }).slice(0, -1);
+  const schema = parseSchema(tool.inputSchema) === null ? '{}' : tool.inputSchema;
+  return `${shown},"input_schema":${schema}}`;
+}
+
+function joined(texts: readonly string[]): { pieces: Uint8Array; pieceStarts: Uint32Array } {
+  const pieceStarts = new Uint32Array(texts.length + 1);
+  for (const [i, text] of texts.entries())
+    pieceStarts[i + 1] = (pieceStarts[i] ?? 0) + Buffer.byteLength(text);
+  return { pieces: Buffer.from(texts.join('')), pieceStarts };
+}

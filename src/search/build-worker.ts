@@ -1,0 +1,55 @@
+/** The builder thread: takes changes, gives snapshots. Its one correspondent is `feed.ts`. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { CatalogChange } from '../catalog/catalog.ts';
+import { createBuilder } from './builder.ts';
+import { type Embedder, embedderFrom } from './embedder.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type WorkerData = { readonly dims: number; readonly table?: SharedArrayBuffer };
+export type ToWorker =
+  | { readonly kind: 'changes'; readonly changes: readonly CatalogChange[] }
+  | { readonly kind: 'build'; readonly revision: number }
+  | { readonly kind: 'vectors'; readonly vectors: Float32Array };
+export type FromWorker =
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'built'; readonly snapshot: Snapshot; readonly newTerms: string }
+  | { readonly kind: 'embed'; readonly texts: readonly string[] };
+
+const port = parentPort;
+if (port === null) throw new Error('build-worker.ts runs as a worker thread only');
+
+let vectorsCame: ((vectors: Float32Array) => void) | undefined;
+const send = (message: FromWorker) => port.postMessage(message);
+
+/** An embedder that is not a table lives in the serving thread and is asked from here. */
+function remoteEmbedder(dims: number): Pick<Embedder, 'dims' | 'embed'> {
+  return {
+    dims,
+    embed: (texts) =>
+      new Promise((resolve) => {
+        vectorsCame = resolve;
+        send({ kind: 'embed', texts });
+      }),
+  };
+}
+
+const { dims, table } = workerData as WorkerData;
+const builder = createBuilder(table === undefined ? remoteEmbedder(dims) : embedderFrom(table));
+let termsSent = 0;
+
+async function handle(message: ToWorker): Promise<void> {
+  if (message.kind === 'vectors') {
+    vectorsCame?.(message.vectors);
+  } else if (message.kind === 'changes') {
+    await builder.apply(message.changes);
+    send({ kind: 'taken' });
+  } else {
+    const snapshot = builder.build(message.revision);
+    const newTerms = [...builder.lexicon.keys()].slice(termsSent).join('\n');
+    termsSent = builder.lexicon.size;
+    send({ kind: 'built', snapshot, newTerms });
+  }
+}
+
+// A rejected promise here ends the thread with its error, which `feed.ts` reports and answers with a new thread.
+port.on('message', (message: ToWorker) => void handle(message));

@@ -1,0 +1,109 @@
+/**
+ * Text to vectors. The built-in embedder is a table of word vectors trained by `train/`; other ones (an
+ * embeddings service, a local network) may answer later, so `embed` may return a promise.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { crc32 } from 'node:zlib';
+import { Problem } from '../base/problem.ts';
+import { queryStems, stemsOf } from './text.ts';
+
+export type TextKind = 'query' | 'document';
+
+export type Embedder = {
+  /** Names the vector space: vectors of different ids are never compared. */
+  readonly id: string;
+  /** A multiple of 16. */
+  readonly dims: number;
+  /** Unit vectors (or zeros, where nothing is known of the text), one after the other. */
+  embed(texts: readonly string[], kind: TextKind): Float32Array | Promise<Float32Array>;
+  /** The built-in table, for the builder thread to embed documents with; others are asked through `embed`. */
+  readonly table?: SharedArrayBuffer;
+};
+
+export const modelUrl = new URL('../../model/vectors.bin', import.meta.url);
+/** Header of the model file: six 32-bit little-endian numbers. */
+export const modelHeader = { magic: 0x5652434d, version: 1, bytes: 24 };
+
+/** Reads and checks the committed table; a damaged or missing one stops the start with the way out. */
+export function loadEmbedder(file: string | URL = modelUrl): Embedder {
+  const path = typeof file === 'string' ? file : fileURLToPath(file);
+  const refuse = (why: string, cause?: unknown) =>
+    new Problem(
+      'setup',
+      `The model file ${path} ${why}; restore it with \`git checkout -- model\` or make it with \`npm run train\`.`,
+      { cause },
+    );
+  let read: Buffer;
+  try {
+    read = readFileSync(path);
+  } catch (error) {
+    throw refuse('cannot be read', error);
+  }
+  const fault = faultOf(read);
+  if (fault !== null) throw refuse(`is damaged: ${fault}`);
+  const table = new SharedArrayBuffer(read.length);
+  new Uint8Array(table).set(read);
+  return embedderFrom(table);
+}
+
+function faultOf(file: Buffer): string | null {
+  if (file.length < modelHeader.bytes) return 'it is too short';
+  if (file.readUInt32LE(0) !== modelHeader.magic) return 'it does not begin like a model';
+  const version = file.readUInt32LE(4);
+  if (version !== modelHeader.version) return `its version is ${version}, not ${modelHeader.version}`;
+  const [rows, dims, wordBytes] = [file.readUInt32LE(8), file.readUInt32LE(12), file.readUInt32LE(16)];
+  const expected = modelHeader.bytes + wordBytes + rows * 4 + rows * dims;
+  if (file.length !== expected) return `it has ${file.length} bytes instead of ${expected}`;
+  if (crc32(file.subarray(modelHeader.bytes)) !== file.readUInt32LE(20)) return 'its checksum does not match';
+  return null;
+}
+
+/** An embedder over a table that `loadEmbedder` has checked; both threads share the one copy. */
+export function embedderFrom(table: SharedArrayBuffer): Embedder {
+  const header = new DataView(table);
+  const [rows, dims] = [header.getUint32(8, true), header.getUint32(12, true)];
+  const wordBytes = header.getUint32(16, true);
+  const words = new TextDecoder()
+    .decode(new Uint8Array(table, modelHeader.bytes, wordBytes).slice())
+    .trimEnd()
+    .split('\n');
+  const rowOf = new Map(words.map((word, row) => [word, row]));
+  const scales = new Float32Array(table, modelHeader.bytes + wordBytes, rows);
+  const vectors = new Int8Array(table, modelHeader.bytes + wordBytes + rows * 4, rows * dims);
+  const embed = (texts: readonly string[], kind: TextKind) => {
+    const out = new Float32Array(texts.length * dims);
+    for (const [i, text] of texts.entries()) {
+      const stems = kind === 'query' ? queryStems(text) : stemsOf(text);
+      addWords(out.subarray(i * dims, (i + 1) * dims), stems);
+    }
+    return out;
+  };
+  const addWords = (sum: Float32Array, stems: readonly string[]) => {
+    for (const [word, weight] of dampedCounts(stems)) {
+      const row = rowOf.get(word);
+      if (row === undefined) continue;
+      const by = weight * (scales[row] ?? 0);
+      const from = row * dims;
+      for (let i = 0; i < dims; i++) sum[i] = (sum[i] ?? 0) + by * (vectors[from + i] ?? 0);
+    }
+    normalise(sum);
+  };
+  return { id: `builtin-${rows}x${dims}-${header.getUint32(20, true).toString(16)}`, dims, embed, table };
+}
+
+/** A word said five times is not five times the subject. */
+function dampedCounts(stems: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const stem of stems) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  for (const [stem, count] of counts) counts.set(stem, 1 + Math.log(count));
+  return counts;
+}
+
+function normalise(vector: Float32Array): void {
+  let square = 0;
+  for (const x of vector) square += x * x;
+  if (square === 0) return;
+  const by = 1 / Math.sqrt(square);
+  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) * by;
+}

@@ -1,0 +1,108 @@
+/** Replies spliced from the snapshot's fragments: nothing is serialised again, and a cached reply is one copy. */
+import type { Hit, Ranking } from './rank.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type Shown = { readonly serverId: string; readonly rank: number; readonly tools: readonly string[] };
+
+/** Everything of a reply but its metadata. */
+export type Body = { readonly prefix: Buffer; readonly shown: readonly Shown[] };
+
+export type Metadata = {
+  readonly latencyMs: number;
+  readonly cacheHit: boolean;
+  readonly totalCandidates: number;
+  readonly queryLogId: string;
+  readonly nextCursor: string | null;
+};
+
+type Piece = { readonly from: number; readonly to: number } | string;
+
+export function composeBody(
+  snapshot: Snapshot,
+  ids: readonly string[],
+  ranking: Ranking,
+  options: { readonly offset: number; readonly explain: boolean; readonly popularityShare: number },
+): Body {
+  const { docBase, pieceStarts } = snapshot;
+  const pieceOf = (doc: number): Piece => ({ from: pieceStarts[doc]!, to: pieceStarts[doc + 1]! });
+  const pieces: Piece[] = ['{"servers":['];
+  for (const [i, hit] of ranking.hits.entries()) {
+    if (i > 0) pieces.push(',');
+    pieces.push(pieceOf(docBase[hit.server]!));
+    for (const [t, doc] of hit.tools.entries()) {
+      if (t > 0) pieces.push(',');
+      pieces.push(pieceOf(doc));
+    }
+    pieces.push(tailOf(hit, options.explain ? explanation(hit, ranking, options.popularityShare) : ''));
+  }
+  pieces.push('],"metadata":');
+  const all = Buffer.from(snapshot.pieces.buffer);
+  const shown = ranking.hits.map((hit, i) => ({
+    serverId: ids[hit.server]!,
+    rank: options.offset + i + 1,
+    tools: hit.tools.map((doc) => toolNameIn(all, pieceStarts[doc]!, pieceStarts[doc + 1]!)),
+  }));
+  return { prefix: splice(pieces, all), shown };
+}
+
+/** The whole reply: the prepared part and what is this call's own. */
+export function withMetadata(prefix: Buffer, meta: Metadata): Buffer {
+  const next = meta.nextCursor === null ? '' : `,"next_cursor":"${meta.nextCursor}"`;
+  const tail =
+    `{"latency_ms":${Math.round(meta.latencyMs * 1000) / 1000},"cache_hit":${meta.cacheHit},` +
+    `"total_candidates":${meta.totalCandidates},"query_log_id":${JSON.stringify(meta.queryLogId)}${next}}}`;
+  const out = Buffer.allocUnsafe(prefix.length + Buffer.byteLength(tail));
+  out.set(prefix, 0);
+  out.write(tail, prefix.length);
+  return out;
+}
+
+export function composeBatch(replies: readonly Buffer[]): Buffer {
+  const parts: Buffer[] = [Buffer.from('{"results":[')];
+  for (const [i, reply] of replies.entries()) parts.push(...(i > 0 ? [Buffer.from(',')] : []), reply);
+  parts.push(Buffer.from(']}'));
+  return Buffer.concat(parts);
+}
+
+function tailOf(hit: Hit, explain: string): string {
+  return (
+    `],"scores":{"semantic":${hit.semantic},"popularity":${hit.popularity}},"final_score":${hit.final},` +
+    `"match":"${hit.strong ? 'strong' : 'weak'}"${explain}}`
+  );
+}
+
+/** Every part of the score, under the names the documentation uses. */
+function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): string {
+  const parts = {
+    relevance: hit.relevance,
+    lexical: hit.lexical,
+    cosine: hit.cosine,
+    evidence: Object.fromEntries(
+      Object.entries(evidence).map(([name, x]) => [name, Math.round(x * 10_000) / 10_000]),
+    ),
+    popularity_factor: Math.round((1 - popularityShare * (1 - hit.popularity)) * 10_000) / 10_000,
+  };
+  return `,"explain":${JSON.stringify(parts)}`;
+}
+
+function splice(pieces: readonly Piece[], all: Buffer): Buffer {
+  let bytes = 0;
+  for (const piece of pieces)
+    bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.to - piece.from;
+  const out = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    at += typeof piece === 'string' ? out.write(piece, at) : all.copy(out, at, piece.from, piece.to);
+  }
+  return out;
+}
+
+const nameOpens = '{"name":'.length;
+const nameEnds = Buffer.from('","description":');
+
+/** Reads a tool's name out of its fragment; inside a JSON text the quotes of `nameEnds` would be escaped. */
+function toolNameIn(all: Buffer, from: number, to: number): string {
+  const end = all.indexOf(nameEnds, from);
+  const text = all.toString('utf8', from + nameOpens, Math.min(end + 1, to));
+  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
+}

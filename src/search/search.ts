@@ -1,0 +1,225 @@
+/**
+ * Search: ranked answers from an immutable snapshot of the catalogue held in memory.
+ *
+ * Promises: an answer comes from exactly one snapshot and never waits for a rebuild; a change of the catalogue is
+ * analysed in a thread of its own and swapped in; equal scores are ordered by id; nothing is looked up per query.
+ * When the store fails while a snapshot is fed, or the builder thread dies, the running snapshot stays, the error
+ * goes to `onError`, and the next refresh tries again (a dead builder is replaced and reads from the beginning).
+ * When the embedder fails, `answer` rejects with its Problem. When the query log fails, no search notices.
+ */
+import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import type { AuthType, CatalogChange, Transport } from '../catalog/catalog.ts';
+import { createByteCache } from './cache.ts';
+import type { Embedder } from './embedder.ts';
+import { createFeed } from './feed.ts';
+import type { RankWeights } from './rank.ts';
+import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
+import { createView, type View } from './view.ts';
+
+export type SearchFilters = {
+  readonly transport?: readonly Transport[];
+  readonly auth?: readonly ('none' | AuthType)[];
+  readonly category?: readonly string[];
+  readonly verified?: boolean;
+};
+
+export type SearchQuery = {
+  readonly query: string;
+  readonly limit: number;
+  readonly toolLimit: number;
+  readonly filters: SearchFilters;
+  readonly explain: boolean;
+  readonly minScore: number;
+  readonly cursor?: string;
+};
+
+export type QueryLogEntry = {
+  readonly queryLogId: string;
+  readonly at: number;
+  readonly keyId: string;
+  readonly developerId: string;
+  readonly query: string;
+  /** The revision of the snapshot that answered. */
+  readonly snapshot: number;
+  readonly cacheHit: boolean;
+  readonly latencyMs: number;
+  /** What the reply showed, best first; one array for all hits of one cached reply. */
+  readonly shown: readonly Shown[];
+  readonly total: number;
+};
+
+export type Caller = { readonly keyId: string; readonly developerId: string };
+
+export type SearchConfig = { readonly weights: RankWeights; readonly cacheBytes: number };
+
+export type SearchStats = {
+  readonly servers: number;
+  readonly tools: number;
+  readonly revision: number;
+  readonly snapshotBytes: number;
+  readonly builtInMs: number;
+  readonly cache: {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly hits: number;
+    readonly misses: number;
+  };
+};
+
+export type SearchDeps = {
+  /** Batches in revision order, everything after the given revision. */
+  changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
+  readonly embedder: Embedder;
+  readonly clock: Clock;
+  newQueryLogId(): string;
+  recordQuery(entry: QueryLogEntry): void;
+  readonly config: SearchConfig;
+  onError(error: unknown): void;
+};
+
+export type Search = {
+  /** Builds the first snapshot; rejects when that fails. */
+  start(): Promise<void>;
+  ready(): boolean;
+  /** The reply's whole JSON body. */
+  answer(caller: Caller, query: SearchQuery): Promise<Buffer>;
+  answerBatch(caller: Caller, queries: readonly SearchQuery[]): Promise<Buffer>;
+  /** The catalogue changed: builds beside the running snapshot; calls that come meanwhile become one. */
+  refresh(): void;
+  /** Resolves when the running snapshot covers everything that was known at the call. */
+  settled(): Promise<void>;
+  /** New popularity of these servers, without a rebuild. */
+  setPopularity(values: ReadonlyMap<string, number>): void;
+  stats(): SearchStats;
+  close(): Promise<void>;
+};
+
+type Answer = Body & { readonly total: number; readonly nextCursor: string | null };
+
+export function createSearch(deps: SearchDeps): Search {
+  const { clock, embedder, config } = deps;
+  const feed = createFeed(deps.changesSince, embedder);
+  const cache = createByteCache<Answer>(config.cacheBytes);
+  const underway = new Map<string, Promise<Answer>>();
+  const popularity = new Map<string, number>();
+  let view: View | undefined;
+  let builtInMs = 0;
+  let hits = 0;
+  let misses = 0;
+  let running: Promise<void> | undefined;
+  let queued: Promise<void> | undefined;
+
+  async function build(): Promise<void> {
+    const began = clock.monotonic();
+    const built = await feed.pass();
+    if (built === null) return;
+    builtInMs = clock.monotonic() - began;
+    view = createView(built, config.weights, popularity);
+    cache.clear();
+  }
+
+  /** A pass that begins after this call: the one running may have read the catalogue already. */
+  function pass(): Promise<void> {
+    if (running === undefined) {
+      running = build().finally(() => {
+        running = undefined;
+      });
+      return running;
+    }
+    queued ??= running
+      .catch(() => {})
+      .then(() => {
+        queued = undefined;
+        return pass();
+      });
+    return queued;
+  }
+
+  function find(on: View, key: string, query: SearchQuery): Answer | Promise<Answer> {
+    const page = on.pageOf(query);
+    const vectors = embedder.embed(page.parts, 'query');
+    const keep = (answer: Answer) => {
+      // Spliced bytes, the key twice (map and log), and what the shown list holds.
+      if (view === on)
+        cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
+      return answer;
+    };
+    if (vectors instanceof Float32Array) return keep(on.answer(query, page, vectors));
+    const made = vectors.then((v) => keep(on.answer(query, page, v))).finally(() => underway.delete(key));
+    underway.set(key, made);
+    return made;
+  }
+
+  async function answer(caller: Caller, query: SearchQuery): Promise<Buffer> {
+    const began = clock.monotonic();
+    if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
+    if (view === undefined)
+      throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
+    const on = view;
+    const key = `${on.version()}\n${keyOf(query)}`;
+    const cached = cache.get(key);
+    if (cached === undefined) misses++;
+    else hits++;
+    const found = cached ?? underway.get(key) ?? find(on, key, query);
+    const { prefix, shown, total, nextCursor } = found instanceof Promise ? await found : found;
+    const queryLogId = deps.newQueryLogId();
+    const cacheHit = cached !== undefined;
+    const latencyMs = clock.monotonic() - began;
+    const body = withMetadata(prefix, {
+      latencyMs,
+      cacheHit,
+      totalCandidates: total,
+      queryLogId,
+      nextCursor,
+    });
+    const { keyId, developerId } = caller;
+    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, total };
+    deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
+    return body;
+  }
+
+  return {
+    start: () => pass(),
+    ready: () => view !== undefined,
+    answer,
+    async answerBatch(caller, queries) {
+      return composeBatch(await Promise.all(queries.map((query) => answer(caller, query))));
+    },
+    refresh() {
+      pass().catch(deps.onError);
+    },
+    settled: () => pass(),
+    setPopularity(values) {
+      for (const [id, value] of values) popularity.set(id, value);
+      view?.setPopularity(values);
+      cache.clear();
+    },
+    stats: () => ({
+      servers: view?.servers ?? 0,
+      tools: view?.tools ?? 0,
+      revision: view?.revision ?? 0,
+      snapshotBytes: view?.bytes ?? 0,
+      builtInMs,
+      cache: { ...cache.stats(), hits, misses },
+    }),
+    close: () => feed.close(),
+  };
+}
+
+/** All of a request that its answer depends on. */
+function keyOf({ query, limit, toolLimit, filters, explain, minScore, cursor }: SearchQuery): string {
+  const { transport, auth, category, verified } = filters;
+  return JSON.stringify([
+    query,
+    limit,
+    toolLimit,
+    transport,
+    auth,
+    category,
+    verified,
+    explain,
+    minScore,
+    cursor,
+  ]);
+}

@@ -1,0 +1,135 @@
+/** A snapshot in use: its ranker, its ids and popularity, filters, pages. */
+import { crc32 } from 'node:zlib';
+import { Problem } from '../base/problem.ts';
+import type { Built } from './feed.ts';
+import { createRanker, type RankWeights } from './rank.ts';
+import { type Body, composeBody } from './reply.ts';
+import type { SearchFilters, SearchQuery } from './search.ts';
+import type { Snapshot } from './snapshot.ts';
+import { queryParts } from './text.ts';
+
+/** What a query asks of this snapshot: its texts to embed and where its page begins. */
+export type Page = { readonly parts: readonly string[]; readonly offset: number; readonly print: number };
+
+export type View = {
+  readonly revision: number;
+  readonly servers: number;
+  readonly tools: number;
+  readonly bytes: number;
+  /** Changes with the popularity, too: answers of one version are the same. */
+  version(): string;
+  /** Throws a Problem for a cursor that belongs to another query or snapshot. */
+  pageOf(query: SearchQuery): Page;
+  answer(
+    query: SearchQuery,
+    page: Page,
+    vectors: Float32Array,
+  ): Body & { total: number; nextCursor: string | null };
+  setPopularity(values: ReadonlyMap<string, number>): void;
+};
+
+export function createView(
+  { snapshot, lexicon }: Built,
+  weights: RankWeights,
+  overrides: ReadonlyMap<string, number>,
+): View {
+  const rank = createRanker(snapshot, lexicon, weights);
+  const ids = snapshot.ids === '' ? [] : snapshot.ids.split('\n');
+  const popularity = snapshot.facts.popularity.slice();
+  let popularityVersion = 0;
+
+  function setPopularity(values: ReadonlyMap<string, number>): void {
+    popularityVersion++;
+    for (const [id, value] of values) {
+      const at = indexOf(ids, id);
+      if (at >= 0) popularity[at] = Math.min(1, Math.max(0, value));
+    }
+  }
+  setPopularity(overrides);
+
+  return {
+    revision: snapshot.revision,
+    servers: snapshot.serverCount,
+    tools: snapshot.documentCount - snapshot.serverCount,
+    bytes: bytesOf(snapshot),
+    version: () => `${snapshot.revision}.${popularityVersion}`,
+    setPopularity,
+    pageOf(query) {
+      const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
+      return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
+    },
+    answer(query, { parts, offset, print }, vectors) {
+      const { limit, toolLimit, minScore, explain } = query;
+      const { allowed, total } = allowedBy(query.filters, snapshot);
+      const ranking = rank({ parts, vectors, allowed, popularity, offset, limit, toolLimit, minScore });
+      const body = composeBody(snapshot, ids, ranking, {
+        offset,
+        explain,
+        popularityShare: weights.popularity,
+      });
+      return { ...body, total, nextCursor: ranking.more ? cursorOf(print, offset + limit) : null };
+    },
+  };
+}
+
+/** 1 for every server that passes; the total counts them. */
+function allowedBy(filters: SearchFilters, { facts, serverCount }: Snapshot) {
+  const numbers = (wanted: readonly string[] | undefined) =>
+    wanted === undefined ? null : new Set(wanted.map((name) => facts.names.indexOf(name)));
+  const [transport, auth, category] = [filters.transport, filters.auth, filters.category].map(numbers);
+  const verified = filters.verified === undefined ? null : Number(filters.verified);
+  if (!transport && !auth && !category && verified === null) return { allowed: null, total: serverCount };
+  const allowed = new Uint8Array(serverCount);
+  let total = 0;
+  for (let s = 0; s < serverCount; s++) {
+    if (transport && !transport.has(facts.transport[s]!)) continue;
+    if (auth && !auth.has(facts.auth[s]!)) continue;
+    if (category && !category.has(facts.category[s]!)) continue;
+    if (verified !== null && facts.verified[s] !== verified) continue;
+    allowed[s] = 1;
+    total++;
+  }
+  return { allowed, total };
+}
+
+/** Opaque to clients: which query on which snapshot it belongs to, and where the next page begins. */
+function cursorOf(print: number, offset: number): string {
+  return Buffer.from(`${print.toString(36)}.${offset}`).toString('base64url');
+}
+
+function offsetOf(cursor: string | undefined, print: number): number {
+  if (cursor === undefined) return 0;
+  const [, of, offset] =
+    /^([0-9a-z]+)\.([1-9][0-9]{0,5})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  if (offset === undefined)
+    throw new Problem('invalid_request', 'cursor: is not one that a search returned.');
+  if (of !== print.toString(36)) {
+    throw new Problem(
+      'invalid_request',
+      'cursor: belongs to another query or an older catalogue; search again.',
+    );
+  }
+  return Number(offset);
+}
+
+function indexOf(sorted: readonly string[], id: string): number {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const there = sorted[middle]!;
+    if (there === id) return middle;
+    if (there < id) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+function bytesOf(snapshot: Snapshot): number {
+  const { serverPostings, toolPostings, togetherPostings } = snapshot;
+  const arrays = [snapshot.docBase, snapshot.docServer, snapshot.idf, snapshot.pieces, snapshot.pieceStarts];
+  for (const { starts, documents, weights } of [serverPostings, toolPostings, togetherPostings]) {
+    arrays.push(starts, documents, weights as never);
+  }
+  return arrays.reduce((sum, array) => sum + array.byteLength, 0) + snapshot.vectors.memory.buffer.byteLength;
+}

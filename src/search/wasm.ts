@@ -1,0 +1,115 @@
+/**
+ * Just enough of WebAssembly's binary form to write a loop over numbers by hand: one function, one imported
+ * memory. A second toolchain for two loops would cost more than these lines.
+ */
+
+/** The part of the global object that is used here; neither the language's nor Node's types carry it. */
+declare global {
+  namespace WebAssembly {
+    class Memory {
+      constructor(limits: { initial: number; maximum?: number; shared?: boolean });
+      readonly buffer: ArrayBuffer;
+    }
+    class Module {
+      constructor(bytes: Uint8Array);
+    }
+    class Instance {
+      constructor(module: Module, imports: { env: { memory: Memory } });
+      readonly exports: Readonly<Record<string, unknown>>;
+    }
+  }
+}
+
+export const i32 = 0x7f;
+export const f32 = 0x7d;
+export const v128 = 0x7b;
+export const pageBytes = 65_536;
+/** 4 GiB, the limit of 32-bit WebAssembly. */
+const mostPages = 65_536;
+
+/** The instructions used, by what they do. Loads and stores are 4-byte aligned, vectors not. */
+export const op = {
+  loop: 0x03,
+  nothing: 0x40,
+  end: 0x0b,
+  branchIf: 0x0d,
+  tee: 0x22,
+  add: 0x6a,
+  sub: 0x6b,
+  toFloat: 0xb2,
+  subFloat: 0x93,
+  addFloat: 0x92,
+  mulFloat: 0x94,
+  loadFloat: [0x2a, 0x02, 0x00],
+  storeFloat: (offset: number): readonly number[] => [0x38, 0x02, ...leb(offset)],
+  /** i32x4.extract_lane, i32x4.add, and the relaxed dot product of signed 8-bit by unsigned 7-bit. */
+  lane: [0xfd, 0x1b],
+  addInts: [0xfd, 0xae, 0x01],
+  dotAdd: [0xfd, 0x93, 0x02],
+  /** f32x4: extract_lane, add, mul. */
+  floatLane: [0xfd, 0x1f],
+  addFloats: [0xfd, 0xe4, 0x01],
+  mulFloats: [0xfd, 0xe6, 0x01],
+} as const;
+
+export const zeroVector: readonly number[] = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
+
+export function vectorLoad(offset: number): readonly number[] {
+  return [0xfd, 0x00, 0x00, ...leb(offset)];
+}
+
+export function get(local: number): readonly number[] {
+  return [0x20, ...leb(local)];
+}
+
+export function set(local: number): readonly number[] {
+  return [0x21, ...leb(local)];
+}
+
+export function constant(value: number): readonly number[] {
+  return [0x41, ...sleb(value)];
+}
+
+/** A module that exports one function over the memory it is given as `env.memory`. */
+export function moduleWith(
+  name: string,
+  params: readonly number[],
+  body: readonly number[],
+  memory: { readonly shared: boolean },
+): WebAssembly.Module {
+  const limits = memory.shared ? [0x03, ...leb(1), ...leb(mostPages)] : [0x00, ...leb(1)];
+  return new WebAssembly.Module(
+    new Uint8Array([
+      ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      ...section(1, [1, 0x60, params.length, ...params, 0]),
+      ...section(2, [1, ...text('env'), ...text('memory'), 0x02, ...limits]),
+      ...section(3, [1, 0]),
+      ...section(7, [1, ...text(name), 0x00, 0]),
+      ...section(10, [1, ...sized(body)]),
+    ]),
+  );
+}
+
+function section(id: number, content: readonly number[]): readonly number[] {
+  return [id, ...sized(content)];
+}
+
+function sized(content: readonly number[]): readonly number[] {
+  return [...leb(content.length), ...content];
+}
+
+function text(name: string): readonly number[] {
+  return sized([...new TextEncoder().encode(name)]);
+}
+
+function leb(value: number): readonly number[] {
+  const low = value & 0x7f;
+  return value < 0x80 ? [low] : [low | 0x80, ...leb(value >>> 7)];
+}
+
+function sleb(value: number): readonly number[] {
+  const low = value & 0x7f;
+  const rest = value >> 7;
+  const ends = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
+  return ends ? [low] : [low | 0x80, ...sleb(rest)];
+}
