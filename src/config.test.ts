@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { Problem } from './base/problem.ts';
+import { describeConfig, parseConfig, settings, unknownSettings } from './config.ts';
+
+const key = `sk_mcp_rank_${'0'.repeat(32)}`;
+
+function faultsOf(env: Record<string, string>): string {
+  try {
+    parseConfig(env, () => {
+      throw Object.assign(new Error('no'), { code: 'ENOENT' });
+    });
+  } catch (error) {
+    assert.ok(error instanceof Problem && error.kind === 'setup');
+    return error.detail;
+  }
+  assert.fail('the configuration was accepted');
+}
+
+test('an empty environment is a working configuration', () => {
+  const config = parseConfig({});
+  assert.equal(config.port, 8787);
+  assert.equal(config.tiers.get('pro'), 1000);
+  assert.equal(config.databaseUrl, null);
+});
+
+test('all faults are reported at once, each with name, expectation and example', () => {
+  const text = faultsOf({
+    MCPRANK_PORT: '70000',
+    MCPRANK_SYNC: 'yes',
+    DATABASE_URL: 'mysql://x',
+    MCPRANK_TIERS: 'free=0',
+    MCPRANK_ADMIN_KEY: 'hunter2',
+    MCPRANK_ALLOW_UPSTREAMS: 'a b',
+  });
+  for (const name of [
+    'MCPRANK_PORT',
+    'MCPRANK_SYNC',
+    'DATABASE_URL',
+    'MCPRANK_TIERS',
+    'MCPRANK_ADMIN_KEY',
+    'MCPRANK_ALLOW_UPSTREAMS',
+  ]) {
+    const { expected, example } = settings[name] ?? assert.fail(name);
+    assert.ok(text.includes(`${name}: expected ${expected}, for example ${example}`), name);
+  }
+  assert.ok(!text.includes('hunter2'), 'a faulty secret is not echoed');
+});
+
+test('a secret may come from a file, and is printed nowhere', () => {
+  const config = parseConfig({ MCPRANK_ADMIN_KEY_FILE: '/run/secrets/key' }, (path) =>
+    path === '/run/secrets/key' ? `${key}\n` : '',
+  );
+  assert.equal(config.adminKey?.reveal(), key);
+  for (const shown of [
+    inspect(config, { depth: 9 }),
+    JSON.stringify(config),
+    JSON.stringify(describeConfig(config)),
+    `${config.adminKey}`,
+  ])
+    assert.ok(!shown.includes(key));
+  assert.match(
+    faultsOf({ MCPRANK_ADMIN_KEY_FILE: '/nowhere' }),
+    /MCPRANK_ADMIN_KEY_FILE: \/nowhere cannot be read \(ENOENT\)/,
+  );
+  assert.match(faultsOf({ MCPRANK_ADMIN_KEY: key, MCPRANK_ADMIN_KEY_FILE: '/x' }), /not both/);
+});
+
+test('whatever the environment holds, the answer is a configuration or a list of faults', () => {
+  const anyEnv = fc.dictionary(fc.constantFrom(...Object.keys(settings)), fc.string());
+  fc.assert(
+    fc.property(anyEnv, (env) => {
+      try {
+        assert.ok(Object.isFrozen(parseConfig(env)));
+      } catch (error) {
+        assert.ok(error instanceof Problem && error.kind === 'setup', String(error));
+      }
+    }),
+  );
+});
+
+test('a mistyped name of ours is noticed; others and those of later parts are left alone', () => {
+  assert.deepEqual(
+    unknownSettings({ MCPRANK_PROT: '1', MCPRANK_PORT: '1', MCPRANK_VAULT_KEYS: 'x', PATH: '' }),
+    ['MCPRANK_PROT'],
+  );
+});

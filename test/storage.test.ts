@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { systemClock } from '../src/base/clock.ts';
+import { Problem } from '../src/base/problem.ts';
+import { openStorage, type Storage } from '../src/storage/storage.ts';
+import { temporaryFolder } from './support/app.ts';
+import { engines, openTestStore } from './support/stores.ts';
+
+type Tables = { developers: { id: string; name: string; created_at: number } };
+
+function addDeveloper(storage: Storage, name: string, afterwards?: () => never): Promise<void> {
+  return storage.write<Tables, void>(async (trx, notify) => {
+    await trx
+      .insertInto('developers')
+      .values({ id: `dev_${name}`, name, created_at: 2 ** 41 })
+      .execute();
+    await notify('keys', name);
+    afterwards?.();
+  });
+}
+
+const setupFault = (pattern: RegExp) => (error: unknown) =>
+  error instanceof Problem && pattern.test(error.detail);
+const open = (dataDir: string) => openStorage({ dataDir, databaseUrl: null }, systemClock);
+
+for (const engine of engines) {
+  test(`${engine.name}: a change and its notice are one: both are there or neither`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const storage = await openTestStore(t, engine);
+    const heard: string[] = [];
+    storage.subscribe('keys', (payload) => heard.push(payload));
+    await addDeveloper(storage, 'kept');
+    await assert.rejects(
+      addDeveloper(storage, 'lost', () => assert.fail('after the insert')),
+      /after the insert/,
+    );
+    for (let i = 0; i < 40 && heard.length === 0; i++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(heard, ['kept']);
+    const rows = await storage.tables<Tables>().selectFrom('developers').selectAll().execute();
+    assert.deepEqual(
+      rows.map((row) => ({ ...row })),
+      [{ id: 'dev_kept', name: 'kept', created_at: 2 ** 41 }],
+    );
+  });
+
+  test(`${engine.name}: another process hears of a change within a second`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const env = await engine.environment(t);
+    const config = {
+      dataDir: env.MCPRANK_DATA_DIR ?? '',
+      databaseUrl:
+        env.DATABASE_URL === undefined
+          ? null
+          : new (await import('../src/base/secret.ts')).Secret(env.DATABASE_URL),
+    };
+    const [here, there] = [await openStorage(config, systemClock), await openStorage(config, systemClock)];
+    t.after(() => Promise.all([here.close(), there.close()]));
+    const heard = new Promise<string>((resolve) => there.subscribe('keys', resolve));
+    const started = performance.now();
+    await addDeveloper(here, 'one');
+    assert.equal(await heard, 'one');
+    assert.ok(performance.now() - started < 1_000);
+  });
+
+  test(`${engine.name}: of many who want a job one gets it, and it is due again when said`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const { leases } = await openTestStore(t, engine);
+    const taken = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => leases.take('job', `holder ${i}`, 10_000)),
+    );
+    assert.equal(taken.filter(Boolean).length, 1);
+    const winner = `holder ${taken.indexOf(true)}`;
+    assert.equal(await leases.renew('job', winner, 10_000), true);
+    assert.equal(await leases.renew('job', 'somebody else', 10_000), false);
+    await leases.release('job', winner, 60_000);
+    assert.equal(await leases.take('job', 'next', 10_000), false);
+    assert.equal(await leases.take('other job', 'next', 1), true);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(await leases.take('other job', 'after the lease ran out', 10_000), true);
+  });
+}
+
+test('a store written by a newer release is refused in words, and left alone', async (t) => {
+  const folder = temporaryFolder(t);
+  await (await open(folder)).close();
+  const db = new DatabaseSync(join(folder, 'mcprank.db'));
+  db.exec("insert into kysely_migration (name, timestamp) values ('999_future', 'now')");
+  db.close();
+  await assert.rejects(open(folder), setupFault(/newer release \(schema 999_future\): upgrade mcprank/));
+});
+
+test('a file that is no database is refused in words', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(
+    join(folder, 'mcprank.db'),
+    'this is not a database, it is a sentence that is long enough'.repeat(50),
+  );
+  await assert.rejects(open(folder), setupFault(/not a SQLite database/));
+});
+
+test('a data folder that cannot be written to is refused in words', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'a file');
+  writeFileSync(file, '');
+  await assert.rejects(
+    open(join(file, 'data')),
+    setupFault(/cannot be written to: choose another with MCPRANK_DATA_DIR/),
+  );
+  if (process.getuid?.() === 0) return; // root may write anywhere
+  const closed = join(folder, 'closed');
+  mkdirSync(closed);
+  chmodSync(closed, 0o500);
+  await assert.rejects(open(closed), setupFault(/cannot be written to/));
+});
+
+test('a full disk fails the write in words, loses nothing that was there, and the store goes on when there is room', async (t) => {
+  const folder = temporaryFolder(t);
+  const storage = await open(folder);
+  t.after(() => storage.close());
+  await addDeveloper(storage, 'before');
+  const { sql } = await import('kysely');
+  await sql`pragma max_page_count = 1`.execute(storage.tables());
+  const big = 'x'.repeat(3_000_000);
+  await assert.rejects(
+    addDeveloper(storage, big),
+    (error: unknown) =>
+      error instanceof Problem &&
+      error.kind === 'unavailable' &&
+      /disk of the store is full; nothing was written/.test(error.detail),
+  );
+  await sql`pragma max_page_count = 1000000`.execute(storage.tables());
+  await addDeveloper(storage, 'after');
+  const rows = await storage
+    .tables<Tables>()
+    .selectFrom('developers')
+    .select('name')
+    .orderBy('created_at')
+    .execute();
+  assert.deepEqual(rows.map(({ name }) => name).sort(), ['after', 'before']);
+});
+
+test('a store locked by another process is told, and the write works once it is free', {
+  timeout: 30_000,
+}, async (t) => {
+  const folder = temporaryFolder(t);
+  const storage = await open(folder);
+  t.after(() => storage.close());
+  const other = new DatabaseSync(join(folder, 'mcprank.db'));
+  t.after(() => other.close());
+  other.exec('begin immediate');
+  const { sql } = await import('kysely');
+  await sql`pragma busy_timeout = 50`.execute(storage.tables());
+  await assert.rejects(
+    addDeveloper(storage, 'waits'),
+    (error: unknown) =>
+      error instanceof Problem &&
+      error.kind === 'unavailable' &&
+      /locked by another process/.test(error.detail),
+  );
+  other.exec('rollback');
+  await addDeveloper(storage, 'waits');
+});
+
+test('a backup made while in use opens as a store with everything in it', async (t) => {
+  const folder = temporaryFolder(t);
+  const storage = await open(folder);
+  t.after(() => storage.close());
+  await addDeveloper(storage, 'kept');
+  const target = join(temporaryFolder(t), 'mcprank.db');
+  await storage.backup(target);
+  const copy = await open(join(target, '..'));
+  t.after(() => copy.close());
+  assert.equal((await copy.tables<Tables>().selectFrom('developers').selectAll().execute()).length, 1);
+});
