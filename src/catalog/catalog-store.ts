@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
-import type { CatalogTool, ServerInput, Transport } from './model.ts';
-import { neutralPrior, type UseRow } from './popularity.ts';
+import type { AuthType, CatalogTool, Transport } from './model.ts';
+import type { UseRow } from './popularity.ts';
 
 export type ServerRow = {
   id: string;
@@ -10,7 +10,7 @@ export type ServerRow = {
   version: string | null;
   remote_url: string | null;
   transport: Transport;
-  auth_type: ServerInput['authType'];
+  auth_type: AuthType | null;
   category: string | null;
   tags: string;
   verified: number;
@@ -30,50 +30,24 @@ type ToolRow = {
   description: string;
   input_schema: string;
 };
-type Tables = {
+export type CatalogTables = {
   servers: ServerRow;
   tools: ToolRow;
   server_use: UseRow;
   counters: { name: string; value: number };
 };
-export type CatalogTrx = Transaction<Tables>;
-type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
+export type CatalogTrx = Transaction<CatalogTables>;
 
 /** A row with its tools, as stored. */
 export type StoredServer = { readonly row: ServerRow; readonly tools: readonly CatalogTool[] };
-/** Who writes: the owner of the words (import, admin, starter), or the registry, which owns facts only. */
-export type Writer = 'owner' | 'registry';
-export type ServerChange = {
-  readonly inputs: readonly ServerInput[];
-  readonly remove: readonly string[];
-  readonly source: string;
-  readonly by: Writer;
-  readonly now: number;
-};
-export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
-
-/** What the operator wrote or removed by hand; a sync never touches it. */
-const operatorSources: ReadonlySet<string> = new Set(['admin', 'config']);
 /** Ids per `in (…)` list: far below the 32,766 parameters SQLite allows. */
-const idsPerQuery = 200;
-/** Rows of one multi-row insert at most; smaller batches use the powers of two below, so that few statements are compiled. */
-const rowsPerInsert = 128;
-
-/** Slices of power-of-two length: a bounded set of statement texts whatever the batch size. */
-export function* insertSlices<T>(rows: readonly T[], largest: number = rowsPerInsert): Generator<T[]> {
-  let size = largest;
-  for (let at = 0; at < rows.length; at += size) {
-    while (size > rows.length - at) size /= 2;
-    yield rows.slice(at, at + size);
-  }
-}
-
-function* slices<T>(rows: readonly T[], size: number): Generator<T[]> {
+export const idsPerQuery = 200;
+export function* slices<T>(rows: readonly T[], size: number): Generator<T[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
 }
 
 export function createCatalogStore(storage: Storage) {
-  const db = storage.tables<Tables>();
+  const db = storage.tables<CatalogTables>();
   const active = () => db.selectFrom('servers').where('deleted_at', 'is', null);
 
   const withTools = async (rows: readonly ServerRow[]): Promise<StoredServer[]> => {
@@ -162,9 +136,6 @@ export function createCatalogStore(storage: Storage) {
     async idsOf(source: string): Promise<string[]> {
       return (await active().select('id').where('source', '=', source).execute()).map((row) => row.id);
     },
-    /** One transaction with one notice; nothing is noticed when nothing changed. */
-    write: (change: ServerChange) =>
-      storage.write<Tables, Written>((trx, notify) => writeServers(trx, notify, change)),
     async stats() {
       const servers = await db
         .selectFrom('servers')
@@ -186,215 +157,7 @@ export function createCatalogStore(storage: Storage) {
 
 export type CatalogStore = ReturnType<typeof createCatalogStore>;
 
-/** The new rows, tools and removals of one transaction; revisions are handed out while the counter's row is locked, so they become visible in order. */
-export async function writeServers(trx: CatalogTrx, notify: Notify, change: ServerChange): Promise<Written> {
-  const first = await lockRevision(trx);
-  const revision = { value: first };
-  const written: Written = { added: 0, updated: 0, unchanged: 0, removed: 0, tools: 0 };
-  const unique = [...new Map(change.inputs.map((input) => [input.id, input])).values()];
-  for (const inputs of slices(unique, idsPerQuery))
-    await writeSlice(trx, { ...change, inputs }, revision, written);
-  for (const ids of slices(change.remove, idsPerQuery)) {
-    written.removed += await removeSlice(trx, { ...change, ids }, revision);
-  }
-  if (revision.value !== first) {
-    await trx.updateTable('counters').set({ value: revision.value }).where('name', '=', 'catalog').execute();
-    await notify('catalog', '');
-  }
-  return written;
-}
-
-async function lockRevision(trx: CatalogTrx): Promise<number> {
-  await trx
-    .insertInto('counters')
-    .values({ name: 'catalog', value: 0 })
-    .onConflict((clash) => clash.doNothing())
-    .execute();
-  const row = await trx
-    .updateTable('counters')
-    .set((is) => ({ value: is.ref('value') }))
-    .where('name', '=', 'catalog')
-    .returning('value')
-    .executeTakeFirstOrThrow();
-  return row.value;
-}
-
-async function writeSlice(
-  trx: CatalogTrx,
-  change: { inputs: readonly ServerInput[]; source: string; by: Writer; now: number },
-  revision: { value: number },
-  written: Written,
-): Promise<void> {
-  const ids = change.inputs.map((input) => input.id);
-  const known = await trx.selectFrom('servers').selectAll().where('id', 'in', ids).execute();
-  const rows = new Map(known.map((row) => [row.id, row]));
-  const tools = await toolsOf(trx, [...rows.keys()]);
-  const newRows: ServerRow[] = [];
-  const newTools: { id: string; tools: readonly CatalogTool[] }[] = [];
-  for (const input of change.inputs) {
-    const old = rows.get(input.id);
-    const row = merge(old, input, change);
-    // Unknown tools (a registry entry) never wipe known ones.
-    const retool = row !== null && input.tools !== null && !sameTools(input.tools, tools.get(input.id) ?? []);
-    if (row === null || (old !== undefined && !retool && sameRow(old, row))) {
-      written.unchanged += 1;
-      continue;
-    }
-    revision.value += 1;
-    newRows.push({ ...row, revision: revision.value, updated_at: change.now });
-    if (retool) newTools.push({ id: input.id, tools: input.tools ?? [] });
-    if (old === undefined || old.deleted_at !== null) written.added += 1;
-    else written.updated += 1;
-  }
-  await upsertRows(trx, newRows);
-  written.tools += await replaceTools(trx, newTools);
-}
-
-/** The row to store, or null to leave what is there: sync touches nothing of the operator's, and of others' only the facts. */
-function merge(
-  old: ServerRow | undefined,
-  input: ServerInput,
-  change: { source: string; by: Writer; now: number },
-): ServerRow | null {
-  const fresh: ServerRow = {
-    id: input.id,
-    name: input.name,
-    description: input.description,
-    version: input.version,
-    remote_url: input.remoteUrl,
-    transport: input.transport,
-    auth_type: input.authType,
-    category: input.category,
-    tags: JSON.stringify(input.tags),
-    verified: input.verified ? 1 : 0,
-    repository_url: input.repositoryUrl,
-    launch: input.launch === null ? null : JSON.stringify(input.launch),
-    source: change.source,
-    prior: input.prior ?? old?.prior ?? neutralPrior,
-    revision: 0,
-    created_at: old?.created_at ?? change.now,
-    updated_at: change.now,
-    deleted_at: null,
-  };
-  if (change.by === 'owner' || old === undefined || old.source === change.source) return fresh;
-  if (operatorSources.has(old.source)) return null;
-  return {
-    ...old,
-    version: fresh.version ?? old.version,
-    ...(fresh.remote_url === null ? {} : { remote_url: fresh.remote_url, transport: fresh.transport }),
-    repository_url: fresh.repository_url ?? old.repository_url,
-    launch: fresh.launch ?? old.launch,
-    deleted_at: null,
-  };
-}
-
-function sameRow(old: ServerRow, row: ServerRow): boolean {
-  return (Object.keys(row) as (keyof ServerRow)[]).every(
-    (key) => key === 'revision' || key === 'updated_at' || old[key] === row[key],
-  );
-}
-
-function sameTools(a: readonly CatalogTool[], b: readonly CatalogTool[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((tool, i) => {
-      const other = b[i];
-      return (
-        tool.name === other?.name &&
-        tool.description === other.description &&
-        tool.inputSchema === other.inputSchema
-      );
-    })
-  );
-}
-
-async function upsertRows(trx: CatalogTrx, rows: readonly ServerRow[]): Promise<void> {
-  for (const values of insertSlices(rows)) {
-    await trx
-      .insertInto('servers')
-      .values(values)
-      .onConflict((clash) =>
-        clash.column('id').doUpdateSet((is) => ({
-          name: is.ref('excluded.name'),
-          description: is.ref('excluded.description'),
-          version: is.ref('excluded.version'),
-          remote_url: is.ref('excluded.remote_url'),
-          transport: is.ref('excluded.transport'),
-          auth_type: is.ref('excluded.auth_type'),
-          category: is.ref('excluded.category'),
-          tags: is.ref('excluded.tags'),
-          verified: is.ref('excluded.verified'),
-          repository_url: is.ref('excluded.repository_url'),
-          launch: is.ref('excluded.launch'),
-          source: is.ref('excluded.source'),
-          prior: is.ref('excluded.prior'),
-          revision: is.ref('excluded.revision'),
-          updated_at: is.ref('excluded.updated_at'),
-          deleted_at: is.ref('excluded.deleted_at'),
-        })),
-      )
-      .execute();
-  }
-}
-
-async function replaceTools(
-  trx: CatalogTrx,
-  changes: readonly { id: string; tools: readonly CatalogTool[] }[],
-): Promise<number> {
-  if (changes.length === 0) return 0;
-  await trx
-    .deleteFrom('tools')
-    .where(
-      'server_id',
-      'in',
-      changes.map((change) => change.id),
-    )
-    .execute();
-  const rows = changes.flatMap(({ id, tools }) =>
-    tools.map((tool, position) => ({
-      server_id: id,
-      name: tool.name,
-      position,
-      description: tool.description,
-      input_schema: tool.inputSchema,
-    })),
-  );
-  for (const values of insertSlices(rows)) await trx.insertInto('tools').values(values).execute();
-  return rows.length;
-}
-
-/** Marks servers as gone; their tools stay, so that a server that comes back is whole again. */
-async function removeSlice(
-  trx: CatalogTrx,
-  change: { ids: readonly string[]; source: string; by: Writer; now: number },
-  revision: { value: number },
-): Promise<number> {
-  const rows = await trx
-    .selectFrom('servers')
-    .select(['id', 'source'])
-    .where('id', 'in', change.ids)
-    .where('deleted_at', 'is', null)
-    .orderBy('id')
-    .execute();
-  const doomed = rows.filter((row) => change.by === 'owner' || !operatorSources.has(row.source));
-  for (const { id, source } of doomed) {
-    revision.value += 1;
-    await trx
-      .updateTable('servers')
-      .set({
-        deleted_at: change.now,
-        updated_at: change.now,
-        revision: revision.value,
-        // What the operator removed by hand stays removed: marked as the operator's, no sync brings it back.
-        source: operatorSources.has(change.source) ? change.source : source,
-      })
-      .where('id', '=', id)
-      .execute();
-  }
-  return doomed.length;
-}
-
-async function toolsOf(
+export async function toolsOf(
   db: Pick<CatalogTrx, 'selectFrom'>,
   serverIds: readonly string[],
 ): Promise<Map<string, CatalogTool[]>> {

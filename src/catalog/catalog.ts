@@ -15,7 +15,7 @@ import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { createCatalogStore } from './catalog-store.ts';
+import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
 import { createDirectory } from './directory.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
@@ -32,24 +32,16 @@ import type {
   ServerRecord,
   SyncReport,
 } from './model.ts';
+import { type Written, writeServers } from './write-store.ts';
 
 export type {
   AuthType,
   CatalogChange,
   CatalogServer,
   CatalogTool,
-  ErrorType,
-  ImportOptions,
   ImportProgress,
-  ImportReport,
-  Launch,
-  NewInvocation,
-  ParsedServer,
-  PutReport,
-  RowReport,
   ServerInput,
   ServerRecord,
-  SyncReport,
   Transport,
 } from './model.ts';
 
@@ -110,7 +102,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   });
 
   const write = async (inputs: readonly ServerInput[], source: string, remove: readonly string[] = []) => {
-    const written = await store.write({ inputs, remove, source, by: 'owner', now: clock.now() });
+    const change = { inputs, remove, source, by: 'owner', now: clock.now() } as const;
+    const written = await storage.write<CatalogTables, Written>((trx, notify) =>
+      writeServers(trx, notify, change),
+    );
     await directory.refresh();
     return written;
   };

@@ -1,7 +1,7 @@
 import type { Storage } from '../storage/storage.ts';
-import { insertSlices } from './catalog-store.ts';
 import type { ErrorType } from './model.ts';
 import { dayOf } from './popularity.ts';
+import { insertSlices } from './write-store.ts';
 
 export type InvocationRow = {
   readonly id: string;

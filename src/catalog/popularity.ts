@@ -20,7 +20,7 @@ const developerHalf = 2;
 const useHalf = 20;
 const priorCeiling = 0.8;
 export const neutralPrior = 0.1;
-export const dayMs = 86_400_000;
+const dayMs = 86_400_000;
 /** Ten half-lives: what is older weighs less than a thousandth. */
 export const horizonDays = 300;
 

@@ -1,6 +1,6 @@
 /** Texts from outside, made safe to store and to show: well-formed Unicode, no control characters, no secrets. */
 
-export const redacted = '[redacted]';
+const redacted = '[redacted]';
 
 /** Nothing below can match without one of these, and most text has none: one cheap test instead of ten. */
 const suspicious = /[A-Za-z0-9]{12,}|:\/\/[^\s/]*@|PRIVATE KEY/;
@@ -74,7 +74,9 @@ export function scrubText(text: string): string {
 
 /** Well-formed, without control characters (NUL cannot be stored), and without secrets. */
 export function cleanText(text: string): string {
-  return scrubText(text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufeff]/g, ''));
+  return scrubText(
+    text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufeff]/g, ''),
+  );
 }
 
 /** Query parameters that carry a credential. */

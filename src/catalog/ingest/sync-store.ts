@@ -1,5 +1,6 @@
 import type { Storage } from '../../storage/storage.ts';
-import { type CatalogTrx, type ServerChange, type Written, writeServers } from '../catalog-store.ts';
+import type { CatalogTrx } from '../catalog-store.ts';
+import { type ServerChange, type Written, writeServers } from '../write-store.ts';
 
 export type SyncState = {
   /** Where to go on; null when the last sync reached the end. */
