@@ -29,7 +29,7 @@ const secrets: Readonly<Record<string, fc.Arbitrary<string>>> = {
   'bearer values': random(40).map((body) => `Authorization: Bearer ${body}`),
   'hex after a name': random(40, '0123456789abcdef').map((body) => `api_key=${body}`),
   'base64 in JSON': random(44).map((body) => `"clientSecret": "${body}"`),
-  'a UUID as a token': fc.uuid().map((body) => `token=${body}`),
+  'a UUID as a key': fc.uuid().map((body) => `apiKey: ${body}`),
   'passwords in URLs': random(12).map((body) => `postgres://admin:${body}@db.internal:5432/app`),
   'private keys': random(64).map(
     (body) => `-----BEGIN RSA PRIVATE KEY-----\n${body}\n-----END RSA PRIVATE KEY-----`,
@@ -70,6 +70,9 @@ const ordinary = [
   'ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
   'Contract 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48 on Ethereum',
   'io.github.some-org/very-long-package-name-with-many-words',
+  "'payment_context_token': '60a8e027-8b8b-4ccf-b2b9-380ed0930283'",
+  'starts with -----BEGIN PRIVATE KEY----- or ``-----BEGIN RSA PRIVATE KEY-----`` and so on',
+  'npmjs-com-package-thriveventurelabs-accountsos-mcp-7c122688',
   'mailto:someone@example.com and https://example.com/@user',
   'internationalization, electroencephalographically, get_v2_user_notifications_settings',
   '多くの言語で検索します。 Ищет документы. 👩‍💻',

@@ -4,14 +4,13 @@ const redacted = '[redacted]';
 
 /** Nothing below can match without one of these, and most text has none: one cheap test instead of ten. */
 const suspicious = /[A-Za-z0-9]{12,}|:\/\/[^\s/]*@|PRIVATE KEY/;
-/** A text of this shape is random, not words: a run of 16 letters and digits with digits among them, or a UUID. */
-const randomRun = /[A-Za-z0-9]{16,}/;
 const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const always = () => true;
 const hasDigit = (text: string) => /\d/.test(text);
+/** Random, not words: a run of twelve letters and digits with at least two of the latter in it. */
 const looksRandom = (text: string) =>
-  uuid.test(text) ||
-  (randomRun.test(text) && (text.match(/\d/g)?.length ?? 0) >= 2 && /[A-Za-z]|\d{20}/.test(text));
+  !uuid.test(text) &&
+  (text.match(/[A-Za-z0-9]{12,}/g) ?? []).some((run) => (run.match(/\d/g)?.length ?? 0) >= 2);
 
 type Rule = {
   readonly pattern: RegExp;
@@ -22,8 +21,9 @@ type Rule = {
 /** Each pattern is linear: no nested repetition. Groups before the last one are kept, the last is the secret. */
 const rules: readonly Rule[] = [
   {
-    pattern: /(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$))/g,
-    when: always,
+    pattern:
+      /(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----\s{0,9}(?:[A-Za-z-]{1,20}: [^\n]{1,80}\n\s{0,9}){0,3}[A-Za-z0-9+/=\s\\]{20,}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?)/g,
+    when: looksRandom,
   },
   // OpenAI, Anthropic, OpenRouter and the many that copied the prefix; package names (sk-learn-…) have no random run.
   { pattern: /\b(sk-[A-Za-z0-9_-]{20,})/g, when: looksRandom },
@@ -39,7 +39,7 @@ const rules: readonly Rule[] = [
   { pattern: /\b(SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})/g, when: always },
   {
     pattern:
-      /\b((?:npm|hf|ntn|secret|lin_api|shpat|shpca|dop_v1|whsec|figd|tvly|pplx|gsk|xai|fc|nvapi|dapi|patp?)[_-]?[A-Za-z0-9_-]{24,})/g,
+      /\b((?:npm|hf|ntn|secret|lin_api|shpat|shpca|dop_v1|whsec|figd|tvly|pplx|gsk|xai|fc|nvapi|dapi|pat)[_-][A-Za-z0-9_-]{24,})/g,
     when: looksRandom,
   },
   { pattern: /\b((?:Bearer|Basic)\s{1,3})([A-Za-z0-9._~+/=-]{16,})/gi, when: looksRandom },
@@ -47,6 +47,12 @@ const rules: readonly Rule[] = [
     pattern:
       /((?:api[_-]?key|apikey|access[_-]?key|private[_-]?key|client[_-]?secret|secret|token|passw(?:or)?d|[?&](?:key|auth|sig(?:nature)?))["']?\s{0,3}[:=]\s{0,3}["']?)([A-Za-z0-9+/_=-]{20,})/gi,
     when: looksRandom,
+  },
+  // A UUID is an id everywhere else, and a page or context token often is one.
+  {
+    pattern:
+      /((?:api[_-]?key|apikey|secret|passw(?:or)?d)["']?\s{0,3}[:=]\s{0,3}["']?)([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})/gi,
+    when: always,
   },
 ];
 const urlPassword = /\b([a-z][a-z0-9+.-]{1,20}:\/\/)([^\s/@:"'<>]{1,100}):([^\s/@"'<>]{1,200})@/gi;
