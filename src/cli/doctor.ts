@@ -5,23 +5,19 @@ import { tryListening } from '../http/http.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { exitCodes, print, table } from './output.ts';
 
-type Finding = { readonly check: string; readonly ok: boolean; readonly says: string };
+/** `note`: worth knowing, and no reason not to start. */
+type Level = 'ok' | 'note' | 'fault';
+type Finding = { readonly check: string; readonly level: Level; readonly says: string };
 
 /** Shows the effective settings, secrets masked, and tries everything they need. */
 export async function doctor(json: boolean): Promise<void> {
   const env = environment();
   const config = parseConfig(env);
   const findings: Finding[] = [
-    {
-      check: 'node',
-      ok: Number(process.versions.node.split('.')[0]) >= 24,
-      says: `${process.version} (24 or newer is needed)`,
-    },
-    ...unknownSettings(env).map((name) => ({
-      check: 'settings',
-      ok: false,
-      says: `${name} is unknown: a typing error?`,
-    })),
+    await attempt('node', async () => `${process.version}`),
+    ...unknownSettings(env).map(
+      (name): Finding => ({ check: 'settings', level: 'note', says: `${name} is unknown: a typing error?` }),
+    ),
     await attempt('port', () => tryPort(config)),
     ...(await tryRooms(config)),
   ];
@@ -29,32 +25,34 @@ export async function doctor(json: boolean): Promise<void> {
   print(json, { settings, findings }, [
     ...table(['SETTING', 'VALUE'], Object.entries(settings)),
     '',
-    ...findings.map(({ check, ok, says }) => `${ok ? 'ok   ' : 'FAULT'}  ${check}: ${says}`),
+    ...findings.map(({ check, level, says }) => `${level.toUpperCase().padEnd(5)}  ${check}: ${says}`),
   ]);
-  if (findings.some(({ ok }) => !ok)) process.exitCode = exitCodes.setup;
+  if (findings.some(({ level }) => level === 'fault')) process.exitCode = exitCodes.setup;
 }
 
 async function tryRooms(config: Config): Promise<Finding[]> {
+  let rooms: Rooms;
   try {
-    const rooms = await openRooms(config, { telemetry: createTelemetry({ level: 'silent' }) });
-    try {
-      return [
-        { check: 'store', ok: true, says: `${rooms.storage.dialect} opens and answers` },
-        await attempt('catalogue', async () => {
-          const { servers, tools } = await rooms.catalog.stats();
-          return `${servers} servers, ${tools} tools`;
-        }),
-        await attempt('search', async () => {
-          await rooms.search.start();
-          return `index of ${rooms.search.stats().servers} servers built`;
-        }),
-        ...(config.sync ? [await attempt('registry', () => tryRegistry(config, rooms))] : []),
-      ];
-    } finally {
-      await rooms.close();
-    }
+    rooms = await openRooms(config, { telemetry: createTelemetry({ level: 'silent' }) });
   } catch (error) {
-    return [{ check: 'store or model', ok: false, says: textOf(error) }];
+    return [{ check: 'store and model', level: 'fault', says: textOf(error) }];
+  }
+  try {
+    return [
+      await attempt('store', async () => `${rooms.storage.dialect} opens and answers`),
+      await attempt('catalogue', async () => {
+        const { servers, tools } = await rooms.catalog.stats();
+        return `${servers} servers, ${tools} tools`;
+      }),
+      await attempt('search', async () => {
+        await rooms.search.start();
+        return `index of ${rooms.search.stats().servers} servers built`;
+      }),
+      // Offline is a way to live: the sync tries again by itself.
+      ...(config.sync ? [await attempt('registry', () => tryRegistry(config, rooms), 'note')] : []),
+    ];
+  } finally {
+    await rooms.close();
   }
 }
 
@@ -68,17 +66,21 @@ async function tryRegistry({ registryUrl }: Config, { outbound }: Rooms): Promis
   return `${registryUrl} answers`;
 }
 
-async function attempt(check: string, act: () => Promise<string>): Promise<Finding> {
-  try {
-    return { check, ok: true, says: await act() };
-  } catch (error) {
-    return { check, ok: false, says: textOf(error) };
-  }
-}
-
 async function tryPort({ host, port }: Config): Promise<string> {
   await tryListening(host, port);
   return `${host}:${port} is free`;
+}
+
+async function attempt(
+  check: string,
+  act: () => Promise<string>,
+  otherwise: Level = 'fault',
+): Promise<Finding> {
+  try {
+    return { check, level: 'ok', says: await act() };
+  } catch (error) {
+    return { check, level: otherwise, says: textOf(error) };
+  }
 }
 
 function textOf(error: unknown): string {

@@ -116,6 +116,12 @@ program
   .description('print the version')
   .action(async () => (await import('./version.ts')).printVersion(json()));
 
+// `mcprank … | head` closes our output early: that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -78,6 +78,7 @@ export function createHttp(deps: {
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     forceCloseConnections: false,
     http: {
+      requireHostHeader: false, // checked in wire.ts, so that the reply is ours
       headersTimeout: limits.headersTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: 16_384,

@@ -19,6 +19,7 @@ export function checkWire(request: IncomingMessage): void {
   if (!target.startsWith('/')) throw new Problem('invalid_request', 'path: expected to start with /');
   if (keyInUrl.test(target))
     throw new Problem('invalid_request', 'API keys go in the X-API-Key header, never in the URL');
+  if (request.headers.host === undefined) throw new Problem('invalid_request', 'host: required');
   // Node parses the body of any other coding as a second request (request smuggling, threats D2).
   const coding = request.headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')

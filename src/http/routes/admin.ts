@@ -156,9 +156,15 @@ function parseServers(catalog: Catalog, body: unknown): ServerInput[] {
   return values.map((value, index) => {
     const parsed = catalog.parse(value);
     if (!parsed.ok)
-      throw new Problem('invalid_request', many ? `[${index}].${parsed.reason}` : parsed.reason);
+      throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
     return parsed.input;
   });
+}
+
+/** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */
+function elementFault(reason: string, place: string): string {
+  if (!/^[a-z_]+[^ ]*: /.test(reason)) return `${place || 'body'}: ${reason}`;
+  return place === '' ? reason : `${place}.${reason}`;
 }
 
 function timeOf(text: string): number {

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Route } from '../src/http/http.ts';
+import { bootApp, type TestApp, type TestReply } from './support/app.ts';
+import { fixtureServers } from './support/fixtures.ts';
+
+/** A path of the route with ids that exist nowhere. */
+function pathOf(route: Route): string {
+  const query = route.url === '/v1/mcp/server' ? '?server_id=nowhere' : '';
+  return route.url.replace(/:[a-z_]+/g, 'nowhere') + query;
+}
+
+/** What holds for every failed reply. */
+function assertFault(reply: TestReply, status: number, route: Route): void {
+  const name = `${route.method} ${route.url}`;
+  assert.equal(reply.status, status, `${name}: ${reply.text}`);
+  const { detail } = reply.body as { detail?: unknown };
+  assert.ok(
+    status === 403
+      ? typeof (detail as { code?: unknown }).code === 'string'
+      : typeof detail === 'string' && detail.length > 0,
+    `${name}: ${reply.text}`,
+  );
+  assertDressed(reply, name);
+  assert.doesNotMatch(reply.text, /\bat \w+.*\.ts|node:internal|node_modules/, `${name} shows a stack`);
+}
+
+function assertDressed(reply: TestReply, name: string): void {
+  assert.match(reply.headers.get('x-request-id') ?? '', /^req_/, name);
+  assert.match(reply.headers.get('server-timing') ?? '', /^total;dur=/, name);
+}
+
+async function boot(t: TestContext): Promise<TestApp> {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
+  return app;
+}
+
+test('every route with a scope: no key 401, a bad key 401, a key without the scope 403', async (t) => {
+  const app = await boot(t);
+  for (const route of app.routes.filter(({ scope }) => scope !== null)) {
+    const others = ['search', 'invocations', 'mcp', 'admin'].filter((scope) => scope !== route.scope);
+    const key = await app.newKey({ scopes: others });
+    const body = route.body === undefined ? undefined : {};
+    assertFault(await app.call(route.method, pathOf(route), { key: null, body }), 401, route);
+    assertFault(
+      await app.call(route.method, pathOf(route), { key: `sk_mcp_rank_${'0'.repeat(32)}`, body }),
+      401,
+      route,
+    );
+    assertFault(await app.call(route.method, pathOf(route), { key: 'not a key', body }), 401, route);
+    const refused = await app.call(route.method, pathOf(route), { key, body });
+    assertFault(refused, 403, route);
+    assert.equal((refused.body.detail as { code: string }).code, 'missing_scope');
+  }
+});
+
+const junk: readonly (readonly [what: string, body: string, headers?: Record<string, string>])[] = [
+  ['no JSON', '{"query":'],
+  ['no object', '"text"'],
+  ['unknown field', '{"zzz":1}'],
+  ['deep nesting', `{"query":${'['.repeat(100)}${']'.repeat(100)}}`],
+  ['NUL', '{"query":"a\\u0000b","server_id":"a\\u0000","developer":"a\\u0000"}'],
+  ['a lone surrogate', '{"query":"\\ud800","server_id":"\\ud800","developer":"\\ud800"}'],
+  ['more than 1 MB', `{"query":"${'x'.repeat(1_100_000)}"}`],
+  ['nothing', ''],
+  ['form fields', 'query=x', { 'content-type': 'application/x-www-form-urlencoded' }],
+];
+
+test('every route with a body: junk of every kind is 400 in words', async (t) => {
+  const app = await boot(t);
+  for (const route of app.routes.filter(({ body }) => body !== undefined)) {
+    for (const [what, body, headers = {}] of junk) {
+      const reply = await app.call(route.method, pathOf(route), { body, headers });
+      assertFault(reply, 400, route);
+      assert.match(
+        String(reply.body.detail),
+        /^[a-z_.[\]0-9-]+: |^body: |must not/i,
+        `${route.url} with ${what}: ${reply.text}`,
+      );
+    }
+  }
+});
+
+test('every route with a scope: over the limit is 429 with Retry-After, and the reply says the limit', async (t) => {
+  const app = await bootApp(t, {
+    MCPRANK_STARTER: 'off',
+    MCPRANK_TIERS: 'free=100,tiny=1,enterprise=100000',
+  });
+  for (const route of app.routes.filter(({ scope }) => scope !== null)) {
+    const key = await app.newKey({ tier: 'tiny', scopes: [route.scope] });
+    const first = await app.call(route.method, pathOf(route), {
+      key,
+      body: route.body === undefined ? undefined : {},
+    });
+    assert.notEqual(first.status, 429);
+    assert.equal(first.headers.get('ratelimit-limit'), '1');
+    assert.equal(first.headers.get('ratelimit-remaining'), '0');
+    const second = await app.call(route.method, pathOf(route), {
+      key,
+      body: route.body === undefined ? undefined : {},
+    });
+    assertFault(second, 429, route);
+    assert.ok(Number(second.headers.get('retry-after')) >= 1);
+    assert.ok(Number(second.headers.get('ratelimit-reset')) >= 1);
+  }
+});
+
+test('every public route answers without a key, dressed like the others', async (t) => {
+  const app = await boot(t);
+  await app.rooms.search.settled();
+  for (const route of app.routes.filter(({ scope }) => scope === null)) {
+    const reply = await app.call(route.method, pathOf(route), { key: null });
+    assert.equal(reply.status, 200, `${route.url}: ${reply.text}`);
+    assertDressed(reply, route.url);
+  }
+});
+
+test('a path that does not exist is 404, one under another method is 405 and names the right one', async (t) => {
+  const app = await boot(t);
+  const lost = await app.call('GET', '/v1/nothing');
+  assert.deepEqual([lost.status, lost.body], [404, { detail: 'Not found', code: 'not_found' }]);
+  const other = await app.call('GET', '/v1/search');
+  assert.deepEqual([other.status, other.body.detail], [405, 'GET is not offered here; expected POST']);
+  assertDressed(lost, 'lost');
+});
+
+test('an id that exists nowhere is 404 on every route that takes one', async (t) => {
+  const app = await boot(t);
+  for (const route of app.routes.filter(
+    ({ url, method }) => url.includes(':') || (url === '/v1/mcp/server' && method === 'GET'),
+  )) {
+    assertFault(await app.call(route.method, pathOf(route)), 404, route);
+  }
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { defaultLimits } from '../src/http/http.ts';
+import { adminKey, bootApp, type TestApp } from './support/app.ts';
+
+/** Writes raw bytes, waits for the other side to be done, and returns all that came. */
+function exchange(app: TestApp, parts: readonly string[], gapMs = 0): Promise<string> {
+  const { hostname, port } = new URL(app.url);
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), hostname, async () => {
+      for (const part of parts) {
+        if (socket.destroyed) break;
+        socket.write(part);
+        if (gapMs > 0) await new Promise((next) => setTimeout(next, gapMs));
+      }
+    });
+    socket.setEncoding('utf8').on('data', (text) => {
+      received += text;
+    });
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`no end after: ${received}`)));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve(received) : reject(error),
+    );
+    socket.on('close', () => resolve(received));
+  });
+}
+
+const statuses = (text: string) =>
+  [...text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map((match) => Number(match[1]));
+const body = '{"query":"mail"}';
+const head = (lines: readonly string[]) =>
+  `POST /v1/search HTTP/1.1\r\nHost: x\r\nX-API-Key: ${adminKey}\r\nContent-Type: application/json\r\nConnection: close\r\n${lines.join('\r\n')}\r\n\r\n`;
+
+test('a request whose end or owner is ambiguous is 400 and is answered once', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const smuggled = `GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const attacks: Record<string, string> = {
+    'D1 CL and TE': `${head(['Content-Length: 4', 'Transfer-Encoding: chunked'])}0\r\n\r\n${smuggled}`,
+    'D1 two lengths': head(['Content-Length: 16', 'Content-Length: 17']) + body,
+    'D1 signed length': head(['Content-Length: +16']) + body,
+    'D1 space before the colon': head(['Content-Length : 16']) + body,
+    'D1 folded header': head(['X-A: 1\r\n 2', 'Content-Length: 16']) + body,
+    'D1 no Host': `GET /v1/health HTTP/1.1\r\nConnection: close\r\n\r\n`,
+    'D2 unknown coding': head(['Transfer-Encoding: xchunked']) + smuggled,
+    'B3 two keys': head([`X-API-Key: ${adminKey}`, 'Content-Length: 16']) + body,
+    'B3 two hosts': head(['Host: y', 'Content-Length: 16']) + body,
+    'A4 absolute form': `GET http://evil.example/v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    'A4 asterisk': 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    'key in the URL': `GET /v1/servers?api_key=${adminKey} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    'headers over 16 KB': head([`X-Big: ${'x'.repeat(20_000)}`, 'Content-Length: 0']),
+    'not HTTP': 'hello\r\n\r\n',
+    'length over 1 MB': head(['Content-Length: 2000000']) + 'x'.repeat(1000),
+  };
+  for (const [name, bytes] of Object.entries(attacks)) {
+    const received = await exchange(app, [bytes]);
+    assert.deepEqual(statuses(received), [400], `${name}: ${received}`);
+    assert.match(received, /\{"detail":"[^"]+","code":"invalid_request"\}/, name);
+    assert.ok(!received.includes(adminKey), name);
+  }
+  assert.equal((await app.call('GET', '/v1/health')).status, 200);
+});
+
+test('a client that sends its headers or its body too slowly is cut off, and others are served meanwhile', async (t) => {
+  const limits = { ...defaultLimits, headersTimeoutMs: 300, requestTimeoutMs: 600 };
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' }, { limits });
+  const slowHeaders = exchange(
+    app,
+    ['POST /v1/search HTTP/1.1\r\n', ...Array.from({ length: 50 }, (_, i) => `X-${i}: 1\r\n`)],
+    100,
+  );
+  const slowBody = exchange(
+    app,
+    [head(['Content-Length: 1000']), ...Array.from({ length: 50 }, () => ' ')],
+    100,
+  );
+  assert.equal((await app.call('GET', '/v1/health')).status, 200);
+  for (const received of await Promise.all([slowHeaders, slowBody])) {
+    assert.ok(statuses(received)[0] === 408 || received === '', received);
+  }
+});
+
+test('bad keys from one address are limited before they are looked at, and a good key behind it goes on', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  assert.equal((await app.call('GET', '/v1/servers')).status, 200);
+  const bad = (i: number) =>
+    app.call('GET', '/v1/servers', { key: `sk_mcp_rank_${String(i).padStart(32, '0')}` });
+  const seen: number[] = [];
+  for (let i = 0; i < 70; i++) seen.push((await bad(i)).status);
+  assert.deepEqual([...new Set(seen)], [401, 429]);
+  const refused = await bad(99);
+  assert.equal(refused.body.code, 'rate_limited');
+  assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+  assert.equal((await app.call('GET', '/v1/servers')).status, 200);
+});
+
+test('no key reaches the log', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const wrong = `sk_mcp_rank_${'cd'.repeat(16)}`;
+  await app.call('GET', '/v1/servers', { key: wrong });
+  await app.call('GET', `/v1/servers?key=${wrong}`, { key: null });
+  await app.call('POST', '/v1/search', { body: { query: wrong } });
+  const made = await app.newKey();
+  await app.call('GET', '/v1/servers', { key: made, headers: { authorization: `Bearer ${made}` } });
+  assert.ok(app.lines.length > 0, 'requests are logged at debug');
+  for (const key of [wrong, made, adminKey]) assert.ok(!app.lines.join('').includes(key));
+});
