@@ -49,7 +49,7 @@ export async function startRegistry(t: TestContext, options: Options): Promise<R
     requests,
   };
 
-  function answer(request: IncomingMessage, reply: ServerResponse): void {
+  function answer(request: IncomingMessage, reply: ServerResponse) {
     const url = new URL(request.url ?? '/', double.url);
     requests.push(url);
     if (!paths.includes(url.pathname)) return send(reply, 404, '404 page not found');

@@ -85,6 +85,7 @@ export function popularityOf(prior: number, use: number): number {
 /** The prior of `popularity` in the catalogue format: an object of counts, or a number (0..1 as it is, above 1 a use count). */
 export function priorOf(signals: unknown): number | null {
   if (typeof signals === 'number') {
+    if (!Number.isFinite(signals)) return null;
     return signals > 1 ? priorOf({ use_count: signals }) : Math.max(neutralPrior, signals);
   }
   if (typeof signals !== 'object' || signals === null) return null;
