@@ -27,7 +27,6 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
   const records = new Map<string, ServerRecord>();
   const popular = createPopularity(store, clock);
   let revision = 0;
-  let loaded = false;
 
   const read = async () => {
     while (true) {
@@ -39,29 +38,20 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
       revision = page.at(-1)?.revision ?? revision;
       if (page.length < namesPerPage) break;
     }
-    loaded = true;
   };
   const refresh = latest(read);
 
-  const known = (id: string): Entry | undefined => {
+  const known = (id: string): Entry => {
     const entry = entries.get(id);
-    if (entry?.gone === true) throw new Problem('server_gone', 'Server is no longer active');
+    if (entry === undefined) throw new Problem('not_found', 'Server not found');
+    if (entry.gone) throw new Problem('server_gone', 'Server is no longer active');
     return entry;
   };
-  /** Undefined when all is well; the name of what memory does not know otherwise. */
-  const missing = (serverId: string, toolName: string): string | undefined => {
-    const entry = known(serverId);
-    if (entry === undefined) return 'Server not found';
-    // Many registry entries were never probed: with no tools known, any name may be right.
-    if (entry.toolNames === '' || entry.toolNames.includes(`\n${toolName}\n`)) return undefined;
-    return 'Tool not found on this server';
-  };
-
   return {
     refresh,
     async get(id) {
-      if (!loaded || !entries.has(id)) await refresh();
-      if (known(id) === undefined) throw new Problem('not_found', 'Server not found');
+      if (entries.get(id)?.gone !== false) await refresh();
+      known(id);
       const warm = records.get(id);
       if (warm !== undefined) return warm;
       const at = revision;
@@ -80,11 +70,12 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
       return record;
     },
     check(serverId, toolName) {
-      if (loaded && missing(serverId, toolName) === undefined) return undefined;
-      // Not known here: perhaps another process added it just now.
+      const entry = entries.get(serverId);
+      if (entry?.gone === false && hasTool(entry, toolName)) return undefined;
+      // Not so as far as this process knows: perhaps another one added it just now.
       return refresh().then(() => {
-        const fault = missing(serverId, toolName);
-        if (fault !== undefined) throw new Problem('not_found', fault);
+        if (!hasTool(known(serverId), toolName))
+          throw new Problem('not_found', 'Tool not found on this server');
       });
     },
     popularity: popular.current,
@@ -95,6 +86,11 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
     },
     toRecord,
   };
+}
+
+/** Many registry entries were never probed: with no tools known, any name may be right. */
+function hasTool(entry: Entry, toolName: string): boolean {
+  return entry.toolNames === '' || entry.toolNames.includes(`\n${toolName}\n`);
 }
 
 /** One run at a time; whoever asks while one runs gets the next one, which sees what was committed before they asked. */
