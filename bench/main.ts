@@ -1,0 +1,28 @@
+/**
+ * npm run bench [-- NAME …]: measures against what it compares with, side by side in one run, and prints tables.
+ * Figures of different machines do not compare; ratios within one run do.
+ */
+import { machine } from './support.ts';
+
+const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+  search: () => import('./search.ts'),
+  'search-http': () => import('./search-http.ts'),
+  invocations: () => import('./invocations.ts'),
+  start: () => import('./start.ts'),
+};
+/** Names that stand for several programs. */
+const groups: Readonly<Record<string, readonly string[]>> = { search: ['search', 'search-http'] };
+
+const asked = process.argv.slice(2);
+const names = (asked.length === 0 ? Object.keys(benches) : asked).flatMap((name) => groups[name] ?? [name]);
+const unknown = names.filter((name) => benches[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; expected ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+console.log(machine());
+for (const name of new Set(names)) {
+  console.log(`\n## ${name}   (npm run bench -- ${name})`);
+  await (await benches[name]?.())?.run();
+}
+process.exit(0);

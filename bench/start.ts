@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeCatalogue } from './large-catalogue.ts';
+import { printTable, serve } from './support.ts';
+
+const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
+const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
+
+/** Import, start until ready, and memory: with the starter, and with 28,000 servers / 150,000 tools. */
+export async function run(): Promise<void> {
+  const rows = [await measure('starter', undefined, { seconds: 1.5, megabytes: 150 })];
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
+  const file = join(folder, 'large.jsonl');
+  await writeCatalogue(file, 28_000, 150_000);
+  rows.push(await measure('28,000 / 150,000', file, { seconds: 10, megabytes: 700 }));
+  rmSync(folder, { recursive: true, force: true });
+  printTable(
+    ['catalogue', 'import s', 'import peak MB', 'ready after s', 'bar', '', 'resident MB', 'bar', ''],
+    rows,
+  );
+}
+
+async function measure(
+  name: string,
+  file: string | undefined,
+  bar: { seconds: number; megabytes: number },
+): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
+  const env = {
+    MCPRANK_DATA_DIR: folder,
+    MCPRANK_PORT: '0',
+    MCPRANK_SYNC: 'off',
+    MCPRANK_STARTER: file === undefined ? 'on' : 'off',
+    MCPRANK_ADMIN_KEY: adminKey,
+  };
+  let imported = ['-', '-'];
+  if (file !== undefined) imported = importCatalogue(file, env);
+  // The first start with the starter writes it to the store too: that is what a newcomer waits for.
+  const started = performance.now();
+  const served = await serve([bin, 'serve'], env);
+  while ((await fetch(`${served.url}/readyz`)).status !== 200)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const ready = (performance.now() - started) / 1000;
+  for (let i = 0; i < 200; i++) {
+    await fetch(`${served.url}/v1/search`, {
+      method: 'POST',
+      headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ query: `send an e-mail number ${i}` }),
+    });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  const resident = residentMegabytes(served.child.pid ?? 0);
+  await served.stop();
+  rmSync(folder, { recursive: true, force: true });
+  return [
+    name,
+    ...imported,
+    ready.toFixed(2),
+    `≤ ${bar.seconds} s`,
+    ready <= bar.seconds ? 'met' : 'MISSED',
+    resident.toFixed(0),
+    `≤ ${bar.megabytes} MB`,
+    resident <= bar.megabytes ? 'met' : 'MISSED',
+  ];
+}
+
+function importCatalogue(file: string, env: Record<string, string>): string[] {
+  const script = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS)); await import(${JSON.stringify(bin)})`;
+  const started = performance.now();
+  const done = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, 'mcprank', 'catalog', 'import', file, '--json'],
+    { env: { ...process.env, ...env } },
+  );
+  if (done.status !== 0) throw new Error(done.stderr.toString());
+  const peak = Number(/peak (\d+)/.exec(done.stderr.toString())?.[1]) / 1024;
+  return [((performance.now() - started) / 1000).toFixed(1), peak.toFixed(0)];
+}
+
+/** Of the process that serves: with taskset that is the same one, since it replaces itself. */
+function residentMegabytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}

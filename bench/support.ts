@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus, totalmem } from 'node:os';
+import autocannon from 'autocannon';
+
+export function machine(): string {
+  const [cpu] = cpus();
+  return `${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version}; ${new Date().toISOString().slice(0, 10)}`;
+}
+
+export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  for (const row of [header, ...rows])
+    console.log(
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+export type Served = { readonly url: string; readonly child: ChildProcess; stop(): Promise<void> };
+
+const pinned = spawnSync('taskset', ['-V']).status === 0 && cpus().length > 1;
+
+/** A server of its own process, on core 0 where the system can pin; ready when it printed its URL. */
+export async function serve(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Served> {
+  const [command = '', ...rest] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...args];
+  const child = spawn(command, rest, {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  for await (const text of child.stdout.setEncoding('utf8')) {
+    out += text;
+    const url = /listening on (http:\S+)/.exec(out)?.[1];
+    if (url !== undefined) {
+      return {
+        url,
+        child,
+        async stop() {
+          child.kill('SIGTERM');
+          await once(child, 'exit');
+        },
+      };
+    }
+  }
+  throw new Error(`the server did not start: ${out}`);
+}
+
+export type Load = {
+  readonly url: string;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  /** One body for all requests, or a new one for each. */
+  readonly body?: string | (() => string);
+  readonly connections?: number;
+  readonly seconds: number;
+};
+export type Measured = {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly failed: number;
+};
+
+/** Load on a loopback address for a bounded time. */
+export async function load({
+  url,
+  method = 'POST',
+  headers = {},
+  body = '',
+  connections = 32,
+  seconds,
+}: Load): Promise<Measured> {
+  if (new URL(url).hostname !== '127.0.0.1') throw new Error('load goes to 127.0.0.1 only');
+  const each =
+    typeof body === 'function'
+      ? { setupRequest: (request: autocannon.Request) => ({ ...request, body: body() }) }
+      : { body };
+  const result = await autocannon({
+    url,
+    connections,
+    duration: seconds,
+    requests: [{ method, headers: { 'content-type': 'application/json', ...headers }, ...each }],
+  });
+  return {
+    perSecond: result.requests.total / result.duration,
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+    failed: result.non2xx + result.errors,
+  };
+}
