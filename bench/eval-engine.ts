@@ -1,10 +1,14 @@
 /** The server's own engine over a catalogue, in process: the same builder, snapshot and ranker. */
+
+import { join } from 'node:path';
 import type { CatalogServer } from '../src/catalog/catalog.ts';
 import { createBuilder } from '../src/search/builder.ts';
-import type { Embedder } from '../src/search/embedder.ts';
+import { type Embedder, loadEmbedder } from '../src/search/embedder.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/rank.ts';
+import { defaultWeights } from '../src/search/score.ts';
 import type { Snapshot } from '../src/search/snapshot.ts';
 import { queryParts } from '../src/search/text.ts';
+import { type QuerySet, readCatalogue } from './eval-sets.ts';
 
 export type Indexed = {
   readonly snapshot: Snapshot;
@@ -42,5 +46,28 @@ export function createAsk(
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
     const popularity = popular ? snapshot.facts.popularity : nobody;
     return rank({ parts, vectors, allowed, popularity, offset: 0, limit, toolLimit: 0, minScore: 0 });
+  };
+}
+
+/** Everything that the evaluation programs share: one index a catalogue, made when first asked for. */
+export type Evaluation = {
+  readonly folder: string;
+  indexOf(set: QuerySet): Promise<Indexed>;
+  ask(index: Indexed, weights?: Partial<RankWeights>): Ask;
+};
+
+export function createEvaluation(folder: string): Evaluation {
+  const embedder = loadEmbedder();
+  const made = new Map<string, Promise<Indexed>>();
+  return {
+    folder,
+    indexOf({ catalogue }) {
+      const index =
+        made.get(catalogue) ??
+        indexServers(readCatalogue(join(folder, catalogue, 'catalogue.jsonl')), embedder);
+      made.set(catalogue, index);
+      return index;
+    },
+    ask: (index, weights = {}) => createAsk(index, embedder, { ...defaultWeights, ...weights }),
   };
 }

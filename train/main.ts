@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     epochs: { type: 'string', default: '12' },
     rate: { type: 'string', default: '0.3' },
     temperature: { type: 'string', default: '0.1' },
+    dims: { type: 'string', default: '256' },
     words: { type: 'string', default: '25000' },
   },
 });
@@ -28,7 +29,7 @@ if (!existsSync(file)) {
 
 const began = performance.now();
 const seconds = () => `${((performance.now() - began) / 1000).toFixed(0)} s`;
-const dims = 256;
+const dims = Number(values.dims);
 const random = createRandom(Number(values.seed));
 const corpus = readCorpus(file, Number(values.words));
 console.log(`${corpus.pairs.length} pairs, ${corpus.vocabulary.length} words (${seconds()})`);

@@ -35,7 +35,7 @@ export function createWorkspace(bytes: number): Workspace {
         throw new RangeError(`no product of shape ${m}x${n}x${k}`);
       const module = moduleWith('product', [i32, i32, i32], productBody(shape), { shared: false });
       const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-      const run = exports['product'] as (a: number, b: number, c: number) => void;
+      const run = exports.product as (a: number, b: number, c: number) => void;
       return (a, b, c) => run(a.byteOffset, b.byteOffset, c.byteOffset);
     },
   };

@@ -70,12 +70,12 @@ export function analyse(server: CatalogServer, lexicon: Lexicon): Analysis {
   };
 }
 
-/** What an embedder reads of a server and of each of its tools: a tool means little without its server. */
+/** What an embedder reads of a server and of each of its tools. */
 export function documentTexts(server: CatalogServer): string[] {
-  const context = `${server.name}. ${server.description}`.slice(0, longestFieldChars);
-  const ofTool = (tool: CatalogTool) =>
-    `${tool.name}. ${tool.description.slice(0, longestFieldChars)} ${context}`;
-  return [context, ...server.tools.map(ofTool)];
+  const own = `${server.name}. ${server.description} ${server.category ?? ''} ${server.tags.join(' ')}`;
+  return [own, ...server.tools.map((tool) => `${tool.name}. ${tool.description}`)].map((text) =>
+    text.slice(0, longestFieldChars),
+  );
 }
 
 type Fields = readonly [

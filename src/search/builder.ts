@@ -8,6 +8,12 @@ import type { Embedder } from './embedder.ts';
 import { createVectorStore, putVectors, quantise, vectorsAt } from './scan.ts';
 import { assemble, type Snapshot } from './snapshot.ts';
 
+/**
+ * How much of the server's vector a tool takes on, and of its tools' mean a server. A server without a description
+ * has little to give and much to take. Measured: without this 84 → 50 on finding a known server.
+ */
+const shares = { described: { toTool: 0.7, toServer: 0.25 }, bare: { toTool: 0.2, toServer: 1 } };
+
 export type Builder = {
   readonly lexicon: Lexicon;
   /** Takes changes in revision order; only these servers are read again. */
@@ -34,10 +40,9 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
           continue;
         }
         const to = at + (server.tools.length + 1) * embedder.dims;
-        held.set(id, {
-          analysis: analyse(server, lexicon),
-          ...quantise(embedded.subarray(at, to), embedder.dims),
-        });
+        const vectors = embedded.subarray(at, to);
+        addContext(vectors, embedder.dims, server.description === '' ? shares.bare : shares.described);
+        held.set(id, { analysis: analyse(server, lexicon), ...quantise(vectors, embedder.dims) });
         at = to;
       }
     },
@@ -58,6 +63,34 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
       return snapshot;
     },
   };
+}
+
+/**
+ * A tool means little without its server, and a server little without its tools: each tool's vector takes on some
+ * of the server's own (the first), and the server's some of its tools' mean.
+ */
+function addContext(vectors: Float32Array, dims: number, share: { toTool: number; toServer: number }): void {
+  if (vectors.length === dims) return;
+  const own = vectors.slice(0, dims);
+  const mean = new Float32Array(dims);
+  for (let from = dims; from < vectors.length; from += dims) {
+    for (let i = 0; i < dims; i++) mean[i]! += vectors[from + i]!;
+    mixIn(vectors.subarray(from, from + dims), own, share.toTool);
+  }
+  toUnit(mean);
+  mixIn(vectors.subarray(0, dims), mean, share.toServer);
+}
+
+function mixIn(vector: Float32Array, other: Float32Array, share: number): void {
+  for (let i = 0; i < vector.length; i++) vector[i]! += share * other[i]!;
+  toUnit(vector);
+}
+
+function toUnit(vector: Float32Array): void {
+  let square = 0;
+  for (const x of vector) square += x * x;
+  const by = 1 / (Math.sqrt(square) || 1);
+  for (let i = 0; i < vector.length; i++) vector[i]! *= by;
 }
 
 /** What a snapshot holds is not held twice: from now on each server's bytes are views of the snapshot. */

@@ -15,6 +15,8 @@ export type QueryTerm = { readonly term: number; readonly weight: number };
 export type LexicalScores = {
   readonly ofServer: Float32Array;
   readonly ofTool: Float32Array;
+  /** The best of each server's tools. */
+  readonly bestTool: Float32Array;
   readonly together: Float32Array;
 };
 
@@ -24,12 +26,14 @@ export function createLexical(snapshot: Snapshot): Lexical {
   const { serverCount, documentCount, docServer, serverPostings, toolPostings, togetherPostings } = snapshot;
   const ofServer = new Float32Array(serverCount);
   const ofTool = new Float32Array(documentCount);
+  const bestTool = new Float32Array(serverCount);
   const together = new Float32Array(serverCount);
   const present = new Float32Array(serverCount);
 
   return (terms) => {
     ofServer.fill(0);
     ofTool.fill(0);
+    bestTool.fill(0);
     together.fill(0);
     for (const { term, weight } of terms) {
       const { starts, documents, weights } = serverPostings;
@@ -44,7 +48,7 @@ export function createLexical(snapshot: Snapshot): Lexical {
       addTogether(term, weight);
       for (let i = from; i < to; i++) present[documents[i]!] = 0;
     }
-    return { ofServer, ofTool, together };
+    return { ofServer, ofTool, bestTool, together };
   };
 
   function addTools(term: number, weight: number): void {
@@ -52,9 +56,13 @@ export function createLexical(snapshot: Snapshot): Lexical {
     const to = starts[term + 1]!;
     for (let i = starts[term]!; i < to; i++) {
       const doc = documents[i]!;
-      const s = present[docServer[doc]!]!;
+      const server = docServer[doc]!;
+      const s = present[server]!;
       const both = s + weights[i]! / weightUnit;
-      ofTool[doc] = ofTool[doc]! + weight * (both / (saturation + both) - s / (saturation + s));
+      const sum = ofTool[doc]! + weight * (both / (saturation + both) - s / (saturation + s));
+      ofTool[doc] = sum;
+      // Sums only grow, so the best so far is found on the way.
+      if (sum > bestTool[server]!) bestTool[server] = sum;
     }
   }
 

@@ -91,23 +91,45 @@ export function quantise(from: Float32Array, dims: number): { vectors: Int8Array
   return { vectors, scales };
 }
 
-/** Cosines of one unit query vector with every document, written into one buffer that the next call reuses. */
-export type Scan = (query: Float32Array) => Float32Array;
+/** Cosines of one query vector with documents, in one array that the next call writes over. */
+export type Scan = {
+  /** Takes a query vector and compares it with every document. */
+  all(query: Float32Array): Float32Array;
+  /** Takes a query vector for `range`. */
+  take(query: Float32Array): void;
+  /** Compares the query last taken with `count` documents from `from` on. */
+  range(from: number, count: number): void;
+  readonly cosines: Float32Array;
+};
 
 export function createScan(store: VectorStore): Scan {
   const { memory, dims, count } = store;
   const { bias, scale, out, vectors } = layoutOf(count, dims);
   const instance = new WebAssembly.Instance(moduleFor(dims), { env: { memory } });
-  const run = instance.exports['scan'] as (...args: number[]) => void;
+  const run = instance.exports.scan as (...args: number[]) => void;
   const queryBytes = new Uint8Array(memory.buffer, 0, dims);
-  const scores = new Float32Array(memory.buffer, out, count);
-  return (query) => {
+  const cosines = new Float32Array(memory.buffer, out, count);
+  let queryScale = 0;
+  const take = (query: Float32Array) => {
     let largest = 0;
     for (const x of query) largest = Math.max(largest, Math.abs(x));
-    if (largest === 0 || count === 0) return scores.fill(0);
-    for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round(((query[i] ?? 0) * 63) / largest);
-    run(vectors, count, bias, scale, out, largest / 63);
-    return scores;
+    queryScale = largest / 63;
+    const by = largest === 0 ? 0 : 63 / largest;
+    for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round((query[i] ?? 0) * by);
+  };
+  const range = (from: number, n: number) => {
+    const column = from * 4;
+    if (n > 0) run(vectors + from * dims, n, bias + column, scale + column, out + column, queryScale);
+  };
+  return {
+    take,
+    range,
+    cosines,
+    all(query) {
+      take(query);
+      range(0, count);
+      return cosines;
+    },
   };
 }
 

@@ -11,10 +11,11 @@ import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { AuthType, CatalogChange, Transport } from '../catalog/catalog.ts';
 import { createByteCache } from './cache.ts';
-import type { Embedder } from './embedder.ts';
+import { type Embedder, loadEmbedder } from './embedder.ts';
 import { createFeed } from './feed.ts';
 import type { RankWeights } from './rank.ts';
 import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
+import { defaultWeights } from './score.ts';
 import { createView, type View } from './view.ts';
 
 export type SearchFilters = {
@@ -52,6 +53,13 @@ export type QueryLogEntry = {
 export type Caller = { readonly keyId: string; readonly developerId: string };
 
 export type SearchConfig = { readonly weights: RankWeights; readonly cacheBytes: number };
+
+export const defaultSearchConfig: SearchConfig = { weights: defaultWeights, cacheBytes: 32 * 1024 * 1024 };
+
+/** The embedder that needs no service: the committed word vectors. Throws a `setup` Problem when they are damaged. */
+export function builtInEmbedder(): Embedder {
+  return loadEmbedder();
+}
 
 export type SearchStats = {
   readonly servers: number;

@@ -1,0 +1,139 @@
+/**
+ * Search quality: `npm run eval [-- folder] [--json] [--check]`. nDCG@10 of the built-in engine beside plain BM25
+ * over the same sets in the same run, and how honest its scores are. `--check` exits 1 when a bar is missed.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createEvaluation, type Evaluation } from './eval-engine.ts';
+import { auc, collectSamples, type Kind, type Sample, weightOf } from './eval-honesty.ts';
+import { plainBm25 } from './eval-plain.ts';
+import {
+  evalFolder,
+  meanBar,
+  ndcg10,
+  type QuerySet,
+  querySets,
+  readCatalogue,
+  readQueries,
+} from './eval-sets.ts';
+
+const aucBar = 0.9;
+
+type Row = {
+  set: string;
+  level: string;
+  queries: number;
+  plain: number;
+  words: number;
+  vectors: number;
+  full: number;
+  popular: number;
+  bar: number;
+};
+
+async function measureSet(evaluation: Evaluation, set: QuerySet): Promise<Row> {
+  const index = await evaluation.indexOf(set);
+  const queries = readQueries(evaluation.folder, set);
+  const mean = (rank: (query: string) => readonly string[]) =>
+    (100 * queries.reduce((sum, q) => sum + ndcg10(rank(q.query), q), 0)) / queries.length;
+  const engine = (weights: { dense?: number }, popular = false) => {
+    const ask = evaluation.ask(index, weights);
+    return mean((query) => ask(query, { popular }).hits.map(({ server }) => index.ids[server] ?? ''));
+  };
+  const plain = plainBm25(readCatalogue(join(evaluation.folder, set.catalogue, 'catalogue.jsonl')));
+  return {
+    set: set.name,
+    level: set.level,
+    queries: queries.length,
+    plain: mean(plain),
+    words: engine({ dense: 0 }),
+    vectors: engine({ dense: 1 }),
+    full: engine({}),
+    popular: engine({}, true),
+    bar: set.bar,
+  };
+}
+
+function meanOf(rows: readonly Row[]): Row {
+  const of = (pick: (row: Row) => number) => rows.reduce((sum, row) => sum + pick(row), 0) / rows.length;
+  return {
+    set: 'mean',
+    level: '',
+    queries: rows.reduce((sum, { queries }) => sum + queries, 0),
+    plain: of((r) => r.plain),
+    words: of((r) => r.words),
+    vectors: of((r) => r.vectors),
+    full: of((r) => r.full),
+    popular: of((r) => r.popular),
+    bar: meanBar,
+  };
+}
+
+function honesty(samples: readonly Sample[]) {
+  const top = (kind: Kind) =>
+    samples.filter((s) => s.kind === kind).map(({ hits }) => hits[0]?.semantic ?? 0);
+  const [yes, removed, foreign] = [top('answerable'), top('removed'), top('foreign')];
+  const hits = samples.flatMap((s) => s.hits.map((hit) => ({ ...hit, weight: weightOf(s) })));
+  const curve = Array.from({ length: 10 }, (_, i) => {
+    const within = hits.filter(({ semantic }) => Math.min(9, Math.floor(semantic * 10)) === i);
+    const share = (pick: (hit: (typeof within)[number]) => number) =>
+      within.reduce((sum, hit) => sum + hit.weight * pick(hit), 0) /
+      within.reduce((sum, hit) => sum + hit.weight, 0);
+    return {
+      from: i / 10,
+      hits: within.length,
+      said: share((h) => h.semantic),
+      right: share((h) => Number(h.right)),
+    };
+  });
+  // Where a hit counts as `strong`: the threshold that best tells answerable queries from the others.
+  const youden = (t: number) =>
+    yes.filter((x) => x >= t).length / yes.length -
+    [...removed, ...foreign].filter((x) => x >= t).length / (2 * yes.length);
+  const thresholds = Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
+  const best = thresholds.reduce((a, b) => (youden(b) > youden(a) ? b : a));
+  const both = (auc(yes, removed) + auc(yes, foreign)) / 2;
+  return { removed: auc(yes, removed), foreign: auc(yes, foreign), both, curve, strong: best };
+}
+
+function print(rows: readonly Row[], report: ReturnType<typeof honesty>): void {
+  const cell = (x: number) => x.toFixed(1).padStart(8);
+  console.log(
+    `nDCG@10 × 100, ${new Date().toISOString().slice(0, 10)}, node ${process.version}, node bench/eval.ts`,
+  );
+  console.log(`${'set'.padEnd(22)} level  queries   plain   words vectors    full popular     bar`);
+  for (const r of rows) {
+    const numbers = [r.plain, r.words, r.vectors, r.full, r.popular, r.bar].map(cell).join('');
+    console.log(
+      `${r.set.padEnd(22)} ${r.level.padEnd(7)}${String(r.queries).padStart(7)}${numbers}${r.full < r.bar ? ' MISSED' : ''}`,
+    );
+  }
+  console.log(
+    'plain: one flat field. words, vectors: each half alone. popular: with use counts, where a set has them.',
+  );
+  console.log(
+    `\nanswerable against: right servers removed ${report.removed.toFixed(3)}, foreign sentences ${report.foreign.toFixed(3)}`,
+  );
+  console.log(
+    `AUC ${report.both.toFixed(3)}, bar ${aucBar}${report.both < aucBar ? ' MISSED' : ''}; best threshold of strong ${report.strong}`,
+  );
+  console.log('semantic    hits    said   right');
+  for (const { from, hits, said, right } of report.curve) {
+    console.log(
+      `from ${from.toFixed(1)}${String(hits).padStart(8)}${said.toFixed(2).padStart(8)}${right.toFixed(2).padStart(8)}`,
+    );
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
+});
+const evaluation = createEvaluation(evalFolder(positionals[0]));
+const rows: Row[] = [];
+for (const set of querySets) rows.push(await measureSet(evaluation, set));
+rows.push(meanOf(rows));
+const report = honesty(await collectSamples(evaluation));
+if (values.json) console.log(JSON.stringify({ rows, honesty: report }, null, 2));
+else print(rows, report);
+if (values.check && (rows.some(({ full, bar }) => full < bar) || report.both < aucBar)) process.exitCode = 1;

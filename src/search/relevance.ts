@@ -1,0 +1,180 @@
+/**
+ * How well each server fits a query: BM25F and cosines over everything, each divided by its best and added.
+ * (Dividing by the best beat reciprocal ranks by three points of nDCG.) A long query is also asked sentence by
+ * sentence, of its best candidates only: who answers one sentence fully may drown in the whole.
+ */
+import { createLexical, type LexicalScores, type QueryTerm } from './lexical.ts';
+import { createScan } from './scan.ts';
+import type { Snapshot } from './snapshot.ts';
+import { queryStems } from './text.ts';
+
+export type RelevanceWeights = {
+  /** The share of the vectors; the words have the rest. */
+  readonly dense: number;
+  /** The share of the server taken as a whole; its best tool has the rest. */
+  readonly whole: number;
+  /** The share of the best sentence of a long query; the whole query has the rest. */
+  readonly sentence: number;
+};
+
+/** The query as terms, and the sums of their weights: all, and those that the catalogue knows. */
+export type Asked = {
+  readonly terms: readonly QueryTerm[];
+  readonly mass: number;
+  readonly knownMass: number;
+};
+
+export type Measured = Asked & {
+  readonly bestWords: number;
+  readonly bestCosine: number;
+};
+
+/** The arrays are written over by the next call. */
+export type Relevance = {
+  readonly ofServer: Float32Array;
+  readonly words: Float32Array;
+  readonly cosines: Float32Array;
+  /** The query, then its sentences if it is long, with a vector each; servers that are not allowed get 0. */
+  measure(parts: readonly string[], vectors: Float32Array, allowed: Uint8Array | null): Measured;
+  /** How well each tool of a server fits the query last measured. */
+  ofTools(server: number): { readonly doc: number; readonly score: number }[];
+};
+
+/** How many of the best candidates are asked sentence by sentence. */
+const candidates = 400;
+/** Relevance is sorted roughly into this many bins to find the best without sorting everything. */
+const bins = 1024;
+
+export function createRelevance(
+  snapshot: Snapshot,
+  lexicon: ReadonlyMap<string, number>,
+  weights: RelevanceWeights,
+): Relevance {
+  const { serverCount, documentCount, docBase, idf, termCount } = snapshot;
+  const { dims } = snapshot.vectors;
+  const [lexicalOfQuery, lexicalOfSentence] = [createLexical(snapshot), createLexical(snapshot)];
+  const scan = createScan(snapshot.vectors);
+  const unknownWeight = Math.log(1 + 2 * documentCount);
+  const words = new Float32Array(serverCount);
+  const cosines = new Float32Array(serverCount);
+  const ofServer = new Float32Array(serverCount);
+  let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0 };
+  let lexicalScores: LexicalScores | undefined;
+  let queryVector = new Float32Array(dims);
+
+  /** A word said twice is more important, but not twice as important. */
+  function ask(text: string): Asked {
+    const counts = new Map<string, number>();
+    for (const stem of queryStems(text)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+    const terms: QueryTerm[] = [];
+    let [mass, knownMass] = [0, 0];
+    for (const [stem, count] of counts) {
+      const term = lexicon.get(stem) ?? termCount;
+      const weight = Math.sqrt(count) * (term < termCount ? idf[term]! : unknownWeight);
+      mass += weight;
+      // Terms of a later snapshot than this one are not known here.
+      if (term >= termCount) continue;
+      knownMass += weight;
+      terms.push({ term, weight });
+    }
+    return { terms, mass, knownMass };
+  }
+
+  const wordsOf = (s: number, { ofServer: own, bestTool, together }: LexicalScores) =>
+    own[s]! + (1 - weights.whole) * bestTool[s]! + weights.whole * together[s]!;
+
+  function cosineOf(s: number): number {
+    const from = docBase[s]!;
+    const to = docBase[s + 1]!;
+    const own = scan.cosines[from]!;
+    if (to - from === 1) return Math.max(0, own);
+    let best = scan.cosines[from + 1]!;
+    for (let d = from + 2; d < to; d++) if (scan.cosines[d]! > best) best = scan.cosines[d]!;
+    return Math.max(0, weights.whole * own + (1 - weights.whole) * best);
+  }
+
+  /** `[factor of the words, factor of the cosines]`: what brings the best of each to its share. */
+  const factors = (bestWords: number, bestCosine: number) =>
+    [(1 - weights.dense) / (bestWords || 1), weights.dense / (bestCosine || 1)] as const;
+
+  function measureQuery(text: string, allowed: Uint8Array | null): void {
+    const asked = ask(text);
+    const scores = lexicalOfQuery(asked.terms);
+    lexicalScores = scores;
+    scan.all(queryVector);
+    let [bestWords, bestCosine] = [0, 0];
+    for (let s = 0; s < serverCount; s++) {
+      const passes = allowed === null || allowed[s] === 1;
+      const w = passes ? wordsOf(s, scores) : 0;
+      const c = passes ? cosineOf(s) : 0;
+      words[s] = w;
+      cosines[s] = c;
+      if (w > bestWords) bestWords = w;
+      if (c > bestCosine) bestCosine = c;
+    }
+    const [byWords, byCosine] = factors(bestWords, bestCosine);
+    for (let s = 0; s < serverCount; s++) ofServer[s] = byWords * words[s]! + byCosine * cosines[s]!;
+    measured = { ...asked, bestWords, bestCosine };
+  }
+
+  function addSentences(sentences: readonly string[], vectors: Float32Array): void {
+    const among = highest(ofServer, candidates);
+    const best = new Float32Array(among.length);
+    const [w, c] = [new Float32Array(among.length), new Float32Array(among.length)];
+    for (const [i, sentence] of sentences.entries()) {
+      const scores = lexicalOfSentence(ask(sentence).terms);
+      scan.take(vectors.subarray(i * dims, (i + 1) * dims));
+      for (const [k, s] of among.entries()) {
+        scan.range(docBase[s]!, docBase[s + 1]! - docBase[s]!);
+        w[k] = wordsOf(s, scores);
+        c[k] = cosineOf(s);
+      }
+      const [byWords, byCosine] = factors(Math.max(...w), Math.max(...c));
+      for (let k = 0; k < among.length; k++) best[k] = Math.max(best[k]!, byWords * w[k]! + byCosine * c[k]!);
+    }
+    const share = weights.sentence;
+    for (let s = 0; s < serverCount; s++) ofServer[s] = (1 - share) * ofServer[s]!;
+    for (const [k, s] of among.entries()) ofServer[s] = ofServer[s]! + share * best[k]!;
+  }
+
+  return {
+    ofServer,
+    words,
+    cosines,
+    measure(parts, vectors, allowed) {
+      queryVector = vectors.slice(0, dims);
+      measureQuery(parts[0] ?? '', allowed);
+      if (parts.length > 1) addSentences(parts.slice(1), vectors.subarray(dims));
+      scan.take(queryVector);
+      return measured;
+    },
+    ofTools(server) {
+      const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
+      const from = docBase[server]! + 1;
+      const count = docBase[server + 1]! - from;
+      // Sentences have written over the array since.
+      scan.range(from, count);
+      return Array.from({ length: count }, (_, i) => ({
+        doc: from + i,
+        score: byWords * (lexicalScores?.ofTool[from + i] ?? 0) + byCosine * scan.cosines[from + i]!,
+      }));
+    },
+  };
+}
+
+/** The numbers of the `size` highest positive values, highest first; ties by number. */
+export function highest(values: Float32Array, size: number): number[] {
+  const histogram = new Uint32Array(bins + 1);
+  for (let i = 0; i < values.length; i++) {
+    const bin = Math.min(bins, Math.floor(values[i]! * bins));
+    histogram[bin] = histogram[bin]! + 1;
+  }
+  let floor = bins;
+  for (let seen = histogram[bins]!; seen < size && floor > 0; ) seen += histogram[--floor]!;
+  const found: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!;
+    if (v > 0 && Math.min(bins, Math.floor(v * bins)) >= floor) found.push(i);
+  }
+  return found.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, size);
+}
