@@ -20,7 +20,7 @@ import { createJobs, type Job } from './jobs/jobs.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
-import { createSearch, type Search } from './search/search.ts';
+import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 
@@ -85,21 +85,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       clock,
       newQueryLogId: () => newId('ql'),
       recordQuery: queryLog.record,
-      config: {
-        weights: {
-          dense: 0.45,
-          whole: 0.3,
-          sentence: 0.5,
-          popularity: 0.2,
-          strong: 0.5,
-          calibration: {
-            bias: -6,
-            relevance: 5,
-            evidence: { lexical: 2, cosine: 2, known: 0, covered: 1, logWords: 0 },
-          },
-        },
-        cacheBytes: 64_000_000,
-      },
+      config: defaultSearchConfig,
       onError: failed('the search index could not be rebuilt'),
     });
     return {

@@ -16,8 +16,7 @@ import type { Secret } from '../base/secret.ts';
 import { storageProblem, withProblems } from './faults.ts';
 import { createLeases, type JobTables, type Leases } from './leases.ts';
 import { migrations } from './migrations.ts';
-import { createNotices, type NoticeTables, type Topic } from './notices.ts';
-import { listen, openPostgres } from './postgres.ts';
+import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './notices.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
 export { isDuplicate } from './faults.ts';
@@ -46,7 +45,7 @@ type Engine = {
   readonly dialect: Storage['dialect'];
   readonly db: Kysely<NoticeTables>;
   backup(file: string): Promise<void>;
-  listen?(hear: Parameters<typeof listen>[1]): () => Promise<void>;
+  listen?(hear: (row: NoticeRow) => void): () => Promise<void>;
 };
 
 export async function openStorage(
@@ -55,7 +54,7 @@ export async function openStorage(
   onError: (error: unknown) => void = () => undefined,
 ): Promise<Storage> {
   const engine =
-    config.databaseUrl === null ? sqliteEngine(config.dataDir) : postgresEngine(config.databaseUrl);
+    config.databaseUrl === null ? sqliteEngine(config.dataDir) : await postgresEngine(config.databaseUrl);
   const { db, dialect } = engine;
   try {
     await migrate(db);
@@ -111,7 +110,9 @@ function sqliteEngine(dataDir: string): Engine {
   }
 }
 
-function postgresEngine(url: Secret): Engine {
+async function postgresEngine(url: Secret): Promise<Engine> {
+  // Loaded only where it is used: the driver is a tenth of a small process's memory.
+  const { listen, openPostgres } = await import('./postgres.ts');
   const { pool, dialect } = openPostgres(url);
   return {
     dialect: 'postgres',
