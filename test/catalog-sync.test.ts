@@ -104,6 +104,8 @@ for (const engine of engines) {
       return page === 3 ? 'hang' : undefined;
     };
     await assert.rejects(catalog.syncOnce(stop.signal));
+    registry.fault = () => ({ status: 500 });
+    assert.ok(((await brokenSync(catalog)).retryAfterMs ?? 0) <= 37_500, 'this is the first failure');
     registry.fault = () => undefined;
     assert.equal((await catalog.syncOnce(forever)).added, 30);
   });
@@ -159,7 +161,7 @@ for (const engine of engines) {
     };
     await put('org.example/server-000', 'starter');
     await put('org.example/server-001', 'admin');
-    await put('org.example/server-002', 'admin');
+    await put('org.example/server-002', 'starter');
     await catalog.remove('org.example/server-002');
     await catalog.syncOnce(forever);
     const starter = await catalog.get('org.example/server-000');
