@@ -14,11 +14,11 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: 'model/vectors.bin' },
-    epochs: { type: 'string', default: '12' },
+    epochs: { type: 'string', default: '10' },
     rate: { type: 'string', default: '0.3' },
-    temperature: { type: 'string', default: '0.1' },
-    dims: { type: 'string', default: '256' },
-    words: { type: 'string', default: '25000' },
+    temperature: { type: 'string', default: '0.14' },
+    dims: { type: 'string', default: '192' },
+    words: { type: 'string', default: '33000' },
   },
 });
 const file = positionals[0] ?? '../shared/eval/train/pairs.jsonl.gz';

@@ -170,9 +170,11 @@ function toolPiece(tool: CatalogTool): string {
   return `${shown},"input_schema":${schema}}`;
 }
 
+const encoder = new TextEncoder();
+
 function joined(texts: readonly string[]): { pieces: Uint8Array; pieceStarts: Uint32Array } {
   const pieceStarts = new Uint32Array(texts.length + 1);
   for (const [i, text] of texts.entries())
     pieceStarts[i + 1] = (pieceStarts[i] ?? 0) + Buffer.byteLength(text);
-  return { pieces: Buffer.from(texts.join('')), pieceStarts };
+  return { pieces: encoder.encode(texts.join('')), pieceStarts };
 }

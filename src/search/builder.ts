@@ -21,6 +21,8 @@ export type Builder = {
   build(revision: number): Snapshot;
 };
 
+const poolKeys = ['starts', 'terms', 'counts', 'lengths', 'pieceStarts'] as const;
+
 type Held = { analysis: Analysis; vectors: Int8Array; scales: Float32Array };
 
 export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Builder {
@@ -45,6 +47,7 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
         held.set(id, { analysis: analyse(server, lexicon), ...quantise(vectors, embedder.dims) });
         at = to;
       }
+      if (embedded.buffer instanceof ArrayBuffer) embedded.buffer.transfer(0);
     },
     build(revision) {
       const sorted = [...held.values()].sort((a, b) =>
@@ -59,7 +62,7 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
       }
       const analyses = sorted.map(({ analysis }) => analysis);
       const snapshot = assemble(analyses, lexicon.size, revision, store);
-      keepViews(sorted, snapshot);
+      consolidate(sorted, snapshot);
       return snapshot;
     },
   };
@@ -93,18 +96,38 @@ function toUnit(vector: Float32Array): void {
   for (let i = 0; i < vector.length; i++) vector[i]! *= by;
 }
 
-/** What a snapshot holds is not held twice: from now on each server's bytes are views of the snapshot. */
-function keepViews(sorted: readonly Held[], { pieces, vectors }: Snapshot): void {
-  let doc = 0;
-  let at = 0;
+/**
+ * Moves what is held into a few large arrays: bytes and vectors are from now on views of the snapshot that has them
+ * anyway, words lie end to end. Tens of thousands of small allocations would never be given back to the system.
+ */
+function consolidate(sorted: readonly Held[], { pieces, vectors }: Snapshot): void {
+  const pools = poolKeys.map((key) => {
+    const length = sorted.reduce((sum, { analysis }) => sum + analysis[key].length, 0);
+    return key === 'lengths' ? new Uint16Array(length) : new Uint32Array(length);
+  });
+  const used = poolKeys.map(() => 0);
+  const before = new Set<ArrayBuffer>();
+  let [doc, byte] = [0, 0];
   for (const one of sorted) {
     const { analysis } = one;
-    const own = pieces.subarray(at, at + analysis.pieces.length);
-    at += own.length;
-    Object.assign(one, {
-      analysis: { ...analysis, pieces: own },
-      ...vectorsAt(vectors, doc, analysis.toolCount + 1),
-    });
+    const moved = Object.fromEntries(
+      poolKeys.map((key, k) => {
+        const from = used[k]!;
+        const to = from + analysis[key].length;
+        used[k] = to;
+        pools[k]!.set(analysis[key], from);
+        return [key, pools[k]!.subarray(from, to)];
+      }),
+    );
+    for (const array of [...poolKeys.map((key) => analysis[key]), analysis.pieces, one.vectors, one.scales]) {
+      if (array.buffer instanceof ArrayBuffer) before.add(array.buffer);
+    }
+    const own = pieces.subarray(byte, byte + analysis.pieces.length);
+    byte += own.length;
+    one.analysis = { ...analysis, ...moved, pieces: own };
+    Object.assign(one, vectorsAt(vectors, doc, analysis.toolCount + 1));
     doc += analysis.toolCount + 1;
   }
+  // Given back at once: an idle thread collects no garbage.
+  for (const buffer of before) buffer.transfer(0);
 }

@@ -2,7 +2,7 @@
  * Text to vectors. The built-in embedder is a table of word vectors trained by `train/`; other ones (an
  * embeddings service, a local network) may answer later, so `embed` may return a promise.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { Problem } from '../base/problem.ts';
@@ -34,17 +34,33 @@ export function loadEmbedder(file: string | URL = modelUrl): Embedder {
       `The model file ${path} ${why}; restore it with \`git checkout -- model\` or make it with \`npm run train\`.`,
       { cause },
     );
-  let read: Buffer;
+  let table: SharedArrayBuffer;
   try {
-    read = readFileSync(path);
+    table = readShared(path);
   } catch (error) {
     throw refuse('cannot be read', error);
   }
-  const fault = faultOf(read);
+  const fault = faultOf(Buffer.from(table));
   if (fault !== null) throw refuse(`is damaged: ${fault}`);
-  const table = new SharedArrayBuffer(read.length);
-  new Uint8Array(table).set(read);
   return embedderFrom(table);
+}
+
+/** Straight into the memory that both threads will read. */
+function readShared(path: string): SharedArrayBuffer {
+  const file = openSync(path, 'r');
+  try {
+    const table = new SharedArrayBuffer(fstatSync(file).size);
+    const bytes = new Uint8Array(table);
+    let at = 0;
+    while (at < bytes.length) {
+      const read = readSync(file, bytes, at, bytes.length - at, null);
+      if (read === 0) break;
+      at += read;
+    }
+    return table;
+  } finally {
+    closeSync(file);
+  }
 }
 
 function faultOf(file: Buffer): string | null {

@@ -65,7 +65,7 @@ function startThread(embedder: Embedder): Thread {
     import.meta.url,
   );
   const data: WorkerData = { dims: embedder.dims, ...(embedder.table && { table: embedder.table }) };
-  const worker = new Worker(entry, { workerData: data });
+  const worker = new Worker(entry, { workerData: data, resourceLimits: { maxYoungGenerationSizeMb: 12 } });
   let waiting: PromiseWithResolvers<FromWorker> | undefined;
   let failure: Error | undefined;
   const fail = (error: Error) => {

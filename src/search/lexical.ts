@@ -22,27 +22,28 @@ export type LexicalScores = {
 
 export type Lexical = (terms: readonly QueryTerm[]) => LexicalScores;
 
+/** `w / (k + w)` for every weight that postings can hold: a look-up is cheaper than a division per posting. */
+const saturated = Float32Array.from({ length: 65_536 }, (_, w) => w / (saturation * weightUnit + w));
+const mostWeight = saturated.length - 1;
+
 export function createLexical(snapshot: Snapshot): Lexical {
   const { serverCount, documentCount, docServer, serverPostings, toolPostings, togetherPostings } = snapshot;
   const ofServer = new Float32Array(serverCount);
   const ofTool = new Float32Array(documentCount);
   const bestTool = new Float32Array(serverCount);
   const together = new Float32Array(serverCount);
-  const present = new Float32Array(serverCount);
+  /** The term at hand in each server's own fields. */
+  const present = new Uint16Array(serverCount);
 
   return (terms) => {
-    ofServer.fill(0);
-    ofTool.fill(0);
-    bestTool.fill(0);
-    together.fill(0);
+    for (const scores of [ofServer, ofTool, bestTool, together]) scores.fill(0);
     for (const { term, weight } of terms) {
       const { starts, documents, weights } = serverPostings;
       const [from, to] = [starts[term]!, starts[term + 1]!];
       for (let i = from; i < to; i++) {
         const s = documents[i]!;
-        const w = weights[i]! / weightUnit;
-        present[s] = w;
-        ofServer[s] = ofServer[s]! + (weight * w) / (saturation + w);
+        present[s] = weights[i]!;
+        ofServer[s] = ofServer[s]! + weight * saturated[weights[i]!]!;
       }
       addTools(term, weight);
       addTogether(term, weight);
@@ -57,9 +58,7 @@ export function createLexical(snapshot: Snapshot): Lexical {
     for (let i = starts[term]!; i < to; i++) {
       const doc = documents[i]!;
       const server = docServer[doc]!;
-      const s = present[server]!;
-      const both = s + weights[i]! / weightUnit;
-      const sum = ofTool[doc]! + weight * (both / (saturation + both) - s / (saturation + s));
+      const sum = ofTool[doc]! + weight * gain(present[server]!, weights[i]!);
       ofTool[doc] = sum;
       // Sums only grow, so the best so far is found on the way.
       if (sum > bestTool[server]!) bestTool[server] = sum;
@@ -71,9 +70,13 @@ export function createLexical(snapshot: Snapshot): Lexical {
     const to = starts[term + 1]!;
     for (let i = starts[term]!; i < to; i++) {
       const server = documents[i]!;
-      const s = present[server]!;
-      const both = s + weights[i]! / weightUnit;
-      together[server] = together[server]! + weight * (both / (saturation + both) - s / (saturation + s));
+      together[server] = together[server]! + weight * gain(present[server]!, weights[i]!);
     }
   }
+}
+
+/** What `more` adds to a score that has `there` already. */
+function gain(there: number, more: number): number {
+  if (there === 0) return saturated[more]!;
+  return saturated[Math.min(mostWeight, there + more)]! - saturated[there]!;
 }

@@ -53,7 +53,7 @@ export function createRelevance(
   const { serverCount, documentCount, docBase, idf, termCount } = snapshot;
   const { dims } = snapshot.vectors;
   const [lexicalOfQuery, lexicalOfSentence] = [createLexical(snapshot), createLexical(snapshot)];
-  const scan = createScan(snapshot.vectors);
+  const scan = createScan(snapshot.vectors, docBase, weights.whole);
   const unknownWeight = Math.log(1 + 2 * documentCount);
   const words = new Float32Array(serverCount);
   const cosines = new Float32Array(serverCount);
@@ -83,16 +83,6 @@ export function createRelevance(
   const wordsOf = (s: number, { ofServer: own, bestTool, together }: LexicalScores) =>
     own[s]! + (1 - weights.whole) * bestTool[s]! + weights.whole * together[s]!;
 
-  function cosineOf(s: number): number {
-    const from = docBase[s]!;
-    const to = docBase[s + 1]!;
-    const own = scan.cosines[from]!;
-    if (to - from === 1) return Math.max(0, own);
-    let best = scan.cosines[from + 1]!;
-    for (let d = from + 2; d < to; d++) if (scan.cosines[d]! > best) best = scan.cosines[d]!;
-    return Math.max(0, weights.whole * own + (1 - weights.whole) * best);
-  }
-
   /** `[factor of the words, factor of the cosines]`: what brings the best of each to its share. */
   const factors = (bestWords: number, bestCosine: number) =>
     [(1 - weights.dense) / (bestWords || 1), weights.dense / (bestCosine || 1)] as const;
@@ -101,12 +91,13 @@ export function createRelevance(
     const asked = ask(text);
     const scores = lexicalOfQuery(asked.terms);
     lexicalScores = scores;
-    scan.all(queryVector);
+    scan.take(queryVector);
+    scan.range(0, serverCount);
     let [bestWords, bestCosine] = [0, 0];
     for (let s = 0; s < serverCount; s++) {
       const passes = allowed === null || allowed[s] === 1;
       const w = passes ? wordsOf(s, scores) : 0;
-      const c = passes ? cosineOf(s) : 0;
+      const c = passes ? scan.ofServer[s]! : 0;
       words[s] = w;
       cosines[s] = c;
       if (w > bestWords) bestWords = w;
@@ -125,9 +116,9 @@ export function createRelevance(
       const scores = lexicalOfSentence(ask(sentence).terms);
       scan.take(vectors.subarray(i * dims, (i + 1) * dims));
       for (const [k, s] of among.entries()) {
-        scan.range(docBase[s]!, docBase[s + 1]! - docBase[s]!);
+        scan.range(s, 1);
         w[k] = wordsOf(s, scores);
-        c[k] = cosineOf(s);
+        c[k] = scan.ofServer[s]!;
       }
       const [byWords, byCosine] = factors(Math.max(...w), Math.max(...c));
       for (let k = 0; k < among.length; k++) best[k] = Math.max(best[k]!, byWords * w[k]! + byCosine * c[k]!);
@@ -153,10 +144,10 @@ export function createRelevance(
       const from = docBase[server]! + 1;
       const count = docBase[server + 1]! - from;
       // Sentences have written over the array since.
-      scan.range(from, count);
+      scan.range(server, 1);
       return Array.from({ length: count }, (_, i) => ({
         doc: from + i,
-        score: byWords * (lexicalScores?.ofTool[from + i] ?? 0) + byCosine * scan.cosines[from + i]!,
+        score: byWords * (lexicalScores?.ofTool[from + i] ?? 0) + byCosine * scan.ofDocument[from + i]!,
       }));
     },
   };

@@ -21,37 +21,34 @@ import {
   zeroVector,
 } from './wasm.ts';
 
-/** Where things lie in one snapshot's memory: a query, then three numbers a document, then the vectors. */
+/** One snapshot's vectors: the query, three numbers a document, then the vectors. */
 export type VectorStore = {
   readonly memory: WebAssembly.Memory;
   readonly dims: number;
-  readonly count: number;
+  readonly documents: number;
 };
 
-type Layout = { bias: number; scale: number; out: number; vectors: number; pages: number };
-
-function layoutOf(count: number, dims: number): Layout {
-  const column = Math.ceil((count * 4) / 64) * 64;
+function layoutOf({ dims, documents }: Omit<VectorStore, 'memory'>) {
+  const column = Math.ceil((documents * 4) / 64) * 64;
   const bias = Math.ceil(dims / 64) * 64;
   const vectors = bias + 3 * column;
-  return {
-    bias,
-    scale: bias + column,
-    out: bias + 2 * column,
-    vectors,
-    pages: Math.ceil((vectors + count * dims) / pageBytes) || 1,
-  };
+  const pages = Math.ceil((vectors + documents * dims) / pageBytes);
+  return { bias, scale: bias + column, out: bias + 2 * column, vectors, pages };
 }
 
-export function createVectorStore(count: number, dims: number): VectorStore {
+export function createVectorStore(documents: number, dims: number): VectorStore {
   if (dims % 16 !== 0) throw new RangeError(`vector dimensions must be a multiple of 16, not ${dims}`);
-  const { pages } = layoutOf(count, dims);
-  return { memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), dims, count };
+  const { pages } = layoutOf({ dims, documents });
+  return {
+    memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
+    dims,
+    documents,
+  };
 }
 
 /** Copies quantised vectors in, beginning with document `at`. `scales` undo the quantisation. */
 export function putVectors(store: VectorStore, at: number, vectors: Int8Array, scales: Float32Array): void {
-  const { bias, scale, vectors: base } = layoutOf(store.count, store.dims);
+  const { bias, scale, vectors: base } = layoutOf(store);
   const { buffer } = store.memory;
   new Int8Array(buffer, base + at * store.dims, vectors.length).set(vectors);
   new Float32Array(buffer, scale + at * 4, scales.length).set(scales);
@@ -69,7 +66,7 @@ export function vectorsAt(
   at: number,
   count: number,
 ): { vectors: Int8Array; scales: Float32Array } {
-  const { scale, vectors } = layoutOf(store.count, store.dims);
+  const { scale, vectors } = layoutOf(store);
   const { buffer } = store.memory;
   return {
     vectors: new Int8Array(buffer, vectors + at * store.dims, count * store.dims),
@@ -91,46 +88,54 @@ export function quantise(from: Float32Array, dims: number): { vectors: Int8Array
   return { vectors, scales };
 }
 
-/** Cosines of one query vector with documents, in one array that the next call writes over. */
+/** Cosines of one query vector, in arrays that the next call writes over. */
 export type Scan = {
-  /** Takes a query vector and compares it with every document. */
-  all(query: Float32Array): Float32Array;
   /** Takes a query vector for `range`. */
   take(query: Float32Array): void;
-  /** Compares the query last taken with `count` documents from `from` on. */
+  /** Compares the query last taken with `count` servers from `from` on, and with their tools. */
   range(from: number, count: number): void;
-  readonly cosines: Float32Array;
+  /** Per server: `whole` parts its own cosine, the rest its best tool's; at least 0. */
+  readonly ofServer: Float32Array;
+  /** Per document. */
+  readonly ofDocument: Float32Array;
 };
 
-export function createScan(store: VectorStore): Scan {
-  const { memory, dims, count } = store;
-  const { bias, scale, out, vectors } = layoutOf(count, dims);
+export function createScan(store: VectorStore, docBase: Uint32Array, whole: number): Scan {
+  const { memory, dims, documents } = store;
+  const { bias, scale, out, vectors } = layoutOf(store);
+  const ofDocument = new Float32Array(memory.buffer, out, documents);
+  const ofServer = new Float32Array(docBase.length - 1);
   const instance = new WebAssembly.Instance(moduleFor(dims), { env: { memory } });
   const run = instance.exports.scan as (...args: number[]) => void;
   const queryBytes = new Uint8Array(memory.buffer, 0, dims);
-  const cosines = new Float32Array(memory.buffer, out, count);
   let queryScale = 0;
-  const take = (query: Float32Array) => {
-    let largest = 0;
-    for (const x of query) largest = Math.max(largest, Math.abs(x));
-    queryScale = largest / 63;
-    const by = largest === 0 ? 0 : 63 / largest;
-    for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round((query[i] ?? 0) * by);
-  };
-  const range = (from: number, n: number) => {
-    const column = from * 4;
-    if (n > 0) run(vectors + from * dims, n, bias + column, scale + column, out + column, queryScale);
-  };
   return {
-    take,
-    range,
-    cosines,
-    all(query) {
-      take(query);
-      range(0, count);
-      return cosines;
+    ofServer,
+    ofDocument,
+    take(query) {
+      let largest = 0;
+      for (const x of query) largest = Math.max(largest, Math.abs(x));
+      queryScale = largest / 63;
+      const by = largest === 0 ? 0 : 63 / largest;
+      for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round((query[i] ?? 0) * by);
+    },
+    range(from, count) {
+      const doc = docBase[from]!;
+      const n = docBase[from + count]! - doc;
+      if (n === 0) return;
+      const column = doc * 4;
+      run(vectors + doc * dims, n, bias + column, scale + column, out + column, queryScale);
+      for (let s = from; s < from + count; s++) ofServer[s] = ofOne(docBase[s]!, docBase[s + 1]!);
     },
   };
+
+  function ofOne(doc: number, end: number): number {
+    const own = ofDocument[doc]!;
+    if (end - doc === 1) return Math.max(0, own);
+    let best = ofDocument[doc + 1]!;
+    for (let d = doc + 2; d < end; d++) if (ofDocument[d]! > best) best = ofDocument[d]!;
+    return Math.max(0, best + whole * (own - best));
+  }
 }
 
 const modules = new Map<number, WebAssembly.Module>();
@@ -143,7 +148,10 @@ function moduleFor(dims: number): WebAssembly.Module {
   return made;
 }
 
-/** scan(vectors, count, bias, scale, out, queryScale): the query lies at address 0. */
+/**
+ * scan(vectors, count, bias, scale, out, queryScale): the query lies at address 0. (Finding each server's best in
+ * here, too, made a nested loop that was slower than this one and a pass in JavaScript.)
+ */
 function scanBody(dims: number): number[] {
   const [vectors, count, bias, scale, out, queryScale, even, odd] = [0, 1, 2, 3, 4, 5, 6, 7];
   const advance = (local: number, by: number) => [...get(local), ...constant(by), op.add, ...set(local)];

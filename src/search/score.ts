@@ -46,19 +46,19 @@ export type Calibration = {
 };
 
 export const calibration: Calibration = {
-  bias: -5.25,
-  behind: 8.155,
+  bias: -6.214,
+  behind: 9.228,
   evidence: {
-    agreement: 0.537,
-    lexical: 6.186,
-    covered: 5.128,
-    cosine: 3.688,
-    both: -13.951,
-    known: -0.7,
-    lead: 1.064,
-    wordsLead: 3.278,
-    wordsLeadOfTen: 6.412,
-    logWords: 0.412,
+    agreement: 0.943,
+    lexical: 7.624,
+    covered: 5.35,
+    cosine: 4.021,
+    both: -15.777,
+    known: -0.769,
+    lead: 1.244,
+    wordsLead: 3.639,
+    wordsLeadOfTen: 7.126,
+    logWords: 0.46,
   },
 };
 
