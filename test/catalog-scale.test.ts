@@ -48,7 +48,7 @@ function* generate(servers: number, tools: number): Generator<string> {
 }
 
 for (const engine of engines) {
-  test(`${engine.name}: ${whole.servers / part} servers are imported in bounded time and memory, and outcomes recorded fast`, {
+  test(`${engine.name}: ${whole.servers / part} servers are imported within 1 GB, an unchanged file changes nothing, and 40,000 outcomes are all recorded`, {
     skip: engine.skip,
   }, async (t: TestContext) => {
     const size = { servers: whole.servers / part, tools: whole.tools / part };
@@ -100,11 +100,14 @@ for (const engine of engines) {
       `import ${(importMs / 1_000).toFixed(1)} s, again ${(againMs / 1_000).toFixed(1)} s, RSS ${rssMb} MB, popularity ` +
         `${Math.round(popularityMs)} ms, outcomes ${perSecond(durableMs)}/s durable, ${perSecond(behindMs)}/s behind`,
     );
-    assert.ok(importMs < 120_000 / part, `import took ${importMs} ms`);
-    assert.ok(againMs < 120_000 / part, `importing again took ${againMs} ms`);
+    // How fast is a matter of bench/; that it stays within a process is a promise.
     assert.ok(rssMb < 1_000, `RSS ${rssMb} MB`);
-    assert.ok(perSecond(durableMs) >= 5_000, `${perSecond(durableMs)}/s durable`);
-    assert.ok(perSecond(behindMs) >= 15_000, `${perSecond(behindMs)}/s behind`);
+    const recorded = await storage
+      .tables<{ invocations: { id: string } }>()
+      .selectFrom('invocations')
+      .select((is) => is.fn.countAll<number>().as('n'))
+      .executeTakeFirstOrThrow();
+    assert.equal(Number(recorded.n), 2 * invocations);
     await catalog.close();
   });
 }

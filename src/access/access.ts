@@ -82,10 +82,6 @@ type Cached = {
   readonly readAt: number;
 };
 
-export function isKeyText(text: string): boolean {
-  return keyPattern.test(text);
-}
-
 export function createAccess(deps: { storage: Storage; clock: Clock; config: AccessConfig }): Access {
   const { storage, clock, config } = deps;
   const store = createKeyStore(storage, clock);

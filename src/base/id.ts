@@ -8,11 +8,7 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${randomBytes(16).toString('hex')}`;
 }
 
-/** SHA-256 of a text, as 32 bytes or as 64 hex digits. */
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
+/** SHA-256 of a text as 64 hex digits. */
 export function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

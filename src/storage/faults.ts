@@ -49,12 +49,6 @@ function postgresFault(code: string | undefined, message: string): string | unde
   return postgresFaults.find(([pattern]) => code !== undefined && pattern.test(code))?.[1];
 }
 
-/** True for a broken unique constraint, on either database. */
-export function isDuplicate(error: unknown): boolean {
-  const { errcode, code } = (error ?? {}) as { errcode?: number; code?: string };
-  return errcode === 2067 || errcode === 1555 || code === '23505';
-}
-
 /** The same dialect with its errors told as Problems. */
 export function withProblems(dialect: Dialect): Dialect {
   return {

@@ -19,8 +19,6 @@ import { migrations } from './migrations.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './notices.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
-export { isDuplicate } from './faults.ts';
-
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
 export type Storage = {

@@ -88,11 +88,6 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
   };
 }
 
-/** Waits until the index is there; searches before that are refused. */
-export async function untilReady(app: Pick<TestApp, 'rooms'>): Promise<void> {
-  await app.rooms.search.settled();
-}
-
 /** Time that stands still until it is turned. */
 export function handClock(start = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): void } {
   let elapsed = 0;

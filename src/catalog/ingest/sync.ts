@@ -2,7 +2,6 @@ import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { Log } from '../../telemetry/telemetry.ts';
 import type { ServerInput, SyncReport } from '../model.ts';
 import { parseEntry } from './entry.ts';
 import { type Fields, isFields } from './fields.ts';
@@ -27,7 +26,6 @@ export type SyncDeps = {
   readonly outbound: Pick<Outbound, 'request'>;
   readonly clock: Clock;
   readonly config: { readonly registryUrl: string };
-  readonly log: Log;
   readonly onPage: () => Promise<void>;
 };
 
@@ -48,7 +46,7 @@ class BrokenPage extends Error {
 
 /** Reads a registry page by page (generic registry API, `GET /v0.1/servers`), each page one transaction with the place after it. */
 export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<SyncReport> {
-  const { clock, log } = deps;
+  const { clock } = deps;
   const registryUrl = deps.config.registryUrl.replace(/\/+$/, '');
   const store = createSyncStore(deps.storage, registryUrl);
   const fetchPage = createFetcher(deps.outbound, registryUrl, clock);
@@ -88,7 +86,6 @@ export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<Syn
       failures,
       last_error: error.message,
     });
-    log.warn('sync.failed', { error, failures, retryAfterMs });
     const place = state.cursor === null || restart ? '' : '; the next sync goes on from there';
     return new Problem('upstream_error', `The registry could not be read: ${error.message}${place}`, {
       cause: error,
