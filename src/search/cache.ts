@@ -23,8 +23,8 @@ export function createByteCache<V>(maxBytes: number): ByteCache<V> {
       return entry.value;
     },
     set(key, value, bytes) {
-      if (bytes > maxBytes) return;
       drop(key);
+      if (bytes > maxBytes) return;
       entries.set(key, { value, bytes });
       total += bytes;
       for (const oldest of entries.keys()) {
