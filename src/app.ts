@@ -128,7 +128,6 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const http = createHttp({
       routes,
       access,
-      clock,
       telemetry,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });

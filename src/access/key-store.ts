@@ -29,8 +29,6 @@ export type NewKey = {
   readonly expiresAt: number | null;
 };
 
-export type KeyStore = ReturnType<typeof createKeyStore>;
-
 export function createKeyStore(storage: Storage, clock: Clock) {
   const db = storage.tables<AccessTables>();
   const joined = () =>

@@ -5,7 +5,7 @@ import { json, type Route, route } from './route.ts';
 type Json = Record<string, unknown>;
 
 /** The OpenAPI 3.1 document of a route table (https://spec.openapis.org/oas/v3.1.0). */
-export function openApiDocument(routes: readonly Route[], version: string): Json {
+function openApiDocument(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Json> = {};
   for (const declared of routes) {
     const path = declared.url.replace(/:([a-z_]+)/g, '{$1}');

@@ -12,6 +12,8 @@ export type Call<B, Q, P> = {
   readonly headers: IncomingHttpHeaders;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
 };
 
 /** What a handler answers: JSON from a value, or bytes that are serialised already. */
@@ -19,6 +21,8 @@ export type Reply = {
   readonly status: number;
   readonly body: Buffer | string | Readonly<Record<string, unknown>> | null;
   readonly contentType?: string;
+  /** More entries for Server-Timing: name and milliseconds. */
+  readonly timings?: readonly (readonly [name: string, ms: number])[];
 };
 
 /** One endpoint, whole: the server, the OpenAPI document, the docs table and the every-route test all read it. */

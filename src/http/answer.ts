@@ -1,0 +1,72 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { faultOf, problemOf } from './fault.ts';
+import type { Reply } from './route.ts';
+import { pathOf } from './wire.ts';
+
+/** A request slower than this is worth a line whatever its outcome. */
+const slowMs = 1_000;
+const jsonType = 'application/json; charset=utf-8';
+
+export type Answers = {
+  /** Sends what a handler answered. */
+  send(request: FastifyRequest, reply: FastifyReply, answer: Reply): FastifyReply;
+  /** Sends `{"detail", "code"}` for whatever was thrown. */
+  fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  /** Counts and logs the finished exchange. */
+  observe(request: FastifyRequest, reply: FastifyReply): void;
+};
+
+export function createAnswers(telemetry: Telemetry): Answers {
+  const { log } = telemetry;
+  const seconds = telemetry.histogram('http_request_seconds', 'Time to answer, by route and status', [
+    'method',
+    'route',
+    'status',
+  ]);
+  const dress = (request: FastifyRequest, reply: FastifyReply, timing = '') => {
+    reply
+      .header('x-request-id', request.id)
+      .header('server-timing', `total;dur=${reply.elapsedTime.toFixed(2)}${timing}`);
+  };
+
+  return {
+    send(request, reply, { status, body, contentType, timings }) {
+      dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
+      reply.code(status).type(contentType ?? jsonType);
+      const ready = body === null || typeof body === 'string' || Buffer.isBuffer(body);
+      return reply.send(ready ? (body ?? '') : JSON.stringify(body));
+    },
+
+    fail(error, request, reply) {
+      const problem = problemOf(error);
+      const fault = faultOf(problem, request.id);
+      if (fault.status >= 500)
+        log.error('request failed', {
+          request_id: request.id,
+          method: request.method,
+          path: pathOf(request.url),
+          detail: problem.detail,
+          error: problem.cause,
+        });
+      // The rest of a refused body is not worth reading, and must not be taken for a next request.
+      if (!request.raw.complete) reply.header('connection', 'close');
+      dress(request, reply);
+      return reply.code(fault.status).headers(fault.headers).type(jsonType).send(fault.body);
+    },
+
+    observe(request, reply) {
+      const elapsedMs = reply.elapsedTime;
+      const route = request.routeOptions.url ?? 'unknown';
+      seconds.observe({ method: request.method, route, status: reply.statusCode }, elapsedMs / 1000);
+      const write = elapsedMs > slowMs ? log.warn : log.debug;
+      write('request', {
+        request_id: request.id,
+        method: request.method,
+        path: pathOf(request.url),
+        status: reply.statusCode,
+        ms: Math.round(elapsedMs * 100) / 100,
+      });
+    },
+  };
+}

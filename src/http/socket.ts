@@ -1,0 +1,54 @@
+import { createServer, type Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '../base/problem.ts';
+import { faultOf } from './fault.ts';
+
+/** What Node's parser refuses never becomes a request: answer on the bare socket and close it. */
+export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const large = error.code === 'HPE_HEADER_OVERFLOW';
+  const problem = late
+    ? new Problem('request_timeout', 'The request took too long to arrive')
+    : new Problem('invalid_request', large ? 'headers: larger than 16 KB' : 'Not a valid HTTP/1.1 request');
+  const { status, body } = faultOf(problem, '');
+  const head = [
+    `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}`,
+    'content-type: application/json; charset=utf-8',
+    'x-request-id: req_unparsed',
+    'server-timing: total;dur=0',
+    'connection: close',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Lets requests in flight finish; what is left after the grace time is cut. */
+export async function closeGently(app: FastifyInstance, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  const closed = app.close();
+  app.server.closeIdleConnections();
+  await closed;
+  clearTimeout(cut);
+}
+
+/** Throws `setup` in words when nothing can listen there. */
+export function tryListening(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error) => reject(listenProblem(error, host, port)));
+    probe.listen(port, host, () => probe.close(() => resolve()));
+  });
+}
+
+export function listenProblem(cause: NodeJS.ErrnoException, host: string, port: number): Problem {
+  const why =
+    cause.code === 'EADDRINUSE'
+      ? 'is in use (another mcprank?)'
+      : `cannot be listened on (${cause.code ?? cause.message})`;
+  const detail = `${host}:${port} ${why}; choose others with MCPRANK_HOST and MCPRANK_PORT`;
+  return new Problem('setup', detail, { cause });
+}
