@@ -1,6 +1,6 @@
 import { progress } from '@clack/prompts';
 import type { ImportProgress } from '../catalog/catalog.ts';
-import { plain, print } from './output.ts';
+import { busy, plain, print } from './output.ts';
 import { withRooms } from './rooms.ts';
 
 export async function importCatalog(
@@ -31,8 +31,18 @@ export async function importCatalog(
 }
 
 export async function syncCatalog(json: boolean): Promise<void> {
-  const report = await withRooms(({ catalog }) => catalog.syncOnce(new AbortController().signal));
-  print(json, report, [JSON.stringify(report)]);
+  const report = await busy('Reading the registry', () =>
+    withRooms(({ catalog }) => catalog.syncOnce(new AbortController().signal)),
+  );
+  print(json, report, [
+    `${report.added} added, ${report.updated} changed, ${report.unchanged} unchanged, ${report.removed} removed; ${report.pages} pages${report.resumed ? ', gone on from a break' : ''}`,
+    ...(report.skipped === 0
+      ? []
+      : [
+          `${report.skipped} entries skipped:`,
+          ...report.problems.map(({ id, reason }) => `  ${plain(id)}: ${plain(reason)}`),
+        ]),
+  ]);
 }
 
 /** A bar on a terminal; a line every few seconds elsewhere, on the error stream. */

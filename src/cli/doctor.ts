@@ -3,7 +3,7 @@ import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, environment, parseConfig, unknownSettings } from '../config.ts';
 import { tryListening } from '../http/http.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
-import { exitCodes, print, table } from './output.ts';
+import { busy, exitCodes, print, table } from './output.ts';
 
 /** `note`: worth knowing, and no reason not to start. */
 type Level = 'ok' | 'note' | 'fault';
@@ -45,7 +45,7 @@ async function tryRooms(config: Config): Promise<Finding[]> {
         return `${servers} servers, ${tools} tools`;
       }),
       await attempt('search', async () => {
-        await rooms.search.start();
+        await busy('Building the index', rooms.search.start);
         return `index of ${rooms.search.stats().servers} servers built`;
       }),
       // Offline is a way to live: the sync tries again by itself.

@@ -8,6 +8,16 @@ export function print(json: boolean, value: unknown, lines: readonly string[]): 
   console.log(json ? JSON.stringify(value) : lines.join('\n'));
 }
 
+/** Says on the error stream what is being done when it takes longer than a second. */
+export async function busy<T>(what: string, act: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => console.error(`${what} …`), 1_000);
+  try {
+    return await act();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Prints what went wrong on the error stream and sets the exit status. */
 export function fail(error: unknown, json: boolean): void {
   const problem = error instanceof Problem ? error : undefined;

@@ -1,4 +1,4 @@
-import { plain, print } from './output.ts';
+import { busy, plain, print } from './output.ts';
 import { withRooms } from './rooms.ts';
 
 type Hit = {
@@ -26,7 +26,7 @@ export async function search(
 ): Promise<void> {
   const answer = await withRooms(async ({ catalog, search, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
-    await search.start();
+    await busy('Building the index', search.start);
     search.setPopularity(await catalog.popularity());
     const reply = await search.answer(
       { keyId: 'cli', developerId: 'cli' },
