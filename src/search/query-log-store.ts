@@ -25,7 +25,11 @@ export function createQueryLogStore(storage: Storage) {
       }),
 
     async prune(beforeMs: number): Promise<number> {
-      const gone = await storage.tables<QueryLogTables>().deleteFrom('query_log').where('at', '<', beforeMs).executeTakeFirst();
+      const gone = await storage
+        .tables<QueryLogTables>()
+        .deleteFrom('query_log')
+        .where('at', '<', beforeMs)
+        .executeTakeFirst();
       return Number(gone.numDeletedRows);
     },
   };

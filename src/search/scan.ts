@@ -1,8 +1,8 @@
 /**
  * The exact nearest-neighbour scan: one query against every document vector, int8, WASM SIMD.
- * 178,000 vectors of 256 bytes are read in about two milliseconds, so no approximate index is needed.
+ * 178,000 vectors of 192 bytes are read in little more than a millisecond, so no approximate index is needed.
  *
- * The module is written out here opcode by opcode (it is forty instructions) so that the project needs no
+ * The module is written out here opcode by opcode so that the project needs no
  * second toolchain. It uses the relaxed dot product of signed 8-bit by unsigned 7-bit numbers: the query is
  * shifted by +64 into 0..127, and 64 × the sum of the document's numbers is taken off again (`bias`).
  */
@@ -16,8 +16,10 @@ import {
   op,
   pageBytes,
   set,
+  shuffle,
   v128,
   vectorLoad,
+  vectorStore,
   zeroVector,
 } from './wasm.ts';
 
@@ -29,10 +31,11 @@ export type VectorStore = {
 };
 
 function layoutOf({ dims, documents }: Omit<VectorStore, 'memory'>) {
-  const column = Math.ceil((documents * 4) / 64) * 64;
+  const column = Math.ceil(((documents + 3) * 4) / 64) * 64;
   const bias = Math.ceil(dims / 64) * 64;
   const vectors = bias + 3 * column;
-  const pages = Math.ceil((vectors + documents * dims) / pageBytes);
+  // The loop takes four documents at a time and may read past the last one.
+  const pages = Math.ceil((vectors + (documents + 3) * dims) / pageBytes);
   return { bias, scale: bias + column, out: bias + 2 * column, vectors, pages };
 }
 
@@ -124,7 +127,7 @@ export function createScan(store: VectorStore, docBase: Uint32Array, whole: numb
       const n = docBase[from + count]! - doc;
       if (n === 0) return;
       const column = doc * 4;
-      run(vectors + doc * dims, n, bias + column, scale + column, out + column, queryScale);
+      run(vectors + doc * dims, Math.ceil(n / 4), bias + column, scale + column, out + column, queryScale);
       for (let s = from; s < from + count; s++) ofServer[s] = ofOne(docBase[s]!, docBase[s + 1]!);
     },
   };
@@ -149,32 +152,49 @@ function moduleFor(dims: number): WebAssembly.Module {
 }
 
 /**
- * scan(vectors, count, bias, scale, out, queryScale): the query lies at address 0. (Finding each server's best in
- * here, too, made a nested loop that was slower than this one and a pass in JavaScript.)
+ * scan(vectors, fours, bias, scale, out, queryScale): four documents at a time; the query lies at address 0.
+ * (Finding each server's best in here, too, made a nested loop that was slower than this and a pass in JavaScript.)
  */
 function scanBody(dims: number): number[] {
-  const [vectors, count, bias, scale, out, queryScale, even, odd] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [vectors, fours, bias, scale, out, queryScale, query] = [0, 1, 2, 3, 4, 5, 6];
+  const sums = [7, 8, 9, 10];
   const advance = (local: number, by: number) => [...get(local), ...constant(by), op.add, ...set(local)];
-  const lane = (at: number) => [...get(even), ...op.lane, at];
   const blocks: number[] = [];
-  // Two running sums, so that one multiplication need not wait for the one before.
   for (let at = 0; at < dims; at += 16) {
-    const sum = (at / 16) % 2 === 0 ? even : odd;
-    blocks.push(...get(vectors), ...vectorLoad(at), ...constant(0), ...vectorLoad(at));
-    blocks.push(...get(sum), ...op.dotAdd, ...set(sum));
+    blocks.push(...constant(0), ...vectorLoad(at), ...set(query));
+    for (const [d, sum] of sums.entries()) {
+      blocks.push(
+        ...get(vectors),
+        ...vectorLoad(d * dims + at),
+        ...get(query),
+        ...get(sum),
+        ...op.dotAdd,
+        ...set(sum),
+      );
+    }
   }
   return [
-    ...[1, 2, v128],
-    ...[op.loop, op.nothing],
-    ...[...zeroVector, ...set(even), ...zeroVector, ...set(odd), ...blocks],
-    ...[...get(even), ...get(odd), ...op.addInts, ...set(even)],
+    ...[1, 5, v128],
+    ...[op.loop, op.nothing, ...sums.flatMap((sum) => [...zeroVector, ...set(sum)]), ...blocks],
     ...get(out),
-    ...[...lane(0), ...lane(1), op.add, ...lane(2), op.add, ...lane(3), op.add, op.toFloat],
-    ...[...get(bias), ...op.loadFloat, op.subFloat],
-    ...[...get(scale), ...op.loadFloat, op.mulFloat, ...get(queryScale), op.mulFloat],
-    ...op.storeFloat(0),
-    ...[...advance(vectors, dims), ...advance(bias, 4), ...advance(scale, 4), ...advance(out, 4)],
-    ...[...get(count), ...constant(1), op.sub, op.tee, count, op.branchIf, 0],
+    ...[...fourSums(sums), ...op.toFloats, ...get(bias), ...vectorLoad(0), ...op.subFloats],
+    ...[...get(scale), ...vectorLoad(0), ...op.mulFloats, ...get(queryScale), ...op.splat, ...op.mulFloats],
+    ...vectorStore,
+    ...[...advance(vectors, 4 * dims), ...advance(bias, 16), ...advance(scale, 16), ...advance(out, 16)],
+    ...[...get(fours), ...constant(1), op.sub, op.tee, fours, op.branchIf, 0],
     ...[op.end, op.end],
+  ];
+}
+
+/** Each of four vectors summed up, the four sums as one vector. */
+function fourSums([a = 0, b = 0, c = 0, d = 0]: readonly number[]): number[] {
+  const pairs = (x: number, y: number) => [
+    ...[...get(x), ...get(y), ...shuffle([0, 4, 1, 5])],
+    ...[...get(x), ...get(y), ...shuffle([2, 6, 3, 7]), ...op.addInts],
+  ];
+  return [
+    ...[...pairs(a, b), ...set(a), ...pairs(c, d), ...set(c)],
+    ...[...get(a), ...get(c), ...shuffle([0, 1, 4, 5])],
+    ...[...get(a), ...get(c), ...shuffle([2, 3, 6, 7]), ...op.addInts],
   ];
 }

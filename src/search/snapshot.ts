@@ -49,7 +49,7 @@ export type Snapshot = {
 };
 
 /** BM25F field weights: flat optimum over twenty query sets (±.5 nDCG for ±50 %). */
-export const fieldWeights = {
+const fieldWeights = {
   server: [2, 1, 0, 0],
   tool: [2, 1, 0.7, 0.5],
   together: [2, 1, 0.7, 0.5],

@@ -129,7 +129,7 @@ function pushStem(out: string[], word: string): void {
 }
 
 /** Plurals, -ing, -ed, -ion, -er and a final e: enough to join a request's wording to a description's. */
-export function stem(word: string): string {
+function stem(word: string): string {
   if (word.length < 4 || /[^a-z]/.test(word)) return word;
   return stripEnd(stripInflection(stripPlural(word)));
 }

@@ -36,19 +36,17 @@ export const op = {
   tee: 0x22,
   add: 0x6a,
   sub: 0x6b,
-  toFloat: 0xb2,
-  subFloat: 0x93,
   addFloat: 0x92,
-  mulFloat: 0x94,
-  loadFloat: [0x2a, 0x02, 0x00],
   storeFloat: (offset: number): readonly number[] => [0x38, 0x02, ...leb(offset)],
-  /** i32x4.extract_lane, i32x4.add, and the relaxed dot product of signed 8-bit by unsigned 7-bit. */
-  lane: [0xfd, 0x1b],
+  /** i32x4: add, to f32x4; and the relaxed dot product of signed 8-bit by unsigned 7-bit. */
   addInts: [0xfd, 0xae, 0x01],
+  toFloats: [0xfd, 0xfa, 0x01],
   dotAdd: [0xfd, 0x93, 0x02],
-  /** f32x4: extract_lane, add, mul. */
+  /** f32x4: splat, extract_lane, add, sub, mul. */
+  splat: [0xfd, 0x13],
   floatLane: [0xfd, 0x1f],
   addFloats: [0xfd, 0xe4, 0x01],
+  subFloats: [0xfd, 0xe5, 0x01],
   mulFloats: [0xfd, 0xe6, 0x01],
 } as const;
 
@@ -56,6 +54,13 @@ export const zeroVector: readonly number[] = [0xfd, 0x0c, ...new Array<number>(1
 
 export function vectorLoad(offset: number): readonly number[] {
   return [0xfd, 0x00, 0x00, ...leb(offset)];
+}
+
+export const vectorStore: readonly number[] = [0xfd, 0x0b, 0x00, 0x00];
+
+/** Four 32-bit lanes out of two vectors' eight. */
+export function shuffle(lanes: readonly number[]): readonly number[] {
+  return [0xfd, 0x0d, ...lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte))];
 }
 
 export function get(local: number): readonly number[] {
