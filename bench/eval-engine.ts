@@ -2,12 +2,12 @@
 
 import { join } from 'node:path';
 import type { CatalogServer } from '../src/catalog/catalog.ts';
-import { createBuilder } from '../src/search/builder.ts';
 import { type Embedder, loadEmbedder } from '../src/search/embedder.ts';
-import { createRanker, type Ranking, type RankWeights } from '../src/search/rank.ts';
-import { defaultWeights } from '../src/search/score.ts';
-import type { Snapshot } from '../src/search/snapshot.ts';
-import { queryParts } from '../src/search/text.ts';
+import { createBuilder } from '../src/search/index/builder.ts';
+import type { Snapshot } from '../src/search/index/snapshot.ts';
+import { queryParts } from '../src/search/index/text.ts';
+import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
+import { defaultWeights } from '../src/search/ranking/score.ts';
 import { type QuerySet, readCatalogue } from './eval-sets.ts';
 
 export type Indexed = {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { Evidence } from '../src/search/score.ts';
+import type { Evidence } from '../src/search/ranking/score.ts';
 import type { Ask, Evaluation, Indexed } from './eval-engine.ts';
 import { type Labelled, querySets, readQueries } from './eval-sets.ts';
 

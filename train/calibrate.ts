@@ -1,12 +1,12 @@
 /**
- * Fits the constants of `src/search/score.ts` on the labelled query sets and prints them:
+ * Fits the constants of `src/search/ranking/score.ts` on the labelled query sets and prints them:
  * `node train/calibrate.ts [folder]`. First what tells queries with an answer from queries without one, then the
  * chance that a hit is right, given that and the hit's own relevance.
  */
 import { createEvaluation } from '../bench/eval-engine.ts';
 import { auc, collectSamples, type Sample, weightOf } from '../bench/eval-honesty.ts';
 import { evalFolder } from '../bench/eval-sets.ts';
-import type { Evidence } from '../src/search/score.ts';
+import type { Evidence } from '../src/search/ranking/score.ts';
 import { fitLogistic } from './logistic.ts';
 
 const samples = await collectSamples(createEvaluation(evalFolder(process.argv[2])));

@@ -10,7 +10,7 @@ import {
   v128,
   vectorLoad,
   zeroVector,
-} from '../src/search/wasm.ts';
+} from '../src/search/index/wasm.ts';
 
 export type Shape = { readonly m: number; readonly n: number; readonly k: number };
 export type Product = (a: Float32Array, b: Float32Array, c: Float32Array) => void;

@@ -1,9 +1,9 @@
 /** The builder thread: takes changes, gives snapshots. Its one correspondent is `feed.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CatalogChange } from '../catalog/catalog.ts';
-import { createBuilder } from './builder.ts';
 import { type Embedder, embedderFrom } from './embedder.ts';
-import type { Snapshot } from './snapshot.ts';
+import { createBuilder } from './index/builder.ts';
+import type { Snapshot } from './index/snapshot.ts';
 
 export type WorkerData = { readonly dims: number; readonly table?: SharedArrayBuffer };
 export type ToWorker =

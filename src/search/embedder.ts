@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { Problem } from '../base/problem.ts';
-import { queryStems, stemsOf } from './text.ts';
+import { queryStems, stemsOf } from './index/text.ts';
 
 export type TextKind = 'query' | 'document';
 

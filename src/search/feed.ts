@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { CatalogChange } from '../catalog/catalog.ts';
 import type { FromWorker, ToWorker, WorkerData } from './build-worker.ts';
 import type { Embedder } from './embedder.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot } from './index/snapshot.ts';
 
 /** A snapshot and the term numbers it was built with (which may know later terms too). */
 export type Built = { readonly snapshot: Snapshot; readonly lexicon: ReadonlyMap<string, number> };

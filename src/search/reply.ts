@@ -1,6 +1,7 @@
 /** Replies spliced from the snapshot's fragments: nothing is serialised again, and a cached reply is one copy. */
-import type { Hit, Ranking } from './rank.ts';
-import type { Snapshot } from './snapshot.ts';
+
+import type { Snapshot } from './index/snapshot.ts';
+import type { Hit, Ranking } from './ranking/rank.ts';
 
 export type Shown = { readonly serverId: string; readonly rank: number; readonly tools: readonly string[] };
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { CatalogChange, CatalogServer } from '../catalog/catalog.ts';
-import { createBuilder } from './builder.ts';
+import { createBuilder } from './index/builder.ts';
 import {
   builtInEmbedder,
   createSearch,

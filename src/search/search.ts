@@ -9,31 +9,16 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
-import type { AuthType, CatalogChange, Transport } from '../catalog/catalog.ts';
+import type { CatalogChange } from '../catalog/catalog.ts';
 import { createByteCache } from './cache.ts';
 import { type Embedder, loadEmbedder } from './embedder.ts';
 import { createFeed } from './feed.ts';
-import type { RankWeights } from './rank.ts';
+import type { RankWeights } from './ranking/rank.ts';
+import { defaultWeights } from './ranking/score.ts';
 import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
-import { defaultWeights } from './score.ts';
-import { createView, type View } from './view.ts';
+import { createView, type SearchFilters, type SearchQuery, type View } from './view.ts';
 
-export type SearchFilters = {
-  readonly transport?: readonly Transport[];
-  readonly auth?: readonly ('none' | AuthType)[];
-  readonly category?: readonly string[];
-  readonly verified?: boolean;
-};
-
-export type SearchQuery = {
-  readonly query: string;
-  readonly limit: number;
-  readonly toolLimit: number;
-  readonly filters: SearchFilters;
-  readonly explain: boolean;
-  readonly minScore: number;
-  readonly cursor?: string;
-};
+export type { SearchFilters, SearchQuery };
 
 export type QueryLogEntry = {
   readonly queryLogId: string;

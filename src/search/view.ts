@@ -1,12 +1,29 @@
 /** A snapshot in use: its ranker, its ids and popularity, filters, pages. */
 import { crc32 } from 'node:zlib';
 import { Problem } from '../base/problem.ts';
+import type { AuthType, Transport } from '../catalog/catalog.ts';
 import type { Built } from './feed.ts';
-import { createRanker, type RankWeights } from './rank.ts';
+import type { Snapshot } from './index/snapshot.ts';
+import { queryParts } from './index/text.ts';
+import { createRanker, type RankWeights } from './ranking/rank.ts';
 import { type Body, composeBody } from './reply.ts';
-import type { SearchFilters, SearchQuery } from './search.ts';
-import type { Snapshot } from './snapshot.ts';
-import { queryParts } from './text.ts';
+
+export type SearchFilters = {
+  readonly transport?: readonly Transport[];
+  readonly auth?: readonly ('none' | AuthType)[];
+  readonly category?: readonly string[];
+  readonly verified?: boolean;
+};
+
+export type SearchQuery = {
+  readonly query: string;
+  readonly limit: number;
+  readonly toolLimit: number;
+  readonly filters: SearchFilters;
+  readonly explain: boolean;
+  readonly minScore: number;
+  readonly cursor?: string;
+};
 
 /** What a query asks of this snapshot: its texts to embed and where its page begins. */
 export type Page = { readonly parts: readonly string[]; readonly offset: number; readonly print: number };

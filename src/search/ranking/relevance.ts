@@ -3,10 +3,11 @@
  * (Dividing by the best beat reciprocal ranks by three points of nDCG.) A long query is also asked sentence by
  * sentence, of its best candidates only: who answers one sentence fully may drown in the whole.
  */
+
+import { createScan } from '../index/scan.ts';
+import type { Snapshot } from '../index/snapshot.ts';
+import { queryStems } from '../index/text.ts';
 import { createLexical, type LexicalScores, type QueryTerm } from './lexical.ts';
-import { createScan } from './scan.ts';
-import type { Snapshot } from './snapshot.ts';
-import { queryStems } from './text.ts';
 
 export type RelevanceWeights = {
   /** The share of the vectors; the words have the rest. */

@@ -4,7 +4,7 @@
  * add up before saturation, (s + t) / (k + s + t); what the server's fields give alone is added per server,
  * and only the difference per tool.
  */
-import { type Snapshot, weightUnit } from './snapshot.ts';
+import { type Snapshot, weightUnit } from '../index/snapshot.ts';
 
 /** Saturation: how soon a repeated word stops counting. */
 const saturation = 2;

@@ -2,9 +2,9 @@
  * Keeps every server's analysis and assembles snapshots from them. It runs in the builder thread, and in process
  * where no request could wait for it (evaluation, tests).
  */
-import type { CatalogChange } from '../catalog/catalog.ts';
+import type { CatalogChange } from '../../catalog/catalog.ts';
+import type { Embedder } from '../embedder.ts';
 import { type Analysis, analyse, documentTexts, type Lexicon } from './analysis.ts';
-import type { Embedder } from './embedder.ts';
 import { createVectorStore, putVectors, quantise, vectorsAt } from './scan.ts';
 import { assemble, type Snapshot } from './snapshot.ts';
 

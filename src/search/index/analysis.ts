@@ -2,7 +2,7 @@
  * One server, read once: its words counted field by field, its vectors, and its share of a reply as UTF-8 JSON.
  * A change of the catalogue analyses the changed servers only; `snapshot.ts` assembles the rest from these.
  */
-import type { CatalogServer, CatalogTool } from '../catalog/catalog.ts';
+import type { CatalogServer, CatalogTool } from '../../catalog/catalog.ts';
 import { stemsOf } from './text.ts';
 
 /** Terms to numbers; only ever grows, so that a term means the same in every snapshot. */

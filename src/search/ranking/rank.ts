@@ -1,4 +1,6 @@
 /** One query against one snapshot: the best window is scored, popularity mixed in, the asked page cut out. */
+
+import type { Snapshot } from '../index/snapshot.ts';
 import { createRelevance, highest, type Measured, type RelevanceWeights } from './relevance.ts';
 import {
   type Calibration,
@@ -9,7 +11,6 @@ import {
   round4,
   semanticScore,
 } from './score.ts';
-import type { Snapshot } from './snapshot.ts';
 
 export type RankWeights = RelevanceWeights & {
   /** The share of the final score that popularity decides. */
