@@ -16,9 +16,9 @@ import { createFeed } from './feed.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
 import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
-import { createView, type SearchFilters, type SearchQuery, type View } from './view.ts';
+import { createView, type SearchQuery, type View } from './view.ts';
 
-export type { SearchFilters, SearchQuery };
+export type { SearchQuery };
 
 export type QueryLogEntry = {
   readonly queryLogId: string;
