@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createEvaluation, type Evaluation } from './eval-engine.ts';
-import { auc, collectSamples, type Kind, type Sample, weightOf } from './eval-honesty.ts';
+import { aucBar, collectSamples, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
 import { plainBm25 } from './eval-plain.ts';
 import {
   evalFolder,
@@ -16,8 +16,6 @@ import {
   readCatalogue,
   readQueries,
 } from './eval-sets.ts';
-
-const aucBar = 0.9;
 
 type Row = {
   set: string;
@@ -69,34 +67,7 @@ function meanOf(rows: readonly Row[]): Row {
   };
 }
 
-function honesty(samples: readonly Sample[]) {
-  const top = (kind: Kind) =>
-    samples.filter((s) => s.kind === kind).map(({ hits }) => hits[0]?.semantic ?? 0);
-  const [yes, removed, foreign] = [top('answerable'), top('removed'), top('foreign')];
-  const hits = samples.flatMap((s) => s.hits.map((hit) => ({ ...hit, weight: weightOf(s) })));
-  const curve = Array.from({ length: 10 }, (_, i) => {
-    const within = hits.filter(({ semantic }) => Math.min(9, Math.floor(semantic * 10)) === i);
-    const share = (pick: (hit: (typeof within)[number]) => number) =>
-      within.reduce((sum, hit) => sum + hit.weight * pick(hit), 0) /
-      within.reduce((sum, hit) => sum + hit.weight, 0);
-    return {
-      from: i / 10,
-      hits: within.length,
-      said: share((h) => h.semantic),
-      right: share((h) => Number(h.right)),
-    };
-  });
-  // Where a hit counts as `strong`: the threshold that best tells answerable queries from the others.
-  const youden = (t: number) =>
-    yes.filter((x) => x >= t).length / yes.length -
-    [...removed, ...foreign].filter((x) => x >= t).length / (2 * yes.length);
-  const thresholds = Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
-  const best = thresholds.reduce((a, b) => (youden(b) > youden(a) ? b : a));
-  const both = (auc(yes, removed) + auc(yes, foreign)) / 2;
-  return { removed: auc(yes, removed), foreign: auc(yes, foreign), both, curve, strong: best };
-}
-
-function print(rows: readonly Row[], report: ReturnType<typeof honesty>): void {
+function print(rows: readonly Row[], report: Honesty): void {
   const cell = (x: number) => x.toFixed(1).padStart(8);
   console.log(
     `nDCG@10 × 100, ${new Date().toISOString().slice(0, 10)}, node ${process.version}, node bench/eval.ts`,
@@ -111,18 +82,7 @@ function print(rows: readonly Row[], report: ReturnType<typeof honesty>): void {
   console.log(
     'plain: one flat field. words, vectors: each half alone. popular: with use counts, where a set has them.',
   );
-  console.log(
-    `\nanswerable against: right servers removed ${report.removed.toFixed(3)}, foreign sentences ${report.foreign.toFixed(3)}`,
-  );
-  console.log(
-    `AUC ${report.both.toFixed(3)}, bar ${aucBar}${report.both < aucBar ? ' MISSED' : ''}; best threshold of strong ${report.strong}`,
-  );
-  console.log('semantic    hits    said   right');
-  for (const { from, hits, said, right } of report.curve) {
-    console.log(
-      `from ${from.toFixed(1)}${String(hits).padStart(8)}${said.toFixed(2).padStart(8)}${right.toFixed(2).padStart(8)}`,
-    );
-  }
+  printHonesty(report);
 }
 
 const { values, positionals } = parseArgs({
@@ -133,7 +93,8 @@ const evaluation = createEvaluation(evalFolder(positionals[0]));
 const rows: Row[] = [];
 for (const set of querySets) rows.push(await measureSet(evaluation, set));
 rows.push(meanOf(rows));
-const report = honesty(await collectSamples(evaluation));
+const report = judgeHonesty(await collectSamples(evaluation));
 if (values.json) console.log(JSON.stringify({ rows, honesty: report }, null, 2));
 else print(rows, report);
-if (values.check && (rows.some(({ full, bar }) => full < bar) || report.both < aucBar)) process.exitCode = 1;
+if (values.check && (rows.some(({ full, bar }) => full < bar) || report.answered.both < aucBar))
+  process.exitCode = 1;

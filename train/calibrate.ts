@@ -4,7 +4,7 @@
  * chance that a hit is right, given that and the hit's own relevance.
  */
 import { createEvaluation } from '../bench/eval-engine.ts';
-import { auc, collectSamples, type Sample, weightOf } from '../bench/eval-honesty.ts';
+import { auc, collectSamples, isClear, type Sample, weightOf } from '../bench/eval-honesty.ts';
 import { evalFolder } from '../bench/eval-sets.ts';
 import type { Evidence } from '../src/search/ranking/score.ts';
 import { fitLogistic } from './logistic.ts';
@@ -13,11 +13,15 @@ const samples = await collectSamples(createEvaluation(evalFolder(process.argv[2]
 const names = Object.keys(samples[0]?.evidence ?? {}) as (keyof Evidence)[];
 const featuresOf = ({ evidence }: Sample) => [1, ...names.map((name) => evidence[name])];
 
+// A query whose answer was there and not found teaches nothing about either side.
 const honest = fitLogistic(
-  samples.map((s) => ({ x: featuresOf(s), y: s.kind === 'answerable', weight: weightOf(s) })),
+  samples.filter(isClear).map((s) => ({ x: featuresOf(s), y: s.kind === 'answerable', weight: weightOf(s) })),
 );
 const scoreOf = (s: Sample) => featuresOf(s).reduce((sum, x, i) => sum + x * (honest[i] ?? 0), 0);
 const ofKind = (kind: Sample['kind']) => samples.filter((s) => s.kind === kind).map(scoreOf);
+const answered = samples.filter((s) => s.kind === 'answerable' && isClear(s)).map(scoreOf);
+console.log('AUC answered/removed', auc(answered, ofKind('removed')).toFixed(3));
+console.log('AUC answered/foreign', auc(answered, ofKind('foreign')).toFixed(3));
 console.log('AUC answerable/removed', auc(ofKind('answerable'), ofKind('removed')).toFixed(3));
 console.log('AUC answerable/foreign', auc(ofKind('answerable'), ofKind('foreign')).toFixed(3));
 

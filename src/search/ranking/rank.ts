@@ -79,7 +79,7 @@ export function createRanker(
   }
 
   function evidenceOf(
-    { mass, knownMass, bestWords, bestCosine, terms }: Measured,
+    { mass, knownMass, bestWords, bestCosine, standout, terms }: Measured,
     window: readonly number[],
   ): Evidence {
     const top = window[0];
@@ -95,6 +95,7 @@ export function createRanker(
       lexical: bestWords / total,
       covered: words[top]! / total,
       cosine: bestCosine,
+      standout,
       both: (words[top]! / total) * bestCosine,
       known: knownMass / total,
       lead: relevanceAt(0) - relevanceAt(9),

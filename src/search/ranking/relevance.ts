@@ -28,6 +28,8 @@ export type Asked = {
 export type Measured = Asked & {
   readonly bestWords: number;
   readonly bestCosine: number;
+  /** How many standard deviations the best cosine lies above the mean of all. */
+  readonly standout: number;
 };
 
 /** The arrays are written over by the next call. */
@@ -59,7 +61,7 @@ export function createRelevance(
   const words = new Float32Array(serverCount);
   const cosines = new Float32Array(serverCount);
   const ofServer = new Float32Array(serverCount);
-  let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0 };
+  let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0, standout: 0 };
   let lexicalScores: LexicalScores | undefined;
   let queryVector = new Float32Array(dims);
 
@@ -95,18 +97,27 @@ export function createRelevance(
     scan.take(queryVector);
     scan.range(0, serverCount);
     let [bestWords, bestCosine] = [0, 0];
+    let [count, sum, squares] = [0, 0, 0];
     for (let s = 0; s < serverCount; s++) {
       const passes = allowed === null || allowed[s] === 1;
       const w = passes ? wordsOf(s, scores) : 0;
       const c = passes ? scan.ofServer[s]! : 0;
       words[s] = w;
       cosines[s] = c;
+      if (passes) {
+        count++;
+        sum += c;
+        squares += c * c;
+      }
       if (w > bestWords) bestWords = w;
       if (c > bestCosine) bestCosine = c;
     }
     const [byWords, byCosine] = factors(bestWords, bestCosine);
     for (let s = 0; s < serverCount; s++) ofServer[s] = byWords * words[s]! + byCosine * cosines[s]!;
-    measured = { ...asked, bestWords, bestCosine };
+    const mean = sum / (count || 1);
+    const deviation = Math.sqrt(Math.max(0, squares / (count || 1) - mean * mean));
+    const standout = deviation === 0 ? 0 : (bestCosine - mean) / deviation;
+    measured = { ...asked, bestWords, bestCosine, standout };
   }
 
   function addSentences(sentences: readonly string[], vectors: Float32Array): void {

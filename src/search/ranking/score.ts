@@ -12,6 +12,8 @@ export type Evidence = {
   readonly covered: number;
   /** The best cosine. */
   readonly cosine: number;
+  /** How far it stands out of the catalogue's, in standard deviations: sense has few neighbours, chatter has many. */
+  readonly standout: number;
   /** `covered × cosine`: each says less where the other has spoken. */
   readonly both: number;
   /** The share of the query's words, by rarity, that the catalogue knows at all. */
@@ -30,6 +32,7 @@ export const noEvidence: Evidence = {
   lexical: 0,
   covered: 0,
   cosine: 0,
+  standout: 0,
   both: 0,
   known: 0,
   lead: 0,
@@ -46,19 +49,20 @@ export type Calibration = {
 };
 
 export const calibration: Calibration = {
-  bias: -6.214,
-  behind: 9.228,
+  bias: -6.689,
+  behind: 9.538,
   evidence: {
-    agreement: 0.943,
-    lexical: 7.624,
-    covered: 5.35,
-    cosine: 4.021,
-    both: -15.777,
-    known: -0.769,
-    lead: 1.244,
-    wordsLead: 3.639,
-    wordsLeadOfTen: 7.126,
-    logWords: 0.46,
+    agreement: 1.131,
+    lexical: 6.23,
+    covered: 4.5,
+    cosine: 3.379,
+    standout: -0.156,
+    both: -10.57,
+    known: -0.876,
+    lead: 2.811,
+    wordsLead: 4.514,
+    wordsLeadOfTen: 4.991,
+    logWords: 0.902,
   },
 };
 
