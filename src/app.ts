@@ -13,16 +13,19 @@ import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
+import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
+import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
+import { createVault } from './vault/vault.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Rooms = {
@@ -32,6 +35,7 @@ export type Rooms = {
   readonly access: Access;
   readonly catalog: Catalog;
   readonly search: Search;
+  readonly mcp: Mcp;
   readonly queryLog: QueryLog;
   close(): Promise<void>;
 };
@@ -50,6 +54,10 @@ export type AppOptions = {
   readonly clock?: Clock;
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
+  readonly mcpLimits?: Partial<McpLimits>;
+  /** Servers of `--mcp-config`, and what their programs may see of our environment. */
+  readonly localServers?: readonly LocalServer[];
+  readonly childEnvironment?: Readonly<Record<string, string>>;
 };
 
 export const version: string = (
@@ -70,7 +78,9 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
   const storage = await openStorage(config, clock, failed('change notices cannot be read'));
   try {
     const access = createAccess({ storage, clock, config });
-    const outbound = createOutbound(config);
+    const outbound = createOutbound({
+      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+    });
     const catalog = createCatalog({
       storage,
       outbound,
@@ -88,6 +98,16 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       config: defaultSearchConfig,
       onError: failed('the search index could not be rebuilt'),
     });
+    const mcp = createMcp({
+      catalog,
+      outbound,
+      vault: createVault(clock),
+      clock,
+      log: telemetry.log,
+      locals: options.localServers ?? [],
+      environment: options.childEnvironment ?? {},
+      limits: options.mcpLimits ?? {},
+    });
     return {
       telemetry,
       storage,
@@ -95,9 +115,10 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       access,
       catalog,
       search,
+      mcp,
       queryLog,
       async close() {
-        await search.close();
+        await Promise.all([search.close(), mcp.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
         await outbound.close();
         await storage.close();
@@ -121,6 +142,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
+      ...mcpRoutes(rooms.mcp, catalog),
       ...adminRoutes(access, catalog),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
@@ -147,6 +169,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       leases: storage.leases,
       onError: (job, error) => reportJob(telemetry, job, error),
     });
+    rooms.mcp
+      .adopt()
+      .catch((error: unknown) => telemetry.log.error('the MCP configuration was not taken over', { error }));
     for (const job of jobsOf(config, rooms, clock)) jobs.schedule(job);
 
     return {
@@ -204,10 +229,11 @@ async function updatePopularity({ catalog, search }: Rooms): Promise<void> {
   search.setPopularity(await catalog.popularity());
 }
 
-function measure({ search, queryLog, telemetry }: Rooms): void {
+function measure({ search, mcp, queryLog, telemetry }: Rooms): void {
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
+  telemetry.gauge('mcp_upstreams', 'MCP servers that are connected, by caller', () => mcp.stats().upstreams);
   telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
     queryLog.dropped(),
   );

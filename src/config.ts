@@ -178,6 +178,17 @@ export function environment(): Env {
   return process.env;
 }
 
+/** What a child process needs to find its way, and none of our settings or secrets. */
+const childVariables =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TERM|TMPDIR|TEMP|TMP|XDG_[A-Z_]+|SystemRoot|ComSpec|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE)$/;
+
+export function childEnvironment(env: Env): Readonly<Record<string, string>> {
+  const entries = Object.entries(env).flatMap(([name, text]) =>
+    text !== undefined && childVariables.test(name) ? [[name, text] as const] : [],
+  );
+  return Object.fromEntries(entries);
+}
+
 export function parseConfig(
   env: Env,
   readSecret: (path: string) => string = (path) => readFileSync(path, 'utf8'),

@@ -169,6 +169,11 @@ const privileges: readonly {
     pattern: /\bconsole\.|process\.(stdout|stderr)/,
     allowed: (file) => /^(cli|telemetry)\//.test(file),
   },
+  {
+    what: 'child processes',
+    pattern: /from 'node:child_process'/,
+    allowed: (file) => file === 'mcp/stdio.ts',
+  },
   { what: 'JWT', pattern: /from 'jose'/, allowed: (file) => file.startsWith('identity/') },
   {
     what: 'node:crypto',

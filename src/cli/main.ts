@@ -29,7 +29,8 @@ const json = () => program.opts<{ json?: true }>().json === true;
 program
   .command('serve')
   .description('serve the HTTP API until stopped')
-  .action(async () => (await import('./serve.ts')).serve());
+  .option('--mcp-config <file>', "a desktop client's {mcpServers} file: those servers join the catalogue")
+  .action(async (options: { mcpConfig?: string }) => (await import('./serve.ts')).serve(options));
 
 program
   .command('search')

@@ -1,15 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { startApp, version } from '../app.ts';
-import { environment, parseConfig, unknownSettings } from '../config.ts';
+import { Problem } from '../base/problem.ts';
+import { childEnvironment, environment, parseConfig, unknownSettings } from '../config.ts';
+import { type LocalServer, parseMcpConfig } from '../mcp/mcp.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 
-export async function serve(): Promise<void> {
+export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Promise<void> {
   const config = parseConfig(environment());
   const telemetry = createTelemetry({ level: config.logLevel });
   for (const name of unknownSettings(environment()))
     telemetry.log.warn('unknown setting: a typing error?', { name });
   if (config.redisUrl !== null)
     telemetry.log.warn('REDIS_URL is not used by this release: rate limits are per process');
-  const app = await startApp(config, { telemetry });
+  const app = await startApp(config, {
+    telemetry,
+    localServers: mcpConfig === undefined ? [] : readMcpConfig(mcpConfig),
+    childEnvironment: childEnvironment(environment()),
+  });
 
   console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);
   if (app.firstKey !== null) console.log(`Admin key, shown only this once: ${app.firstKey}`);
@@ -30,4 +37,18 @@ export async function serve(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+}
+
+function readMcpConfig(file: string): readonly LocalServer[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Problem(
+      'setup',
+      `--mcp-config: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'error'})`,
+      { cause },
+    );
+  }
+  return parseMcpConfig(text);
 }

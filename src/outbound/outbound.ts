@@ -3,27 +3,22 @@
  *
  * Promises: a connection is dialled to an address that was checked, and to no other (private, loopback and
  * metadata addresses are refused unless the operator allows them); plain http only where allowed; redirects
- * are never followed; nothing is decompressed; every reply is bounded in bytes and time.
+ * are never followed; nothing is decompressed; every reply is bounded in bytes and time; one origin gets at most
+ * so many calls at once, and a dead one is left alone by a circuit breaker; a caller that goes away ends its call.
  * A blocked address and an unreachable one read the same to the caller (no port scanning through us, threats
- * E8); the cause goes to the log.
+ * E8); the cause goes to the log. Nothing is tried twice here: only who knows what a call means may repeat it.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { Agent, buildConnector, request as undiciRequest } from 'undici';
-import { Problem } from '../base/problem.ts';
-import { bare, isMetadataAddress, isPublicAddress, parseAllowRules } from './address.ts';
+import { Agent } from 'undici';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { parseAllowRules } from './address.ts';
+import { checkUrl, guardedConnector, type Resolve, resolveAll } from './connector.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { createGates, defaultGateLimits, type GateLimits } from './gate.ts';
+import type { OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
 
-export type OutboundRequest = {
-  readonly method: string;
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
-  /** Whole exchange, default 30 s. */
-  readonly timeoutMs?: number;
-  /** Reply body, default 8 MB. */
-  readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
-};
+export type { Resolve } from './connector.ts';
+export type { Exchange } from './exchange.ts';
+export type { ReplyHeaders } from './model.ts';
 
 export type OutboundReply = {
   readonly status: number;
@@ -32,126 +27,84 @@ export type OutboundReply = {
 };
 
 export type Outbound = {
-  /** One exchange. Throws `upstream_error` when there is no usable reply, `invalid_request` for a URL we do not speak to. */
+  /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL we do not speak to. */
   request(request: OutboundRequest): Promise<OutboundReply>;
+  /** One exchange, heard as it arrives. Throws at once what `request` would reject with before anything is sent. */
+  stream(request: OutboundRequest, receiver: Receiver): Exchange;
   close(): Promise<void>;
 };
 
-export type Resolve = (hostname: string) => Promise<readonly string[]>;
+export type OutboundOptions = {
+  readonly clock?: Clock;
+  readonly gates?: GateLimits;
+};
 
-const connectTimeoutMs = 5_000;
-const defaultTimeoutMs = 30_000;
-const defaultMaxBytes = 8_000_000;
-const publicPorts = new Set([443, 8443]);
+/** Sockets to one origin: what may be under way, and as many streams that stay open beside it. */
+const connectionsPerOrigin = 192;
+const keepAliveMs = 10_000;
+/** Of the URLs checked lately; a check costs microseconds, and the same few are called over and over. */
+const urlsKept = 1_000;
 
 export function createOutbound(
   config: { allowUpstreams: readonly string[] },
   resolve: Resolve = resolveAll,
+  { clock = systemClock, gates: limits = defaultGateLimits }: OutboundOptions = {},
 ): Outbound {
   const allow = parseAllowRules(config.allowUpstreams);
-  const dial = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
-
-  const permitted = (hostAllowed: boolean, address: string) =>
-    !isMetadataAddress(address) && (hostAllowed || allow.address(address) || isPublicAddress(address));
-
-  /** Resolves, checks every answer and dials a checked address, so that a second look-up cannot swap it (E3, E4). */
-  const connect: buildConnector.connector = (options, callback) => {
-    const hostname = bare(options.hostname);
-    const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80);
-    const hostAllowed = allow.host(options.hostname, port);
-    resolve(hostname).then(
-      (addresses) => {
-        const address = addresses[0];
-        if (address === undefined || !addresses.every((each) => permitted(hostAllowed, each))) {
-          callback(new Error(`address of ${hostname} is not allowed`), null);
-          return;
-        }
-        const servername = isIP(hostname) === 0 ? hostname : undefined;
-        dial(
-          { ...options, hostname: address, ...(servername === undefined ? {} : { servername }) },
-          callback,
-        );
-      },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-    );
-  };
+  const gates = createGates(clock, limits);
   const agent = new Agent({
-    connect,
-    connections: 16,
-    headersTimeout: defaultTimeoutMs,
-    bodyTimeout: defaultTimeoutMs,
+    connect: guardedConnector(allow, resolve),
+    connections: connectionsPerOrigin,
+    pipelining: 1,
+    keepAliveTimeout: keepAliveMs,
+    maxHeaderSize: 65_536,
   });
-
-  const checkUrl = (text: string): URL => {
-    const url = URL.parse(text);
-    if (url === null || !/^https?:$/.test(url.protocol))
-      throw new Problem('invalid_request', 'url: expected an http(s) URL');
-    if (url.username !== '' || url.password !== '')
-      throw new Problem('invalid_request', 'url: must not contain a user name or password');
-    const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-    if (allow.host(url.hostname, port)) return url;
-    if (url.protocol === 'http:')
-      throw new Problem(
-        'invalid_request',
-        'url: expected https (MCPRANK_ALLOW_UPSTREAMS lists the hosts that may use http)',
-      );
-    if (!publicPorts.has(port))
-      throw new Problem(
-        'invalid_request',
-        'url: expected port 443 or 8443 (MCPRANK_ALLOW_UPSTREAMS lists exceptions)',
-      );
+  const checked = new Map<string, URL>();
+  const urlOf = (text: string): URL => {
+    const known = checked.get(text);
+    if (known !== undefined) return known;
+    const url = checkUrl(text, allow);
+    if (checked.size >= urlsKept) checked.clear();
+    checked.set(text, url);
     return url;
   };
 
+  const stream: Outbound['stream'] = (request, receiver) => {
+    const url = urlOf(request.url);
+    // A stream that stays open by design holds no place of the calls.
+    const lasting = request.timeoutMs === 0;
+    const turn = lasting ? undefined : gates.enter(url.host);
+    return exchange(agent, url, request, receiver, turn, (answered, reason) => {
+      if (lasting) return;
+      const failed = reason === 'refused' || reason === 'timeout' || (reason === 'broken' && !answered);
+      gates.leave(url.host, failed ? 'failed' : reason === 'cancelled' ? 'neutral' : 'ok');
+    });
+  };
+
   return {
+    stream,
     async request(request) {
-      const url = checkUrl(request.url);
-      const timeout = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
-      const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
-      try {
-        const reply = await undiciRequest(url, {
-          dispatcher: agent,
-          method: request.method as 'GET',
-          headers: { ...request.headers },
-          body: request.body ?? null,
-          signal,
-        });
-        return {
-          status: reply.statusCode,
-          headers: flat(reply.headers),
-          body: await readBounded(reply.body, request.maxBytes ?? defaultMaxBytes),
-        };
-      } catch (cause) {
-        if (cause instanceof Problem) throw cause;
-        const late = timeout.aborted || (cause as { code?: string }).code === 'UND_ERR_HEADERS_TIMEOUT';
-        throw new Problem(
-          'upstream_error',
-          late ? `${url.host} did not answer in time` : `${url.host} cannot be reached`,
-          { cause },
-        );
-      }
+      const chunks: Buffer[] = [];
+      let status = 0;
+      let headers: ReplyHeaders = {};
+      const { done } = stream(request, {
+        head(code, fields) {
+          status = code;
+          headers = fields;
+        },
+        data(chunk) {
+          chunks.push(chunk);
+          return false;
+        },
+      });
+      await done;
+      return { status, headers: flat(headers), body: Buffer.concat(chunks) };
     },
     close: () => agent.destroy(),
   };
 }
 
-async function resolveAll(hostname: string): Promise<readonly string[]> {
-  if (isIP(hostname) !== 0) return [hostname];
-  return (await lookup(hostname, { all: true })).map(({ address }) => address);
-}
-
-async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Problem('upstream_error', `The reply is larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+function flat(headers: ReplyHeaders): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
       name,

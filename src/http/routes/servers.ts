@@ -4,7 +4,7 @@ import { json, type Route, route } from '../route.ts';
 
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const optionalText = Type.Union([Type.String(), Type.Null()]);
-const documented = {
+export const documentedServerSchema = {
   id: Type.String(),
   name: Type.String(),
   description: Type.String(),
@@ -13,7 +13,7 @@ const documented = {
   auth_type: optionalText,
 };
 const server = Type.Object({
-  ...documented,
+  ...documentedServerSchema,
   transport: Type.String(),
   category: optionalText,
   tags: Type.Array(Type.String()),
@@ -78,19 +78,10 @@ export function serverRoutes(catalog: Catalog): Route[] {
         });
       },
     }),
-    route({
-      method: 'GET',
-      url: '/v1/mcp/server',
-      summary: "One server's record",
-      scope: 'mcp',
-      query: Type.Object({ server_id: id }, { additionalProperties: false }),
-      reply: Type.Object(documented),
-      handle: async ({ query }) => json(documentedServer(await catalog.get(query.server_id))),
-    }),
   ];
 }
 
-function documentedServer(record: ServerRecord) {
+export function documentedServer(record: ServerRecord) {
   return {
     id: record.id,
     name: record.name,

@@ -1,0 +1,63 @@
+import { sha256Hex } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
+
+const keptMs = 3_600_000;
+const maxKept = 5_000;
+const maxKeptBytes = 64_000_000;
+
+type Kept<T> = {
+  readonly digest: string;
+  readonly answer: Promise<T>;
+  readonly at: number;
+  sizeBytes: number;
+};
+
+/**
+ * The same key, principal and body get the same answer, without a second execution; the same key with another body is a
+ * `conflict`. Kept in memory for an hour, the oldest going first when there are too many: a promise about retries, not
+ * about history.
+ */
+export function createIdempotency<T>(deps: {
+  readonly now: () => number;
+  /** Failures that surely ran nothing are forgotten, so that a retry may succeed. */
+  readonly mayRetry: (error: unknown) => boolean;
+}) {
+  const kept = new Map<string, Kept<T>>();
+  let totalBytes = 0;
+
+  const forget = (id: string) => {
+    totalBytes -= kept.get(id)?.sizeBytes ?? 0;
+    kept.delete(id);
+  };
+  const prune = () => {
+    for (const [id, { at }] of kept) {
+      const fits = kept.size <= maxKept && totalBytes <= maxKeptBytes;
+      if (fits && at + keptMs > deps.now()) return;
+      forget(id);
+    }
+  };
+
+  return (principal: string, key: string, body: unknown, run: () => Promise<T>): Promise<T> => {
+    const id = JSON.stringify([principal, key]);
+    const digest = sha256Hex(JSON.stringify(body));
+    prune();
+    const first = kept.get(id);
+    if (first !== undefined) {
+      if (first.digest === digest) return first.answer;
+      throw new Problem('conflict', 'idempotency-key: was used before with a different body');
+    }
+    const entry: Kept<T> = { digest, answer: run(), at: deps.now(), sizeBytes: 0 };
+    kept.set(id, entry);
+    entry.answer.then(
+      (answer) => {
+        if (kept.get(id) !== entry) return;
+        entry.sizeBytes = JSON.stringify(answer).length;
+        totalBytes += entry.sizeBytes;
+      },
+      (error: unknown) => {
+        if (kept.get(id) === entry && deps.mayRetry(error)) forget(id);
+      },
+    );
+    return entry.answer;
+  };
+}

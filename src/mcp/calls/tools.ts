@@ -1,0 +1,87 @@
+import type { ServerRecord } from '../../catalog/catalog.ts';
+import { type Channel, type Json, type RpcReply, type SendOptions, UpstreamFailure } from '../model.ts';
+import { isJson, notMcp } from '../wire/message.ts';
+import { type MirroredParam, mirror, mirroredParams } from '../wire/modern.ts';
+
+const maxPages = 200;
+const maxTools = 10_000;
+const annotation = 'x-mcp-header';
+
+/** A JSON-RPC error that the server itself gave, where a result was needed. */
+class RpcFailure extends UpstreamFailure {
+  readonly code: number;
+
+  constructor({ code, message }: { readonly code: number; readonly message: string }) {
+    super('protocol', message === '' ? `The server answered with error ${code}` : message.slice(0, 2_000));
+    this.name = 'RpcFailure';
+    this.code = code;
+  }
+}
+
+/** All pages of tools/list; a server whose pages never end, or come round again, is cut off in words. */
+export async function listAllTools(channel: Channel, options: SendOptions): Promise<readonly Json[]> {
+  const tools: Json[] = [];
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (let page = 0; page < maxPages; page++) {
+    const step = await channel.send(
+      { method: 'tools/list', ...(cursor === undefined ? {} : { params: { cursor } }) },
+      options,
+    );
+    if (step.kind === 'ask') {
+      step.abandon();
+      throw notMcp('it asks questions before it lists its tools');
+    }
+    const result = resultOf(step.reply);
+    if (!Array.isArray(result.tools)) throw notMcp('its tools/list has no tools');
+    for (const tool of result.tools as unknown[]) if (isUsable(tool)) tools.push(tool);
+    if (tools.length > maxTools)
+      throw new UpstreamFailure('too_large', `The server lists more than ${maxTools} tools`);
+    const { nextCursor } = result;
+    if (typeof nextCursor !== 'string' || nextCursor === '' || seen.has(nextCursor)) return tools;
+    seen.add(nextCursor);
+    cursor = nextCursor;
+  }
+  throw new UpstreamFailure('too_large', `The server's tools come on more than ${maxPages} pages`);
+}
+
+export function resultOf(reply: RpcReply): Json {
+  if ('error' in reply) throw new RpcFailure(reply.error);
+  return reply.result;
+}
+
+function isUsable(tool: unknown): tool is Json {
+  if (!isJson(tool) || typeof tool.name !== 'string' || tool.name === '') return false;
+  return mirroredParams(tool.inputSchema) !== null;
+}
+
+/** Which tools of a server mirror arguments into headers: from the catalogue, corrected by what the server says. */
+export function createMirrors() {
+  const known = new WeakMap<ServerRecord, Map<string, readonly MirroredParam[]>>();
+  const of = (record: ServerRecord) => {
+    let tools = known.get(record);
+    if (tools === undefined) {
+      tools = new Map();
+      for (const { name, inputSchema } of record.tools) {
+        if (!inputSchema.includes(annotation)) continue;
+        tools.set(name, mirroredParams(JSON.parse(inputSchema)) ?? []);
+      }
+      known.set(record, tools);
+    }
+    return tools;
+  };
+  return {
+    headers(record: ServerRecord, params: Json): Readonly<Record<string, string>> | undefined {
+      const mirrored = of(record).get(String(params.name));
+      return mirrored === undefined ? undefined : mirror(mirrored, params.arguments);
+    },
+    learn(record: ServerRecord, tools: readonly Json[]): void {
+      const map = of(record);
+      map.clear();
+      for (const { name, inputSchema } of tools) {
+        const mirrored = mirroredParams(inputSchema) ?? [];
+        if (mirrored.length > 0) map.set(String(name), mirrored);
+      }
+    },
+  };
+}

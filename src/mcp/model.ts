@@ -1,0 +1,102 @@
+import { Problem } from '../base/problem.ts';
+
+/** The room's vocabulary; outside it is imported from `mcp.ts`. */
+
+export type Json = Readonly<Record<string, unknown>>;
+export type RpcError = { readonly code: number; readonly message: string; readonly data?: unknown };
+export type RpcReply = { readonly result: Json } | { readonly error: RpcError };
+export type RpcRequest = { readonly method: string; readonly params?: Json | undefined };
+
+/** A program that runs as our child and speaks MCP over its standard streams. */
+export type Program = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+};
+
+/** One server as one principal reaches it. Whatever differs here is never shared: it makes the pool's key. */
+export type Target = {
+  readonly serverId: string;
+  readonly principal: string;
+  readonly hint: 'streamable-http' | 'sse' | 'stdio';
+  /** null for a program. */
+  readonly url: string | null;
+  readonly program: Program | null;
+  /** The credential: header fields sent with every request, and a name that changes when they do. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly credentialVersion: string;
+};
+
+/** What a server wants to know before it goes on: method and params by its own key. */
+export type InputRequests = Readonly<Record<string, RpcRequest>>;
+export type InputResponses = Readonly<Record<string, Json>>;
+
+/** Where an exchange stands: finished, or (initialize-era servers only) waiting for the caller's answer. */
+export type Step =
+  | { readonly kind: 'reply'; readonly reply: RpcReply }
+  | {
+      readonly kind: 'ask';
+      readonly requests: InputRequests;
+      answer(responses: InputResponses, signal?: AbortSignal): Promise<Step>;
+      abandon(): void;
+    };
+
+export type Limits = {
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** One exchange, from the request to its answer. */
+  readonly totalMs: number;
+  /** A question to the caller stays open so long. */
+  readonly askMs: number;
+  readonly maxBytes: number;
+  /** A verdict "old server" is doubted after this: the server may have learnt the new revision. */
+  readonly reprobeMs: number;
+};
+
+/**
+ * Why an upstream gave no usable answer:
+ * refused       surely not run: unreachable, busy, rejected before execution
+ * auth          it wants (other) credentials
+ * rate_limited  it has had enough of us for now
+ * timeout       sent, not answered in time
+ * broken        sent, and the answer was cut off
+ * protocol      what it answers is not MCP
+ * too_large     the answer is larger than allowed
+ * cancelled     the caller went away
+ */
+export type UpstreamReason =
+  | 'refused'
+  | 'auth'
+  | 'rate_limited'
+  | 'timeout'
+  | 'broken'
+  | 'protocol'
+  | 'too_large'
+  | 'cancelled';
+
+export class UpstreamFailure extends Problem {
+  readonly reason: UpstreamReason;
+
+  constructor(
+    reason: UpstreamReason,
+    detail: string,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    super('upstream_error', detail, options);
+    this.name = 'UpstreamFailure';
+    this.reason = reason;
+  }
+}
+
+/** What one revision's transport offers to the negotiation above it. */
+export type Channel = {
+  send(request: RpcRequest, options: SendOptions): Promise<Step>;
+  close(): void;
+};
+
+export type SendOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
+  readonly mirrored?: Readonly<Record<string, string>> | undefined;
+};

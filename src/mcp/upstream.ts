@@ -1,0 +1,279 @@
+import type { Outbound } from '../outbound/outbound.ts';
+import {
+  type Channel,
+  type Limits,
+  type RpcRequest,
+  type SendOptions,
+  type Step,
+  type Target,
+  UpstreamFailure,
+} from './model.ts';
+import { supportsModern } from './wire/duplex.ts';
+import { openLegacySse } from './wire/legacy-sse.ts';
+import { isModernError, isModernResult } from './wire/message.ts';
+import { createModern } from './wire/modern.ts';
+import { createPoster, cutOff, type Posted } from './wire/post.ts';
+import { openSession, type Session } from './wire/session.ts';
+
+/** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
+export type Upstream = Channel & {
+  /** For the log and the tests. */
+  readonly era: () => Era | null;
+};
+
+type Era = 'modern' | 'session' | 'sse';
+type Verdict = { readonly era: Era; readonly until: number };
+
+/** Methods that change nothing: to send them twice is harmless. */
+const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
+/** Answers that mean "not this way" before anything ran, so that the next older way may be tried. */
+const wrongWay = new Set([400, 404, 405, 500]);
+/** Codes under which servers in the wild report a session that they do not know (any more). */
+const goneCodes = new Set([-32000, -32001, -32003, -32004]);
+const discover: RpcRequest = { method: 'server/discover' };
+
+export function createUpstream(deps: {
+  readonly target: Target & { readonly url: string };
+  readonly outbound: Outbound;
+  readonly limits: Limits;
+  readonly now: () => number;
+}): Upstream {
+  const { target, outbound, limits, now } = deps;
+  const post = createPoster({ outbound, url: target.url, credential: target.headers, limits });
+  const sendModern = createModern(post);
+  let verdict: Verdict | undefined;
+  let negotiating: Promise<void> | undefined;
+  let session: Promise<Session> | undefined;
+  let legacy: Promise<Channel> | undefined;
+
+  const decide = (era: Era) => {
+    // "Old" is doubted from time to time: it works for ever and would never heal itself.
+    verdict = { era, until: era === 'modern' ? Number.POSITIVE_INFINITY : now() + limits.reprobeMs };
+  };
+  const endSession = (headers: Readonly<Record<string, string>>) => {
+    outbound
+      .request({
+        method: 'DELETE',
+        url: target.url,
+        headers: { ...headers, ...target.headers },
+        timeoutMs: 2_000,
+      })
+      .catch(() => undefined);
+  };
+  /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
+  const openOnce = (): Promise<Session> => {
+    session ??= openSession(post, endSession).then(
+      (opened) => {
+        if ('send' in opened) return opened;
+        session = undefined;
+        throw isRefusal(opened) ? new NotHere(opened) : failureOf(opened);
+      },
+      (error: unknown) => {
+        session = undefined;
+        throw error;
+      },
+    );
+    return session;
+  };
+  const openLegacy = (): Promise<Channel> => {
+    legacy ??= openLegacySse({
+      outbound,
+      url: target.url,
+      credential: target.headers,
+      limits,
+      onEnd: () => {
+        legacy = undefined;
+      },
+    }).then(
+      (opened) => {
+        if ('send' in opened) return opened;
+        legacy = undefined;
+        throw new NotHere({ status: opened.status, headers: {}, step: null });
+      },
+      (error: unknown) => {
+        legacy = undefined;
+        throw error;
+      },
+    );
+    return legacy;
+  };
+
+  /** Which era, by asking; a real request may serve as the question where it does no harm, and its answer is returned. */
+  const negotiate = async (request: RpcRequest, options: SendOptions): Promise<Step | null> => {
+    if (target.hint === 'sse' && (await isLegacy(openLegacy))) {
+      decide('sse');
+      return null;
+    }
+    const question = request.method === 'tools/list' ? request : discover;
+    const posted = await sendModern(question, options);
+    const speaks = judge(posted, question);
+    if (speaks === 'modern') {
+      decide('modern');
+      return question === request ? posted.step : null;
+    }
+    if (speaks === 'unknown') throw failureOf(posted);
+    try {
+      await openOnce();
+      decide('session');
+    } catch (error) {
+      if (!(error instanceof NotHere)) throw error;
+      if (!(await isLegacy(openLegacy))) throw failureOf(error.posted);
+      decide('sse');
+    }
+    return null;
+  };
+  const settle = async (request: RpcRequest, options: SendOptions): Promise<Step | null> => {
+    // One asks, the others wait for what it finds out; when it fails, the next one asks.
+    while (negotiating !== undefined) await negotiating;
+    if (verdict !== undefined && verdict.until > now()) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    negotiating = promise;
+    try {
+      return await negotiate(request, options);
+    } finally {
+      negotiating = undefined;
+      resolve();
+    }
+  };
+
+  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Posted> => {
+    const used = await openOnce();
+    const posted = await used.send(request, options);
+    if (!used.hasId || !isSessionGone(posted)) return posted;
+    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+    if (session !== undefined && (await session) === used) session = undefined;
+    return (await openOnce()).send(request, options);
+  };
+  const attempt = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
+    switch (verdict?.era) {
+      case 'modern':
+        return sendModern(request, options);
+      case 'sse':
+        return (await openLegacy()).send(request, options);
+      default:
+        return bySession(request, options);
+    }
+  };
+  const once = async (request: RpcRequest, options: SendOptions): Promise<Step> => {
+    for (let round = 0; ; round++) {
+      if (verdict === undefined || verdict.until <= now()) {
+        const answered = await settle(request, options);
+        if (answered !== null) return answered;
+      }
+      const outcome = await attempt(request, options);
+      if ('kind' in outcome) return outcome;
+      // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
+      if (round > 0 || !contradicts(outcome, verdict?.era)) return stepOf(outcome);
+      verdict = undefined;
+      session = undefined;
+    }
+  };
+
+  return {
+    era: () => verdict?.era ?? null,
+    async send(request, options) {
+      try {
+        return await once(request, options);
+      } catch (error) {
+        const again =
+          error instanceof UpstreamFailure && error.reason === 'broken' && safe.test(request.method);
+        if (!again || options.signal?.aborted) throw error;
+        return once(request, options);
+      }
+    },
+    close() {
+      session?.then((open) => open.close()).catch(() => undefined);
+      legacy?.then((open) => open.close()).catch(() => undefined);
+    },
+  };
+}
+
+/** The server has no such way of speaking. */
+class NotHere extends Error {
+  readonly posted: Posted;
+
+  constructor(posted: Posted) {
+    super(`answered ${posted.status}`);
+    this.posted = posted;
+  }
+}
+
+async function isLegacy(open: () => Promise<Channel>): Promise<boolean> {
+  try {
+    await open();
+    return true;
+  } catch (error) {
+    if (error instanceof NotHere && error.posted.status !== 401 && error.posted.status !== 403) return false;
+    throw error instanceof NotHere ? failureOf(error.posted) : error;
+  }
+}
+
+function isRefusal({ status, step }: Posted): boolean {
+  return wrongWay.has(status) && status !== 500 && !isModernStep(step);
+}
+
+/** Modern, old, or (overloaded, unauthorised) not to be told from this answer. */
+function judge(posted: Posted, question: RpcRequest): 'modern' | 'old' | 'unknown' {
+  const { status, step } = posted;
+  if (status < 300) {
+    if (question === discover) return supportsModern(step) ? 'modern' : 'old';
+    return step?.kind === 'reply' && isModernResult(step.reply) ? 'modern' : 'old';
+  }
+  if (!wrongWay.has(status)) return 'unknown';
+  return isModernStep(step) && !offersOnlyOld(step) ? 'modern' : 'old';
+}
+
+function isModernStep(step: Step | null): boolean {
+  return step?.kind === 'reply' && isModernError(step.reply);
+}
+
+/** -32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
+function offersOnlyOld(step: Step | null): boolean {
+  return step?.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32022;
+}
+
+function isSessionGone({ status, step }: Posted): boolean {
+  if (status === 404) return true;
+  return (
+    status === 400 && step?.kind === 'reply' && 'error' in step.reply && goneCodes.has(step.reply.error.code)
+  );
+}
+
+function contradicts({ status, step }: Posted, era: Era | undefined): boolean {
+  if (era === 'modern')
+    return (wrongWay.has(status) && status !== 500 && step === null) || offersOnlyOld(step);
+  return status === 405 || (status === 404 && step === null) || isModernStep(step);
+}
+
+function stepOf(posted: Posted): Step {
+  const { status, step } = posted;
+  if (step === null || status === 401 || status === 403 || status === 429) throw failureOf(posted);
+  return step;
+}
+
+/** A failed status in words. What the body says beside it may be anything and is not repeated. */
+function failureOf({ status, headers }: Posted): UpstreamFailure {
+  if (status < 300)
+    return status === 202
+      ? new UpstreamFailure('protocol', 'The server accepted the request and never answered it')
+      : cutOff();
+  if (status < 400)
+    return new UpstreamFailure(
+      'protocol',
+      `The server redirects (${status}), and redirects are not followed`,
+    );
+  if (status === 401 || status === 403)
+    return new UpstreamFailure('auth', `The server wants other credentials (${status})`);
+  if (status === 429) {
+    const seconds = Number(headers['retry-after']);
+    return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {
+      retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 3_600) * 1_000 : 5_000,
+    });
+  }
+  if (status < 500 && status !== 408)
+    return new UpstreamFailure('protocol', `The server does not speak MCP there (${status})`);
+  return new UpstreamFailure(
+    status === 408 || status === 504 ? 'timeout' : 'broken',
+    `The server failed (${status})`,
+  );
+}

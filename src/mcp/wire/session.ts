@@ -1,0 +1,73 @@
+import type { RpcRequest, SendOptions } from '../model.ts';
+import { UpstreamFailure } from '../model.ts';
+import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
+import type { Posted, Poster } from './post.ts';
+
+/** A session of the revisions with a handshake, over Streamable HTTP. */
+export type Session = {
+  /** Some servers have none: every request stands alone, and nothing can be lost. */
+  readonly hasId: boolean;
+  send(request: RpcRequest, options: SendOptions): Promise<Posted>;
+  close(): void;
+};
+
+export const initializeRequest: RpcRequest = {
+  method: 'initialize',
+  params: { protocolVersion: sessionRevision, capabilities: clientCapabilities, clientInfo },
+};
+export const initializedText = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
+
+/** The handshake. When the server has no such thing, what it answered instead. */
+export async function openSession(
+  post: Poster,
+  end: (headers: Readonly<Record<string, string>>) => void,
+  signal?: AbortSignal,
+): Promise<Session | Posted> {
+  let lastId = 1;
+  const hello = await post({ id: 1, text: requestText(1, initializeRequest), headers: {}, signal });
+  if (hello.step?.kind !== 'reply' || !('result' in hello.step.reply) || hello.status >= 300) return hello;
+  const { protocolVersion } = hello.step.reply.result;
+  const headers = sessionHeaders(hello, protocolVersion);
+  const respond = async (text: string) => {
+    await post({ id: null, text, headers });
+  };
+  await respond(initializedText);
+
+  return {
+    hasId: headers['mcp-session-id'] !== undefined,
+    async send(request, { signal: caller }) {
+      const id = ++lastId;
+      try {
+        return await post({ id, text: requestText(id, request), headers, signal: caller, respond });
+      } catch (error) {
+        const stopped = error instanceof UpstreamFailure && ['cancelled', 'timeout'].includes(error.reason);
+        // In these revisions a closed stream is no cancellation: it has to be said.
+        if (stopped) respond(cancelledText(id)).catch(() => undefined);
+        throw error;
+      }
+    },
+    close() {
+      if (headers['mcp-session-id'] !== undefined) end(headers);
+    },
+  };
+}
+
+function sessionHeaders(hello: Posted, protocolVersion: unknown): Record<string, string> {
+  const id = hello.headers['mcp-session-id'];
+  return {
+    // Lenient: one that names no version gets the one we offered.
+    'mcp-protocol-version':
+      typeof protocolVersion === 'string' && /^[\x21-\x7e]{1,100}$/.test(protocolVersion)
+        ? protocolVersion
+        : sessionRevision,
+    ...(typeof id === 'string' && /^[\x21-\x7e]{1,2000}$/.test(id) ? { 'mcp-session-id': id } : {}),
+  };
+}
+
+export function cancelledText(id: number): string {
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    method: 'notifications/cancelled',
+    params: { requestId: id, reason: 'the caller went away or the time is over' },
+  });
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parseMcpConfig } from '../src/mcp/mcp.ts';
+import { temporaryFolder } from './support/app.ts';
+import { bootMcp, type McpTestApp, textOf } from './support/mcp-app.ts';
+import { referenceServer, startEverything } from './support/mcp-servers.ts';
+
+/** What every reference server must do through us, over whichever transport. */
+async function everythingWorks(app: McpTestApp, id: string): Promise<void> {
+  const listed = await app.list(id);
+  assert.equal(listed.status, 200, listed.text);
+  const tools = listed.body.tools as { name: string; inputSchema: object }[];
+  assert.ok(tools.some(({ name }) => name === 'echo'));
+  assert.equal(tools[0]?.inputSchema instanceof Object, true);
+
+  const echoed = await app.tool(id, 'echo', { message: 'hällo "wörld"' });
+  assert.deepEqual(
+    [echoed.status, echoed.body],
+    [200, { content: [{ type: 'text', text: 'Echo: hällo "wörld"' }], isError: false }],
+  );
+  assert.match(echoed.headers.get('server-timing') ?? '', /upstream;dur=/);
+
+  const structured = await app.tool(id, 'get-structured-content', { location: 'New York' });
+  assert.equal(typeof structured.body.structuredContent, 'object', structured.text);
+
+  const wrong = await app.tool(id, 'no-such-tool');
+  assert.ok(wrong.status === 502 || wrong.body.isError === true, wrong.text);
+
+  const slow = await app.tool(id, 'trigger-long-running-operation', { duration: 0.2, steps: 2 });
+  assert.match(textOf(slow), /completed/i);
+
+  const resources = await app.rpc(id, 'resources/list', undefined, { id: 'mine' });
+  assert.equal(resources.body.id, 'mine');
+  const { uri } = (resources.body.result as { resources: { uri: string }[] }).resources[0] ?? { uri: '' };
+  const read = await app.rpc(id, 'resources/read', { uri });
+  assert.ok(Array.isArray((read.body.result as { contents: unknown }).contents), read.text);
+
+  const prompts = await app.rpc(id, 'prompts/list');
+  const { name } = (prompts.body.result as { prompts: { name: string }[] }).prompts[0] ?? { name: '' };
+  const prompt = await app.rpc(id, 'prompts/get', { name });
+  assert.ok(Array.isArray((prompt.body.result as { messages: unknown }).messages), prompt.text);
+
+  const unknown = await app.rpc(id, 'no/such/method');
+  assert.equal(unknown.status, 200);
+  assert.equal((unknown.body.error as { code: number }).code, -32601, unknown.text);
+}
+
+test('server-everything over Streamable HTTP: lists, calls, reads, prompts, and passes errors on', async (t) => {
+  const app = await bootMcp(t);
+  const { url } = await startEverything(t, 'streamableHttp');
+  await app.add('everything', url);
+  await everythingWorks(app, 'everything');
+});
+
+test('server-everything over legacy HTTP+SSE, declared so or found out', async (t) => {
+  const app = await bootMcp(t);
+  const { url } = await startEverything(t, 'sse');
+  await app.add('declared', url, { transport: 'sse' });
+  await everythingWorks(app, 'declared');
+  await app.add('found-out', url);
+  await everythingWorks(app, 'found-out');
+});
+
+async function bootPrograms(t: TestContext): Promise<McpTestApp> {
+  const folder = temporaryFolder(t);
+  const localServers = parseMcpConfig(
+    JSON.stringify({
+      mcpServers: {
+        everything: { command: process.execPath, args: [referenceServer('everything'), 'stdio'] },
+        filesystem: { command: process.execPath, args: [referenceServer('filesystem'), folder] },
+        memory: {
+          command: process.execPath,
+          args: [referenceServer('memory')],
+          env: { MEMORY_FILE_PATH: join(folder, 'memory.json') },
+        },
+      },
+    }),
+  );
+  return bootMcp(t, { localServers });
+}
+
+test('the reference servers as child processes: found by search, then called', async (t) => {
+  const app = await bootPrograms(t);
+  await everythingWorks(app, 'everything');
+  const made = await app.tool('memory', 'create_entities', {
+    entities: [{ name: 'Ada', entityType: 'person', observations: ['wrote the first program'] }],
+  });
+  assert.equal(made.body.isError, false, made.text);
+  const graph = await app.tool('memory', 'read_graph');
+  assert.match(graph.text, /Ada/);
+  const denied = await app.tool('filesystem', 'read_text_file', { path: '/etc/passwd' });
+  assert.equal(denied.body.isError, true);
+
+  for (let tries = 0; ; tries++) {
+    const found = await app.call('POST', '/v1/search', {
+      body: { query: 'read a graph of entities and relations' },
+    });
+    const [best] = (found.body.servers ?? []) as { id: string; tools: unknown[] }[];
+    if (best?.id === 'memory' && best.tools.length > 0) break;
+    assert.ok(tries < 100, `the tools do not reach search: ${found.text}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
