@@ -11,7 +11,7 @@ const rounds = 3;
 /** Outcomes recorded over HTTP: answered after the commit, and answered before it. */
 export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const served = await serve([bin, 'serve'], {
+  const served = await serve(['--max-semi-space-size=1', bin, 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',

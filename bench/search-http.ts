@@ -66,7 +66,7 @@ async function measure(size: Size): Promise<string[][]> {
   });
   if (imported.status !== 0) throw new Error(imported.stderr.toString());
 
-  const ours = await serve([bin, 'serve'], env);
+  const ours = await serve(['--max-semi-space-size=1', bin, 'serve'], env);
   await untilReady(ours.url);
   const replyFile = join(folder, 'reply.json');
   const fixed = JSON.stringify({ query: 'send emails and manage calendar' });

@@ -40,7 +40,7 @@ async function measure(
   if (file !== undefined) imported = importCatalogue(file, env);
   // The first start with the starter writes it to the store too: that is what a newcomer waits for.
   const started = performance.now();
-  const served = await serve([bin, 'serve'], env);
+  const served = await serve(['--max-semi-space-size=1', bin, 'serve'], env);
   while ((await fetch(`${served.url}/readyz`)).status !== 200)
     await new Promise((resolve) => setTimeout(resolve, 20));
   const ready = (performance.now() - started) / 1000;
@@ -72,7 +72,7 @@ function importCatalogue(file: string, env: Record<string, string>): string[] {
   const started = performance.now();
   const done = spawnSync(
     process.execPath,
-    ['--input-type=module', '-e', script, 'mcprank', 'catalog', 'import', file, '--json'],
+    ['--input-type=module', '-e', script, 'catalog', 'import', file, '--json'],
     { env: { ...process.env, ...env } },
   );
   if (done.status !== 0) throw new Error(done.stderr.toString());

@@ -1,8 +1,11 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1
+// A small young generation: the default lets a service at rest hold 30 MB of empty space, and collecting it often is
+// as fast because little survives (measured: no slower).
+//
 // In a checkout the sources run as they are; a published package carries them compiled, because Node strips no
 // types below node_modules.
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {
@@ -12,6 +15,6 @@ if (major < 24) {
   process.exit(3);
 }
 // From the second start on the types need not be stripped again: half the start-up time, a fifth less memory.
-enableCompileCache();
+module.enableCompileCache();
 const source = new URL('../src/cli/main.ts', import.meta.url);
 await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);

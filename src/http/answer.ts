@@ -41,8 +41,10 @@ export function createAnswers(telemetry: Telemetry): Answers {
     fail(error, request, reply) {
       const problem = problemOf(error);
       const fault = faultOf(problem, request.id);
-      if (fault.status >= 500)
-        log.error('request failed', {
+      // A fault of ours is an error; an outside one is news; "not ready yet" is neither.
+      const write = problem.kind === 'internal' ? log.error : log.warn;
+      if (fault.status >= 500 && problem.cause !== undefined)
+        write('request failed', {
           request_id: request.id,
           method: request.method,
           path: pathOf(request.url),

@@ -22,40 +22,65 @@ type Thread = {
   readonly lexicon: Map<string, number>;
 };
 
+/** An idle builder of a small catalogue is let go: to read that again takes a fraction of a second, to keep the thread 30 MB. */
+const smallDocuments = 20_000;
+const idleMs = 2_000;
+
 export function createFeed(changesSince: Changes, embedder: Embedder): Feed {
   let thread: Thread | undefined;
   let revision = 0;
   let closed = false;
   let built = false;
+  let small = false;
+  let idle: NodeJS.Timeout | undefined;
+
+  function letGoWhenIdle(): void {
+    if (!small) return;
+    idle = setTimeout(() => {
+      void thread?.end();
+      thread = undefined;
+    }, idleMs).unref();
+  }
 
   return {
     async pass() {
       if (closed) throw new Error('search is closed');
-      // A builder that died took its analyses along: the next one reads the catalogue from the beginning.
+      clearTimeout(idle);
+      if (built && !(await hasNews(changesSince, revision))) {
+        letGoWhenIdle();
+        return null;
+      }
+      // A builder that died, or was let go, took its analyses along: the next one reads the catalogue from the beginning.
+      let reached = revision;
       if (thread === undefined || thread.failed()) {
         thread = startThread(embedder);
-        revision = 0;
-        built = false;
+        reached = 0;
       }
-      let reached = revision;
-      for await (const changes of changesSince(revision)) {
+      for await (const changes of changesSince(reached)) {
         await thread.ask({ kind: 'changes', changes });
         reached = changes.at(-1)?.revision ?? reached;
       }
-      if (built && reached === revision) return null;
       const answer = await thread.ask({ kind: 'build', revision: reached });
       if (answer.kind !== 'built') throw new Error(`the builder answered ${answer.kind}`);
       revision = reached;
       built = true;
       for (const term of answer.newTerms.split('\n'))
         if (term !== '') thread.lexicon.set(term, thread.lexicon.size);
+      small = answer.snapshot.documentCount <= smallDocuments;
+      letGoWhenIdle();
       return { snapshot: answer.snapshot, lexicon: thread.lexicon };
     },
     async close() {
       closed = true;
+      clearTimeout(idle);
       await thread?.end();
     },
   };
+}
+
+async function hasNews(changesSince: Changes, revision: number): Promise<boolean> {
+  for await (const changes of changesSince(revision)) if (changes.length > 0) return true;
+  return false;
 }
 
 function startThread(embedder: Embedder): Thread {
@@ -65,7 +90,13 @@ function startThread(embedder: Embedder): Thread {
     import.meta.url,
   );
   const data: WorkerData = { dims: embedder.dims, ...(embedder.table && { table: embedder.table }) };
-  const worker = new Worker(entry, { workerData: data, resourceLimits: { maxYoungGenerationSizeMb: 12 } });
+  // A compile cache must be on before the first import; without it the thread would carry its own type stripper.
+  const start = `require('node:module').enableCompileCache(); import(${JSON.stringify(entry.href)});`;
+  const worker = new Worker(start, {
+    eval: true,
+    workerData: data,
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
   let waiting: PromiseWithResolvers<FromWorker> | undefined;
   let failure: Error | undefined;
   const fail = (error: Error) => {
