@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   search: () => import('./search.ts'),
   'search-http': () => import('./search-http.ts'),
   invocations: () => import('./invocations.ts'),
+  mcp: () => import('./mcp.ts'),
   start: () => import('./start.ts'),
 };
 /** Names that stand for several programs. */

@@ -251,6 +251,7 @@ export function createMcp(deps: McpDeps): Mcp {
     stats: () => ({ upstreams: pool.size() }),
     async close() {
       clearInterval(sweeping);
+      outcomes.flush();
       inputs.close();
       pool.close();
     },

@@ -206,6 +206,8 @@ function idempotencyKey(value: unknown): string | null {
 /** Everything the upstream is to blame for reads `<what> failed: <why>` (502); the cause goes to the log. */
 function inWords(what: string, error: unknown): unknown {
   if (!(error instanceof UpstreamFailure)) return error;
+  // Nobody is there to read it, and no upstream is to blame: not worth a line of the log.
+  if (error.reason === 'cancelled') return new Problem('request_timeout', error.detail);
   const { detail, retryAfterMs } = error;
   return new Problem('upstream_error', `${what}: ${detail}`, {
     cause: error,

@@ -4,6 +4,7 @@ import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } 
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
 type Caller = { readonly developerId: string; readonly keyId: string };
+type Outcome = Parameters<Catalog['recordInvocation']>[0];
 type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
 
 /** What a failure counts as; null: it says nothing about the tool (the caller went away). */
@@ -19,39 +20,68 @@ const errorTypes: Readonly<Record<UpstreamReason, ErrorType | null>> = {
 };
 const invalidParams = -32602;
 
+/** Outcomes go to the store a few times a second, many in one commit: a commit each would stop the process for its disk. */
+const gatherMs = 250;
+/** Beyond this the store is too slow for the calls; outcomes are statistics and give way. */
+const maxGathered = 20_000;
+
+export type Outcomes = {
+  record(caller: Caller, call: Call, reply: RpcReply, latencyMs: number): void;
+  recordFailure(caller: Caller, call: Call, error: unknown, latencyMs: number): void;
+  /** Hands over what was gathered. */
+  flush(): void;
+};
+
 /** Writes down, behind the reply, what came of each tools/call. Nothing that goes wrong here reaches the caller. */
-export function createOutcomes(catalog: Pick<Catalog, 'recordInvocation'>, log: Log) {
-  const write = (caller: Caller, call: Call, errorType: ErrorType | null, latencyMs: number) => {
+export function createOutcomes(catalog: Pick<Catalog, 'recordInvocation'>, log: Log): Outcomes {
+  let gathered: Outcome[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let dropped = 0;
+
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const outcomes = gathered;
+    gathered = [];
+    if (dropped > 0) log.warn('outcomes of calls were given up', { dropped });
+    dropped = 0;
+    for (const outcome of outcomes)
+      catalog
+        .recordInvocation(outcome, { durable: false })
+        // A tool that the catalogue does not know of, most often.
+        .catch((error: unknown) =>
+          log.debug('an outcome was not recorded', { server_id: outcome.serverId, error }),
+        );
+  };
+  const gather = (caller: Caller, call: Call, errorType: ErrorType | null, latencyMs: number) => {
     const toolName = call.params?.name;
     if (typeof toolName !== 'string') return;
-    catalog
-      .recordInvocation(
-        {
-          developerId: caller.developerId,
-          keyId: caller.keyId,
-          serverId: call.serverId,
-          toolName,
-          success: errorType === null,
-          queryLogId: call.queryLogId ?? null,
-          latencyMs,
-          errorType,
-        },
-        { durable: false },
-      )
-      // A tool that the catalogue does not know of, most often.
-      .catch((error: unknown) =>
-        log.debug('an outcome was not recorded', { server_id: call.serverId, error }),
-      );
+    if (gathered.length >= maxGathered) {
+      dropped++;
+      return;
+    }
+    gathered.push({
+      developerId: caller.developerId,
+      keyId: caller.keyId,
+      serverId: call.serverId,
+      toolName,
+      success: errorType === null,
+      queryLogId: call.queryLogId ?? null,
+      latencyMs,
+      errorType,
+    });
+    timer ??= setTimeout(flush, gatherMs).unref();
   };
   return {
-    record(caller: Caller, call: Call, reply: RpcReply, latencyMs: number): void {
-      write(caller, call, errorTypeOf(reply), latencyMs);
+    record(caller, call, reply, latencyMs) {
+      gather(caller, call, errorTypeOf(reply), latencyMs);
     },
-    recordFailure(caller: Caller, call: Call, error: unknown, latencyMs: number): void {
+    recordFailure(caller, call, error, latencyMs) {
       if (!(error instanceof UpstreamFailure)) return;
       const errorType = errorTypes[error.reason];
-      if (errorType !== null) write(caller, call, errorType, latencyMs);
+      if (errorType !== null) gather(caller, call, errorType, latencyMs);
     },
+    flush,
   };
 }
 
