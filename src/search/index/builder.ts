@@ -35,6 +35,7 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
       const present = changes.flatMap(({ server }) => (server === null ? [] : [server]));
       // One call for the whole batch: an embedder behind a network is asked once, not once a server.
       const embedded = await embedder.embed(present.flatMap(documentTexts), 'document');
+      const fresh: Held[] = [];
       let at = 0;
       for (const { id, server } of changes) {
         if (server === null) {
@@ -44,10 +45,13 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
         const to = at + (server.tools.length + 1) * embedder.dims;
         const vectors = embedded.subarray(at, to);
         addContext(vectors, embedder.dims, server.description === '' ? shares.bare : shares.described);
-        held.set(id, { analysis: analyse(server, lexicon), ...quantise(vectors, embedder.dims) });
+        const one = { analysis: analyse(server, lexicon), ...quantise(vectors, embedder.dims) };
+        held.set(id, one);
+        fresh.push(one);
         at = to;
       }
       if (embedded.buffer instanceof ArrayBuffer) embedded.buffer.transfer(0);
+      pack(fresh);
     },
     build(revision) {
       const sorted = [...held.values()].sort((a, b) =>
@@ -97,37 +101,68 @@ function toUnit(vector: Float32Array): void {
 }
 
 /**
- * Moves what is held into a few large arrays: bytes and vectors are from now on views of the snapshot that has them
- * anyway, words lie end to end. Tens of thousands of small allocations would never be given back to the system.
+ * Moves a batch's words, bytes and vectors into one large array each. Tens of thousands of small allocations that live
+ * until the first build would never be given back to the system; of these the next batch takes the place.
+ */
+function pack(batch: readonly Held[]): void {
+  const before = buffersOf(batch);
+  for (const key of [...poolKeys, 'pieces'] as const) {
+    const views = pooled(batch.map(({ analysis }) => analysis[key]));
+    for (const [i, one] of batch.entries()) one.analysis = { ...one.analysis, [key]: views[i] };
+  }
+  const vectors = pooled(batch.map((one) => one.vectors));
+  const scales = pooled(batch.map((one) => one.scales));
+  for (const [i, one] of batch.entries()) Object.assign(one, { vectors: vectors[i], scales: scales[i] });
+  giveBack(before);
+}
+
+/**
+ * The same for everything that is held, after a build: bytes and vectors are from now on views of the snapshot, which
+ * has them anyway.
  */
 function consolidate(sorted: readonly Held[], { pieces, vectors }: Snapshot): void {
-  const pools = poolKeys.map((key) => {
-    const length = sorted.reduce((sum, { analysis }) => sum + analysis[key].length, 0);
-    return key === 'lengths' ? new Uint16Array(length) : new Uint32Array(length);
-  });
-  const used = poolKeys.map(() => 0);
-  const before = new Set<ArrayBuffer>();
+  const before = buffersOf(sorted);
+  for (const key of poolKeys) {
+    const views = pooled(sorted.map(({ analysis }) => analysis[key]));
+    for (const [i, one] of sorted.entries()) one.analysis = { ...one.analysis, [key]: views[i] };
+  }
   let [doc, byte] = [0, 0];
   for (const one of sorted) {
-    const { analysis } = one;
-    const moved = Object.fromEntries(
-      poolKeys.map((key, k) => {
-        const from = used[k]!;
-        const to = from + analysis[key].length;
-        used[k] = to;
-        pools[k]!.set(analysis[key], from);
-        return [key, pools[k]!.subarray(from, to)];
-      }),
-    );
-    for (const array of [...poolKeys.map((key) => analysis[key]), analysis.pieces, one.vectors, one.scales]) {
-      if (array.buffer instanceof ArrayBuffer) before.add(array.buffer);
-    }
-    const own = pieces.subarray(byte, byte + analysis.pieces.length);
+    const own = pieces.subarray(byte, byte + one.analysis.pieces.length);
     byte += own.length;
-    one.analysis = { ...analysis, ...moved, pieces: own };
-    Object.assign(one, vectorsAt(vectors, doc, analysis.toolCount + 1));
-    doc += analysis.toolCount + 1;
+    one.analysis = { ...one.analysis, pieces: own };
+    Object.assign(one, vectorsAt(vectors, doc, one.analysis.toolCount + 1));
+    doc += one.analysis.toolCount + 1;
   }
-  // Given back at once: an idle thread collects no garbage.
-  for (const buffer of before) buffer.transfer(0);
+  giveBack(before);
+}
+
+type Pooled = Uint8Array | Uint16Array | Uint32Array | Int8Array | Float32Array;
+
+/** Copies of the arrays, end to end in one. */
+function pooled<T extends Pooled>(arrays: readonly T[]): T[] {
+  const [first] = arrays;
+  if (first === undefined) return [];
+  const length = arrays.reduce((sum, array) => sum + array.length, 0);
+  const pool = new (first.constructor as new (length: number) => T)(length);
+  let at = 0;
+  return arrays.map((array) => {
+    pool.set(array, at);
+    at += array.length;
+    return pool.subarray(at - array.length, at) as T;
+  });
+}
+
+function buffersOf(all: readonly Held[]): Set<ArrayBufferLike> {
+  const buffers = new Set<ArrayBufferLike>();
+  for (const { analysis, vectors, scales } of all) {
+    for (const array of [...poolKeys.map((key) => analysis[key]), analysis.pieces, vectors, scales])
+      buffers.add(array.buffer);
+  }
+  return buffers;
+}
+
+/** At once: an idle thread collects no garbage. What is shared with a snapshot stays. */
+function giveBack(buffers: ReadonlySet<ArrayBufferLike>): void {
+  for (const buffer of buffers) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
