@@ -6,6 +6,8 @@ import { type Embedder, loadEmbedder } from '../src/search/embedder.ts';
 import { createBuilder } from '../src/search/index/builder.ts';
 import type { Snapshot } from '../src/search/index/snapshot.ts';
 import { queryParts } from '../src/search/index/text.ts';
+import type { Learned } from '../src/search/learning/model.ts';
+import { createTeaching } from '../src/search/learning/taught.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
 import { type QuerySet, readCatalogue } from './eval-sets.ts';
@@ -27,6 +29,7 @@ export type AskOptions = {
   readonly limit?: number;
   readonly without?: ReadonlySet<string>;
   readonly popular?: boolean;
+  readonly learned?: Learned;
 };
 
 export type Ask = (query: string, options?: AskOptions) => Ranking;
@@ -39,13 +42,14 @@ export function createAsk(
 ): Ask {
   const rank = createRanker(snapshot, lexicon, weights);
   const nobody = new Float32Array(snapshot.serverCount);
-  return (query, { limit = 10, without, popular = false } = {}) => {
+  return (query, { limit = 10, without, popular = false, learned } = {}) => {
     const parts = queryParts(query);
     const vectors = embedder.embed(parts, 'query');
     if (!(vectors instanceof Float32Array)) throw new Error('evaluation needs the built-in embedder');
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
     const popularity = popular ? snapshot.facts.popularity : nobody;
-    return rank({ parts, vectors, allowed, popularity, offset: 0, limit, toolLimit: 0, minScore: 0 });
+    const taught = learned === undefined ? null : createTeaching(ids, snapshot.facts.category)(learned);
+    return rank({ parts, vectors, allowed, popularity, taught, offset: 0, limit, toolLimit: 0, minScore: 0 });
   };
 }
 

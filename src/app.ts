@@ -21,6 +21,8 @@ import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { loadEmbedder } from './search/embedder.ts';
+import { createLearning, type Learning } from './search/learning/learning.ts';
+import { createOutcomeStore } from './search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
@@ -35,6 +37,7 @@ export type Rooms = {
   readonly access: Access;
   readonly catalog: Catalog;
   readonly search: Search;
+  readonly learning: Learning;
   readonly mcp: Mcp;
   readonly queryLog: QueryLog;
   close(): Promise<void>;
@@ -89,12 +92,20 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
     });
     const queryLog = createQueryLog({ storage, onError: failed('query log entries were lost') });
+    const embedder = loadEmbedder();
+    const learning = createLearning({
+      store: createOutcomeStore(storage),
+      embedder,
+      clock,
+      onError: failed('recorded outcomes cannot be read'),
+    });
     const search = createSearch({
       changesSince: catalog.changesSince,
-      embedder: loadEmbedder(),
+      embedder,
       clock,
       newQueryLogId: () => newId('ql'),
       recordQuery: queryLog.record,
+      learnedBy: learning.seenBy,
       config: defaultSearchConfig,
       onError: failed('the search index could not be rebuilt'),
     });
@@ -115,10 +126,11 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       access,
       catalog,
       search,
+      learning,
       mcp,
       queryLog,
       async close() {
-        await Promise.all([search.close(), mcp.close()]);
+        await Promise.all([search.close(), learning.stop(), mcp.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
         await outbound.close();
         await storage.close();
@@ -156,6 +168,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
     measure(rooms);
     catalog.onChange(search.refresh);
+    rooms.learning.start();
     const loaded = search.start().then(() => updatePopularity(rooms));
     const url = await http.listen(config.host, config.port);
     loaded.catch((error: unknown) =>

@@ -56,7 +56,9 @@ export function createInvocations(deps: {
       await new Promise((resume) => setImmediate(resume));
       const batch = queue.splice(0, rowsPerCommit);
       try {
-        settle(batch, await store.add(batch.map((each) => each.row)));
+        // The time is that of the commit, not of the call: who reads on from a time must not miss what waited.
+        const at = clock.now();
+        settle(batch, await store.add(batch.map(({ row }) => ({ ...row, at }))));
       } catch (error) {
         failure = error;
         putBack(batch, error);

@@ -7,8 +7,10 @@ type QueryLogTables = {
     developer_id: string;
     key_id: string;
     query: string;
-    /** JSON: [[server id, [tool names]], …] in the order shown. */
+    /** The servers' ids in the order shown, one a line. */
     shown: string;
+    /** Where the first of them stands: more than 1 on a later page. */
+    first_rank: number;
     total: number;
     snapshot: number;
     cache_hit: number;
@@ -41,7 +43,8 @@ function rowOf(entry: QueryLogEntry): QueryLogTables['query_log'] {
     developer_id: entry.developerId,
     key_id: entry.keyId,
     query: entry.query,
-    shown: JSON.stringify(entry.shown.map(({ serverId, tools }) => [serverId, tools])),
+    shown: entry.shown.map(({ serverId }) => serverId).join('\n'),
+    first_rank: entry.shown[0]?.rank ?? 1,
     total: entry.total,
     snapshot: entry.snapshot,
     cache_hit: entry.cacheHit ? 1 : 0,

@@ -2,6 +2,7 @@
 
 import type { Snapshot } from './index/snapshot.ts';
 import type { Hit, Ranking } from './ranking/rank.ts';
+import { round4 } from './ranking/score.ts';
 
 export type Shown = { readonly serverId: string; readonly rank: number; readonly tools: readonly string[] };
 
@@ -78,12 +79,16 @@ function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): 
     relevance: hit.relevance,
     lexical: hit.lexical,
     cosine: hit.cosine,
-    evidence: Object.fromEntries(
-      Object.entries(evidence).map(([name, x]) => [name, Math.round(x * 10_000) / 10_000]),
-    ),
-    popularity_factor: Math.round((1 - popularityShare * (1 - hit.popularity)) * 10_000) / 10_000,
+    evidence: rounded(evidence),
+    popularity_factor: round4(1 - popularityShare * (1 - hit.popularity)),
+    usage: hit.usage === null ? null : rounded(hit.usage),
+    outcomes: rounded(hit.standing),
   };
   return `,"explain":${JSON.stringify(parts)}`;
+}
+
+function rounded(numbers: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, round4(x)]));
 }
 
 function splice(pieces: readonly Piece[], all: Buffer): Buffer {

@@ -288,6 +288,8 @@ test('explain names every part, and a batch answers in order', async () => {
     'cosine',
     'evidence',
     'popularity_factor',
+    'usage',
+    'outcomes',
   ]);
   const one = { limit: 1, toolLimit: 1, filters: {}, explain: false, minScore: 0 };
   const both = await search.answerBatch(caller, [

@@ -13,6 +13,7 @@ import type { CatalogChange } from '../catalog/catalog.ts';
 import { createByteCache } from './cache.ts';
 import { type Embedder, loadEmbedder } from './embedder.ts';
 import { createFeed } from './feed.ts';
+import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
 import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
@@ -67,6 +68,8 @@ export type SearchDeps = {
   readonly clock: Clock;
   newQueryLogId(): string;
   recordQuery(entry: QueryLogEntry): void;
+  /** What this developer's searches may use of recorded outcomes; without it, nothing is learned. */
+  learnedBy?(developerId: string): Learned;
   readonly config: SearchConfig;
   onError(error: unknown): void;
 };
@@ -129,7 +132,12 @@ export function createSearch(deps: SearchDeps): Search {
     return queued;
   }
 
-  function find(on: View, key: string, query: SearchQuery): Answer | Promise<Answer> {
+  function find(
+    on: View,
+    key: string,
+    query: SearchQuery,
+    learned: Learned | null,
+  ): Answer | Promise<Answer> {
     const page = on.pageOf(query);
     const vectors = embedder.embed(page.parts, 'query');
     const keep = (answer: Answer) => {
@@ -138,8 +146,10 @@ export function createSearch(deps: SearchDeps): Search {
         cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
       return answer;
     };
-    if (vectors instanceof Float32Array) return keep(on.answer(query, page, vectors));
-    const made = vectors.then((v) => keep(on.answer(query, page, v))).finally(() => underway.delete(key));
+    if (vectors instanceof Float32Array) return keep(on.answer(query, page, vectors, learned));
+    const made = vectors
+      .then((v) => keep(on.answer(query, page, v, learned)))
+      .finally(() => underway.delete(key));
     underway.set(key, made);
     return made;
   }
@@ -150,11 +160,12 @@ export function createSearch(deps: SearchDeps): Search {
     if (view === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
     const on = view;
-    const key = `${on.version()}\n${keyOf(query)}`;
+    const learned = deps.learnedBy?.(caller.developerId) ?? null;
+    const key = `${on.version()} ${learned?.version ?? ''}\n${keyOf(query)}`;
     const cached = cache.get(key);
     if (cached === undefined) misses++;
     else hits++;
-    const found = cached ?? underway.get(key) ?? find(on, key, query);
+    const found = cached ?? underway.get(key) ?? find(on, key, query, learned);
     const { prefix, shown, total, nextCursor } = found instanceof Promise ? await found : found;
     const queryLogId = deps.newQueryLogId();
     const cacheHit = cached !== undefined;

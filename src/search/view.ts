@@ -5,6 +5,8 @@ import type { AuthType, Transport } from '../catalog/catalog.ts';
 import type { Built } from './feed.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import { queryParts } from './index/text.ts';
+import type { Learned } from './learning/model.ts';
+import { createTeaching, indexOf } from './learning/taught.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
 import { type Body, composeBody } from './reply.ts';
 
@@ -41,6 +43,7 @@ export type View = {
     query: SearchQuery,
     page: Page,
     vectors: Float32Array,
+    learned: Learned | null,
   ): Body & { total: number; nextCursor: string | null };
   setPopularity(values: ReadonlyMap<string, number>): void;
 };
@@ -53,6 +56,7 @@ export function createView(
   const rank = createRanker(snapshot, lexicon, weights);
   const ids = snapshot.ids === '' ? [] : snapshot.ids.split('\n');
   const popularity = snapshot.facts.popularity.slice();
+  const teach = createTeaching(ids, snapshot.facts.category);
   let popularityVersion = 0;
 
   function setPopularity(values: ReadonlyMap<string, number>): void {
@@ -75,10 +79,21 @@ export function createView(
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
       return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
     },
-    answer(query, { parts, offset, print }, vectors) {
+    answer(query, { parts, offset, print }, vectors, learned) {
       const { limit, toolLimit, minScore, explain } = query;
       const { allowed, total } = allowedBy(query.filters, snapshot);
-      const ranking = rank({ parts, vectors, allowed, popularity, offset, limit, toolLimit, minScore });
+      const taught = learned === null ? null : teach(learned);
+      const ranking = rank({
+        parts,
+        vectors,
+        allowed,
+        popularity,
+        taught,
+        offset,
+        limit,
+        toolLimit,
+        minScore,
+      });
       const body = composeBody(snapshot, ids, ranking, {
         offset,
         explain,
@@ -127,19 +142,6 @@ function offsetOf(cursor: string | undefined, print: number): number {
     );
   }
   return Number(offset);
-}
-
-function indexOf(sorted: readonly string[], id: string): number {
-  let low = 0;
-  let high = sorted.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const there = sorted[middle]!;
-    if (there === id) return middle;
-    if (there < id) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
 }
 
 function bytesOf(snapshot: Snapshot): number {

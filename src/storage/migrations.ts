@@ -93,7 +93,8 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .addColumn('at', 'bigint', (c) => c.notNull())
     .addUniqueConstraint('invocations_once', ['developer_id', 'idempotency_key'])
     .execute();
-  await schema.createIndex('invocations_at').on('invocations').column('at').execute();
+  await schema.createIndex('invocations_at').on('invocations').columns(['at', 'id']).execute();
+  await schema.createIndex('invocations_query').on('invocations').column('query_log_id').execute();
   await schema
     .createTable('server_use')
     .addColumn('server_id', 'text', (c) => c.notNull())
@@ -112,6 +113,7 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .addColumn('key_id', 'text', (c) => c.notNull())
     .addColumn('query', 'text', (c) => c.notNull())
     .addColumn('shown', 'text', (c) => c.notNull())
+    .addColumn('first_rank', 'integer', (c) => c.notNull())
     .addColumn('total', 'integer', (c) => c.notNull())
     .addColumn('snapshot', 'bigint', (c) => c.notNull())
     .addColumn('cache_hit', 'integer', (c) => c.notNull())

@@ -1,6 +1,9 @@
 /** One query against one snapshot: the best window is scored, popularity mixed in, the asked page cut out. */
 
 import type { Snapshot } from '../index/snapshot.ts';
+import type { Usage } from '../learning/model.ts';
+import { type Standing, untried } from '../learning/standing.ts';
+import { addUsage, type Taught } from './learned.ts';
 import { createRelevance, highest, type Measured, type RelevanceWeights } from './relevance.ts';
 import {
   type Calibration,
@@ -28,6 +31,8 @@ export type RankRequest = {
   /** 1 for servers that pass the filters; null lets all pass. */
   readonly allowed: Uint8Array | null;
   readonly popularity: Float32Array;
+  /** What the caller's searches may use of earlier outcomes. */
+  readonly taught: Taught | null;
   readonly offset: number;
   readonly limit: number;
   readonly toolLimit: number;
@@ -45,6 +50,8 @@ export type Hit = {
   readonly popularity: number;
   readonly final: number;
   readonly strong: boolean;
+  readonly usage: Usage | null;
+  readonly standing: Standing;
 };
 
 export type Ranking = {
@@ -67,15 +74,18 @@ export function createRanker(
   const relevance = createRelevance(snapshot, lexicon, weights);
   const { ofServer, words, cosines, ofTools } = relevance;
 
-  function score(server: number, best: number, evidence: number, popularityOf: Float32Array) {
+  function score(
+    server: number,
+    best: number,
+    evidence: number,
+    popularityOf: Float32Array,
+    taught: Taught | null,
+  ) {
     const semantic = round4(semanticScore(best - ofServer[server]!, evidence, weights.calibration));
     const popularity = round4(popularityOf[server] ?? 0);
-    return {
-      server,
-      semantic,
-      popularity,
-      final: round4(finalScore(semantic, popularity, weights.popularity)),
-    };
+    const standing = taught?.standing(server) ?? untried;
+    const final = round4(Math.min(1, finalScore(semantic, popularity, weights.popularity) * standing.factor));
+    return { server, semantic, popularity, standing, final };
   }
 
   function evidenceOf(
@@ -112,13 +122,15 @@ export function createRanker(
       .map(({ doc }) => doc);
   }
 
-  return ({ parts, vectors, allowed, popularity, offset, limit, toolLimit, minScore }) => {
+  return ({ parts, vectors, allowed, popularity, taught, offset, limit, toolLimit, minScore }) => {
     const measured = relevance.measure(parts, vectors, allowed);
-    const window = highest(ofServer, windowSize);
-    const evidence = evidenceOf(measured, window);
-    const shared = evidenceScore(evidence, weights.calibration);
+    const byText = highest(ofServer, windowSize);
+    const evidence = evidenceOf(measured, byText);
+    const { usage, best, surer } = addUsage(relevance, taught, { parts, vectors, allowed, byText });
+    const window = usage.size === 0 ? byText : highest(ofServer, windowSize);
+    const shared = evidenceScore(evidence, weights.calibration) + surer;
     const scored = window
-      .map((server) => score(server, evidence.agreement, shared, popularity))
+      .map((server) => score(server, best, shared, popularity, taught))
       .filter(({ final }) => final >= minScore)
       .sort((a, b) => b.final - a.final || a.server - b.server);
     const hits = scored.slice(offset, offset + limit).map((one) => ({
@@ -127,6 +139,7 @@ export function createRanker(
       lexical: round4(words[one.server]! / (measured.mass || 1)),
       cosine: round4(cosines[one.server]!),
       strong: one.semantic >= weights.strong,
+      usage: usage.get(one.server) ?? null,
       tools: bestTools(one.server, toolLimit),
     }));
     return { hits, more: scored.length > offset + limit, evidence };

@@ -39,6 +39,8 @@ export type Relevance = {
   readonly cosines: Float32Array;
   /** The query, then its sentences if it is long, with a vector each; servers that are not allowed get 0. */
   measure(parts: readonly string[], vectors: Float32Array, allowed: Uint8Array | null): Measured;
+  /** How rare a word is in the catalogue; the highest for one that it does not know. */
+  weightOf(stem: string): number;
   /** How well each tool of a server fits the query last measured. */
   ofTools(server: number): { readonly doc: number; readonly score: number }[];
 };
@@ -65,6 +67,9 @@ export function createRelevance(
   let lexicalScores: LexicalScores | undefined;
   let queryVector = new Float32Array(dims);
 
+  /** Terms of a later snapshot than this one are not known here. */
+  const weightOfTerm = (term: number) => (term < termCount ? idf[term]! : unknownWeight);
+
   /** A word said twice is more important, but not twice as important. */
   function ask(text: string): Asked {
     const counts = new Map<string, number>();
@@ -73,9 +78,8 @@ export function createRelevance(
     let [mass, knownMass] = [0, 0];
     for (const [stem, count] of counts) {
       const term = lexicon.get(stem) ?? termCount;
-      const weight = Math.sqrt(count) * (term < termCount ? idf[term]! : unknownWeight);
+      const weight = Math.sqrt(count) * weightOfTerm(term);
       mass += weight;
-      // Terms of a later snapshot than this one are not known here.
       if (term >= termCount) continue;
       knownMass += weight;
       terms.push({ term, weight });
@@ -151,6 +155,7 @@ export function createRelevance(
       scan.take(queryVector);
       return measured;
     },
+    weightOf: (stem) => weightOfTerm(lexicon.get(stem) ?? termCount),
     ofTools(server) {
       const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
       const from = docBase[server]! + 1;

@@ -1,0 +1,62 @@
+/** Profiles by server with their words posted, so that a query meets only the servers that know one of its words. */
+import type { Profile } from './profile.ts';
+
+export type Layer = {
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** Word to the servers that have it. */
+  readonly postings: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Counts of a word over all servers, and of all words, in `unit`s. */
+  total(stem: string): number;
+  length(): number;
+  mostSuccesses(): number;
+  /** Puts or (with null) removes a server's profile. Returns whether anything changed. */
+  put(serverId: string, profile: Profile | null): boolean;
+};
+
+export function createLayer(): Layer {
+  const profiles = new Map<string, Profile>();
+  const postings = new Map<string, Set<string>>();
+  const totals = new Map<string, number>();
+  let length = 0;
+  let most: number | undefined = 0;
+
+  function count(serverId: string, { terms, length: own }: Profile, sign: 1 | -1): void {
+    length += sign * own;
+    for (const [stem, n] of terms) {
+      const total = (totals.get(stem) ?? 0) + sign * n;
+      if (total === 0) totals.delete(stem);
+      else totals.set(stem, total);
+      const servers = postings.get(stem) ?? new Set();
+      if (sign > 0) servers.add(serverId);
+      else servers.delete(serverId);
+      if (servers.size === 0) postings.delete(stem);
+      else postings.set(stem, servers);
+    }
+  }
+
+  return {
+    profiles,
+    postings,
+    total: (stem) => totals.get(stem) ?? 0,
+    length: () => length,
+    mostSuccesses() {
+      if (most === undefined) {
+        most = 0;
+        for (const { successes } of profiles.values()) most = Math.max(most, successes);
+      }
+      return most;
+    },
+    put(serverId, profile) {
+      const before = profiles.get(serverId);
+      if (before === undefined && profile === null) return false;
+      if (before !== undefined) count(serverId, before, -1);
+      if (profile === null) profiles.delete(serverId);
+      else {
+        profiles.set(serverId, profile);
+        count(serverId, profile, 1);
+      }
+      most = undefined;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/** The vocabulary of learning: what happened, and what a search may know of it. */
+
+/** One recorded invocation, with the search it followed where there was one of the same developer. */
+export type Outcome = {
+  readonly id: string;
+  readonly at: number;
+  readonly developerId: string;
+  readonly serverId: string;
+  readonly toolName: string;
+  readonly success: boolean;
+  readonly errorType: string | null;
+  /** The text of the search; null when none was named, or it is unknown, or another developer's. */
+  readonly query: string | null;
+  /** Where the server stood in its reply, from 1; null when it was not shown. */
+  readonly rank: number | null;
+};
+
+/** A query as learning reads it. */
+export type AskedQuery = {
+  readonly stems: readonly string[];
+  /** Of unit length. */
+  readonly vector: Float32Array;
+  /** The weight of a word: how rare it is in the catalogue. */
+  weightOf(stem: string): number;
+};
+
+/** What earlier successes say of one server for one query; `bonus` is added to its relevance. */
+export type Usage = {
+  readonly bonus: number;
+  /** 0..1: how near the nearest query comes after which a call of this server succeeded. */
+  readonly nearest: number;
+  /** How much more likely the query's words are among this server's successes than among all, in logarithms. */
+  readonly words: number;
+  /** 0..1: how sure the nearest one makes it that something fits at all. */
+  readonly sure: number;
+  /** Of the query and the middle of this server's successful ones. */
+  readonly cosine: number;
+  /** Successes, decayed and fairly shared among developers. */
+  readonly successes: number;
+};
+
+/** Whether calls of one server succeed: sums of decayed outcomes. */
+export type Trials = { readonly good: number; readonly bad: number };
+
+export type Candidate = { readonly id: string; readonly relevance: number };
+
+/** All that was learned, as one developer may see it. */
+export type Learned = {
+  /** Changes whenever any answer may change. */
+  readonly version: string;
+  /** Changes with `common`. */
+  readonly commonVersion: number;
+  /** `top`: the best candidates by text, best first. */
+  usage(asked: AskedQuery, top: readonly Candidate[]): ReadonlyMap<string, Usage>;
+  trials(serverId: string): Trials;
+  /** Of every server with outcomes that count for all; what the prior means are made of. */
+  common(): Iterable<readonly [string, Trials]>;
+};

@@ -1,0 +1,135 @@
+/**
+ * What earlier successes add to a server's relevance for a query. Two readings:
+ *
+ *   broad    words + 1.5 × cosine, where `words` is the mean over the query's words of
+ *            ln((.7 × their share of this server's successes + .3 × p) / (.3 × p)), p their share of all, and
+ *            `cosine` that of the query and the middle of the server's successful queries;
+ *   nearest  how much the query is like the one most like it after which a call succeeded:
+ *            half cosine, half that of the words weighed by rarity.
+ *
+ *   bonus    .8 × coverage³ × n / (n + 2) × broad  +  2 × nearest⁴ × that example's weight
+ *
+ * Servers with a log look more alike any query than servers without one, so `broad` speaks as far as the servers in
+ * question have logs alike: `coverage` is the mean of n / (n + 2) over the twenty best by text, by their relevance
+ * squared, against that of the best-known server. Measured on MetaTool: with logs for a tenth of the servers the
+ * plain sum falls from 68 to 38, with coverage it rises to 68.6. `nearest⁴` is next to nothing unless the query
+ * all but repeats an earlier one, so it needs no such care, and one success is enough to learn from.
+ */
+import type { Layer } from './layer.ts';
+import type { AskedQuery, Candidate, Usage } from './model.ts';
+import { type Example, type Profile, unit } from './profile.ts';
+
+const fit = { broad: 0.8, cosine: 1.5, nearest: 2, ownWords: 0.7, half: 2, coverage: 3 };
+/** Words that nobody has said yet: as if this many had been, of all words alike. */
+const smoothing = { word: 0.5, all: 1000 };
+const coverageOf = 20;
+/** Servers, best by the broad reading, whose examples are compared one by one; more were never right. */
+const compared = 32;
+/** Below this cosine an example is not near, whatever its words. */
+const leastCosine = 0.3;
+
+export function usageOf(
+  asked: AskedQuery,
+  top: readonly Candidate[],
+  layers: readonly Layer[],
+): ReadonlyMap<string, Usage> {
+  const words = wordsOf(asked, layers);
+  const known = (id: string) => layers.flatMap(({ profiles }) => profiles.get(id) ?? []);
+  for (const { id } of top) if (!words.has(id) && known(id).length > 0) words.set(id, 0);
+  const read = [...words].map(([id, logs]) => {
+    const profiles = known(id);
+    const successes = profiles.reduce((sum, profile) => sum + profile.successes, 0);
+    const cosine = middleCosine(asked.vector, profiles);
+    return { id, words: logs, cosine, successes, broad: logs + fit.cosine * cosine, profiles };
+  });
+  read.sort((a, b) => b.broad - a.broad || (a.id < b.id ? -1 : 1));
+  const byCoverage = fit.broad * coverage(top, known, layers) ** fit.coverage;
+  const found = new Map<string, Usage>();
+  for (const [i, { id, words, cosine, successes, broad, profiles }] of read.entries()) {
+    const near = i < compared ? nearestOf(asked, profiles) : { nearest: 0, weight: 0 };
+    const sure = near.nearest ** 4 * near.weight;
+    const bonus = byCoverage * shrunk(successes) * broad + fit.nearest * sure;
+    if (successes > 0) found.set(id, { bonus, nearest: near.nearest, sure, words, cosine, successes });
+  }
+  return found;
+}
+
+/** Per server that knows one of the query's words: the mean log-likelihood ratio. */
+function wordsOf({ stems }: AskedQuery, layers: readonly Layer[]): Map<string, number> {
+  const all = layers.reduce((sum, layer) => sum + layer.length(), 0) / unit;
+  const found = new Map<string, number>();
+  for (const stem of stems) {
+    const total = layers.reduce((sum, layer) => sum + layer.total(stem), 0) / unit;
+    const chance = (1 - fit.ownWords) * ((total + smoothing.word) / (all + smoothing.all));
+    for (const id of new Set(layers.flatMap(({ postings }) => [...(postings.get(stem) ?? [])]))) {
+      let [count, length] = [0, 0];
+      for (const { profiles } of layers) {
+        const profile = profiles.get(id);
+        count += profile?.terms.get(stem) ?? 0;
+        length += profile?.length ?? 0;
+      }
+      const ratio = Math.log(((fit.ownWords * count) / length + chance) / chance);
+      found.set(id, (found.get(id) ?? 0) + ratio / stems.length);
+    }
+  }
+  return found;
+}
+
+/** 0..1: how well, and how evenly, the best candidates are known. */
+function coverage(
+  top: readonly Candidate[],
+  known: (id: string) => readonly Profile[],
+  layers: readonly Layer[],
+): number {
+  const most = layers.reduce((sum, layer) => sum + layer.mostSuccesses(), 0);
+  let [covered, all] = [0, 0];
+  for (const { id, relevance } of top.slice(0, coverageOf)) {
+    const weight = relevance ** 2;
+    all += weight;
+    covered += weight * shrunk(known(id).reduce((sum, { successes }) => sum + successes, 0));
+  }
+  return all === 0 || most === 0 ? 0 : Math.min(1, covered / all / shrunk(most));
+}
+
+function shrunk(successes: number): number {
+  return successes / (successes + fit.half);
+}
+
+function middleCosine(vector: Float32Array, profiles: readonly Profile[]): number {
+  let [dot, square] = [0, 0];
+  for (let i = 0; i < vector.length; i++) {
+    let x = 0;
+    for (const { middle } of profiles) x += middle[i] ?? 0;
+    dot += vector[i]! * x;
+    square += x * x;
+  }
+  return square === 0 ? 0 : Math.max(0, dot / Math.sqrt(square));
+}
+
+function nearestOf(asked: AskedQuery, profiles: readonly Profile[]): { nearest: number; weight: number } {
+  let best = { nearest: 0, weight: 0 };
+  for (const { examples } of profiles) {
+    for (const example of examples) {
+      const nearest = likeness(asked, example);
+      const weight = Math.min(1, example.weight);
+      if (nearest ** 4 * weight > best.nearest ** 4 * best.weight) best = { nearest, weight };
+    }
+  }
+  return best;
+}
+
+function likeness({ stems, vector, weightOf }: AskedQuery, { win }: Example): number {
+  let cosine = 0;
+  for (let i = 0; i < vector.length; i++) cosine += vector[i]! * win.vector[i]!;
+  cosine /= 127;
+  if (cosine < leastCosine) return 0;
+  let [both, own, other] = [0, 0, 0];
+  const theirs = new Set(win.stems);
+  for (const stem of stems) {
+    const square = weightOf(stem) ** 2;
+    own += square;
+    if (theirs.has(stem)) both += square;
+  }
+  for (const stem of win.stems) other += weightOf(stem) ** 2;
+  return Math.min(1, cosine / 2 + both / (2 * Math.sqrt(own * other) || 1));
+}

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { bootApp, type TestApp } from './support/app.ts';
+import { engines } from './support/stores.ts';
+
+/** Two servers that read alike, so that only outcomes can tell them apart. */
+const twins = ['alpha', 'beta'].map((id) => ({
+  id,
+  name: 'Parcels',
+  description: 'Tracks parcels and deliveries.',
+  remote_url: `https://${id}.example.com/mcp`,
+  tools: [{ name: 'track', description: 'Where a parcel is.', inputSchema: { type: 'object' } }],
+}));
+const query = 'where is my parcel now';
+
+type Reply = { servers: { id: string; scores: { semantic: number } }[]; metadata: { query_log_id: string } };
+
+async function boot(t: TestContext, env: Record<string, string>): Promise<TestApp> {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off', ...env });
+  await app.call('POST', '/v1/admin/servers', { body: twins });
+  await app.rooms.search.settled();
+  return app;
+}
+
+async function search(app: TestApp, key: string): Promise<Reply> {
+  return (await app.call('POST', '/v1/search', { key, body: { query } })).body as Reply;
+}
+
+/** Searches and reports that the second server did it. */
+async function succeed(app: TestApp, key: string, serverId = 'beta'): Promise<void> {
+  const { metadata } = await search(app, key);
+  const body = {
+    query_log_id: metadata.query_log_id,
+    server_id: serverId,
+    tool_name: 'track',
+    success: true,
+  };
+  assert.equal((await app.call('POST', '/v1/invocations', { key, body })).status, 201);
+}
+
+async function firstWithin(app: TestApp, key: string, id: string, ms: number): Promise<boolean> {
+  for (const until = performance.now() + ms; performance.now() < until; await wait(50))
+    if ((await search(app, key)).servers[0]?.id === id) return true;
+  return false;
+}
+
+for (const engine of engines) {
+  test(`${engine.name}: a success moves the ranking of its developer within seconds, another's after a second developer's, and a restart keeps it`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const env = await engine.environment(t);
+    const app = await boot(t, env);
+    const [one, two, three] = [await app.newKey(), await app.newKey(), await app.newKey()] as const;
+    const before = await search(app, three);
+    assert.deepEqual(
+      before.servers.map(({ id }) => id),
+      ['alpha', 'beta'],
+    );
+    await succeed(app, one);
+    assert.ok(await firstWithin(app, one, 'beta', 5_000), 'the developer who reported it');
+    assert.deepEqual((await search(app, three)).servers, before.servers, 'nobody else');
+    await succeed(app, two);
+    assert.ok(await firstWithin(app, three, 'beta', 5_000), 'everybody, once two agree');
+    // Popularity is read in its own time; what was learned is not.
+    const learned = (await search(app, three)).servers.map(({ id, scores }) => [id, scores.semantic]);
+    await app.close();
+
+    const again = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_DATA_DIR: app.dataDir, ...env });
+    await again.rooms.search.settled();
+    assert.ok(await firstWithin(again, three, 'beta', 5_000));
+    const after = (await search(again, three)).servers.map(({ id, scores }) => [id, scores.semantic]);
+    assert.deepEqual(after, learned);
+  });
+}
+
+test("a search of another developer's, or an unknown one, teaches nothing of the query", async (t) => {
+  const app = await boot(t, {});
+  const [mine, theirs] = [await app.newKey(), await app.newKey()];
+  const foreign = (await search(app, theirs)).metadata.query_log_id;
+  for (const query_log_id of [foreign, 'ql_unknown']) {
+    const body = { query_log_id, server_id: 'beta', tool_name: 'track', success: true };
+    assert.equal((await app.call('POST', '/v1/invocations', { key: mine, body })).status, 201);
+  }
+  await app.rooms.queryLog.flush();
+  await app.rooms.learning.update();
+  const { body } = await app.call('POST', '/v1/search', { key: mine, body: { query, explain: true } });
+  const explained = (
+    body as { servers: { id: string; explain: { usage: unknown; outcomes: { good: number } } }[] }
+  ).servers;
+  assert.deepEqual(explained.map(({ id, explain }) => [id, explain.usage, explain.outcomes.good]).sort(), [
+    ['alpha', null, 0],
+    ['beta', null, 2],
+  ]);
+});
