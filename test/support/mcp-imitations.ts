@@ -66,11 +66,17 @@ export type Imitated = RawUpstream & {
   runs(): number;
 };
 
-export async function imitate(t: TestContext, row: Imitation): Promise<Imitated> {
+export async function imitate(
+  t: TestContext,
+  row: Imitation,
+  /** Says true where it has answered by itself. */
+  instead: (seen: Seen, reply: ServerResponse) => boolean = () => false,
+): Promise<Imitated> {
   const sessions = new Set<string>();
   let made = 0;
   let runs = 0;
   const upstream = await startRaw(t, (seen, reply) => {
+    if (instead(seen, reply)) return;
     const { id, method } = seen.body;
     const host = String(seen.headers.host).split(':')[0];
     if (row.host !== undefined && host !== row.host) return refuse(reply, { status: 403 });

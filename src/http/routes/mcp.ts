@@ -96,12 +96,12 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       body: listBody,
       reply: Type.Object({ tools: Type.Array(Type.Object({ name: Type.String() })) }),
       handle: async (call) => {
-        const { tools, upstreamMs } = await mcp
-          .listTools(callerOf(call), call.body.server_id)
-          .catch((error: unknown) => {
-            throw inWords('Listing tools failed', error);
-          });
-        return { ...json({ tools }), timings: [['upstream', upstreamMs]] };
+        try {
+          const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);
+          return answerWith({ tools }, upstreamMs);
+        } catch (error) {
+          throw inWords('Listing tools failed', error);
+        }
       },
     }),
     route({
@@ -128,10 +128,8 @@ async function answerEnvelope(
   call: Asking & { readonly body: Static<typeof callBody> },
 ): Promise<Reply> {
   const { body } = call;
-  const envelope = (rest: Json, upstreamMs = 0): Reply => ({
-    ...json({ jsonrpc: '2.0', id: body.id ?? 1, ...rest }),
-    timings: [['upstream', upstreamMs]],
-  });
+  const envelope = (rest: Json, upstreamMs = 0) =>
+    answerWith({ jsonrpc: '2.0', id: body.id ?? 1, ...rest }, upstreamMs);
   try {
     const answer = await mcp.call(
       callerOf(call),
@@ -165,9 +163,20 @@ async function callTool(
       ? mcp.call(callerOf(call), request)
       : mcp.callOnce(callerOf(call), request, key));
     const fields = answer.kind === 'reply' ? toolResult(answer.reply) : inputFields(answer);
-    return { ...json(fields), timings: [['upstream', answer.upstreamMs]] };
+    return answerWith(fields, answer.upstreamMs);
   } catch (error) {
     throw inWords('Tool call failed', error);
+  }
+}
+
+/** Serialised here: an upstream's answer may be nested deeper than V8 can write it (RangeError). */
+function answerWith(fields: Json, upstreamMs: number): Reply {
+  try {
+    return { status: 200, body: JSON.stringify(fields), timings: [['upstream', upstreamMs]] };
+  } catch (cause) {
+    throw new UpstreamFailure('protocol', 'The server does not speak MCP: its answer cannot be written', {
+      cause,
+    });
   }
 }
 

@@ -51,7 +51,7 @@ export function createIdempotency<T>(deps: {
     entry.answer.then(
       (answer) => {
         if (kept.get(id) !== entry) return;
-        entry.sizeBytes = JSON.stringify(answer).length;
+        entry.sizeBytes = sizeOf(answer);
         totalBytes += entry.sizeBytes;
       },
       (error: unknown) => {
@@ -60,4 +60,13 @@ export function createIdempotency<T>(deps: {
     );
     return entry.answer;
   };
+}
+
+function sizeOf(value: unknown): number {
+  try {
+    return JSON.stringify(value).length;
+  } catch {
+    // Nested too deeply to be written: too large to be kept for long.
+    return maxKeptBytes;
+  }
 }
