@@ -6,8 +6,10 @@ import { type Embedder, loadEmbedder } from '../src/search/embedder.ts';
 import { createBuilder } from '../src/search/index/builder.ts';
 import type { Snapshot } from '../src/search/index/snapshot.ts';
 import { queryParts } from '../src/search/index/text.ts';
-import type { Learned } from '../src/search/learning/model.ts';
+import { createLearning } from '../src/search/learning/learning.ts';
+import type { Learned, Outcome } from '../src/search/learning/model.ts';
 import { createTeaching } from '../src/search/learning/taught.ts';
+import { type UsageFit, usageFit } from '../src/search/learning/usage.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
 import { type QuerySet, readCatalogue } from './eval-sets.ts';
@@ -58,6 +60,8 @@ export type Evaluation = {
   readonly folder: string;
   indexOf(set: QuerySet): Promise<Indexed>;
   ask(index: Indexed, weights?: Partial<RankWeights>): Ask;
+  /** What a developer's searches know after these outcomes. */
+  learn(outcomes: readonly Outcome[], developerId: string, fit?: UsageFit): Promise<Learned>;
 };
 
 export function createEvaluation(folder: string): Evaluation {
@@ -71,6 +75,19 @@ export function createEvaluation(folder: string): Evaluation {
         indexServers(readCatalogue(join(folder, catalogue, 'catalogue.jsonl')), embedder);
       made.set(catalogue, index);
       return index;
+    },
+    async learn(outcomes, developerId, fit = usageFit) {
+      const after = async ({ id }: { id: string }, limit: number) => {
+        const from = outcomes.findIndex((outcome) => outcome.id === id) + 1;
+        return outcomes.slice(from, from + limit);
+      };
+      const still = { now: () => 0, monotonic: () => 0 };
+      const onError = (error: unknown) => {
+        throw error;
+      };
+      const learning = createLearning({ store: { after }, embedder, clock: still, onError, fit });
+      await learning.update();
+      return learning.seenBy(developerId);
     },
     ask: (index, weights = {}) => createAsk(index, embedder, { ...defaultWeights, ...weights }),
   };

@@ -1,5 +1,5 @@
 /** The labelled query sets: where they lie, how they are read, how a ranking is judged. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CatalogServer } from '../src/catalog/catalog.ts';
 
@@ -37,10 +37,21 @@ function row(name: string, bar: number, level: 'server' | 'tool'): QuerySet {
   return { name, catalogue: name, queries: 'queries.jsonl', bar, level };
 }
 
+/** The sets above that the folder has; of another folder every catalogue with queries, without a bar. */
+export function setsIn(folder: string): readonly QuerySet[] {
+  const known = querySets.filter(({ name, queries }) => existsSync(join(folder, name, queries)));
+  if (known.length > 0) return known;
+  return readdirSync(folder).flatMap((name): QuerySet[] => {
+    const queries = ['queries.jsonl', 'dev.jsonl'].find((file) => existsSync(join(folder, name, file)));
+    if (queries === undefined || !existsSync(join(folder, name, 'catalogue.jsonl'))) return [];
+    return [{ name, catalogue: name, queries, bar: 0, level: 'server' }];
+  });
+}
+
 /** The folder with the sets, or the end of the program with a word on what is missing. */
 export function evalFolder(named: string | undefined): string {
   const folder = named ?? new URL('../../shared/eval', import.meta.url).pathname;
-  if (existsSync(join(folder, 'metatool', 'queries.jsonl'))) return folder;
+  if (existsSync(folder) && setsIn(folder).length > 0) return folder;
   console.error(`There are no query sets in ${folder}: name the folder that has them on the command line.`);
   process.exit(2);
 }
@@ -82,6 +93,14 @@ export function readCatalogue(file: string): CatalogServer[] {
 
 export function readQueries(folder: string, set: QuerySet): Labelled[] {
   return readLines<Labelled>(join(folder, set.name, set.queries));
+}
+
+/** Queries that were answered before: `train.jsonl` where there is one, else every second query. */
+export function readLogged(folder: string, set: QuerySet): { logged: Labelled[]; asked: Labelled[] } {
+  const queries = readQueries(folder, set);
+  const train = join(folder, set.name, 'train.jsonl');
+  if (existsSync(train)) return { logged: readLines<Labelled>(train), asked: queries };
+  return { logged: queries.filter((_, i) => i % 2 === 1), asked: queries.filter((_, i) => i % 2 === 0) };
 }
 
 function readLines<T>(file: string): T[] {

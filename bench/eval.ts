@@ -1,11 +1,14 @@
 /**
- * Search quality: `npm run eval [-- folder] [--json] [--check]`. nDCG@10 of the built-in engine beside plain BM25
- * over the same sets in the same run, and how honest its scores are. `--check` exits 1 when a bar is missed.
+ * Search quality: `npm run eval [-- folder] [--json] [--check] [--curves FILE.svg]`. nDCG@10 of the built-in engine
+ * beside plain BM25 and beside itself without each part, over the same sets in the same run; how honest its scores
+ * are; what logged successes add. `--check` exits 1 when a bar is missed.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeCurves } from './eval-curves.ts';
 import { createEvaluation, type Evaluation } from './eval-engine.ts';
 import { aucBar, collectSamples, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
+import { type LearningRow, measureLearning, missed, printLearning } from './eval-learning.ts';
 import { plainBm25 } from './eval-plain.ts';
 import {
   evalFolder,
@@ -15,6 +18,7 @@ import {
   querySets,
   readCatalogue,
   readQueries,
+  setsIn,
 } from './eval-sets.ts';
 
 type Row = {
@@ -24,6 +28,9 @@ type Row = {
   plain: number;
   words: number;
   vectors: number;
+  /** Tools without the server taken as a whole; long queries without their sentences. */
+  toolsOnly: number;
+  oneSentence: number;
   full: number;
   popular: number;
   bar: number;
@@ -34,7 +41,7 @@ async function measureSet(evaluation: Evaluation, set: QuerySet): Promise<Row> {
   const queries = readQueries(evaluation.folder, set);
   const mean = (rank: (query: string) => readonly string[]) =>
     (100 * queries.reduce((sum, q) => sum + ndcg10(rank(q.query), q), 0)) / queries.length;
-  const engine = (weights: { dense?: number }, popular = false) => {
+  const engine = (weights: { dense?: number; whole?: number; sentence?: number }, popular = false) => {
     const ask = evaluation.ask(index, weights);
     return mean((query) => ask(query, { popular }).hits.map(({ server }) => index.ids[server] ?? ''));
   };
@@ -46,6 +53,8 @@ async function measureSet(evaluation: Evaluation, set: QuerySet): Promise<Row> {
     plain: mean(plain),
     words: engine({ dense: 0 }),
     vectors: engine({ dense: 1 }),
+    toolsOnly: engine({ whole: 0 }),
+    oneSentence: engine({ sentence: 0 }),
     full: engine({}),
     popular: engine({}, true),
     bar: set.bar,
@@ -61,40 +70,59 @@ function meanOf(rows: readonly Row[]): Row {
     plain: of((r) => r.plain),
     words: of((r) => r.words),
     vectors: of((r) => r.vectors),
+    toolsOnly: of((r) => r.toolsOnly),
+    oneSentence: of((r) => r.oneSentence),
     full: of((r) => r.full),
     popular: of((r) => r.popular),
     bar: meanBar,
   };
 }
 
-function print(rows: readonly Row[], report: Honesty): void {
+function print(rows: readonly Row[], report: Honesty | null, learning: readonly LearningRow[]): void {
   const cell = (x: number) => x.toFixed(1).padStart(8);
   console.log(
     `nDCG@10 × 100, ${new Date().toISOString().slice(0, 10)}, node ${process.version}, node bench/eval.ts`,
   );
-  console.log(`${'set'.padEnd(22)} level  queries   plain   words vectors    full popular     bar`);
+  console.log(
+    `${'set'.padEnd(22)} level  queries   plain   words vectors -server -senten    full popular     bar`,
+  );
   for (const r of rows) {
-    const numbers = [r.plain, r.words, r.vectors, r.full, r.popular, r.bar].map(cell).join('');
+    const numbers = [r.plain, r.words, r.vectors, r.toolsOnly, r.oneSentence, r.full, r.popular, r.bar]
+      .map(cell)
+      .join('');
     console.log(
       `${r.set.padEnd(22)} ${r.level.padEnd(7)}${String(r.queries).padStart(7)}${numbers}${r.full < r.bar ? ' MISSED' : ''}`,
     );
   }
   console.log(
-    'plain: one flat field. words, vectors: each half alone. popular: with use counts, where a set has them.',
+    'plain: one flat field. words, vectors: each half alone. -server: tools without their server as a whole. ' +
+      '-senten: long queries not asked by sentence. popular: with use counts, where a set has them.',
   );
-  printHonesty(report);
+  if (report !== null) printHonesty(report);
+  printLearning(learning);
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    curves: { type: 'string' },
+  },
 });
 const evaluation = createEvaluation(evalFolder(positionals[0]));
+const sets = setsIn(evaluation.folder);
 const rows: Row[] = [];
-for (const set of querySets) rows.push(await measureSet(evaluation, set));
-rows.push(meanOf(rows));
-const report = judgeHonesty(await collectSamples(evaluation));
-if (values.json) console.log(JSON.stringify({ rows, honesty: report }, null, 2));
-else print(rows, report);
-if (values.check && (rows.some(({ full, bar }) => full < bar) || report.answered.both < aucBar))
+const learning: LearningRow[] = [];
+for (const set of sets) rows.push(await measureSet(evaluation, set));
+for (const set of sets) learning.push(...(await measureLearning(evaluation, set)));
+const ours = sets.length === querySets.length;
+rows.push({ ...meanOf(rows), bar: ours ? meanBar : 0 });
+// The calibration's samples are drawn from our own sets, all of them.
+const report = ours ? judgeHonesty(await collectSamples(evaluation)) : null;
+if (values.json) console.log(JSON.stringify({ rows, honesty: report, learning }, null, 2));
+else print(rows, report, learning);
+if (values.curves !== undefined) writeCurves(values.curves, learning);
+const honest = report === null || report.answered.both >= aucBar;
+if (values.check && (rows.some(({ full, bar }) => full < bar) || learning.some(missed) || !honest))
   process.exitCode = 1;

@@ -4,14 +4,15 @@
  *   w(calls)   = min(1, ln(1 + calls) / ln(1 + 10))           one developer's UTC day; ten calls are a full day
  *   s(d)       = sum over days of w(calls) * 2^(-age / 30)     age in days: a month halves it
  *   share(d)   = s(d) / (s(d) + 2)                             one developer is worth less than 1, whatever it does
- *   use        = sum over developers of share(d)               "effective developers"
+ *   use        = sum over developers of min(share(d), the others' shares)   "effective developers"
  *   popularity = prior + (1 - prior) * use / (use + 20)        twenty effective developers close half the gap to 1
  *
- * Keys do not appear: a hundred keys of one developer count as that developer. The prior comes from what
+ * Nobody outweighs all others together, so one developer alone moves nothing. Keys do not appear: a hundred keys of
+ * one developer count as that developer. The prior comes from what
  * registries know: the largest of ln(1 + n) / ln(1 + full) over the signals, times .8 so that hearsay alone
  * never reaches what use can; at least .1, which is also what a newcomer without any signal gets.
- * Examples: one developer, one call today: share .126; ten calls: .333; every day for ever: .956, which over the
- * neutral prior gives at most .141; a hundred developers with one full day each: .1 + .9 * 33.3 / 53.3 = .662.
+ * Examples: one developer, whatever it calls: 0; two with one call each today: 2 * .126; two with ten calls each:
+ * 2 * .333; a hundred with one full day each: 33.3, which over the neutral prior gives .1 + .9 * 33.3 / 53.3 = .662.
  */
 
 const halfLifeDays = 30;
@@ -68,10 +69,11 @@ export function effectiveUse(
   older: ReadonlyMap<string, number> | undefined,
   recent: ReadonlyMap<string, number> | undefined,
 ): number {
-  let use = 0;
-  for (const [developer, sum] of older ?? []) use += share(sum + (recent?.get(developer) ?? 0));
-  for (const [developer, sum] of recent ?? []) if (older?.has(developer) !== true) use += share(sum);
-  return use;
+  const shares: number[] = [];
+  for (const [developer, sum] of older ?? []) shares.push(share(sum + (recent?.get(developer) ?? 0)));
+  for (const [developer, sum] of recent ?? []) if (older?.has(developer) !== true) shares.push(share(sum));
+  const all = shares.reduce((sum, one) => sum + one, 0);
+  return shares.reduce((use, one) => use + Math.min(one, Math.max(0, all - one)), 0);
 }
 
 function share(sum: number): number {

@@ -16,7 +16,7 @@ import { createLedger } from './ledger.ts';
 import type { Learned, Outcome } from './model.ts';
 import type { OutcomeStore, Place } from './outcome-store.ts';
 import { fairShares, profileOf, type Shares } from './profile.ts';
-import { usageOf } from './usage.ts';
+import { type UsageFit, usageFit, usageOf } from './usage.ts';
 
 export type Learning = {
   /** Reads the log once and then every second. */
@@ -33,6 +33,8 @@ export type LearningDeps = {
   readonly embedder: Pick<Embedder, 'embed' | 'dims'>;
   readonly clock: Clock;
   onError(error: unknown): void;
+  /** Other weights, for the evaluation. */
+  readonly fit?: UsageFit;
 };
 
 const everyMs = 1_000;
@@ -45,7 +47,8 @@ const serversPerTurn = 100;
 /** Own layers kept, by the successes they hold (a few kilobytes each). */
 const ownSuccessesKept = 20_000;
 
-export function createLearning({ store, embedder, clock, onError }: LearningDeps): Learning {
+export function createLearning(deps: LearningDeps): Learning {
+  const { store, embedder, clock, onError, fit = usageFit } = deps;
   const ledger = createLedger();
   const common = createLayer();
   const ownLayers = createByteCache<{ layer: Layer; version: number }>(ownSuccessesKept);
@@ -146,7 +149,7 @@ export function createLearning({ store, embedder, clock, onError }: LearningDeps
       return {
         commonVersion: version,
         version: own === null ? `${version}` : `${version}.${own.version}.${developerId}`,
-        usage: (asked, top) => usageOf(asked, top, layers),
+        usage: (asked, top) => usageOf(asked, top, layers, fit),
         trials(id) {
           let [good, bad] = [0, 0];
           for (const { profiles } of layers) {

@@ -8,6 +8,8 @@ export const unit = 1024;
 const winHalfLifeDays = 60;
 /** After four days an outcome counts half: a server that broke and was mended is forgiven within two weeks. */
 const trialHalfLifeDays = 4;
+/** Of one developer's outcomes each weighs this much of the next newer one: three failures outweigh five successes. */
+const olderTrial = 0.8;
 /** Latest wins of a server that queries are compared with one by one. */
 const examplesKept = 64;
 const dayMs = 86_400_000;
@@ -47,7 +49,7 @@ export function fairShares(held: ReadonlyMap<string, Held>, today: number): Shar
       : fair(({ wins }) => sum([...wins.values()].map((win) => decayed(win, today)).sort((a, b) => a - b))),
     trials: alone(held)
       ? none
-      : fair(({ trials }) => sum(trials.map(({ at }) => decay(at, today, trialHalfLifeDays)))),
+      : fair(({ trials }) => sum(trials.map((_, i) => trialWeight(trials, i, today)))),
   };
 }
 
@@ -63,8 +65,8 @@ export function profileOf(held: ReadonlyMap<string, Held>, shares: Shares, today
     const [ofWins, ofTrials] = [shares.wins(developer), shares.trials(developer)];
     if (ofWins > 0)
       for (const win of wins.values()) examples.push({ win, weight: ofWins * decayed(win, today) });
-    for (const trial of trials) {
-      const weight = ofTrials * decay(trial.at, today, trialHalfLifeDays);
+    for (const [i, trial] of trials.entries()) {
+      const weight = ofTrials * trialWeight(trials, i, today);
       if (trial.good) good += weight;
       else bad += weight;
     }
@@ -90,6 +92,11 @@ function readingOf(examples: readonly Example[]) {
 
 function decayed(win: Win, today: number): number {
   return win.weight * decay(win.at, today, winHalfLifeDays);
+}
+
+/** Of the outcomes of one developer, oldest first. */
+function trialWeight(trials: Held['trials'], i: number, today: number): number {
+  return olderTrial ** (trials.length - 1 - i) * decay(trials[i]!.at, today, trialHalfLifeDays);
 }
 
 /** By whole UTC days, so that a day's answers are the same from its first second to its last. */

@@ -1,13 +1,13 @@
 /**
  * What earlier successes add to a server's relevance for a query. Two readings:
  *
- *   broad    words + 1.5 × cosine, where `words` is the mean over the query's words of
+ *   broad    words + 2 × cosine, where `words` is the mean over the query's words of
  *            ln((.7 × their share of this server's successes + .3 × p) / (.3 × p)), p their share of all, and
  *            `cosine` that of the query and the middle of the server's successful queries;
  *   nearest  how much the query is like the one most like it after which a call succeeded:
  *            half cosine, half that of the words weighed by rarity.
  *
- *   bonus    .8 × coverage³ × n / (n + 2) × broad  +  2 × nearest⁴ × that example's weight
+ *   bonus    1.2 × coverage³ × n / (n + 2) × broad  +  4 × nearest⁴ × that example's weight
  *
  * Servers with a log look more alike any query than servers without one, so `broad` speaks as far as the servers in
  * question have logs alike: `coverage` is the mean of n / (n + 2) over the twenty best by text, by their relevance
@@ -19,9 +19,17 @@ import type { Layer } from './layer.ts';
 import type { AskedQuery, Candidate, Usage } from './model.ts';
 import { type Example, type Profile, unit } from './profile.ts';
 
-const fit = { broad: 0.8, cosine: 1.5, nearest: 2, ownWords: 0.7, half: 2, coverage: 3 };
+/** Flat optima (±30 % changes MetaTool's curve by ≤ .5); the evaluation also measures without each part. */
+export const usageFit = { broad: 1.2, cosine: 2, nearest: 4, coverage: 3 };
+/** The share of a server's own words in its language; the rest is everybody's. */
+const ownWords = 0.7;
+/** Successes at which a server counts as half known. */
+const half = 2;
+/** A catalogue whose best-known server has fewer successes than this is known too little to be covered. */
+const fewest = 2;
 /** Words that nobody has said yet: as if this many had been, of all words alike. */
 const smoothing = { word: 0.5, all: 1000 };
+export type UsageFit = typeof usageFit;
 const coverageOf = 20;
 /** Servers, best by the broad reading, whose examples are compared one by one; more were never right. */
 const compared = 32;
@@ -32,6 +40,7 @@ export function usageOf(
   asked: AskedQuery,
   top: readonly Candidate[],
   layers: readonly Layer[],
+  fit: UsageFit,
 ): ReadonlyMap<string, Usage> {
   const words = wordsOf(asked, layers);
   const known = (id: string) => layers.flatMap(({ profiles }) => profiles.get(id) ?? []);
@@ -60,7 +69,7 @@ function wordsOf({ stems }: AskedQuery, layers: readonly Layer[]): Map<string, n
   const found = new Map<string, number>();
   for (const stem of stems) {
     const total = layers.reduce((sum, layer) => sum + layer.total(stem), 0) / unit;
-    const chance = (1 - fit.ownWords) * ((total + smoothing.word) / (all + smoothing.all));
+    const chance = (1 - ownWords) * ((total + smoothing.word) / (all + smoothing.all));
     for (const id of new Set(layers.flatMap(({ postings }) => [...(postings.get(stem) ?? [])]))) {
       let [count, length] = [0, 0];
       for (const { profiles } of layers) {
@@ -68,7 +77,7 @@ function wordsOf({ stems }: AskedQuery, layers: readonly Layer[]): Map<string, n
         count += profile?.terms.get(stem) ?? 0;
         length += profile?.length ?? 0;
       }
-      const ratio = Math.log(((fit.ownWords * count) / length + chance) / chance);
+      const ratio = Math.log(((ownWords * count) / length + chance) / chance);
       found.set(id, (found.get(id) ?? 0) + ratio / stems.length);
     }
   }
@@ -88,11 +97,11 @@ function coverage(
     all += weight;
     covered += weight * shrunk(known(id).reduce((sum, { successes }) => sum + successes, 0));
   }
-  return all === 0 || most === 0 ? 0 : Math.min(1, covered / all / shrunk(most));
+  return all === 0 || most === 0 ? 0 : Math.min(1, covered / all / shrunk(Math.max(fewest, most)));
 }
 
 function shrunk(successes: number): number {
-  return successes / (successes + fit.half);
+  return successes / (successes + half);
 }
 
 function middleCosine(vector: Float32Array, profiles: readonly Profile[]): number {

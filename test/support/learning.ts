@@ -1,0 +1,96 @@
+import type { TestContext } from 'node:test';
+import type { CatalogChange, CatalogServer } from '../../src/catalog/catalog.ts';
+import { createLearning } from '../../src/search/learning/learning.ts';
+import type { Outcome } from '../../src/search/learning/model.ts';
+import { builtInEmbedder, createSearch, defaultSearchConfig } from '../../src/search/search.ts';
+import { handClock } from './app.ts';
+
+export const embedder = builtInEmbedder();
+const dayMs = 86_400_000;
+
+export type Found = {
+  readonly id: string;
+  readonly final_score: number;
+  readonly scores: { readonly semantic: number };
+  readonly explain?: { readonly usage: unknown; readonly outcomes: { readonly factor: number } };
+};
+
+export function server(id: string, name: string, description: string, popularity = 0.1): CatalogServer {
+  return {
+    id,
+    name,
+    description,
+    remoteUrl: `https://${id}.example/mcp`,
+    transport: 'streamable-http',
+    authType: null,
+    category: null,
+    tags: [],
+    verified: false,
+    popularity,
+    tools: [{ name: 'run', description, inputSchema: '{"type":"object"}' }],
+  };
+}
+
+/** A log in memory, read as the store reads it. */
+export function createLog() {
+  const rows: Outcome[] = [];
+  return {
+    rows,
+    add: (row: Outcome) => void rows.push(row),
+    after: async ({ at, id }: { at: number; id: string }, limit: number) =>
+      rows
+        .filter((row) => row.at > at || (row.at === at && row.id > id))
+        .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+        .slice(0, limit),
+  };
+}
+
+/** The real search room over a small catalogue and a log that the test writes. */
+export async function createWorld(t: TestContext, servers: readonly CatalogServer[]) {
+  const clock = handClock();
+  const log = createLog();
+  const onError = (error: unknown) => {
+    throw error;
+  };
+  const learning = createLearning({ store: log, embedder, clock, onError });
+  const search = createSearch({
+    async *changesSince(revision): AsyncGenerator<readonly CatalogChange[]> {
+      if (revision < servers.length)
+        yield servers.map((one, i) => ({ revision: i + 1, id: one.id, server: one }));
+    },
+    embedder,
+    clock,
+    newQueryLogId: () => 'ql',
+    recordQuery: () => undefined,
+    learnedBy: learning.seenBy,
+    config: defaultSearchConfig,
+    onError,
+  });
+  t.after(() => search.close());
+  await search.start();
+  let calls = 0;
+  return {
+    log,
+    nextDay: () => clock.advance(dayMs),
+    /** What a developer is shown; everything but the time it took. */
+    async ask(developerId: string, query: string): Promise<Found[]> {
+      const asked = { query, limit: 10, toolLimit: 1, filters: {}, explain: true, minScore: 0 };
+      const reply = await search.answer({ keyId: 'key', developerId }, asked);
+      return (JSON.parse(reply.toString()) as { servers: Found[] }).servers;
+    },
+    /** One call after a search, read by the search room at once. */
+    async call(
+      developerId: string,
+      query: string,
+      serverId: string,
+      success: boolean,
+      more: Partial<Outcome> = {},
+    ) {
+      clock.advance(1_000);
+      const id = `inv_${String(++calls).padStart(6, '0')}`;
+      const fixed = { toolName: 'run', errorType: success ? null : 'server', rank: 1 };
+      log.add({ id, at: clock.now(), developerId, serverId, success, query, ...fixed, ...more });
+      await learning.update();
+    },
+  };
+}
