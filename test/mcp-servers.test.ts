@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseMcpConfig } from '../src/mcp/mcp.ts';
@@ -102,3 +103,62 @@ test('the reference servers as child processes: found by search, then called', a
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 });
+
+test('a program that dies is started again, at once the first time and later when it keeps dying', async (t) => {
+  const folder = temporaryFolder(t);
+  const script = join(folder, 'mortal.mjs');
+  writeFileSync(script, mortal);
+  const localServers = parseMcpConfig(
+    JSON.stringify({
+      mcpServers: {
+        mortal: {
+          command: process.execPath,
+          args: [script, 'secret-argument'],
+          env: { TOKEN: 'secret-value' },
+        },
+      },
+    }),
+  );
+  const secretUrl = 'http://127.0.0.1:1/mcp?key=secret-query';
+  const remote = { url: secretUrl, headers: { authorization: 'Bearer secret-header' } };
+  const more = parseMcpConfig(JSON.stringify({ mcpServers: { remote } }));
+  const environment = { PATH: process.env.PATH ?? '' };
+  const app = await bootMcp(t, { localServers: [...localServers, ...more], childEnvironment: environment });
+  const first = textOf(await app.tool('mortal', 'pid'));
+  const seen = JSON.parse(textOf(await app.tool('mortal', 'env'))) as Record<string, string>;
+  assert.deepEqual(Object.keys(seen).sort(), ['PATH', 'TOKEN']);
+
+  const died = await app.tool('mortal', 'die');
+  assert.equal(died.status, 502);
+  assert.match(String(died.body.detail), /program ended/);
+  const second = textOf(await app.tool('mortal', 'pid'));
+  assert.notEqual(second, first);
+  await app.tool('mortal', 'die');
+  const waiting = await app.tool('mortal', 'pid');
+  assert.deepEqual(
+    [waiting.status, Number(waiting.headers.get('retry-after')) >= 1],
+    [502, true],
+    waiting.text,
+  );
+
+  await app.tool('remote', 'x');
+  await app.close();
+  const stored = readdirSync(app.dataDir).map((file) => readFileSync(join(app.dataDir, file), 'latin1'));
+  for (const text of [...stored, app.lines.join('')]) assert.doesNotMatch(text, /secret-/);
+});
+
+/** The least there is of an old server on standard streams. */
+const mortal = `
+import { createInterface } from 'node:readline';
+const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
+console.log('a banner where none belongs');
+for await (const line of createInterface(process.stdin)) {
+  const { id, method, params } = JSON.parse(line);
+  if (method === 'initialize') send({ id, result: { protocolVersion: '2025-11-25' } });
+  else if (method === 'tools/call') {
+    if (params.name === 'die') process.exit(1);
+    const text = params.name === 'pid' ? String(process.pid) : JSON.stringify(process.env);
+    send({ id, result: { content: [{ type: 'text', text }] } });
+  } else if (id !== undefined) send({ id, error: { code: -32601, message: 'Method not found' } });
+}
+`;

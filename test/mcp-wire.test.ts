@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { adminKey } from './support/app.ts';
+import { adminKey, handClock } from './support/app.ts';
 import { bootMcp, textOf } from './support/mcp-app.ts';
 import { imitate, imitations } from './support/mcp-imitations.ts';
 import { startSdkServer } from './support/mcp-sdk-server.ts';
@@ -175,4 +175,36 @@ test('N5: nothing of the caller goes upstream, and the protocol’s own _meta st
     assert.ok(!sent.includes(secret), secret);
   const meta = (upstream.seen.at(-1)?.body.params?._meta ?? {}) as Record<string, unknown>;
   assert.equal(meta['com.example/kept'], 2);
+});
+
+test('an old server that learns the new revision is asked again in time; one that forgets it, at once', async (t) => {
+  const clock = handClock();
+  const app = await bootMcp(t, { clock });
+  let modern = false;
+  const upstream = await startRaw(t, ({ body }, reply) => {
+    const { id, method, params } = body;
+    const isModern = params?._meta !== undefined;
+    if (isModern && !modern) return reply.writeHead(400).end();
+    if (!isModern && modern) return reply.writeHead(400).end();
+    if (id === undefined) return reply.writeHead(202).end();
+    const result = method === 'server/discover' ? { supportedVersions: ['2026-07-28'] } : { content: [] };
+    return sendJson(reply, 200, { jsonrpc: '2.0', id, result: { ...result, resultType: 'complete' } });
+  });
+  await app.add('it', upstream.url);
+  const call = async () => {
+    const before = upstream.seen.length;
+    assert.equal((await app.tool('it', 'x')).status, 200);
+    return upstream.seen.slice(before).map(({ body }) => body.method);
+  };
+  const handshake = ['server/discover', 'initialize', 'notifications/initialized', 'tools/call'];
+  assert.deepEqual(await call(), handshake);
+  assert.deepEqual(await call(), ['tools/call']);
+  clock.advance(3_600_001);
+  assert.deepEqual((await call()).slice(0, 1), ['server/discover']);
+  modern = true;
+  clock.advance(3_600_001);
+  assert.deepEqual(await call(), ['server/discover', 'tools/call']);
+  assert.deepEqual(await call(), ['tools/call']);
+  modern = false;
+  assert.deepEqual((await call()).slice(0, 2), ['tools/call', 'server/discover']);
 });

@@ -18,15 +18,16 @@ export function createProgramUpstream(deps: {
   let running: Promise<Channel> | undefined;
   let startedAt = 0;
   let pauseMs = 0;
+  let deaths = 0;
   let notBefore = 0;
   let closed = false;
 
   const ended = () => {
     running = undefined;
-    pauseMs =
-      now() - startedAt > healthyMs
-        ? firstPauseMs
-        : Math.min(Math.max(pauseMs * 2, firstPauseMs), longestPauseMs);
+    const wasWell = now() - startedAt > healthyMs;
+    deaths = wasWell ? 1 : deaths + 1;
+    // The first death is an accident; from the second on it has to wait.
+    pauseMs = deaths === 1 ? 0 : Math.min(Math.max(pauseMs * 2, firstPauseMs), longestPauseMs);
     notBefore = now() + pauseMs;
   };
   const open = (): Promise<Channel> => {

@@ -10,6 +10,9 @@ const drainMs = 200;
 /** What ended it, for the breaker beside the promise: an upstream that answered is alive, whatever it said. */
 export type Ended = (answered: boolean, reason: FailureReason | null) => void;
 
+/** A checked URL, in the pieces that are needed for each exchange. */
+export type Destination = { readonly origin: string; readonly host: string; readonly path: string };
+
 /** An exchange under way. */
 export type Exchange = {
   /** Settles when the reply ended or the receiver has enough; rejects with an OutboundFailure. */
@@ -25,7 +28,7 @@ export type Exchange = {
  */
 export function exchange(
   agent: Agent,
-  url: URL,
+  url: Destination,
   request: OutboundRequest,
   receiver: Receiver,
   turn: undefined | Promise<void>,
@@ -43,7 +46,7 @@ export function exchange(
     agent.dispatch(
       {
         origin: url.origin,
-        path: url.pathname + url.search,
+        path: url.path,
         method: request.method,
         headers: request.headers ?? {},
         body: request.body ?? null,

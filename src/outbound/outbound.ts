@@ -12,7 +12,7 @@ import { Agent } from 'undici';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { parseAllowRules } from './address.ts';
 import { checkUrl, guardedConnector, type Resolve, resolveAll } from './connector.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { type Destination, type Exchange, exchange } from './exchange.ts';
 import { createGates, defaultGateLimits, type GateLimits } from './gate.ts';
 import type { OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
 
@@ -59,14 +59,15 @@ export function createOutbound(
     keepAliveTimeout: keepAliveMs,
     maxHeaderSize: 65_536,
   });
-  const checked = new Map<string, URL>();
-  const urlOf = (text: string): URL => {
+  const checked = new Map<string, Destination>();
+  const urlOf = (text: string): Destination => {
     const known = checked.get(text);
     if (known !== undefined) return known;
-    const url = checkUrl(text, allow);
+    const { origin, host, pathname, search } = checkUrl(text, allow);
+    const destination = { origin, host, path: pathname + search };
     if (checked.size >= urlsKept) checked.clear();
-    checked.set(text, url);
-    return url;
+    checked.set(text, destination);
+    return destination;
   };
 
   const stream: Outbound['stream'] = (request, receiver) => {
