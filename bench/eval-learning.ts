@@ -32,7 +32,7 @@ const curveSets = new Set(['metatool', 'toollens']);
 const parts: Readonly<Record<string, Partial<UsageFit>>> = {
   'words and middle': { broad: 0 },
   'middle only': { cosine: 0 },
-  nearest: { nearest: 0 },
+  nearest: { nearest: 0, like: 0 },
   coverage: { coverage: 0 },
 };
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Access, createAccess } from './access/access.ts';
 import { type Clock, systemClock } from './base/clock.ts';
-import { newId } from './base/id.ts';
+import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
@@ -69,7 +69,6 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 const dayMs = 86_400_000;
-const queryLogKeptMs = 90 * dayMs;
 const popularityEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
 
@@ -103,7 +102,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       changesSince: catalog.changesSince,
       embedder,
       clock,
-      newQueryLogId: () => newId('ql'),
+      newQueryLogId: () => newLogId('ql', clock.now()),
       recordQuery: queryLog.record,
       learnedBy: learning.seenBy,
       config: defaultSearchConfig,
@@ -208,10 +207,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 function jobsOf(config: Config, { catalog, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
   const jobs: Job[] = [
     {
-      name: 'prune query log',
+      name: 'prune logs',
       everyMs: dayMs,
       run: async () => {
-        await queryLog.prune(clock.now() - queryLogKeptMs);
+        await catalog.pruneInvocations();
+        await queryLog.prune(clock.now());
         return undefined;
       },
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { adminKey, temporaryFolder } from './support/app.ts';
@@ -75,6 +75,13 @@ test('import, list, search and remove work on the store without a server', async
   );
   const shown = await done(folder, ['search', 'send an e-mail', '--explain']);
   assert.match(shown.out, /1\. Example Mail {2}\(com\.example\/mail\)/);
+  const why = await done(folder, ['explain', 'put an event into the calendar, mail it', 'com.example/mail']);
+  assert.match(why.out, /is number 2, /);
+  assert.match(why.out, /Above it:/);
+  assert.equal((await done(folder, ['explain', 'send an e-mail', 'nowhere'])).code, 4);
+  const out = join(folder, 'outcomes.jsonl');
+  assert.equal((await done(folder, ['learning', 'export', out, '--json'])).code, 0);
+  assert.equal(readFileSync(out, 'utf8'), '');
   assert.equal((await done(folder, ['servers', 'remove', 'bare'])).code, 0);
   const listed = await done(folder, ['servers', 'list', '--json']);
   assert.deepEqual(

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { bootApp, type TestApp } from './support/app.ts';
-import { engines } from './support/stores.ts';
+import { createInvocationStore } from '../src/catalog/invocation-store.ts';
+import { createQueryLog } from '../src/search/query-log.ts';
+import { createQueryLogStore } from '../src/search/query-log-store.ts';
+import { bootApp, handClock, type TestApp } from './support/app.ts';
+import { engines, openTestStore } from './support/stores.ts';
 
 /** Two servers that read alike, so that only outcomes can tell them apart. */
 const twins = ['alpha', 'beta'].map((id) => ({
@@ -93,3 +96,43 @@ test("a search of another developer's, or an unknown one, teaches nothing of the
     ['beta', null, 1.8],
   ]);
 });
+
+for (const engine of engines) {
+  test(`${engine.name}: old searches go, those that led to a recorded outcome stay as long as it does`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const clock = handClock();
+    const storage = await openTestStore(t, engine, clock);
+    const log = createQueryLog({ storage, onError: assert.fail });
+    const db = storage.tables<{ invocations: object; query_log: { id: string } }>();
+    const entry = { keyId: 'k', developerId: 'd', query: 'q', snapshot: 1, cacheHit: false, latencyMs: 1 };
+    for (const id of ['led', 'idle'])
+      log.record({ ...entry, queryLogId: id, at: clock.now(), shown: [], total: 0 });
+    await log.flush();
+    const row = {
+      id: 'i',
+      developer_id: 'd',
+      key_id: 'k',
+      query_log_id: 'led',
+      server_id: 's',
+      tool_name: 't',
+    };
+    await db
+      .insertInto('invocations')
+      .values({ ...row, success: 1, at: clock.now() })
+      .execute();
+    clock.advance(91 * 86_400_000);
+    log.record({ ...entry, queryLogId: 'fresh', at: clock.now(), shown: [], total: 0 });
+    await log.flush();
+    await log.prune(clock.now());
+    const left = async () =>
+      (await db.selectFrom('query_log').select('id').orderBy('id').execute()).map(({ id }) => id);
+    assert.deepEqual(await left(), ['fresh', 'led']);
+    const { prune } = createInvocationStore(storage);
+    await prune(clock.now(), 5);
+    await log.prune(clock.now());
+    assert.deepEqual(await left(), ['fresh'], 'once the outcome is gone, its search goes');
+    await createQueryLogStore(storage).prune(0, 0);
+    assert.deepEqual(await left(), [], 'beyond the most rows the oldest go');
+  });
+}

@@ -75,6 +75,8 @@ export type Catalog = {
   popularity(): Promise<ReadonlyMap<string, number>>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
+  /** Deletes invocations older than 400 days, and the oldest beyond five million. */
+  pruneInvocations(): Promise<void>;
   /** Returns when every invocation accepted so far is written. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -159,6 +161,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     recordInvocation: invocations.record,
     popularity: directory.refreshPopularity,
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    pruneInvocations: invocations.prune,
     flush: invocations.flush,
     close: invocations.close,
     stats: store.stats,

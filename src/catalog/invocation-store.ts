@@ -65,6 +65,21 @@ export function createInvocationStore(storage: Storage) {
         }
         return known;
       }),
+    /** Deletes what is older than `before`, and beyond `most` rows the oldest. */
+    async prune(before: number, most: number): Promise<void> {
+      const db = storage.tables<Tables>();
+      const surplus = await db
+        .selectFrom('invocations')
+        .select('at')
+        .orderBy('at', 'desc')
+        .offset(most)
+        .limit(1)
+        .executeTakeFirst();
+      await db
+        .deleteFrom('invocations')
+        .where('at', '<', Math.max(before, (surplus?.at ?? -1) + 1))
+        .execute();
+    },
   };
 }
 

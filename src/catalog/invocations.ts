@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { newId, sha256Hex } from '../base/id.ts';
+import { newLogId, sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -11,6 +11,10 @@ const rowsPerCommit = 500;
 /** Accepted but not yet written; beyond it callers are told to come back rather than the process running out of memory. */
 const queueLimit = 50_000;
 const retryMs = 1_000;
+/** More than thirteen half-lives of popularity and six of learned queries. */
+const keptMs = 400 * 86_400_000;
+/** About two gigabytes. */
+const keptRows = 5_000_000;
 const printable = /^[^\p{C}]{1,200}$/u;
 
 type Waiter = {
@@ -24,6 +28,8 @@ export type Invocations = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ invocationId: string }>;
+  /** Deletes what is too old to matter, and the oldest of too many. */
+  prune(): Promise<void>;
   flush(): Promise<void>;
   close(): Promise<void>;
 };
@@ -127,6 +133,7 @@ export function createInvocations(deps: {
       entry.waiters.push(waiter);
       return promise;
     },
+    prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush,
     async close() {
       closed = true;
@@ -140,7 +147,7 @@ export function createInvocations(deps: {
 function toRow(invocation: NewInvocation, at: number): InvocationRow {
   const key = invocation.idempotencyKey ?? null;
   return {
-    id: key === null ? newId('inv') : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
+    id: key === null ? newLogId('inv', at) : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
     developer_id: invocation.developerId,
     key_id: invocation.keyId,
     query_log_id: invocation.queryLogId ?? null,

@@ -42,6 +42,24 @@ program
     (await import('./search.ts')).search(query, options, json()),
   );
 
+program
+  .command('explain')
+  .description('show why a server stands where it stands for a query')
+  .argument('<query>', 'as it was searched')
+  .argument('<server_id>')
+  .option('--developer <id>', 'as this developer sees it (dev_…), own outcomes included')
+  .action(async (query: string, id: string, options: { developer?: string }) =>
+    (await import('./explain.ts')).explain(query, id, options.developer, json()),
+  );
+
+program
+  .command('learning')
+  .description('what is learned from')
+  .command('export')
+  .description('write recorded outcomes, with the searches they followed, as JSON Lines')
+  .argument('<file>')
+  .action(async (file: string) => (await import('./learning.ts')).exportLearning(file, json()));
+
 const keys = program.command('keys').description('API keys');
 keys
   .command('create')

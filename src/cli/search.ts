@@ -24,10 +24,11 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const answer = await withRooms(async ({ catalog, search, queryLog }, config) => {
+  const answer = await withRooms(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
     await busy('Building the index', search.start);
     search.setPopularity(await catalog.popularity());
+    await learning.update();
     const reply = await search.answer(
       { keyId: 'cli', developerId: 'cli' },
       {

@@ -17,6 +17,7 @@ type QueryLogTables = {
     latency_ms: number;
     at: number;
   };
+  invocations: { id: string; query_log_id: string | null };
 };
 
 export function createQueryLogStore(storage: Storage) {
@@ -26,11 +27,37 @@ export function createQueryLogStore(storage: Storage) {
         await trx.insertInto('query_log').values(entries.map(rowOf)).execute();
       }),
 
-    async prune(beforeMs: number): Promise<number> {
-      const gone = await storage
-        .tables<QueryLogTables>()
+    /**
+     * Deletes what is older than `before` and led to no recorded invocation, and beyond `most` rows the oldest,
+     * whatever they led to.
+     */
+    async prune(before: number, most: number): Promise<number> {
+      const db = storage.tables<QueryLogTables>();
+      const surplus = await db
+        .selectFrom('query_log')
+        .select('at')
+        .orderBy('at', 'desc')
+        .offset(most)
+        .limit(1)
+        .executeTakeFirst();
+      const gone = await db
         .deleteFrom('query_log')
-        .where('at', '<', beforeMs)
+        .where((row) =>
+          row.or([
+            row('at', '<=', surplus?.at ?? -1),
+            row.and([
+              row('at', '<', before),
+              row.not(
+                row.exists(
+                  row
+                    .selectFrom('invocations')
+                    .select('invocations.id')
+                    .whereRef('invocations.query_log_id', '=', 'query_log.id'),
+                ),
+              ),
+            ]),
+          ]),
+        )
         .executeTakeFirst();
       return Number(gone.numDeletedRows);
     },

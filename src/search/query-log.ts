@@ -7,8 +7,8 @@ export type QueryLog = {
   record(entry: QueryLogEntry): void;
   /** Entries given up because the store was too slow or failed. */
   dropped(): number;
-  /** Deletes what is older than the retention. */
-  prune(beforeMs: number): Promise<number>;
+  /** Deletes what is older than 90 days and led to nothing, and the oldest beyond two million. */
+  prune(now: number): Promise<number>;
   /** Writes what is queued. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -18,6 +18,10 @@ export type QueryLog = {
 const maxQueued = 20_000;
 const batchRows = 500;
 const flushMs = 200;
+/** Searches that led to a recorded invocation stay as long as it does: they are what is learned from. */
+const keptMs = 90 * 86_400_000;
+/** About a gigabyte. */
+const keptRows = 2_000_000;
 
 /** The query log is written behind the reply: a slow store may cost log entries (counted), never a search. */
 export function createQueryLog(deps: { storage: Storage; onError: (error: unknown) => void }): QueryLog {
@@ -58,7 +62,7 @@ export function createQueryLog(deps: { storage: Storage; onError: (error: unknow
       timer ??= setTimeout(flush, flushMs);
     },
     dropped: () => dropped,
-    prune: store.prune,
+    prune: (now) => store.prune(now - keptMs, keptRows),
     flush,
     close: flush,
   };

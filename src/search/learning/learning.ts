@@ -23,6 +23,8 @@ export type Learning = {
   start(): void;
   /** Reads what is new now; one reading at a time. */
   update(): Promise<void>;
+  /** The whole log, oldest first, a page at a time. */
+  log(): AsyncIterable<readonly Outcome[]>;
   /** What this developer's searches may use. */
   seenBy(developerId: string): Learned;
   stop(): Promise<void>;
@@ -143,6 +145,13 @@ export function createLearning(deps: LearningDeps): Learning {
       tick();
     },
     update,
+    async *log() {
+      for (let from: Place | undefined = { at: 0, id: '' }; from !== undefined; ) {
+        const page = await store.after(from, rowsPerPage);
+        yield page;
+        from = page.length < rowsPerPage ? undefined : page.at(-1);
+      }
+    },
     seenBy(developerId) {
       const own = ownLayer(developerId);
       const layers = own === null ? [common] : [common, own.layer];

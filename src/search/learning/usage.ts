@@ -7,20 +7,21 @@
  *   nearest  how much the query is like the one most like it after which a call succeeded:
  *            half cosine, half that of the words weighed by rarity.
  *
- *   bonus    1.2 × coverage³ × n / (n + 2) × broad  +  4 × nearest⁴ × that example's weight
+ *   bonus    1.2 × coverage³ × n / (n + 2) × (broad + 3 × nearest³)  +  4 × nearest⁸
  *
- * Servers with a log look more alike any query than servers without one, so `broad` speaks as far as the servers in
- * question have logs alike: `coverage` is the mean of n / (n + 2) over the twenty best by text, by their relevance
- * squared, against that of the best-known server. Measured on MetaTool: with logs for a tenth of the servers the
- * plain sum falls from 68 to 38, with coverage it rises to 68.6. `nearest⁴` is next to nothing unless the query
- * all but repeats an earlier one, so it needs no such care, and one success is enough to learn from.
+ * (`nearest` to a power is times the weight of that example: decayed, and a fair share.) Servers with a log look more
+ * alike any query than servers without one, so the first part speaks as far as the servers in question have logs
+ * alike: `coverage` is the mean of n / (n + 2) over the twenty best by text, by their relevance squared, against that
+ * of the best-known server. Measured on MetaTool: with logs for a tenth of the servers the plain sum falls from 69 to
+ * 44, with coverage it does not fall. `nearest⁸` is next to nothing unless the query all but repeats an earlier one
+ * (with the fourth power, other sets lose up to 1.5), so one success is enough to learn from.
  */
 import type { Layer } from './layer.ts';
 import type { AskedQuery, Candidate, Usage } from './model.ts';
 import { type Example, type Profile, unit } from './profile.ts';
 
 /** Flat optima (±30 % changes MetaTool's curve by ≤ .5); the evaluation also measures without each part. */
-export const usageFit = { broad: 1.2, cosine: 2, nearest: 4, coverage: 3 };
+export const usageFit = { broad: 1.2, cosine: 2, like: 3, nearest: 4, coverage: 3 };
 /** The share of a server's own words in its language; the rest is everybody's. */
 const ownWords = 0.7;
 /** Successes at which a server counts as half known. */
@@ -56,8 +57,9 @@ export function usageOf(
   const found = new Map<string, Usage>();
   for (const [i, { id, words, cosine, successes, broad, profiles }] of read.entries()) {
     const near = i < compared ? nearestOf(asked, profiles) : { nearest: 0, weight: 0 };
-    const sure = near.nearest ** 4 * near.weight;
-    const bonus = byCoverage * shrunk(successes) * broad + fit.nearest * sure;
+    const sure = near.nearest ** 8 * near.weight;
+    const like = fit.like * near.nearest ** 3 * near.weight;
+    const bonus = byCoverage * shrunk(successes) * (broad + like) + fit.nearest * sure;
     if (successes > 0) found.set(id, { bonus, nearest: near.nearest, sure, words, cosine, successes });
   }
   return found;
@@ -121,7 +123,7 @@ function nearestOf(asked: AskedQuery, profiles: readonly Profile[]): { nearest: 
     for (const example of examples) {
       const nearest = likeness(asked, example);
       const weight = Math.min(1, example.weight);
-      if (nearest ** 4 * weight > best.nearest ** 4 * best.weight) best = { nearest, weight };
+      if (nearest ** 8 * weight > best.nearest ** 8 * best.weight) best = { nearest, weight };
     }
   }
   return best;
