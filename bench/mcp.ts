@@ -8,7 +8,7 @@ import { load, type Measured, median, printTable, type Served, serve } from './s
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const headers = { 'x-api-key': adminKey };
-const rounds = 2;
+const rounds = 3;
 const seconds = 3;
 const body = JSON.stringify({ server_id: 'upstream', name: 'echo', arguments: { message: 'hi' } });
 
@@ -69,11 +69,11 @@ async function measure(kind: 'json' | 'sse', bar: number): Promise<string[][]> {
   ];
 }
 
-async function start(kind: 'json' | 'sse') {
+async function start(kind: 'json' | 'sse', flags: readonly string[] = []) {
   const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), kind]);
   const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), upstream.url]);
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const ours = await serve([join(root, 'bin/mcprank.js'), 'serve'], {
+  const ours = await serve([...flags, join(root, 'bin/mcprank.js'), 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
@@ -133,9 +133,9 @@ async function median50(upstream: { readonly url: string }): Promise<number> {
   return p50([await load({ url: upstream.url, body: direct, connections: 1, seconds: 2 })]);
 }
 
-/** The heap after 20,000 calls and after 100,000 more. */
+/** Resident memory after 20,000 calls and after 100,000 more, with the young generation that `npm start` sets. */
 async function flatMemory(): Promise<void> {
-  const { ours, stop } = await start('json');
+  const { ours, stop } = await start('json', ['--max-semi-space-size=1']);
   const url = `${ours.url}/v1/mcp/tools/call`;
   let calls = 0;
   const until = async (count: number) => {
