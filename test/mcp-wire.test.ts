@@ -208,3 +208,16 @@ test('an old server that learns the new revision is asked again in time; one tha
   modern = false;
   assert.deepEqual((await call()).slice(0, 2), ['tools/call', 'server/discover']);
 });
+
+test('a notification answered with a stream that stays open holds nobody up', async (t) => {
+  const app = await bootMcp(t);
+  const [everything] = imitations;
+  assert.ok(everything !== undefined);
+  const upstream = await imitate(t, everything, ({ body }, reply) => {
+    if (body.method !== 'notifications/initialized') return false;
+    reply.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    return true;
+  });
+  await app.add('it', upstream.url);
+  assert.equal(textOf(await app.tool('it', 'count')), 'run 1');
+});

@@ -111,6 +111,10 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       refuseEncoding(headers);
       const stream = code < 300 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
       events = stream ? createEvents(hear) : undefined;
+      if (post.id !== null) return;
+      // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
+      steps.put(null);
+      if (stream) exchange?.cancel();
     },
     data(chunk: Buffer) {
       if (events !== undefined) {
