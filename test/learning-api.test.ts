@@ -103,7 +103,7 @@ for (const engine of engines) {
   }, async (t) => {
     const clock = handClock();
     const storage = await openTestStore(t, engine, clock);
-    const log = createQueryLog({ storage, onError: assert.fail });
+    const log = createQueryLog({ storage, onError: (error) => assert.fail(String(error)) });
     const db = storage.tables<{ invocations: object; query_log: { id: string } }>();
     const entry = { keyId: 'k', developerId: 'd', query: 'q', snapshot: 1, cacheHit: false, latencyMs: 1 };
     for (const id of ['led', 'idle'])

@@ -133,6 +133,27 @@ test('one success teaches its developer the query, and its servers do not crowd 
   );
 });
 
+test('forks and mirrors stand behind the best of them; one that differs in a tool stands for itself', async (t) => {
+  const tools = ['to', 'from'].map((name) => ({ name, description: name, inputSchema: '{"type":"object"}' }));
+  const twice = [...tools, { ...tools[0]!, name: 'more' }];
+  const world = await createWorld(t, [
+    ...others,
+    { ...popular, tools },
+    { ...popular, id: 'mirror', popularity: 0.2, tools: tools.toReversed() },
+    { ...popular, id: 'fork', popularity: 0.3, tools: twice },
+    { ...newcomer, tools },
+  ]);
+  const found = await world.ask('a', query);
+  assert.deepEqual(
+    found.slice(0, 3).map(({ id, also_available_from }) => [id, also_available_from]),
+    [
+      ['popular', ['mirror']],
+      ['fork', undefined],
+      ['newcomer', undefined],
+    ],
+  );
+});
+
 const outcome = fc.record({
   id: fc.integer({ min: 1, max: 60 }).map((n) => `inv_${n}`),
   /** How late it is read, in milliseconds. */

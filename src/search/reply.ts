@@ -35,7 +35,9 @@ export function composeBody(
       if (t > 0) pieces.push(',');
       pieces.push(pieceOf(doc));
     }
-    pieces.push(tailOf(hit, options.explain ? explanation(hit, ranking, options.popularityShare) : ''));
+    const also = hit.alsoFrom.map((server) => ids[server]!);
+    const explained = options.explain ? explanation(hit, ranking, options.popularityShare) : '';
+    pieces.push(tailOf(hit, also, explained));
   }
   pieces.push('],"metadata":');
   const all = Buffer.from(snapshot.pieces.buffer);
@@ -66,10 +68,11 @@ export function composeBatch(replies: readonly Buffer[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function tailOf(hit: Hit, explain: string): string {
+function tailOf(hit: Hit, alsoFrom: readonly string[], explain: string): string {
+  const also = alsoFrom.length === 0 ? '' : `,"also_available_from":${JSON.stringify(alsoFrom)}`;
   return (
     `],"scores":{"semantic":${hit.semantic},"popularity":${hit.popularity}},"final_score":${hit.final},` +
-    `"match":"${hit.strong ? 'strong' : 'weak'}"${explain}}`
+    `"match":"${hit.strong ? 'strong' : 'weak'}"${also}${explain}}`
   );
 }
 

@@ -12,6 +12,7 @@ export type Found = {
   readonly id: string;
   readonly final_score: number;
   readonly scores: { readonly semantic: number };
+  readonly also_available_from?: readonly string[];
   readonly explain?: { readonly usage: unknown; readonly outcomes: { readonly factor: number } };
 };
 

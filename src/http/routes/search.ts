@@ -53,6 +53,7 @@ const result = Type.Object({
       scores: Type.Object({ semantic: score, popularity: score }),
       final_score: score,
       match: Type.Enum(['strong', 'weak']),
+      also_available_from: Type.Optional(Type.Array(Type.String())),
       explain: Type.Optional(Type.Object({})),
     }),
   ),

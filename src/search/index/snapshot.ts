@@ -25,6 +25,8 @@ export type FactColumns = {
   readonly category: Uint16Array;
   readonly verified: Uint8Array;
   readonly popularity: Float32Array;
+  /** Of the tools; 0 for none. */
+  readonly fingerprint: Float64Array;
 };
 
 export type Snapshot = {
@@ -204,14 +206,16 @@ function factColumns(analyses: readonly Analysis[]): FactColumns {
   const category = shared(Uint16Array, n);
   const verified = shared(Uint8Array, n);
   const popularity = shared(Float32Array, n);
+  const fingerprint = shared(Float64Array, n);
   for (const [s, { server }] of analyses.entries()) {
     transport[s] = nameOf(server.transport);
     auth[s] = nameOf(server.authType);
     category[s] = nameOf(server.category);
     verified[s] = server.verified ? 1 : 0;
     popularity[s] = server.popularity;
+    fingerprint[s] = server.fingerprint;
   }
-  return { names: [...names.keys()], transport, auth, category, verified, popularity };
+  return { names: [...names.keys()], transport, auth, category, verified, popularity, fingerprint };
 }
 
 function joinPieces(analyses: readonly Analysis[], documentCount: number) {

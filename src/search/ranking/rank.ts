@@ -50,6 +50,8 @@ export type Hit = {
   readonly popularity: number;
   readonly final: number;
   readonly strong: boolean;
+  /** Servers behind it with the very same tools. */
+  readonly alsoFrom: readonly number[];
   readonly usage: Usage | null;
   readonly standing: Standing;
 };
@@ -133,15 +135,32 @@ export function createRanker(
       .map((server) => score(server, best, shared, popularity, taught))
       .filter(({ final }) => final >= minScore)
       .sort((a, b) => b.final - a.final || a.server - b.server);
-    const hits = scored.slice(offset, offset + limit).map((one) => ({
+    const { first, others } = collapse(scored, snapshot.facts.fingerprint);
+    const hits = first.slice(offset, offset + limit).map((one) => ({
       ...one,
       relevance: round4(ofServer[one.server]!),
       lexical: round4(words[one.server]! / (measured.mass || 1)),
       cosine: round4(cosines[one.server]!),
       strong: one.semantic >= weights.strong,
+      alsoFrom: others.get(one.server) ?? [],
       usage: usage.get(one.server) ?? null,
       tools: bestTools(one.server, toolLimit),
     }));
-    return { hits, more: scored.length > offset + limit, evidence };
+    return { hits, more: first.length > offset + limit, evidence };
   };
+}
+
+/** Forks and mirrors stand behind the best of them, as one hit. */
+function collapse<T extends { readonly server: number }>(scored: readonly T[], fingerprints: Float64Array) {
+  const leaders = new Map<number, number>();
+  const others = new Map<number, number[]>();
+  const first = scored.filter(({ server }) => {
+    const print = fingerprints[server] ?? 0;
+    const leader = leaders.get(print);
+    if (print === 0) return true;
+    if (leader === undefined) leaders.set(print, server);
+    else others.set(leader, [...(others.get(leader) ?? []), server]);
+    return leader === undefined;
+  });
+  return { first, others };
 }
