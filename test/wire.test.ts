@@ -95,6 +95,17 @@ test('bad keys from one address are limited before they are looked at, and a goo
   assert.equal((await app.call('GET', '/v1/servers')).status, 200);
 });
 
+test('a stop does not wait for connections that never carried a request', { timeout: 5_000 }, async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const { hostname, port } = new URL(app.url);
+  const idle = connect(Number(port), hostname);
+  const closed = new Promise((resolve) => idle.once('close', resolve));
+  await new Promise((resolve) => idle.once('connect', resolve));
+  assert.equal((await app.call('GET', '/v1/health')).status, 200);
+  await app.close();
+  await closed;
+});
+
 test('no key reaches the log', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const wrong = `sk_mcp_rank_${'cd'.repeat(16)}`;

@@ -15,7 +15,7 @@ import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
 import { createGate, type Gate } from './gate.ts';
 import type { Route } from './route.ts';
-import { answerBrokenClient, closeGently, listenProblem } from './socket.ts';
+import { answerBrokenClient, closeGently, listenProblem, watchUnused } from './socket.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
@@ -56,6 +56,7 @@ export function createHttp(deps: {
   const gate = createGate(deps.access);
   const app = createServer(limits, answers);
 
+  const unused = watchUnused(app.server);
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
   app.setNotFoundHandler((request, reply) => answers.fail(nowhere(deps.routes, request), request, reply));
   app.addHook('onRequest', (request, _reply, done) => attempt(() => checkWire(request.raw), done));
@@ -73,7 +74,7 @@ export function createHttp(deps: {
       const address = app.server.address() as AddressInfo;
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
-    close: () => closeGently(app, limits.graceMs),
+    close: () => closeGently(app, unused, limits.graceMs),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../base/problem.ts';
@@ -26,11 +27,30 @@ export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket)
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
+/**
+ * Connections that never carried a request: clients open some in advance, and Node counts them neither as idle nor as
+ * busy, so a stop would wait for them.
+ */
+export function watchUnused(server: Server): ReadonlySet<Socket> {
+  const unused = new Set<Socket>();
+  server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  server.on('request', ({ socket }) => unused.delete(socket));
+  return unused;
+}
+
 /** Lets requests in flight finish; what is left after the grace time is cut. */
-export async function closeGently(app: FastifyInstance, graceMs: number): Promise<void> {
+export async function closeGently(
+  app: FastifyInstance,
+  unused: ReadonlySet<Socket>,
+  graceMs: number,
+): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
   const closed = app.close();
   app.server.closeIdleConnections();
+  for (const socket of unused) socket.destroy();
   await closed;
   clearTimeout(cut);
 }
