@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLearning } from '../src/search/learning/learning.ts';
 import type { Outcome } from '../src/search/learning/model.ts';
+import { exploration } from '../src/search/learning/standing.ts';
 import { handClock } from './support/app.ts';
 import { createLog, createWorld, embedder, server } from './support/learning.ts';
 
@@ -152,6 +153,17 @@ test('forks and mirrors stand behind the best of them; one that differs in a too
       ['newcomer', undefined],
     ],
   );
+});
+
+test('a newcomer that fits as well gains .02 of its score beside a tried server, and nothing where nobody was tried', () => {
+  const [tried, untried] = [
+    { good: 3, bad: 0 },
+    { good: 0, bad: 0 },
+  ];
+  assert.equal(exploration(tried, untried, 0.05), 1.02);
+  assert.equal(exploration(tried, untried, 0.2), 1, 'it must fit about as well');
+  assert.equal(exploration(tried, { good: 0, bad: 0.1 }, 0), 1, 'its first outcome ends it');
+  assert.equal(exploration(untried, untried, 0), 1);
 });
 
 const outcome = fc.record({

@@ -70,12 +70,13 @@ export async function explain(
 
 function reading({ rank, name, id, match, scores, final_score, explain: parts }: Placed): string[] {
   const { usage, outcomes } = parts;
-  const { good = 0, bad = 0, prior = 0, posterior = 0, factor = 1 } = outcomes;
+  const { good = 0, bad = 0, prior = 0, posterior = 0, factor = 1, newcomer = 1 } = outcomes;
   return [
     `${plain(name)} (${plain(id)}) is number ${rank}, a ${match} match, with ${final_score.toFixed(4)}:`,
     `  semantic ${scores.semantic}, from relevance ${parts.relevance} (words ${parts.lexical}, vectors ${parts.cosine})`,
     `  × ${parts.popularity_factor} for a popularity of ${scores.popularity}`,
     `  × ${factor} for its outcomes: ${good} good and ${bad} bad, decayed; expected ${percent(prior)}, now ${percent(posterior)}`,
+    ...(newcomer === 1 ? [] : [`  × ${newcomer} as a newcomer beside a server that was tried`]),
     usage === null
       ? '  Nothing was learned of it for a query like this.'
       : `  Learned: ${usage.bonus} on its relevance; the nearest successful query is like this one by ${percent(usage.nearest ?? 0)}, of ${usage.successes} that count; its words ${usage.words}, its middle ${usage.cosine}`,

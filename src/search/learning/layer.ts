@@ -3,8 +3,8 @@ import type { Profile } from './profile.ts';
 
 export type Layer = {
   readonly profiles: ReadonlyMap<string, Profile>;
-  /** Word to the servers that have it. */
-  readonly postings: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Word to the servers that have it, with their counts in `unit`s. */
+  readonly postings: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** Counts of a word over all servers, and of all words, in `unit`s. */
   total(stem: string): number;
   length(): number;
@@ -15,7 +15,7 @@ export type Layer = {
 
 export function createLayer(): Layer {
   const profiles = new Map<string, Profile>();
-  const postings = new Map<string, Set<string>>();
+  const postings = new Map<string, Map<string, number>>();
   const totals = new Map<string, number>();
   let length = 0;
   let most: number | undefined = 0;
@@ -26,8 +26,8 @@ export function createLayer(): Layer {
       const total = (totals.get(stem) ?? 0) + sign * n;
       if (total === 0) totals.delete(stem);
       else totals.set(stem, total);
-      const servers = postings.get(stem) ?? new Set();
-      if (sign > 0) servers.add(serverId);
+      const servers = postings.get(stem) ?? new Map<string, number>();
+      if (sign > 0) servers.set(serverId, n);
       else servers.delete(serverId);
       if (servers.size === 0) postings.delete(stem);
       else postings.set(stem, servers);

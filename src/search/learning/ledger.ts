@@ -97,7 +97,7 @@ function addWin(wins: Map<string, Win>, outcome: Outcome, vector: Float32Array):
   const key = stems.toSorted().join(' ');
   const { id, at, toolName: tool, rank } = outcome;
   const weight = Math.min(mostWeight, rank === null ? 1 : 1 + Math.log(rank));
-  const win = { id, at, tool, stems, vector: Int8Array.from(vector, (x) => Math.round(x * 127)), weight };
+  const win = { id, at, tool, stems, vector: inSteps(vector), weight };
   const before = wins.get(key);
   if (before !== undefined && byTime(before, win) >= 0) return false;
   wins.set(key, win);
@@ -105,6 +105,12 @@ function addWin(wins: Map<string, Win>, outcome: Outcome, vector: Float32Array):
   const [oldest] = [...wins].sort(([, a], [, b]) => byTime(a, b));
   wins.delete(oldest![0]);
   return oldest![1] !== win;
+}
+
+function inSteps(vector: Float32Array): Int8Array {
+  const out = new Int8Array(vector.length);
+  for (let i = 0; i < out.length; i++) out[i] = Math.round(vector[i]! * 127);
+  return out;
 }
 
 function byTime(a: { at: number; id: string }, b: { at: number; id: string }): number {

@@ -22,7 +22,8 @@ export type Profile = {
   readonly terms: ReadonlyMap<string, number>;
   readonly length: number;
   /** The weighted sum of the queries' vectors. */
-  readonly middle: Float64Array;
+  readonly middle: Float32Array;
+  readonly middleSquare: number;
   readonly examples: readonly Example[];
   readonly trials: Trials;
 };
@@ -78,7 +79,7 @@ export function profileOf(held: ReadonlyMap<string, Held>, shares: Shares, today
 
 function readingOf(examples: readonly Example[]) {
   const terms = new Map<string, number>();
-  const middle = new Float64Array(examples[0]?.win.vector.length ?? 0);
+  const middle = new Float32Array(examples[0]?.win.vector.length ?? 0);
   let [successes, length] = [0, 0];
   for (const { win, weight } of examples) {
     successes += weight;
@@ -87,7 +88,8 @@ function readingOf(examples: readonly Example[]) {
     length += share * win.stems.length;
     for (let i = 0; i < middle.length; i++) middle[i] = middle[i]! + (weight * win.vector[i]!) / 127;
   }
-  return { successes, terms, length, middle };
+  const middleSquare = middle.reduce((sum, x) => sum + x * x, 0);
+  return { successes, terms, length, middle, middleSquare };
 }
 
 function decayed(win: Win, today: number): number {

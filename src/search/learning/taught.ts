@@ -32,7 +32,7 @@ export function createTeaching(ids: readonly string[], category: Snapshot['facts
           }),
         );
       },
-      standing: (server) => standingOf(learned.trials(ids[server]!), prior.of(category[server]!)),
+      standing: (server) => standingOf(learned.trials(ids[server] ?? ''), prior.of(category[server] ?? -1)),
     };
   };
 }

@@ -32,6 +32,10 @@ const fewest = 2;
 const smoothing = { word: 0.5, all: 1000 };
 export type UsageFit = typeof usageFit;
 const coverageOf = 20;
+/** Servers that are read for a query beside the best by text. */
+const considered = 200;
+/** A word known of more servers than this hardly tells them apart, and would cost more than the rest of the search. */
+const mostKnowing = 1_000;
 /** Servers, best by the broad reading, whose examples are compared one by one; more were never right. */
 const compared = 32;
 /** Below this cosine an example is not near, whatever its words. */
@@ -43,18 +47,21 @@ export function usageOf(
   layers: readonly Layer[],
   fit: UsageFit,
 ): ReadonlyMap<string, Usage> {
+  const found = new Map<string, Usage>();
+  if (layers.every(({ profiles }) => profiles.size === 0)) return found;
   const words = wordsOf(asked, layers);
   const known = (id: string) => layers.flatMap(({ profiles }) => profiles.get(id) ?? []);
-  for (const { id } of top) if (!words.has(id) && known(id).length > 0) words.set(id, 0);
-  const read = [...words].map(([id, logs]) => {
+  const best = [...words].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, considered);
+  const ids = new Set([...best.map(([id]) => id), ...top.map(({ id }) => id)]);
+  const read = [...ids].map((id) => {
     const profiles = known(id);
+    const logs = words.get(id) ?? 0;
     const successes = profiles.reduce((sum, profile) => sum + profile.successes, 0);
     const cosine = middleCosine(asked.vector, profiles);
     return { id, words: logs, cosine, successes, broad: logs + fit.cosine * cosine, profiles };
   });
   read.sort((a, b) => b.broad - a.broad || (a.id < b.id ? -1 : 1));
   const byCoverage = fit.broad * coverage(top, known, layers) ** fit.coverage;
-  const found = new Map<string, Usage>();
   for (const [i, { id, words, cosine, successes, broad, profiles }] of read.entries()) {
     const near = i < compared ? nearestOf(asked, profiles) : { nearest: 0, weight: 0 };
     const sure = near.nearest ** 8 * near.weight;
@@ -72,19 +79,27 @@ function wordsOf({ stems }: AskedQuery, layers: readonly Layer[]): Map<string, n
   for (const stem of stems) {
     const total = layers.reduce((sum, layer) => sum + layer.total(stem), 0) / unit;
     const chance = (1 - ownWords) * ((total + smoothing.word) / (all + smoothing.all));
-    for (const id of new Set(layers.flatMap(({ postings }) => [...(postings.get(stem) ?? [])]))) {
-      let [count, length] = [0, 0];
-      for (const { profiles } of layers) {
-        const profile = profiles.get(id);
-        count += profile?.terms.get(stem) ?? 0;
-        length += profile?.length ?? 0;
-      }
+    const counts = countsOf(stem, layers);
+    if (counts.size > mostKnowing) continue;
+    for (const [id, count] of counts) {
+      let length = 0;
+      for (const { profiles } of layers) length += profiles.get(id)?.length ?? 0;
       const ratio = Math.log(((ownWords * count) / length + chance) / chance);
       found.set(id, (found.get(id) ?? 0) + ratio / stems.length);
     }
   }
   return found;
 }
+
+/** Of one word by server, over all layers. */
+function countsOf(stem: string, layers: readonly Layer[]): ReadonlyMap<string, number> {
+  const [first, ...more] = layers.flatMap(({ postings }) => postings.get(stem) ?? []);
+  if (first === undefined || more.length === 0) return first ?? nobody;
+  const sums = new Map(first);
+  for (const counts of more) for (const [id, count] of counts) sums.set(id, (sums.get(id) ?? 0) + count);
+  return sums;
+}
+const nobody: ReadonlyMap<string, number> = new Map();
 
 /** 0..1: how well, and how evenly, the best candidates are known. */
 function coverage(
@@ -107,14 +122,21 @@ function shrunk(successes: number): number {
 }
 
 function middleCosine(vector: Float32Array, profiles: readonly Profile[]): number {
-  let [dot, square] = [0, 0];
-  for (let i = 0; i < vector.length; i++) {
-    let x = 0;
-    for (const { middle } of profiles) x += middle[i] ?? 0;
-    dot += vector[i]! * x;
-    square += x * x;
+  const [first, second] = profiles;
+  if (first === undefined) return 0;
+  let square = first.middleSquare;
+  let cosine = dot(vector, first.middle);
+  if (second !== undefined) {
+    cosine += dot(vector, second.middle);
+    square += 2 * dot(first.middle, second.middle) + second.middleSquare;
   }
-  return square === 0 ? 0 : Math.max(0, dot / Math.sqrt(square));
+  return square <= 0 ? 0 : Math.max(0, cosine / Math.sqrt(square));
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < b.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
 
 function nearestOf(asked: AskedQuery, profiles: readonly Profile[]): { nearest: number; weight: number } {

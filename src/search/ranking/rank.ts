@@ -2,7 +2,7 @@
 
 import type { Snapshot } from '../index/snapshot.ts';
 import type { Usage } from '../learning/model.ts';
-import { type Standing, untried } from '../learning/standing.ts';
+import { exploration, type Standing, untried } from '../learning/standing.ts';
 import { addUsage, type Taught } from './learned.ts';
 import { createRelevance, highest, type Measured, type RelevanceWeights } from './relevance.ts';
 import {
@@ -53,7 +53,7 @@ export type Hit = {
   /** Servers behind it with the very same tools. */
   readonly alsoFrom: readonly number[];
   readonly usage: Usage | null;
-  readonly standing: Standing;
+  readonly standing: Standing & { readonly newcomer: number };
 };
 
 export type Ranking = {
@@ -64,6 +64,9 @@ export type Ranking = {
 };
 
 export type Ranker = (request: RankRequest) => Ranking;
+
+/** What every hit of one query is measured against. */
+type Best = { readonly relevance: number; readonly evidence: number; readonly standing: Standing };
 
 /** Servers that are scored and can be paged through: what lies behind matches by accident. */
 const windowSize = 300;
@@ -76,18 +79,16 @@ export function createRanker(
   const relevance = createRelevance(snapshot, lexicon, weights);
   const { ofServer, words, cosines, ofTools } = relevance;
 
-  function score(
-    server: number,
-    best: number,
-    evidence: number,
-    popularityOf: Float32Array,
-    taught: Taught | null,
-  ) {
-    const semantic = round4(semanticScore(best - ofServer[server]!, evidence, weights.calibration));
+  function score(server: number, best: Best, { popularity: popularityOf, taught }: RankRequest) {
+    const behind = best.relevance - ofServer[server]!;
+    const semantic = round4(semanticScore(behind, best.evidence, weights.calibration));
     const popularity = round4(popularityOf[server] ?? 0);
     const standing = taught?.standing(server) ?? untried;
-    const final = round4(Math.min(1, finalScore(semantic, popularity, weights.popularity) * standing.factor));
-    return { server, semantic, popularity, standing, final };
+    const newcomer = exploration(best.standing, standing, behind);
+    const final = round4(
+      Math.min(1, finalScore(semantic, popularity, weights.popularity) * standing.factor * newcomer),
+    );
+    return { server, semantic, popularity, standing: { ...standing, newcomer }, final };
   }
 
   function evidenceOf(
@@ -124,19 +125,22 @@ export function createRanker(
       .map(({ doc }) => doc);
   }
 
-  return ({ parts, vectors, allowed, popularity, taught, offset, limit, toolLimit, minScore }) => {
+  return (request) => {
+    const { parts, vectors, allowed, taught, offset, limit, toolLimit, minScore } = request;
     const measured = relevance.measure(parts, vectors, allowed);
     const byText = highest(ofServer, windowSize);
     const evidence = evidenceOf(measured, byText);
     const { usage, best, surer } = addUsage(relevance, taught, { parts, vectors, allowed, byText });
     const window = usage.size === 0 ? byText : highest(ofServer, windowSize);
+    const first = taught?.standing(window[0] ?? -1) ?? untried;
     const shared = evidenceScore(evidence, weights.calibration) + surer;
+    const leading: Best = { relevance: best, evidence: shared, standing: first };
     const scored = window
-      .map((server) => score(server, best, shared, popularity, taught))
+      .map((server) => score(server, leading, request))
       .filter(({ final }) => final >= minScore)
       .sort((a, b) => b.final - a.final || a.server - b.server);
-    const { first, others } = collapse(scored, snapshot.facts.fingerprint);
-    const hits = first.slice(offset, offset + limit).map((one) => ({
+    const { leaders, others } = collapse(scored, snapshot.facts.fingerprint);
+    const hits = leaders.slice(offset, offset + limit).map((one) => ({
       ...one,
       relevance: round4(ofServer[one.server]!),
       lexical: round4(words[one.server]! / (measured.mass || 1)),
@@ -146,21 +150,21 @@ export function createRanker(
       usage: usage.get(one.server) ?? null,
       tools: bestTools(one.server, toolLimit),
     }));
-    return { hits, more: first.length > offset + limit, evidence };
+    return { hits, more: leaders.length > offset + limit, evidence };
   };
 }
 
 /** Forks and mirrors stand behind the best of them, as one hit. */
 function collapse<T extends { readonly server: number }>(scored: readonly T[], fingerprints: Float64Array) {
-  const leaders = new Map<number, number>();
+  const leaderOf = new Map<number, number>();
   const others = new Map<number, number[]>();
-  const first = scored.filter(({ server }) => {
+  const leaders = scored.filter(({ server }) => {
     const print = fingerprints[server] ?? 0;
-    const leader = leaders.get(print);
+    const leader = leaderOf.get(print);
     if (print === 0) return true;
-    if (leader === undefined) leaders.set(print, server);
+    if (leader === undefined) leaderOf.set(print, server);
     else others.set(leader, [...(others.get(leader) ?? []), server]);
     return leader === undefined;
   });
-  return { first, others };
+  return { leaders, others };
 }
