@@ -13,7 +13,10 @@ export type Found = {
   readonly final_score: number;
   readonly scores: { readonly semantic: number };
   readonly also_available_from?: readonly string[];
-  readonly explain?: { readonly usage: unknown; readonly outcomes: { readonly factor: number } };
+  readonly explain?: {
+    readonly usage: unknown;
+    readonly outcomes: { readonly good: number; readonly bad: number };
+  };
 };
 
 export function server(id: string, name: string, description: string, popularity = 0.1): CatalogServer {

@@ -45,17 +45,10 @@ export function fairShares(held: ReadonlyMap<string, Held>, today: number): Shar
     };
   };
   return {
-    wins: alone(held)
-      ? none
-      : fair(({ wins }) => sum([...wins.values()].map((win) => decayed(win, today)).sort((a, b) => a - b))),
-    trials: alone(held)
-      ? none
-      : fair(({ trials }) => sum(trials.map((_, i) => trialWeight(trials, i, today)))),
+    wins: fair(({ wins }) => sum([...wins.values()].map((win) => decayed(win, today)).sort((a, b) => a - b))),
+    trials: fair(({ trials }) => sum(trials.map((_, i) => trialWeight(trials, i, today)))),
   };
 }
-
-const none = () => 0;
-const alone = (held: ReadonlyMap<string, Held>) => held.size < 2;
 
 /** The profile of one server from the evidence of these developers; the same however the ledger was filled. */
 export function profileOf(held: ReadonlyMap<string, Held>, shares: Shares, today: number): Profile | null {
