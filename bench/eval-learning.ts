@@ -27,8 +27,6 @@ const bars: Readonly<Record<string, Readonly<Record<number, number>>>> = {
 export const logCounts = [1, 5, 10, 50] as const;
 export const sparseBar = 0.5;
 const developers = 25;
-/** The evaluation's own sets of a learning curve: those with many logged queries for each server. */
-const curveSets = new Set(['metatool', 'toollens']);
 const parts: Readonly<Record<string, Partial<UsageFit>>> = {
   'words and middle': { broad: 0 },
   'middle only': { cosine: 0 },
@@ -39,7 +37,7 @@ const parts: Readonly<Record<string, Partial<UsageFit>>> = {
 export async function measureLearning(evaluation: Evaluation, set: QuerySet): Promise<LearningRow[]> {
   const index = await evaluation.indexOf(set);
   const ask = evaluation.ask(index);
-  const { logged, asked } = readLogged(evaluation.folder, set);
+  const { trained, logged, asked } = readLogged(evaluation.folder, set);
   const mean = async (outcomes: readonly Outcome[], fit: UsageFit = usageFit) => {
     const learned = await evaluation.learn(outcomes, 'asking', fit);
     const options = outcomes.length === 0 ? {} : { learned };
@@ -57,7 +55,7 @@ export async function measureLearning(evaluation: Evaluation, set: QuerySet): Pr
     const bar = kind === 'logged' ? (bars[set.name]?.[logs] ?? null) : null;
     rows.push({ set: set.name, kind, logs, share, ndcg, base, bar });
   };
-  if (curveSets.has(set.name)) {
+  if (trained) {
     for (const logs of logCounts) await add('logged', logs, 1);
     await add('by others', 50, 1);
     for (const [part, fit] of Object.entries(parts)) await add(`without ${part}`, 10, 1, fit);

@@ -96,11 +96,12 @@ export function readQueries(folder: string, set: QuerySet): Labelled[] {
 }
 
 /** Queries that were answered before: `train.jsonl` where there is one, else every second query. */
-export function readLogged(folder: string, set: QuerySet): { logged: Labelled[]; asked: Labelled[] } {
+export function readLogged(folder: string, set: QuerySet) {
   const queries = readQueries(folder, set);
   const train = join(folder, set.name, 'train.jsonl');
-  if (existsSync(train)) return { logged: readLines<Labelled>(train), asked: queries };
-  return { logged: queries.filter((_, i) => i % 2 === 1), asked: queries.filter((_, i) => i % 2 === 0) };
+  if (existsSync(train)) return { trained: true, logged: readLines<Labelled>(train), asked: queries };
+  const half = (odd: number) => queries.filter((_, i) => i % 2 === odd);
+  return { trained: false, logged: half(1), asked: half(0) };
 }
 
 function readLines<T>(file: string): T[] {

@@ -147,7 +147,10 @@ export function createInvocations(deps: {
 function toRow(invocation: NewInvocation, at: number): InvocationRow {
   const key = invocation.idempotencyKey ?? null;
   return {
-    id: key === null ? newLogId('inv', at) : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
+    id:
+      key === null
+        ? newLogId('inv', at)
+        : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
     developer_id: invocation.developerId,
     key_id: invocation.keyId,
     query_log_id: invocation.queryLogId ?? null,
