@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { faultOf, problemOf } from './fault.ts';
@@ -34,6 +35,7 @@ export function createAnswers(telemetry: Telemetry): Answers {
     send(request, reply, { status, body, contentType, timings }) {
       dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
       reply.code(status).type(contentType ?? jsonType);
+      if (Array.isArray(body)) return sendParts(reply, body as readonly Buffer[]);
       const ready = body === null || typeof body === 'string' || Buffer.isBuffer(body);
       return reply.send(ready ? (body ?? '') : JSON.stringify(body));
     },
@@ -71,4 +73,19 @@ export function createAnswers(telemetry: Telemetry): Answers {
       });
     },
   };
+}
+
+/** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
+function sendParts(reply: FastifyReply, parts: readonly Buffer[]): FastifyReply {
+  reply.header(
+    'content-length',
+    parts.reduce((sum, part) => sum + part.length, 0),
+  );
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  raw.cork();
+  for (const part of parts) raw.write(part);
+  raw.end();
+  return reply;
 }

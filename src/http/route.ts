@@ -16,10 +16,10 @@ export type Call<B, Q, P> = {
   readonly signal: AbortSignal;
 };
 
-/** What a handler answers: JSON from a value, or bytes that are serialised already. */
+/** What a handler answers: JSON from a value, or bytes that are serialised already, in one part or several. */
 export type Reply = {
   readonly status: number;
-  readonly body: Buffer | string | Readonly<Record<string, unknown>> | null;
+  readonly body: Buffer | readonly Buffer[] | string | Readonly<Record<string, unknown>> | null;
   readonly contentType?: string;
   /** More entries for Server-Timing: name and milliseconds. */
   readonly timings?: readonly (readonly [name: string, ms: number])[];

@@ -49,23 +49,18 @@ export function composeBody(
   return { prefix: splice(pieces, all), shown };
 }
 
-/** The whole reply: the prepared part and what is this call's own. */
-export function withMetadata(prefix: Buffer, meta: Metadata): Buffer {
+/** What is this call's own, to be sent after the prepared part. */
+export function metadataOf(meta: Metadata): Buffer {
   const next = meta.nextCursor === null ? '' : `,"next_cursor":"${meta.nextCursor}"`;
-  const tail =
+  return Buffer.from(
     `{"latency_ms":${Math.round(meta.latencyMs * 1000) / 1000},"cache_hit":${meta.cacheHit},` +
-    `"total_candidates":${meta.totalCandidates},"query_log_id":${JSON.stringify(meta.queryLogId)}${next}}}`;
-  const out = Buffer.allocUnsafe(prefix.length + Buffer.byteLength(tail));
-  out.set(prefix, 0);
-  out.write(tail, prefix.length);
-  return out;
+      `"total_candidates":${meta.totalCandidates},"query_log_id":${JSON.stringify(meta.queryLogId)}${next}}}`,
+  );
 }
 
-export function composeBatch(replies: readonly Buffer[]): Buffer {
-  const parts: Buffer[] = [Buffer.from('{"results":[')];
-  for (const [i, reply] of replies.entries()) parts.push(...(i > 0 ? [Buffer.from(',')] : []), reply);
-  parts.push(Buffer.from(']}'));
-  return Buffer.concat(parts);
+export function composeBatch(replies: readonly (readonly Buffer[])[]): readonly Buffer[] {
+  const between = replies.flatMap((reply, i) => (i === 0 ? reply : [Buffer.from(','), ...reply]));
+  return [Buffer.from('{"results":['), ...between, Buffer.from(']}')];
 }
 
 function tailOf(hit: Hit, alsoFrom: readonly string[], explain: string): string {

@@ -16,7 +16,7 @@ import { createFeed } from './feed.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
-import { type Body, composeBatch, type Shown, withMetadata } from './reply.ts';
+import { type Body, composeBatch, metadataOf, type Shown } from './reply.ts';
 import { createView, type SearchQuery, type View } from './view.ts';
 
 export type { SearchQuery };
@@ -78,9 +78,9 @@ export type Search = {
   /** Builds the first snapshot; rejects when that fails. */
   start(): Promise<void>;
   ready(): boolean;
-  /** The reply's whole JSON body. */
-  answer(caller: Caller, query: SearchQuery): Promise<Buffer>;
-  answerBatch(caller: Caller, queries: readonly SearchQuery[]): Promise<Buffer>;
+  /** The reply's whole JSON body, in parts: the first is shared with the cache and must not be written to. */
+  answer(caller: Caller, query: SearchQuery): Promise<readonly Buffer[]>;
+  answerBatch(caller: Caller, queries: readonly SearchQuery[]): Promise<readonly Buffer[]>;
   /** The catalogue changed: builds beside the running snapshot; calls that come meanwhile become one. */
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
@@ -154,7 +154,7 @@ export function createSearch(deps: SearchDeps): Search {
     return made;
   }
 
-  async function answer(caller: Caller, query: SearchQuery): Promise<Buffer> {
+  async function answer(caller: Caller, query: SearchQuery): Promise<readonly Buffer[]> {
     const began = clock.monotonic();
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
     if (view === undefined)
@@ -170,7 +170,7 @@ export function createSearch(deps: SearchDeps): Search {
     const queryLogId = deps.newQueryLogId();
     const cacheHit = cached !== undefined;
     const latencyMs = clock.monotonic() - began;
-    const body = withMetadata(prefix, {
+    const own = metadataOf({
       latencyMs,
       cacheHit,
       totalCandidates: total,
@@ -180,7 +180,7 @@ export function createSearch(deps: SearchDeps): Search {
     const { keyId, developerId } = caller;
     const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, total };
     deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
-    return body;
+    return [prefix, own];
   }
 
   return {
