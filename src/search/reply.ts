@@ -4,7 +4,7 @@ import type { Snapshot } from './index/snapshot.ts';
 import type { Hit, Ranking } from './ranking/rank.ts';
 import { round4 } from './ranking/score.ts';
 
-export type Shown = { readonly serverId: string; readonly rank: number; readonly tools: readonly string[] };
+export type Shown = { readonly serverId: string; readonly rank: number };
 
 /** Everything of a reply but its metadata. */
 export type Body = { readonly prefix: Buffer; readonly shown: readonly Shown[] };
@@ -44,7 +44,6 @@ export function composeBody(
   const shown = ranking.hits.map((hit, i) => ({
     serverId: ids[hit.server]!,
     rank: options.offset + i + 1,
-    tools: hit.tools.map((doc) => toolNameIn(all, pieceStarts[doc]!, pieceStarts[doc + 1]!)),
   }));
   return { prefix: splice(pieces, all), shown };
 }
@@ -99,14 +98,4 @@ function splice(pieces: readonly Piece[], all: Buffer): Buffer {
     at += typeof piece === 'string' ? out.write(piece, at) : all.copy(out, at, piece.from, piece.to);
   }
   return out;
-}
-
-const nameOpens = '{"name":'.length;
-const nameEnds = Buffer.from('","description":');
-
-/** Reads a tool's name out of its fragment; inside a JSON text the quotes of `nameEnds` would be escaped. */
-function toolNameIn(all: Buffer, from: number, to: number): string {
-  const end = all.indexOf(nameEnds, from);
-  const text = all.toString('utf8', from + nameOpens, Math.min(end + 1, to));
-  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
 }

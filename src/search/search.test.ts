@@ -154,7 +154,7 @@ test('a reply has the documented keys, in order, and quotes the server as it is'
     },
   ]);
   assert.deepEqual(Object.keys(metadata), ['latency_ms', 'cache_hit', 'total_candidates', 'query_log_id']);
-  assert.deepEqual(log[0]?.shown, [{ serverId: 'odd', rank: 1, tools: ['a"b\\'] }]);
+  assert.deepEqual(log[0]?.shown, [{ serverId: 'odd', rank: 1 }]);
 });
 
 test('the server that fits comes first, by words and by meaning', async () => {

@@ -4,7 +4,14 @@ import type { Snapshot } from '../index/snapshot.ts';
 import type { Usage } from '../learning/model.ts';
 import { exploration, type Standing, untried } from '../learning/standing.ts';
 import { addUsage, type Taught } from './learned.ts';
-import { createRelevance, highest, type Measured, type RelevanceWeights } from './relevance.ts';
+import {
+  createRelevance,
+  firstOf,
+  highest,
+  type Measured,
+  type RelevanceWeights,
+  sortKey,
+} from './relevance.ts';
 import {
   type Calibration,
   type Evidence,
@@ -88,7 +95,7 @@ export function createRanker(
     const final = round4(
       Math.min(1, finalScore(semantic, popularity, weights.popularity) * standing.factor * newcomer),
     );
-    return { server, semantic, popularity, standing: { ...standing, newcomer }, final };
+    return { server, semantic, popularity, standing, newcomer, final };
   }
 
   function evidenceOf(
@@ -135,33 +142,45 @@ export function createRanker(
     const first = taught?.standing(window[0] ?? -1) ?? untried;
     const shared = evidenceScore(evidence, weights.calibration) + surer;
     const leading: Best = { relevance: best, evidence: shared, standing: first };
-    const scored = window
-      .map((server) => score(server, leading, request))
-      .filter(({ final }) => final >= minScore)
-      .sort((a, b) => b.final - a.final || a.server - b.server);
+    const scored = inOrder(window, minScore, (server) => score(server, leading, request).final);
     const { leaders, others } = collapse(scored, snapshot.facts.fingerprint);
-    const hits = leaders.slice(offset, offset + limit).map((one) => ({
-      ...one,
-      relevance: round4(ofServer[one.server]!),
-      lexical: round4(words[one.server]! / (measured.mass || 1)),
-      cosine: round4(cosines[one.server]!),
-      strong: one.semantic >= weights.strong,
-      alsoFrom: others.get(one.server) ?? [],
-      usage: usage.get(one.server) ?? null,
-      tools: bestTools(one.server, toolLimit),
-    }));
+    const hits = leaders.slice(offset, offset + limit).map((server) => {
+      const { standing, newcomer, ...scores } = score(server, leading, request);
+      return {
+        ...scores,
+        standing: { ...standing, newcomer },
+        relevance: round4(ofServer[server]!),
+        lexical: round4(words[server]! / (measured.mass || 1)),
+        cosine: round4(cosines[server]!),
+        strong: scores.semantic >= weights.strong,
+        alsoFrom: others.get(server) ?? [],
+        usage: usage.get(server) ?? null,
+        tools: bestTools(server, toolLimit),
+      };
+    });
     return { hits, more: leaders.length > offset + limit, evidence };
   };
 }
 
+/** Servers by final score, best first, those below the least score left out. */
+function inOrder(servers: readonly number[], least: number, finalOf: (server: number) => number): number[] {
+  const keys = new Float64Array(servers.length);
+  let kept = 0;
+  for (const server of servers) {
+    const final = finalOf(server);
+    if (final >= least) keys[kept++] = sortKey(final, server);
+  }
+  return firstOf(keys.subarray(0, kept), kept);
+}
+
 /** Forks and mirrors stand behind the best of them, as one hit. */
-function collapse<T extends { readonly server: number }>(scored: readonly T[], fingerprints: Float64Array) {
+function collapse(servers: readonly number[], fingerprints: Float64Array) {
   const leaderOf = new Map<number, number>();
   const others = new Map<number, number[]>();
-  const leaders = scored.filter(({ server }) => {
+  const leaders = servers.filter((server) => {
     const print = fingerprints[server] ?? 0;
-    const leader = leaderOf.get(print);
     if (print === 0) return true;
+    const leader = leaderOf.get(print);
     if (leader === undefined) leaderOf.set(print, server);
     else others.set(leader, [...(others.get(leader) ?? []), server]);
     return leader === undefined;

@@ -170,6 +170,9 @@ export function createRelevance(
   };
 }
 
+/** Sort keys hold a number of a server beside what it is sorted by: 2^21 servers at most. */
+const slots = 2 ** 21;
+
 /** The numbers of the `size` highest positive values, highest first; ties by number. */
 export function highest(values: Float32Array, size: number): number[] {
   const histogram = new Uint32Array(bins + 1);
@@ -178,11 +181,30 @@ export function highest(values: Float32Array, size: number): number[] {
     histogram[bin] = histogram[bin]! + 1;
   }
   let floor = bins;
-  for (let seen = histogram[bins]!; seen < size && floor > 0; ) seen += histogram[--floor]!;
-  const found: number[] = [];
+  let count = histogram[bins]!;
+  while (count < size && floor > 0) count += histogram[--floor]!;
+  // Positive floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const keys = new Float64Array(count);
+  let found = 0;
   for (let i = 0; i < values.length; i++) {
     const v = values[i]!;
-    if (v > 0 && Math.min(bins, Math.floor(v * bins)) >= floor) found.push(i);
+    if (v > 0 && Math.min(bins, Math.floor(v * bins)) >= floor)
+      keys[found++] = (0xffffffff - bits[i]!) * slots + i;
   }
-  return found.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, size);
+  return firstOf(keys.subarray(0, found), size);
+}
+
+/** The numbers of the lowest keys, made as `sortKey` does: highest final score first; ties by number. */
+export function firstOf(keys: Float64Array, size: number): number[] {
+  keys.sort();
+  const numbers = new Array<number>(Math.min(size, keys.length));
+  // Not `%`: the remainder of large doubles is found bit by bit.
+  for (let i = 0; i < numbers.length; i++) numbers[i] = keys[i]! - Math.floor(keys[i]! / slots) * slots;
+  return numbers;
+}
+
+/** Sorts by a score of four decimals, highest first. */
+export function sortKey(score: number, server: number): number {
+  return (10_000 - Math.round(score * 10_000)) * slots + server;
 }
