@@ -125,6 +125,14 @@ test('a path that does not exist is 404, one under another method is 405 and nam
   assertDressed(lost, 'lost');
 });
 
+test('a content type without a body is no fault where no body is wanted', async (t) => {
+  const app = await boot(t);
+  const reply = await app.call('DELETE', '/v1/admin/servers/bare', {
+    headers: { 'content-type': 'application/json' },
+  });
+  assert.deepEqual([reply.status, reply.body], [200, { id: 'bare', deleted: true }]);
+});
+
 test('an id that exists nowhere is 404 on every route that takes one', async (t) => {
   const app = await boot(t);
   for (const route of app.routes.filter(
