@@ -176,3 +176,23 @@ function apiKeyOf(row: StoredKey): ApiKey {
     lastUsedAt: row.last_used_at,
   };
 }
+
+/** A key as the API and the commands show it; its text is no part of it. */
+export function describeKey(key: ApiKey) {
+  return {
+    key_id: key.keyId,
+    developer_id: key.developerId,
+    developer: key.developer,
+    name: key.name,
+    tier: key.tier,
+    scopes: key.scopes,
+    created_at: isoTime(key.createdAt),
+    expires_at: isoTime(key.expiresAt),
+    revoked_at: isoTime(key.revokedAt),
+    last_used_at: isoTime(key.lastUsedAt),
+  };
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

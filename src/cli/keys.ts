@@ -1,4 +1,4 @@
-import type { ApiKey } from '../access/access.ts';
+import { type ApiKey, describeKey } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { plain, print, table } from './output.ts';
 import { withRooms } from './rooms.ts';
@@ -25,7 +25,7 @@ export async function createKey(options: NewKeyOptions, json: boolean): Promise<
       ...(scopes === undefined ? {} : { scopes }),
     }),
   );
-  print(json, { key: made.key, ...summary(made) }, [
+  print(json, { key: made.key, ...describeKey(made) }, [
     made.key,
     `${made.keyId} for ${plain(made.developer)}, tier ${made.tier}, scopes ${made.scopes.join(' ')}; keep the key: it is not shown again`,
   ]);
@@ -43,7 +43,7 @@ export async function listKeys(json: boolean): Promise<void> {
   ]);
   print(
     json,
-    { keys: keys.map(summary) },
+    { keys: keys.map(describeKey) },
     table(['KEY', 'DEVELOPER', 'NAME', 'TIER', 'SCOPES', 'STATE'], rows),
   );
 }
@@ -54,25 +54,7 @@ export async function revokeKey(id: string, json: boolean): Promise<void> {
 }
 
 function stateOf(key: ApiKey): string {
-  if (key.revokedAt !== null) return `revoked ${isoTime(key.revokedAt)}`;
-  return key.expiresAt === null ? 'active' : `until ${isoTime(key.expiresAt)}`;
-}
-
-function summary(key: ApiKey) {
-  return {
-    key_id: key.keyId,
-    developer_id: key.developerId,
-    developer: key.developer,
-    name: key.name,
-    tier: key.tier,
-    scopes: key.scopes,
-    created_at: isoTime(key.createdAt),
-    expires_at: isoTime(key.expiresAt),
-    revoked_at: isoTime(key.revokedAt),
-    last_used_at: isoTime(key.lastUsedAt),
-  };
-}
-
-function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
+  const { revoked_at: revokedAt, expires_at: expiresAt } = describeKey(key);
+  if (revokedAt !== null) return `revoked ${revokedAt}`;
+  return expiresAt === null ? 'active' : `until ${expiresAt}`;
 }

@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
-import type { Access, ApiKey } from '../../access/access.ts';
-import { scopes } from '../../access/access.ts';
+import { type Access, describeKey, scopes } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
 import { json, type Route, route } from '../route.ts';
-import { describeServer } from './servers.ts';
+import { browseRoute } from './servers.ts';
 
 const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
 const time = Type.String({
@@ -102,32 +101,10 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
         });
       },
     }),
-    route({
-      method: 'GET',
+    browseRoute(catalog, {
       url: '/v1/admin/servers',
       summary: 'The catalogue with where each server came from',
       scope: 'admin',
-      query: Type.Object(
-        {
-          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-          cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
-        },
-        { additionalProperties: false },
-      ),
-      reply: Type.Object({
-        servers: Type.Array(Type.Object({})),
-        metadata: Type.Object({ next_cursor: Type.Optional(Type.String()) }),
-      }),
-      handle: async ({ query }) => {
-        const { servers, nextCursor } = await catalog.list({
-          limit: query.limit ?? 50,
-          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-        });
-        return json({
-          servers: servers.map(describeServer),
-          metadata: nextCursor === undefined ? {} : { next_cursor: nextCursor },
-        });
-      },
     }),
     route({
       method: 'DELETE',
@@ -173,23 +150,4 @@ function timeOf(text: string): number {
     : Number.NaN;
   if (Number.isNaN(ms)) throw new Problem('invalid_request', `expires_at: expected ${timeForm}`);
   return ms;
-}
-
-function describeKey(key: ApiKey) {
-  return {
-    key_id: key.keyId,
-    developer_id: key.developerId,
-    developer: key.developer,
-    name: key.name,
-    tier: key.tier,
-    scopes: key.scopes,
-    created_at: isoTime(key.createdAt),
-    expires_at: isoTime(key.expiresAt),
-    revoked_at: isoTime(key.revokedAt),
-    last_used_at: isoTime(key.lastUsedAt),
-  };
-}
-
-function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -27,37 +27,41 @@ const tools = Type.Array(
   Type.Object({ name: Type.String(), description: Type.String(), input_schema: Type.Object({}) }),
 );
 
+const page = Type.Object(
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+  },
+  { additionalProperties: false },
+);
+
+/** The catalogue page by page, for whoever has the scope. */
+export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'summary' | 'scope'>): Route {
+  return route({
+    method: 'GET',
+    ...declared,
+    query: page,
+    reply: Type.Object({
+      servers: Type.Array(server),
+      metadata: Type.Object({ next_cursor: Type.Optional(Type.String()), count: Type.Integer() }),
+    }),
+    handle: async ({ query: { limit = 50, cursor } }) => {
+      const { servers, nextCursor } = await catalog.list({
+        limit,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      const next = nextCursor === undefined ? {} : { next_cursor: nextCursor };
+      return json({ servers: servers.map(describeServer), metadata: { ...next, count: servers.length } });
+    },
+  });
+}
+
 export function serverRoutes(catalog: Catalog): Route[] {
   return [
-    route({
-      method: 'GET',
+    browseRoute(catalog, {
       url: '/v1/servers',
       summary: 'Browse the catalogue by id, page by page',
       scope: 'search',
-      query: Type.Object(
-        {
-          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-          cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
-        },
-        { additionalProperties: false },
-      ),
-      reply: Type.Object({
-        servers: Type.Array(server),
-        metadata: Type.Object({ next_cursor: Type.Optional(Type.String()), count: Type.Integer() }),
-      }),
-      handle: async ({ query }) => {
-        const { servers, nextCursor } = await catalog.list({
-          limit: query.limit ?? 50,
-          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-        });
-        return json({
-          servers: servers.map(describeServer),
-          metadata: {
-            ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }),
-            count: servers.length,
-          },
-        });
-      },
     }),
     route({
       method: 'GET',
@@ -92,7 +96,7 @@ export function documentedServer(record: ServerRecord) {
   };
 }
 
-export function describeServer(record: ServerRecord) {
+function describeServer(record: ServerRecord) {
   return {
     ...documentedServer(record),
     transport: record.transport,
