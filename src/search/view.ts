@@ -82,7 +82,7 @@ export function createView(
     answer(query, { parts, offset, print }, vectors, learned) {
       const { limit, toolLimit, minScore, explain } = query;
       const { allowed, total } = allowedBy(query.filters, snapshot);
-      const taught = learned === null ? null : teach(learned);
+      const taught = learned === null || learned.blank ? null : teach(learned);
       const ranking = rank({
         parts,
         vectors,

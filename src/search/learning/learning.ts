@@ -156,6 +156,7 @@ export function createLearning(deps: LearningDeps): Learning {
       const own = ownLayer(developerId);
       const layers = own === null ? [common] : [common, own.layer];
       return {
+        blank: layers.every(({ profiles }) => profiles.size === 0),
         commonVersion: version,
         version: own === null ? `${version}` : `${version}.${own.version}.${developerId}`,
         usage: (asked, top) => usageOf(asked, top, layers, fit),

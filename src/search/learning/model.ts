@@ -48,6 +48,8 @@ export type Candidate = { readonly id: string; readonly relevance: number };
 export type Learned = {
   /** Changes whenever any answer may change. */
   readonly version: string;
+  /** Nothing was learned yet: rankings are those of the text. */
+  readonly blank: boolean;
   /** Changes with `common`. */
   readonly commonVersion: number;
   /** `top`: the best candidates by text, best first. */

@@ -42,8 +42,8 @@ export function addUsage(
     vector: vectors.subarray(0, vectors.length / parts.length),
     weightOf,
   };
-  const top = byText.map((server) => ({ server, relevance: ofServer[server]! }));
-  const usage = taught?.usage(asked, top) ?? new Map<number, Usage>();
+  const top = () => byText.map((server) => ({ server, relevance: ofServer[server]! }));
+  const usage = taught?.usage(asked, top()) ?? new Map<number, Usage>();
   let [most, surer] = [best, 0];
   for (const [server, { bonus, sure }] of usage) {
     if (allowed !== null && allowed[server] !== 1) continue;

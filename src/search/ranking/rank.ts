@@ -86,16 +86,34 @@ export function createRanker(
   const relevance = createRelevance(snapshot, lexicon, weights);
   const { ofServer, words, cosines, ofTools } = relevance;
 
-  function score(server: number, best: Best, { popularity: popularityOf, taught }: RankRequest) {
-    const behind = best.relevance - ofServer[server]!;
-    const semantic = round4(semanticScore(behind, best.evidence, weights.calibration));
-    const popularity = round4(popularityOf[server] ?? 0);
-    const standing = taught?.standing(server) ?? untried;
-    const newcomer = exploration(best.standing, standing, behind);
-    const final = round4(
-      Math.min(1, finalScore(semantic, popularity, weights.popularity) * standing.factor * newcomer),
-    );
-    return { server, semantic, popularity, standing, newcomer, final };
+  const semanticOf = (server: number, best: Best) =>
+    round4(semanticScore(best.relevance - ofServer[server]!, best.evidence, weights.calibration));
+  const standingIn = (server: number, { taught }: RankRequest) => taught?.standing(server) ?? untried;
+  const newcomerOf = (server: number, best: Best, standing: Standing) =>
+    exploration(best.standing, standing, best.relevance - ofServer[server]!);
+
+  /** Asked of hundreds of servers a query, so it makes no objects. */
+  function finalOf(server: number, best: Best, request: RankRequest): number {
+    const standing = standingIn(server, request);
+    const popularity = round4(request.popularity[server] ?? 0);
+    const alone = finalScore(semanticOf(server, best), popularity, weights.popularity);
+    return round4(Math.min(1, alone * standing.factor * newcomerOf(server, best, standing)));
+  }
+
+  function hitOf(server: number, best: Best, request: RankRequest, { mass }: Measured) {
+    const semantic = semanticOf(server, best);
+    const standing = standingIn(server, request);
+    return {
+      server,
+      semantic,
+      popularity: round4(request.popularity[server] ?? 0),
+      standing: { ...standing, newcomer: newcomerOf(server, best, standing) },
+      final: finalOf(server, best, request),
+      relevance: round4(ofServer[server]!),
+      lexical: round4(words[server]! / (mass || 1)),
+      cosine: round4(cosines[server]!),
+      strong: semantic >= weights.strong,
+    };
   }
 
   function evidenceOf(
@@ -133,7 +151,7 @@ export function createRanker(
   }
 
   return (request) => {
-    const { parts, vectors, allowed, taught, offset, limit, toolLimit, minScore } = request;
+    const { parts, vectors, allowed, taught, offset, limit, minScore } = request;
     const measured = relevance.measure(parts, vectors, allowed);
     const byText = highest(ofServer, windowSize);
     const evidence = evidenceOf(measured, byText);
@@ -142,22 +160,14 @@ export function createRanker(
     const first = taught?.standing(window[0] ?? -1) ?? untried;
     const shared = evidenceScore(evidence, weights.calibration) + surer;
     const leading: Best = { relevance: best, evidence: shared, standing: first };
-    const scored = inOrder(window, minScore, (server) => score(server, leading, request).final);
-    const { leaders, others } = collapse(scored, snapshot.facts.fingerprint);
-    const hits = leaders.slice(offset, offset + limit).map((server) => {
-      const { standing, newcomer, ...scores } = score(server, leading, request);
-      return {
-        ...scores,
-        standing: { ...standing, newcomer },
-        relevance: round4(ofServer[server]!),
-        lexical: round4(words[server]! / (measured.mass || 1)),
-        cosine: round4(cosines[server]!),
-        strong: scores.semantic >= weights.strong,
-        alsoFrom: others.get(server) ?? [],
-        usage: usage.get(server) ?? null,
-        tools: bestTools(server, toolLimit),
-      };
-    });
+    const scored = inOrder(window, minScore, (server) => finalOf(server, leading, request));
+    const { leaders, others } = collapse(scored, snapshot.facts.fingerprint, offset + limit + 1);
+    const hits = leaders.slice(offset, offset + limit).map((server) => ({
+      ...hitOf(server, leading, request, measured),
+      alsoFrom: others.get(server) ?? [],
+      usage: usage.get(server) ?? null,
+      tools: bestTools(server, request.toolLimit),
+    }));
     return { hits, more: leaders.length > offset + limit, evidence };
   };
 }
@@ -173,17 +183,19 @@ function inOrder(servers: readonly number[], least: number, finalOf: (server: nu
   return firstOf(keys.subarray(0, kept), kept);
 }
 
-/** Forks and mirrors stand behind the best of them, as one hit. */
-function collapse(servers: readonly number[], fingerprints: Float64Array) {
+/** Forks and mirrors stand behind the best of them, as one hit; `enough` hits are found, and all that stand behind those. */
+function collapse(servers: readonly number[], fingerprints: Float64Array, enough: number) {
   const leaderOf = new Map<number, number>();
   const others = new Map<number, number[]>();
-  const leaders = servers.filter((server) => {
+  const leaders: number[] = [];
+  for (const server of servers) {
     const print = fingerprints[server] ?? 0;
-    if (print === 0) return true;
-    const leader = leaderOf.get(print);
-    if (leader === undefined) leaderOf.set(print, server);
-    else others.set(leader, [...(others.get(leader) ?? []), server]);
-    return leader === undefined;
-  });
+    const leader = print === 0 ? undefined : leaderOf.get(print);
+    if (leader !== undefined) others.set(leader, [...(others.get(leader) ?? []), server]);
+    else if (leaders.length < enough) {
+      leaders.push(server);
+      if (print !== 0) leaderOf.set(print, server);
+    }
+  }
   return { leaders, others };
 }
