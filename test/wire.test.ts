@@ -95,6 +95,15 @@ test('bad keys from one address are limited before they are looked at, and a goo
   assert.equal((await app.call('GET', '/v1/servers')).status, 200);
 });
 
+test('the rest of a refused body is never taken for a next request: the connection ends with the refusal', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const received = await exchange(app, [
+    'POST /v1/search HTTP/1.1\r\nHost: x\r\nX-API-Key: wrong\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{',
+  ]);
+  assert.deepEqual(statuses(received), [401]);
+  assert.match(received, /\r\nconnection: close\r\n/i);
+});
+
 test('a stop does not wait for connections that never carried a request', { timeout: 5_000 }, async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const { hostname, port } = new URL(app.url);
