@@ -10,6 +10,9 @@ export const problemTable = Object.freeze({
   invalid_grant: { status: 400, code: 'invalid_grant', retryable: false },
   invalid_api_key: { status: 401, code: 'invalid_api_key', retryable: false },
   missing_scope: { status: 403, code: 'missing_scope', retryable: false },
+  invalid_token: { status: 403, code: 'invalid_token', retryable: false },
+  provider_not_connected: { status: 403, code: 'provider_not_connected', retryable: false },
+  token_expired: { status: 403, code: 'token_expired', retryable: false },
   not_found: { status: 404, code: 'not_found', retryable: false },
   method_not_allowed: { status: 405, code: 'method_not_allowed', retryable: false },
   request_timeout: { status: 408, code: 'request_timeout', retryable: true },
@@ -29,17 +32,21 @@ export type ProblemOptions = {
   readonly cause?: unknown;
   /** Milliseconds after which the caller may try again; becomes `Retry-After` in whole seconds. */
   readonly retryAfterMs?: number;
+  /** More public fields beside the text, for kinds whose `detail` is an object (403). */
+  readonly facts?: Readonly<Record<string, unknown>>;
 };
 
 export class Problem extends Error {
   readonly kind: ProblemKind;
   readonly retryAfterMs: number | undefined;
+  readonly facts: Readonly<Record<string, unknown>> | undefined;
 
   constructor(kind: ProblemKind, detail: string, options: ProblemOptions = {}) {
     super(detail, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'Problem';
     this.kind = kind;
     this.retryAfterMs = options.retryAfterMs;
+    this.facts = options.facts;
   }
 
   /** The public text. */

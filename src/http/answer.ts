@@ -32,9 +32,10 @@ export function createAnswers(telemetry: Telemetry): Answers {
   };
 
   return {
-    send(request, reply, { status, body, contentType, timings }) {
+    send(request, reply, { status, body, contentType, headers, timings }) {
       dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
       reply.code(status).type(contentType ?? jsonType);
+      if (headers !== undefined) reply.headers(headers);
       if (Array.isArray(body)) return sendParts(reply, body as readonly Buffer[]);
       const ready = body === null || typeof body === 'string' || Buffer.isBuffer(body);
       return reply.send(ready ? (body ?? '') : JSON.stringify(body));

@@ -28,7 +28,7 @@ export function faultOf(problem: Problem, requestId: string): Fault {
   const { status, code } = problemTable[problem.kind];
   const detail =
     status === 500 ? `Internal error; quote request ${requestId} to the operator` : problem.detail;
-  const body = status === 403 ? { detail: { code, message: detail } } : { detail, code };
+  const body = status === 403 ? { detail: { code, message: detail, ...problem.facts } } : { detail, code };
   return {
     status,
     headers:

@@ -21,6 +21,7 @@ export type Reply = {
   readonly status: number;
   readonly body: Buffer | readonly Buffer[] | string | Readonly<Record<string, unknown>> | null;
   readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   /** More entries for Server-Timing: name and milliseconds. */
   readonly timings?: readonly (readonly [name: string, ms: number])[];
 };

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { newId } from '../base/id.ts';
 
 /** What a notice may be about; the payload is an id or empty. */
-export type Topic = 'keys' | 'catalog';
+export type Topic = 'keys' | 'catalog' | 'identity' | 'connections' | 'vault';
 /** The channel of PostgreSQL's NOTIFY; the payload is one notice row as JSON. */
 export const noticeChannel = 'mcprank_notices';
 

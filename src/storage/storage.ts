@@ -13,6 +13,7 @@ import { Migrator } from 'kysely/migration';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
+import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { storageProblem, withProblems } from './faults.ts';
 import { createLeases, type JobTables, type Leases } from './leases.ts';
 import { migrations } from './migrations.ts';
@@ -21,14 +22,16 @@ import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
+type Notify = (topic: Topic, payload: string) => Promise<void>;
+type WriteAudit = (entry: AuditEntry) => Promise<void>;
+
 export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';
   /** The handle, typed with the tables of the asking room. */
   tables<T>(): Kysely<T>;
-  /** One transaction; the notices that `act` publishes are heard after the commit. */
-  write<T, R>(
-    act: (trx: Transaction<T>, notify: (topic: Topic, payload: string) => Promise<void>) => Promise<R>,
-  ): Promise<R>;
+  /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
+  write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
+  readonly audit: Audit;
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, hear: (payload: string) => void): void;
   readonly leases: Leases;
@@ -63,24 +66,28 @@ export async function openStorage(
   const notices = createNotices(db, clock, dialect, onError);
   await notices.start();
   const unlisten = engine.listen?.(notices.hear);
+  const audit = createAudit(db as unknown as Kysely<AuditTables>, clock);
 
   return {
     dialect,
     tables: <T>() => db as unknown as Kysely<T>,
-    async write<T, R>(
-      act: (trx: Transaction<T>, notify: (topic: Topic, payload: string) => Promise<void>) => Promise<R>,
-    ) {
+    async write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>) {
       let noticed = false;
       const result = await db.transaction().execute((trx) =>
-        act(trx as unknown as Transaction<T>, (topic, payload) => {
-          noticed = true;
-          return notices.publish(trx, topic, payload);
-        }),
+        act(
+          trx as unknown as Transaction<T>,
+          (topic, payload) => {
+            noticed = true;
+            return notices.publish(trx, topic, payload);
+          },
+          (entry) => audit.append(trx as unknown as Transaction<AuditTables>, entry),
+        ),
       );
       // PostgreSQL delivers the notice itself; here the poll is brought forward so that this process hears at once.
       if (noticed) await notices.poll();
       return result;
     },
+    audit,
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, clock),
     async ping() {

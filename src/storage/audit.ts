@@ -1,0 +1,119 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Clock } from '../base/clock.ts';
+import { newId, newLogId } from '../base/id.ts';
+
+/** One thing that was done with a key, a token, a consent or a setting; never holds a secret. */
+export type AuditEntry = {
+  readonly developerId: string;
+  /** Who did it: `key:key_…`, `user` (in a browser), or `system` (a job). */
+  readonly actor: string;
+  /** `subject.verb`, e.g. `token.issue`, `grant.refresh`, `key.revoke`. */
+  readonly action: string;
+  /** The user it was done for. Kept as a pseudonym whose link is cut when the user is forgotten. */
+  readonly userId?: string;
+  /** Id of what it was done to. */
+  readonly subject?: string;
+  readonly facts?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+};
+
+export type AuditRow = Omit<AuditEntry, 'userId'> & {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** null: concerns no user, or one who was forgotten. */
+  readonly userId: string | null;
+};
+
+export type AuditQuery = {
+  readonly developerId?: string;
+  readonly userId?: string;
+  /** Entries before this id (the last one of the page before); newest come first. */
+  readonly before?: string;
+  readonly limit: number;
+};
+
+export type AuditTables = {
+  audit: {
+    id: string;
+    at: number;
+    developer_id: string;
+    actor: string;
+    action: string;
+    user_ref: string | null;
+    subject: string | null;
+    facts: string;
+  };
+  audit_users: { ref: string; developer_id: string; user_id: string };
+};
+
+/** The trail of who did what: rows are added in the transaction of the deed, so neither exists without the other, and never changed. */
+export type Audit = {
+  append(trx: Transaction<AuditTables>, entry: AuditEntry): Promise<void>;
+  read(query: AuditQuery): Promise<readonly AuditRow[]>;
+  /** Cuts the link between a user and the entries about them; the entries stay. */
+  forget(trx: Transaction<AuditTables>, developerId: string, userId: string): Promise<void>;
+};
+
+export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
+  const refOf = async (trx: Transaction<AuditTables>, developer_id: string, user_id: string) => {
+    await trx
+      .insertInto('audit_users')
+      .values({ ref: newId('ref'), developer_id, user_id })
+      .onConflict((c) => c.columns(['developer_id', 'user_id']).doNothing())
+      .execute();
+    const { ref } = await trx
+      .selectFrom('audit_users')
+      .select('ref')
+      .where('developer_id', '=', developer_id)
+      .where('user_id', '=', user_id)
+      .executeTakeFirstOrThrow();
+    return ref;
+  };
+
+  return {
+    async append(trx, { developerId, actor, action, userId, subject, facts = {} }) {
+      const at = clock.now();
+      await trx
+        .insertInto('audit')
+        .values({
+          id: newLogId('aud', at),
+          at,
+          developer_id: developerId,
+          actor,
+          action,
+          user_ref: userId === undefined ? null : await refOf(trx, developerId, userId),
+          subject: subject ?? null,
+          facts: JSON.stringify(facts),
+        })
+        .execute();
+    },
+    async read({ developerId, userId, before, limit }) {
+      let query = db
+        .selectFrom('audit')
+        .leftJoin('audit_users', 'audit_users.ref', 'audit.user_ref')
+        .selectAll('audit')
+        .select('audit_users.user_id');
+      if (developerId !== undefined) query = query.where('audit.developer_id', '=', developerId);
+      if (userId !== undefined) query = query.where('audit_users.user_id', '=', userId);
+      if (before !== undefined) query = query.where('audit.id', '<', before);
+      const rows = await query.orderBy('audit.id', 'desc').limit(limit).execute();
+      return rows.map(({ id, at, developer_id, actor, action, user_id, subject, facts }) => ({
+        id,
+        at,
+        developerId: developer_id,
+        actor,
+        action,
+        userId: user_id,
+        ...(subject === null ? {} : { subject }),
+        facts: JSON.parse(facts) as NonNullable<AuditEntry['facts']>,
+      }));
+    },
+    async forget(trx, developerId, userId) {
+      await trx
+        .deleteFrom('audit_users')
+        .where('developer_id', '=', developerId)
+        .where('user_id', '=', userId)
+        .execute();
+    },
+  };
+}
