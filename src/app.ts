@@ -69,7 +69,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 const dayMs = 86_400_000;
-const popularityEveryMs = 30_000;
+const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
 
 export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
@@ -154,7 +154,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
-      ...adminRoutes(access, catalog),
+      ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
@@ -168,13 +168,13 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     measure(rooms);
     catalog.onChange(search.refresh);
     rooms.learning.start();
-    const loaded = search.start().then(() => updatePopularity(rooms));
+    const loaded = search.start().then(() => updateFacts(rooms));
     const url = await http.listen(config.host, config.port);
     loaded.catch((error: unknown) =>
       telemetry.log.error('the first search index could not be built', { error }),
     );
     const timers = [
-      repeat(popularityEveryMs, () => updatePopularity(rooms), telemetry),
+      repeat(factsEveryMs, () => updateFacts(rooms), telemetry),
       repeat(keyUseEveryMs, () => access.flush(), telemetry),
     ];
     const jobs = createJobs({
@@ -204,30 +204,35 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(config: Config, { catalog, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
       everyMs: dayMs,
       run: async () => {
         await catalog.pruneInvocations();
+        await catalog.health.prune();
         await queryLog.prune(clock.now());
         return undefined;
       },
     },
   ];
-  if (!config.sync) return jobs;
-  return [
-    ...jobs,
-    {
+  if (config.probe)
+    jobs.push({
+      name: 'probe servers',
+      everyMs: 60_000,
+      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+    });
+  if (config.sync)
+    jobs.push({
       name: 'registry sync',
       everyMs: 3_600_000,
       run: async (signal) => {
         telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
         return undefined;
       },
-    },
-  ];
+    });
+  return jobs;
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
@@ -238,8 +243,8 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
   return { index: search.ready(), store: answers };
 }
 
-async function updatePopularity({ catalog, search }: Rooms): Promise<void> {
-  search.setPopularity(await catalog.popularity());
+async function updateFacts({ catalog, search }: Rooms): Promise<void> {
+  search.setFacts(await catalog.facts());
 }
 
 function measure({ search, mcp, queryLog, telemetry }: Rooms): void {

@@ -21,6 +21,7 @@ export type Config = {
   readonly allowUpstreams: readonly string[];
   readonly registryUrl: string;
   readonly sync: boolean;
+  readonly probe: boolean;
   readonly starter: boolean;
   readonly embeddings: 'builtin';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -132,6 +133,14 @@ export const settings: Readonly<Record<string, Setting>> = {
   MCPRANK_SYNC: {
     field: 'sync',
     meaning: 'sync from the registry',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
+  MCPRANK_PROBE: {
+    field: 'probe',
+    meaning: 'look at remote servers now and then: alive, how they speak, which tools, what changed',
     fallback: 'on',
     expected: 'on or off',
     example: 'off',

@@ -17,6 +17,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
 import { createDirectory } from './directory.ts';
+import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { createSync } from './ingest/sync.ts';
@@ -34,6 +35,8 @@ import type {
 } from './model.ts';
 import { type Written, writeServers } from './write-store.ts';
 
+export type { Inspect } from './health/health.ts';
+export type { Finding, Health } from './health/model.ts';
 export type {
   AuthType,
   CatalogChange,
@@ -71,10 +74,15 @@ export type Catalog = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ readonly invocationId: string }>;
-  /** The current value of every active server. */
-  popularity(): Promise<ReadonlyMap<string, number>>;
+  /** The popularity of every active server, 0..1, and the factor on the score of those that are not well. */
+  facts(): Promise<{
+    readonly popularity: ReadonlyMap<string, number>;
+    readonly liveness: ReadonlyMap<string, number>;
+  }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
+  /** Whether servers are alive, how they change, and what about them is suspicious. */
+  readonly health: ServerHealth;
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
   pruneInvocations(): Promise<void>;
   /** Returns when every invocation accepted so far is written. */
@@ -99,6 +107,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   const store = createCatalogStore(storage);
   const directory = createDirectory(store, clock);
   const invocations = createInvocations({ storage, clock, log, check: directory.check });
+  const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
   const sync = createSync({ ...deps, onPage: directory.refresh });
   storage.subscribe('catalog', () => {
     directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
@@ -159,8 +168,12 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     syncOnce: sync,
     recordInvocation: invocations.record,
-    popularity: directory.refreshPopularity,
+    facts: async () => ({
+      popularity: await directory.refreshPopularity(),
+      liveness: await health.liveness(),
+    }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    health,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,
     close: invocations.close,

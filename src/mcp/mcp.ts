@@ -11,12 +11,13 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
+import type { Catalog, Finding, ServerRecord } from '../catalog/catalog.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createIdempotency } from './calls/idempotency.ts';
 import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
+import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';
 import { createMirrors, listAllTools, resultOf } from './calls/tools.ts';
 import { describeLocal, type LocalServer } from './local.ts';
@@ -68,6 +69,8 @@ export type Mcp = {
     caller: Caller,
     serverId: string,
   ): Promise<{ readonly tools: readonly Json[]; readonly upstreamMs: number }>;
+  /** Looks at a server in the operator's name: is it alive, how does it speak, what does it offer. */
+  inspect(serverId: string, signal?: AbortSignal): Promise<Finding>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   adopt(): Promise<void>;
   stats(): { readonly upstreams: number };
@@ -96,6 +99,8 @@ const defaultMcpLimits: Limits = {
   reprobeMs: 3_600_000,
 };
 
+/** A look is not worth waiting long for; a server that is slower than this is no use to anybody. */
+const inspectLimits: Limits = { ...defaultMcpLimits, firstByteMs: 10_000, idleMs: 10_000, totalMs: 20_000 };
 const sweepMs = 30_000;
 /** Methods that are the proxy's own business with the upstream, or have no single answer. */
 const notOffered = /^(initialize|subscriptions\/listen|notifications\/.*)$/;
@@ -236,6 +241,16 @@ export function createMcp(deps: McpDeps): Mcp {
         call({ developerId: caller.developerId, keyId: caller.keyId }, request),
       ),
     listTools,
+    inspect(serverId, signal) {
+      const open = async () => {
+        const [, target] = await find(serverId, operator.developerId);
+        if (target.program === null) return makeChannel(deps, target, inspectLimits);
+        // A program is not started a second time for a look.
+        const { channel, release } = pool.acquire(target);
+        return { send: channel.send, close: release };
+      };
+      return inspect(open, clock.monotonic, signal);
+    },
     async adopt() {
       if (locals.size === 0) return;
       await catalog.put(

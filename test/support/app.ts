@@ -45,6 +45,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
   const config = parseConfig({
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
+    MCPRANK_PROBE: 'off',
     MCPRANK_ADMIN_KEY: adminKey,
     MCPRANK_DATA_DIR: dataDir,
     ...env,

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { type Access, describeKey, scopes } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
+import type { Catalog, Inspect, ServerInput } from '../../catalog/catalog.ts';
 import { json, type Route, route } from '../route.ts';
-import { browseRoute } from './servers.ts';
+import { browseRoute, describeHealth, healthSchema } from './servers.ts';
 
 const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
 const time = Type.String({
@@ -36,7 +36,7 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog): Route[] {
+export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect): Route[] {
   return [
     route({
       method: 'POST',
@@ -88,7 +88,7 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
         ids: Type.Array(Type.String()),
         added: Type.Integer(),
         updated: Type.Integer(),
-        unupdated: Type.Integer(),
+        unchanged: Type.Integer(),
       }),
       handle: async ({ body }) => {
         const inputs = parseServers(catalog, body);
@@ -99,6 +99,19 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
           updated: report.updated,
           unchanged: report.unchanged,
         });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers/:id/probe',
+      summary: 'Connect to a server now, list its tools, and keep what that shows',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ id: Type.String(), health: healthSchema }),
+      handle: async ({ params, signal }) => {
+        await catalog.get(params.id);
+        const health = await catalog.health.probe(params.id, inspect, signal);
+        return json({ id: params.id, health: describeHealth(health) });
       },
     }),
     browseRoute(catalog, {
