@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { bootApp, handClock, temporaryFolder } from './support/app.ts';
+import { bootApp, handClock } from './support/app.ts';
 import { bootMcp } from './support/mcp-app.ts';
 import { type RawUpstream, sendJson, startRaw } from './support/mcp-servers.ts';
+import { engines } from './support/stores.ts';
 
 type Tools = { name: string; description?: string; annotations?: unknown }[];
 
@@ -132,34 +133,41 @@ test('a server that wants credentials is alive, a web page is no server, a dead 
   assert.deepEqual(await health.liveness(), new Map());
 });
 
-test('a round asks few of one host, and one in which nobody can be reached counts for nothing', async (t) => {
-  const clock = handClock();
-  const app = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_DATA_DIR: temporaryFolder(t) }, { clock });
-  const servers = Array.from({ length: 9 }, (_, i) => ({
-    id: `s${i}`,
-    name: `s${i}`,
-    remote_url: `https://h${i % 3}.test/${i}`,
-  }));
-  await app.call('POST', '/v1/admin/servers', { body: servers });
-  const { health } = app.rooms.catalog;
-  const asked: string[] = [];
-  const finding = { era: null, auth: null, latencyMs: null, tools: null, reason: 'away' } as const;
-  const away = async (id: string) => {
-    asked.push(id);
-    return { ...finding, state: 'down', unreached: true } as const;
-  };
-  await health.probeDue(away, new AbortController().signal);
-  assert.equal(asked.length, 6);
-  assert.equal(await health.find('s0'), null);
-  asked.length = 0;
-  const fine = async (id: string) => {
-    asked.push(id);
-    return { ...finding, state: 'up', tools: [], reason: null, unreached: false } as const;
-  };
-  for (let round = 0; round < 4; round++) await health.probeDue(fine, new AbortController().signal);
-  assert.equal(asked.length, 9);
-  assert.equal(new Set(asked).size, 9);
-  clock.advance(8 * 3_600_000);
-  await health.probeDue(fine, new AbortController().signal);
-  assert.equal(asked.length, 15);
-});
+for (const engine of engines)
+  test(`${engine.name}: a round asks few of one host, and one in which nobody can be reached counts for nothing`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const clock = handClock();
+    const app = await bootApp(t, { MCPRANK_STARTER: 'off', ...(await engine.environment(t)) }, { clock });
+    const servers = Array.from({ length: 9 }, (_, i) => ({
+      id: `s${i}`,
+      name: `s${i}`,
+      remote_url: `https://h${i % 3}.test/${i}`,
+    }));
+    await app.call('POST', '/v1/admin/servers', { body: servers });
+    const { health } = app.rooms.catalog;
+    const asked: string[] = [];
+    const finding = { era: null, auth: null, latencyMs: null, tools: null, reason: 'away' } as const;
+    const away = async (id: string) => {
+      asked.push(id);
+      return { ...finding, state: 'down', unreached: true } as const;
+    };
+    await health.probeDue(away, new AbortController().signal);
+    assert.equal(asked.length, 6);
+    assert.equal(await health.find('s0'), null);
+    asked.length = 0;
+    const fine = async (id: string) => {
+      asked.push(id);
+      return { ...finding, state: 'up', tools: [], reason: null, unreached: false } as const;
+    };
+    for (let round = 0; round < 4; round++) await health.probeDue(fine, new AbortController().signal);
+    assert.equal(asked.length, 9);
+    assert.equal(new Set(asked).size, 9);
+    clock.advance(8 * 3_600_000);
+    await health.probeDue(fine, new AbortController().signal);
+    assert.equal(asked.length, 15);
+    assert.equal((await health.looks(asked[0] ?? '')).length, 2);
+    clock.advance(31 * 86_400_000);
+    await health.prune();
+    assert.deepEqual(await health.looks(asked[0] ?? ''), []);
+  });

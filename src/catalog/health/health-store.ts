@@ -127,8 +127,6 @@ export function createHealthStore(storage: Storage) {
   };
 }
 
-export type HealthStore = ReturnType<typeof createHealthStore>;
-
 /** What is known of a server before a look: its row, its tools, and the health row when there is one. */
 export async function before(trx: CatalogTrx, serverId: string) {
   const db = trx as unknown as Kysely<HealthTables>;
