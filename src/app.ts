@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
+import { endpointRoutes } from './http/routes/endpoint.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
@@ -149,12 +150,20 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
     if (config.starter) await catalog.loadStarter();
+    const endpoint = async () => {
+      // The SDK is a tenth of a small process's memory: loaded when the first client comes.
+      const { createEndpoint } = await import('./http/endpoint/endpoint.ts');
+      return createEndpoint({ ...rooms, version, now: clock.monotonic });
+    };
+    let boundUrl = '';
+    const publicUrl = () => config.publicUrl ?? boundUrl;
     const publicRoutes = [
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
+      ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
@@ -162,6 +171,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       routes,
       access,
       telemetry,
+      publicUrl,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
 
@@ -170,6 +180,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     rooms.learning.start();
     const loaded = search.start().then(() => updateFacts(rooms));
     const url = await http.listen(config.host, config.port);
+    boundUrl = url;
     loaded.catch((error: unknown) =>
       telemetry.log.error('the first search index could not be built', { error }),
     );
@@ -233,6 +244,10 @@ function jobsOf(config: Config, { catalog, mcp, queryLog, telemetry }: Rooms, cl
       },
     });
   return jobs;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {

@@ -154,7 +154,7 @@ const privileges: readonly {
   { what: 'requests and replies', pattern: /from 'node:http'/, allowed: (file) => file.startsWith('http/') },
   {
     what: 'sockets',
-    pattern: /from '(undici|node:(https|http2|tls|dgram|dns|dns\/promises))'|\bfetch\(/,
+    pattern: /from '(undici|node:(https|http2|tls|dgram|dns|dns\/promises))'|(?<![.\w])fetch\(/,
     allowed: (file) => file.startsWith('outbound/'),
   },
   { what: 'node:net', pattern: /from 'node:net'/, allowed: (file) => /^(outbound|http)\//.test(file) },

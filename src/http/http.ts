@@ -49,10 +49,12 @@ export function createHttp(deps: {
   routes: readonly Route[];
   access: Access;
   telemetry: Telemetry;
+  /** How others reach us. */
+  publicUrl: () => string;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
-  const answers = createAnswers(deps.telemetry);
+  const answers = createAnswers(deps.telemetry, deps.publicUrl);
   const gate = createGate(deps.access);
   const app = createServer(limits, answers);
 
