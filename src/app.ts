@@ -16,6 +16,7 @@ import { endpointRoutes } from './http/routes/endpoint.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
+import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
@@ -161,6 +162,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
+      ...registryRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
