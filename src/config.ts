@@ -19,11 +19,14 @@ export type Config = {
   /** `kid:…` entries with commas, the first one seals; null: the data folder's own. */
   readonly vaultKeys: Secret | null;
   readonly transitToken: Secret | null;
+  /** Private JWKs as JSON; null: generated and turned over in the store. */
+  readonly signingKeys: Secret | null;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
   readonly registryUrl: string;
   readonly sync: boolean;
+  readonly probe: boolean;
   readonly starter: boolean;
   readonly embeddings: 'builtin';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -128,6 +131,16 @@ export const settings: Readonly<Record<string, Setting>> = {
     secret: true,
     parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
   },
+  MCPRANK_SIGNING_KEYS: {
+    field: 'signingKeys',
+    meaning:
+      'keys that sign MITs, the first one signs, all are published; generated and turned over in the store when absent',
+    fallback: null,
+    expected: 'a JSON array of private RSA JWKs of at least 2048 bits',
+    example: '[{"kty":"RSA","kid":"2027-01","n":…,"e":"AQAB","d":…,"p":…,"q":…,"dp":…,"dq":…,"qi":…}]',
+    secret: true,
+    parse: parseSigningKeys,
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -160,6 +173,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'off',
     parse: onOff,
   },
+  MCPRANK_PROBE: {
+    field: 'probe',
+    meaning: 'look at remote servers now and then: alive, how they speak, which tools, what changed',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
   MCPRANK_STARTER: {
     field: 'starter',
     meaning: 'load the starter catalogue into an empty store',
@@ -187,12 +208,7 @@ export const settings: Readonly<Record<string, Setting>> = {
 };
 
 /** Settings of parts that later releases bring; setting them is no fault. */
-const laterSettings = [
-  'MCPRANK_SIGNING_KEYS',
-  'MCPRANK_PROVIDERS',
-  'GOOGLE_CLIENT_ID',
-  'GOOGLE_CLIENT_SECRET',
-];
+const laterSettings = ['MCPRANK_PROVIDERS', 'GOOGLE_CLIENT_ID', 'GOOGLE_CLIENT_SECRET'];
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -306,6 +322,28 @@ function parseVaultKeys(text: string): Secret | undefined {
   return fits && new Set(entries.map(([, kid]) => kid)).size === entries.length
     ? new Secret(text)
     : undefined;
+}
+
+/** 256 bytes in base64url: 2048 bits. */
+const leastModulusLength = 342;
+
+function parseSigningKeys(text: string): Secret | undefined {
+  try {
+    const parsed = JSON.parse(text) as unknown;
+    const keys = (Array.isArray(parsed) ? parsed : (parsed as { keys?: unknown }).keys) as unknown;
+    const fits =
+      Array.isArray(keys) &&
+      keys.length > 0 &&
+      keys.every(
+        (key: Readonly<Record<string, unknown>>) =>
+          key.kty === 'RSA' &&
+          ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].every((part) => typeof key[part] === 'string') &&
+          String(key.n).length >= leastModulusLength,
+      );
+    return fits ? new Secret(text) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseTiers(text: string): ReadonlyMap<string, number> | undefined {

@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
 import { first } from './schema/first.ts';
+import { serverHealth } from './schema/health.ts';
 import { identity } from './schema/identity.ts';
 
 /**
@@ -11,4 +12,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '001_first': { up: first },
   '002_audit': { up: auditTrail },
   '003_identity': { up: identity },
+  '005_health': { up: serverHealth },
 };
