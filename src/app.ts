@@ -7,18 +7,22 @@ import { type Access, createAccess } from './access/access.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
+import type { Secret } from './base/secret.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
+import { auditRoutes } from './http/routes/audit.ts';
 import { endpointRoutes } from './http/routes/endpoint.ts';
+import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
@@ -27,16 +31,24 @@ import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
-import { openStorage, type Storage } from './storage/storage.ts';
+import type { Redis } from './storage/redis.ts';
+import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
-import { createVault } from './vault/vault.ts';
+import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Rooms = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
+  readonly vault: Vault;
+  readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  /** null without REDIS_URL. */
+  readonly redis: Pick<Redis, 'isUp'> | null;
+  readonly identity: Identity;
+  /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
+  readonly place: { url: string };
   readonly catalog: Catalog;
   readonly search: Search;
   readonly learning: Learning;
@@ -70,6 +82,8 @@ export const version: string = (
 ).version;
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
+/** Everything that the vault sealed at rest: what a change of keys re-wraps. */
+const sealedColumns: readonly SealedColumn[] = [...identitySealed];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -81,9 +95,38 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
 
   const storage = await openStorage(config, clock, failed('change notices cannot be read'));
   try {
-    const access = createAccess({ storage, clock, config });
+    const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
+    const access = createAccess({
+      storage,
+      clock,
+      config,
+      ...(redis !== null && { shared: redis }),
+    });
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+    });
+    const seals = storage.seals(sealedColumns);
+    const vault = await unlockVault({
+      keys: loadKeys({
+        configured: config.vaultKeys,
+        transitToken: config.transitToken,
+        dataDir: config.dataDir,
+        post: outbound.request,
+        warn: (file) =>
+          telemetry.log.warn('the vault key lies beside the store: set MCPRANK_VAULT_KEYS', { file }),
+      }),
+      clock,
+      seals,
+    });
+    const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const identity = createIdentity({
+      storage,
+      vault,
+      clock,
+      get: outbound.request,
+      config: { issuer: () => place.url, signingKeys: config.signingKeys },
+      connectedServices: async () => [],
+      forgetConnections: async () => false,
     });
     const catalog = createCatalog({
       storage,
@@ -113,7 +156,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const mcp = createMcp({
       catalog,
       outbound,
-      vault: createVault(clock),
+      tickets: vault.tickets,
       clock,
       log: telemetry.log,
       locals: options.localServers ?? [],
@@ -124,7 +167,12 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       telemetry,
       storage,
       outbound,
+      vault,
+      seals,
       access,
+      redis,
+      identity,
+      place,
       catalog,
       search,
       learning,
@@ -133,7 +181,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       async close() {
         await Promise.all([search.close(), learning.stop(), mcp.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
-        await outbound.close();
+        await Promise.all([outbound.close(), redis?.close()]);
         await storage.close();
         telemetry.flush();
       },
@@ -147,23 +195,25 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
   const clock = options.clock ?? systemClock;
   const rooms = await openRooms(config, options);
-  const { access, catalog, search, storage, telemetry } = rooms;
+  const { access, catalog, identity, search, storage, telemetry } = rooms;
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
+    await identity.start();
     if (config.starter) await catalog.loadStarter();
     const endpoint = async () => {
       // The SDK is a tenth of a small process's memory: loaded when the first client comes.
       const { createEndpoint } = await import('./http/endpoint/endpoint.ts');
       return createEndpoint({ ...rooms, version, now: clock.monotonic });
     };
-    let boundUrl = '';
-    const publicUrl = () => config.publicUrl ?? boundUrl;
+    const publicUrl = () => rooms.place.url;
     const publicRoutes = [
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...registryRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
+      ...identityRoutes(identity),
+      ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
@@ -172,6 +222,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const http = createHttp({
       routes,
       access,
+      verifyUser: identity.verify,
       telemetry,
       publicUrl,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -182,7 +233,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     rooms.learning.start();
     const loaded = search.start().then(() => updateFacts(rooms));
     const url = await http.listen(config.host, config.port);
-    boundUrl = url;
+    rooms.place.url = config.publicUrl ?? url;
     loaded.catch((error: unknown) =>
       telemetry.log.error('the first search index could not be built', { error }),
     );
@@ -217,7 +268,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -230,6 +281,14 @@ function jobsOf(config: Config, { catalog, mcp, queryLog, telemetry }: Rooms, cl
       },
     },
   ];
+  jobs.push({
+    name: 'identity',
+    everyMs: 3_600_000,
+    run: async () => {
+      await identity.tend();
+      return undefined;
+    },
+  });
   if (config.probe)
     jobs.push({
       name: 'probe servers',
@@ -250,6 +309,18 @@ function jobsOf(config: Config, { catalog, mcp, queryLog, telemetry }: Rooms, cl
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
+async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
+  const { openRedis } = await import('./storage/redis.ts');
+  const redis = openRedis(url, (up, error) => {
+    if (up) log.info('Redis is there: limits are shared');
+    else log.warn('Redis is away: every process counts its own limits', { error });
+  });
+  gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
+  const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');
+  return { ...redis, onFallback: () => fallbacks.inc() };
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {

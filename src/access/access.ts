@@ -4,6 +4,7 @@
  * Promises: a key is stored as a SHA-256 digest only and shown once; a revoked or expired key stops working
  * at once here and within a second in other processes; a warm check touches memory only; failed keys are
  * limited by address before anything is hashed, without locking out the good keys behind the same address.
+ * Limits are counted here or, with a shared store, over all processes; when that is away, here again.
  * When the store is down, keys seen lately go on working (until they expire); others get `unavailable`.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,7 +14,10 @@ import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
 import { createLimiter, type Quota } from './limiter.ts';
+import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 import { createVerifier } from './verifier.ts';
+
+export type { Quota } from './limiter.ts';
 
 export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
@@ -54,11 +58,11 @@ export type Access = {
   /** The principal behind a presented key; a value (not a promise) when it is known already. Throws `invalid_api_key`. */
   authenticate(key: string, address: string): Principal | Promise<Principal>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
-  admit(principal: Principal, cost: number): Quota;
-  /** Makes a key; `key` is the only time its text exists outside the caller's hands. */
-  createKey(request: KeyRequest): Promise<ApiKey & { readonly key: string }>;
+  admit(principal: Principal, cost: number): Quota | Promise<Quota>;
+  /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
+  createKey(request: KeyRequest, actor?: string): Promise<ApiKey & { readonly key: string }>;
   listKeys(): Promise<ApiKey[]>;
-  revokeKey(id: string): Promise<void>;
+  revokeKey(id: string, actor?: string): Promise<void>;
   /** Installs the operator's admin key, or makes the first one in an empty store and returns its text. */
   ensureAdminKey(configured: Secret | null): Promise<string | null>;
   /** Writes down when keys were last used. */
@@ -68,12 +72,22 @@ export type Access = {
 export type AccessConfig = { readonly tiers: ReadonlyMap<string, number> };
 
 const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: null };
+/** What the operator does at the machine itself, or the service by itself. */
+const system = 'system';
 const configuredKeyName = 'MCPRANK_ADMIN_KEY';
 
-export function createAccess(deps: { storage: Storage; clock: Clock; config: AccessConfig }): Access {
-  const { storage, clock, config } = deps;
+export function createAccess(deps: {
+  storage: Storage;
+  clock: Clock;
+  config: AccessConfig;
+  /** Where limits are counted for all processes; without it each counts its own. */
+  shared?: { readonly run: RunScript; readonly onFallback: (error: unknown) => void };
+}): Access {
+  const { storage, clock, config, shared } = deps;
   const store = createKeyStore(storage, clock);
   const limiter = createLimiter(clock);
+  const quotas =
+    shared === undefined ? limiter : createSharedLimiter({ ...shared, local: limiter, now: clock.monotonic });
   const verifier = createVerifier({
     find: store.byDigest,
     ownerOf: (row) => principalOf(row, config.tiers),
@@ -82,26 +96,20 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
   });
   storage.subscribe('keys', verifier.forget);
 
-  const insert = async (request: Required<KeyRequest>, key = newKeyText()) => {
+  const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
-    const row = await store.insert({
-      developer,
-      name,
-      digest: digestOf(key),
-      tier,
-      scopes: words,
-      expiresAt,
-    });
+    const digest = digestOf(key);
+    const row = await store.insert({ developer, name, digest, tier, scopes: words, expiresAt }, actor);
     return { ...apiKeyOf(row), key };
   };
 
   return {
     authenticate: verifier.verify,
 
-    admit: (principal, cost) => limiter.take(principal.keyId, cost, principal.perMinute),
+    admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
-    async createKey(request) {
+    async createKey(request, actor = system) {
       const { scopes: wanted = scopes.filter((scope) => scope !== 'admin'), expiresAt = null } = request;
       if (!config.tiers.has(request.tier))
         throw new Problem('invalid_request', `tier: expected one of ${[...config.tiers.keys()].join(', ')}`);
@@ -109,27 +117,34 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
         throw new Problem('invalid_request', `scopes: expected some of ${scopes.join(', ')}`);
       if (expiresAt !== null && expiresAt <= clock.now())
         throw new Problem('invalid_request', 'expires_at: expected a time to come');
-      return insert({ ...request, scopes: wanted, expiresAt });
+      return insert({ ...request, scopes: wanted, expiresAt }, actor);
     },
 
     listKeys: async () => (await store.list()).map(apiKeyOf),
 
-    async revokeKey(id) {
-      if (!(await store.revoke(id))) throw new Problem('not_found', 'Key not found');
+    async revokeKey(id, actor = system) {
+      if (!(await store.revoke(id, actor))) throw new Problem('not_found', 'Key not found');
     },
 
     async ensureAdminKey(configured) {
       if (configured === null) {
-        return (await store.isEmpty()) ? (await insert({ ...adminKey, name: 'first key' })).key : null;
+        return (await store.isEmpty())
+          ? (await insert({ ...adminKey, name: 'first key' }, system)).key
+          : null;
       }
       const digest = digestOf(configured.reveal());
       // The setting is the truth: a key it named earlier is not good any more, and one revoked by hand stays so.
       for (const row of await store.list()) {
         const earlier = row.name === configuredKeyName && row.digest !== digest && row.revoked_at === null;
-        if (earlier) await store.revoke(row.id);
+        if (earlier) await store.revoke(row.id, system);
       }
       if ((await store.byDigest(digest)) === undefined)
-        await insert({ ...adminKey, name: configuredKeyName }, configured.reveal());
+        await insert({ ...adminKey, name: configuredKeyName }, system, configured.reveal()).catch(
+          async (error: unknown) => {
+            // Another process of the same start was first.
+            if ((await store.byDigest(digest)) === undefined) throw error;
+          },
+        );
       return null;
     },
 

@@ -72,8 +72,8 @@ export type Catalog = {
   /** Throws `not_found` also for a server that is nobody's business. */
   publicServer(id: string): Promise<PublicServer>;
   /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
-  put(inputs: readonly ServerInput[], source: string): Promise<PutReport>;
-  remove(id: string): Promise<void>;
+  put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
+  remove(id: string, by?: By): Promise<void>;
   importFile(path: string, options: ImportOptions): Promise<ImportReport>;
   /** One server in the catalogue format or as a registry entry, refused unless all of it is right. */
   parse(value: unknown): ParsedServer;
@@ -103,6 +103,9 @@ export type Catalog = {
   stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
+/** Who changes the catalogue by hand, for the audit trail. */
+export type By = { readonly actor: string; readonly developerId: string };
+
 export type CatalogDeps = {
   readonly storage: Storage;
   readonly outbound: Pick<Outbound, 'request'>;
@@ -115,6 +118,8 @@ export type CatalogDeps = {
 const publicSources = ['registry', 'starter'];
 /** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
 const changesPerBatch = 200;
+/** At the machine itself, by a command. */
+const operator: By = { actor: 'system', developerId: 'system' };
 
 export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
@@ -127,11 +132,20 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
   });
 
-  const write = async (inputs: readonly ServerInput[], source: string, remove: readonly string[] = []) => {
+  const write = async (
+    inputs: readonly ServerInput[],
+    source: string,
+    remove: readonly string[] = [],
+    by: By = operator,
+  ) => {
     const change = { inputs, remove, source, by: 'owner', now: clock.now() } as const;
-    const written = await storage.write<CatalogTables, Written>((trx, notify) =>
-      writeServers(trx, notify, change),
-    );
+    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
+      if (source === 'admin') {
+        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
+        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
+      }
+      return writeServers(trx, notify, change);
+    });
     await directory.refresh();
     return written;
   };
@@ -187,10 +201,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
       return { record, removed: false };
     },
-    put: (inputs, source) => write(inputs, source),
-    async remove(id) {
+    put: (inputs, source, by) => write(inputs, source, [], by),
+    async remove(id, by) {
       await directory.get(id);
-      await write([], 'admin', [id]);
+      await write([], 'admin', [id], by);
     },
     importFile,
     parse(value) {

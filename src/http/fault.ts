@@ -39,6 +39,8 @@ export function faultOf(problem: Problem, requestId: string, publicUrl = ''): Fa
       ...(status === 401 && {
         'www-authenticate': `Bearer resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`,
       }),
+      // RFC 6750 section 3: what a client that speaks OAuth looks for.
+      ...(problem.kind === 'invalid_token' && { 'www-authenticate': 'Bearer error="invalid_token"' }),
     },
     body: JSON.stringify(body),
   };

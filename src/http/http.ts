@@ -13,7 +13,7 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import type { Route } from './route.ts';
 import { answerBrokenClient, closeGently, listenProblem, watchUnused } from './socket.ts';
 import { coerceQuery, validator } from './validate.ts';
@@ -48,6 +48,7 @@ export const defaultLimits: HttpLimits = {
 export function createHttp(deps: {
   routes: readonly Route[];
   access: Access;
+  verifyUser: VerifyUser;
   telemetry: Telemetry;
   /** How others reach us. */
   publicUrl: () => string;
@@ -55,7 +56,7 @@ export function createHttp(deps: {
 }): Http {
   const limits = deps.limits ?? defaultLimits;
   const answers = createAnswers(deps.telemetry, deps.publicUrl);
-  const gate = createGate(deps.access);
+  const gate = createGate(deps.access, deps.verifyUser);
   const app = createServer(limits, answers);
 
   const unused = watchUnused(app.server);
@@ -110,6 +111,15 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
       (error) => done(error ?? null, value),
     );
   });
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (request, text, done) => {
+      const { form } = request.routeOptions.config as { form?: boolean };
+      if (form === true) done(null, Object.fromEntries(new URLSearchParams(text as string)));
+      else done(new Problem('invalid_request', 'content-type: expected application/json'));
+    },
+  );
   return app;
 }
 
@@ -118,12 +128,14 @@ function addRoute(app: FastifyInstance, declared: Route, gate: Gate, answers: An
   app.route({
     method: declared.method,
     url: declared.url,
+    config: { form: declared.form === true },
     onRequest: (request, reply, done) => gate.enter(declared, request, reply, done),
     handler: async (request, reply) => {
       const caller = gate.caller(request);
       const answer = await declared.handle({
         ...parse(request),
         caller,
+        user: gate.user(request),
         headers: request.headers,
         charge: (cost) => gate.charge(reply, caller, cost),
         get signal() {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Access, describeKey, scopes } from '../../access/access.ts';
+import { type Access, describeKey, type Principal, scopes } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, Inspect, ServerInput } from '../../catalog/catalog.ts';
 import { json, type Route, route } from '../route.ts';
@@ -47,14 +47,15 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       status: 201,
       body: newKey,
       reply: Type.Object({ ...apiKey, key: Type.String() }),
-      handle: async ({ body }) => {
-        const made = await access.createKey({
+      handle: async ({ body, caller }) => {
+        const request = {
           developer: body.developer,
           name: body.name,
           tier: body.tier,
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           expiresAt: body.expires_at === undefined ? null : timeOf(body.expires_at),
-        });
+        };
+        const made = await access.createKey(request, by(caller).actor);
         return json({ key: made.key, ...describeKey(made) }, 201);
       },
     }),
@@ -73,8 +74,8 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ key_id: Type.String(), revoked: Type.Literal(true) }),
-      handle: async ({ params }) => {
-        await access.revokeKey(params.id);
+      handle: async ({ params, caller }) => {
+        await access.revokeKey(params.id, by(caller).actor);
         return json({ key_id: params.id, revoked: true });
       },
     }),
@@ -90,9 +91,9 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
         updated: Type.Integer(),
         unchanged: Type.Integer(),
       }),
-      handle: async ({ body }) => {
+      handle: async ({ body, caller }) => {
         const inputs = parseServers(catalog, body);
-        const report = await catalog.put(inputs, 'admin');
+        const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
           added: report.added,
@@ -126,12 +127,17 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
-      handle: async ({ params }) => {
-        await catalog.remove(params.id);
+      handle: async ({ params, caller }) => {
+        await catalog.remove(params.id, by(caller));
         return json({ id: params.id, deleted: true });
       },
     }),
   ];
+}
+
+/** Who the audit trail names. */
+function by({ keyId, developerId }: Principal) {
+  return { actor: `key:${keyId}`, developerId };
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */

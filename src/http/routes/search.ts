@@ -74,6 +74,7 @@ export function searchRoutes(search: Search): Route[] {
       summary:
         'Semantic search for MCP servers and their tools; `queries` asks several at once and answers `{results: […]}`',
       scope: 'search',
+      user: 'optional',
       body,
       reply: result,
       handle: async ({ body, caller, charge }) => {
@@ -91,7 +92,7 @@ export function searchRoutes(search: Search): Route[] {
             'invalid_request',
             `${beside}: not together with queries; put it into each of them`,
           );
-        charge(body.queries.length - 1);
+        await charge(body.queries.length - 1);
         return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf)) };
       },
     }),
