@@ -50,7 +50,7 @@ export function isAlive(family: Family, developerId: string, now: number): boole
     family.developer_id === developerId &&
     family.revoked_at === null &&
     family.epoch === family.user_epoch &&
-    family.idle_until > now &&
-    family.ends_at > now
+    // Never later than `ends_at`.
+    family.idle_until > now
   );
 }
