@@ -12,11 +12,14 @@ import type { Config } from './config.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
+import { auditRoutes } from './http/routes/audit.ts';
+import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
@@ -25,16 +28,21 @@ import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
-import { openStorage, type Storage } from './storage/storage.ts';
+import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
-import { createVault } from './vault/vault.ts';
+import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Rooms = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
+  readonly vault: Vault;
+  readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  readonly identity: Identity;
+  /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
+  readonly place: { url: string };
   readonly catalog: Catalog;
   readonly search: Search;
   readonly learning: Learning;
@@ -68,8 +76,10 @@ export const version: string = (
 ).version;
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
+/** Everything that the vault sealed at rest: what a change of keys re-wraps. */
+const sealedColumns: readonly SealedColumn[] = [...identitySealed];
 const dayMs = 86_400_000;
-const popularityEveryMs = 30_000;
+const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
 
 export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
@@ -82,6 +92,29 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const access = createAccess({ storage, clock, config });
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+    });
+    const seals = storage.seals(sealedColumns);
+    const vault = await unlockVault({
+      keys: loadKeys({
+        configured: config.vaultKeys,
+        transitToken: config.transitToken,
+        dataDir: config.dataDir,
+        post: outbound.request,
+        warn: (file) =>
+          telemetry.log.warn('the vault key lies beside the store: set MCPRANK_VAULT_KEYS', { file }),
+      }),
+      clock,
+      seals,
+    });
+    const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const identity = createIdentity({
+      storage,
+      vault,
+      clock,
+      get: outbound.request,
+      config: { issuer: () => place.url, signingKeys: config.signingKeys },
+      connectedServices: async () => [],
+      forgetConnections: async () => false,
     });
     const catalog = createCatalog({
       storage,
@@ -111,7 +144,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const mcp = createMcp({
       catalog,
       outbound,
-      vault: createVault(clock),
+      tickets: vault.tickets,
       clock,
       log: telemetry.log,
       locals: options.localServers ?? [],
@@ -122,7 +155,11 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       telemetry,
       storage,
       outbound,
+      vault,
+      seals,
       access,
+      identity,
+      place,
       catalog,
       search,
       learning,
@@ -145,22 +182,26 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
   const clock = options.clock ?? systemClock;
   const rooms = await openRooms(config, options);
-  const { access, catalog, search, storage, telemetry } = rooms;
+  const { access, catalog, identity, search, storage, telemetry } = rooms;
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
+    await identity.start();
     if (config.starter) await catalog.loadStarter();
     const publicRoutes = [
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
-      ...adminRoutes(access, catalog),
+      ...identityRoutes(identity),
+      ...auditRoutes(storage.audit.read),
+      ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
     const http = createHttp({
       routes,
       access,
+      verifyUser: identity.verify,
       telemetry,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
@@ -168,13 +209,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     measure(rooms);
     catalog.onChange(search.refresh);
     rooms.learning.start();
-    const loaded = search.start().then(() => updatePopularity(rooms));
+    const loaded = search.start().then(() => updateFacts(rooms));
     const url = await http.listen(config.host, config.port);
+    rooms.place.url = config.publicUrl ?? url;
     loaded.catch((error: unknown) =>
       telemetry.log.error('the first search index could not be built', { error }),
     );
     const timers = [
-      repeat(popularityEveryMs, () => updatePopularity(rooms), telemetry),
+      repeat(factsEveryMs, () => updateFacts(rooms), telemetry),
       repeat(keyUseEveryMs, () => access.flush(), telemetry),
     ];
     const jobs = createJobs({
@@ -204,30 +246,43 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
       everyMs: dayMs,
       run: async () => {
         await catalog.pruneInvocations();
+        await catalog.health.prune();
         await queryLog.prune(clock.now());
         return undefined;
       },
     },
   ];
-  if (!config.sync) return jobs;
-  return [
-    ...jobs,
-    {
+  jobs.push({
+    name: 'identity',
+    everyMs: 3_600_000,
+    run: async () => {
+      await identity.tend();
+      return undefined;
+    },
+  });
+  if (config.probe)
+    jobs.push({
+      name: 'probe servers',
+      everyMs: 60_000,
+      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+    });
+  if (config.sync)
+    jobs.push({
       name: 'registry sync',
       everyMs: 3_600_000,
       run: async (signal) => {
         telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
         return undefined;
       },
-    },
-  ];
+    });
+  return jobs;
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
@@ -238,8 +293,8 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
   return { index: search.ready(), store: answers };
 }
 
-async function updatePopularity({ catalog, search }: Rooms): Promise<void> {
-  search.setPopularity(await catalog.popularity());
+async function updateFacts({ catalog, search }: Rooms): Promise<void> {
+  search.setFacts(await catalog.facts());
 }
 
 function measure({ search, mcp, queryLog, telemetry }: Rooms): void {

@@ -16,11 +16,17 @@ export type Config = {
   readonly databaseUrl: Secret | null;
   readonly redisUrl: Secret | null;
   readonly adminKey: Secret | null;
+  /** `kid:…` entries with commas, the first one seals; null: the data folder's own. */
+  readonly vaultKeys: Secret | null;
+  readonly transitToken: Secret | null;
+  /** Private JWKs as JSON; null: generated and turned over in the store. */
+  readonly signingKeys: Secret | null;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
   readonly registryUrl: string;
   readonly sync: boolean;
+  readonly probe: boolean;
   readonly starter: boolean;
   readonly embeddings: 'builtin';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -105,6 +111,36 @@ export const settings: Readonly<Record<string, Setting>> = {
     secret: true,
     parse: (text) => (keyPattern.test(text) ? new Secret(text) : undefined),
   },
+  MCPRANK_VAULT_KEYS: {
+    field: 'vaultKeys',
+    meaning:
+      'keys of the vault, the first one seals; one is generated into the data folder (vault.key) when absent',
+    fallback: null,
+    expected:
+      'kid:base64 of 32 bytes, kid:transit:URL, kid:awskms:ARN or kid:gcpkms:NAME, with commas, each kid once',
+    example: 'k1: and the output of: openssl rand -base64 32',
+    secret: true,
+    parse: parseVaultKeys,
+  },
+  VAULT_TOKEN: {
+    field: 'transitToken',
+    meaning: 'token for HashiCorp Vault or OpenBao, where MCPRANK_VAULT_KEYS names a transit key',
+    fallback: null,
+    expected: 'a token without spaces',
+    example: 'hvs.CAES…',
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_SIGNING_KEYS: {
+    field: 'signingKeys',
+    meaning:
+      'keys that sign MITs, the first one signs, all are published; generated and turned over in the store when absent',
+    fallback: null,
+    expected: 'a JSON array of private RSA JWKs of at least 2048 bits',
+    example: '[{"kty":"RSA","kid":"2027-01","n":…,"e":"AQAB","d":…,"p":…,"q":…,"dp":…,"dq":…,"qi":…}]',
+    secret: true,
+    parse: parseSigningKeys,
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -137,6 +173,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'off',
     parse: onOff,
   },
+  MCPRANK_PROBE: {
+    field: 'probe',
+    meaning: 'look at remote servers now and then: alive, how they speak, which tools, what changed',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
   MCPRANK_STARTER: {
     field: 'starter',
     meaning: 'load the starter catalogue into an empty store',
@@ -164,13 +208,7 @@ export const settings: Readonly<Record<string, Setting>> = {
 };
 
 /** Settings of parts that later releases bring; setting them is no fault. */
-const laterSettings = [
-  'MCPRANK_VAULT_KEYS',
-  'MCPRANK_SIGNING_KEYS',
-  'MCPRANK_PROVIDERS',
-  'GOOGLE_CLIENT_ID',
-  'GOOGLE_CLIENT_SECRET',
-];
+const laterSettings = ['MCPRANK_PROVIDERS', 'GOOGLE_CLIENT_ID', 'GOOGLE_CLIENT_SECRET'];
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -269,6 +307,43 @@ function parseUrl(text: string): string | undefined {
 
 function secretUrl(protocol: RegExp) {
   return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
+}
+
+const vaultKeyForms = [
+  /^[A-Za-z0-9+/]{43}=$/,
+  /^transit:https?:\/\/[^\s?#@]+\/keys\/[^\s/?#]+$/,
+  /^awskms:arn:[^\s]+$/,
+  /^gcpkms:projects\/[^\s]+$/,
+];
+
+function parseVaultKeys(text: string): Secret | undefined {
+  const entries = text.split(',').map((entry) => /^([a-z0-9-]{1,32}):(.+)$/.exec(entry.trim()) ?? []);
+  const fits = entries.every(([, , rest = '']) => vaultKeyForms.some((form) => form.test(rest)));
+  return fits && new Set(entries.map(([, kid]) => kid)).size === entries.length
+    ? new Secret(text)
+    : undefined;
+}
+
+/** 256 bytes in base64url: 2048 bits. */
+const leastModulusLength = 342;
+
+function parseSigningKeys(text: string): Secret | undefined {
+  try {
+    const parsed = JSON.parse(text) as unknown;
+    const keys = (Array.isArray(parsed) ? parsed : (parsed as { keys?: unknown }).keys) as unknown;
+    const fits =
+      Array.isArray(keys) &&
+      keys.length > 0 &&
+      keys.every(
+        (key: Readonly<Record<string, unknown>>) =>
+          key.kty === 'RSA' &&
+          ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].every((part) => typeof key[part] === 'string') &&
+          String(key.n).length >= leastModulusLength,
+      );
+    return fits ? new Secret(text) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseTiers(text: string): ReadonlyMap<string, number> | undefined {

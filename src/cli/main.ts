@@ -107,6 +107,12 @@ servers
   .argument('<id>')
   .action(async (id: string) => (await import('./servers.ts')).removeServer(id, json()));
 
+servers
+  .command('probe')
+  .description('connect now: is it alive, how does it speak, which tools, what changed')
+  .argument('<id>')
+  .action(async (id: string) => (await import('./servers.ts')).probeServer(id, json()));
+
 const catalog = program.command('catalog').description('fill the catalogue');
 catalog
   .command('import')
@@ -120,6 +126,13 @@ catalog
   .command('sync')
   .description('sync from MCPRANK_REGISTRY_URL now')
   .action(async () => (await import('./catalog.ts')).syncCatalog(json()));
+
+program
+  .command('vault')
+  .description('the keys that seal what the store holds')
+  .command('rotate')
+  .description('put every sealed value under the first key of MCPRANK_VAULT_KEYS, while servers go on')
+  .action(async () => (await import('./vault.ts')).rotateVault(json()));
 
 program
   .command('doctor')

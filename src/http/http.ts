@@ -13,7 +13,7 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import { addRelayRoute } from './relay/relay.ts';
 import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
 import { isRelay, type JsonRoute, type Route } from './route.ts';
@@ -61,12 +61,13 @@ export const defaultLimits: HttpLimits = {
 export function createHttp(deps: {
   routes: readonly Route[];
   access: Access;
+  verifyUser: VerifyUser;
   telemetry: Telemetry;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
   const answers = createAnswers(deps.telemetry);
-  const gate = createGate(deps.access);
+  const gate = createGate(deps.access, deps.verifyUser);
   const app = createServer(limits, answers);
 
   const unused = watchUnused(app.server);
@@ -128,6 +129,15 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
       (error) => done(error ?? null, value),
     );
   });
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (request, text, done) => {
+      const { form } = request.routeOptions.config as { form?: boolean };
+      if (form === true) done(null, Object.fromEntries(new URLSearchParams(text as string)));
+      else done(new Problem('invalid_request', 'content-type: expected application/json'));
+    },
+  );
   return app;
 }
 
@@ -142,6 +152,7 @@ function addRoute(
   app.route({
     method: declared.method,
     url: declared.url,
+    config: { form: declared.form === true },
     onRequest: (request, reply, done) =>
       gate.enter(declared, request, reply, (error) => {
         if (error === undefined) {
@@ -156,7 +167,7 @@ function addRoute(
       const answer = await declared.handle({
         ...parse(request),
         caller,
-        user: null,
+        user: gate.user(request),
         headers: request.headers,
         target: request.raw.url ?? '',
         charge: (cost) => gate.charge(reply, caller, cost),

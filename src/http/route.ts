@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
+import type { User } from '../identity/identity.ts';
 import type { ByteSource } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
-export type Call<B, Q, P> = {
+export type Call<B, Q, P, U = null> = {
   /** The request target, byte for byte. */
   readonly target: string;
   readonly body: B;
@@ -13,7 +14,8 @@ export type Call<B, Q, P> = {
   readonly params: P;
   /** Who is calling; on a public route, nobody in particular. */
   readonly caller: Principal;
-  readonly user: { readonly developerId: string; readonly userId: string } | null;
+  /** The user whose MIT came with the call; null where none is taken or none was sent. */
+  readonly user: U;
   readonly headers: IncomingHttpHeaders;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void;
@@ -32,13 +34,17 @@ export type Reply = {
 };
 
 /** One endpoint, whole: the server, the OpenAPI document, the docs table and the every-route test all read it. */
-type Declaration<B, Q, P> = {
+type Declaration<B, Q, P, U> = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `:name` for parameters. */
   readonly url: string;
   readonly summary: string;
   /** The scope a key needs; null: no key needed. */
   readonly scope: Scope | null;
+  /** Whether the call acts for a user, by a MIT in Authorization. */
+  readonly user?: U;
+  /** The body may also come as form fields, as OAuth's own clients send it (RFC 6749 appendix B). */
+  readonly form?: boolean;
   /** Requests this call counts for in the rate limit. */
   readonly cost: number;
   readonly status: number;
@@ -51,7 +57,7 @@ type Declaration<B, Q, P> = {
 /** A request that is passed on as it came: nothing of it decoded or parsed. */
 export type RelayCall = {
   readonly caller: Principal;
-  readonly user: { readonly developerId: string; readonly userId: string } | null;
+  readonly user: User | null;
   readonly method: string;
   /** The request target, byte for byte. */
   readonly target: string;
@@ -70,10 +76,10 @@ export type Relayed = {
 };
 
 /** A route as the server holds it, its types folded away. */
-export type JsonRoute = Declaration<TSchema, TSchema, TSchema> & {
-  readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Reply> | Reply;
+export type JsonRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
+  readonly handle: (call: Call<unknown, unknown, unknown, unknown>) => Promise<Reply> | Reply;
 };
-export type RelayRoute = Declaration<TSchema, TSchema, TSchema> & {
+export type RelayRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
   readonly relay: (call: RelayCall) => Promise<Relayed>;
 };
 export type Route = JsonRoute | RelayRoute;
@@ -82,17 +88,20 @@ export function isRelay(declared: Route): declared is RelayRoute {
   return 'relay' in declared;
 }
 
+type UserNeed = 'optional' | 'required';
+type UserOf<U> = U extends 'required' ? User : U extends 'optional' ? User | null : null;
 type StaticOf<T> = T extends TSchema ? Static<T> : undefined;
 
 export function route<
   B extends TSchema | undefined = undefined,
   Q extends TSchema | undefined = undefined,
   P extends TSchema | undefined = undefined,
+  U extends UserNeed | undefined = undefined,
 >(
-  declaration: Omit<Declaration<B, Q, P>, 'status' | 'cost'> & {
+  declaration: Omit<Declaration<B, Q, P, U>, 'status' | 'cost'> & {
     readonly status?: number;
     readonly cost?: number;
-    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>>) => Promise<Reply> | Reply;
+    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>, UserOf<U>>) => Promise<Reply> | Reply;
   },
 ): Route {
   return { status: 200, cost: 1, ...declaration } as Route;

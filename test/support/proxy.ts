@@ -5,7 +5,6 @@ import type { Access, Principal } from '../../src/access/access.ts';
 import { Problem } from '../../src/base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../../src/connections/connections.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
-import { isRelay } from '../../src/http/route.ts';
 import { proxyRoutes } from '../../src/http/routes/proxy.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createProxy, type ProxyDeps } from '../../src/proxy/proxy.ts';
@@ -33,7 +32,11 @@ export async function recordingUpstream(t: TestContext, respond: Respond): Promi
   let connections = 0;
   const server = createServer(async (request, reply) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      return;
+    }
     const one: Seen = {
       method: request.method ?? '',
       target: request.url ?? '',
@@ -78,6 +81,7 @@ function originOf(address: AddressInfo | string | null): string {
 }
 
 export const key = `sk_mcp_rank_${'a1'.repeat(16)}`;
+const mit = 'the.mit.alice';
 export const secretToken = 'ya29.the-token_of-the-user';
 
 export type ProxyUnderTest = {
@@ -144,17 +148,21 @@ export async function startProxy(
     },
     admit: () => ({ allowed: true, limit: 100_000, remaining: 99_999, resetMs: 0, retryAfterMs: 0 }),
   } as unknown as Access;
-  const user = { developerId: 'dev_1', userId: 'alice' };
-  const asAlice = proxyRoutes(proxy, {
+  const declared = proxyRoutes(proxy, {
     info: async (_owner, provider) => ({ provider, connected: true, status: 'active', can_access: true }),
-  }).map((each) =>
-    isRelay(each)
-      ? { ...each, relay: (call: Parameters<typeof each.relay>[0]) => each.relay({ ...call, user }) }
-      : { ...each, handle: (call: Parameters<typeof each.handle>[0]) => each.handle({ ...call, user }) },
-  );
+  });
   const telemetry = createTelemetry({ level: 'silent' });
   const limits = { ...defaultLimits, ...options.httpLimits };
-  const http = createHttp({ routes: asAlice, access, telemetry, limits });
+  const http = createHttp({
+    routes: declared,
+    access,
+    verifyUser: (token, developerId) => {
+      if (token !== mit) throw new Problem('invalid_token', 'The MIT is not valid');
+      return { userId: 'alice', developerId, tokenId: 'tok_1', sessionId: 'ses_1', keyId: 'key_1' };
+    },
+    telemetry,
+    limits,
+  });
   url = await http.listen('127.0.0.1', 0);
   t.after(async () => {
     await http.close();
@@ -168,7 +176,7 @@ export async function startProxy(
         method,
         redirect: 'manual',
         ...init,
-        headers: { 'x-api-key': key, authorization: 'Bearer the.mit.alice', ...init.headers },
+        headers: { 'x-api-key': key, authorization: `Bearer ${mit}`, ...init.headers },
       }),
   };
 }
@@ -206,7 +214,7 @@ export function rawRequest(method: string, path: string, lines: readonly string[
     `${method} ${path} HTTP/1.1`,
     'Host: proxy.test',
     `X-API-Key: ${key}`,
-    'Authorization: Bearer the.mit.alice',
+    `Authorization: Bearer ${mit}`,
     'Connection: close',
     ...lines,
   ];

@@ -48,7 +48,7 @@ function pass(
   declared
     .relay({
       caller: gate.caller(request),
-      user: null,
+      user: gate.user(request),
       method: request.method,
       target: request.raw.url ?? '',
       rawHeaders: request.raw.rawHeaders,

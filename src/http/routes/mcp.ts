@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { idempotencyKey } from '../../base/idempotency.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { User } from '../../identity/identity.ts';
 import {
   type Json,
   type Mcp,
@@ -62,7 +63,7 @@ const inputNeeded = Type.Object({
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
 
-type Asking = Pick<Call<unknown, unknown, unknown>, 'caller' | 'signal'>;
+type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'signal'>;
 
 export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
   return [
@@ -71,6 +72,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/server',
       summary: "One server's record",
       scope: 'mcp',
+      user: 'optional',
       query: Type.Object({ server_id: serverId }, strict),
       reply: Type.Object(documentedServerSchema),
       handle: async ({ query }) => json(documentedServer(await catalog.get(query.server_id))),
@@ -80,6 +82,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/call',
       summary: 'Any JSON-RPC method on a server; always answers with a JSON-RPC envelope',
       scope: 'mcp',
+      user: 'optional',
       body: callBody,
       reply: Type.Object({
         jsonrpc: Type.Literal('2.0'),
@@ -94,6 +97,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/tools/list',
       summary: 'The tools of a server, all pages of them',
       scope: 'mcp',
+      user: 'optional',
       body: listBody,
       reply: Type.Object({ tools: Type.Array(Type.Object({ name: Type.String() })) }),
       handle: async (call) => {
@@ -110,6 +114,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/tools/call',
       summary: 'Call one tool; `Idempotency-Key` makes a repeated request harmless',
       scope: 'mcp',
+      user: 'optional',
       body: toolBody,
       reply: Type.Union([
         Type.Object({
@@ -185,8 +190,9 @@ function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind:
   return { status: 'input_required', input_requests: inputRequests, continuation };
 }
 
-function callerOf({ caller, signal }: Asking) {
-  return { developerId: caller.developerId, keyId: caller.keyId, signal };
+function callerOf({ caller, user, signal }: Asking) {
+  const whom = user === null ? {} : { userId: user.userId };
+  return { developerId: caller.developerId, keyId: caller.keyId, ...whom, signal };
 }
 
 function requestOf(

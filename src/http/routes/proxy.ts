@@ -13,6 +13,7 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
       url: '/v1/proxy/:provider/info',
       summary: 'Has this user connected the provider',
       scope: 'proxy',
+      user: 'required',
       params: Type.Object({ provider }),
       reply: Type.Object({
         provider: Type.String(),
@@ -22,7 +23,7 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
       }),
       handle: async (call) => {
         const name = proxy.providerOf(call.target);
-        return json({ ...(await connections.info(ownerOf(call), name)) });
+        return json({ ...(await connections.info(call.user, name)) });
       },
     }),
     ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>
@@ -31,6 +32,7 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
         url: '/v1/proxy/:provider/*',
         summary: 'Call the API of a provider as this user; everything passes through as it is',
         scope: 'proxy',
+        user: 'required',
         params: Type.Object({ provider, path: Type.String() }),
         relay: (call) =>
           proxy.forward({
