@@ -25,15 +25,17 @@ import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
-import { openStorage, type Storage } from './storage/storage.ts';
+import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
-import { createVault } from './vault/vault.ts';
+import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Rooms = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
+  readonly vault: Vault;
+  readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
   readonly catalog: Catalog;
   readonly search: Search;
@@ -68,6 +70,8 @@ export const version: string = (
 ).version;
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
+/** Everything that the vault sealed at rest: what a change of keys re-wraps. */
+const sealedColumns: readonly SealedColumn[] = [];
 const dayMs = 86_400_000;
 const popularityEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -82,6 +86,19 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const access = createAccess({ storage, clock, config });
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+    });
+    const seals = storage.seals(sealedColumns);
+    const vault = await unlockVault({
+      keys: loadKeys({
+        configured: config.vaultKeys,
+        transitToken: config.transitToken,
+        dataDir: config.dataDir,
+        post: outbound.request,
+        warn: (file) =>
+          telemetry.log.warn('the vault key lies beside the store: set MCPRANK_VAULT_KEYS', { file }),
+      }),
+      clock,
+      seals,
     });
     const catalog = createCatalog({
       storage,
@@ -111,7 +128,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const mcp = createMcp({
       catalog,
       outbound,
-      vault: createVault(clock),
+      tickets: vault.tickets,
       clock,
       log: telemetry.log,
       locals: options.localServers ?? [],
@@ -122,6 +139,8 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       telemetry,
       storage,
       outbound,
+      vault,
+      seals,
       access,
       catalog,
       search,

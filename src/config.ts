@@ -16,6 +16,9 @@ export type Config = {
   readonly databaseUrl: Secret | null;
   readonly redisUrl: Secret | null;
   readonly adminKey: Secret | null;
+  /** `kid:…` entries with commas, the first one seals; null: the data folder's own. */
+  readonly vaultKeys: Secret | null;
+  readonly transitToken: Secret | null;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
@@ -105,6 +108,26 @@ export const settings: Readonly<Record<string, Setting>> = {
     secret: true,
     parse: (text) => (keyPattern.test(text) ? new Secret(text) : undefined),
   },
+  MCPRANK_VAULT_KEYS: {
+    field: 'vaultKeys',
+    meaning:
+      'keys of the vault, the first one seals; one is generated into the data folder (vault.key) when absent',
+    fallback: null,
+    expected:
+      'kid:base64 of 32 bytes, kid:transit:URL, kid:awskms:ARN or kid:gcpkms:NAME, with commas, each kid once',
+    example: 'k1: and the output of: openssl rand -base64 32',
+    secret: true,
+    parse: parseVaultKeys,
+  },
+  VAULT_TOKEN: {
+    field: 'transitToken',
+    meaning: 'token for HashiCorp Vault or OpenBao, where MCPRANK_VAULT_KEYS names a transit key',
+    fallback: null,
+    expected: 'a token without spaces',
+    example: 'hvs.CAES…',
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -165,7 +188,6 @@ export const settings: Readonly<Record<string, Setting>> = {
 
 /** Settings of parts that later releases bring; setting them is no fault. */
 const laterSettings = [
-  'MCPRANK_VAULT_KEYS',
   'MCPRANK_SIGNING_KEYS',
   'MCPRANK_PROVIDERS',
   'GOOGLE_CLIENT_ID',
@@ -269,6 +291,21 @@ function parseUrl(text: string): string | undefined {
 
 function secretUrl(protocol: RegExp) {
   return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
+}
+
+const vaultKeyForms = [
+  /^[A-Za-z0-9+/]{43}=$/,
+  /^transit:https?:\/\/[^\s?#@]+\/keys\/[^\s/?#]+$/,
+  /^awskms:arn:[^\s]+$/,
+  /^gcpkms:projects\/[^\s]+$/,
+];
+
+function parseVaultKeys(text: string): Secret | undefined {
+  const entries = text.split(',').map((entry) => /^([a-z0-9-]{1,32}):(.+)$/.exec(entry.trim()) ?? []);
+  const fits = entries.every(([, , rest = '']) => vaultKeyForms.some((form) => form.test(rest)));
+  return fits && new Set(entries.map(([, kid]) => kid)).size === entries.length
+    ? new Secret(text)
+    : undefined;
 }
 
 function parseTiers(text: string): ReadonlyMap<string, number> | undefined {

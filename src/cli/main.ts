@@ -122,6 +122,13 @@ catalog
   .action(async () => (await import('./catalog.ts')).syncCatalog(json()));
 
 program
+  .command('vault')
+  .description('the keys that seal what the store holds')
+  .command('rotate')
+  .description('put every sealed value under the first key of MCPRANK_VAULT_KEYS, while servers go on')
+  .action(async () => (await import('./vault.ts')).rotateVault(json()));
+
+program
   .command('doctor')
   .description('show the effective settings and try what they need')
   .action(async () => (await import('./doctor.ts')).doctor(json()));

@@ -77,7 +77,7 @@ export type Mcp = {
 export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'recordInvocation'>;
   readonly outbound: Outbound;
-  readonly vault: Vault;
+  readonly tickets: Vault['tickets'];
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: readonly LocalServer[];
@@ -109,7 +109,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const mirrors = createMirrors();
   const outcomes = createOutcomes(catalog, log);
-  const inputs = createInputs({ vault: deps.vault, askMs: limits.askMs });
+  const inputs = createInputs({ tickets: deps.tickets, askMs: limits.askMs });
   const once = createIdempotency<McpAnswer>({ now: clock.monotonic, mayRetry: ranNothing });
   const pool = createPool({
     make: (target) => makeChannel(deps, target, limits),

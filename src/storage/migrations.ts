@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
 import { first } from './schema/first.ts';
+import { identity } from './schema/identity.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -9,4 +10,5 @@ import { first } from './schema/first.ts';
 export const migrations: Readonly<Record<string, Migration>> = {
   '001_first': { up: first },
   '002_audit': { up: auditTrail },
+  '003_identity': { up: identity },
 };

@@ -18,7 +18,10 @@ import { storageProblem, withProblems } from './faults.ts';
 import { createLeases, type JobTables, type Leases } from './leases.ts';
 import { migrations } from './migrations.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './notices.ts';
+import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
+
+export type { SealedColumn } from './sealed-store.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
@@ -35,6 +38,8 @@ export type Storage = {
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, hear: (payload: string) => void): void;
   readonly leases: Leases;
+  /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
+  seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
   ping(): Promise<void>;
   /** Copies the whole store to a file while in use; SQLite only. */
@@ -90,6 +95,7 @@ export async function openStorage(
     audit,
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, clock),
+    seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       await db.selectFrom('notices').select('id').limit(1).execute();
     },

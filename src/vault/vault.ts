@@ -1,58 +1,91 @@
 /**
- * Seal and open: authenticated encryption of small texts that leave our hands and come back.
+ * Seal and open: secrets rest in the store only as what this room makes of them. Stores nothing itself.
  *
- * Promises: what is sealed cannot be read or changed by whoever holds it; it opens only under the very binding it
- * was sealed under (principal, request, purpose), and not after its time. Stores nothing.
- * The key is random and lives as long as the process: after a restart, or in another process, nothing opens, and the
- * caller is told in words that the thing has expired. Nothing else can fail here.
+ * Promises: a sealed text opens under the very binding it was sealed under (owner, row, field, version) and is never
+ * readable or changeable by whoever holds the database; every text has a data key of its own, wrapped by a
+ * key-encryption key with an id (`kid`), so that keys change without a pause: the first one seals, all of them open.
+ * Tickets are the small sibling for what leaves our hands and comes back soon: they expire, and open after a restart.
+ * A key that is not the store's, or the absence of one still in use, refuses the start. When a key service is away, the
+ * caller gets `unavailable`; a text that was changed, moved or sealed under a removed key is `internal`, never wrong text.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import { createVault, type Vault } from './envelope.ts';
+import type { VaultKey } from './wrappers/local.ts';
+import type { KeyWrapper } from './wrappers/wrapper.ts';
 
-export type Vault = {
-  /** `binding` is compared, not contained: whoever opens must know it. */
-  seal(text: string, binding: string, lifeMs: number): string;
-  /** The text, or null when it is not ours, was changed, is bound to something else, or is over. */
-  open(sealed: string, binding: string): string | null;
+export { createVault, type Vault } from './envelope.ts';
+export { loadKeys } from './keys.ts';
+export { rotate } from './rotation.ts';
+
+/** What the vault needs to know of the store's sealed texts; the store's own functions are handed in. */
+export type Seals = {
+  /** One canary for every key that ever sealed here. */
+  canaries(): Promise<readonly { readonly kid: string; readonly sealed: string }[]>;
+  /** False when another process was first. */
+  addCanary(kid: string, sealed: string): Promise<boolean>;
+  dropCanary(kid: string): Promise<void>;
+  /** How many sealed texts begin with this. */
+  count(prefix: string): Promise<number>;
 };
 
-const version = 'v1';
-const ivBytes = 12;
-/** The whole tag: Node would also accept a truncated one (threats K1). */
-const authTagLength = 16;
-const timeBytes = 6;
+/**
+ * The vault of this store, or a `setup` Problem that says which key is wrong or missing (threats K4). A canary is a random
+ * text sealed once by every key: a key that cannot open its canary is not the key it was.
+ */
+export async function unlockVault(options: {
+  readonly keys: readonly (VaultKey | KeyWrapper)[];
+  readonly clock: Clock;
+  readonly seals: Seals;
+}): Promise<Vault> {
+  const { keys, clock, seals } = options;
+  const vault = createVault(options);
+  const known = new Map((await seals.canaries()).map(({ kid, sealed }) => [kid, sealed]));
+  await refuseMissingKeys(keys, known, seals);
+  const seeds = new Map<string, Buffer>();
+  for (const key of keys) {
+    const sealed = known.get(key.kid) ?? (await newCanary(key, clock, seals));
+    seeds.set(key.kid, Buffer.from(await openCanary(vault, key.kid, sealed), 'base64'));
+  }
+  return createVault({ keys, clock, ticketSeeds: seeds });
+}
 
-export function createVault(clock: Clock): Vault {
-  const key = randomBytes(32);
-  const aad = (binding: string, time: Buffer) =>
-    Buffer.concat([Buffer.from(`${version}\n${binding}\n`), time]);
+const canaryBinding = (kid: string) => ['canary', kid];
 
-  return {
-    seal(text, binding, lifeMs) {
-      const time = Buffer.alloc(timeBytes);
-      time.writeUIntBE(clock.now() + lifeMs, 0, timeBytes);
-      const iv = randomBytes(ivBytes);
-      const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength });
-      cipher.setAAD(aad(binding, time));
-      const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return `${version}.${Buffer.concat([time, iv, cipher.getAuthTag(), sealed]).toString('base64url')}`;
-    },
-    open(sealed, binding) {
-      const [prefix, text = ''] = sealed.split('.');
-      const bytes = Buffer.from(text, 'base64url');
-      const start = timeBytes + ivBytes + authTagLength;
-      if (prefix !== version || bytes.length < start || bytes.toString('base64url') !== text) return null;
-      const time = bytes.subarray(0, timeBytes);
-      if (time.readUIntBE(0, timeBytes) < clock.now()) return null;
-      const iv = bytes.subarray(timeBytes, timeBytes + ivBytes);
-      const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength });
-      decipher.setAAD(aad(binding, time));
-      decipher.setAuthTag(bytes.subarray(timeBytes + ivBytes, start));
-      try {
-        return decipher.update(bytes.subarray(start), undefined, 'utf8') + decipher.final('utf8');
-      } catch {
-        return null;
-      }
-    },
-  };
+async function refuseMissingKeys(
+  keys: readonly { readonly kid: string }[],
+  known: ReadonlyMap<string, string>,
+  seals: Seals,
+): Promise<void> {
+  const removed = [...known.keys()].filter((kid) => !keys.some((key) => key.kid === kid));
+  // A first key that never worked on this store cannot be the successor of one that did: most likely a lost key file.
+  const succeeded = keys.some(({ kid }) => known.has(kid));
+  for (const kid of removed) {
+    const count = await seals.count(`v1.${kid}.`);
+    if (count > 0 || !succeeded)
+      throw new Problem(
+        'setup',
+        `The store was sealed with the vault key ${kid} (${count} values still are), which is not configured: put it back into MCPRANK_VAULT_KEYS behind the new one and run mcprank vault rotate, or restore the data folder's vault.key`,
+      );
+    await seals.dropCanary(kid);
+  }
+}
+
+async function newCanary(key: VaultKey | KeyWrapper, clock: Clock, seals: Seals): Promise<string> {
+  const own = createVault({ keys: [key], clock });
+  const sealed = await own.seal(randomBytes(32).toString('base64'), canaryBinding(key.kid));
+  if (await seals.addCanary(key.kid, sealed)) return sealed;
+  const theirs = (await seals.canaries()).find(({ kid }) => kid === key.kid);
+  return theirs?.sealed ?? sealed;
+}
+
+async function openCanary(vault: Vault, kid: string, sealed: string): Promise<string> {
+  try {
+    return await vault.open(sealed, canaryBinding(kid));
+  } catch (cause) {
+    if (cause instanceof Problem && cause.kind !== 'internal') throw cause;
+    const detail = `The vault key ${kid} is not the one this store was sealed with: check MCPRANK_VAULT_KEYS, or restore the data folder's vault.key`;
+    throw new Problem('setup', detail, { cause });
+  }
 }

@@ -37,13 +37,19 @@ export type Inputs = {
 /** What a continuation is bound to, beside the principal. */
 export type Subject = RpcRequest & { readonly serverId: string };
 
-export function createInputs({ vault, askMs }: { readonly vault: Vault; readonly askMs: number }): Inputs {
+export function createInputs({
+  tickets,
+  askMs,
+}: {
+  readonly tickets: Vault['tickets'];
+  readonly askMs: number;
+}): Inputs {
   const parked = new Map<string, Parked>();
   let lastId = 0;
   const bindingOf = (principal: string, { serverId, method, params }: Subject) =>
     `mcp ${sha256Hex(JSON.stringify([principal, serverId, method, sorted(params ?? {})]))}`;
   const sealFor = (principal: string, subject: Subject, content: Sealed) =>
-    vault.seal(JSON.stringify(content), bindingOf(principal, subject), askMs);
+    tickets.seal(JSON.stringify(content), bindingOf(principal, subject), askMs);
 
   const forget = (id: string): Parked | undefined => {
     const entry = parked.get(id);
@@ -80,7 +86,7 @@ export function createInputs({ vault, askMs }: { readonly vault: Vault; readonly
       };
     },
     resume(principal, subject, continuation, responses) {
-      const text = vault.open(continuation, bindingOf(principal, subject));
+      const text = tickets.open(continuation, bindingOf(principal, subject));
       if (text === null) throw over();
       const content = JSON.parse(text) as Sealed;
       if ('state' in content) {
