@@ -61,7 +61,10 @@ type FetchInit = {
 
 export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): Authorities {
   const { outbound, clock } = deps;
-  const looked = new Map<string, { readonly at: number; readonly server: Promise<oauth.AuthorizationServer> }>();
+  const looked = new Map<
+    string,
+    { readonly at: number; readonly server: Promise<oauth.AuthorizationServer> }
+  >();
 
   const options: Authorities['options'] = (provider, seen = {}, timeoutMs = 30_000) => ({
     [oauth.customFetch]: async (url, { method, headers, body }) => {

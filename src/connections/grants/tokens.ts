@@ -97,7 +97,10 @@ export function createTokenCalls(authorities: Authorities): TokenCalls {
         // The token came over TLS from the issuer itself (OpenID Connect Core 3.1.3.7); where its keys are known, check them too.
         if (claims !== undefined && server.jwks_uri !== undefined)
           await oauth.validateApplicationLevelSignature(server, reply, options);
-        return { issued: issuedFrom(tokens), account: await accountOf(authority, tokens.access_token, claims) };
+        return {
+          issued: issuedFrom(tokens),
+          account: await accountOf(authority, tokens.access_token, claims),
+        };
       }),
 
     refresh: ({ server, client, auth, provider }, refreshToken) =>
@@ -112,7 +115,8 @@ export function createTokenCalls(authorities: Authorities): TokenCalls {
         if (server.revocation_endpoint === undefined) return;
         const options = authorities.options(provider, seen);
         const reply = await oauth.revocationRequest(server, client, auth, token, options);
-        await oauth.processRevocationResponse(reply);
+        // 400 is how Google says that there is no such token (any more): just what was wanted.
+        if (reply.status !== 400) await oauth.processRevocationResponse(reply);
       }),
   };
 }

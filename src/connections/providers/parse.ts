@@ -3,60 +3,50 @@ import { Secret } from '../../base/secret.ts';
 import { blankProvider, type ClientAuth, type Provider } from './provider.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
-type Changes = { -readonly [K in keyof Provider]?: Provider[K] };
-/** Reads one field into the row; false when it is not what was expected. */
-type Field = { readonly expected: string; readonly read: (value: unknown, into: Changes) => boolean };
+type Changes = Partial<Provider>;
+/** Reads one field of the file; undefined when it is not what was expected. */
+type Field = { readonly expected: string; readonly read: (value: unknown) => Changes | undefined };
 
 /** Names are parts of URLs and are compared as they stand (threats A8); `mcp` is the callback of MCP servers. */
 const namePattern = /^[a-z0-9-]{1,32}$/;
 const reservedNames = new Set(['mcp']);
 const clientAuths: readonly ClientAuth[] = ['client_secret_basic', 'client_secret_post', 'none'];
 
-const text = (take: (value: string, into: Changes) => void): Field => ({
-  expected: 'a text',
-  read: (value, into) => typeof value === 'string' && value !== '' && (take(value, into), true),
-});
-const url = (take: (value: string, into: Changes) => void): Field => ({
-  expected: 'an http(s) URL without user name or fragment',
-  read: (value, into) => isUrl(value) && (take(value, into), true),
-});
-const origin: Field = {
-  expected: 'an http(s) origin, for example https://api.example.com, or null',
-  read: (value, into) => (value === null || isOrigin(value)) && ((into.defaultOrigin = value), true),
-};
+function field<T>(expected: string, fits: (value: unknown) => value is T, set: (value: T) => Changes): Field {
+  return { expected, read: (value) => (fits(value) ? set(value) : undefined) };
+}
+const text = (set: (value: string) => Changes) => field('a text', isText, set);
+const url = (set: (value: string) => Changes) =>
+  field('an http(s) URL without user name or fragment', isUrl, set);
 
-/** The fields of a row in the file; contract and docs/connections.md show the same. */
+/** The fields of a row in the file; docs/connections.md shows the same. */
 const fields: Readonly<Record<string, Field>> = {
-  title: text((value, into) => void (into.title = value)),
-  client_id: text((value, into) => void (into.clientId = value)),
-  client_secret: text((value, into) => void (into.clientSecret = new Secret(value))),
-  client_auth: {
-    expected: `one of ${clientAuths.join(', ')}`,
-    read(value, into) {
-      const found = clientAuths.find((each) => each === value);
-      if (found !== undefined) into.clientAuth = found;
-      return found !== undefined;
-    },
-  },
-  issuer: url((value, into) => void (into.issuer = value)),
-  authorization_url: url((value, into) => void (into.authorizationUrl = value)),
-  token_url: url((value, into) => void (into.tokenUrl = value)),
-  revocation_url: url((value, into) => void (into.revocationUrl = value)),
-  userinfo_url: url((value, into) => void (into.userinfoUrl = value)),
-  jwks_url: url((value, into) => void (into.jwksUrl = value)),
-  scopes: {
-    expected: 'an array of scopes without spaces',
-    read: (value, into) => isScopes(value) && ((into.scopes = value), true),
-  },
-  authorization_params: {
-    expected: 'an object of texts, without the parameters that are ours',
-    read: (value, into) => isParams(value) && ((into.authorizationParams = value), true),
-  },
-  default_origin: origin,
-  routes: {
-    expected: 'an array of {"prefix", "origin"}: a path without slashes at its ends, and an http(s) origin',
-    read: (value, into) => isRoutes(value) && ((into.routes = value), true),
-  },
+  title: text((title) => ({ title })),
+  client_id: text((clientId) => ({ clientId })),
+  client_secret: text((secret) => ({ clientSecret: new Secret(secret) })),
+  client_auth: field(`one of ${clientAuths.join(', ')}`, isClientAuth, (clientAuth) => ({ clientAuth })),
+  issuer: url((issuer) => ({ issuer })),
+  authorization_url: url((authorizationUrl) => ({ authorizationUrl })),
+  token_url: url((tokenUrl) => ({ tokenUrl })),
+  revocation_url: url((revocationUrl) => ({ revocationUrl })),
+  userinfo_url: url((userinfoUrl) => ({ userinfoUrl })),
+  jwks_url: url((jwksUrl) => ({ jwksUrl })),
+  scopes: field('an array of scopes without spaces', isScopes, (scopes) => ({ scopes })),
+  authorization_params: field(
+    'an object of texts, without the parameters that are ours',
+    isParams,
+    (authorizationParams) => ({ authorizationParams }),
+  ),
+  default_origin: field(
+    'an http(s) origin, for example https://api.example.com, or null',
+    (value) => value === null || isOrigin(value),
+    (defaultOrigin) => ({ defaultOrigin }),
+  ),
+  routes: field(
+    'an array of {"prefix", "origin"}: a path without slashes at its ends, and an http(s) origin',
+    isRoutes,
+    (routes) => ({ routes }),
+  ),
 };
 
 /** Set by us for each session; a row that could set them would switch the protection off (RFC 9700 section 2.1). */
@@ -102,12 +92,14 @@ function parseFile(json: string | null, faults: string[]): Fields {
 }
 
 function readRow(row: Provider, value: Fields, faults: string[]): Provider {
-  const changes: Changes = {};
+  let changes: Changes = {};
   for (const [key, each] of Object.entries(value)) {
-    const field = fields[key];
-    if (field === undefined)
+    const known = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    const change = known?.read(each);
+    if (known === undefined)
       faults.push(`${row.name}.${key}: unknown field; expected ${Object.keys(fields).join(', ')}`);
-    else if (!field.read(each, changes)) faults.push(`${row.name}.${key}: expected ${field.expected}`);
+    else if (change === undefined) faults.push(`${row.name}.${key}: expected ${known.expected}`);
+    else changes = { ...changes, ...change };
   }
   const made = { ...(movesAuthority(changes) ? withoutAuthority(row) : row), ...changes };
   const reachable = made.issuer !== null || (made.authorizationUrl !== null && made.tokenUrl !== null);
@@ -131,12 +123,18 @@ function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isClientAuth(value: unknown): value is ClientAuth {
+  return clientAuths.some((each) => each === value);
+}
+
 function isUrl(value: unknown): value is string {
   const parsed = typeof value === 'string' ? URL.parse(value) : null;
   // Also keeps `javascript:` and the like out of the page's redirect (threats F14).
-  return (
-    parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.hash === ''
-  );
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.hash === '';
 }
 
 function isOrigin(value: unknown): value is string {
