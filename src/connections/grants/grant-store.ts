@@ -2,35 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../../base/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { ConnectionQuery, Owner } from '../model.ts';
-
-export type GrantTables = {
-  connections: {
-    id: string;
-    developer_id: string;
-    user_id: string;
-    provider: string;
-    account: string;
-    label: string | null;
-    status: 'active' | 'needs_reauth';
-    scopes: string;
-    version: number;
-    used_version: number;
-    access_sealed: string;
-    refresh_sealed: string | null;
-    /** When the request began that these tokens came from. */
-    issued_at: number;
-    life_ms: number | null;
-    refresh_at: number | null;
-    holder: string | null;
-    lease_until: number;
-    failures: number;
-    retry_at: number;
-    created_at: number;
-    updated_at: number;
-  };
-};
-
-export type GrantRow = GrantTables['connections'];
+import type { ConnectionTables, GrantRow } from '../tables.ts';
 
 /** The columns that an issue of tokens sets. */
 export type Issue = Pick<
@@ -41,7 +13,7 @@ export type Issue = Pick<
 const whole = { status: 'active', holder: null, lease_until: 0, failures: 0, retry_at: 0 } as const;
 
 export function createGrantStore(storage: Storage, clock: Clock) {
-  const db = storage.tables<GrantTables>();
+  const db = storage.tables<ConnectionTables>();
   const ofOwner = ({ developerId, userId }: Owner) =>
     db
       .selectFrom('connections')
@@ -102,7 +74,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
     },
     /** After a failure that may pass: the next try not before `retryAt`. */
     async release(id: string, holder: string, failures: number, retryAt: number): Promise<void> {
-      await storage.write<GrantTables, void>(async (trx, notify) => {
+      await storage.write<ConnectionTables, void>(async (trx, notify) => {
         await trx
           .updateTable('connections')
           .set({ holder: null, lease_until: 0, failures, retry_at: retryAt })
@@ -115,7 +87,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
 
     /** New tokens in the place of version `over`; false when that is not the row's version any more (the fence, threats J4). */
     saveRefreshed(row: GrantRow, over: number, issue: Issue): Promise<boolean> {
-      return storage.write<GrantTables, boolean>(async (trx, notify, audit) => {
+      return storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
         const saved = await trx
           .updateTable('connections')
           .set({ ...issue, ...whole, updated_at: clock.now() })
@@ -131,7 +103,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
 
     /** The provider says that the grant is over; false when somebody else has newer tokens, or has the turn. */
     saveDead(row: GrantRow, holder: string | null): Promise<boolean> {
-      return storage.write<GrantTables, boolean>(async (trx, notify, audit) => {
+      return storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
         let query = trx
           .updateTable('connections')
           .set({ status: 'needs_reauth', holder: null, lease_until: 0, updated_at: clock.now() })
@@ -149,7 +121,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
     /** The trail has the first use of each issue; one row for every call would be another log of requests. */
     async markUsed(row: GrantRow, actor: string): Promise<void> {
       if (row.used_version >= row.version) return;
-      await storage.write<GrantTables, void>(async (trx, _notify, audit) => {
+      await storage.write<ConnectionTables, void>(async (trx, _notify, audit) => {
         const marked = await trx
           .updateTable('connections')
           .set({ used_version: row.version })
@@ -162,7 +134,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
     },
 
     /** In the transaction of a consent: a row of its own, or newer tokens in the place of version `over`. */
-    async put(trx: Kysely<GrantTables>, row: GrantRow, over: number | null): Promise<boolean> {
+    async put(trx: Kysely<ConnectionTables>, row: GrantRow, over: number | null): Promise<boolean> {
       if (over === null) {
         const added = await trx
           .insertInto('connections')
@@ -182,7 +154,7 @@ export function createGrantStore(storage: Storage, clock: Clock) {
     },
 
     /** False when it was gone already. */
-    async remove(trx: Kysely<GrantTables>, row: GrantRow): Promise<boolean> {
+    async remove(trx: Kysely<ConnectionTables>, row: GrantRow): Promise<boolean> {
       const removed = await trx
         .deleteFrom('connections')
         .where('id', '=', row.id)

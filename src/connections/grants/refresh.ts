@@ -4,8 +4,9 @@ import { Problem } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Bell } from '../bell.ts';
 import type { Providers } from '../providers/providers.ts';
+import type { GrantRow } from '../tables.ts';
 import { type Authorities, type Authority, AuthorityFailure } from './authority.ts';
-import type { GrantRow, GrantStore } from './grant-store.ts';
+import type { GrantStore } from './grant-store.ts';
 import type { Sealing } from './sealing.ts';
 import type { Issued, TokenCalls } from './tokens.ts';
 

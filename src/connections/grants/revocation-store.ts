@@ -1,25 +1,13 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../base/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
-
-export type RevocationTables = {
-  oauth_revocations: {
-    id: string;
-    developer_id: string;
-    provider: string;
-    token_sealed: string;
-    attempts: number;
-    next_at: number;
-  };
-};
-
-export type RevocationRow = RevocationTables['oauth_revocations'];
+import type { ConnectionTables, RevocationRow } from '../tables.ts';
 
 /** Tokens that the provider has yet to be told of; nothing in a row says whose they were. */
 export function createRevocationStore(storage: Storage, clock: Clock) {
-  const db = storage.tables<RevocationTables>();
+  const db = storage.tables<ConnectionTables>();
   return {
-    async add(trx: Kysely<RevocationTables>, rows: readonly RevocationRow[]): Promise<void> {
+    async add(trx: Kysely<ConnectionTables>, rows: readonly RevocationRow[]): Promise<void> {
       if (rows.length > 0)
         await trx
           .insertInto('oauth_revocations')
@@ -46,7 +34,7 @@ export function createRevocationStore(storage: Storage, clock: Clock) {
     },
     /** Done with it, or given up. */
     async finish(row: RevocationRow, action: 'token.revoke' | 'token.revoke_failed'): Promise<void> {
-      await storage.write<RevocationTables, void>(async (trx, _notify, audit) => {
+      await storage.write<ConnectionTables, void>(async (trx, _notify, audit) => {
         await trx.deleteFrom('oauth_revocations').where('id', '=', row.id).execute();
         const { developer_id: developerId, provider, id: subject } = row;
         await audit({ developerId, actor: 'system', action, subject, facts: { provider } });

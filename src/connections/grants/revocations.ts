@@ -4,8 +4,9 @@ import type { Storage } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { Providers } from '../providers/providers.ts';
+import type { ConnectionTables, RevocationRow } from '../tables.ts';
 import type { Authorities } from './authority.ts';
-import { createRevocationStore, type RevocationRow, type RevocationTables } from './revocation-store.ts';
+import { createRevocationStore } from './revocation-store.ts';
 import type { TokenCalls } from './tokens.ts';
 
 export type Revocations = {
@@ -66,7 +67,7 @@ export function createRevocations(deps: {
     add: store.add,
     async queue(developerId, provider, token) {
       const row = await prepare(developerId, provider, token);
-      if (row !== null) await storage.write<RevocationTables, void>((trx) => store.add(trx, [row]));
+      if (row !== null) await storage.write<ConnectionTables, void>((trx) => store.add(trx, [row]));
     },
     async drain(signal) {
       for (;;) {

@@ -1,5 +1,6 @@
 import type { Vault } from '../../vault/vault.ts';
-import type { GrantRow, Issue } from './grant-store.ts';
+import type { GrantRow } from '../tables.ts';
+import type { Issue } from './grant-store.ts';
 import type { Issued } from './tokens.ts';
 
 type Place = Pick<GrantRow, 'id' | 'developer_id' | 'user_id' | 'provider' | 'account'>;
