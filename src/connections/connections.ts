@@ -66,8 +66,10 @@ export type Connections = {
   callback(input: { provider: string; params: URLSearchParams; browser: string | null }): Promise<Outcome>;
   appSettings(developerId: string): Promise<AppSettings>;
   changeApp(developerId: string, settings: AppSettings, actor: string): Promise<void>;
-  /** Everything of a user; an unknown one is no error. */
-  revokeUser(owner: Owner, actor?: string): Promise<void>;
+  /** Every connection of a user, and every session under way; false when there was nothing. */
+  revokeUser(owner: Owner, actor?: string): Promise<boolean>;
+  /** The same, and the sessions that are over: nothing here names the user any more. */
+  forgetUser(owner: Owner, actor?: string): Promise<boolean>;
   list(query: ConnectionQuery): Promise<readonly ConnectionView[]>;
   /** Throws not_found. */
   remove(id: string, actor: string): Promise<void>;
@@ -158,9 +160,19 @@ export function createConnections(deps: {
     telling.add(work);
   };
 
+  const revokeUser = async (owner: Owner, actor = 'system') => {
+    const found = await disconnect.user(owner, actor);
+    if (found) tellProviders();
+    return found;
+  };
+
+  const routes = new Map<string, ProviderRoutes>(
+    providers.all().map(({ name, defaultOrigin, routes }) => [name, { name, defaultOrigin, routes }]),
+  );
+
   return {
-    providers: () => providers.all(),
-    provider: (name) => providers.find(name),
+    providers: () => [...routes.values()],
+    provider: (name) => routes.get(name),
     async info(owner, provider) {
       providers.get(provider);
       const row = await grantStore.find(owner, provider);
@@ -177,9 +189,10 @@ export function createConnections(deps: {
     callback: pages.callback,
     appSettings: apps.get,
     changeApp: apps.put,
-    async revokeUser(owner, actor = 'system') {
-      await disconnect.user(owner, actor);
-      tellProviders();
+    revokeUser,
+    async forgetUser(owner, actor = 'system') {
+      const found = await revokeUser(owner, actor);
+      return (await store.forget(owner)) || found;
     },
     list: async (query) => (await grantStore.list(query)).map(viewOf),
     async remove(id, actor) {

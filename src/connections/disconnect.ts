@@ -8,8 +8,8 @@ import type { SessionStore } from './sessions/session-store.ts';
 import type { ConnectionTables, GrantRow } from './tables.ts';
 
 export type Disconnect = {
-  /** Every grant and unfinished session of a user; an unknown user is no error. */
-  user(owner: Owner, actor: string): Promise<void>;
+  /** Every grant and unfinished session of a user; false when there was nothing. */
+  user(owner: Owner, actor: string): Promise<boolean>;
   /** One connection; throws not_found. */
   one(id: string, actor: string): Promise<void>;
 };
@@ -45,10 +45,10 @@ export function createDisconnect(deps: {
     });
   };
 
-  const forgetAll = async (read: () => Promise<readonly GrantRow[]>, actor: string): Promise<void> => {
+  const forgetAll = async (read: () => Promise<readonly GrantRow[]>, actor: string): Promise<boolean> => {
     for (let n = 0; n < tries; n++) {
       const rows = await read();
-      if (rows.length === 0) return;
+      if (rows.length === 0) return n > 0;
       for (const row of rows) await forget(row, actor);
     }
     throw new Problem('unavailable', 'The connection is being renewed', { retryAfterMs: 1_000 });
@@ -63,7 +63,7 @@ export function createDisconnect(deps: {
         for (const { id } of open) await notify('connections', id);
       });
       for (const row of open) await keeper.discardHeld(row);
-      await forgetAll(() => grants.store.ofUser(owner), actor);
+      return (await forgetAll(() => grants.store.ofUser(owner), actor)) || open.length > 0;
     },
 
     async one(id, actor) {

@@ -82,6 +82,8 @@ export type LandingPage = {
   readonly scopes: readonly string[];
   /** Goes back with the form, to show that it was this page that was agreed to. */
   readonly csrf: string;
+  /** Where the form may lead, as sources of a Content-Security-Policy. */
+  readonly formTo: string;
   /** The value of the cookie that binds the session to this browser. */
   readonly browser: string;
 };

@@ -45,6 +45,9 @@ export const defaultLimits: HttpLimits = {
   graceMs: 10_000,
 };
 
+const formType = 'application/x-www-form-urlencoded';
+const formLimitBytes = 8_192;
+
 export function createHttp(deps: {
   routes: readonly Route[];
   access: Access;
@@ -108,6 +111,15 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
       (error) => done(error ?? null, value),
     );
   });
+  app.addContentTypeParser(
+    formType,
+    { parseAs: 'buffer', bodyLimit: formLimitBytes },
+    (request, bytes, done) => {
+      const wanted = (request.routeOptions.config as { form?: boolean }).form === true;
+      const fields = wanted ? Object.fromEntries(new URLSearchParams(bytes.toString('utf8'))) : undefined;
+      done(wanted ? null : new Problem('invalid_request', 'content-type: expected application/json'), fields);
+    },
+  );
   return app;
 }
 
@@ -116,6 +128,7 @@ function addRoute(app: FastifyInstance, declared: Route, gate: Gate, answers: An
   app.route({
     method: declared.method,
     url: declared.url,
+    config: { form: declared.form === true },
     onRequest: (request, reply, done) => gate.enter(declared, request, reply, done),
     handler: async (request, reply) => {
       const caller = gate.caller(request);

@@ -38,6 +38,8 @@ type Declaration<B, Q, P> = {
   readonly cost: number;
   readonly status: number;
   readonly body?: B;
+  /** The body comes from a page of ours, as form fields and not as JSON. */
+  readonly form?: true;
   readonly query?: Q;
   readonly params?: P;
   readonly reply: TSchema | null;

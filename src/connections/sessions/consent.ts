@@ -98,12 +98,13 @@ export function createConsentPages(deps: {
       const row = await sessionOf(link);
       const browser = known !== null && browserPattern.test(known) ? known : newSecret();
       if (row.browser_digest !== null && row.browser_digest !== sha256Hex(browser)) throw otherBrowser();
-      const provider = providers.get(row.provider);
+      const authority = await authorities.of(providers.get(row.provider));
       return {
         app: row.app_name,
         user: row.user_id,
-        provider: provider.title,
-        scopes: row.scopes.split(' '),
+        provider: authority.provider.title,
+        scopes: row.scopes.split(' ').filter((scope) => scope !== ''),
+        formTo: formSources(authority),
         csrf: csrfOf(link, browser),
         browser,
       };
@@ -205,6 +206,12 @@ async function authorizationUrl(
   };
   for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
   return url.href;
+}
+
+/** Providers send browsers on to hosts of their own and of their customers, so any https; http only where the operator has it. */
+function formSources({ server }: Authority): string {
+  const origin = new URL(server.authorization_endpoint ?? server.issuer).origin;
+  return origin.startsWith('https:') ? "'self' https:" : `'self' https: ${origin}`;
 }
 
 function reasonOf(error: unknown): string {

@@ -136,6 +136,14 @@ export function createSessionStore(storage: Storage, clock: Clock) {
         .where('status', 'in', unfinished)
         .execute();
     },
+    async forget({ developerId, userId }: Owner): Promise<boolean> {
+      const gone = await db
+        .deleteFrom('oauth_sessions')
+        .where('developer_id', '=', developerId)
+        .where('user_id', '=', userId)
+        .executeTakeFirst();
+      return gone.numDeletedRows > 0n;
+    },
     async prune(before: number): Promise<void> {
       await db.deleteFrom('oauth_sessions').where('expires_at', '<', before).execute();
     },
