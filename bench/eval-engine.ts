@@ -49,9 +49,21 @@ export function createAsk(
     const vectors = embedder.embed(parts, 'query');
     if (!(vectors instanceof Float32Array)) throw new Error('evaluation needs the built-in embedder');
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
+    const liveness = new Float32Array(snapshot.serverCount).fill(1);
     const popularity = popular ? snapshot.facts.popularity : nobody;
     const taught = learned === undefined ? null : createTeaching(ids, snapshot.facts.category)(learned);
-    return rank({ parts, vectors, allowed, popularity, taught, offset: 0, limit, toolLimit: 0, minScore: 0 });
+    return rank({
+      parts,
+      vectors,
+      allowed,
+      popularity,
+      liveness,
+      taught,
+      offset: 0,
+      limit,
+      toolLimit: 0,
+      minScore: 0,
+    });
   };
 }
 

@@ -9,14 +9,25 @@ import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
+import {
+  type Connections,
+  connectionSeals,
+  createConnections,
+  type RefreshLimits,
+} from './connections/connections.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
+import { auditRoutes } from './http/routes/audit.ts';
+import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { browserRoutes } from './http/sessions/browser.ts';
+import { sessionRoutes } from './http/sessions/sessions.ts';
+import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
@@ -37,6 +48,10 @@ export type Rooms = {
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  readonly identity: Identity;
+  readonly connections: Connections;
+  /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
+  readonly place: { url: string };
   readonly catalog: Catalog;
   readonly search: Search;
   readonly learning: Learning;
@@ -60,6 +75,7 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly refreshLimits?: Partial<RefreshLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -71,9 +87,9 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals];
 const dayMs = 86_400_000;
-const popularityEveryMs = 30_000;
+const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
 
 export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
@@ -99,6 +115,26 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       }),
       clock,
       seals,
+    });
+    const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const connections = createConnections({
+      storage,
+      outbound,
+      vault,
+      clock,
+      log: telemetry.log,
+      config: { ...config, refresh: options.refreshLimits ?? {} },
+      publicUrl: () => place.url,
+    });
+    const identity = createIdentity({
+      storage,
+      vault,
+      clock,
+      get: outbound.request,
+      config: { issuer: () => place.url, signingKeys: config.signingKeys },
+      connectedServices: connections.connectedServices,
+      forgetConnections: (owner, actor, wholly) =>
+        wholly ? connections.forgetUser(owner, actor) : connections.revokeUser(owner, actor),
     });
     const catalog = createCatalog({
       storage,
@@ -142,13 +178,16 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       vault,
       seals,
       access,
+      identity,
+      connections,
+      place,
       catalog,
       search,
       learning,
       mcp,
       queryLog,
       async close() {
-        await Promise.all([search.close(), learning.stop(), mcp.close()]);
+        await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
         await outbound.close();
         await storage.close();
@@ -164,22 +203,28 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
   const clock = options.clock ?? systemClock;
   const rooms = await openRooms(config, options);
-  const { access, catalog, search, storage, telemetry } = rooms;
+  const { access, catalog, identity, search, storage, telemetry } = rooms;
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
+    await identity.start();
     if (config.starter) await catalog.loadStarter();
     const publicRoutes = [
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
-      ...adminRoutes(access, catalog),
+      ...identityRoutes(identity),
+      ...sessionRoutes(rooms.connections, access),
+      ...browserRoutes(rooms.connections, () => rooms.place.url),
+      ...auditRoutes(storage.audit.read),
+      ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
     const http = createHttp({
       routes,
       access,
+      verifyUser: identity.verify,
       telemetry,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
@@ -187,13 +232,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     measure(rooms);
     catalog.onChange(search.refresh);
     rooms.learning.start();
-    const loaded = search.start().then(() => updatePopularity(rooms));
+    const loaded = search.start().then(() => updateFacts(rooms));
     const url = await http.listen(config.host, config.port);
+    rooms.place.url = config.publicUrl ?? url;
     loaded.catch((error: unknown) =>
       telemetry.log.error('the first search index could not be built', { error }),
     );
     const timers = [
-      repeat(popularityEveryMs, () => updatePopularity(rooms), telemetry),
+      repeat(factsEveryMs, () => updateFacts(rooms), telemetry),
       repeat(keyUseEveryMs, () => access.flush(), telemetry),
     ];
     const jobs = createJobs({
@@ -223,30 +269,55 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(
+  config: Config,
+  { catalog, connections, identity, mcp, queryLog, telemetry }: Rooms,
+  clock: Clock,
+): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
       everyMs: dayMs,
       run: async () => {
         await catalog.pruneInvocations();
+        await catalog.health.prune();
         await queryLog.prune(clock.now());
         return undefined;
       },
     },
   ];
-  if (!config.sync) return jobs;
-  return [
-    ...jobs,
-    {
+  jobs.push({
+    name: 'identity',
+    everyMs: 3_600_000,
+    run: async () => {
+      await identity.tend();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'connections',
+    everyMs: 15_000,
+    run: async (signal) => {
+      await connections.upkeep(signal);
+      return undefined;
+    },
+  });
+  if (config.probe)
+    jobs.push({
+      name: 'probe servers',
+      everyMs: 60_000,
+      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+    });
+  if (config.sync)
+    jobs.push({
       name: 'registry sync',
       everyMs: 3_600_000,
       run: async (signal) => {
         telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
         return undefined;
       },
-    },
-  ];
+    });
+  return jobs;
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
@@ -257,11 +328,14 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
   return { index: search.ready(), store: answers };
 }
 
-async function updatePopularity({ catalog, search }: Rooms): Promise<void> {
-  search.setPopularity(await catalog.popularity());
+async function updateFacts({ catalog, search }: Rooms): Promise<void> {
+  search.setFacts(await catalog.facts());
 }
 
-function measure({ search, mcp, queryLog, telemetry }: Rooms): void {
+function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void {
+  telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
+    connections.misconfigured(),
+  );
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);

@@ -19,11 +19,18 @@ export type Config = {
   /** `kid:…` entries with commas, the first one seals; null: the data folder's own. */
   readonly vaultKeys: Secret | null;
   readonly transitToken: Secret | null;
+  /** Private JWKs as JSON; null: generated and turned over in the store. */
+  readonly signingKeys: Secret | null;
+  /** A file of OAuth providers over the built-in ones. */
+  readonly providersFile: string | null;
+  readonly googleClientId: string | null;
+  readonly googleClientSecret: Secret | null;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
   readonly registryUrl: string;
   readonly sync: boolean;
+  readonly probe: boolean;
   readonly starter: boolean;
   readonly embeddings: 'builtin';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -128,6 +135,41 @@ export const settings: Readonly<Record<string, Setting>> = {
     secret: true,
     parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
   },
+  MCPRANK_SIGNING_KEYS: {
+    field: 'signingKeys',
+    meaning:
+      'keys that sign MITs, the first one signs, all are published; generated and turned over in the store when absent',
+    fallback: null,
+    expected: 'a JSON array of private RSA JWKs of at least 2048 bits',
+    example: '[{"kty":"RSA","kid":"2027-01","n":…,"e":"AQAB","d":…,"p":…,"q":…,"dp":…,"dq":…,"qi":…}]',
+    secret: true,
+    parse: parseSigningKeys,
+  },
+  MCPRANK_PROVIDERS: {
+    field: 'providersFile',
+    meaning: 'a JSON file of OAuth providers, merged over the built-in ones by name',
+    fallback: null,
+    expected: 'a file path',
+    example: '/etc/mcprank/providers.json',
+    parse: (text) => resolve(text),
+  },
+  GOOGLE_CLIENT_ID: {
+    field: 'googleClientId',
+    meaning: 'client id of the provider google, instead of a providers file',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: '1234-abcd.apps.googleusercontent.com',
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
+  },
+  GOOGLE_CLIENT_SECRET: {
+    field: 'googleClientSecret',
+    meaning: 'its client secret',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: 'GOCSPX-…',
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -160,6 +202,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'off',
     parse: onOff,
   },
+  MCPRANK_PROBE: {
+    field: 'probe',
+    meaning: 'look at remote servers now and then: alive, how they speak, which tools, what changed',
+    fallback: 'on',
+    expected: 'on or off',
+    example: 'off',
+    parse: onOff,
+  },
   MCPRANK_STARTER: {
     field: 'starter',
     meaning: 'load the starter catalogue into an empty store',
@@ -185,14 +235,6 @@ export const settings: Readonly<Record<string, Setting>> = {
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
   },
 };
-
-/** Settings of parts that later releases bring; setting them is no fault. */
-const laterSettings = [
-  'MCPRANK_SIGNING_KEYS',
-  'MCPRANK_PROVIDERS',
-  'GOOGLE_CLIENT_ID',
-  'GOOGLE_CLIENT_SECRET',
-];
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -234,9 +276,7 @@ export function parseConfig(
 
 /** Variables that look like ours and are not: most often a typing error. */
 export function unknownSettings(env: Env): string[] {
-  const known = new Set(
-    [...Object.keys(settings), ...laterSettings].flatMap((name) => [name, `${name}_FILE`]),
-  );
+  const known = new Set(Object.keys(settings).flatMap((name) => [name, `${name}_FILE`]));
   return Object.keys(env).filter((name) => name.startsWith('MCPRANK_') && !known.has(name));
 }
 
@@ -306,6 +346,28 @@ function parseVaultKeys(text: string): Secret | undefined {
   return fits && new Set(entries.map(([, kid]) => kid)).size === entries.length
     ? new Secret(text)
     : undefined;
+}
+
+/** 256 bytes in base64url: 2048 bits. */
+const leastModulusLength = 342;
+
+function parseSigningKeys(text: string): Secret | undefined {
+  try {
+    const parsed = JSON.parse(text) as unknown;
+    const keys = (Array.isArray(parsed) ? parsed : (parsed as { keys?: unknown }).keys) as unknown;
+    const fits =
+      Array.isArray(keys) &&
+      keys.length > 0 &&
+      keys.every(
+        (key: Readonly<Record<string, unknown>>) =>
+          key.kty === 'RSA' &&
+          ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].every((part) => typeof key[part] === 'string') &&
+          String(key.n).length >= leastModulusLength,
+      );
+    return fits ? new Secret(text) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseTiers(text: string): ReadonlyMap<string, number> | undefined {

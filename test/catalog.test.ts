@@ -158,7 +158,7 @@ for (const engine of engines) {
       (await catalog.list({ limit: 10 })).servers.map((server) => server.id),
       ['other'],
     );
-    assert.ok(!(await catalog.popularity()).has('s'));
+    assert.ok(!(await catalog.facts()).popularity.has('s'));
     await catalog.put([input(catalog, 's')], 'admin');
     assert.equal((await restarted.get('s')).id, 's');
   });
@@ -462,14 +462,14 @@ for (const engine of engines) {
       );
     }
     await Promise.all(calls);
-    const now = await catalog.popularity();
+    const now = (await catalog.facts()).popularity;
     const at = (id: string) => Math.round((now.get(id) ?? 0) * 1_000);
     // A hundred times one call a day is 12.6 effective developers.
     assert.deepEqual([at('loud'), at('loved'), at('plain')], [100, 448, 100]);
     assert.equal((await catalog.get('loved')).popularity, now.get('loved'));
 
     clock.advance(90 * 86_400_000);
-    const later = await catalog.popularity();
+    const later = (await catalog.facts()).popularity;
     assert.ok((later.get('loved') ?? 1) < 0.2, 'three months later little of it is left');
     assert.ok((later.get('loved') ?? 0) > (later.get('loud') ?? 1));
   });

@@ -55,10 +55,10 @@ export type Access = {
   authenticate(key: string, address: string): Principal | Promise<Principal>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota;
-  /** Makes a key; `key` is the only time its text exists outside the caller's hands. */
-  createKey(request: KeyRequest): Promise<ApiKey & { readonly key: string }>;
+  /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
+  createKey(request: KeyRequest, actor?: string): Promise<ApiKey & { readonly key: string }>;
   listKeys(): Promise<ApiKey[]>;
-  revokeKey(id: string): Promise<void>;
+  revokeKey(id: string, actor?: string): Promise<void>;
   /** Installs the operator's admin key, or makes the first one in an empty store and returns its text. */
   ensureAdminKey(configured: Secret | null): Promise<string | null>;
   /** Writes down when keys were last used. */
@@ -68,6 +68,8 @@ export type Access = {
 export type AccessConfig = { readonly tiers: ReadonlyMap<string, number> };
 
 const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: null };
+/** What the operator does at the machine itself, or the service by itself. */
+const system = 'system';
 const configuredKeyName = 'MCPRANK_ADMIN_KEY';
 
 export function createAccess(deps: { storage: Storage; clock: Clock; config: AccessConfig }): Access {
@@ -82,17 +84,11 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
   });
   storage.subscribe('keys', verifier.forget);
 
-  const insert = async (request: Required<KeyRequest>, key = newKeyText()) => {
+  const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
-    const row = await store.insert({
-      developer,
-      name,
-      digest: digestOf(key),
-      tier,
-      scopes: words,
-      expiresAt,
-    });
+    const digest = digestOf(key);
+    const row = await store.insert({ developer, name, digest, tier, scopes: words, expiresAt }, actor);
     return { ...apiKeyOf(row), key };
   };
 
@@ -101,7 +97,7 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
 
     admit: (principal, cost) => limiter.take(principal.keyId, cost, principal.perMinute),
 
-    async createKey(request) {
+    async createKey(request, actor = system) {
       const { scopes: wanted = scopes.filter((scope) => scope !== 'admin'), expiresAt = null } = request;
       if (!config.tiers.has(request.tier))
         throw new Problem('invalid_request', `tier: expected one of ${[...config.tiers.keys()].join(', ')}`);
@@ -109,27 +105,29 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
         throw new Problem('invalid_request', `scopes: expected some of ${scopes.join(', ')}`);
       if (expiresAt !== null && expiresAt <= clock.now())
         throw new Problem('invalid_request', 'expires_at: expected a time to come');
-      return insert({ ...request, scopes: wanted, expiresAt });
+      return insert({ ...request, scopes: wanted, expiresAt }, actor);
     },
 
     listKeys: async () => (await store.list()).map(apiKeyOf),
 
-    async revokeKey(id) {
-      if (!(await store.revoke(id))) throw new Problem('not_found', 'Key not found');
+    async revokeKey(id, actor = system) {
+      if (!(await store.revoke(id, actor))) throw new Problem('not_found', 'Key not found');
     },
 
     async ensureAdminKey(configured) {
       if (configured === null) {
-        return (await store.isEmpty()) ? (await insert({ ...adminKey, name: 'first key' })).key : null;
+        return (await store.isEmpty())
+          ? (await insert({ ...adminKey, name: 'first key' }, system)).key
+          : null;
       }
       const digest = digestOf(configured.reveal());
       // The setting is the truth: a key it named earlier is not good any more, and one revoked by hand stays so.
       for (const row of await store.list()) {
         const earlier = row.name === configuredKeyName && row.digest !== digest && row.revoked_at === null;
-        if (earlier) await store.revoke(row.id);
+        if (earlier) await store.revoke(row.id, system);
       }
       if ((await store.byDigest(digest)) === undefined)
-        await insert({ ...adminKey, name: configuredKeyName }, configured.reveal());
+        await insert({ ...adminKey, name: configuredKeyName }, system, configured.reveal());
       return null;
     },
 

@@ -51,8 +51,8 @@ export function createKeyStore(storage: Storage, clock: Clock) {
     },
 
     /** Inserts the key, and its developer when the name is new. */
-    insert(key: NewKey): Promise<StoredKey> {
-      return storage.write<AccessTables, StoredKey>(async (trx) => {
+    insert(key: NewKey, actor: string): Promise<StoredKey> {
+      return storage.write<AccessTables, StoredKey>(async (trx, _notify, audit) => {
         const developerId = await developerNamed(trx, key.developer, clock.now());
         const row = {
           id: newId('key'),
@@ -67,21 +67,25 @@ export function createKeyStore(storage: Storage, clock: Clock) {
           last_used_at: null,
         };
         await trx.insertInto('api_keys').values(row).execute();
+        const facts = { name: key.name, tier: key.tier, scopes: key.scopes };
+        await audit({ developerId, actor, action: 'key.create', subject: row.id, facts });
         return { ...row, developer: key.developer };
       });
     },
 
     /** False when there is no such key; revoking twice is no error. */
-    revoke(id: string): Promise<boolean> {
-      return storage.write<AccessTables, boolean>(async (trx, notify) => {
+    revoke(id: string, actor: string): Promise<boolean> {
+      return storage.write<AccessTables, boolean>(async (trx, notify, audit) => {
         const row = await trx
           .selectFrom('api_keys')
-          .select('revoked_at')
+          .select(['revoked_at', 'developer_id'])
           .where('id', '=', id)
           .executeTakeFirst();
         if (row === undefined) return false;
-        if (row.revoked_at === null)
+        if (row.revoked_at === null) {
           await trx.updateTable('api_keys').set({ revoked_at: clock.now() }).where('id', '=', id).execute();
+          await audit({ developerId: row.developer_id, actor, action: 'key.revoke', subject: id });
+        }
         await notify('keys', id);
         return true;
       });

@@ -1,9 +1,9 @@
 import { createHash, randomFillSync } from 'node:crypto';
 
 /** Prefixes of the ids that leave the process, so that one glance tells what an id names. */
-type IdPrefix = 'key' | 'dev' | 'ntc' | 'own' | 'ref' | 'con' | 'sess' | 'rvk';
+type IdPrefix = 'key' | 'dev' | 'ntc' | 'own' | 'ref' | 'tok' | 'fam' | 'iss' | 'con' | 'sess' | 'rvk';
 /** Ids of rows that come by the thousand. */
-type LogPrefix = 'ql' | 'inv' | 'aud';
+type LogPrefix = 'ql' | 'inv' | 'aud' | 'look' | 'drift';
 
 const idBytes = 16;
 /** Random bytes are drawn for 256 ids at once: a call to the generator costs ten times the bytes. */

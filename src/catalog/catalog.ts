@@ -17,6 +17,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
 import { createDirectory } from './directory.ts';
+import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { createSync } from './ingest/sync.ts';
@@ -34,6 +35,8 @@ import type {
 } from './model.ts';
 import { type Written, writeServers } from './write-store.ts';
 
+export type { Inspect } from './health/health.ts';
+export type { Finding, Health } from './health/model.ts';
 export type {
   AuthType,
   CatalogChange,
@@ -57,8 +60,8 @@ export type Catalog = {
     readonly limit: number;
   }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
   /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
-  put(inputs: readonly ServerInput[], source: string): Promise<PutReport>;
-  remove(id: string): Promise<void>;
+  put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
+  remove(id: string, by?: By): Promise<void>;
   importFile(path: string, options: ImportOptions): Promise<ImportReport>;
   /** One server in the catalogue format or as a registry entry, refused unless all of it is right. */
   parse(value: unknown): ParsedServer;
@@ -71,10 +74,15 @@ export type Catalog = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ readonly invocationId: string }>;
-  /** The current value of every active server. */
-  popularity(): Promise<ReadonlyMap<string, number>>;
+  /** The popularity of every active server, 0..1, and the factor on the score of those that are not well. */
+  facts(): Promise<{
+    readonly popularity: ReadonlyMap<string, number>;
+    readonly liveness: ReadonlyMap<string, number>;
+  }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
+  /** Whether servers are alive, how they change, and what about them is suspicious. */
+  readonly health: ServerHealth;
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
   pruneInvocations(): Promise<void>;
   /** Returns when every invocation accepted so far is written. */
@@ -82,6 +90,9 @@ export type Catalog = {
   close(): Promise<void>;
   stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
+
+/** Who changes the catalogue by hand, for the audit trail. */
+export type By = { readonly actor: string; readonly developerId: string };
 
 export type CatalogDeps = {
   readonly storage: Storage;
@@ -93,22 +104,34 @@ export type CatalogDeps = {
 
 /** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
 const changesPerBatch = 200;
+/** At the machine itself, by a command. */
+const operator: By = { actor: 'system', developerId: 'system' };
 
 export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
   const store = createCatalogStore(storage);
   const directory = createDirectory(store, clock);
   const invocations = createInvocations({ storage, clock, log, check: directory.check });
+  const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
   const sync = createSync({ ...deps, onPage: directory.refresh });
   storage.subscribe('catalog', () => {
     directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
   });
 
-  const write = async (inputs: readonly ServerInput[], source: string, remove: readonly string[] = []) => {
+  const write = async (
+    inputs: readonly ServerInput[],
+    source: string,
+    remove: readonly string[] = [],
+    by: By = operator,
+  ) => {
     const change = { inputs, remove, source, by: 'owner', now: clock.now() } as const;
-    const written = await storage.write<CatalogTables, Written>((trx, notify) =>
-      writeServers(trx, notify, change),
-    );
+    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
+      if (source === 'admin') {
+        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
+        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
+      }
+      return writeServers(trx, notify, change);
+    });
     await directory.refresh();
     return written;
   };
@@ -141,10 +164,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       if (stored.length <= limit || last === undefined) return { servers };
       return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
     },
-    put: (inputs, source) => write(inputs, source),
-    async remove(id) {
+    put: (inputs, source, by) => write(inputs, source, [], by),
+    async remove(id, by) {
       await directory.get(id);
-      await write([], 'admin', [id]);
+      await write([], 'admin', [id], by);
     },
     importFile,
     parse(value) {
@@ -159,8 +182,12 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     syncOnce: sync,
     recordInvocation: invocations.record,
-    popularity: directory.refreshPopularity,
+    facts: async () => ({
+      popularity: await directory.refreshPopularity(),
+      liveness: await health.liveness(),
+    }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    health,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,
     close: invocations.close,

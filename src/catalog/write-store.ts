@@ -1,6 +1,6 @@
 import type { Storage } from '../storage/storage.ts';
 import { type CatalogTrx, idsPerQuery, type ServerRow, slices, toolsOf } from './catalog-store.ts';
-import type { CatalogTool, ServerInput } from './model.ts';
+import type { AuthType, CatalogTool, ServerInput } from './model.ts';
 import { neutralPrior } from './popularity.ts';
 
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
@@ -45,6 +45,45 @@ export async function writeServers(trx: CatalogTrx, notify: Notify, change: Serv
     await notify('catalog', '');
   }
   return written;
+}
+
+/** What a look at a server adds to what is known of it. */
+export type Discovery = {
+  readonly serverId: string;
+  /** null: it did not list them. */
+  readonly tools: readonly CatalogTool[] | null;
+  readonly auth: AuthType | null;
+  /** The tools that are known came from an earlier look, whoever wrote the row. */
+  readonly theirs: boolean;
+};
+
+/** Fills in tools and the kind of credentials. What the operator wrote by hand is not overwritten by a first look. */
+export async function writeDiscovery(
+  trx: CatalogTrx,
+  notify: Notify,
+  { serverId, tools, auth, theirs }: Discovery,
+  now: number,
+): Promise<void> {
+  const first = await lockRevision(trx);
+  const row = await trx.selectFrom('servers').selectAll().where('id', '=', serverId).executeTakeFirst();
+  if (row === undefined || row.deleted_at !== null) return;
+  const known = (await toolsOf(trx, [serverId])).get(serverId) ?? [];
+  const mayRetool = known.length === 0 || theirs || !operatorSources.has(row.source);
+  const retool = tools !== null && mayRetool && !sameTools(tools, known);
+  const auth_type = row.auth_type ?? auth;
+  if (!retool && auth_type === row.auth_type) return;
+  if (retool) await replaceTools(trx, [{ id: serverId, tools }]);
+  await trx
+    .updateTable('servers')
+    .set({ auth_type, updated_at: now, revision: first + 1 })
+    .where('id', '=', serverId)
+    .execute();
+  await trx
+    .updateTable('counters')
+    .set({ value: first + 1 })
+    .where('name', '=', 'catalog')
+    .execute();
+  await notify('catalog', '');
 }
 
 async function lockRevision(trx: CatalogTrx): Promise<number> {

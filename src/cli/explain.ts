@@ -13,6 +13,7 @@ type Hit = {
     readonly lexical: number;
     readonly cosine: number;
     readonly popularity_factor: number;
+    readonly liveness_factor: number;
     readonly usage: { [part: string]: number } | null;
     readonly outcomes: { [part: string]: number };
   };
@@ -31,7 +32,7 @@ export async function explain(
   const found = await withRooms(async ({ catalog, search, learning }, config) => {
     if (config.starter) await catalog.loadStarter();
     await busy('Building the index', search.start);
-    search.setPopularity(await catalog.popularity());
+    search.setFacts(await catalog.facts());
     await learning.update();
     const server = await catalog.get(serverId);
     const hits: Placed[] = [];
@@ -75,6 +76,9 @@ function reading({ rank, name, id, match, scores, final_score, explain: parts }:
     `${plain(name)} (${plain(id)}) is number ${rank}, a ${match} match, with ${final_score.toFixed(4)}:`,
     `  semantic ${scores.semantic}, from relevance ${parts.relevance} (words ${parts.lexical}, vectors ${parts.cosine})`,
     `  × ${parts.popularity_factor} for a popularity of ${scores.popularity}`,
+    ...(parts.liveness_factor === 1
+      ? []
+      : [`  × ${parts.liveness_factor} because it is not alive, or its tools are worded suspiciously`]),
     `  × ${factor} for its outcomes: ${good} good and ${bad} bad, decayed; expected ${percent(prior)}, now ${percent(posterior)}`,
     ...(newcomer === 1 ? [] : [`  × ${newcomer} as a newcomer beside a server that was tried`]),
     usage === null

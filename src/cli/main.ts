@@ -107,6 +107,12 @@ servers
   .argument('<id>')
   .action(async (id: string) => (await import('./servers.ts')).removeServer(id, json()));
 
+servers
+  .command('probe')
+  .description('connect now: is it alive, how does it speak, which tools, what changed')
+  .argument('<id>')
+  .action(async (id: string) => (await import('./servers.ts')).probeServer(id, json()));
+
 const catalog = program.command('catalog').description('fill the catalogue');
 catalog
   .command('import')

@@ -27,7 +27,7 @@ export async function search(
   const answer = await withRooms(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
     await busy('Building the index', search.start);
-    search.setPopularity(await catalog.popularity());
+    search.setFacts(await catalog.facts());
     await learning.update();
     const reply = await search.answer(
       { keyId: 'cli', developerId: 'cli' },

@@ -61,3 +61,19 @@ export async function removeServer(id: string, json: boolean): Promise<void> {
   await withRooms(({ catalog }) => catalog.remove(id));
   print(json, { id, deleted: true }, [`${id} is removed: its id answers 410 from now on`]);
 }
+
+export async function probeServer(id: string, json: boolean): Promise<void> {
+  const health = await withRooms(async ({ catalog, mcp }) => {
+    await catalog.get(id);
+    return catalog.health.probe(id, mcp.inspect);
+  });
+  const facts = [
+    ['state', health.state],
+    ['era', health.era],
+    ['wants', health.auth],
+    ['latency', health.latencyMs === null ? null : `${Math.round(health.latencyMs)} ms`],
+    ['reason', health.reason],
+    ...health.suspicions.map(({ tool, kinds }) => ['suspicious', `${tool}: ${kinds.join(', ')}`]),
+  ].flatMap(([name, value]) => (value == null ? [] : [[String(name), plain(String(value))]]));
+  print(json, { id, health }, table(['FACT', 'VALUE'], facts));
+}

@@ -46,6 +46,7 @@ import { createSessionStore } from './sessions/session-store.ts';
 import { createSessions } from './sessions/sessions.ts';
 import type { GrantRow } from './tables.ts';
 
+export type { RefreshLimits } from './grants/refresh.ts';
 export type * from './model.ts';
 export type { AppSettings } from './sessions/apps.ts';
 

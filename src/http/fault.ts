@@ -31,10 +31,13 @@ export function faultOf(problem: Problem, requestId: string): Fault {
   const body = status === 403 ? { detail: { code, message: detail, ...problem.facts } } : { detail, code };
   return {
     status,
-    headers:
-      problem.retryAfterMs === undefined
+    headers: {
+      ...(problem.retryAfterMs === undefined
         ? {}
-        : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))) },
+        : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))) }),
+      // RFC 6750 section 3: what a client that speaks OAuth looks for.
+      ...(problem.kind === 'invalid_token' ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
+    },
     body: JSON.stringify(body),
   };
 }

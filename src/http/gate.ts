@@ -1,14 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access, Principal } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
+import type { User } from '../identity/identity.ts';
 import type { Route } from './route.ts';
-import { presentedKey } from './wire.ts';
+import { credentialsOf } from './wire.ts';
 
 export type Gate = {
-  /** Key, scope and quota, before the body is read; calls back at once when the key is known already. */
+  /** Key, scope, quota and user, before the body is read; calls back at once when key and user are known already. */
   enter(declared: Route, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void;
   /** Who came in by this request. */
   caller(request: FastifyRequest): Principal;
+  /** For whom, by the MIT that came with it. */
+  user(request: FastifyRequest): User | null;
   /** Takes from the caller's quota and says in the reply what is left. */
   charge(reply: FastifyReply, caller: Principal, cost: number): void;
 };
@@ -22,8 +25,12 @@ const nobody: Principal = {
   perMinute: 0,
 };
 
-export function createGate(access: Access): Gate {
+/** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
+export type VerifyUser = (token: string, developerId: string) => User | Promise<User>;
+
+export function createGate(access: Access, verifyUser: VerifyUser): Gate {
   const callers = new WeakMap<FastifyRequest, Principal>();
+  const users = new WeakMap<FastifyRequest, User>();
 
   const charge = (reply: FastifyReply, caller: Principal, cost: number) => {
     const quota = access.admit(caller, cost);
@@ -43,22 +50,45 @@ export function createGate(access: Access): Gate {
     charge(reply, caller, declared.cost);
   };
 
+  const actFor = (
+    declared: Route,
+    request: FastifyRequest,
+    caller: Principal,
+    token: string | null,
+  ): Promise<void> | undefined => {
+    if (token === null) {
+      if (declared.user === 'required')
+        throw new Problem('invalid_token', 'A MIT is required in Authorization');
+      return undefined;
+    }
+    const user = verifyUser(token, caller.developerId);
+    if (user instanceof Promise) return user.then((found) => void users.set(request, found));
+    users.set(request, user);
+    return undefined;
+  };
+
   return {
     enter(declared, request, reply, done) {
       if (declared.scope === null) return done();
       try {
-        const caller = access.authenticate(presentedKey(request.raw), request.ip);
-        if (caller instanceof Promise) {
-          caller.then((found) => admit(declared, request, reply, found)).then(() => done(), done);
+        const { key, token } = credentialsOf(request.raw, declared.user !== undefined);
+        const enter = (caller: Principal) => {
+          admit(declared, request, reply, caller);
+          return actFor(declared, request, caller, token);
+        };
+        const caller = access.authenticate(key, request.ip);
+        const entered = caller instanceof Promise ? caller.then(enter) : enter(caller);
+        if (entered instanceof Promise) {
+          entered.then(() => done(), done);
           return;
         }
-        admit(declared, request, reply, caller);
       } catch (error) {
         return done(error as Error);
       }
       done();
     },
     caller: (request) => callers.get(request) ?? nobody,
+    user: (request) => users.get(request) ?? null,
     charge,
   };
 }

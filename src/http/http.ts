@@ -13,7 +13,7 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import type { Route } from './route.ts';
 import { answerBrokenClient, closeGently, listenProblem, watchUnused } from './socket.ts';
 import { coerceQuery, validator } from './validate.ts';
@@ -45,18 +45,16 @@ export const defaultLimits: HttpLimits = {
   graceMs: 10_000,
 };
 
-const formType = 'application/x-www-form-urlencoded';
-const formLimitBytes = 8_192;
-
 export function createHttp(deps: {
   routes: readonly Route[];
   access: Access;
+  verifyUser: VerifyUser;
   telemetry: Telemetry;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
   const answers = createAnswers(deps.telemetry);
-  const gate = createGate(deps.access);
+  const gate = createGate(deps.access, deps.verifyUser);
   const app = createServer(limits, answers);
 
   const unused = watchUnused(app.server);
@@ -112,12 +110,12 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
     );
   });
   app.addContentTypeParser(
-    formType,
-    { parseAs: 'buffer', bodyLimit: formLimitBytes },
-    (request, bytes, done) => {
-      const wanted = (request.routeOptions.config as { form?: boolean }).form === true;
-      const fields = wanted ? Object.fromEntries(new URLSearchParams(bytes.toString('utf8'))) : undefined;
-      done(wanted ? null : new Problem('invalid_request', 'content-type: expected application/json'), fields);
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (request, text, done) => {
+      const { form } = request.routeOptions.config as { form?: boolean };
+      if (form === true) done(null, Object.fromEntries(new URLSearchParams(text as string)));
+      else done(new Problem('invalid_request', 'content-type: expected application/json'));
     },
   );
   return app;
@@ -135,6 +133,7 @@ function addRoute(app: FastifyInstance, declared: Route, gate: Gate, answers: An
       const answer = await declared.handle({
         ...parse(request),
         caller,
+        user: gate.user(request),
         headers: request.headers,
         charge: (cost) => gate.charge(reply, caller, cost),
         get signal() {

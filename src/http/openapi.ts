@@ -88,7 +88,7 @@ function operation(declared: Route): Json {
       : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { [bodyTypeOf(declared)]: { schema: body } } } }),
+      : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     responses: {
       [declared.status]: {
         description: 'As documented',
@@ -97,10 +97,6 @@ function operation(declared: Route): Json {
       ...Object.fromEntries(failures(declared).map((status) => [status, failure])),
     },
   };
-}
-
-function bodyTypeOf({ form }: Route): string {
-  return form === true ? 'application/x-www-form-urlencoded' : 'application/json';
 }
 
 const failure = {

@@ -1,14 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
+import type { User } from '../identity/identity.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
-export type Call<B, Q, P> = {
+export type Call<B, Q, P, U = null> = {
   readonly body: B;
   readonly query: Q;
   readonly params: P;
   /** Who is calling; on a public route, nobody in particular. */
   readonly caller: Principal;
+  /** The user whose MIT came with the call; null where none is taken or none was sent. */
+  readonly user: U;
   readonly headers: IncomingHttpHeaders;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void;
@@ -27,40 +30,45 @@ export type Reply = {
 };
 
 /** One endpoint, whole: the server, the OpenAPI document, the docs table and the every-route test all read it. */
-type Declaration<B, Q, P> = {
+type Declaration<B, Q, P, U> = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `:name` for parameters. */
   readonly url: string;
   readonly summary: string;
   /** The scope a key needs; null: no key needed. */
   readonly scope: Scope | null;
+  /** Whether the call acts for a user, by a MIT in Authorization. */
+  readonly user?: U;
+  /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
+  readonly form?: boolean;
   /** Requests this call counts for in the rate limit. */
   readonly cost: number;
   readonly status: number;
   readonly body?: B;
-  /** The body comes from a page of ours, as form fields and not as JSON. */
-  readonly form?: true;
   readonly query?: Q;
   readonly params?: P;
   readonly reply: TSchema | null;
 };
 
 /** A route as the server holds it, its types folded away. */
-export type Route = Declaration<TSchema, TSchema, TSchema> & {
-  readonly handle: (call: Call<unknown, unknown, unknown>) => Promise<Reply> | Reply;
+export type Route = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
+  readonly handle: (call: Call<unknown, unknown, unknown, unknown>) => Promise<Reply> | Reply;
 };
 
+type UserNeed = 'optional' | 'required';
+type UserOf<U> = U extends 'required' ? User : U extends 'optional' ? User | null : null;
 type StaticOf<T> = T extends TSchema ? Static<T> : undefined;
 
 export function route<
   B extends TSchema | undefined = undefined,
   Q extends TSchema | undefined = undefined,
   P extends TSchema | undefined = undefined,
+  U extends UserNeed | undefined = undefined,
 >(
-  declaration: Omit<Declaration<B, Q, P>, 'status' | 'cost'> & {
+  declaration: Omit<Declaration<B, Q, P, U>, 'status' | 'cost'> & {
     readonly status?: number;
     readonly cost?: number;
-    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>>) => Promise<Reply> | Reply;
+    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>, UserOf<U>>) => Promise<Reply> | Reply;
   },
 ): Route {
   return { status: 200, cost: 1, ...declaration } as Route;

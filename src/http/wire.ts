@@ -35,12 +35,31 @@ export function checkWire(request: IncomingMessage): void {
   }
 }
 
-/** The API key: `X-API-Key`, or `Authorization: Bearer` where no MIT is expected. */
-export function presentedKey(request: IncomingMessage): string {
+/** What a call shows of itself: a key, and a MIT or what stands in its place. */
+export type Credentials = { readonly key: string; readonly token: string | null };
+
+/** `Bearer`, one space, token68 (RFC 9110 section 11.4). */
+const bearerForm = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/;
+const keyForm = /^sk_mcp_rank_[0-9a-f]{32}$/;
+/** A MIT has about 900 bytes; nothing longer is worth parsing (threats H7). */
+const maxAuthorization = 4_096;
+
+/**
+ * The API key comes in `X-API-Key`, or in `Authorization: Bearer` where that is not the user's: on a route that acts for a
+ * user only without `X-API-Key`, and only what has a key's form. Throws `invalid_api_key` or `invalid_token`.
+ */
+export function credentialsOf(request: IncomingMessage, forUser: boolean): Credentials {
   const header = request.headers['x-api-key'];
-  if (typeof header === 'string' && header !== '') return header;
-  const bearer = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/.exec(request.headers.authorization ?? '')?.[1];
-  if (bearer !== undefined) return bearer;
+  const key = typeof header === 'string' && header !== '' ? header : null;
+  const { authorization = '' } = request.headers;
+  if (!forUser || authorization === '') {
+    const found = key ?? bearerForm.exec(authorization)?.[1];
+    if (found !== undefined) return { key: found, token: null };
+    throw new Problem('invalid_api_key', 'Missing or invalid API key');
+  }
+  const bearer = authorization.length > maxAuthorization ? undefined : bearerForm.exec(authorization)?.[1];
+  if (key !== null) return { key, token: bearer ?? '' };
+  if (bearer !== undefined && keyForm.test(bearer)) return { key: bearer, token: null };
   throw new Problem('invalid_api_key', 'Missing or invalid API key');
 }
 

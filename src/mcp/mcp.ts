@@ -11,12 +11,13 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
+import type { Catalog, Finding, ServerRecord } from '../catalog/catalog.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createIdempotency } from './calls/idempotency.ts';
 import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
+import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';
 import { createMirrors, listAllTools, resultOf } from './calls/tools.ts';
 import { describeLocal, type LocalServer } from './local.ts';
@@ -42,6 +43,8 @@ export { type Json, type Limits, type RpcReply, UpstreamFailure } from './model.
 /** Who calls, and until when it matters. */
 export type Caller = {
   readonly developerId: string;
+  /** The user it acts for; nothing is shared between users. */
+  readonly userId?: string;
   readonly keyId: string;
   readonly signal?: AbortSignal;
 };
@@ -68,6 +71,8 @@ export type Mcp = {
     caller: Caller,
     serverId: string,
   ): Promise<{ readonly tools: readonly Json[]; readonly upstreamMs: number }>;
+  /** Looks at a server in the operator's name: is it alive, how does it speak, what does it offer. */
+  inspect(serverId: string, signal?: AbortSignal): Promise<Finding>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   adopt(): Promise<void>;
   stats(): { readonly upstreams: number };
@@ -96,6 +101,8 @@ const defaultMcpLimits: Limits = {
   reprobeMs: 3_600_000,
 };
 
+/** A look is not worth waiting long for; a server that is slower than this is no use to anybody. */
+const inspectLimits: Limits = { ...defaultMcpLimits, firstByteMs: 10_000, idleMs: 10_000, totalMs: 20_000 };
 const sweepMs = 30_000;
 /** Methods that are the proxy's own business with the upstream, or have no single answer. */
 const notOffered = /^(initialize|subscriptions\/listen|notifications\/.*)$/;
@@ -160,7 +167,7 @@ export function createMcp(deps: McpDeps): Mcp {
         reply: { error: { code: -32601, message: `${method} is not offered through this proxy` } },
         upstreamMs: 0,
       };
-    const principal = caller.developerId;
+    const principal = principalOf(caller);
     const [record, target] = await find(serverId, principal);
     const subject: Subject = { serverId, method, params };
     const started = clock.monotonic();
@@ -207,7 +214,7 @@ export function createMcp(deps: McpDeps): Mcp {
   };
 
   const listTools: Mcp['listTools'] = async (caller, serverId) => {
-    const [, target] = await find(serverId, caller.developerId);
+    const [, target] = await find(serverId, principalOf(caller));
     const started = clock.monotonic();
     const lease = pool.acquire(target);
     try {
@@ -231,11 +238,21 @@ export function createMcp(deps: McpDeps): Mcp {
   return {
     call,
     callOnce: (caller, request, key) =>
-      once(caller.developerId, key, request, () =>
+      once(principalOf(caller), key, request, () =>
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
-        call({ developerId: caller.developerId, keyId: caller.keyId }, request),
+        call(unhurried(caller), request),
       ),
     listTools,
+    inspect(serverId, signal) {
+      const open = async () => {
+        const [, target] = await find(serverId, principalOf(operator));
+        if (target.program === null) return makeChannel(deps, target, inspectLimits);
+        // A program is not started a second time for a look.
+        const { channel, release } = pool.acquire(target);
+        return { send: channel.send, close: release };
+      };
+      return inspect(open, clock.monotonic, signal);
+    },
     async adopt() {
       if (locals.size === 0) return;
       await catalog.put(
@@ -271,6 +288,15 @@ function makeChannel(deps: McpDeps, target: Target, limits: Limits) {
 
 const notHere =
   "The server runs on its user's own machine (stdio): start mcprank with it in --mcp-config to call it";
+
+/** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
+function principalOf({ developerId, userId }: Caller): string {
+  return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
+}
+
+function unhurried({ signal: _, ...caller }: Caller): Caller {
+  return caller;
+}
 
 function targetOf(record: ServerRecord, local: LocalServer | undefined, principal: string): Target {
   const url = local === undefined ? record.remoteUrl : local.url;

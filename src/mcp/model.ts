@@ -77,15 +77,19 @@ export type UpstreamReason =
 
 export class UpstreamFailure extends Problem {
   readonly reason: UpstreamReason;
+  /** The server's own WWW-Authenticate, with `auth`. */
+  readonly challenge: string | undefined;
 
   constructor(
     reason: UpstreamReason,
     detail: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    options: { cause?: unknown; retryAfterMs?: number; challenge?: string | undefined } = {},
   ) {
-    super('upstream_error', detail, options);
+    const { challenge, ...rest } = options;
+    super('upstream_error', detail, rest);
     this.name = 'UpstreamFailure';
     this.reason = reason;
+    this.challenge = challenge;
   }
 }
 

@@ -263,7 +263,9 @@ function failureOf({ status, headers }: Posted): UpstreamFailure {
       `The server redirects (${status}), and redirects are not followed`,
     );
   if (status === 401 || status === 403)
-    return new UpstreamFailure('auth', `The server wants other credentials (${status})`);
+    return new UpstreamFailure('auth', `The server wants other credentials (${status})`, {
+      challenge: String(headers['www-authenticate'] ?? ''),
+    });
   if (status === 429) {
     const seconds = Number(headers['retry-after']);
     return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {

@@ -78,6 +78,7 @@ function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): 
     cosine: hit.cosine,
     evidence: rounded(evidence),
     popularity_factor: round4(1 - popularityShare * (1 - hit.popularity)),
+    liveness_factor: hit.liveness,
     usage: hit.usage === null ? null : rounded(hit.usage),
     outcomes: rounded(hit.standing),
   };

@@ -231,7 +231,10 @@ test('the second of two equal queries is a cache hit with its own log id; change
   assert.notEqual(first.metadata.query_log_id, second.metadata.query_log_id);
   assert.deepEqual(first.servers, second.servers);
   assert.equal(log[0]?.shown, log[1]?.shown);
-  search.setPopularity(new Map([[second.servers.at(-1)?.id ?? '', 1]]));
+  search.setFacts({
+    popularity: new Map([[second.servers.at(-1)?.id ?? '', 1]]),
+    liveness: new Map(),
+  });
   const third = await ask(search, 'maps');
   assert.equal(third.metadata.cache_hit, false);
   assert.equal(third.servers.find(({ id }) => id === second.servers.at(-1)?.id)?.scores.popularity ?? 1, 1);
@@ -288,6 +291,7 @@ test('explain names every part, and a batch answers in order', async () => {
     'cosine',
     'evidence',
     'popularity_factor',
+    'liveness_factor',
     'usage',
     'outcomes',
   ]);

@@ -17,7 +17,7 @@ import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
 import { type Body, composeBatch, metadataOf, type Shown } from './reply.ts';
-import { createView, type SearchQuery, type View } from './view.ts';
+import { createView, type SearchQuery, type ServerFacts, type View } from './view.ts';
 
 export type { SearchQuery };
 
@@ -85,8 +85,8 @@ export type Search = {
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
   settled(): Promise<void>;
-  /** New popularity of these servers, without a rebuild. */
-  setPopularity(values: ReadonlyMap<string, number>): void;
+  /** New popularity and liveness, without a rebuild; servers whose popularity is not given keep theirs. */
+  setFacts(facts: ServerFacts): void;
   stats(): SearchStats;
   close(): Promise<void>;
 };
@@ -99,6 +99,7 @@ export function createSearch(deps: SearchDeps): Search {
   const cache = createByteCache<Answer>(config.cacheBytes);
   const underway = new Map<string, Promise<Answer>>();
   const popularity = new Map<string, number>();
+  let facts: ServerFacts = { popularity, liveness: new Map() };
   let view: View | undefined;
   let builtInMs = 0;
   let hits = 0;
@@ -111,7 +112,7 @@ export function createSearch(deps: SearchDeps): Search {
     const built = await feed.pass();
     if (built === null) return;
     builtInMs = clock.monotonic() - began;
-    view = createView(built, config.weights, popularity);
+    view = createView(built, config.weights, facts);
     cache.clear();
   }
 
@@ -194,9 +195,10 @@ export function createSearch(deps: SearchDeps): Search {
       pass().catch(deps.onError);
     },
     settled: () => pass(),
-    setPopularity(values) {
+    setFacts({ popularity: values, liveness }) {
       for (const [id, value] of values) popularity.set(id, value);
-      view?.setPopularity(values);
+      facts = { popularity, liveness };
+      view?.setFacts(facts);
       cache.clear();
     },
     stats: () => ({

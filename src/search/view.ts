@@ -35,7 +35,7 @@ export type View = {
   readonly servers: number;
   readonly tools: number;
   readonly bytes: number;
-  /** Changes with the popularity, too: answers of one version are the same. */
+  /** Changes with popularity and liveness, too: answers of one version are the same. */
   version(): string;
   /** Throws a Problem for a cursor that belongs to another query or snapshot. */
   pageOf(query: SearchQuery): Page;
@@ -45,36 +45,46 @@ export type View = {
     vectors: Float32Array,
     learned: Learned | null,
   ): Body & { total: number; nextCursor: string | null };
-  setPopularity(values: ReadonlyMap<string, number>): void;
+  setFacts(facts: ServerFacts): void;
 };
 
-export function createView(
-  { snapshot, lexicon }: Built,
-  weights: RankWeights,
-  overrides: ReadonlyMap<string, number>,
-): View {
+/** What is known of servers beyond their words, and changes without a rebuild. */
+export type ServerFacts = {
+  /** 0..1, of the servers it is known of. */
+  readonly popularity: ReadonlyMap<string, number>;
+  /** Factors on the final score, 0..1; a server that is not named is well. */
+  readonly liveness: ReadonlyMap<string, number>;
+};
+
+export function createView({ snapshot, lexicon }: Built, weights: RankWeights, known: ServerFacts): View {
   const rank = createRanker(snapshot, lexicon, weights);
   const ids = snapshot.ids === '' ? [] : snapshot.ids.split('\n');
   const popularity = snapshot.facts.popularity.slice();
   const teach = createTeaching(ids, snapshot.facts.category);
-  let popularityVersion = 0;
+  const liveness = new Float32Array(ids.length).fill(1);
+  let factsVersion = 0;
 
-  function setPopularity(values: ReadonlyMap<string, number>): void {
-    popularityVersion++;
+  function setFacts(facts: ServerFacts): void {
+    factsVersion++;
+    liveness.fill(1);
+    write(facts.popularity, popularity);
+    write(facts.liveness, liveness);
+  }
+  function write(values: ReadonlyMap<string, number>, into: Float32Array): void {
     for (const [id, value] of values) {
       const at = indexOf(ids, id);
-      if (at >= 0) popularity[at] = Math.min(1, Math.max(0, value));
+      if (at >= 0) into[at] = Math.min(1, Math.max(0, value));
     }
   }
-  setPopularity(overrides);
+  setFacts(known);
 
   return {
     revision: snapshot.revision,
     servers: snapshot.serverCount,
     tools: snapshot.documentCount - snapshot.serverCount,
     bytes: bytesOf(snapshot),
-    version: () => `${snapshot.revision}.${popularityVersion}`,
-    setPopularity,
+    version: () => `${snapshot.revision}.${factsVersion}`,
+    setFacts,
     pageOf(query) {
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
       return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
@@ -88,6 +98,7 @@ export function createView(
         vectors,
         allowed,
         popularity,
+        liveness,
         taught,
         offset,
         limit,

@@ -2,6 +2,7 @@ import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
 import { connections } from './schema/connections.ts';
 import { first } from './schema/first.ts';
+import { serverHealth } from './schema/health.ts';
 import { identity } from './schema/identity.ts';
 
 /**
@@ -13,4 +14,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '002_audit': { up: auditTrail },
   '003_identity': { up: identity },
   '004_connections': { up: connections },
+  '005_health': { up: serverHealth },
 };

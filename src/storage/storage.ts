@@ -21,6 +21,7 @@ import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
+export type { Audit } from './audit.ts';
 export type { SealedColumn } from './sealed-store.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };

@@ -45,6 +45,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
   const config = parseConfig({
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
+    MCPRANK_PROBE: 'off',
     MCPRANK_ADMIN_KEY: adminKey,
     MCPRANK_DATA_DIR: dataDir,
     ...env,
@@ -69,7 +70,8 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await reply.text();
-    const parsed: unknown = reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {};
+    const isJson = text !== '' && reply.headers.get('content-type')?.includes('json');
+    const parsed: unknown = isJson ? JSON.parse(text) : {};
     return { status: reply.status, headers: reply.headers, text, body: parsed as Record<string, unknown> };
   };
   let developers = 0;

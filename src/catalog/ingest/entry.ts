@@ -101,7 +101,8 @@ function parseLaunch(value: unknown): Launch | null {
   };
 }
 
-function parseTools(value: unknown, strictness: Strictness, notes: string[]): CatalogTool[] | null {
+/** The tools of one server, each cleaned; null when there is no list at all. */
+export function parseTools(value: unknown, strictness: Strictness, notes: string[]): CatalogTool[] | null {
   if (value === undefined || value === null) return null;
   if (!Array.isArray(value)) return refuse('tools', 'expected an array');
   if (value.length > maxTools) {

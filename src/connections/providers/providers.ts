@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Problem } from '../../base/problem.ts';
 import type { Secret } from '../../base/secret.ts';
 import { builtinProviders } from './builtin.ts';
@@ -12,8 +13,7 @@ export type Providers = {
 };
 
 export type ProvidersConfig = {
-  /** The text of the file that MCPRANK_PROVIDERS names. */
-  readonly providersJson: string | null;
+  readonly providersFile: string | null;
   readonly googleClientId: string | null;
   readonly googleClientSecret: Secret | null;
 };
@@ -26,7 +26,7 @@ export function createProviders(config: ProvidersConfig): Providers {
   const rows = builtinProviders.map((row) =>
     row.name === 'google' && clientId !== null ? { ...row, clientId, clientSecret } : row,
   );
-  const byName = new Map(mergeProviders(rows, config.providersJson).map((row) => [row.name, row]));
+  const byName = new Map(mergeProviders(rows, readFile(config.providersFile)).map((row) => [row.name, row]));
   const find = (name: string) => byName.get(name);
   return {
     all: () => [...byName.values()],
@@ -38,4 +38,14 @@ export function createProviders(config: ProvidersConfig): Providers {
       return row;
     },
   };
+}
+
+function readFile(path: string | null): string | null {
+  if (path === null) return null;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'error';
+    throw new Problem('setup', `MCPRANK_PROVIDERS: ${path} cannot be read (${why})`, { cause });
+  }
 }

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import { type Access, describeKey, scopes } from '../../access/access.ts';
+import { type Access, describeKey, type Principal, scopes } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
+import type { Catalog, Inspect, ServerInput } from '../../catalog/catalog.ts';
 import { json, type Route, route } from '../route.ts';
-import { browseRoute } from './servers.ts';
+import { browseRoute, describeHealth, healthSchema } from './servers.ts';
 
 const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
 const time = Type.String({
@@ -36,7 +36,7 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog): Route[] {
+export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect): Route[] {
   return [
     route({
       method: 'POST',
@@ -47,14 +47,15 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
       status: 201,
       body: newKey,
       reply: Type.Object({ ...apiKey, key: Type.String() }),
-      handle: async ({ body }) => {
-        const made = await access.createKey({
+      handle: async ({ body, caller }) => {
+        const request = {
           developer: body.developer,
           name: body.name,
           tier: body.tier,
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           expiresAt: body.expires_at === undefined ? null : timeOf(body.expires_at),
-        });
+        };
+        const made = await access.createKey(request, by(caller).actor);
         return json({ key: made.key, ...describeKey(made) }, 201);
       },
     }),
@@ -73,8 +74,8 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ key_id: Type.String(), revoked: Type.Literal(true) }),
-      handle: async ({ params }) => {
-        await access.revokeKey(params.id);
+      handle: async ({ params, caller }) => {
+        await access.revokeKey(params.id, by(caller).actor);
         return json({ key_id: params.id, revoked: true });
       },
     }),
@@ -88,17 +89,30 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
         ids: Type.Array(Type.String()),
         added: Type.Integer(),
         updated: Type.Integer(),
-        unupdated: Type.Integer(),
+        unchanged: Type.Integer(),
       }),
-      handle: async ({ body }) => {
+      handle: async ({ body, caller }) => {
         const inputs = parseServers(catalog, body);
-        const report = await catalog.put(inputs, 'admin');
+        const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
           added: report.added,
           updated: report.updated,
           unchanged: report.unchanged,
         });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers/:id/probe',
+      summary: 'Connect to a server now, list its tools, and keep what that shows',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ id: Type.String(), health: healthSchema }),
+      handle: async ({ params, signal }) => {
+        await catalog.get(params.id);
+        const health = await catalog.health.probe(params.id, inspect, signal);
+        return json({ id: params.id, health: describeHealth(health) });
       },
     }),
     browseRoute(catalog, {
@@ -113,12 +127,17 @@ export function adminRoutes(access: Access, catalog: Catalog): Route[] {
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
-      handle: async ({ params }) => {
-        await catalog.remove(params.id);
+      handle: async ({ params, caller }) => {
+        await catalog.remove(params.id, by(caller));
         return json({ id: params.id, deleted: true });
       },
     }),
   ];
+}
+
+/** Who the audit trail names. */
+function by({ keyId, developerId }: Principal) {
+  return { actor: `key:${keyId}`, developerId };
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { User } from '../../identity/identity.ts';
 import {
   type Json,
   type Mcp,
@@ -61,7 +62,7 @@ const inputNeeded = Type.Object({
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
 
-type Asking = Pick<Call<unknown, unknown, unknown>, 'caller' | 'signal'>;
+type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'signal'>;
 
 export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
   return [
@@ -70,6 +71,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/server',
       summary: "One server's record",
       scope: 'mcp',
+      user: 'optional',
       query: Type.Object({ server_id: serverId }, strict),
       reply: Type.Object(documentedServerSchema),
       handle: async ({ query }) => json(documentedServer(await catalog.get(query.server_id))),
@@ -79,6 +81,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/call',
       summary: 'Any JSON-RPC method on a server; always answers with a JSON-RPC envelope',
       scope: 'mcp',
+      user: 'optional',
       body: callBody,
       reply: Type.Object({
         jsonrpc: Type.Literal('2.0'),
@@ -93,6 +96,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/tools/list',
       summary: 'The tools of a server, all pages of them',
       scope: 'mcp',
+      user: 'optional',
       body: listBody,
       reply: Type.Object({ tools: Type.Array(Type.Object({ name: Type.String() })) }),
       handle: async (call) => {
@@ -109,6 +113,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       url: '/v1/mcp/tools/call',
       summary: 'Call one tool; `Idempotency-Key` makes a repeated request harmless',
       scope: 'mcp',
+      user: 'optional',
       body: toolBody,
       reply: Type.Union([
         Type.Object({
@@ -184,8 +189,9 @@ function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind:
   return { status: 'input_required', input_requests: inputRequests, continuation };
 }
 
-function callerOf({ caller, signal }: Asking) {
-  return { developerId: caller.developerId, keyId: caller.keyId, signal };
+function callerOf({ caller, user, signal }: Asking) {
+  const whom = user === null ? {} : { userId: user.userId };
+  return { developerId: caller.developerId, keyId: caller.keyId, ...whom, signal };
 }
 
 function requestOf(

@@ -74,6 +74,7 @@ export function searchRoutes(search: Search): Route[] {
       summary:
         'Semantic search for MCP servers and their tools; `queries` asks several at once and answers `{results: […]}`',
       scope: 'search',
+      user: 'optional',
       body,
       reply: result,
       handle: async ({ body, caller, charge }) => {

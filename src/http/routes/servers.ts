@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
+import type { Catalog, Health, ServerRecord } from '../../catalog/catalog.ts';
 import { json, type Route, route } from '../route.ts';
 
 const id = Type.String({ minLength: 1, maxLength: 200 });
@@ -26,6 +26,36 @@ const server = Type.Object({
 const tools = Type.Array(
   Type.Object({ name: Type.String(), description: Type.String(), input_schema: Type.Object({}) }),
 );
+
+/** What looks at a server showed; null before the first one. */
+export const healthSchema = Type.Object({
+  state: Type.String({ description: 'up, auth (alive, wants credentials), not_mcp or down' }),
+  era: optionalText,
+  auth: optionalText,
+  latency_ms: Type.Union([Type.Number(), Type.Null()]),
+  reason: optionalText,
+  failures: Type.Integer({ description: 'looks in a row that found it not alive' }),
+  uptime: Type.Number({ description: 'share of all looks that found it alive, 0..1' }),
+  checks: Type.Integer(),
+  fingerprint: optionalText,
+  suspicions: Type.Array(Type.Object({ tool: Type.String(), kinds: Type.Array(Type.String()) })),
+  since: Type.String(),
+  checked_at: Type.String(),
+});
+const optionalHealth = Type.Union([healthSchema, Type.Null()]);
+const look = Type.Object({
+  at: Type.String(),
+  state: Type.String(),
+  latency_ms: Type.Union([Type.Number(), Type.Null()]),
+});
+const drift = Type.Object({
+  id: Type.String(),
+  at: Type.String(),
+  kind: Type.String({ description: 'appeared, vanished, description, schema or destructive' }),
+  tool: Type.String(),
+  before: optionalText,
+  after: optionalText,
+});
 
 const page = Type.Object(
   {
@@ -69,11 +99,13 @@ export function serverRoutes(catalog: Catalog): Route[] {
       summary: 'One server with its tools (a slash in the id is written %2F)',
       scope: 'search',
       params: Type.Object({ id }),
-      reply: Type.Object({ ...server.properties, tools }),
+      reply: Type.Object({ ...server.properties, health: optionalHealth, tools }),
       handle: async ({ params }) => {
         const record = await catalog.get(params.id);
+        const health = await catalog.health.find(record.id);
         return json({
           ...describeServer(record),
+          health: health === null ? null : describeHealth(health),
           tools: record.tools.map((tool) => ({
             name: tool.name,
             description: tool.description,
@@ -82,7 +114,49 @@ export function serverRoutes(catalog: Catalog): Route[] {
         });
       },
     }),
+    route({
+      method: 'GET',
+      url: '/v1/servers/:id/health',
+      summary: 'How a server has been: its last looks and what changed about its tools, newest first',
+      scope: 'search',
+      params: Type.Object({ id }),
+      reply: Type.Object({ health: optionalHealth, looks: Type.Array(look), drift: Type.Array(drift) }),
+      handle: async ({ params }) => {
+        const { id: serverId } = await catalog.get(params.id);
+        const [health, looks, changes] = await Promise.all([
+          catalog.health.find(serverId),
+          catalog.health.looks(serverId),
+          catalog.health.drift(serverId),
+        ]);
+        return json({
+          health: health === null ? null : describeHealth(health),
+          looks: looks.map(({ at, state, latencyMs }) => ({ at: iso(at), state, latency_ms: latencyMs })),
+          drift: changes.map(({ at, ...change }) => ({ ...change, at: iso(at) })),
+        });
+      },
+    }),
   ];
+}
+
+export function describeHealth(health: Health) {
+  return {
+    state: health.state,
+    era: health.era,
+    auth: health.auth,
+    latency_ms: health.latencyMs,
+    reason: health.reason,
+    failures: health.failures,
+    uptime: Math.round(health.uptime * 10_000) / 10_000,
+    checks: health.checks,
+    fingerprint: health.fingerprint,
+    suspicions: health.suspicions,
+    since: iso(health.since),
+    checked_at: iso(health.checkedAt),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 export function documentedServer(record: ServerRecord) {
@@ -106,6 +180,6 @@ function describeServer(record: ServerRecord) {
     repository_url: record.repositoryUrl,
     version: record.version,
     source: record.source,
-    updated_at: new Date(record.updatedAt).toISOString(),
+    updated_at: iso(record.updatedAt),
   };
 }

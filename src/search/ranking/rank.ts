@@ -38,6 +38,8 @@ export type RankRequest = {
   /** 1 for servers that pass the filters; null lets all pass. */
   readonly allowed: Uint8Array | null;
   readonly popularity: Float32Array;
+  /** Factors: 1 for a server that is well, less for one that is dead or suspect. */
+  readonly liveness: Float32Array;
   /** What the caller's searches may use of earlier outcomes. */
   readonly taught: Taught | null;
   readonly offset: number;
@@ -55,6 +57,7 @@ export type Hit = {
   readonly cosine: number;
   readonly semantic: number;
   readonly popularity: number;
+  readonly liveness: number;
   readonly final: number;
   readonly strong: boolean;
   /** Servers behind it with the very same tools. */
@@ -97,7 +100,8 @@ export function createRanker(
     const standing = standingIn(server, request);
     const popularity = round4(request.popularity[server] ?? 0);
     const alone = finalScore(semanticOf(server, best), popularity, weights.popularity);
-    return round4(Math.min(1, alone * standing.factor * newcomerOf(server, best, standing)));
+    const lives = request.liveness[server] ?? 1;
+    return round4(Math.min(1, alone * lives * standing.factor * newcomerOf(server, best, standing)));
   }
 
   function hitOf(server: number, best: Best, request: RankRequest, { mass }: Measured) {
@@ -107,6 +111,7 @@ export function createRanker(
       server,
       semantic,
       popularity: round4(request.popularity[server] ?? 0),
+      liveness: round4(request.liveness[server] ?? 1),
       standing: { ...standing, newcomer: newcomerOf(server, best, standing) },
       final: finalOf(server, best, request),
       relevance: round4(ofServer[server]!),

@@ -3,8 +3,8 @@ import { Type } from 'typebox';
 import { Problem, problemTable } from '../../base/problem.ts';
 import type { Connections } from '../../connections/connections.ts';
 import { type Reply, type Route, route } from '../route.ts';
-import { faultPage, landingPage, outcomePage } from './consent.ts';
 import { pageHeaders } from './page.ts';
+import { faultPage, landingPage, outcomePage } from './pages.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
 const cookieSeconds = 900;

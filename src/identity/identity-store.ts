@@ -1,0 +1,205 @@
+import type { Transaction } from 'kysely';
+import type { Clock } from '../base/clock.ts';
+import type { Storage } from '../storage/storage.ts';
+
+type UserRow = {
+  developer_id: string;
+  user_id: string;
+  /** Milliseconds of the last revocation, or of the first token: families of an earlier epoch are dead. */
+  epoch: number;
+  created_at: number;
+};
+type FamilyRow = {
+  id: string;
+  developer_id: string;
+  user_id: string;
+  epoch: number;
+  salt: string;
+  generation: number;
+  /** SHA-256 of the refresh token that is good now. */
+  digest: string;
+  rotated_at: number;
+  created_at: number;
+  idle_until: number;
+  ends_at: number;
+  revoked_at: number | null;
+};
+type IdentityTables = { users: UserRow; refresh_families: FamilyRow };
+
+export type Owner = { readonly developerId: string; readonly userId: string };
+export type NewFamily = Pick<FamilyRow, 'id' | 'salt' | 'digest' | 'idle_until' | 'ends_at'>;
+/** A family with the epoch its user is in. */
+export type Family = FamilyRow & { readonly user_epoch: number };
+export type FamilyChange =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'rotate'; readonly digest: string; readonly idleUntil: number }
+  | { readonly kind: 'revoke' };
+
+/** What other processes must forget: one family, or all of a user. */
+export type Revocation = { readonly family?: string; readonly user?: readonly [string, string] };
+
+export function createIdentityStore(storage: Storage, clock: Clock) {
+  const db = storage.tables<IdentityTables>();
+  const familyOf = (from: Pick<typeof db, 'selectFrom'>, id: string): Promise<Family | undefined> =>
+    from
+      .selectFrom('refresh_families')
+      .innerJoin('users', (join) =>
+        join
+          .onRef('users.developer_id', '=', 'refresh_families.developer_id')
+          .onRef('users.user_id', '=', 'refresh_families.user_id'),
+      )
+      .selectAll('refresh_families')
+      .select('users.epoch as user_epoch')
+      .where('refresh_families.id', '=', id)
+      .executeTakeFirst();
+
+  return {
+    family: (id: string) => familyOf(db, id),
+
+    /** A family of a user who is made when unknown; a new one tells whether they were. */
+    addFamily(owner: Owner, actor: string, family: NewFamily, how: string): Promise<void> {
+      return storage.write<IdentityTables, void>(async (trx, _notify, audit) => {
+        const now = clock.now();
+        const epoch = await epochOf(trx, owner, now);
+        await trx
+          .insertInto('refresh_families')
+          .values({
+            ...family,
+            developer_id: owner.developerId,
+            user_id: owner.userId,
+            epoch,
+            generation: 1,
+            rotated_at: now,
+            created_at: now,
+            revoked_at: null,
+          })
+          .execute();
+        await audit({ ...owner, actor, action: 'token.issue', subject: family.id, facts: { how } });
+      });
+    },
+
+    /**
+     * Reads a family, lets `decide` say what becomes of it, and does that, in one transaction. When another process was
+     * faster, `decide` is asked again about what that one left.
+     */
+    changeFamily<R extends { readonly change: FamilyChange }>(
+      id: string,
+      actor: string,
+      decide: (family: Family | undefined) => R,
+    ): Promise<R> {
+      return storage.write<IdentityTables, R>(async (trx, notify, audit) => {
+        for (;;) {
+          const family = await familyOf(trx, id);
+          const decision = decide(family);
+          const { change } = decision;
+          if (family === undefined || change.kind === 'none') return decision;
+          const owner = { developerId: family.developer_id, userId: family.user_id };
+          const entry = { ...owner, actor, subject: id };
+          if (change.kind === 'revoke') {
+            await trx
+              .updateTable('refresh_families')
+              .set({ revoked_at: clock.now() })
+              .where('id', '=', id)
+              .execute();
+            await audit({ ...entry, action: 'token.reuse', facts: { generation: family.generation } });
+            await notify('identity', JSON.stringify({ family: id } satisfies Revocation));
+            return decision;
+          }
+          const rotated = await trx
+            .updateTable('refresh_families')
+            .set({
+              generation: family.generation + 1,
+              digest: change.digest,
+              rotated_at: clock.now(),
+              idle_until: change.idleUntil,
+            })
+            .where('id', '=', id)
+            .where('generation', '=', family.generation)
+            .where('revoked_at', 'is', null)
+            .executeTakeFirst();
+          if (rotated.numUpdatedRows === 0n) continue;
+          await audit({ ...entry, action: 'token.refresh', facts: { generation: family.generation + 1 } });
+          return decision;
+        }
+      });
+    },
+
+    /** Ends every family of the user at once; an unknown user has none. */
+    async revokeUser(owner: Owner, actor: string): Promise<void> {
+      await storage.write<IdentityTables, void>(async (trx, notify, audit) => {
+        // Greater than any epoch before, whatever this machine's clock says.
+        await trx
+          .updateTable('users')
+          .set((e) => ({
+            epoch: e
+              .case()
+              .when('epoch', '>=', clock.now())
+              .then(e('epoch', '+', 1))
+              .else(clock.now())
+              .end(),
+          }))
+          .where('developer_id', '=', owner.developerId)
+          .where('user_id', '=', owner.userId)
+          .execute();
+        await trx
+          .deleteFrom('refresh_families')
+          .where('developer_id', '=', owner.developerId)
+          .where('user_id', '=', owner.userId)
+          .execute();
+        await audit({ ...owner, actor, action: 'user.revoke' });
+        await notify('identity', revocationOf(owner));
+      });
+    },
+
+    /** Nothing about the user stays but audit entries that no longer say about whom they are. */
+    async deleteUser({ developerId, userId }: Owner, actor: string): Promise<boolean> {
+      return storage.write<IdentityTables, boolean>(async (trx, notify, audit) => {
+        const tables = ['refresh_families', 'users'] as const;
+        let deleted = 0n;
+        for (const table of tables) {
+          const rows = await trx
+            .deleteFrom(table)
+            .where('developer_id', '=', developerId)
+            .where('user_id', '=', userId)
+            .executeTakeFirst();
+          deleted += rows.numDeletedRows;
+        }
+        await storage.audit.forget(trx as never, developerId, userId);
+        await audit({ developerId, actor, action: 'user.delete' });
+        await notify('identity', revocationOf({ developerId, userId }));
+        return deleted > 0n;
+      });
+    },
+
+    /** Families that can never be used again. */
+    async prune(): Promise<void> {
+      await db.deleteFrom('refresh_families').where('idle_until', '<', clock.now()).execute();
+    },
+  };
+}
+
+function revocationOf({ developerId, userId }: Owner): string {
+  return JSON.stringify({ user: [developerId, userId] } satisfies Revocation);
+}
+
+async function epochOf(
+  trx: Transaction<IdentityTables>,
+  { developerId, userId }: Owner,
+  now: number,
+): Promise<number> {
+  const find = () =>
+    trx
+      .selectFrom('users')
+      .select('epoch')
+      .where('developer_id', '=', developerId)
+      .where('user_id', '=', userId)
+      .executeTakeFirst();
+  const known = await find();
+  if (known !== undefined) return known.epoch;
+  await trx
+    .insertInto('users')
+    .values({ developer_id: developerId, user_id: userId, epoch: now, created_at: now })
+    .onConflict((c) => c.columns(['developer_id', 'user_id']).doNothing())
+    .execute();
+  return (await find())?.epoch ?? now;
+}
