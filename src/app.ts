@@ -9,6 +9,12 @@ import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
+import {
+  type Connections,
+  connectionSeals,
+  createConnections,
+  type RefreshLimits,
+} from './connections/connections.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
@@ -19,6 +25,8 @@ import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { browserRoutes } from './http/sessions/browser.ts';
+import { sessionRoutes } from './http/sessions/sessions.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
@@ -41,6 +49,7 @@ export type Rooms = {
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
   readonly identity: Identity;
+  readonly connections: Connections;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly place: { url: string };
   readonly catalog: Catalog;
@@ -66,6 +75,7 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly refreshLimits?: Partial<RefreshLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -77,7 +87,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -107,14 +117,24 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       seals,
     });
     const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const connections = createConnections({
+      storage,
+      outbound,
+      vault,
+      clock,
+      log: telemetry.log,
+      config: { ...config, refresh: options.refreshLimits ?? {} },
+      publicUrl: () => place.url,
+    });
     const identity = createIdentity({
       storage,
       vault,
       clock,
       get: outbound.request,
       config: { issuer: () => place.url, signingKeys: config.signingKeys },
-      connectedServices: async () => [],
-      forgetConnections: async () => false,
+      connectedServices: connections.connectedServices,
+      forgetConnections: (owner, actor, wholly) =>
+        wholly ? connections.forgetUser(owner, actor) : connections.revokeUser(owner, actor),
     });
     const catalog = createCatalog({
       storage,
@@ -159,6 +179,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       seals,
       access,
       identity,
+      connections,
       place,
       catalog,
       search,
@@ -166,7 +187,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       mcp,
       queryLog,
       async close() {
-        await Promise.all([search.close(), learning.stop(), mcp.close()]);
+        await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
         await outbound.close();
         await storage.close();
@@ -193,6 +214,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...serverRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
+      ...sessionRoutes(rooms.connections, access),
+      ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
@@ -246,7 +269,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(
+  config: Config,
+  { catalog, connections, identity, mcp, queryLog, telemetry }: Rooms,
+  clock: Clock,
+): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -264,6 +291,14 @@ function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }:
     everyMs: 3_600_000,
     run: async () => {
       await identity.tend();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'connections',
+    everyMs: 15_000,
+    run: async (signal) => {
+      await connections.upkeep(signal);
       return undefined;
     },
   });
@@ -297,7 +332,10 @@ async function updateFacts({ catalog, search }: Rooms): Promise<void> {
   search.setFacts(await catalog.facts());
 }
 
-function measure({ search, mcp, queryLog, telemetry }: Rooms): void {
+function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void {
+  telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
+    connections.misconfigured(),
+  );
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);

@@ -39,7 +39,9 @@ async function boot(t: TestContext): Promise<TestApp> {
 test('every route with a scope: no key 401, a bad key 401, a key without the scope 403', async (t) => {
   const app = await boot(t);
   for (const route of app.routes.filter(({ scope }) => scope !== null)) {
-    const others = ['search', 'invocations', 'mcp', 'admin'].filter((scope) => scope !== route.scope);
+    const others = ['search', 'invocations', 'identity', 'mcp', 'admin'].filter(
+      (scope) => scope !== route.scope,
+    );
     const key = await app.newKey({ scopes: others });
     const body = route.body === undefined ? undefined : {};
     assertFault(await app.call(route.method, pathOf(route), { key: null, body }), 401, route);
@@ -52,6 +54,34 @@ test('every route with a scope: no key 401, a bad key 401, a key without the sco
     const refused = await app.call(route.method, pathOf(route), { key, body });
     assertFault(refused, 403, route);
     assert.equal((refused.body.detail as { code: string }).code, 'missing_scope');
+  }
+});
+
+test('every route that acts for a user: whatever stands in Authorization and is no MIT is 403 invalid_token', async (t) => {
+  const app = await boot(t);
+  const acting = app.routes.filter(({ user }) => user !== undefined);
+  assert.ok(acting.length > 0);
+  for (const route of acting) {
+    const body = route.body === undefined ? undefined : {};
+    for (const authorization of [
+      'Bearer a.b.c',
+      'Bearer x',
+      'Basic eDp5',
+      'x',
+      `Bearer ${'x'.repeat(8_000)}`,
+    ]) {
+      const reply = await app.call(route.method, pathOf(route), { body, headers: { authorization } });
+      assertFault(reply, 403, route);
+      assert.equal((reply.body.detail as { code: string }).code, 'invalid_token');
+      assert.match(reply.headers.get('www-authenticate') ?? '', /error="invalid_token"/);
+    }
+    const alone = await app.call(route.method, pathOf(route), { body });
+    if (route.user === 'required') assertFault(alone, 403, route);
+    else assert.notEqual(alone.status, 403, route.url);
+    // A MIT is no API key.
+    const made = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } });
+    const headers = { authorization: `Bearer ${made.body.access_token}` };
+    assertFault(await app.call(route.method, pathOf(route), { key: null, body, headers }), 401, route);
   }
 });
 

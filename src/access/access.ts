@@ -127,7 +127,12 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
         if (earlier) await store.revoke(row.id, system);
       }
       if ((await store.byDigest(digest)) === undefined)
-        await insert({ ...adminKey, name: configuredKeyName }, system, configured.reveal());
+        await insert({ ...adminKey, name: configuredKeyName }, system, configured.reveal()).catch(
+          async (error: unknown) => {
+            // Another process of the same start was first.
+            if ((await store.byDigest(digest)) === undefined) throw error;
+          },
+        );
       return null;
     },
 

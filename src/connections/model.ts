@@ -66,9 +66,40 @@ export type SessionView = {
   readonly error?: string;
   /** The user is through, and the app has to confirm with the code that the user was shown. */
   readonly awaiting?: 'confirmation';
+  readonly connection_id?: string;
   readonly account?: string;
+  /** false: an account besides the one that was connected first; calls have to name it (threats F13). */
+  readonly is_default?: boolean;
   readonly granted_scopes?: readonly string[];
   readonly missing_scopes?: readonly string[];
+};
+
+/** What the page behind `auth_url` shows before anything happens. */
+export type LandingPage = {
+  readonly app: string;
+  readonly user: string;
+  readonly provider: string;
+  readonly scopes: readonly string[];
+  /** Goes back with the form, to show that it was this page that was agreed to. */
+  readonly csrf: string;
+  /** Where the form may lead, as sources of a Content-Security-Policy. */
+  readonly formTo: string;
+  /** The value of the cookie that binds the session to this browser. */
+  readonly browser: string;
+};
+
+/** How the browser's way ended. */
+export type Outcome = {
+  readonly sessionId: string;
+  readonly status: 'complete' | 'error' | 'awaiting_confirmation';
+  readonly app: string;
+  readonly provider: string;
+  readonly account?: string | null;
+  readonly error?: string;
+  /** To be typed in at the app; never part of a URL (threats F7, F8). */
+  readonly completionCode?: string;
+  /** With `session_id` and `status`, nothing else. */
+  readonly returnTo?: string;
 };
 
 export type ConnectionView = {

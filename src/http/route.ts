@@ -43,7 +43,7 @@ type Declaration<B, Q, P, U> = {
   readonly scope: Scope | null;
   /** Whether the call acts for a user, by a MIT in Authorization. */
   readonly user?: U;
-  /** The body may also come as form fields, as OAuth's own clients send it (RFC 6749 appendix B). */
+  /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
   readonly form?: boolean;
   /** Requests this call counts for in the rate limit. */
   readonly cost: number;

@@ -1,5 +1,6 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
+import { connections } from './schema/connections.ts';
 import { first } from './schema/first.ts';
 import { serverHealth } from './schema/health.ts';
 import { identity } from './schema/identity.ts';
@@ -12,5 +13,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '001_first': { up: first },
   '002_audit': { up: auditTrail },
   '003_identity': { up: identity },
+  '004_connections': { up: connections },
   '005_health': { up: serverHealth },
 };

@@ -70,7 +70,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await reply.text();
-    const isJson = text !== '' && reply.headers.get('content-type')?.includes('json');
+    const isJson = text !== '' && /\bjson\b/.test(reply.headers.get('content-type') ?? '');
     const parsed: unknown = isJson ? JSON.parse(text) : {};
     return { status: reply.status, headers: reply.headers, text, body: parsed as Record<string, unknown> };
   };
