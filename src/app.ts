@@ -23,6 +23,7 @@ import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
+import { proxyRoutes } from './http/routes/proxy.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { browserRoutes } from './http/sessions/browser.ts';
@@ -31,6 +32,7 @@ import { createIdentity, type Identity, sealedColumns as identitySealed } from '
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates } from './proxy/proxy.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
@@ -50,6 +52,7 @@ export type Rooms = {
   readonly access: Access;
   readonly identity: Identity;
   readonly connections: Connections;
+  readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly place: { url: string };
   readonly catalog: Catalog;
@@ -76,6 +79,7 @@ export type AppOptions = {
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
+  readonly proxyLimits?: Partial<ProxyLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -125,6 +129,19 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
       config: { ...config, refresh: options.refreshLimits ?? {} },
       publicUrl: () => place.url,
+    });
+    // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
+    const providerOutbound = createOutbound(
+      { allowUpstreams: config.allowUpstreams },
+      undefined,
+      providerGates,
+    );
+    const proxy = createProxy({
+      connections,
+      outbound: providerOutbound,
+      now: clock.now,
+      publicUrl: () => place.url,
+      limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
     });
     const identity = createIdentity({
       storage,
@@ -180,6 +197,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       access,
       identity,
       connections,
+      proxy,
       place,
       catalog,
       search,
@@ -189,7 +207,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       async close() {
         await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
-        await outbound.close();
+        await Promise.all([outbound.close(), providerOutbound.close()]);
         await storage.close();
         telemetry.flush();
       },
@@ -215,6 +233,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
+      ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),

@@ -19,6 +19,7 @@ import { openReply } from './source.ts';
 
 export type { Resolve } from './connector.ts';
 export type { Exchange } from './exchange.ts';
+export { defaultGateLimits } from './gate.ts';
 export type { ByteSink, ByteSource, OpenReply, OutboundRequest, ReplyHeaders } from './model.ts';
 export { OutboundFailure } from './model.ts';
 

@@ -12,7 +12,7 @@
 import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../connections/connections.ts';
-import { type Outbound, OutboundFailure } from '../outbound/outbound.ts';
+import { defaultGateLimits, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
 import { answerOf, type Flowing, type Outcome, whole } from './answer.ts';
 import { fieldOf, forwardedHeaders } from './headers.ts';
 import { type ConcurrencyLimits, createConcurrency, defaultConcurrency } from './limits.ts';
@@ -36,6 +36,14 @@ export type OAuthProxy = {
   forward(request: ProxyRequest): Promise<ProxyReply>;
 };
 
+export type ProxyLimits = UpstreamLimits & ConcurrencyLimits;
+
+/** For the way out: places are counted here, by user and provider; sockets for as many. */
+export const providerGates = {
+  gates: { ...defaultGateLimits, concurrency: defaultConcurrency.perProvider },
+  connections: defaultConcurrency.perProvider,
+};
+
 export type ProxyDeps = {
   readonly connections: Pick<Connections, 'provider' | 'freshToken' | 'openSession'>;
   readonly outbound: Pick<Outbound, 'open'>;
@@ -43,7 +51,7 @@ export type ProxyDeps = {
   /** Where others reach us, for `Location`. */
   readonly publicUrl: () => string;
   readonly wait?: (ms: number) => Promise<void>;
-  readonly limits?: Partial<UpstreamLimits & ConcurrencyLimits>;
+  readonly limits?: Partial<ProxyLimits>;
 };
 
 const readOnly = new Set(['GET', 'HEAD']);

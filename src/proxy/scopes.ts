@@ -29,7 +29,8 @@ export function missingScopes(
   granted: readonly string[],
 ): readonly string[] | null {
   if (granted.length === 0 || prefix === null) return null;
-  const row = table.find((each) => each.provider === provider && each.prefix === prefix);
+  const api = prefix.replace(/^(resumable\/)?upload\//, '');
+  const row = table.find((each) => each.provider === provider && each.prefix === api);
   if (row === undefined || granted.some((scope) => row.anyOf.some((wanted) => covers(wanted, scope))))
     return null;
   return row.anyOf;

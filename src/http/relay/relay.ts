@@ -45,8 +45,8 @@ function pass(
   raw.once('close', () => {
     if (!raw.writableFinished) for (const act of whenGone) act();
   });
-  declared
-    .relay({
+  const relayed = async () =>
+    declared.relay({
       caller: gate.caller(request),
       user: gate.user(request),
       method: request.method,
@@ -54,7 +54,8 @@ function pass(
       rawHeaders: request.raw.rawHeaders,
       body: incomingBody(request.raw, raw),
       onGone: (act) => void whenGone.push(act),
-    })
+    });
+  relayed()
     .then((answer) => send(answer, answers, request, reply))
     .catch((error: unknown) => {
       if (!raw.headersSent && !raw.destroyed) answers.fail(error, request, reply);
