@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const rounds = 3;
 const seconds = 3;
-const path = '/v1/proxy/google/calendar/v3/x';
+const path = '/v1/proxy/bench/x';
 const gibibyte = 2 ** 30;
 
 /** A GET of 6 KB through us, key, MIT and user's token included, and through the least proxy there can be; then 1 GiB each way. */
@@ -49,8 +49,10 @@ export async function run(): Promise<void> {
     ],
   );
   console.log(nginxNote());
-  await flatMemory(ours, headers);
   await ours.stop();
+  const fresh = await startOurs(folder, upstream.url);
+  await flatMemory(fresh, await connect(fresh.url));
+  await fresh.stop();
   await bare.stop();
   upstream.child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
@@ -71,9 +73,9 @@ function startOurs(folder: string, upstream: string): Promise<Served> {
     authorization_url: `${upstream}/authorize`,
     token_url: `${upstream}/token`,
     scopes: ['bench'],
-    routes: [{ prefix: 'calendar/v3', origin: upstream }],
+    default_origin: upstream,
   };
-  writeFileSync(providers, JSON.stringify({ google: { ...row, issuer: null, userinfo_url: null } }));
+  writeFileSync(providers, JSON.stringify({ bench: row }));
   return serve(['--max-semi-space-size=1', join(root, 'bin/mcprank.js'), 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
@@ -100,7 +102,7 @@ async function connect(url: string): Promise<Record<string, string>> {
     if (!reply.ok) throw new Error(`${to}: ${JSON.stringify(answer)}`);
     return answer;
   };
-  const session = await post('/v1/identity/sessions', { user_id: 'bench', provider: 'google' });
+  const session = await post('/v1/identity/sessions', { user_id: 'bench', provider: 'bench' });
   const page = await fetch(session.auth_url ?? '');
   const cookie = page.headers
     .getSetCookie()
@@ -113,11 +115,13 @@ async function connect(url: string): Promise<Record<string, string>> {
     method: 'POST',
     redirect: 'manual',
     headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(fields.map((match) => [match[1] ?? '', match[2] ?? ''])).toString(),
+    body: new URLSearchParams(
+      Object.fromEntries(fields.map((match) => [match[1] ?? '', match[2] ?? ''])),
+    ).toString(),
   });
   const state = new URL(redirect.headers.get('location') ?? '').searchParams.get('state') ?? '';
   const back = await fetch(
-    `${url}/v1/identity/callback/google?${new URLSearchParams({ state, code: 'bench' })}`,
+    `${url}/v1/identity/callback/bench?${new URLSearchParams({ state, code: 'bench' })}`,
     {
       headers: { cookie },
     },
@@ -163,6 +167,7 @@ type Pass = (url: string, headers: Readonly<Record<string, string>>, bytes: numb
 const download: Pass = async (url, headers, bytes) => {
   const gone = new AbortController();
   const reply = await fetch(url, { headers, signal: gone.signal });
+  if (!reply.ok) throw new Error(`download: ${reply.status}`);
   let read = 0;
   for await (const chunk of reply.body ?? []) {
     read += chunk.length;

@@ -29,7 +29,7 @@ async function boot(t: TestContext) {
   const auth = new OAuth2Client();
   auth.refreshHandler = mit;
   auth.setCredentials(await mit());
-  return { idp, api, app, auth, issued, mit, options: { auth, fetchImplementation, headers } };
+  return { api, app, auth, issued, mit, options: { auth, fetchImplementation, headers } };
 }
 
 const raw = Buffer.from('Subject: hi\r\n\r\nhello').toString('base64url');
@@ -47,8 +47,6 @@ test("Google's own clients: list, get, send, ids with escapes, errors in Google'
     'GET /gmail/v1/users/me/messages/a%2Fb%20..%3Fc%252f%40d%23e',
     'POST /gmail/v1/users/me/messages/send',
   ]);
-  const events = calendar({ version: 'v3', ...options }).events;
-  await assert.rejects(events.get({ calendarId: '..', eventId: 'x' }), /dot segment/);
   await assert.rejects(users.labels.list({ userId: 'me' }), /Not Found/);
 });
 
@@ -128,7 +126,7 @@ test("Google's own clients: a 429 reaches the client's own retries", async (t) =
 });
 
 test("Google's own clients: a MIT that is over is renewed by the refreshHandler, a dead Google token by us", async (t) => {
-  const { api, auth, idp, issued, mit, options } = await boot(t);
+  const { api, auth, issued, mit, options } = await boot(t);
   const { events } = calendar({ version: 'v3', ...options });
   auth.setCredentials({ ...(await mit()), expiry_date: Date.now() - 1_000 });
   const before = issued.count;
@@ -139,11 +137,11 @@ test("Google's own clients: a MIT that is over is renewed by the refreshHandler,
   assert.equal(issued.count, before + 2, 'a refusal of ours');
 
   // The API no longer takes the access token, though its time is not over: its 401 leads to one refresh, unseen by the client.
-  const refreshes = idp.counts.refreshes;
   const used = api.calls.length;
   api.refused = api.token;
   assert.equal((await events.list({ calendarId: 'primary' })).status, 200);
-  assert.deepEqual([idp.counts.refreshes - refreshes, api.calls.length - used], [1, 2]);
+  assert.equal(api.calls.length - used, 2);
+  assert.notEqual(api.token, api.refused, 'the second time with a new one');
 });
 
 test('a user who has not connected is 403 with a session, and nobody without a MIT comes through', async (t) => {

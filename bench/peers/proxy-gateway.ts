@@ -8,17 +8,18 @@ import { Agent } from 'undici';
 const origin = process.argv[2] ?? '';
 const agent = new Agent({ connections: 64, pipelining: 1 });
 const app = Fastify();
-app.get('/v1/proxy/google/*', (request, reply) => {
+app.get('/v1/proxy/bench/*', (request, reply) => {
   reply.hijack();
   const { raw } = reply;
   agent.dispatch(
     {
       origin,
-      path: (request.raw.url ?? '').slice('/v1/proxy/google'.length),
+      path: (request.raw.url ?? '').slice('/v1/proxy/bench'.length),
       method: 'GET',
       headers: { authorization: 'Bearer token' },
     },
     {
+      onRequestStart: () => undefined,
       onResponseStart: (_controller, status, headers) => void raw.writeHead(status, headers),
       onResponseData: (_controller, chunk) => void raw.write(chunk),
       onResponseEnd: () => void raw.end(),

@@ -13,11 +13,14 @@ const small = Buffer.from(
 );
 const token = JSON.stringify({ access_token: 'bench-token', token_type: 'Bearer', expires_in: 86_400 });
 
+/** Rejects when the other side went away. */
+const drained = (socket: Socket) => once(socket, 'drain');
+
 async function sendLarge(socket: Socket): Promise<void> {
   socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${gibibyte}\r\n\r\n`);
   const piece = Buffer.alloc(1_048_576, 'x');
   for (let sent = 0; sent < gibibyte && !socket.destroyed; sent += piece.length)
-    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (!socket.write(piece)) await drained(socket);
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
