@@ -48,6 +48,9 @@ export type {
   Transport,
 } from './model.ts';
 
+/** A server that came from the registry or the starter. */
+export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };
+
 export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
@@ -59,6 +62,15 @@ export type Catalog = {
     readonly cursor?: string;
     readonly limit: number;
   }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
+  /** Servers whose facts are public, in the order of their ids; with `since` what changed from then on, removed ones too. */
+  publicServers(query: {
+    readonly cursor: string | undefined;
+    readonly limit: number;
+    readonly since: number | undefined;
+    readonly search: string | undefined;
+  }): Promise<{ readonly servers: readonly PublicServer[]; readonly nextCursor?: string }>;
+  /** Throws `not_found` also for a server that is nobody's business. */
+  publicServer(id: string): Promise<PublicServer>;
   /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
   put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
   remove(id: string, by?: By): Promise<void>;
@@ -102,6 +114,8 @@ export type CatalogDeps = {
   readonly log: Log;
 };
 
+/** What an operator added or imported is nobody else's business. */
+const publicSources = ['registry', 'starter'];
 /** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
 const changesPerBatch = 200;
 /** At the machine itself, by a command. */
@@ -163,6 +177,29 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       const last = servers.at(-1);
       if (stored.length <= limit || last === undefined) return { servers };
       return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
+    },
+    async publicServers({ cursor, limit, since, search }) {
+      const popularity = await directory.popularity();
+      const after = cursor === undefined ? '' : readCursor(cursor);
+      const stored = await store.publicAfter({
+        sources: publicSources,
+        after,
+        limit: limit + 1,
+        since,
+        search,
+      });
+      const servers = stored.slice(0, limit).map((each) => ({
+        record: directory.toRecord(each, popularity),
+        removed: each.row.deleted_at !== null,
+      }));
+      const last = servers.at(-1);
+      if (stored.length <= limit || last === undefined) return { servers };
+      return { servers, nextCursor: Buffer.from(last.record.id).toString('base64url') };
+    },
+    async publicServer(id) {
+      const record = await directory.get(id);
+      if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
+      return { record, removed: false };
     },
     put: (inputs, source, by) => write(inputs, source, [], by),
     async remove(id, by) {

@@ -154,6 +154,7 @@ export async function startProxy(
   const telemetry = createTelemetry({ level: 'silent' });
   const limits = { ...defaultLimits, ...options.httpLimits };
   const http = createHttp({
+    publicUrl: () => url,
     routes: declared,
     access,
     verifyUser: (token, developerId) => {
@@ -182,7 +183,7 @@ export async function startProxy(
 }
 
 /** Writes raw bytes, waits for the other side to be done, and returns all that came. */
-export function exchange(url: string, parts: readonly string[], gapMs = 0): Promise<string> {
+function exchange(url: string, parts: readonly string[], gapMs = 0): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     let received = '';
