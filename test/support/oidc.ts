@@ -46,7 +46,7 @@ const client = { id: 'mcprank', secret: 'idp-client-secret-for-tests' };
 export const googleScopes = ['gmail.modify', 'calendar', 'drive.file'].map(
   (name) => `https://www.googleapis.com/auth/${name}`,
 );
-export const idpScopes = ['openid', 'offline_access', 'email', 'calendar.read', 'mail.send', ...googleScopes];
+const idpScopes = ['openid', 'offline_access', 'email', 'calendar.read', 'mail.send', ...googleScopes];
 
 /** A real authorisation server (oidc-provider) on the loopback interface: rotation and reuse detection on, nobody at the screen. */
 export async function startIdp(t: TestContext): Promise<Idp> {
@@ -71,6 +71,15 @@ export async function startIdp(t: TestContext): Promise<Idp> {
   });
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const provider = quietly(() => createProvider(issuer, conduct));
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.path !== '/token') return;
+    const grant = (ctx as { oidc?: { params?: { grant_type?: string } } }).oidc?.params?.grant_type;
+    if (grant === 'refresh_token') counts.refreshes++;
+    if (grant === 'authorization_code') counts.codes++;
+    if (conduct.edit !== null && ctx.status === 200)
+      ctx.body = conduct.edit(ctx.body as Record<string, unknown>);
+  });
   const callback = provider.callback();
 
   handle = async (request, response) => {
@@ -85,16 +94,6 @@ export async function startIdp(t: TestContext): Promise<Idp> {
     response.writeHead(refuse.status, { 'content-type': 'application/json', ...refuse.headers });
     response.end(typeof refuse.body === 'string' ? refuse.body : JSON.stringify(refuse.body));
   };
-  provider.use(async (ctx, next) => {
-    await next();
-    if (ctx.path !== '/token') return;
-    const grant = (ctx as { oidc?: { params?: { grant_type?: string } } }).oidc?.params?.grant_type;
-    if (grant === 'refresh_token') counts.refreshes++;
-    if (grant === 'authorization_code') counts.codes++;
-    if (conduct.edit !== null && ctx.status === 200)
-      ctx.body = conduct.edit(ctx.body as Record<string, unknown>);
-  });
-
   return {
     issuer,
     conduct,

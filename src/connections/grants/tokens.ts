@@ -23,7 +23,7 @@ export type Account = {
 };
 
 /** No provider told us: then there is one account per user and provider. */
-export const unknownAccount: Account = { id: '', label: null, email: null, domain: null };
+const unknownAccount: Account = { id: '', label: null, email: null, domain: null };
 
 export type CodeExchange = {
   /** What `validateAuthResponse` let through. */
