@@ -1,10 +1,19 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load, type Measured, median, printTable, type Served, serve } from './support.ts';
+import {
+  cpuMs,
+  load,
+  type Measured,
+  median,
+  printTable,
+  residentMegabytes,
+  type Served,
+  serve,
+} from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -23,15 +32,18 @@ export async function run(): Promise<void> {
   const ours = await startOurs(folder, upstream.url);
   const headers = await connect(ours.url);
   const measured = { ours: [] as Measured[], bare: [] as Measured[] };
+  const spent = { ours: [] as number[], bare: [] as number[] };
   for (const { url } of [ours, bare]) await load({ url: url + path, method: 'GET', headers, seconds: 2 });
   for (let round = 0; round < rounds; round++)
-    for (const [name, { url }] of [
+    for (const [name, served] of [
       ['ours', ours],
       ['bare', bare],
     ] as const) {
-      const one = await load({ url: url + path, method: 'GET', headers, seconds });
+      const before = cpuMs(served);
+      const one = await load({ url: served.url + path, method: 'GET', headers, seconds });
       if (one.failed > 0) console.log(`${one.failed} calls failed at ${name}`);
       measured[name].push(one);
+      spent[name].push(((cpuMs(served) - before) * 1000) / (one.perSecond * seconds));
     }
   const rate = (all: readonly Measured[]) => median(all.map(({ perSecond }) => perSecond));
   const ratio = rate(measured.ours) / rate(measured.bare);
@@ -46,11 +58,19 @@ export async function run(): Promise<void> {
         '≥ 0.7',
         ratio >= 0.7 ? 'met' : 'MISSED',
       ],
+      [
+        'CPU µs a call',
+        median(spent.ours).toFixed(0),
+        median(spent.bare).toFixed(0),
+        (median(spent.bare) / median(spent.ours)).toFixed(2),
+        '',
+        '',
+      ],
     ],
   );
   console.log(nginxNote());
   await ours.stop();
-  const fresh = await startOurs(folder, upstream.url);
+  const fresh = await startOurs(folder, upstream.url, ['--max-semi-space-size=1']);
   await flatMemory(fresh, await connect(fresh.url));
   await fresh.stop();
   await bare.stop();
@@ -65,7 +85,7 @@ function nginxNote(): string {
     : 'nginx is not installed: its row (≥ 0.4 ×) is left out';
 }
 
-function startOurs(folder: string, upstream: string): Promise<Served> {
+function startOurs(folder: string, upstream: string, flags: readonly string[] = []): Promise<Served> {
   const providers = join(folder, 'providers.json');
   const row = {
     client_id: 'bench',
@@ -76,7 +96,7 @@ function startOurs(folder: string, upstream: string): Promise<Served> {
     default_origin: upstream,
   };
   writeFileSync(providers, JSON.stringify({ bench: row }));
-  return serve(['--max-semi-space-size=1', join(root, 'bin/mcprank.js'), 'serve'], {
+  return serve([...flags, join(root, 'bin/mcprank.js'), 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
@@ -211,8 +231,4 @@ async function serveElsewhere(): Promise<{ url: string; child: ReturnType<typeof
     if (url !== undefined) return { url, child };
   }
   throw new Error('the upstream did not start');
-}
-
-function residentMegabytes({ child }: Served): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 }
