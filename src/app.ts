@@ -35,7 +35,7 @@ import { createIdentity, type Identity, sealedColumns as identitySealed } from '
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerGates } from './proxy/proxy.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from './proxy/proxy.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
@@ -153,6 +153,8 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       outbound: providerOutbound,
       now: clock.now,
       publicUrl: () => place.url,
+      recordUses: (uses) => recordUses(storage, uses),
+      onError: failed('uses of grants are not yet in the audit trail'),
       limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
     });
     const identity = createIdentity({
@@ -219,7 +221,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       queryLog,
       async close() {
         await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
-        await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
+        await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
         await Promise.all([outbound.close(), providerOutbound.close(), redis?.close()]);
         await storage.close();
         telemetry.flush();
@@ -414,4 +416,18 @@ function reportJob({ log }: Telemetry, job: string, error: unknown): void {
   if (error instanceof Problem)
     log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
   else log.error('a job failed', { job, error });
+}
+
+async function recordUses(storage: Storage, uses: readonly Use[]): Promise<void> {
+  await storage.write(async (_trx, _notify, audit) => {
+    for (const { developerId, userId, keyId, connectionId, provider, calls } of uses)
+      await audit({
+        developerId,
+        userId,
+        actor: `key:${keyId}`,
+        action: 'connection.use',
+        subject: connectionId,
+        facts: { provider, calls },
+      });
+  });
 }

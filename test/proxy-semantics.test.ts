@@ -275,3 +275,18 @@ test('A8 M4 info names the provider by its raw name and shows what the connectio
   assert.equal((await proxy.call('GET', 'goo%67le/info')).status, 400);
   assert.equal(upstream.connections(), 0);
 });
+
+test('O2 every use of a grant is told to the audit trail, counted by key and grant', async (t) => {
+  const upstream = await recordingUpstream(t, (_request, reply) => reply.end());
+  const proxy = await startProxy(t, upstream.origin);
+  for (let i = 0; i < 3; i++) await proxy.call('GET', 'google/gmail/v1/x');
+  await proxy.call('GET', 'google/gmail/v1/../x%2e%2e%2f..');
+  const use = {
+    developerId: 'dev_1',
+    userId: 'alice',
+    keyId: 'key_1',
+    connectionId: 'con_1',
+    provider: 'google',
+  };
+  assert.deepEqual(await proxy.uses(), [{ ...use, calls: 3 }]);
+});

@@ -27,13 +27,17 @@ import {
   type Sending,
   type UpstreamLimits,
 } from './upstream.ts';
+import { createUses, type Use } from './uses.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './model.ts';
+export type { Use } from './uses.ts';
 
 export type OAuthProxy = {
   /** The provider that a target of `…/{provider}/info` names; throws for one that is not in the table. */
   providerOf(target: string): string;
   forward(request: ProxyRequest): Promise<ProxyReply>;
+  /** Writes down the uses that are still counted. */
+  close(): Promise<void>;
 };
 
 export type ProxyLimits = UpstreamLimits & ConcurrencyLimits;
@@ -48,6 +52,9 @@ export type ProxyDeps = {
   readonly connections: Pick<Connections, 'provider' | 'freshToken' | 'openSession'>;
   readonly outbound: Pick<Outbound, 'open'>;
   readonly now: () => number;
+  /** For the audit trail. */
+  readonly recordUses: (uses: readonly Use[]) => Promise<void>;
+  readonly onError: (error: unknown) => void;
   /** Where others reach us, for `Location`. */
   readonly publicUrl: () => string;
   readonly wait?: (ms: number) => Promise<void>;
@@ -65,6 +72,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   const limits = { ...defaultUpstreamLimits, ...defaultConcurrency, ...deps.limits };
   const enter = createConcurrency(limits);
   const upstream = createUpstream({ outbound, wait: deps.wait ?? sleep, limits });
+  const uses = createUses(deps.recordUses, deps.onError);
   const once = createIdempotency<Outcome>({
     now: deps.now,
     mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
@@ -126,6 +134,9 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
     const leave = enter(`${request.owner.developerId}\n${request.owner.userId}`, routes.name);
     try {
       const { token, renew } = await tokenFor(request, routes.name, destination);
+      const { developerId, userId } = request.owner;
+      const { keyId } = request;
+      uses.add({ developerId, userId, keyId, connectionId: token.connectionId, provider: routes.name });
       const sent = await upstream.send(sending, token, renew);
       return answerOf(sent.reply, sent.token, routes, destination, publicUrl, leave);
     } catch (error) {
@@ -135,6 +146,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   };
 
   return {
+    close: uses.flush,
     providerOf: (target) => routesOf(parseTarget(target).provider).name,
 
     async forward(request) {

@@ -7,7 +7,7 @@ import type { Connections, FreshToken, ProviderRoutes } from '../../src/connecti
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
 import { proxyRoutes } from '../../src/http/routes/proxy.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
-import { createProxy, type ProxyDeps } from '../../src/proxy/proxy.ts';
+import { createProxy, type ProxyDeps, type Use } from '../../src/proxy/proxy.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 export type Seen = {
@@ -86,6 +86,8 @@ export const secretToken = 'ya29.the-token_of-the-user';
 
 export type ProxyUnderTest = {
   readonly url: string;
+  /** What the audit trail was told. */
+  uses(): Promise<readonly Use[]>;
   /** Raw bytes in (pieces, with a pause between), everything that came out once the other side is done. */
   raw(parts: readonly string[], gapMs?: number): Promise<string>;
   call(method: string, path: string, init?: RequestInit): Promise<Response>;
@@ -128,6 +130,7 @@ export async function startProxy(
   ];
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
   const token: FreshToken = { connectionId: 'con_1', accessToken: secretToken, scopes: [], version: 1 };
+  const recorded: Use[] = [];
   let url = '';
   const proxy = createProxy({
     connections: {
@@ -137,6 +140,8 @@ export async function startProxy(
     },
     outbound,
     now: Date.now,
+    recordUses: async (uses) => void recorded.push(...uses),
+    onError: () => undefined,
     publicUrl: () => url,
     ...(options.wait === undefined ? {} : { wait: options.wait }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -171,6 +176,10 @@ export async function startProxy(
   });
   return {
     url,
+    async uses() {
+      await proxy.close();
+      return recorded;
+    },
     raw: (parts, gapMs = 0) => exchange(url, parts, gapMs),
     call: (method, path, init = {}) =>
       fetch(`${url}/v1/proxy/${path}`, {
