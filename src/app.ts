@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './base/clock.ts';
 import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
 import type { Secret } from './base/secret.ts';
-import { type Catalog, createCatalog } from './catalog/catalog.ts';
+import { type Catalog, createCatalog, credentialColumns } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
 import {
   type Connections,
@@ -97,7 +97,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals, ...credentialColumns];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -169,6 +169,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     });
     const catalog = createCatalog({
       storage,
+      vault,
       outbound,
       clock,
       config: { registryUrl: config.registryUrl, starterFile },

@@ -15,7 +15,10 @@ import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
+import type { Vault } from '../vault/vault.ts';
 import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
+import { writeCredentials } from './credential-store.ts';
+import { type Credential, createCredentials } from './credentials.ts';
 import { createDirectory } from './directory.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
@@ -35,6 +38,7 @@ import type {
 } from './model.ts';
 import { type Written, writeServers } from './write-store.ts';
 
+export { type Credential, credentialColumns } from './credentials.ts';
 export type { Inspect } from './health/health.ts';
 export type { Finding, Health } from './health/model.ts';
 export type {
@@ -93,6 +97,8 @@ export type Catalog = {
   }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
+  /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
+  credential(serverId: string): Promise<Credential | null>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
@@ -108,6 +114,7 @@ export type By = { readonly actor: string; readonly developerId: string };
 
 export type CatalogDeps = {
   readonly storage: Storage;
+  readonly vault: Vault;
   readonly outbound: Pick<Outbound, 'request'>;
   readonly clock: Clock;
   readonly config: { readonly registryUrl: string; readonly starterFile: string };
@@ -125,6 +132,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
   const store = createCatalogStore(storage);
   const directory = createDirectory(store, clock);
+  const credentials = createCredentials(deps);
   const invocations = createInvocations({ storage, clock, log, check: directory.check });
   const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
   const sync = createSync({ ...deps, onPage: directory.refresh });
@@ -138,12 +146,15 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     remove: readonly string[] = [],
     by: By = operator,
   ) => {
-    const change = { inputs, remove, source, by: 'owner', now: clock.now() } as const;
+    const sealed = await credentials.seal(inputs);
+    const touched = new Set(sealed.map(({ serverId }) => serverId));
+    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
     const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
       if (source === 'admin') {
         for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
         for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
       }
+      await writeCredentials(trx, sealed);
       return writeServers(trx, notify, change);
     });
     await directory.refresh();
@@ -224,6 +235,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       liveness: await health.liveness(),
     }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    credential: credentials.find,
     health,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,
