@@ -290,3 +290,12 @@ test('O2 every use of a grant is told to the audit trail, counted by key and gra
   };
   assert.deepEqual(await proxy.uses(), [{ ...use, calls: 3 }]);
 });
+
+test('O3 a call that fails before it is sent gives its place back', async (t) => {
+  const upstream = await recordingUpstream(t, (_request, reply) => reply.end());
+  const proxy = await startProxy(t, upstream.origin, {
+    limits: { perUser: 1 },
+    freshToken: () => Promise.reject(new Problem('token_expired', 'connect again')),
+  });
+  for (let i = 0; i < 3; i++) assert.equal((await proxy.call('GET', 'google/gmail/v1/x')).status, 403);
+});
