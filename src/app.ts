@@ -7,7 +7,8 @@ import { type Access, createAccess } from './access/access.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
-import { type Catalog, createCatalog } from './catalog/catalog.ts';
+import type { Secret } from './base/secret.ts';
+import { type Catalog, createCatalog, credentialColumns } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
 import {
   type Connections,
@@ -19,10 +20,12 @@ import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
 import { auditRoutes } from './http/routes/audit.ts';
+import { endpointRoutes } from './http/routes/endpoint.ts';
 import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
+import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { browserRoutes } from './http/sessions/browser.ts';
@@ -36,6 +39,7 @@ import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
+import type { Redis } from './storage/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
@@ -48,6 +52,8 @@ export type Rooms = {
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  /** null without REDIS_URL. */
+  readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
@@ -87,7 +93,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...credentialColumns, ...connectionSeals];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -99,7 +105,13 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
 
   const storage = await openStorage(config, clock, failed('change notices cannot be read'));
   try {
-    const access = createAccess({ storage, clock, config });
+    const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
+    const access = createAccess({
+      storage,
+      clock,
+      config,
+      ...(redis !== null && { shared: redis }),
+    });
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
     });
@@ -138,6 +150,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     });
     const catalog = createCatalog({
       storage,
+      vault,
       outbound,
       clock,
       config: { registryUrl: config.registryUrl, starterFile },
@@ -178,6 +191,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       vault,
       seals,
       access,
+      redis,
       identity,
       connections,
       place,
@@ -189,7 +203,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       async close() {
         await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
         await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
-        await outbound.close();
+        await Promise.all([outbound.close(), redis?.close()]);
         await storage.close();
         telemetry.flush();
       },
@@ -208,16 +222,24 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
     if (config.starter) await catalog.loadStarter();
+    const endpoint = async () => {
+      // The SDK is a tenth of a small process's memory: loaded when the first client comes.
+      const { createEndpoint } = await import('./http/endpoint/endpoint.ts');
+      return createEndpoint({ ...rooms, version, now: clock.monotonic });
+    };
+    const publicUrl = () => rooms.place.url;
     const publicRoutes = [
       ...searchRoutes(search),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
+      ...registryRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
+      ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
@@ -226,6 +248,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       access,
       verifyUser: identity.verify,
       telemetry,
+      publicUrl,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
 
@@ -318,6 +341,22 @@ function jobsOf(
       },
     });
   return jobs;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
+async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
+  const { openRedis } = await import('./storage/redis.ts');
+  const redis = openRedis(url, (up, error) => {
+    if (up) log.info('Redis is there: limits are shared');
+    else log.warn('Redis is away: every process counts its own limits', { error });
+  });
+  gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
+  const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');
+  return { ...redis, onFallback: () => fallbacks.inc() };
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {

@@ -7,7 +7,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { createCatalog } from '../src/catalog/catalog.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 import { temporaryFolder } from './support/app.ts';
-import { engines, openTestStore } from './support/stores.ts';
+import { engines, openTestStore, testVault } from './support/stores.ts';
 
 /** The public registry of autumn 2026; a run without PostgreSQL (`npm test`) takes a fifth of it. */
 const whole = { servers: 28_000, tools: 150_000 };
@@ -57,6 +57,7 @@ for (const engine of engines) {
     const storage = await openTestStore(t, engine);
     const catalog = createCatalog({
       storage,
+      vault: testVault,
       clock: systemClock,
       outbound: { request: () => assert.fail('nothing here goes out') },
       config: { registryUrl: 'https://registry.example', starterFile: '/nowhere' },

@@ -6,7 +6,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { createCatalog } from '../src/catalog/catalog.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 import { root } from './support/paths.ts';
-import { engines, openTestStore } from './support/stores.ts';
+import { engines, openTestStore, testVault } from './support/stores.ts';
 
 const file = join(root, 'starter/catalogue.jsonl');
 type Row = {
@@ -30,6 +30,7 @@ for (const engine of engines) {
   }, async (t) => {
     const catalog = createCatalog({
       storage: await openTestStore(t, engine),
+      vault: testVault,
       clock: systemClock,
       outbound: { request: () => assert.fail('nothing here goes out') },
       config: { registryUrl: 'https://registry.example', starterFile: file },

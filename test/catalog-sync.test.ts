@@ -10,7 +10,7 @@ import { createTelemetry } from '../src/telemetry/telemetry.ts';
 import { type Fault, type RegistryDouble, type RegistryEntry, startRegistry } from './registry-double.ts';
 import { handClock } from './support/app.ts';
 import { sharedFile } from './support/paths.ts';
-import { type Engine, engines, openTestStore } from './support/stores.ts';
+import { type Engine, engines, openTestStore, testVault } from './support/stores.ts';
 
 const officialMeta = 'io.modelcontextprotocol.registry/official';
 const forever = new AbortController().signal;
@@ -39,6 +39,7 @@ function entries(count: number): RegistryEntry[] {
 function catalogOn(storage: Storage, registry: Pick<RegistryDouble, 'url'>, clock: Clock): Catalog {
   return createCatalog({
     storage,
+    vault: testVault,
     clock,
     outbound: createOutbound({ allowUpstreams: ['127.0.0.1'] }),
     config: { registryUrl: `${registry.url}/`, starterFile: '/nowhere' },

@@ -8,11 +8,12 @@ import { type Catalog, type CatalogChange, createCatalog, type ServerInput } fro
 import type { Storage } from '../src/storage/storage.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 import { handClock, temporaryFolder } from './support/app.ts';
-import { type Engine, engines, openTestStore } from './support/stores.ts';
+import { type Engine, engines, openTestStore, testVault } from './support/stores.ts';
 
 function catalogOn(storage: Storage, clock: Clock, starterFile = '/nowhere'): Catalog {
   return createCatalog({
     storage,
+    vault: testVault,
     clock,
     outbound: { request: () => assert.fail('nothing here goes out') },
     config: { registryUrl: 'https://registry.example', starterFile },
@@ -226,7 +227,7 @@ for (const engine of engines) {
       JSON.stringify(row('c', { name: '' })),
       JSON.stringify(row('d', { description: 'nul \u0000 and lone \ud800' })),
       `{"id":"huge","name":"x","description":"${'x'.repeat(5_000_000)}"}`,
-      JSON.stringify(row('e', { headers: { a: 'b' } })),
+      JSON.stringify(row('e', { headers: { Host: 'b' } })),
       JSON.stringify(row('f')),
     ];
     writeFileSync(file, `\ufeff${rows.join('\n')}\n`);
@@ -245,7 +246,7 @@ for (const engine of engines) {
         [2, 'not valid JSON'],
         [3, 'name: expected 1 to 200 printable characters'],
         [5, 'larger than 4 MB'],
-        [6, 'headers: stored credentials are not available in this release'],
+        [6, 'headers: "Host" is not a header field to be set here'],
       ],
     );
     assert.equal((await catalog.get('d')).description, 'nul  and lone \ufffd');

@@ -163,7 +163,9 @@ test('N5: nothing of the caller goes upstream, and the protocol’s own _meta st
     arguments: {},
     _meta: { 'io.modelcontextprotocol/clientInfo': { name: 'forged' }, 'com.example/kept': 2 },
   };
-  const headers = { authorization: 'Bearer mit-of-the-user', cookie: 'a=b', 'x-forwarded-for': '1.2.3.4' };
+  const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } });
+  const mit = String(issued.body.access_token);
+  const headers = { authorization: `Bearer ${mit}`, cookie: 'a=b', 'x-forwarded-for': '1.2.3.4' };
   const body = { server_id: 'nosy', method: 'tools/call', params };
   for (let i = 0; i < 2; i++) {
     const reply = await app.call('POST', '/v1/mcp/call', { body, headers });
@@ -171,7 +173,7 @@ test('N5: nothing of the caller goes upstream, and the protocol’s own _meta st
     assert.equal(reply.headers.get('set-cookie'), null);
   }
   const sent = JSON.stringify(upstream.seen);
-  for (const secret of [adminKey, 'mit-of-the-user', 'a=b', '1.2.3.4', 'forged', 'session=abc'])
+  for (const secret of [adminKey, mit, 'a=b', '1.2.3.4', 'forged', 'session=abc'])
     assert.ok(!sent.includes(secret), secret);
   const meta = (upstream.seen.at(-1)?.body.params?._meta ?? {}) as Record<string, unknown>;
   assert.equal(meta['com.example/kept'], 2);

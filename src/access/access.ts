@@ -4,6 +4,7 @@
  * Promises: a key is stored as a SHA-256 digest only and shown once; a revoked or expired key stops working
  * at once here and within a second in other processes; a warm check touches memory only; failed keys are
  * limited by address before anything is hashed, without locking out the good keys behind the same address.
+ * Limits are counted here or, with a shared store, over all processes; when that is away, here again.
  * When the store is down, keys seen lately go on working (until they expire); others get `unavailable`.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,7 +14,10 @@ import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
 import { createLimiter, type Quota } from './limiter.ts';
+import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 import { createVerifier } from './verifier.ts';
+
+export type { Quota } from './limiter.ts';
 
 export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
@@ -54,7 +58,7 @@ export type Access = {
   /** The principal behind a presented key; a value (not a promise) when it is known already. Throws `invalid_api_key`. */
   authenticate(key: string, address: string): Principal | Promise<Principal>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
-  admit(principal: Principal, cost: number): Quota;
+  admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
   createKey(request: KeyRequest, actor?: string): Promise<ApiKey & { readonly key: string }>;
   listKeys(): Promise<ApiKey[]>;
@@ -72,10 +76,18 @@ const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: nu
 const system = 'system';
 const configuredKeyName = 'MCPRANK_ADMIN_KEY';
 
-export function createAccess(deps: { storage: Storage; clock: Clock; config: AccessConfig }): Access {
-  const { storage, clock, config } = deps;
+export function createAccess(deps: {
+  storage: Storage;
+  clock: Clock;
+  config: AccessConfig;
+  /** Where limits are counted for all processes; without it each counts its own. */
+  shared?: { readonly run: RunScript; readonly onFallback: (error: unknown) => void };
+}): Access {
+  const { storage, clock, config, shared } = deps;
   const store = createKeyStore(storage, clock);
   const limiter = createLimiter(clock);
+  const quotas =
+    shared === undefined ? limiter : createSharedLimiter({ ...shared, local: limiter, now: clock.monotonic });
   const verifier = createVerifier({
     find: store.byDigest,
     ownerOf: (row) => principalOf(row, config.tiers),
@@ -95,7 +107,7 @@ export function createAccess(deps: { storage: Storage; clock: Clock; config: Acc
   return {
     authenticate: verifier.verify,
 
-    admit: (principal, cost) => limiter.take(principal.keyId, cost, principal.perMinute),
+    admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
     async createKey(request, actor = system) {
       const { scopes: wanted = scopes.filter((scope) => scope !== 'admin'), expiresAt = null } = request;

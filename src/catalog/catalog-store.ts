@@ -46,6 +46,16 @@ export function* slices<T>(rows: readonly T[], size: number): Generator<T[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
 }
 
+export type PublicQuery = {
+  readonly sources: readonly string[];
+  readonly after: string;
+  readonly limit: number;
+  /** Milliseconds since 1970: what changed from then on. */
+  readonly since: number | undefined;
+  /** Part of the id. */
+  readonly search: string | undefined;
+};
+
 export function createCatalogStore(storage: Storage) {
   const db = storage.tables<CatalogTables>();
   const active = () => db.selectFrom('servers').where('deleted_at', 'is', null);
@@ -111,6 +121,18 @@ export function createCatalogStore(storage: Storage) {
     },
     async listAfter(id: string, limit: number): Promise<StoredServer[]> {
       return withTools(await active().selectAll().where('id', '>', id).orderBy('id').limit(limit).execute());
+    },
+    /** Servers from these sources, tools and all; removed ones only together with `since`. */
+    async publicAfter(query: PublicQuery): Promise<StoredServer[]> {
+      const { sources, after, limit, since, search } = query;
+      let rows = db.selectFrom('servers').selectAll().where('source', 'in', sources).where('id', '>', after);
+      rows =
+        since === undefined ? rows.where('deleted_at', 'is', null) : rows.where('updated_at', '>=', since);
+      if (search !== undefined)
+        rows = rows.where(
+          sql<boolean>`lower(id) like ${`%${search.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`} escape '\\'`,
+        );
+      return withTools(await rows.orderBy('id').limit(limit).execute());
     },
     priors: () => active().select(['id', 'prior']).execute(),
     /** Use by developer and day, `from` and `to` included, a day at a time. */

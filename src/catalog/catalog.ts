@@ -15,7 +15,10 @@ import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
+import type { Vault } from '../vault/vault.ts';
 import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
+import { writeCredentials } from './credential-store.ts';
+import { type Credential, createCredentials } from './credentials.ts';
 import { createDirectory } from './directory.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
@@ -35,6 +38,7 @@ import type {
 } from './model.ts';
 import { type Written, writeServers } from './write-store.ts';
 
+export { type Credential, credentialColumns } from './credentials.ts';
 export type { Inspect } from './health/health.ts';
 export type { Finding, Health } from './health/model.ts';
 export type {
@@ -48,6 +52,9 @@ export type {
   Transport,
 } from './model.ts';
 
+/** A server that came from the registry or the starter. */
+export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };
+
 export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
@@ -59,6 +66,15 @@ export type Catalog = {
     readonly cursor?: string;
     readonly limit: number;
   }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
+  /** Servers whose facts are public, in the order of their ids; with `since` what changed from then on, removed ones too. */
+  publicServers(query: {
+    readonly cursor: string | undefined;
+    readonly limit: number;
+    readonly since: number | undefined;
+    readonly search: string | undefined;
+  }): Promise<{ readonly servers: readonly PublicServer[]; readonly nextCursor?: string }>;
+  /** Throws `not_found` also for a server that is nobody's business. */
+  publicServer(id: string): Promise<PublicServer>;
   /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
   put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
   remove(id: string, by?: By): Promise<void>;
@@ -81,6 +97,8 @@ export type Catalog = {
   }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
+  /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
+  credential(serverId: string): Promise<Credential | null>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
@@ -96,12 +114,15 @@ export type By = { readonly actor: string; readonly developerId: string };
 
 export type CatalogDeps = {
   readonly storage: Storage;
+  readonly vault: Vault;
   readonly outbound: Pick<Outbound, 'request'>;
   readonly clock: Clock;
   readonly config: { readonly registryUrl: string; readonly starterFile: string };
   readonly log: Log;
 };
 
+/** What an operator added or imported is nobody else's business. */
+const publicSources = ['registry', 'starter'];
 /** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
 const changesPerBatch = 200;
 /** At the machine itself, by a command. */
@@ -111,6 +132,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
   const store = createCatalogStore(storage);
   const directory = createDirectory(store, clock);
+  const credentials = createCredentials(deps);
   const invocations = createInvocations({ storage, clock, log, check: directory.check });
   const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
   const sync = createSync({ ...deps, onPage: directory.refresh });
@@ -124,12 +146,15 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     remove: readonly string[] = [],
     by: By = operator,
   ) => {
-    const change = { inputs, remove, source, by: 'owner', now: clock.now() } as const;
+    const sealed = await credentials.seal(inputs);
+    const touched = new Set(sealed.map(({ serverId }) => serverId));
+    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
     const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
       if (source === 'admin') {
         for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
         for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
       }
+      await writeCredentials(trx, sealed);
       return writeServers(trx, notify, change);
     });
     await directory.refresh();
@@ -164,6 +189,29 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       if (stored.length <= limit || last === undefined) return { servers };
       return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
     },
+    async publicServers({ cursor, limit, since, search }) {
+      const popularity = await directory.popularity();
+      const after = cursor === undefined ? '' : readCursor(cursor);
+      const stored = await store.publicAfter({
+        sources: publicSources,
+        after,
+        limit: limit + 1,
+        since,
+        search,
+      });
+      const servers = stored.slice(0, limit).map((each) => ({
+        record: directory.toRecord(each, popularity),
+        removed: each.row.deleted_at !== null,
+      }));
+      const last = servers.at(-1);
+      if (stored.length <= limit || last === undefined) return { servers };
+      return { servers, nextCursor: Buffer.from(last.record.id).toString('base64url') };
+    },
+    async publicServer(id) {
+      const record = await directory.get(id);
+      if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
+      return { record, removed: false };
+    },
     put: (inputs, source, by) => write(inputs, source, [], by),
     async remove(id, by) {
       await directory.get(id);
@@ -187,6 +235,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       liveness: await health.liveness(),
     }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    credential: credentials.find,
     health,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,

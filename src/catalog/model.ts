@@ -73,6 +73,8 @@ export type ServerInput = {
   readonly launch: Launch | null;
   /** Popularity before any use, 0..1; null keeps what is known, or the newcomers' value. */
   readonly prior: number | null;
+  /** Header fields of the operator's own, by lower-case name; null keeps those that are there, an empty object takes them away. */
+  readonly headers: Readonly<Record<string, string>> | null;
   /** null: unknown, keep those that are known. */
   readonly tools: readonly CatalogTool[] | null;
 };

@@ -12,6 +12,8 @@ export type ServerChange = {
   readonly source: string;
   readonly by: Writer;
   readonly now: number;
+  /** Changed beside their row, so they get a new revision whatever the row says. */
+  readonly touched?: ReadonlySet<string>;
 };
 export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
 
@@ -103,7 +105,7 @@ async function lockRevision(trx: CatalogTrx): Promise<number> {
 
 async function writeSlice(
   trx: CatalogTrx,
-  change: { inputs: readonly ServerInput[]; source: string; by: Writer; now: number },
+  change: Omit<ServerChange, 'remove'>,
   revision: { value: number },
   written: Written,
 ): Promise<void> {
@@ -118,7 +120,8 @@ async function writeSlice(
     const row = merge(old, input, change);
     // Unknown tools (a registry entry) never wipe known ones.
     const retool = row !== null && input.tools !== null && !sameTools(input.tools, tools.get(input.id) ?? []);
-    if (row === null || (old !== undefined && !retool && sameRow(old, row))) {
+    const touched = change.touched?.has(input.id) === true;
+    if (row === null || (old !== undefined && !retool && !touched && sameRow(old, row))) {
       written.unchanged += 1;
       continue;
     }

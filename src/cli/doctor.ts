@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openRooms, type Rooms } from '../app.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, environment, parseConfig, unknownSettings } from '../config.ts';
@@ -40,6 +41,7 @@ async function tryRooms(config: Config): Promise<Finding[]> {
   try {
     return [
       await attempt('store', async () => `${rooms.storage.dialect} opens and answers`),
+      ...(rooms.redis === null ? [] : [await attempt('redis', () => tryRedis(rooms), 'note')]),
       await attempt('catalogue', async () => {
         const { servers, tools } = await rooms.catalog.stats();
         return `${servers} servers, ${tools} tools`;
@@ -54,6 +56,13 @@ async function tryRooms(config: Config): Promise<Finding[]> {
   } finally {
     await rooms.close();
   }
+}
+
+/** It connects in the background: worth two seconds of patience. */
+async function tryRedis({ redis }: Rooms): Promise<string> {
+  for (let tries = 0; tries < 40 && redis?.isUp() === false; tries++) await delay(50);
+  if (redis?.isUp() === true) return 'answers: limits are shared';
+  throw new Problem('unavailable', 'does not answer: every process counts its own limits until it does');
 }
 
 async function tryRegistry({ registryUrl }: Config, { outbound }: Rooms): Promise<string> {

@@ -10,8 +10,6 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   const telemetry = createTelemetry({ level: config.logLevel });
   for (const name of unknownSettings(environment()))
     telemetry.log.warn('unknown setting: a typing error?', { name });
-  if (config.redisUrl !== null)
-    telemetry.log.warn('REDIS_URL is not used by this release: rate limits are per process');
   const app = await startApp(config, {
     telemetry,
     localServers: mcpConfig === undefined ? [] : readMcpConfig(mcpConfig),

@@ -18,7 +18,7 @@ export type Answers = {
   observe(request: FastifyRequest, reply: FastifyReply): void;
 };
 
-export function createAnswers(telemetry: Telemetry): Answers {
+export function createAnswers(telemetry: Telemetry, publicUrl: () => string): Answers {
   const { log } = telemetry;
   const seconds = telemetry.histogram('http_request_seconds', 'Time to answer, by route and status', [
     'method',
@@ -43,7 +43,7 @@ export function createAnswers(telemetry: Telemetry): Answers {
 
     fail(error, request, reply) {
       const problem = problemOf(error);
-      const fault = faultOf(problem, request.id);
+      const fault = faultOf(problem, request.id, publicUrl());
       // A fault of ours is an error; an outside one is news; "not ready yet" is neither.
       const write = problem.kind === 'internal' ? log.error : log.warn;
       if (fault.status >= 500 && problem.cause !== undefined)

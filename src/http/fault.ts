@@ -24,7 +24,7 @@ export function problemOf(error: unknown): Problem {
   return new Problem('internal', 'Internal error', { cause: error });
 }
 
-export function faultOf(problem: Problem, requestId: string): Fault {
+export function faultOf(problem: Problem, requestId: string, publicUrl = ''): Fault {
   const { status, code } = problemTable[problem.kind];
   const detail =
     status === 500 ? `Internal error; quote request ${requestId} to the operator` : problem.detail;
@@ -32,11 +32,15 @@ export function faultOf(problem: Problem, requestId: string): Fault {
   return {
     status,
     headers: {
-      ...(problem.retryAfterMs === undefined
-        ? {}
-        : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))) }),
+      ...(problem.retryAfterMs !== undefined && {
+        'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))),
+      }),
+      // RFC 9110 section 15.5.2 wants a challenge; RFC 9728 section 5.1 tells MCP clients where to read on.
+      ...(status === 401 && {
+        'www-authenticate': `Bearer resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`,
+      }),
       // RFC 6750 section 3: what a client that speaks OAuth looks for.
-      ...(problem.kind === 'invalid_token' ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
+      ...(problem.kind === 'invalid_token' && { 'www-authenticate': 'Bearer error="invalid_token"' }),
     },
     body: JSON.stringify(body),
   };

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Access, Principal } from '../access/access.ts';
+import type { Access, Principal, Quota } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { Route } from './route.ts';
@@ -13,7 +13,7 @@ export type Gate = {
   /** For whom, by the MIT that came with it. */
   user(request: FastifyRequest): User | null;
   /** Takes from the caller's quota and says in the reply what is left. */
-  charge(reply: FastifyReply, caller: Principal, cost: number): void;
+  charge(reply: FastifyReply, caller: Principal, cost: number): void | Promise<void>;
 };
 
 const nobody: Principal = {
@@ -32,8 +32,11 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
   const callers = new WeakMap<FastifyRequest, Principal>();
   const users = new WeakMap<FastifyRequest, User>();
 
-  const charge = (reply: FastifyReply, caller: Principal, cost: number) => {
+  const charge = (reply: FastifyReply, caller: Principal, cost: number): void | Promise<void> => {
     const quota = access.admit(caller, cost);
+    return quota instanceof Promise ? quota.then((found) => say(reply, found)) : say(reply, quota);
+  };
+  const say = (reply: FastifyReply, quota: Quota) => {
     reply
       .header('ratelimit-limit', quota.limit)
       .header('ratelimit-remaining', quota.remaining)
@@ -47,7 +50,7 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
     if (declared.scope !== null && !caller.scopes.has(declared.scope))
       throw new Problem('missing_scope', `This key lacks the scope ${declared.scope}`);
     callers.set(request, caller);
-    charge(reply, caller, declared.cost);
+    return charge(reply, caller, declared.cost);
   };
 
   const actFor = (
@@ -73,8 +76,9 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
       try {
         const { key, token } = credentialsOf(request.raw, declared.user !== undefined);
         const enter = (caller: Principal) => {
-          admit(declared, request, reply, caller);
-          return actFor(declared, request, caller, token);
+          const admitted = admit(declared, request, reply, caller);
+          const act = () => actFor(declared, request, caller, token);
+          return admitted instanceof Promise ? admitted.then(act) : act();
         };
         const caller = access.authenticate(key, request.ip);
         const entered = caller instanceof Promise ? caller.then(enter) : enter(caller);

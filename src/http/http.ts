@@ -50,10 +50,12 @@ export function createHttp(deps: {
   access: Access;
   verifyUser: VerifyUser;
   telemetry: Telemetry;
+  /** How others reach us. */
+  publicUrl: () => string;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
-  const answers = createAnswers(deps.telemetry);
+  const answers = createAnswers(deps.telemetry, deps.publicUrl);
   const gate = createGate(deps.access, deps.verifyUser);
   const app = createServer(limits, answers);
 

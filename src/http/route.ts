@@ -14,7 +14,7 @@ export type Call<B, Q, P, U = null> = {
   readonly user: U;
   readonly headers: IncomingHttpHeaders;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
-  readonly charge: (cost: number) => void;
+  readonly charge: (cost: number) => void | Promise<void>;
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
 };

@@ -11,7 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, Finding, ServerRecord } from '../catalog/catalog.ts';
+import type { Catalog, Credential, Finding, ServerRecord } from '../catalog/catalog.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -80,7 +80,7 @@ export type Mcp = {
 };
 
 export type McpDeps = {
-  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'recordInvocation'>;
+  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'recordInvocation' | 'credential'>;
   readonly outbound: Outbound;
   readonly tickets: Vault['tickets'];
   readonly clock: Clock;
@@ -127,10 +127,9 @@ export function createMcp(deps: McpDeps): Mcp {
 
   const find = async (serverId: string, principal: string): Promise<readonly [ServerRecord, Target]> => {
     const record = await catalog.get(serverId);
-    return [
-      record,
-      targetOf(record, record.source === 'config' ? locals.get(serverId) : undefined, principal),
-    ];
+    const local = record.source === 'config' ? locals.get(serverId) : undefined;
+    const credential = local === undefined ? await catalog.credential(serverId) : null;
+    return [record, targetOf(record, local, credential, principal)];
   };
 
   /** Sends, and mends one thing: arguments that a modern server wants mirrored in headers and we did not know of. */
@@ -298,7 +297,12 @@ function unhurried({ signal: _, ...caller }: Caller): Caller {
   return caller;
 }
 
-function targetOf(record: ServerRecord, local: LocalServer | undefined, principal: string): Target {
+function targetOf(
+  record: ServerRecord,
+  local: LocalServer | undefined,
+  credential: Credential | null,
+  principal: string,
+): Target {
   const url = local === undefined ? record.remoteUrl : local.url;
   if (url === null && local?.program == null) throw new UpstreamFailure('refused', notHere);
   if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
@@ -308,8 +312,8 @@ function targetOf(record: ServerRecord, local: LocalServer | undefined, principa
     hint: local?.transport ?? record.transport,
     url,
     program: local?.program ?? null,
-    headers: local?.headers ?? {},
-    credentialVersion: local?.credentialVersion ?? '',
+    headers: local?.headers ?? credential?.headers ?? {},
+    credentialVersion: local?.credentialVersion ?? credential?.version ?? '',
   };
 }
 

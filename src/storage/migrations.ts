@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
 import { connections } from './schema/connections.ts';
+import { serverCredentials } from './schema/credentials.ts';
 import { first } from './schema/first.ts';
 import { serverHealth } from './schema/health.ts';
 import { identity } from './schema/identity.ts';
@@ -15,4 +16,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '003_identity': { up: identity },
   '004_connections': { up: connections },
   '005_health': { up: serverHealth },
+  '006_credentials': { up: serverCredentials },
 };

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { openStorage, type Storage } from '../../src/storage/storage.ts';
+import { createVault } from '../../src/vault/vault.ts';
 import { temporaryFolder } from './app.ts';
 
 export type Engine = {
@@ -11,6 +12,12 @@ export type Engine = {
   /** The environment of an app on a fresh store of this kind. */
   environment(t: TestContext): Promise<Record<string, string>>;
 };
+
+/** A vault with a key of its own. */
+export const testVault = createVault({
+  keys: [{ kid: 'test', key: Buffer.alloc(32, 1) }],
+  clock: systemClock,
+});
 
 let databases = 0;
 

@@ -63,6 +63,7 @@ test('a row in the catalogue format becomes a server', () => {
       repositoryUrl: 'https://github.com/org/one',
       launch: null,
       prior: 480,
+      headers: null,
       tools: [
         {
           name: 'send',
@@ -96,10 +97,14 @@ test('a refusal names the field and what was expected', () => {
   assert.equal(refuse({ tools: {} }), 'tools: expected an array');
   assert.equal(refuse({ tools: [{ name: '' }] }), 'tools[0].name: expected 1 to 128 printable characters');
   assert.match(refuse({ tools: Array(1001).fill({ name: 'x' }) }), /^tools: expected at most 1000/);
-  assert.equal(
-    refuse({ headers: { Authorization: 'Bearer x' } }),
-    'headers: stored credentials are not available in this release',
+  for (const name of ['Host', 'Content-Length', 'MCP-Session-Id', 'a b', 'x\r\ny'])
+    assert.match(refuse({ headers: { [name]: 'x' } }), /^headers: .* is not a header field to be set here/);
+  assert.match(
+    refuse({ headers: { 'x-key': 'a\r\nb' } }),
+    /^headers\.x-key: expected a text without line breaks/,
   );
+  assert.match(refuse({ headers: { 'x-key': 5 } }), /^headers\.x-key/);
+  assert.match(refuse({ headers: [] }), /^headers: expected an object/);
   for (const value of [null, 3, 'text', [good]]) {
     assert.deepEqual(parseEntry(value, 'strict'), {
       kind: 'bad',

@@ -40,8 +40,6 @@ export function parseEntry(value: unknown, strictness: Strictness): Parsed {
 
 function parseServer(row: Fields, strictness: Strictness, notes: string[]): ServerInput {
   const id = printableText(row.id, 'id', 200);
-  if (isFields(row.headers) && Object.keys(row.headers).length > 0)
-    refuse('headers', 'stored credentials are not available in this release');
   const remoteUrl = parseUrl(row.remote_url, 'remote_url', notes);
   return {
     id,
@@ -57,6 +55,7 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
     repositoryUrl: parseUrl(row.repository_url, 'repository_url', notes, 'or nothing'),
     launch: parseLaunch(row.launch),
     prior: priorOf(row.popularity),
+    headers: parseHeaders(row.headers),
     tools: parseTools(row.tools, strictness, notes),
   };
 }
@@ -77,6 +76,26 @@ function parseAuth(value: unknown, oauth: unknown): AuthType | null {
   if (value === undefined || value === null || value === 'none') return null;
   if (value === 'api_key' || value === 'bearer' || value === 'oauth2') return value;
   return refuse('auth_type', 'expected null, api_key, bearer or oauth2');
+}
+
+/** Fields that the transport sets itself, or that would break its framing (RFC 9110 section 7.6.1). */
+const transportHeaders =
+  /^(host|connection|content-length|content-type|accept|transfer-encoding|te|trailer|upgrade|expect|keep-alive|mcp-.*|proxy-.*)$/;
+const maxHeaders = 32;
+
+function parseHeaders(value: unknown): Readonly<Record<string, string>> | null {
+  if (value === undefined || value === null) return null;
+  if (!isFields(value)) return refuse('headers', 'expected an object of texts');
+  const entries = Object.entries(value).map(([name, text]) => {
+    const field = name.toLowerCase();
+    if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(field) || transportHeaders.test(field))
+      return refuse('headers', `${JSON.stringify(name.slice(0, 100))} is not a header field to be set here`);
+    if (typeof text !== 'string' || text.length > 8_192 || !/^[\x20-\x7e\x80-\xff]*$/.test(text))
+      return refuse(`headers.${field}`, 'expected a text without line breaks of at most 8192 characters');
+    return [field, text.trim()] as const;
+  });
+  if (entries.length > maxHeaders) return refuse('headers', `expected at most ${maxHeaders}`);
+  return Object.fromEntries(entries);
 }
 
 function parseTags(value: unknown): string[] {

@@ -52,6 +52,7 @@ export function parseRegistryEntry(row: Fields): Parsed {
       : null,
     launch: launchOf(listOf(server.packages)),
     prior: priorOf(row.popularity),
+    headers: null,
     // An entry does not list its tools: what is known of them from elsewhere stays.
     tools: null,
   };

@@ -92,7 +92,7 @@ export function searchRoutes(search: Search): Route[] {
             'invalid_request',
             `${beside}: not together with queries; put it into each of them`,
           );
-        charge(body.queries.length - 1);
+        await charge(body.queries.length - 1);
         return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf)) };
       },
     }),

@@ -1,0 +1,52 @@
+import { newId } from '../base/id.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Vault } from '../vault/vault.ts';
+import { createCredentialStore, type SealedCredential } from './credential-store.ts';
+import type { ServerInput } from './model.ts';
+
+export { credentialColumns } from './credential-store.ts';
+
+/** The operator's own header fields for one server; `version` changes when they do. */
+export type Credential = { readonly headers: Readonly<Record<string, string>>; readonly version: string };
+
+/** What the operator sends along to a server: sealed in the store, opened once, kept in memory until something changes. */
+export function createCredentials({ storage, vault }: { storage: Storage; vault: Vault }) {
+  const store = createCredentialStore(storage);
+  const opened = new Map<string, Promise<Credential | null>>();
+  storage.subscribe('catalog', () => opened.clear());
+
+  const open = async (serverId: string): Promise<Credential | null> => {
+    const row = await store.find(serverId);
+    if (row === undefined) return null;
+    const text = await vault.open(row.sealed, binding(serverId, row.version));
+    return { version: row.version, headers: JSON.parse(text) as Record<string, string> };
+  };
+
+  return {
+    /** Sealed before the transaction that writes them: a key service may take its time. */
+    seal(inputs: readonly ServerInput[]): Promise<readonly SealedCredential[]> {
+      return Promise.all(
+        inputs.flatMap(({ id, headers }) => (headers === null ? [] : [sealOne(id, headers, newId('cred'))])),
+      );
+    },
+    find(serverId: string): Promise<Credential | null> {
+      const known = opened.get(serverId);
+      if (known !== undefined) return known;
+      const found = open(serverId);
+      opened.set(serverId, found);
+      // A failure is not an answer: the next call asks again.
+      found.catch(() => opened.delete(serverId));
+      return found;
+    },
+  };
+
+  async function sealOne(serverId: string, headers: Readonly<Record<string, string>>, version: string) {
+    const isEmpty = Object.keys(headers).length === 0;
+    const sealed = isEmpty ? null : await vault.seal(JSON.stringify(headers), binding(serverId, version));
+    return { serverId, version, sealed };
+  }
+}
+
+function binding(serverId: string, version: string): readonly string[] {
+  return ['server headers', serverId, version];
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { noRedis, startRedis } from '../support/redis.ts';
+import { ask, type Replica, startBalancer, startReplicas } from '../support/replicas.ts';
+import { engines } from '../support/stores.ts';
+
+const [, postgres] = engines;
+const skip = postgres?.skip || noRedis;
+
+async function startAll(t: TestContext, env: Record<string, string> = {}) {
+  const store = (await postgres?.environment(t)) ?? {};
+  const redis = await startRedis(t);
+  const replicas = await startReplicas(t, 3, {
+    MCPRANK_STARTER: 'off',
+    DATABASE_URL: store.DATABASE_URL ?? '',
+    REDIS_URL: redis.url,
+    ...env,
+  });
+  return { replicas, redis, base: await startBalancer(t, replicas), databaseUrl: store.DATABASE_URL ?? '' };
+}
+
+/** Milliseconds until every replica answers so; fails after `withinMs`. */
+async function everywhere(
+  replicas: readonly Replica[],
+  withinMs: number,
+  holds: (replica: Replica) => Promise<boolean>,
+): Promise<void> {
+  const began = performance.now();
+  for (;;) {
+    const all = await Promise.all(replicas.map(holds));
+    const elapsedMs = performance.now() - began;
+    if (all.every(Boolean)) return;
+    assert.ok(elapsedMs < withinMs, `not so everywhere after ${Math.round(elapsedMs)} ms`);
+    await delay(25);
+  }
+}
+
+const newKey = async (base: string, tier: string) => {
+  const made = await ask(base, 'POST', '/v1/admin/keys', {
+    body: { developer: `of ${tier}`, name: 'x', tier },
+  });
+  return { id: String(made.body.key_id), key: String(made.body.key) };
+};
+
+test('three replicas: a key revoked on one is refused by all within a second', { skip }, async (t) => {
+  const { replicas, base } = await startAll(t);
+  const { id, key } = await newKey(base, 'pro');
+  for (const { url } of replicas) assert.equal((await ask(url, 'GET', '/v1/servers', { key })).status, 200);
+  assert.equal((await ask(replicas[0]!.url, 'DELETE', `/v1/admin/keys/${id}`)).status, 200);
+  await everywhere(
+    replicas,
+    1_000,
+    async ({ url }) => (await ask(url, 'GET', '/v1/servers', { key })).status === 401,
+  );
+});
+
+test('three replicas: a limit of 100 a minute admits 100 in all', { skip }, async (t) => {
+  const { base } = await startAll(t);
+  const { key } = await newKey(base, 'free');
+  const began = performance.now();
+  const statuses: number[] = [];
+  for (let round = 0; round < 15; round++)
+    statuses.push(
+      ...(await Promise.all(
+        Array.from({ length: 10 }, async () => (await ask(base, 'GET', '/v1/servers', { key })).status),
+      )),
+    );
+  const admitted = statuses.filter((status) => status === 200).length;
+  // The quota refills while the requests run: 100 a minute.
+  const refilled = Math.ceil(((performance.now() - began) * 100) / 60_000);
+  assert.ok(admitted >= 100 && admitted <= 101 + refilled, `${admitted} were admitted, ${refilled} refilled`);
+  assert.ok(statuses.every((status) => status === 200 || status === 429));
+});
+
+test('three replicas: a change of the catalogue is searchable everywhere within two seconds, a removal gone', {
+  skip,
+}, async (t) => {
+  const { replicas, base } = await startAll(t);
+  const body = {
+    id: 'new/one',
+    name: 'Tide tables',
+    description: 'High and low water for harbours',
+    remote_url: 'https://tides.example/mcp',
+  };
+  const finds = async ({ url }: Replica) => {
+    const reply = await ask(url, 'POST', '/v1/search', { body: { query: 'when is high water' } });
+    return (reply.body.servers as { id: string }[]).some(({ id }) => id === body.id);
+  };
+  assert.equal((await ask(base, 'POST', '/v1/admin/servers', { body })).status, 200);
+  await everywhere(replicas, 2_000, finds);
+  assert.equal((await ask(base, 'DELETE', '/v1/admin/servers/new%2Fone')).status, 200);
+  await everywhere(replicas, 2_000, async (replica) => !(await finds(replica)));
+});
+
+test('three replicas: one killed in the middle of everything costs nothing that was acknowledged', {
+  skip,
+}, async (t) => {
+  const { replicas, base } = await startAll(t);
+  const server = {
+    name: 'x',
+    description: 'x',
+    remote_url: 'https://x.example/mcp',
+    tools: [{ name: 'go' }],
+  };
+  await ask(base, 'POST', '/v1/admin/servers', { body: { id: 'x', ...server } });
+  /** Idempotency key -> the id it was answered with. */
+  const acknowledged = new Map<string, unknown>();
+  let stop = false;
+  const writers = Array.from({ length: 6 }, async (_, writer) => {
+    for (let i = 0; !stop; i++) {
+      const body = { server_id: 'x', tool_name: 'go', success: true, idempotency_key: `${writer}-${i}` };
+      // The killed replica's callers see a broken connection, not a wrong answer.
+      const reply = await ask(base, 'POST', '/v1/invocations', { body }).catch(() => null);
+      if (reply?.status === 201) acknowledged.set(body.idempotency_key, reply.body.invocation_id);
+    }
+  });
+  await delay(500);
+  replicas[1]?.child.kill('SIGKILL');
+  await delay(1_000);
+  stop = true;
+  await Promise.all(writers);
+  assert.ok(acknowledged.size > 50, `${acknowledged.size}`);
+  for (const [idempotency_key, id] of [...acknowledged].slice(-100)) {
+    const body = { server_id: 'x', tool_name: 'go', success: true, idempotency_key };
+    // A lost row would get a new id.
+    assert.equal((await ask(base, 'POST', '/v1/invocations', { body })).body.invocation_id, id);
+  }
+});
+
+test('three replicas: without Redis they go on, each counting by itself, and share again when it is back', {
+  skip,
+}, async (t) => {
+  const { base, redis, replicas } = await startAll(t);
+  const { key } = await newKey(base, 'pro');
+  await redis.stop();
+  for (let i = 0; i < 12; i++) assert.equal((await ask(base, 'GET', '/v1/servers', { key })).status, 200);
+  await redis.start();
+  const sharing = async ({ url }: Replica) =>
+    (await (await fetch(`${url}/metrics`)).text()).includes('mcprank_redis_up 1');
+  await everywhere(replicas, 5_000, sharing);
+  assert.ok(replicas.every(({ log }) => log.some((line) => line.includes('Redis is away'))));
+});
