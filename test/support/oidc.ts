@@ -18,7 +18,7 @@ export type Conduct = {
   tokenSeconds: number;
   refreshTokens: boolean;
   rotate: boolean;
-  /** Before the token endpoint answers. */
+  /** Between what the token endpoint does and its answer. */
   delayMs: number;
   /** In place of what the token (or revocation) endpoint would answer. */
   refuse: {
@@ -77,6 +77,8 @@ export async function startIdp(t: TestContext): Promise<Idp> {
     const grant = (ctx as { oidc?: { params?: { grant_type?: string } } }).oidc?.params?.grant_type;
     if (grant === 'refresh_token') counts.refreshes++;
     if (grant === 'authorization_code') counts.codes++;
+    // The deed is done by now: whoever does not wait for the answer has lost it.
+    if (conduct.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, conduct.delayMs));
     if (conduct.edit !== null && ctx.status === 200)
       ctx.body = conduct.edit(ctx.body as Record<string, unknown>);
   });
@@ -86,7 +88,6 @@ export async function startIdp(t: TestContext): Promise<Idp> {
     const path = request.url ?? '';
     if (path.startsWith('/interaction/')) return finish(provider, conduct, request, response);
     if (path !== '/token' && path !== '/token/revocation') return callback(request, response);
-    if (conduct.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, conduct.delayMs));
     if (path === '/token/revocation') counts.revocations++;
     const { refuse } = conduct;
     if (refuse === null) return callback(request, response);

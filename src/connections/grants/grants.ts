@@ -53,13 +53,15 @@ export function createGrants(deps: {
   const { store, sealing, refresher, revocations, clock, log } = deps;
   const cache = createTokenCache(clock.now);
   const background = new Set<Promise<unknown>>();
-  const forced = new Map<string, number>();
+  const forced = new Map<string, { readonly version: number; readonly at: number }>();
 
-  const mayForce = (id: string): boolean => {
+  /** Calls that were refused together share one renewal; a token fresh from one is not renewed again at once. */
+  const mayForce = ({ id, version }: GrantRow): boolean => {
     const last = forced.get(id);
-    if (last !== undefined && clock.now() - last < forcedEveryMs) return false;
+    if (last?.version === version) return true;
+    if (last !== undefined && clock.now() - last.at < forcedEveryMs) return false;
     if (forced.size >= maxForcedKept) forced.clear();
-    forced.set(id, clock.now());
+    forced.set(id, { version, at: clock.now() });
     return true;
   };
 
@@ -81,7 +83,7 @@ export function createGrants(deps: {
   };
 
   const isStale = (row: GrantRow, refused: number | undefined): boolean =>
-    clock.now() >= endOf(row) || (refused !== undefined && row.version <= refused && mayForce(row.id));
+    clock.now() >= endOf(row) || (refused !== undefined && row.version <= refused && mayForce(row));
 
   const open = async (row: GrantRow, key: string, mark: number): Promise<Held> => {
     const held: Held = {
