@@ -10,6 +10,12 @@ import { Problem } from './base/problem.ts';
 import type { Secret } from './base/secret.ts';
 import { type Catalog, createCatalog, credentialColumns } from './catalog/catalog.ts';
 import type { Config } from './config.ts';
+import {
+  type Connections,
+  connectionSeals,
+  createConnections,
+  type RefreshLimits,
+} from './connections/connections.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { adminRoutes } from './http/routes/admin.ts';
@@ -19,13 +25,17 @@ import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
+import { proxyRoutes } from './http/routes/proxy.ts';
 import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { browserRoutes } from './http/sessions/browser.ts';
+import { sessionRoutes } from './http/sessions/sessions.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from './proxy/proxy.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
@@ -50,6 +60,8 @@ export type Rooms = {
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
+  readonly connections: Connections;
+  readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly place: { url: string };
   readonly catalog: Catalog;
@@ -75,6 +87,8 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly refreshLimits?: Partial<RefreshLimits>;
+  readonly proxyLimits?: Partial<ProxyLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -86,7 +100,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...credentialColumns];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals, ...credentialColumns];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -123,14 +137,39 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       seals,
     });
     const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const connections = createConnections({
+      storage,
+      outbound,
+      vault,
+      clock,
+      log: telemetry.log,
+      config: { ...config, refresh: options.refreshLimits ?? {} },
+      publicUrl: () => place.url,
+    });
+    // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
+    const providerOutbound = createOutbound(
+      { allowUpstreams: config.allowUpstreams },
+      undefined,
+      providerGates,
+    );
+    const proxy = createProxy({
+      connections,
+      outbound: providerOutbound,
+      now: clock.now,
+      publicUrl: () => place.url,
+      recordUses: (uses) => recordUses(storage, uses),
+      onError: failed('uses of grants are not yet in the audit trail'),
+      limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
+    });
     const identity = createIdentity({
       storage,
       vault,
       clock,
       get: outbound.request,
       config: { issuer: () => place.url, signingKeys: config.signingKeys },
-      connectedServices: async () => [],
-      forgetConnections: async () => false,
+      connectedServices: connections.connectedServices,
+      forgetConnections: (owner, actor, wholly) =>
+        wholly ? connections.forgetUser(owner, actor) : connections.revokeUser(owner, actor),
     });
     const catalog = createCatalog({
       storage,
@@ -179,6 +218,8 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       access,
       redis,
       identity,
+      connections,
+      proxy,
       place,
       catalog,
       search,
@@ -186,9 +227,9 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       mcp,
       queryLog,
       async close() {
-        await Promise.all([search.close(), learning.stop(), mcp.close()]);
-        await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
-        await Promise.all([outbound.close(), redis?.close()]);
+        await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
+        await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
+        await Promise.all([outbound.close(), providerOutbound.close(), redis?.close()]);
         await storage.close();
         telemetry.flush();
       },
@@ -220,6 +261,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...registryRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
+      ...sessionRoutes(rooms.connections, access),
+      ...proxyRoutes(rooms.proxy, rooms.connections),
+      ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
@@ -275,7 +319,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
-function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }: Rooms, clock: Clock): Job[] {
+function jobsOf(
+  config: Config,
+  { catalog, connections, identity, mcp, queryLog, telemetry }: Rooms,
+  clock: Clock,
+): Job[] {
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -293,6 +341,14 @@ function jobsOf(config: Config, { catalog, identity, mcp, queryLog, telemetry }:
     everyMs: 3_600_000,
     run: async () => {
       await identity.tend();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'connections',
+    everyMs: 15_000,
+    run: async (signal) => {
+      await connections.upkeep(signal);
       return undefined;
     },
   });
@@ -380,7 +436,10 @@ async function updateFacts({ catalog, search }: Rooms): Promise<void> {
   search.setFacts(await catalog.facts());
 }
 
-function measure({ search, mcp, queryLog, telemetry }: Rooms): void {
+function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void {
+  telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
+    connections.misconfigured(),
+  );
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
@@ -402,4 +461,18 @@ function reportJob({ log }: Telemetry, job: string, error: unknown): void {
   if (error instanceof Problem)
     log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
   else log.error('a job failed', { job, error });
+}
+
+async function recordUses(storage: Storage, uses: readonly Use[]): Promise<void> {
+  await storage.write(async (_trx, _notify, audit) => {
+    for (const { developerId, userId, keyId, connectionId, provider, calls } of uses)
+      await audit({
+        developerId,
+        userId,
+        actor: `key:${keyId}`,
+        action: 'connection.use',
+        subject: connectionId,
+        facts: { provider, calls },
+      });
+  });
 }

@@ -21,9 +21,15 @@ export type Config = {
   readonly transitToken: Secret | null;
   /** Private JWKs as JSON; null: generated and turned over in the store. */
   readonly signingKeys: Secret | null;
+  /** A file of OAuth providers over the built-in ones. */
+  readonly providersFile: string | null;
+  readonly googleClientId: string | null;
+  readonly googleClientSecret: Secret | null;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
+  /** Request bodies through the OAuth proxy. */
+  readonly proxyBodyMegabytes: number;
   readonly registryUrl: string;
   readonly sync: boolean;
   readonly probe: boolean;
@@ -143,6 +149,31 @@ export const settings: Readonly<Record<string, Setting>> = {
     secret: true,
     parse: parseSigningKeys,
   },
+  MCPRANK_PROVIDERS: {
+    field: 'providersFile',
+    meaning: 'a JSON file of OAuth providers, merged over the built-in ones by name',
+    fallback: null,
+    expected: 'a file path',
+    example: '/etc/mcprank/providers.json',
+    parse: (text) => resolve(text),
+  },
+  GOOGLE_CLIENT_ID: {
+    field: 'googleClientId',
+    meaning: 'client id of the provider google, instead of a providers file',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: '1234-abcd.apps.googleusercontent.com',
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
+  },
+  GOOGLE_CLIENT_SECRET: {
+    field: 'googleClientSecret',
+    meaning: 'its client secret',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: 'GOCSPX-…',
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -158,6 +189,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'hosts, host:port or CIDR with commas',
     example: 'localhost,10.0.0.0/8,mcp.internal:8080',
     parse: parseAllow,
+  },
+  MCPRANK_PROXY_BODY_MB: {
+    field: 'proxyBodyMegabytes',
+    meaning: 'largest request body through the OAuth proxy, in MiB',
+    fallback: '32',
+    expected: 'a whole number from 1 to 1000000',
+    example: '1024',
+    parse: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
   },
   MCPRANK_REGISTRY_URL: {
     field: 'registryUrl',
@@ -218,9 +257,6 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
 };
 
-/** Settings of parts that later releases bring; setting them is no fault. */
-const laterSettings = ['MCPRANK_PROVIDERS', 'GOOGLE_CLIENT_ID', 'GOOGLE_CLIENT_SECRET'];
-
 export type Env = Readonly<Record<string, string | undefined>>;
 
 export function environment(): Env {
@@ -261,9 +297,7 @@ export function parseConfig(
 
 /** Variables that look like ours and are not: most often a typing error. */
 export function unknownSettings(env: Env): string[] {
-  const known = new Set(
-    [...Object.keys(settings), ...laterSettings].flatMap((name) => [name, `${name}_FILE`]),
-  );
+  const known = new Set(Object.keys(settings).flatMap((name) => [name, `${name}_FILE`]));
   return Object.keys(env).filter((name) => name.startsWith('MCPRANK_') && !known.has(name));
 }
 

@@ -1,7 +1,19 @@
 import { createHash, randomFillSync } from 'node:crypto';
 
 /** Prefixes of the ids that leave the process, so that one glance tells what an id names. */
-type IdPrefix = 'key' | 'dev' | 'ntc' | 'own' | 'ref' | 'tok' | 'fam' | 'iss' | 'cred';
+type IdPrefix =
+  | 'key'
+  | 'dev'
+  | 'ntc'
+  | 'own'
+  | 'ref'
+  | 'tok'
+  | 'fam'
+  | 'iss'
+  | 'cred'
+  | 'con'
+  | 'sess'
+  | 'rvk';
 /** Ids of rows that come by the thousand. */
 type LogPrefix = 'ql' | 'inv' | 'aud' | 'look' | 'drift';
 

@@ -81,8 +81,8 @@ export type IdentityDeps = {
   };
   /** Providers the user has connected: told in the MIT. */
   readonly connectedServices: (owner: Owner) => Promise<readonly string[]>;
-  /** Deletes the user's provider tokens; true when there were any. */
-  readonly forgetConnections: (owner: Owner, actor: string) => Promise<boolean>;
+  /** Deletes the user's provider tokens, and with `wholly` every word of the user besides; true when there were any. */
+  readonly forgetConnections: (owner: Owner, actor: string, wholly: boolean) => Promise<boolean>;
 };
 
 export function createIdentity(deps: IdentityDeps): Identity {
@@ -169,13 +169,13 @@ export function createIdentity(deps: IdentityDeps): Identity {
       checkUserId(userId);
       const owner = { developerId: asking.developerId, userId };
       await store.revokeUser(owner, actorOf(asking));
-      await forgetConnections(owner, actorOf(asking));
+      await forgetConnections(owner, actorOf(asking), false);
     },
 
     async deleteUser(asking, userId) {
       const owner = { developerId: asking.developerId, userId };
       // First: it writes to the audit trail about the user, whose name is cut out of it afterwards.
-      const connected = await forgetConnections(owner, actorOf(asking));
+      const connected = await forgetConnections(owner, actorOf(asking), true);
       return (await store.deleteUser(owner, actorOf(asking))) || connected;
     },
 

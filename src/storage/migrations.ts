@@ -1,5 +1,6 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
+import { connections } from './schema/connections.ts';
 import { serverCredentials } from './schema/credentials.ts';
 import { embeddings } from './schema/embeddings.ts';
 import { first } from './schema/first.ts';
@@ -14,6 +15,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '001_first': { up: first },
   '002_audit': { up: auditTrail },
   '003_identity': { up: identity },
+  '004_connections': { up: connections },
   '005_health': { up: serverHealth },
   '006_credentials': { up: serverCredentials },
   '007_embeddings': { up: embeddings },

@@ -1,0 +1,83 @@
+import type { Clock } from '../../base/clock.ts';
+import { newId } from '../../base/id.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Log } from '../../telemetry/telemetry.ts';
+import type { Vault } from '../../vault/vault.ts';
+import type { Providers } from '../providers/providers.ts';
+import type { ConnectionTables, RevocationRow } from '../tables.ts';
+import type { Authorities } from './authority.ts';
+import { createRevocationStore } from './revocation-store.ts';
+import type { TokenCalls } from './tokens.ts';
+
+export type Revocations = {
+  /** A row for the transaction that forgets the token here; null where the provider cannot be told. */
+  prepare(developerId: string, provider: string, token: string): Promise<RevocationRow | null>;
+  readonly add: ReturnType<typeof createRevocationStore>['add'];
+  /** Prepares and stores in one: for a token that no row of ours holds. */
+  queue(developerId: string, provider: string, token: string): Promise<void>;
+  /** Tells providers what is due (RFC 7009); what fails stays queued. */
+  drain(signal?: AbortSignal): Promise<void>;
+};
+
+const batch = 50;
+/** 15 s, 30 s, 1 min … 1 h: a day or so in all. */
+const firstRetryMs = 15_000;
+const maxRetryMs = 3_600_000;
+const maxAttempts = 30;
+
+export function createRevocations(deps: {
+  readonly storage: Storage;
+  readonly vault: Pick<Vault, 'seal' | 'open'>;
+  readonly providers: Providers;
+  readonly authorities: Authorities;
+  readonly calls: TokenCalls;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Revocations {
+  const { storage, vault, providers, authorities, calls, clock, log } = deps;
+  const store = createRevocationStore(storage, clock);
+  const binding = (row: Pick<RevocationRow, 'id' | 'developer_id' | 'provider'>) => [
+    'revocation',
+    row.developer_id,
+    row.provider,
+    row.id,
+  ];
+
+  const prepare: Revocations['prepare'] = async (developerId, provider, token) => {
+    if (providers.find(provider) === undefined) return null;
+    const row = { id: newId('rvk'), developer_id: developerId, provider, attempts: 0, next_at: clock.now() };
+    return { ...row, token_sealed: await vault.seal(token, binding(row)) };
+  };
+
+  const attempt = async (row: RevocationRow) => {
+    const waitMs = Math.min(firstRetryMs * 2 ** row.attempts, maxRetryMs);
+    if (!(await store.claim(row, clock.now() + waitMs))) return;
+    try {
+      const authority = await authorities.of(providers.get(row.provider));
+      await calls.revoke(authority, await vault.open(row.token_sealed, binding(row)));
+      await store.finish(row, 'token.revoke');
+    } catch (error) {
+      log.warn('a provider could not be told to revoke a token', { provider: row.provider, error });
+      if (row.attempts + 1 >= maxAttempts) await store.finish(row, 'token.revoke_failed');
+    }
+  };
+
+  return {
+    prepare,
+    add: store.add,
+    async queue(developerId, provider, token) {
+      const row = await prepare(developerId, provider, token);
+      if (row !== null) await storage.write<ConnectionTables, void>((trx) => store.add(trx, [row]));
+    },
+    async drain(signal) {
+      for (;;) {
+        const rows = await store.due(batch);
+        for (const row of rows) {
+          if (signal?.aborted) return;
+          await attempt(row);
+        }
+        if (rows.length < batch) return;
+      }
+    },
+  };
+}

@@ -1,0 +1,172 @@
+import { Problem } from '../../base/problem.ts';
+import { Secret } from '../../base/secret.ts';
+import { blankProvider, type ClientAuth, type Provider } from './provider.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Changes = Partial<Provider>;
+/** Reads one field of the file; undefined when it is not what was expected. */
+type Field = { readonly expected: string; readonly read: (value: unknown) => Changes | undefined };
+
+/** Names are parts of URLs and are compared as they stand (threats A8); `mcp` is the callback of MCP servers. */
+const namePattern = /^[a-z0-9-]{1,32}$/;
+const reservedNames = new Set(['mcp']);
+const clientAuths: readonly ClientAuth[] = ['client_secret_basic', 'client_secret_post', 'none'];
+
+function field<T>(expected: string, fits: (value: unknown) => value is T, set: (value: T) => Changes): Field {
+  return { expected, read: (value) => (fits(value) ? set(value) : undefined) };
+}
+const text = (set: (value: string) => Changes) => field('a text', isText, set);
+const url = (set: (value: string) => Changes) =>
+  field('an http(s) URL without user name or fragment', isUrl, set);
+
+/** The fields of a row in the file; docs/connections.md shows the same. */
+const fields: Readonly<Record<string, Field>> = {
+  title: text((title) => ({ title })),
+  client_id: text((clientId) => ({ clientId })),
+  client_secret: text((secret) => ({ clientSecret: new Secret(secret) })),
+  client_auth: field(`one of ${clientAuths.join(', ')}`, isClientAuth, (clientAuth) => ({ clientAuth })),
+  issuer: url((issuer) => ({ issuer })),
+  authorization_url: url((authorizationUrl) => ({ authorizationUrl })),
+  token_url: url((tokenUrl) => ({ tokenUrl })),
+  revocation_url: url((revocationUrl) => ({ revocationUrl })),
+  userinfo_url: url((userinfoUrl) => ({ userinfoUrl })),
+  jwks_url: url((jwksUrl) => ({ jwksUrl })),
+  scopes: field('an array of scopes without spaces', isScopes, (scopes) => ({ scopes })),
+  authorization_params: field(
+    'an object of texts, without the parameters that are ours',
+    isParams,
+    (authorizationParams) => ({ authorizationParams }),
+  ),
+  default_origin: field(
+    'an http(s) origin, for example https://api.example.com, or null',
+    (value) => value === null || isOrigin(value),
+    (defaultOrigin) => ({ defaultOrigin }),
+  ),
+  routes: field(
+    'an array of {"prefix", "origin"}: a path without slashes at its ends, and an http(s) origin',
+    isRoutes,
+    (routes) => ({ routes }),
+  ),
+};
+
+/** Set by us for each session; a row that could set them would switch the protection off (RFC 9700 section 2.1). */
+const ourParams = new Set([
+  'client_id',
+  'redirect_uri',
+  'response_type',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+  'scope',
+]);
+
+/** The rows of a providers file over the built-in ones, by name; throws `setup` with all faults at once. */
+export function mergeProviders(builtin: readonly Provider[], json: string | null): readonly Provider[] {
+  const faults: string[] = [];
+  const rows = new Map(builtin.map((row) => [row.name, row]));
+  for (const [name, value] of Object.entries(parseFile(json, faults))) {
+    if (!namePattern.test(name) || reservedNames.has(name))
+      faults.push(`${name}: expected a name of 1 to 32 of a-z, 0-9 and -, other than mcp`);
+    else if (!isObject(value)) faults.push(`${name}: expected an object`);
+    else rows.set(name, readRow(rows.get(name) ?? { ...blankProvider, name, title: name }, value, faults));
+  }
+  if (faults.length > 0)
+    throw new Problem(
+      'setup',
+      `MCPRANK_PROVIDERS has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
+  return [...rows.values()];
+}
+
+function parseFile(json: string | null, faults: string[]): Fields {
+  if (json === null) return {};
+  try {
+    const value: unknown = JSON.parse(json);
+    if (isObject(value)) return value;
+  } catch {
+    // Told below: a parser's message would show a piece of the file, secrets included.
+  }
+  faults.push('the file: expected a JSON object of providers by name');
+  return {};
+}
+
+function readRow(row: Provider, value: Fields, faults: string[]): Provider {
+  let changes: Changes = {};
+  for (const [key, each] of Object.entries(value)) {
+    const known = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    const change = known?.read(each);
+    if (known === undefined)
+      faults.push(`${row.name}.${key}: unknown field; expected ${Object.keys(fields).join(', ')}`);
+    else if (change === undefined) faults.push(`${row.name}.${key}: expected ${known.expected}`);
+    else changes = { ...changes, ...change };
+  }
+  const made = { ...(movesAuthority(changes) ? withoutAuthority(row) : row), ...changes };
+  const reachable = made.issuer !== null || (made.authorizationUrl !== null && made.tokenUrl !== null);
+  if (!reachable) faults.push(`${row.name}: expected an issuer, or authorization_url and token_url`);
+  if (made.clientId !== null && made.clientSecret === null && made.clientAuth !== 'none')
+    faults.push(`${row.name}.client_secret: required, or client_auth "none" for a public client`);
+  return made;
+}
+
+function movesAuthority({ issuer, authorizationUrl, tokenUrl }: Changes): boolean {
+  return issuer !== undefined || authorizationUrl !== undefined || tokenUrl !== undefined;
+}
+
+/** The URLs of a row belong together: half of Google's and half of somebody else's would send one's tokens to the other. */
+function withoutAuthority(row: Provider): Provider {
+  const { issuer, authorizationUrl, tokenUrl, revocationUrl, userinfoUrl, jwksUrl } = blankProvider;
+  return { ...row, issuer, authorizationUrl, tokenUrl, revocationUrl, userinfoUrl, jwksUrl };
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isClientAuth(value: unknown): value is ClientAuth {
+  return clientAuths.some((each) => each === value);
+}
+
+function isUrl(value: unknown): value is string {
+  const parsed = typeof value === 'string' ? URL.parse(value) : null;
+  // Also keeps `javascript:` and the like out of the page's redirect (threats F14).
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.hash === '';
+}
+
+function isOrigin(value: unknown): value is string {
+  return isUrl(value) && URL.parse(value)?.origin === value;
+}
+
+function isScopes(value: unknown): value is string[] {
+  // RFC 6749 section 3.3: printable ASCII without space, quote and backslash.
+  return Array.isArray(value) && value.every((each) => typeof each === 'string' && isScope(each));
+}
+
+export function isScope(value: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]{1,300}$/.test(value);
+}
+
+function isParams(value: unknown): value is Record<string, string> {
+  return (
+    isObject(value) &&
+    Object.entries(value).every(([name, each]) => typeof each === 'string' && !ourParams.has(name))
+  );
+}
+
+function isRoutes(value: unknown): value is { prefix: string; origin: string }[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (each: unknown) =>
+        isObject(each) &&
+        Object.keys(each).length === 2 &&
+        typeof each.prefix === 'string' &&
+        /^~?[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(each.prefix) &&
+        isOrigin(each.origin),
+    )
+  );
+}
