@@ -12,7 +12,7 @@ import { createTeaching } from '../src/search/learning/taught.ts';
 import { type UsageFit, usageFit } from '../src/search/learning/usage.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
-import { type QuerySet, readCatalogue } from './eval-sets.ts';
+import { type QuerySet, readCatalogue, readQueries } from './eval-sets.ts';
 
 export type Indexed = {
   readonly snapshot: Snapshot;
@@ -34,20 +34,22 @@ export type AskOptions = {
   readonly learned?: Learned;
 };
 
+/** A query's vectors for the ranking, and the one for what was learned. */
+type VectorsOf = (parts: readonly string[]) => { vectors: Float32Array; asked: Float32Array };
+
 export type Ask = (query: string, options?: AskOptions) => Ranking;
 
 /** Answers queries over an index; `without` takes servers out of the catalogue, as a filter would. */
 export function createAsk(
   { snapshot, lexicon, ids }: Indexed,
-  embedder: Embedder,
+  vectorsOf: VectorsOf,
   weights: RankWeights,
 ): Ask {
   const rank = createRanker(snapshot, lexicon, weights);
   const nobody = new Float32Array(snapshot.serverCount);
   return (query, { limit = 10, without, popular = false, learned } = {}) => {
     const parts = queryParts(query);
-    const vectors = embedder.embed(parts, 'query');
-    if (!(vectors instanceof Float32Array)) throw new Error('evaluation needs the built-in embedder');
+    const { vectors, asked } = vectorsOf(parts);
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
     const liveness = new Float32Array(snapshot.serverCount).fill(1);
     const popularity = popular ? snapshot.facts.popularity : nobody;
@@ -55,6 +57,7 @@ export function createAsk(
     return rank({
       parts,
       vectors,
+      asked,
       allowed,
       popularity,
       liveness,
@@ -76,15 +79,41 @@ export type Evaluation = {
   learn(outcomes: readonly Outcome[], developerId: string, fit?: UsageFit): Promise<Learned>;
 };
 
-export function createEvaluation(folder: string): Evaluation {
+export function createEvaluation(folder: string, provider: Embedder | null = null): Evaluation {
   const embedder = loadEmbedder();
+  const known = new Map<string, Float32Array>();
+  /** A provider answers later, a ranking now: what a set asks is embedded with its catalogue. */
+  const prepare = async (set: QuerySet, by: Embedder) => {
+    const texts = [...new Set(readQueries(folder, set).flatMap(({ query }) => queryParts(query)))];
+    const vectors = await by.embed(texts, 'query');
+    for (const [i, text] of texts.entries()) known.set(text, vectors.slice(i * by.dims, (i + 1) * by.dims));
+  };
+  const builtIn = (parts: readonly string[]) => {
+    const vectors = embedder.embed(parts, 'query');
+    if (vectors instanceof Float32Array) return vectors;
+    throw new Error('the built-in vectors are made at once');
+  };
+  const vectorsOf: VectorsOf = (parts) => {
+    const own = builtIn(parts);
+    const asked = own.subarray(0, embedder.dims);
+    if (provider === null) return { vectors: own, asked };
+    const vectors = new Float32Array(parts.length * provider.dims);
+    for (const [i, part] of parts.entries()) {
+      const vector = known.get(part);
+      if (vector === undefined) throw new Error(`not embedded before: ${part}`);
+      vectors.set(vector, i * provider.dims);
+    }
+    return { vectors, asked };
+  };
   const made = new Map<string, Promise<Indexed>>();
   return {
     folder,
-    indexOf({ catalogue }) {
+    async indexOf(set) {
+      const { catalogue } = set;
+      if (provider !== null) await prepare(set, provider);
       const index =
         made.get(catalogue) ??
-        indexServers(readCatalogue(join(folder, catalogue, 'catalogue.jsonl')), embedder);
+        indexServers(readCatalogue(join(folder, catalogue, 'catalogue.jsonl')), provider ?? embedder);
       made.set(catalogue, index);
       return index;
     },
@@ -101,6 +130,6 @@ export function createEvaluation(folder: string): Evaluation {
       await learning.update();
       return learning.seenBy(developerId);
     },
-    ask: (index, weights = {}) => createAsk(index, embedder, { ...defaultWeights, ...weights }),
+    ask: (index, weights = {}) => createAsk(index, vectorsOf, { ...defaultWeights, ...weights }),
   };
 }

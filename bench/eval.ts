@@ -1,10 +1,13 @@
 /**
- * Search quality: `npm run eval [-- folder] [--json] [--check] [--curves FILE.svg]`. nDCG@10 of the built-in engine
+ * Search quality: `npm run eval [-- folder] [--json] [--check] [--curves FILE.svg] [--embeddings SPEC]`. nDCG@10 of the built-in engine
  * beside plain BM25 and beside itself without each part, over the same sets in the same run; how honest its scores
  * are; what logged successes add. `--check` exits 1 when a bar is missed.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Secret } from '../src/base/secret.ts';
+import { createOutbound } from '../src/outbound/outbound.ts';
+import { providerOf } from '../src/search/providers/provider.ts';
 import { writeCurves } from './eval-curves.ts';
 import { createEvaluation, type Evaluation } from './eval-engine.ts';
 import { aucBar, collectSamples, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
@@ -108,9 +111,21 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     curves: { type: 'string' },
+    embeddings: { type: 'string', default: 'builtin' },
   },
 });
-const evaluation = createEvaluation(evalFolder(positionals[0]));
+let tokens = 0;
+const connect = providerOf(values.embeddings, {
+  apiKey:
+    process.env.MCPRANK_EMBEDDINGS_KEY === undefined ? null : new Secret(process.env.MCPRANK_EMBEDDINGS_KEY),
+  post: createOutbound({ allowUpstreams: ['127.0.0.1', 'localhost'] }).request,
+  onTokens: (count) => {
+    tokens += count;
+  },
+});
+const provider = connect === null ? null : await connect();
+if (provider !== null) console.log(`vectors by ${provider.id}`);
+const evaluation = createEvaluation(evalFolder(positionals[0]), provider);
 const sets = setsIn(evaluation.folder);
 const rows: Row[] = [];
 const learning: LearningRow[] = [];
@@ -122,6 +137,7 @@ rows.push({ ...meanOf(rows), bar: ours ? meanBar : 0 });
 const report = ours ? judgeHonesty(await collectSamples(evaluation)) : null;
 if (values.json) console.log(JSON.stringify({ rows, honesty: report, learning }, null, 2));
 else print(rows, report, learning);
+if (tokens > 0) console.log(`${tokens} tokens were embedded`);
 if (values.curves !== undefined) writeCurves(values.curves, learning);
 const honest = report === null || report.answered.both >= aucBar;
 if (values.check && (rows.some(({ full, bar }) => full < bar) || learning.some(missed) || !honest))

@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   'search-http': () => import('./search-http.ts'),
   invocations: () => import('./invocations.ts'),
   mcp: () => import('./mcp.ts'),
+  identity: () => import('./identity.ts'),
   start: () => import('./start.ts'),
 };
 /** Names that stand for several programs. */

@@ -37,6 +37,9 @@ import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
+import { createEmbeddingStore } from './search/providers/embedding-store.ts';
+import { createRememberingEmbedder, type Progress } from './search/providers/memory.ts';
+import { providerOf } from './search/providers/provider.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
 import type { Redis } from './storage/redis.ts';
@@ -97,6 +100,7 @@ const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...credential
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
+const embeddingSayMs = 5_000;
 
 export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
   const clock = options.clock ?? systemClock;
@@ -164,9 +168,11 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       clock,
       onError: failed('recorded outcomes cannot be read'),
     });
+    const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
     const search = createSearch({
       changesSince: catalog.changesSince,
       embedder,
+      ...(provider !== null && { provider }),
       clock,
       newQueryLogId: () => newLogId('ql', clock.now()),
       recordQuery: queryLog.record,
@@ -357,6 +363,44 @@ async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
   gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
   const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');
   return { ...redis, onFallback: () => fallbacks.inc() };
+}
+
+/** Vectors by a service or a local model; what they cost and how far they are is told. */
+function embeddingsProvider(
+  config: Config,
+  {
+    storage,
+    clock,
+    outbound,
+    telemetry,
+  }: Pick<Rooms, 'storage' | 'outbound' | 'telemetry'> & { clock: Clock },
+) {
+  const tokens = telemetry.counter('embedding_tokens', 'Tokens that the embeddings service counted');
+  let progress: Progress = { remembered: 0, made: 0 };
+  const connect = providerOf(config.embeddings, {
+    apiKey: config.embeddingsKey,
+    post: outbound.request,
+    onTokens: (count) => tokens.inc(count),
+  });
+  if (connect === null) return null;
+  telemetry.gauge(
+    'embedded_texts',
+    'Texts whose vectors the provider made since the start',
+    () => progress.made,
+  );
+  telemetry.gauge('remembered_texts', 'Texts whose vectors were in the store', () => progress.remembered);
+  return async () => {
+    const embedder = await connect();
+    const store = createEmbeddingStore(storage, clock);
+    await store.prune(embedder.id);
+    let saidAt = clock.monotonic();
+    return createRememberingEmbedder(embedder, store, (now) => {
+      progress = now;
+      if (clock.monotonic() - saidAt < embeddingSayMs) return;
+      saidAt = clock.monotonic();
+      telemetry.log.info('embedding the catalogue', { by: embedder.id, ...now });
+    });
+  };
 }
 
 async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {

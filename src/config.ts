@@ -32,7 +32,9 @@ export type Config = {
   readonly sync: boolean;
   readonly probe: boolean;
   readonly starter: boolean;
-  readonly embeddings: 'builtin';
+  /** `builtin`, `openai:URL#model` or `onnx:FOLDER`. */
+  readonly embeddings: string;
+  readonly embeddingsKey: Secret | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };
 
@@ -222,9 +224,18 @@ export const settings: Readonly<Record<string, Setting>> = {
     field: 'embeddings',
     meaning: 'where vectors come from',
     fallback: 'builtin',
-    expected: 'builtin (other providers come with a later release)',
-    example: 'builtin',
-    parse: oneOf('builtin'),
+    expected: 'builtin, openai:URL#model or onnx:FOLDER',
+    example: 'openai:https://api.openai.com/v1#text-embedding-3-small',
+    parse: parseEmbeddings,
+  },
+  MCPRANK_EMBEDDINGS_KEY: {
+    field: 'embeddingsKey',
+    meaning: 'key of the embeddings service, where it wants one',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: 'sk-…',
+    secret: true,
+    parse: (text) => (/^\S+$/.test(text) ? new Secret(text) : undefined),
   },
   MCPRANK_LOG: {
     field: 'logLevel',
@@ -378,6 +389,12 @@ function parseTiers(text: string): ReadonlyMap<string, number> | undefined {
     tiers.set(name, Number(rate));
   }
   return tiers.has('free') && tiers.has('enterprise') ? tiers : undefined;
+}
+
+function parseEmbeddings(text: string): string | undefined {
+  const [, url] = /^openai:(https?:\/\/\S+)#\S+$/.exec(text) ?? [];
+  if (url !== undefined) return parseUrl(url) === undefined ? undefined : text;
+  return text === 'builtin' || /^onnx:.+$/.test(text) ? text : undefined;
 }
 
 function parseAllow(text: string): readonly string[] | undefined {

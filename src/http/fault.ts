@@ -37,7 +37,9 @@ export function faultOf(problem: Problem, requestId: string, publicUrl = ''): Fa
       }),
       // RFC 9110 section 15.5.2 wants a challenge; RFC 9728 section 5.1 tells MCP clients where to read on.
       ...(status === 401 && {
-        'www-authenticate': `Bearer resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`,
+        'www-authenticate': `Bearer ${
+          problem.kind === 'unauthorized_token' ? 'error="invalid_token", ' : ''
+        }resource_metadata="${publicUrl}/.well-known/oauth-protected-resource"`,
       }),
       // RFC 6750 section 3: what a client that speaks OAuth looks for.
       ...(problem.kind === 'invalid_token' && { 'www-authenticate': 'Bearer error="invalid_token"' }),

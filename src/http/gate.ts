@@ -83,11 +83,14 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
         const caller = access.authenticate(key, request.ip);
         const entered = caller instanceof Promise ? caller.then(enter) : enter(caller);
         if (entered instanceof Promise) {
-          entered.then(() => done(), done);
+          entered.then(
+            () => done(),
+            (error: Error) => done(refusal(declared, error)),
+          );
           return;
         }
       } catch (error) {
-        return done(error as Error);
+        return done(refusal(declared, error as Error));
       }
       done();
     },
@@ -95,4 +98,9 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
     user: (request) => users.get(request) ?? null,
     charge,
   };
+}
+
+function refusal({ challenge }: Route, error: Error): Error {
+  if (challenge !== true || !(error instanceof Problem) || error.kind !== 'invalid_token') return error;
+  return new Problem('unauthorized_token', error.detail, { cause: error.cause });
 }

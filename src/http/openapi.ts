@@ -34,6 +34,12 @@ function openApiDocument(routes: readonly Route[], version: string): Json {
           scheme: 'bearer',
           description: 'The API key, where no user token is expected',
         },
+        userToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The MIT of the user the call acts for, beside X-API-Key',
+        },
       },
       schemas: {
         Error: {
@@ -76,19 +82,27 @@ export function openApiRoute(routes: readonly Route[], version: string): Route {
 }
 
 function operation(declared: Route): Json {
-  const { body, params, query, reply, scope } = declared;
+  const { body, form, params, query, reply, scope } = declared;
   return {
     operationId: `${declared.method.toLowerCase()}${declared.url.replace(/[^a-z]+([a-z])?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '')}`,
     summary: declared.summary,
     ...(scope === null
       ? { security: [] }
-      : { security: [{ apiKey: [] }, { bearer: [] }], 'x-scope': scope, 'x-cost': declared.cost }),
+      : { security: securityOf(declared), 'x-scope': scope, 'x-cost': declared.cost }),
     ...(params === undefined && query === undefined
       ? {}
       : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: body },
+              ...(form === true ? { 'application/x-www-form-urlencoded': { schema: body } } : {}),
+            },
+          },
+        }),
     responses: {
       [declared.status]: {
         description: 'As documented',
@@ -97,6 +111,12 @@ function operation(declared: Route): Json {
       ...Object.fromEntries(failures(declared).map((status) => [status, failure])),
     },
   };
+}
+
+function securityOf({ user }: Route): Json[] {
+  const forUser = { apiKey: [], userToken: [] };
+  if (user === 'required') return [forUser];
+  return [{ apiKey: [] }, { bearer: [] }, ...(user === 'optional' ? [forUser] : [])];
 }
 
 const failure = {

@@ -39,6 +39,8 @@ type Declaration<B, Q, P, U> = {
   readonly scope: Scope | null;
   /** Whether the call acts for a user, by a MIT in Authorization. */
   readonly user?: U;
+  /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */
+  readonly challenge?: boolean;
   /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
   readonly form?: boolean;
   /** Requests this call counts for in the rate limit. */

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import type { Storage } from '../storage/storage.ts';
+import { groupCommit } from './group-commit.ts';
 
 type UserRow = {
   developer_id: string;
@@ -27,13 +28,37 @@ type FamilyRow = {
 type IdentityTables = { users: UserRow; refresh_families: FamilyRow };
 
 export type Owner = { readonly developerId: string; readonly userId: string };
-export type NewFamily = Pick<FamilyRow, 'id' | 'salt' | 'digest' | 'idle_until' | 'ends_at'>;
+type AddedFamily = {
+  readonly owner: Owner;
+  readonly actor: string;
+  readonly family: Pick<FamilyRow, 'id' | 'salt' | 'digest' | 'idle_until' | 'ends_at'>;
+  /** By what the user was named. */
+  readonly how: string;
+};
 /** A family with the epoch its user is in. */
 export type Family = FamilyRow & { readonly user_epoch: number };
-export type FamilyChange =
+type FamilyChange =
   | { readonly kind: 'none' }
   | { readonly kind: 'rotate'; readonly digest: string; readonly idleUntil: number }
   | { readonly kind: 'revoke' };
+
+export type Decision = {
+  readonly change: FamilyChange;
+  readonly userId: string;
+  /** The refresh token to hand out; null: none. */
+  readonly successor: string | null;
+};
+type ChangedFamily = {
+  readonly id: string;
+  readonly actor: string;
+  readonly decide: (family: Family | undefined) => Decision;
+};
+type WriteArguments = Parameters<Parameters<Storage['write']>[0]>;
+type Writing = {
+  readonly trx: Transaction<IdentityTables>;
+  readonly notify: WriteArguments[1];
+  readonly audit: WriteArguments[2];
+};
 
 /** What other processes must forget: one family, or all of a user. */
 export type Revocation = { readonly family?: string; readonly user?: readonly [string, string] };
@@ -53,76 +78,81 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
       .where('refresh_families.id', '=', id)
       .executeTakeFirst();
 
+  const addFamilies = (added: readonly AddedFamily[]) =>
+    storage.write<IdentityTables, null[]>(async (trx, _notify, audit) => {
+      const now = clock.now();
+      // In one order everywhere: two processes that lock the same users must not wait for each other (PostgreSQL).
+      for (const { owner, actor, family, how } of added.toSorted(byOwner)) {
+        const values = {
+          ...family,
+          developer_id: owner.developerId,
+          user_id: owner.userId,
+          epoch: await epochOf(trx, owner, now),
+          generation: 1,
+          rotated_at: now,
+          created_at: now,
+          revoked_at: null,
+        };
+        await trx.insertInto('refresh_families').values(values).execute();
+        await audit({ ...owner, actor, action: 'token.issue', subject: family.id, facts: { how } });
+      }
+      return added.map(() => null);
+    });
+
+  const changeFamily = async (
+    { trx, notify, audit }: Writing,
+    { id, actor, decide }: ChangedFamily,
+  ): Promise<Decision> => {
+    for (;;) {
+      const family = await familyOf(trx, id);
+      const decision = decide(family);
+      const { change } = decision;
+      if (family === undefined || change.kind === 'none') return decision;
+      const entry = { developerId: family.developer_id, userId: family.user_id, actor, subject: id };
+      if (change.kind === 'revoke') {
+        const revoked = { revoked_at: clock.now() };
+        await trx.updateTable('refresh_families').set(revoked).where('id', '=', id).execute();
+        await audit({ ...entry, action: 'token.reuse', facts: { generation: family.generation } });
+        await notify('identity', JSON.stringify({ family: id } satisfies Revocation));
+        return decision;
+      }
+      const generation = family.generation + 1;
+      const rotated = await trx
+        .updateTable('refresh_families')
+        .set({
+          generation,
+          digest: change.digest,
+          rotated_at: clock.now(),
+          idle_until: change.idleUntil,
+        })
+        .where('id', '=', id)
+        .where('generation', '=', family.generation)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst();
+      if (rotated.numUpdatedRows === 0n) continue;
+      await audit({ ...entry, action: 'token.refresh', facts: { generation } });
+      return decision;
+    }
+  };
+  const changeFamilies = (asked: readonly ChangedFamily[]) =>
+    storage.write<IdentityTables, Decision[]>(async (trx, notify, audit) => {
+      const decisions = new Map<ChangedFamily, Decision>();
+      for (const each of asked.toSorted((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id))))
+        decisions.set(each, await changeFamily({ trx, notify, audit }, each));
+      return asked.map((each) => decisions.get(each) as Decision);
+    });
+
   return {
     family: (id: string) => familyOf(db, id),
 
-    /** A family of a user who is made when unknown; a new one tells whether they were. */
-    addFamily(owner: Owner, actor: string, family: NewFamily, how: string): Promise<void> {
-      return storage.write<IdentityTables, void>(async (trx, _notify, audit) => {
-        const now = clock.now();
-        const epoch = await epochOf(trx, owner, now);
-        await trx
-          .insertInto('refresh_families')
-          .values({
-            ...family,
-            developer_id: owner.developerId,
-            user_id: owner.userId,
-            epoch,
-            generation: 1,
-            rotated_at: now,
-            created_at: now,
-            revoked_at: null,
-          })
-          .execute();
-        await audit({ ...owner, actor, action: 'token.issue', subject: family.id, facts: { how } });
-      });
-    },
+    /** A family of a user, who is made when unknown. */
+    addFamily: groupCommit(addFamilies),
 
     /**
      * Reads a family, lets `decide` say what becomes of it, and does that, in one transaction. When another process was
      * faster, `decide` is asked again about what that one left.
      */
-    changeFamily<R extends { readonly change: FamilyChange }>(
-      id: string,
-      actor: string,
-      decide: (family: Family | undefined) => R,
-    ): Promise<R> {
-      return storage.write<IdentityTables, R>(async (trx, notify, audit) => {
-        for (;;) {
-          const family = await familyOf(trx, id);
-          const decision = decide(family);
-          const { change } = decision;
-          if (family === undefined || change.kind === 'none') return decision;
-          const owner = { developerId: family.developer_id, userId: family.user_id };
-          const entry = { ...owner, actor, subject: id };
-          if (change.kind === 'revoke') {
-            await trx
-              .updateTable('refresh_families')
-              .set({ revoked_at: clock.now() })
-              .where('id', '=', id)
-              .execute();
-            await audit({ ...entry, action: 'token.reuse', facts: { generation: family.generation } });
-            await notify('identity', JSON.stringify({ family: id } satisfies Revocation));
-            return decision;
-          }
-          const rotated = await trx
-            .updateTable('refresh_families')
-            .set({
-              generation: family.generation + 1,
-              digest: change.digest,
-              rotated_at: clock.now(),
-              idle_until: change.idleUntil,
-            })
-            .where('id', '=', id)
-            .where('generation', '=', family.generation)
-            .where('revoked_at', 'is', null)
-            .executeTakeFirst();
-          if (rotated.numUpdatedRows === 0n) continue;
-          await audit({ ...entry, action: 'token.refresh', facts: { generation: family.generation + 1 } });
-          return decision;
-        }
-      });
-    },
+    changeFamily: groupCommit(changeFamilies),
 
     /** Ends every family of the user at once; an unknown user has none. */
     async revokeUser(owner: Owner, actor: string): Promise<void> {
@@ -178,28 +208,28 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
   };
 }
 
+function byOwner({ owner: a }: AddedFamily, { owner: b }: AddedFamily): number {
+  const [first, second] = [`${a.developerId} ${a.userId}`, `${b.developerId} ${b.userId}`];
+  return first < second ? -1 : Number(first > second);
+}
+
 function revocationOf({ developerId, userId }: Owner): string {
   return JSON.stringify({ user: [developerId, userId] } satisfies Revocation);
 }
 
+/** The user's epoch, in one statement: of two processes that make the same user at once, both read the one that is there. */
 async function epochOf(
   trx: Transaction<IdentityTables>,
   { developerId, userId }: Owner,
   now: number,
 ): Promise<number> {
-  const find = () =>
-    trx
-      .selectFrom('users')
-      .select('epoch')
-      .where('developer_id', '=', developerId)
-      .where('user_id', '=', userId)
-      .executeTakeFirst();
-  const known = await find();
-  if (known !== undefined) return known.epoch;
-  await trx
+  const { epoch } = await trx
     .insertInto('users')
     .values({ developer_id: developerId, user_id: userId, epoch: now, created_at: now })
-    .onConflict((c) => c.columns(['developer_id', 'user_id']).doNothing())
-    .execute();
-  return (await find())?.epoch ?? now;
+    .onConflict((c) =>
+      c.columns(['developer_id', 'user_id']).doUpdateSet((e) => ({ epoch: e.ref('users.epoch') })),
+    )
+    .returning('epoch')
+    .executeTakeFirstOrThrow();
+  return epoch;
 }

@@ -14,24 +14,13 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
-import {
-  createIdentityStore,
-  type Family,
-  type FamilyChange,
-  type Owner,
-  type Revocation,
-} from './identity-store.ts';
-import { createIssuerStore, type Issuer, type NewIssuer } from './issuer-store.ts';
-import {
-  isGenuine,
-  newSalt,
-  parseRefreshToken,
-  type RefreshToken,
-  refreshTokenText,
-} from './refresh-token.ts';
+import { createIssuerStore, type Issuer, type NewIssuer } from './exchange/issuer-store.ts';
+import { createSubjectTokens, type Get } from './exchange/subject-token.ts';
+import { createIdentityStore, type Owner, type Revocation } from './identity-store.ts';
+import { decide, isAlive, newLife } from './refresh.ts';
+import { newSalt, parseRefreshToken, refreshTokenText } from './refresh-token.ts';
 import { keysChanged } from './signing-key-store.ts';
 import { createSigningKeys, type Jwks } from './signing-keys.ts';
-import { createSubjectTokens, type Get } from './subject-token.ts';
 import { type Claims, createTokens, lifeSeconds, type User } from './token.ts';
 import { createTokenVerifier } from './verifier.ts';
 
@@ -96,13 +85,6 @@ export type IdentityDeps = {
   readonly forgetConnections: (owner: Owner, actor: string, wholly: boolean) => Promise<boolean>;
 };
 
-const dayMs = 86_400_000;
-/** Contract B. */
-const idleMs = 30 * dayMs;
-const absoluteMs = 90 * dayMs;
-/** How long a token just used may be used again, for a reply that was lost or a caller that came twice (threats I3). */
-const replayMs = 30_000;
-
 export function createIdentity(deps: IdentityDeps): Identity {
   const { storage, vault, clock, config, connectedServices, forgetConnections } = deps;
   const store = createIdentityStore(storage, clock);
@@ -131,8 +113,9 @@ export function createIdentity(deps: IdentityDeps): Identity {
     const root = await keys.refreshRoot();
     const [id, salt, now] = [newId('fam'), newSalt(), clock.now()];
     const text = refreshTokenText(root, salt, id, 1);
-    const family = { id, salt, digest: sha256Hex(text), idle_until: now + idleMs, ends_at: now + absoluteMs };
-    await store.addFamily({ developerId: asking.developerId, userId }, actorOf(asking), family, how);
+    const family = { id, salt, digest: sha256Hex(text), ...newLife(now) };
+    const owner = { developerId: asking.developerId, userId };
+    await store.addFamily({ owner, actor: actorOf(asking), family, how });
     return tokenSet(asking, userId, id, text);
   };
 
@@ -165,9 +148,19 @@ export function createIdentity(deps: IdentityDeps): Identity {
       const token = parseRefreshToken(refreshToken);
       if (token === null) throw deadToken();
       const root = await keys.refreshRoot();
-      const { userId, successor } = await store.changeFamily(token.family, actorOf(asking), (family) =>
-        decide({ family, token, text: refreshToken, root, asking, now: clock.now() }),
-      );
+      const { userId, successor } = await store.changeFamily({
+        id: token.family,
+        actor: actorOf(asking),
+        decide: (family) =>
+          decide({
+            family,
+            token,
+            text: refreshToken,
+            root,
+            developerId: asking.developerId,
+            now: clock.now(),
+          }),
+      });
       if (successor === null) throw deadToken();
       return tokenSet(asking, userId, token.family, successor);
     },
@@ -194,7 +187,9 @@ export function createIdentity(deps: IdentityDeps): Identity {
         const parsed = parseRefreshToken(token);
         const family = parsed === null ? undefined : await store.family(parsed.family);
         const alive =
-          family !== undefined && isAlive(family, asking, clock.now()) && family.digest === sha256Hex(token);
+          family !== undefined &&
+          isAlive(family, asking.developerId, clock.now()) &&
+          family.digest === sha256Hex(token);
         if (!alive) return { active: false };
         return {
           active: true,
@@ -237,49 +232,6 @@ export function createIdentity(deps: IdentityDeps): Identity {
       await store.prune();
     },
   };
-}
-
-type Decision = { readonly change: FamilyChange; readonly userId: string; readonly successor: string | null };
-
-/** What becomes of a refresh token, and of its family (RFC 9700 section 4.14.2, threats I2–I10). */
-function decide(asked: {
-  readonly family: Family | undefined;
-  readonly token: RefreshToken;
-  readonly text: string;
-  readonly root: Buffer;
-  readonly asking: Asking;
-  readonly now: number;
-}): Decision {
-  const { family, token, root, now } = asked;
-  const none = { kind: 'none' } as const;
-  const dead: Decision = { change: none, userId: '', successor: null };
-  // A token that we never made, or another developer's, must not end anybody's family (I10).
-  if (family === undefined || !isGenuine(token, root, family.salt)) return dead;
-  if (!isAlive(family, asked.asking, now)) return dead;
-  const tokenNumber = (generation: number) => refreshTokenText(root, family.salt, family.id, generation);
-  if (token.generation === family.generation && family.digest === sha256Hex(asked.text)) {
-    const successor = tokenNumber(family.generation + 1);
-    const idleUntil = Math.min(now + idleMs, family.ends_at);
-    return {
-      change: { kind: 'rotate', digest: sha256Hex(successor), idleUntil },
-      userId: family.user_id,
-      successor,
-    };
-  }
-  // The successor is unused as long as it is the family's newest: once it was used, this token is two behind.
-  if (token.generation === family.generation - 1 && now - family.rotated_at <= replayMs)
-    return { change: none, userId: family.user_id, successor: tokenNumber(family.generation) };
-  return { ...dead, change: { kind: 'revoke' } };
-}
-
-function isAlive(family: Family, { developerId }: Asking, now: number): boolean {
-  return (
-    family.developer_id === developerId &&
-    family.revoked_at === null &&
-    family.epoch === family.user_epoch &&
-    family.idle_until > now &&
-    family.ends_at > now
-  );
 }
 
 function actorOf({ keyId }: Asking): string {

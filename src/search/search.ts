@@ -5,19 +5,21 @@
  * analysed in a thread of its own and swapped in; equal scores are ordered by id; nothing is looked up per query.
  * When the store fails while a snapshot is fed, or the builder thread dies, the running snapshot stays, the error
  * goes to `onError`, and the next refresh tries again (a dead builder is replaced and reads from the beginning).
- * When the embedder fails, `answer` rejects with its Problem. When the query log fails, no search notices.
+ * When a provider of vectors fails, the built-in ones answer and it is asked again half a minute later; its index is built beside
+ * and swapped in whole. When the query log fails, no search notices.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { CatalogChange } from '../catalog/catalog.ts';
 import { createByteCache } from './cache.ts';
 import { type Embedder, loadEmbedder } from './embedder.ts';
-import { createFeed } from './feed.ts';
+import { createEngine, type Engine } from './engine.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
 import { type Body, composeBatch, metadataOf, type Shown } from './reply.ts';
-import { createView, type SearchQuery, type ServerFacts, type View } from './view.ts';
+import type { SearchQuery, ServerFacts, View } from './view.ts';
 
 export type { SearchQuery };
 
@@ -53,6 +55,9 @@ export type SearchStats = {
   readonly revision: number;
   readonly snapshotBytes: number;
   readonly builtInMs: number;
+  /** Whose vectors answer now, and how many queries fell back from a provider to the built-in ones. */
+  readonly embedder: string;
+  readonly degraded: number;
   readonly cache: {
     readonly entries: number;
     readonly bytes: number;
@@ -64,7 +69,10 @@ export type SearchStats = {
 export type SearchDeps = {
   /** Batches in revision order, everything after the given revision. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
+  /** Answers from the start, and whenever the provider cannot. */
   readonly embedder: Embedder;
+  /** Connects to a better one; its index is built beside and swapped in when it is whole. */
+  readonly provider?: () => Promise<Embedder>;
   readonly clock: Clock;
   newQueryLogId(): string;
   recordQuery(entry: QueryLogEntry): void;
@@ -91,85 +99,119 @@ export type Search = {
   close(): Promise<void>;
 };
 
+/** A provider that failed a query is left alone for so long. */
+const restMs = 30_000;
+/** Between two tries to reach a provider and to build its index. */
+const firstPauseMs = 2_000;
+const longestPauseMs = 300_000;
+
 type Answer = Body & { readonly total: number; readonly nextCursor: string | null };
 
 export function createSearch(deps: SearchDeps): Search {
   const { clock, embedder, config } = deps;
-  const feed = createFeed(deps.changesSince, embedder);
+  const engineOf = (of: Embedder) =>
+    createEngine({
+      ...deps,
+      embedder: of,
+      weights: config.weights,
+      facts: () => facts,
+      onBuilt: () => cache.clear(),
+    });
   const cache = createByteCache<Answer>(config.cacheBytes);
   const underway = new Map<string, Promise<Answer>>();
   const popularity = new Map<string, number>();
   let facts: ServerFacts = { popularity, liveness: new Map() };
-  let view: View | undefined;
-  let builtInMs = 0;
+  const builtIn = engineOf(embedder);
+  const closing = new AbortController();
+  let better: Engine | undefined;
+  /** The provider failed a query: until then the built-in vectors answer. */
+  let restUntil = 0;
+  let degraded = 0;
   let hits = 0;
   let misses = 0;
-  let running: Promise<void> | undefined;
-  let queued: Promise<void> | undefined;
 
-  async function build(): Promise<void> {
-    const began = clock.monotonic();
-    const built = await feed.pass();
-    if (built === null) return;
-    builtInMs = clock.monotonic() - began;
-    view = createView(built, config.weights, facts);
-    cache.clear();
-  }
+  const current = (): Engine =>
+    better?.view() !== undefined && clock.monotonic() >= restUntil ? better : builtIn;
 
-  /** A pass that begins after this call: the one running may have read the catalogue already. */
-  function pass(): Promise<void> {
-    if (running === undefined) {
-      running = build().finally(() => {
-        running = undefined;
-      });
-      return running;
+  /** Connects and builds beside what answers meanwhile; tried again for as long as it takes. */
+  async function bringUp(provider: NonNullable<SearchDeps['provider']>): Promise<void> {
+    for (let attempt = 0; !closing.signal.aborted; attempt++) {
+      try {
+        better ??= engineOf(await provider());
+        await better.pass();
+        return;
+      } catch (error) {
+        deps.onError(error);
+        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+        await delay(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+      }
     }
-    queued ??= running
-      .catch(() => {})
-      .then(() => {
-        queued = undefined;
-        return pass();
-      });
-    return queued;
   }
 
   function find(
+    engine: Engine,
     on: View,
     key: string,
     query: SearchQuery,
     learned: Learned | null,
   ): Answer | Promise<Answer> {
     const page = on.pageOf(query);
-    const vectors = embedder.embed(page.parts, 'query');
+    // What was learned lives in the built-in space, whoever makes the vectors for the ranking.
+    const own = embedder.embed(page.parts, 'query');
+    const vectors = engine === builtIn ? own : engine.embedder.embed(page.parts, 'query');
     const keep = (answer: Answer) => {
       // Spliced bytes, the key twice (map and log), and what the shown list holds.
-      if (view === on)
+      if (engine.view() === on)
         cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
       return answer;
     };
-    if (vectors instanceof Float32Array) return keep(on.answer(query, page, vectors, learned));
-    const made = vectors
-      .then((v) => keep(on.answer(query, page, v, learned)))
+    const rank = (forRanking: Float32Array, forLearning: Float32Array) => {
+      const asked = forLearning.subarray(0, forLearning.length / page.parts.length);
+      return keep(on.answer(query, page, { vectors: forRanking, asked }, learned));
+    };
+    if (vectors instanceof Float32Array && own instanceof Float32Array) return rank(vectors, own);
+    const made = Promise.all([vectors, own])
+      .then(([forRanking, forLearning]) => rank(forRanking, forLearning))
       .finally(() => underway.delete(key));
     underway.set(key, made);
     return made;
   }
 
+  /** From the engine that is best now; when its provider fails, from the built-in one. */
+  async function findSafely(
+    engine: Engine,
+    query: SearchQuery,
+    learned: Learned | null,
+  ): Promise<{ readonly on: View; readonly answer: Answer; readonly cacheHit: boolean }> {
+    const on = engine.view();
+    if (on === undefined)
+      throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
+    const key = `${engine === builtIn ? '' : engine.embedder.id}${on.version()} ${learned?.version ?? ''}\n${keyOf(query)}`;
+    const cached = cache.get(key);
+    if (cached !== undefined) {
+      hits++;
+      return { on, answer: cached, cacheHit: true };
+    }
+    misses++;
+    try {
+      const found = underway.get(key) ?? find(engine, on, key, query, learned);
+      return { on, answer: found instanceof Promise ? await found : found, cacheHit: false };
+    } catch (error) {
+      if (engine === builtIn || (error instanceof Problem && error.kind === 'invalid_request')) throw error;
+      restUntil = clock.monotonic() + restMs;
+      degraded++;
+      deps.onError(error);
+      return findSafely(builtIn, query, learned);
+    }
+  }
+
   async function answer(caller: Caller, query: SearchQuery): Promise<readonly Buffer[]> {
     const began = clock.monotonic();
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
-    if (view === undefined)
-      throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
-    const on = view;
     const learned = deps.learnedBy?.(caller.developerId) ?? null;
-    const key = `${on.version()} ${learned?.version ?? ''}\n${keyOf(query)}`;
-    const cached = cache.get(key);
-    if (cached === undefined) misses++;
-    else hits++;
-    const found = cached ?? underway.get(key) ?? find(on, key, query, learned);
-    const { prefix, shown, total, nextCursor } = found instanceof Promise ? await found : found;
+    const { on, answer: found, cacheHit } = await findSafely(current(), query, learned);
+    const { prefix, shown, total, nextCursor } = found;
     const queryLogId = deps.newQueryLogId();
-    const cacheHit = cached !== undefined;
     const latencyMs = clock.monotonic() - began;
     const own = metadataOf({
       latencyMs,
@@ -184,32 +226,49 @@ export function createSearch(deps: SearchDeps): Search {
     return [prefix, own];
   }
 
+  const passAll = async () => {
+    await builtIn.pass();
+    // The provider's index follows by itself: nobody waits for somebody else's service.
+    better?.pass().catch(deps.onError);
+  };
+
   return {
-    start: () => pass(),
-    ready: () => view !== undefined,
+    async start() {
+      await builtIn.pass();
+      if (deps.provider !== undefined) void bringUp(deps.provider);
+    },
+    ready: () => builtIn.view() !== undefined,
     answer,
     async answerBatch(caller, queries) {
       return composeBatch(await Promise.all(queries.map((query) => answer(caller, query))));
     },
     refresh() {
-      pass().catch(deps.onError);
+      passAll().catch(deps.onError);
     },
-    settled: () => pass(),
+    settled: passAll,
     setFacts({ popularity: values, liveness }) {
       for (const [id, value] of values) popularity.set(id, value);
       facts = { popularity, liveness };
-      view?.setFacts(facts);
+      for (const engine of [builtIn, better]) engine?.view()?.setFacts(facts);
       cache.clear();
     },
-    stats: () => ({
-      servers: view?.servers ?? 0,
-      tools: view?.tools ?? 0,
-      revision: view?.revision ?? 0,
-      snapshotBytes: view?.bytes ?? 0,
-      builtInMs,
-      cache: { ...cache.stats(), hits, misses },
-    }),
-    close: () => feed.close(),
+    stats() {
+      const view = current().view();
+      return {
+        servers: view?.servers ?? 0,
+        tools: view?.tools ?? 0,
+        revision: view?.revision ?? 0,
+        snapshotBytes: view?.bytes ?? 0,
+        builtInMs: builtIn.builtInMs(),
+        embedder: current().embedder.id,
+        degraded,
+        cache: { ...cache.stats(), hits, misses },
+      };
+    },
+    async close() {
+      closing.abort();
+      await Promise.all([builtIn.close(), better?.close()]);
+    },
   };
 }
 

@@ -30,6 +30,9 @@ export type SearchQuery = {
 /** What a query asks of this snapshot: its texts to embed and where its page begins. */
 export type Page = { readonly parts: readonly string[]; readonly offset: number; readonly print: number };
 
+/** One unit vector a part in the index's space, and the whole query's in the space of what was learned. */
+export type QueryVectors = { readonly vectors: Float32Array; readonly asked: Float32Array };
+
 export type View = {
   readonly revision: number;
   readonly servers: number;
@@ -42,7 +45,7 @@ export type View = {
   answer(
     query: SearchQuery,
     page: Page,
-    vectors: Float32Array,
+    vectors: QueryVectors,
     learned: Learned | null,
   ): Body & { total: number; nextCursor: string | null };
   setFacts(facts: ServerFacts): void;
@@ -89,13 +92,14 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
       return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
     },
-    answer(query, { parts, offset, print }, vectors, learned) {
+    answer(query, { parts, offset, print }, { vectors, asked }, learned) {
       const { limit, toolLimit, minScore, explain } = query;
       const { allowed, total } = allowedBy(query.filters, snapshot);
       const taught = learned === null || learned.blank ? null : teach(learned);
       const ranking = rank({
         parts,
         vectors,
+        asked,
         allowed,
         popularity,
         liveness,

@@ -56,17 +56,20 @@ export type Audit = {
 
 export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
   const refOf = async (trx: Transaction<AuditTables>, developer_id: string, user_id: string) => {
+    const find = () =>
+      trx
+        .selectFrom('audit_users')
+        .select('ref')
+        .where('developer_id', '=', developer_id)
+        .where('user_id', '=', user_id);
+    const known = await find().executeTakeFirst();
+    if (known !== undefined) return known.ref;
     await trx
       .insertInto('audit_users')
       .values({ ref: newId('ref'), developer_id, user_id })
       .onConflict((c) => c.columns(['developer_id', 'user_id']).doNothing())
       .execute();
-    const { ref } = await trx
-      .selectFrom('audit_users')
-      .select('ref')
-      .where('developer_id', '=', developer_id)
-      .where('user_id', '=', user_id)
-      .executeTakeFirstOrThrow();
+    const { ref } = await find().executeTakeFirstOrThrow();
     return ref;
   };
 

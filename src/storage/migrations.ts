@@ -2,6 +2,7 @@ import type { Migration } from 'kysely/migration';
 import { auditTrail } from './schema/audit.ts';
 import { connections } from './schema/connections.ts';
 import { serverCredentials } from './schema/credentials.ts';
+import { embeddings } from './schema/embeddings.ts';
 import { first } from './schema/first.ts';
 import { serverHealth } from './schema/health.ts';
 import { identity } from './schema/identity.ts';
@@ -17,4 +18,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '004_connections': { up: connections },
   '005_health': { up: serverHealth },
   '006_credentials': { up: serverCredentials },
+  '007_embeddings': { up: embeddings },
 };

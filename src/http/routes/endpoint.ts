@@ -35,9 +35,11 @@ export function endpointRoutes(
       summary:
         'We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are',
       scope: 'mcp',
+      user: 'optional',
+      challenge: true,
       body: message,
       reply: Type.Object({}),
-      handle: async ({ body, caller, headers, signal }) => {
+      handle: async ({ body, caller, user, headers, signal }) => {
         const request = new Request(`${publicUrl()}/mcp`, {
           method: 'POST',
           headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
@@ -49,6 +51,7 @@ export function endpointRoutes(
         const reply = await endpoint.serve(request, body, {
           developerId: caller.developerId,
           keyId: caller.keyId,
+          ...(user === null ? {} : { userId: user.userId }),
           maySearch: caller.scopes.has('search'),
           signal,
         });

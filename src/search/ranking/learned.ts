@@ -29,17 +29,17 @@ export function addUsage(
   taught: Taught | null,
   query: {
     readonly parts: readonly string[];
-    readonly vectors: Float32Array;
+    readonly vector: Float32Array;
     readonly allowed: Uint8Array | null;
     /** The best by text, best first. */
     readonly byText: readonly number[];
   },
 ): Learnt {
-  const { parts, vectors, allowed, byText } = query;
+  const { parts, vector, allowed, byText } = query;
   const best = ofServer[byText[0] ?? -1] ?? 0;
   const asked: AskedQuery = {
     stems: taught === null ? [] : [...new Set(queryStems(parts[0] ?? ''))],
-    vector: vectors.subarray(0, vectors.length / parts.length),
+    vector,
     weightOf,
   };
   const top = () => byText.map((server) => ({ server, relevance: ofServer[server]! }));

@@ -35,6 +35,8 @@ export type RankRequest = {
   readonly parts: readonly string[];
   /** One unit vector a part. */
   readonly vectors: Float32Array;
+  /** The whole query's vector in the space of what was learned. */
+  readonly asked: Float32Array;
   /** 1 for servers that pass the filters; null lets all pass. */
   readonly allowed: Uint8Array | null;
   readonly popularity: Float32Array;
@@ -156,11 +158,11 @@ export function createRanker(
   }
 
   return (request) => {
-    const { parts, vectors, allowed, taught, offset, limit, minScore } = request;
+    const { parts, vectors, asked, allowed, taught, offset, limit, minScore } = request;
     const measured = relevance.measure(parts, vectors, allowed);
     const byText = highest(ofServer, windowSize);
     const evidence = evidenceOf(measured, byText);
-    const { usage, best, surer } = addUsage(relevance, taught, { parts, vectors, allowed, byText });
+    const { usage, best, surer } = addUsage(relevance, taught, { parts, vector: asked, allowed, byText });
     const window = usage.size === 0 ? byText : highest(ofServer, windowSize);
     const first = taught?.standing(window[0] ?? -1) ?? untried;
     const shared = evidenceScore(evidence, weights.calibration) + surer;

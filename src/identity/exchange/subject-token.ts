@@ -1,6 +1,6 @@
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
-import type { Clock } from '../base/clock.ts';
-import { Problem } from '../base/problem.ts';
+import type { Clock } from '../../base/clock.ts';
+import { Problem } from '../../base/problem.ts';
 import type { Issuer } from './issuer-store.ts';
 
 /** The one call this needs of the network; the outbound room offers it. */

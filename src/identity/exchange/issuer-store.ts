@@ -1,6 +1,6 @@
-import type { Clock } from '../base/clock.ts';
-import { newId } from '../base/id.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { Clock } from '../../base/clock.ts';
+import { newId } from '../../base/id.ts';
+import type { Storage } from '../../storage/storage.ts';
 
 type IssuerRow = {
   id: string;

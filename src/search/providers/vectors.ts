@@ -1,0 +1,11 @@
+/** Rows of any numbers as unit vectors, one after the other, padded with zeros to `dims`. */
+export function unitVectors(rows: readonly (readonly number[])[], dims: number): Float32Array {
+  const out = new Float32Array(rows.length * dims);
+  for (const [i, row] of rows.entries()) {
+    let square = 0;
+    for (const x of row) square += x * x;
+    const by = square > 0 && Number.isFinite(square) ? 1 / Math.sqrt(square) : 0;
+    for (let d = 0; d < row.length && d < dims; d++) out[i * dims + d] = (row[d] ?? 0) * by;
+  }
+  return out;
+}
