@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   invocations: () => import('./invocations.ts'),
   mcp: () => import('./mcp.ts'),
   identity: () => import('./identity.ts'),
+  proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
 };
 /** Names that stand for several programs. */

@@ -1,9 +1,18 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load, type Measured, median, printTable, type Served, serve } from './support.ts';
+import {
+  cpuMs,
+  load,
+  type Measured,
+  median,
+  printTable,
+  residentMegabytes,
+  type Served,
+  serve,
+} from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -171,15 +180,4 @@ async function serveElsewhere(
     if (url !== undefined) return { url, child };
   }
   throw new Error('the upstream did not start');
-}
-
-const ticksPerSecond = 100;
-
-function cpuMs({ child }: Served): number {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1000;
-}
-
-function residentMegabytes({ child }: Served): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 }

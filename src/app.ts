@@ -25,6 +25,7 @@ import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
 import { operationRoutes } from './http/routes/operations.ts';
+import { proxyRoutes } from './http/routes/proxy.ts';
 import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
@@ -34,6 +35,7 @@ import { createIdentity, type Identity, sealedColumns as identitySealed } from '
 import { createJobs, type Job } from './jobs/jobs.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from './mcp/mcp.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from './proxy/proxy.ts';
 import { loadEmbedder } from './search/embedder.ts';
 import { createLearning, type Learning } from './search/learning/learning.ts';
 import { createOutcomeStore } from './search/learning/outcome-store.ts';
@@ -59,6 +61,7 @@ export type Rooms = {
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
+  readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly place: { url: string };
   readonly catalog: Catalog;
@@ -85,6 +88,7 @@ export type AppOptions = {
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
+  readonly proxyLimits?: Partial<ProxyLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -96,7 +100,7 @@ export const version: string = (
 
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...credentialColumns, ...connectionSeals];
+const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals, ...credentialColumns];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -141,6 +145,21 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
       config: { ...config, refresh: options.refreshLimits ?? {} },
       publicUrl: () => place.url,
+    });
+    // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
+    const providerOutbound = createOutbound(
+      { allowUpstreams: config.allowUpstreams },
+      undefined,
+      providerGates,
+    );
+    const proxy = createProxy({
+      connections,
+      outbound: providerOutbound,
+      now: clock.now,
+      publicUrl: () => place.url,
+      recordUses: (uses) => recordUses(storage, uses),
+      onError: failed('uses of grants are not yet in the audit trail'),
+      limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
     });
     const identity = createIdentity({
       storage,
@@ -200,6 +219,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       redis,
       identity,
       connections,
+      proxy,
       place,
       catalog,
       search,
@@ -208,8 +228,8 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       queryLog,
       async close() {
         await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
-        await Promise.all([queryLog.close(), catalog.close(), access.flush()]);
-        await Promise.all([outbound.close(), redis?.close()]);
+        await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
+        await Promise.all([outbound.close(), providerOutbound.close(), redis?.close()]);
         await storage.close();
         telemetry.flush();
       },
@@ -242,6 +262,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
+      ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
@@ -440,4 +461,18 @@ function reportJob({ log }: Telemetry, job: string, error: unknown): void {
   if (error instanceof Problem)
     log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
   else log.error('a job failed', { job, error });
+}
+
+async function recordUses(storage: Storage, uses: readonly Use[]): Promise<void> {
+  await storage.write(async (_trx, _notify, audit) => {
+    for (const { developerId, userId, keyId, connectionId, provider, calls } of uses)
+      await audit({
+        developerId,
+        userId,
+        actor: `key:${keyId}`,
+        action: 'connection.use',
+        subject: connectionId,
+        facts: { provider, calls },
+      });
+  });
 }

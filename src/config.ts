@@ -28,6 +28,8 @@ export type Config = {
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
+  /** Request bodies through the OAuth proxy. */
+  readonly proxyBodyMegabytes: number;
   readonly registryUrl: string;
   readonly sync: boolean;
   readonly probe: boolean;
@@ -187,6 +189,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'hosts, host:port or CIDR with commas',
     example: 'localhost,10.0.0.0/8,mcp.internal:8080',
     parse: parseAllow,
+  },
+  MCPRANK_PROXY_BODY_MB: {
+    field: 'proxyBodyMegabytes',
+    meaning: 'largest request body through the OAuth proxy, in MiB',
+    fallback: '32',
+    expected: 'a whole number from 1 to 1000000',
+    example: '1024',
+    parse: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
   },
   MCPRANK_REGISTRY_URL: {
     field: 'registryUrl',

@@ -186,15 +186,14 @@ const bodies: Readonly<Record<string, unknown>> = {
 
 test('an id that exists nowhere is 404 on every route that takes one', async (t) => {
   const app = await boot(t);
+  const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } });
+  const mit = String(issued.body.access_token);
   for (const route of app.routes.filter(
     ({ url, method }) => url.includes(':') || (url === '/v1/mcp/server' && method === 'GET'),
   )) {
     const body = bodies[`${route.method} ${route.url}`];
-    if (!isPage(route))
-      assertFault(
-        await app.call(route.method, pathOf(route), body === undefined ? {} : { body }),
-        404,
-        route,
-      );
+    const headers = route.user === 'required' ? { authorization: `Bearer ${mit}` } : {};
+    const sent = body === undefined ? { headers } : { headers, body };
+    if (!isPage(route)) assertFault(await app.call(route.method, pathOf(route), sent), 404, route);
   }
 });

@@ -20,6 +20,7 @@ export const problemTable = Object.freeze({
   request_timeout: { status: 408, code: 'request_timeout', retryable: true },
   conflict: { status: 409, code: 'conflict', retryable: false },
   server_gone: { status: 410, code: 'server_gone', retryable: false },
+  too_large: { status: 413, code: 'too_large', retryable: false },
   rate_limited: { status: 429, code: 'rate_limited', retryable: true },
   internal: { status: 500, code: 'internal_error', retryable: false },
   upstream_error: { status: 502, code: 'upstream_error', retryable: true },

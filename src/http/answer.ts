@@ -14,6 +14,8 @@ export type Answers = {
   send(request: FastifyRequest, reply: FastifyReply, answer: Reply): FastifyReply;
   /** Sends `{"detail", "code"}` for whatever was thrown. */
   fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  /** The headers that every reply of ours has, and those set on this one so far. */
+  dressed(request: FastifyRequest, reply: FastifyReply): OutgoingHttpHeaders;
   /** Counts and logs the finished exchange. */
   observe(request: FastifyRequest, reply: FastifyReply): void;
 };
@@ -58,6 +60,11 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       if (!request.raw.complete) reply.header('connection', 'close');
       dress(request, reply);
       return reply.code(fault.status).headers(fault.headers).type(jsonType).send(fault.body);
+    },
+
+    dressed(request, reply) {
+      dress(request, reply);
+      return reply.getHeaders() as OutgoingHttpHeaders;
     },
 
     observe(request, reply) {

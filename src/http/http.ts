@@ -14,8 +14,17 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
 import { createGate, type Gate, type VerifyUser } from './gate.ts';
-import type { Route } from './route.ts';
-import { answerBrokenClient, closeGently, listenProblem, watchUnused } from './socket.ts';
+import { addRelayRoute } from './relay/relay.ts';
+import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
+import { isRelay, type JsonRoute, type Route } from './route.ts';
+import {
+  answerBrokenClient,
+  closeGently,
+  cutSlowClient,
+  listenProblem,
+  refuseTunnel,
+  watchUnused,
+} from './socket.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
@@ -31,7 +40,10 @@ export type Http = {
 
 export type HttpLimits = {
   readonly headersTimeoutMs: number;
+  /** For a request with a JSON body to arrive. */
   readonly requestTimeoutMs: number;
+  /** For one whose body is passed on as it comes. */
+  readonly relayTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxConnections: number;
   readonly graceMs: number;
@@ -40,6 +52,7 @@ export type HttpLimits = {
 export const defaultLimits: HttpLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
+  relayTimeoutMs: 600_000,
   keepAliveTimeoutMs: 65_000,
   maxConnections: 10_000,
   graceMs: 10_000,
@@ -67,7 +80,11 @@ export function createHttp(deps: {
     answers.observe(request, reply);
     done();
   });
-  for (const declared of deps.routes) addRoute(app, declared, gate, answers);
+  const slow = watchSlowBodies(limits.requestTimeoutMs, cutSlowClient);
+  app.addHook('onClose', async () => slow.stop());
+  for (const declared of deps.routes)
+    if (isRelay(declared)) addRelayRoute(app, declared, gate, answers);
+    else addRoute(app, declared, gate, answers, slow);
 
   return {
     async listen(host, port) {
@@ -85,7 +102,7 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
     genReqId: requestIds(),
-    requestTimeout: limits.requestTimeoutMs,
+    requestTimeout: limits.relayTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     forceCloseConnections: false,
     http: {
@@ -99,6 +116,9 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
     frameworkErrors: answers.fail,
   });
   app.server.maxConnections = limits.maxConnections;
+  // Node would say `100 Continue` before anybody knows who is asking (threats D3).
+  app.server.on('checkContinue', (request, reply) => app.server.emit('request', request, reply));
+  app.server.on('connect', refuseTunnel);
   app.removeAllContentTypeParsers();
   const jsonTypes = /^application\/([a-z0-9.+-]+\+)?json(\s*;|$)/i;
   app.addContentTypeParser(jsonTypes, { parseAs: 'buffer' }, (_request, bytes, done) => {
@@ -123,20 +143,35 @@ function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
   return app;
 }
 
-function addRoute(app: FastifyInstance, declared: Route, gate: Gate, answers: Answers): void {
+function addRoute(
+  app: FastifyInstance,
+  declared: JsonRoute,
+  gate: Gate,
+  answers: Answers,
+  slow: SlowBodies,
+): void {
   const parse = parserOf(declared);
   app.route({
     method: declared.method,
     url: declared.url,
     config: { form: declared.form === true },
-    onRequest: (request, reply, done) => gate.enter(declared, request, reply, done),
+    onRequest: (request, reply, done) =>
+      gate.enter(declared, request, reply, (error) => {
+        if (error === undefined) {
+          slow.expect(request.raw);
+          if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue();
+        }
+        done(error);
+      }),
     handler: async (request, reply) => {
+      slow.forget(request.raw);
       const caller = gate.caller(request);
       const answer = await declared.handle({
         ...parse(request),
         caller,
         user: gate.user(request),
         headers: request.headers,
+        target: request.raw.url ?? '',
         charge: (cost) => gate.charge(reply, caller, cost),
         get signal() {
           return abortOnDisconnect(reply);
@@ -148,7 +183,7 @@ function addRoute(app: FastifyInstance, declared: Route, gate: Gate, answers: An
 }
 
 /** Checks of the declared schemas, compiled once. */
-function parserOf({ body, query, params }: Route) {
+function parserOf({ body, query, params }: JsonRoute) {
   const checkBody = body === undefined ? undefined : validator(body, 'body');
   const checkQuery = query === undefined ? undefined : validator(query, 'query');
   const checkParams = params === undefined ? undefined : validator(params, 'path');
@@ -189,7 +224,9 @@ function requestIds(): () => string {
 function nowhere(routes: readonly Route[], request: FastifyRequest): Problem {
   const path = pathOf(request.url);
   const methods = routes
-    .filter((declared) => new RegExp(`^${declared.url.replace(/:[a-z_]+/g, '[^/]+')}$`).test(path))
+    .filter((declared) =>
+      new RegExp(`^${declared.url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.*')}$`).test(path),
+    )
     .map(({ method }) => method);
   if (methods.length === 0) return new Problem('not_found', 'Not found');
   const detail = `${request.method} is not offered here; expected ${methods.join(', ')}`;

@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 function openApiDocument(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Json> = {};
   for (const declared of routes) {
-    const path = declared.url.replace(/:([a-z_]+)/g, '{$1}');
+    const path = declared.url.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}');
     paths[path] = { ...paths[path], [declared.method.toLowerCase()]: operation(declared) };
   }
   return {

@@ -2,9 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
 import type { User } from '../identity/identity.ts';
+import type { ByteSource } from '../outbound/outbound.ts';
+import type { RequestBody } from '../proxy/proxy.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
 export type Call<B, Q, P, U = null> = {
+  /** The request target, byte for byte. */
+  readonly target: string;
   readonly body: B;
   readonly query: Q;
   readonly params: P;
@@ -52,10 +56,39 @@ type Declaration<B, Q, P, U> = {
   readonly reply: TSchema | null;
 };
 
+/** A request that is passed on as it came: nothing of it decoded or parsed. */
+export type RelayCall = {
+  readonly caller: Principal;
+  readonly user: User | null;
+  readonly method: string;
+  /** The request target, byte for byte. */
+  readonly target: string;
+  /** Name, value, name, value …, as they came. */
+  readonly rawHeaders: readonly string[];
+  readonly body: RequestBody | null;
+  /** To be done when the caller goes away before the reply is whole. */
+  readonly onGone: (act: () => void) => void;
+};
+
+/** A reply that is passed on as it comes; headers as name, value, name, value … */
+export type Relayed = {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: ByteSource | Buffer | null;
+};
+
 /** A route as the server holds it, its types folded away. */
-export type Route = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
+export type JsonRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
   readonly handle: (call: Call<unknown, unknown, unknown, unknown>) => Promise<Reply> | Reply;
 };
+export type RelayRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
+  readonly relay: (call: RelayCall) => Promise<Relayed>;
+};
+export type Route = JsonRoute | RelayRoute;
+
+export function isRelay(declared: Route): declared is RelayRoute {
+  return 'relay' in declared;
+}
 
 type UserNeed = 'optional' | 'required';
 type UserOf<U> = U extends 'required' ? User : U extends 'optional' ? User | null : null;
@@ -78,4 +111,10 @@ export function route<
 
 export function json(body: Readonly<Record<string, unknown>>, status = 200): Reply {
   return { status, body };
+}
+
+export function relayRoute(
+  declaration: Omit<RelayRoute, 'status' | 'cost' | 'reply' | 'body' | 'query'>,
+): RelayRoute {
+  return { status: 200, cost: 1, reply: null, ...declaration };
 }

@@ -1,5 +1,6 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../base/problem.ts';
 import { faultOf } from './fault.ts';
@@ -21,6 +22,23 @@ export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket)
     'content-type: application/json; charset=utf-8',
     'x-request-id: req_unparsed',
     'server-timing: total;dur=0',
+    'connection: close',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** A JSON body that did not arrive in its time. */
+export function cutSlowClient({ socket }: IncomingMessage): void {
+  answerBrokenClient(Object.assign(new Error('slow body'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+}
+
+/** CONNECT: we are nobody's tunnel (threats A4, B7). */
+export function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+  const { status, body } = faultOf(new Problem('method_not_allowed', 'CONNECT is not offered'), '');
+  const head = [
+    `HTTP/1.1 ${status} Method Not Allowed`,
+    'content-type: application/json; charset=utf-8',
     'connection: close',
     `content-length: ${Buffer.byteLength(body)}`,
   ];

@@ -10,12 +10,12 @@
  * process restarts, open questions (`input_required`) are over and their callers are told so.
  */
 import type { Clock } from '../base/clock.ts';
+import { createIdempotency } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, Credential, Finding, ServerRecord } from '../catalog/catalog.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { createIdempotency } from './calls/idempotency.ts';
 import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
 import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Agent, Dispatcher } from 'undici';
 import { type FailureReason, OutboundFailure, type OutboundRequest, type Receiver } from './model.ts';
 
@@ -18,6 +19,9 @@ export type Exchange = {
   /** Settles when the reply ended or the receiver has enough; rejects with an OutboundFailure. */
   readonly done: Promise<void>;
   cancel(): void;
+  /** Reads no further, so that the upstream is slowed down, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Another so many milliseconds from now for the whole of it. */
   extend(timeoutMs: number): void;
 };
@@ -46,9 +50,9 @@ export function exchange(
     agent.dispatch(
       {
         origin: url.origin,
-        path: url.path,
+        path: request.target ?? url.path,
         method: request.method,
-        headers: request.headers ?? {},
+        headers: (request.headers ?? {}) as Record<string, string> | string[],
         body: request.body ?? null,
         headersTimeout: request.firstByteMs ?? defaultTimeoutMs,
         bodyTimeout: request.idleMs ?? defaultTimeoutMs,
@@ -64,11 +68,14 @@ export function exchange(
       if (handler.isDone()) ended(false, 'cancelled');
       else start();
     }, handler.fail);
-  return { done: promise, cancel: handler.cancel, extend: handler.extend };
+  const { cancel, pause, resume, extend } = handler;
+  return { done: promise, cancel, pause, resume, extend };
 }
 
 type Handler = Dispatcher.DispatchHandler & {
   cancel(): void;
+  pause(): void;
+  resume(): void;
   extend(timeoutMs: number): void;
   fail(error: OutboundFailure): void;
   isDone(): boolean;
@@ -89,14 +96,15 @@ function createHandler(host: string, request: OutboundRequest, receiver: Receive
     if (done) return;
     done = true;
     clearTimeout(timer);
-    signal?.removeEventListener('abort', cancel);
+    signal?.removeEventListener('abort', gone);
     settle(answered, failure);
   };
   const stop = (failure: OutboundFailure) => {
     finish(failure);
     controller?.abort(failure);
   };
-  const cancel = () => stop(new OutboundFailure('cancelled', 'The caller went away'));
+  const cancel = (cause?: unknown) => stop(new OutboundFailure('cancelled', 'The caller went away', cause));
+  const gone = () => cancel();
   const late = (cause?: unknown) =>
     // Before the request went out, slowness is unreachability: it may be tried again without harm.
     controller === undefined
@@ -104,8 +112,10 @@ function createHandler(host: string, request: OutboundRequest, receiver: Receive
       : new OutboundFailure('timeout', `${host} did not answer in time`, cause);
   const arm = (ms: number) => (ms === 0 ? undefined : setTimeout(() => stop(late()), ms));
   let timer = arm(totalMs);
-  signal?.addEventListener('abort', cancel);
+  signal?.addEventListener('abort', gone);
   if (signal?.aborted) cancel();
+  // A body that breaks off is the caller's doing: it says nothing about the upstream.
+  if (request.body instanceof Readable) request.body.once('error', cancel);
 
   const readSafely = (act: () => boolean): boolean => {
     try {
@@ -121,7 +131,9 @@ function createHandler(host: string, request: OutboundRequest, receiver: Receive
   };
 
   return {
-    cancel,
+    cancel: gone,
+    pause: () => controller?.pause(),
+    resume: () => controller?.resume(),
     extend(timeoutMs) {
       if (done) return;
       clearTimeout(timer);

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Problem } from '../base/problem.ts';
 
 /** The room's vocabulary; outside it is imported from `outbound.ts`. */
@@ -5,8 +6,12 @@ import { Problem } from '../base/problem.ts';
 export type OutboundRequest = {
   readonly method: string;
   readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  /** Sent byte for byte in place of the URL's own path and query: no parser may rewrite what was checked. */
+  readonly target?: string;
+  /** By name; or name, value, name, value … when order and repetition matter. */
+  readonly headers?: Readonly<Record<string, string>> | readonly string[];
+  /** A stream that fails ends the exchange as `cancelled`, with its error as the cause. */
+  readonly body?: string | Buffer | Readable;
   /** Whole exchange, default 30 s; 0: no limit (a stream that stays open). */
   readonly timeoutMs?: number;
   /** Until the reply begins, default 30 s. */
@@ -25,6 +30,28 @@ export type Receiver = {
   head(status: number, headers: ReplyHeaders): void;
   /** True: enough has been read; the exchange is done, whatever is still to come. */
   data(chunk: Buffer): boolean;
+};
+
+/** Bytes as they come, for one reader. */
+export type ByteSource = {
+  /** Hands over what came so far, and from then on each piece as it comes. */
+  flow(sink: ByteSink): void;
+  /** After `data` answered false: the reader is ready again. */
+  resume(): void;
+  cancel(): void;
+};
+
+export type ByteSink = {
+  /** False: no more until `resume`. */
+  data(chunk: Buffer): boolean;
+  end(failure: Error | null): void;
+};
+
+/** A reply whose body is still to come. */
+export type OpenReply = {
+  readonly status: number;
+  readonly headers: ReplyHeaders;
+  readonly body: ByteSource;
 };
 
 /**

@@ -14,11 +14,14 @@ import { parseAllowRules } from './address.ts';
 import { checkUrl, guardedConnector, type Resolve, resolveAll } from './connector.ts';
 import { type Destination, type Exchange, exchange } from './exchange.ts';
 import { createGates, defaultGateLimits, type GateLimits } from './gate.ts';
-import type { OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
+import type { OpenReply, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
+import { openReply } from './source.ts';
 
 export type { Resolve } from './connector.ts';
 export type { Exchange } from './exchange.ts';
-export type { ReplyHeaders } from './model.ts';
+export { defaultGateLimits } from './gate.ts';
+export type { ByteSink, ByteSource, OpenReply, OutboundRequest, ReplyHeaders } from './model.ts';
+export { OutboundFailure } from './model.ts';
 
 export type OutboundReply = {
   readonly status: number;
@@ -31,12 +34,16 @@ export type Outbound = {
   request(request: OutboundRequest): Promise<OutboundReply>;
   /** One exchange, heard as it arrives. Throws at once what `request` would reject with before anything is sent. */
   stream(request: OutboundRequest, receiver: Receiver): Exchange;
+  /** One exchange up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
+  open(request: OutboundRequest, started?: (exchange: Exchange) => void): Promise<OpenReply>;
   close(): Promise<void>;
 };
 
 export type OutboundOptions = {
   readonly clock?: Clock;
   readonly gates?: GateLimits;
+  /** Sockets to one origin. */
+  readonly connections?: number;
 };
 
 /** Sockets to one origin: what may be under way, and as many streams that stay open beside it. */
@@ -48,13 +55,17 @@ const urlsKept = 1_000;
 export function createOutbound(
   config: { allowUpstreams: readonly string[] },
   resolve: Resolve = resolveAll,
-  { clock = systemClock, gates: limits = defaultGateLimits }: OutboundOptions = {},
+  {
+    clock = systemClock,
+    gates: limits = defaultGateLimits,
+    connections = connectionsPerOrigin,
+  }: OutboundOptions = {},
 ): Outbound {
   const allow = parseAllowRules(config.allowUpstreams);
   const gates = createGates(clock, limits);
   const agent = new Agent({
     connect: guardedConnector(allow, resolve),
-    connections: connectionsPerOrigin,
+    connections,
     pipelining: 1,
     keepAliveTimeout: keepAliveMs,
     maxHeaderSize: 65_536,
@@ -101,6 +112,8 @@ export function createOutbound(
       await done;
       return { status, headers: flat(headers), body: Buffer.concat(chunks) };
     },
+    open: (request, started) =>
+      openReply((receiver) => stream({ maxBytes: Number.POSITIVE_INFINITY, ...request }, receiver), started),
     close: () => agent.destroy(),
   };
 }

@@ -42,7 +42,11 @@ export type Idp = {
 };
 
 const client = { id: 'mcprank', secret: 'idp-client-secret-for-tests' };
-const idpScopes = ['openid', 'offline_access', 'email', 'calendar.read', 'mail.send'];
+/** What Google calls the scopes that its APIs ask for. */
+export const googleScopes = ['gmail.modify', 'calendar', 'drive.file'].map(
+  (name) => `https://www.googleapis.com/auth/${name}`,
+);
+const idpScopes = ['openid', 'offline_access', 'email', 'calendar.read', 'mail.send', ...googleScopes];
 
 /** A real authorisation server (oidc-provider) on the loopback interface: rotation and reuse detection on, nobody at the screen. */
 export async function startIdp(t: TestContext): Promise<Idp> {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { idempotencyKey } from '../../base/idempotency.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { User } from '../../identity/identity.ts';
@@ -210,12 +211,6 @@ function requestOf(
     ...(body.continuation === undefined ? {} : { continuation: body.continuation }),
     ...(body.input_responses === undefined ? {} : { inputResponses: body.input_responses }),
   };
-}
-
-function idempotencyKey(value: unknown): string | null {
-  if (value === undefined) return null;
-  if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
-  throw new Problem('invalid_request', 'idempotency-key: expected 1 to 200 visible characters');
 }
 
 /** Everything the upstream is to blame for reads `<what> failed: <why>` (502); the cause goes to the log. */

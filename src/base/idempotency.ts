@@ -1,5 +1,5 @@
-import { sha256Hex } from '../../base/id.ts';
-import { Problem } from '../../base/problem.ts';
+import { sha256Hex } from './id.ts';
+import { Problem } from './problem.ts';
 
 const keptMs = 3_600_000;
 const maxKept = 5_000;
@@ -21,6 +21,9 @@ export function createIdempotency<T>(deps: {
   readonly now: () => number;
   /** Failures that surely ran nothing are forgotten, so that a retry may succeed. */
   readonly mayRetry: (error: unknown) => boolean;
+  /** Answers that mean that nothing was done are forgotten likewise. */
+  readonly isOutcome?: (answer: T) => boolean;
+  readonly sizeOf?: (answer: T) => number;
 }) {
   const kept = new Map<string, Kept<T>>();
   let totalBytes = 0;
@@ -51,7 +54,8 @@ export function createIdempotency<T>(deps: {
     entry.answer.then(
       (answer) => {
         if (kept.get(id) !== entry) return;
-        entry.sizeBytes = sizeOf(answer);
+        if (deps.isOutcome?.(answer) === false) return forget(id);
+        entry.sizeBytes = (deps.sizeOf ?? jsonSize)(answer);
         totalBytes += entry.sizeBytes;
       },
       (error: unknown) => {
@@ -62,11 +66,18 @@ export function createIdempotency<T>(deps: {
   };
 }
 
-function sizeOf(value: unknown): number {
+function jsonSize(value: unknown): number {
   try {
     return JSON.stringify(value).length;
   } catch {
     // Nested too deeply to be written: too large to be kept for long.
     return maxKeptBytes;
   }
+}
+
+/** The `Idempotency-Key` header, or null when there is none. */
+export function idempotencyKey(value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
+  throw new Problem('invalid_request', 'idempotency-key: expected 1 to 200 visible characters');
 }

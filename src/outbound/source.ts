@@ -1,0 +1,56 @@
+import type { Exchange } from './exchange.ts';
+import type { ByteSink, ByteSource, OpenReply, Receiver } from './model.ts';
+
+/** What is taken in before somebody reads: most replies are whole by then, and need no pause and no resumption. */
+const earlyBytes = 65_536;
+
+/** Settles with the reply's head; the body waits for its reader and slows the upstream down meanwhile. */
+export function openReply(
+  start: (receiver: Receiver) => Exchange,
+  started?: (exchange: Exchange) => void,
+): Promise<OpenReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<OpenReply>();
+  const early: Buffer[] = [];
+  let sizeBytes = 0;
+  let sink: ByteSink | undefined;
+  let ended: Error | null | undefined;
+
+  const body: ByteSource = {
+    flow(reader) {
+      let ready = true;
+      for (const chunk of early.splice(0)) ready = reader.data(chunk) && ready;
+      sink = reader;
+      if (ended !== undefined) reader.end(ended);
+      else if (ready) exchange.resume();
+      else exchange.pause();
+    },
+    resume: () => exchange.resume(),
+    cancel: () => exchange.cancel(),
+  };
+  const end = (failure: Error | null) => {
+    ended = failure;
+    sink?.end(failure);
+  };
+  const exchange = start({
+    head: (status, headers) => resolve({ status, headers, body }),
+    data(chunk) {
+      if (sink !== undefined) {
+        if (!sink.data(chunk)) exchange.pause();
+        return false;
+      }
+      early.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes > earlyBytes) exchange.pause();
+      return false;
+    },
+  });
+  started?.(exchange);
+  exchange.done.then(
+    () => end(null),
+    (error: Error) => {
+      reject(error);
+      end(error);
+    },
+  );
+  return promise;
+}

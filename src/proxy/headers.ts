@@ -1,0 +1,125 @@
+/** Header fields both ways, as data: what never passes, and why (threats B1–B7, C1, C5). */
+import { Problem } from '../base/problem.ts';
+import type { ReplyHeaders } from '../outbound/outbound.ts';
+
+/** Between two neighbours only (RFC 9110 section 7.6.1); who else is named in `Connection` goes with them. */
+const hopByHop = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+];
+/** Not passed on to the provider: about us, about the way here, or set by us (B1, B2). */
+const refusedRequest = new Set([
+  ...hopByHop,
+  'expect',
+  'host',
+  'content-length',
+  'authorization',
+  'x-api-key',
+  'x-mit',
+  'x-user-token',
+  'x-user-id',
+  'cookie',
+  'cookie2',
+  'forwarded',
+  'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'via',
+  'origin',
+  'referer',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'b3',
+  // Another method, path or billing than the one that was checked (B6).
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+]);
+const refusedRequestPrefixes = ['x-forwarded-', 'proxy-', 'x-proxy-', 'sec-', 'cf-', 'x-b3-', 'x-goog-'];
+/** Of Google's own fields only those that neither bill nor impersonate (B6). */
+const allowedGoogle =
+  /^x-goog-(api-client|fieldmask|request-params|request-reason|hash|meta-[a-z0-9-]+|upload-[a-z-]+)$/;
+
+/** Not passed back: they would speak for our origin, or of the provider's connection (C1). */
+const refusedReply = new Set([
+  ...hopByHop,
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+  'alt-svc',
+  'public-key-pins',
+  'public-key-pins-report-only',
+  'clear-site-data',
+  'nel',
+  'report-to',
+  'reporting-endpoints',
+  'via',
+  // Ours, on every reply.
+  'server-timing',
+  'x-request-id',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+]);
+const refusedReplyPrefixes = ['proxy-', 'x-proxy-', 'access-control-'];
+
+/** Node itself drops fields beyond its own count without a word (C4). */
+const maxFields = 100;
+
+/** The caller's fields that the provider may see, as they came; the credential is not among them. */
+export function forwardedHeaders(rawHeaders: readonly string[]): string[] {
+  if (rawHeaders.length > 2 * maxFields)
+    throw new Problem('invalid_request', `headers: more than ${maxFields}`);
+  const named = nominated(fieldOf(rawHeaders, 'connection'));
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
+    const value = rawHeaders[i + 1] ?? '';
+    if (name === 'upgrade') throw new Problem('invalid_request', 'upgrade: not offered');
+    const trailersWanted = name === 'te' && value.toLowerCase() === 'trailers';
+    if (named?.has(name)) continue;
+    if (refusedRequest.has(name) && !trailersWanted) continue;
+    if (refusedRequestPrefixes.some((each) => name.startsWith(each)) && !allowedGoogle.test(name)) continue;
+    kept.push(rawHeaders[i] ?? '', value);
+  }
+  return kept;
+}
+
+/** The provider's fields that the caller may see. */
+export function returnedHeaders(headers: ReplyHeaders): string[] {
+  const named = nominated(headers.connection);
+  const kept: string[] = [];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || refusedReply.has(name) || named?.has(name)) continue;
+    if (refusedReplyPrefixes.some((each) => name.startsWith(each))) continue;
+    if (typeof value === 'string') kept.push(name, value);
+    else for (const each of value) kept.push(name, each);
+  }
+  return kept;
+}
+
+/** The first value of a field, by its lower-case name. */
+export function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name)
+      return rawHeaders[i + 1];
+  return undefined;
+}
+
+/** Names in `Connection` beyond the usual two, which are no fields. */
+function nominated(value: string | string[] | undefined): Set<string> | undefined {
+  if (value === undefined) return undefined;
+  const text = String(value).toLowerCase();
+  if (text === 'keep-alive' || text === 'close') return undefined;
+  return new Set(text.split(',').map((name) => name.trim()));
+}
