@@ -153,6 +153,14 @@ async function backupPostgres(db: Kysely<unknown>, file: string): Promise<void> 
   }
 }
 
+function openCopy(file: string, name: string): Kysely<unknown> {
+  try {
+    return new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(file))) });
+  } catch (cause) {
+    throw new Problem('invalid_request', `${name}: not a copy that mcprank backup made`, { cause });
+  }
+}
+
 async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<Record<string, number>>> {
   if (!existsSync(file)) throw new Problem('invalid_request', `${file}: no such file`);
   // Opening brings a copy of an earlier release up to date: that is done to a copy of the copy.
@@ -160,7 +168,7 @@ async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<
   try {
     const own = join(folder, 'store.db');
     copyFileSync(file, own);
-    const source = new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(own))) });
+    const source = openCopy(own, file);
     try {
       await migrate(source);
       return await copyStore({ db: source, dialect: 'sqlite' }, db);
