@@ -44,7 +44,7 @@ import { createRememberingEmbedder, type Progress } from './search/providers/mem
 import { providerOf } from './search/providers/provider.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
-import type { Redis } from './storage/redis.ts';
+import type { Redis } from './storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
@@ -376,7 +376,7 @@ function isLoopback(host: string): boolean {
 
 /** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
 async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
-  const { openRedis } = await import('./storage/redis.ts');
+  const { openRedis } = await import('./storage/coordination/redis.ts');
   const redis = openRedis(url, (up, error) => {
     if (up) log.info('Redis is there: limits are shared');
     else log.warn('Redis is away: every process counts its own limits', { error });

@@ -1,11 +1,13 @@
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Secret } from '../base/secret.ts';
-import { type NoticeRow, noticeChannel } from './notices.ts';
+import { type NoticeRow, noticeChannel } from './coordination/notices.ts';
 
 /** Enough for a busy replica; PostgreSQL's own default allows 100 connections in all. */
 const poolSize = 10;
 const connectTimeoutMs = 5_000;
+/** A network that swallows packets answers nothing, not even an error: no statement of ours takes this long. */
+const queryTimeoutMs = 15_000;
 const int8 = 20;
 const numeric = 1700;
 
@@ -14,6 +16,8 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
     connectionString: url.reveal(),
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
     application_name: 'mcprank',
     types: { getTypeParser: parserFor },
   });
