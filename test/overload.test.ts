@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createShedder } from '../src/http/shed.ts';
+import { createShedder } from '../src/http/edge/shed.ts';
 import { bootApp } from './support/app.ts';
 
 /** Keeps the event loop from everything else, as too many requests do. */

@@ -21,8 +21,10 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
     application_name: 'mcprank',
     types: { getTypeParser: parserFor },
   });
-  // A connection that dies while idle is replaced at the next use; without a listener it would end the process.
+  // A connection that dies is replaced at the next use. Without listeners its death would end the process, idle (the
+  // pool's own event) or in use between two statements (the client's).
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return { pool, dialect: new PostgresDialect({ pool }) };
 }
 
