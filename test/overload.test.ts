@@ -17,7 +17,7 @@ test('a process that is late refuses a growing share, and takes all again when i
   assert.equal(shedder.refuse(), null);
   let rounds = 0;
   for (; rounds < 100 && shedder.refuse() === null; rounds++) {
-    block(150);
+    block(400);
     await delay(1);
   }
   assert.ok(rounds > 2 && rounds < 20, `${rounds}`);
@@ -30,7 +30,7 @@ test('a process that is late refuses a growing share, and takes all again when i
 test('overload: new requests get 503 with Retry-After on a connection that stays, health is still answered, and it ends by itself', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   for (let i = 0; i < 20; i++) {
-    block(200);
+    block(500);
     await delay(1);
   }
   const search = () => app.call('POST', '/v1/search', { body: { query: 'anything' } });

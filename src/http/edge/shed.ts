@@ -15,8 +15,8 @@ export type Shedder = {
 };
 
 const tickMs = 20;
-/** A request may wait so long for its turn; a garbage collection or an index swap stays below. */
-const lateMs = 100;
+/** A request may wait so long for its turn; thirty searches of a large catalogue at once stay below. */
+const lateMs = 300;
 /** By how much the share changes a tick: full refusal in half a second, none a second after. */
 const rise = 0.04;
 const fall = 0.02;
