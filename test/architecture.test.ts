@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   telemetry: 2,
   catalog: 3,
   connections: 3,
+  webhooks: 3,
   identity: 3,
   access: 3,
   search: 4,
@@ -178,7 +179,7 @@ const privileges: readonly {
   {
     what: 'node:crypto',
     pattern: /from 'node:crypto'/,
-    allowed: (file) => /^(vault|identity|access|connections)\//.test(file) || file === 'base/id.ts',
+    allowed: (file) => /^(vault|identity|access|connections|webhooks)\//.test(file) || file === 'base/id.ts',
   },
 ];
 
