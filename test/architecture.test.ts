@@ -31,8 +31,8 @@ const upperArrows = new Set(['search→catalog', 'mcp→catalog', 'mcp→connect
 /** Rooms that are no rooms: any file of theirs may be imported from above. */
 const openShelves = new Set(['base', 'config']);
 const roomFiles = 10;
-/** Folders that are lists, one file an entry: commands, and subjects of the URL. */
-const lists = new Set(['.', 'cli', 'http/routes']);
+/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema. */
+const lists = new Set(['.', 'cli', 'http/routes', 'storage/schema']);
 
 type Import = { readonly specifier: string; readonly target: string | null };
 type Source = {

@@ -6,6 +6,7 @@ import { embeddings } from './embeddings.ts';
 import { first } from './first.ts';
 import { serverHealth } from './health.ts';
 import { identity } from './identity.ts';
+import { keyAddresses } from './key-addresses.ts';
 import { webhooks } from './webhooks.ts';
 
 /**
@@ -21,4 +22,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '006_credentials': { up: serverCredentials },
   '007_embeddings': { up: embeddings },
   '008_webhooks': { up: webhooks },
+  '009_key_addresses': { up: keyAddresses },
 };
