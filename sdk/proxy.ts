@@ -71,6 +71,8 @@ export function createProxyFetch(sender: Sender, tokens: Tokens, provider: strin
 /** The path of ours that stands for a URL of the provider; everything after its host stays byte for byte. */
 export function proxyPath(provider: string, url: string): string {
   const [, host = '', rest = ''] = /^https?:\/\/([^/?#]+)([^#]*)/i.exec(url) ?? [];
+  // A `Location` of the provider's comes back as a URL of the service.
+  if (host !== '' && rest.startsWith(`/v1/proxy/${provider}/`)) return rest;
   const place = Object.hasOwn(places, provider) ? places[provider] : undefined;
   if (host === '' || place?.hosts.test(host.toLowerCase()) === false)
     throw new TypeError(`${url.slice(0, 200)} is not a URL of ${provider}`);
