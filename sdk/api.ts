@@ -289,6 +289,13 @@ export type Api = {
     body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
     reply: Readonly<Record<string, unknown>>;
   };
+  /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
+  'POST /mcp/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
+    reply: Readonly<Record<string, unknown>>;
+  };
   /** How to present a key to /mcp (RFC 9728) */
   'GET /.well-known/oauth-protected-resource': {
     params: undefined;
