@@ -49,6 +49,8 @@ export type Caller = {
   readonly keyId: string;
   readonly signal?: AbortSignal;
   readonly notice?: Notice;
+  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
+  readonly mirrored?: Readonly<Record<string, string>>;
 };
 
 export type McpCall = RpcRequest & {
@@ -139,13 +141,18 @@ export function createMcp(deps: McpDeps): Mcp {
     lease: Lease,
     record: ServerRecord,
     request: RpcRequest,
-    { signal, notice }: Pick<Caller, 'signal' | 'notice'>,
+    { signal, notice, mirrored }: Omit<Caller, 'developerId' | 'userId' | 'keyId'>,
   ): Promise<Step> => {
     if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
     const params = request.params ?? {};
-    const options = (): SendOptions => ({ signal, notice, mirrored: mirrors.headers(record, params) });
+    const options = (): SendOptions => ({
+      signal,
+      notice,
+      mirrored: mirrored ?? mirrors.headers(record, params),
+    });
     const step = await lease.channel.send(request, options());
-    if (step.kind !== 'reply' || !('error' in step.reply) || step.reply.error.code !== -32020) return step;
+    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
+    if (!mismatch || mirrored !== undefined) return step;
     mirrors.learn(record, await listAllTools(lease.channel, { signal }));
     return lease.channel.send(request, options());
   };

@@ -22,7 +22,12 @@ export type PassThrough = {
 };
 
 type Deps = { readonly mcp: Pick<Mcp, 'call'>; readonly version: string };
-type Subject = { readonly caller: Caller; readonly serverId: string };
+type Subject = {
+  readonly caller: Caller;
+  readonly serverId: string;
+  /** The upstream's error, which the status of our reply has to match. */
+  refused?: number;
+};
 type About = {
   readonly capabilities: ServerCapabilities;
   readonly info: Implementation;
@@ -33,6 +38,13 @@ type About = {
 const introductions = new Set(['initialize', 'server/discover']);
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
+const notFound = -32601;
+const modernRevision = '2026-07-28';
+/** What the revision wants the HTTP status of these errors to be: unknown method, header mismatch. */
+const refusals: ReadonlyMap<number, number> = new Map([
+  [notFound, 404],
+  [-32020, 400],
+]);
 const needsModern =
   'The server asks for input in the middle of this call, which needs a client of the 2026-07-28 revision';
 
@@ -52,12 +64,8 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
     };
   };
 
-  const forward = async (
-    { caller, serverId }: Subject,
-    request: JSONRPCRequest,
-    context: ServerContext,
-    era: Era,
-  ) => {
+  const forward = async (subject: Subject, request: JSONRPCRequest, context: ServerContext, era: Era) => {
+    const { caller, serverId } = subject;
     const { mcpReq } = context;
     const continuation = mcpReq.requestState<string>();
     const answer = await mcp.call(
@@ -85,6 +93,9 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
     }
     const { reply } = answer;
     if ('result' in reply) return reply.result;
+    // That revision has no such method, and the older one's clients ask for it as soon as there is a log.
+    if (era === 'legacy' && request.method === 'logging/setLevel' && reply.error.code === notFound) return {};
+    subject.refused = reply.error.code;
     throw new ProtocolError(reply.error.code, reply.error.message, reply.error.data);
   };
 
@@ -111,13 +122,20 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
   return {
     async serve(request, body, caller, serverId) {
       const { id = null, method = '' } = body as { id?: unknown; method?: string };
-      const subject = { caller, serverId };
+      const isModern = request.headers.get('mcp-protocol-version') === modernRevision;
+      const mirrored = isModern ? mirroredIn(request.headers) : undefined;
+      const subject: Subject = {
+        caller: mirrored === undefined ? caller : { ...caller, mirrored },
+        serverId,
+      };
       try {
         const about = introductions.has(method) ? await introduce(subject) : nobody;
-        return await handler.fetch(request, {
+        const reply = await handler.fetch(request, {
           parsedBody: body,
           authInfo: { token: '', clientId: caller.keyId, scopes: [], extra: { subject, about } },
         });
+        const status = isModern ? refusals.get(subject.refused ?? 0) : undefined;
+        return status === undefined ? reply : new Response(reply.body, { status, headers: reply.headers });
       } catch (error) {
         if (!(error instanceof UpstreamFailure)) throw error;
         const { detail: message, reason } = error;
@@ -142,6 +160,10 @@ function reachable(capabilities: ServerCapabilities): ServerCapabilities {
     ...(prompts === undefined ? {} : { prompts: { ...prompts, listChanged: false } }),
     ...(resources === undefined ? {} : { resources: { ...resources, listChanged: false } }),
   };
+}
+
+function mirroredIn(headers: Headers): Record<string, string> {
+  return Object.fromEntries([...headers].filter(([name]) => name.startsWith('mcp-param-')));
 }
 
 function paramsOf({ params }: JSONRPCRequest): Json | undefined {
