@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { parseMcpConfig } from '../src/mcp/mcp.ts';
+import { adminKey, bootApp, type TestApp } from './support/app.ts';
+import { googleRow, startGoogleApi } from './support/google-api.ts';
+import { referenceServer } from './support/mcp-servers.ts';
+import { openAiSays, startModel } from './support/model.ts';
+import { connectUser, providerSettings, startIdp } from './support/oidc.ts';
+import { root } from './support/paths.ts';
+
+/** What the documents show is done: their commands and programs run, in their order, against one service. */
+const run = promisify(execFile);
+const skip = spawnSync('curl', ['--version']).error === undefined ? false : 'needs curl';
+
+function snippets(file: string, language: string): string[] {
+  const text = readFileSync(join(root, 'docs', file), 'utf8');
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].flatMap(([, name, body = '']) =>
+    name === language ? [body] : [],
+  );
+}
+
+/** The service of the documents: the starter catalogue, the memory server, and a Google that ann has connected. */
+async function boot(t: TestContext): Promise<TestApp> {
+  const idp = await startIdp(t);
+  const api = await startGoogleApi(t, idp);
+  const env = providerSettings(t, { google: googleRow(idp, api) }, idp);
+  const [shown = ''] = snippets('getting-started.md', 'json');
+  const config = JSON.parse(shown) as { mcpServers: { memory: { command: string; args: string[] } } };
+  assert.deepEqual(config.mcpServers.memory.args, ['@modelcontextprotocol/server-memory']);
+  const app = await bootApp(
+    t,
+    { ...env, MCPRANK_STARTER: 'on', MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1' },
+    {
+      // As npx would start it, without asking a registry.
+      localServers: parseMcpConfig(
+        JSON.stringify({
+          mcpServers: { memory: { command: process.execPath, args: [referenceServer('memory')] } },
+        }),
+      ),
+      childEnvironment: { PATH: process.env.PATH ?? '' },
+    },
+  );
+  while ((await app.call('GET', '/readyz')).status !== 200) await new Promise((next) => setTimeout(next, 20));
+  while ((await app.call('GET', '/v1/servers/memory')).status !== 200)
+    await new Promise((next) => setTimeout(next, 20));
+  await connectUser(app, { userId: 'ann', provider: 'google' });
+  return app;
+}
+
+/** All commands of a page in one shell; every curl has to succeed, unless the page says what else comes. */
+async function runPage(app: TestApp, file: string): Promise<string> {
+  const commands = snippets(file, 'sh').filter((text) => text.includes('curl') || text.includes('export'));
+  assert.ok(commands.length > 0, file);
+  const script = [
+    'set -euo pipefail',
+    'curl() { command curl --fail-with-body --max-time 20 "$@"; echo; }',
+    ...commands,
+  ].join('\n');
+  const env = { PATH: process.env.PATH ?? '', BASE: app.url, KEY: adminKey };
+  try {
+    return (await run('bash', ['--norc', '-c', script], { env, maxBuffer: 1e8 })).stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${file}: ${stdout.slice(-2_000)}\n${stderr.slice(-2_000)}`);
+  }
+}
+
+/** Methods and routes that a page's commands reached successfully. */
+function reached(app: TestApp, from: number): Set<string> {
+  const hits = app.lines.slice(from).flatMap((line) => {
+    const { msg, method, path, status } = JSON.parse(line) as Record<string, unknown>;
+    return msg === 'request' ? [{ method, path: String(path), status: Number(status) }] : [];
+  });
+  return new Set(
+    app.routes
+      .filter(({ method, url }) => {
+        const pattern = new RegExp(`^${url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.+')}$`);
+        return hits.some((hit) => hit.method === method && pattern.test(hit.path) && hit.status < 300);
+      })
+      .map(({ method, url }) => `${method} ${url}`),
+  );
+}
+
+/** Where a person has to act between two calls; the page shows the call, and other tests walk the way. */
+const notByCommand = /^(GET|POST) \/v1\/identity\/(connect|callback)\/|^POST .*\/confirm$/;
+
+test('docs/api.md: every command works, and every route is among them', { skip }, async (t) => {
+  const app = await boot(t);
+  const from = app.lines.length;
+  await runPage(app, 'api.md');
+  const hits = reached(app, from);
+  const missing = app.routes
+    .map(({ method, url }) => `${method} ${url}`)
+    .filter((route) => !hits.has(route) && !notByCommand.test(route))
+    // One method stands for all of the proxy's.
+    .filter((route) => !/^(POST|PUT|PATCH|DELETE) \/v1\/proxy\//.test(route));
+  assert.deepEqual(missing, []);
+});
+
+test('docs/getting-started.md, concepts.md and faq.md: every command works', { skip }, async (t) => {
+  const app = await boot(t);
+  assert.match(await runPage(app, 'getting-started.md'), /likes tea/);
+  await runPage(app, 'concepts.md');
+  assert.match(await runPage(app, 'faq.md'), /limits: /);
+});
+
+test('docs/sdk.md and getting-started.md: every program runs', async (t) => {
+  const app = await boot(t);
+  const folder = join(root, '.tmp');
+  mkdirSync(folder, { recursive: true });
+  for (const file of ['sdk.md', 'getting-started.md']) {
+    const model = await startModel(t, (_request, turn) =>
+      turn === 0 ? openAiSays(null, ['read_graph', {}]) : openAiSays('She likes tea'),
+    );
+    const prelude = `
+      const { BASE, KEY } = process.env;
+      const MODEL = 'scripted';
+      const sendToBrowser = () => { throw new Error('ann is connected already'); };
+      const create = async (body) => (await fetch('${model.url}', { method: 'POST', body: JSON.stringify(body) })).json();
+      const openai = { chat: { completions: { create } } };
+    `;
+    const place = join(folder, `${file}-${process.pid}.ts`);
+    t.after(() => rmSync(place, { force: true }));
+    writeFileSync(place, `${prelude}\n${snippets(file, 'ts').join('\n')}\nconsole.log('the end');`);
+    const { stdout } = await run(process.execPath, ['--conditions=mcprank-source', place], {
+      env: { PATH: process.env.PATH ?? '', BASE: app.url, KEY: adminKey },
+    });
+    assert.match(stdout, /the end/, file);
+    assert.equal(model.requests.length, 2, file);
+  }
+});
+
+test('docs/clients.md: every entry is JSON that names /mcp and the key in a header', () => {
+  const entries = snippets('clients.md', 'json').map((text) => JSON.parse(text) as Record<string, unknown>);
+  assert.equal(entries.length, 4);
+  for (const entry of entries) {
+    const { mcprank } = (entry.mcpServers ?? entry.servers) as { mcprank: Record<string, unknown> };
+    const text = JSON.stringify(mcprank);
+    assert.match(text, /"http:\/\/127\.0\.0\.1:8787\/mcp"/);
+    assert.match(text, /Bearer sk_mcp_rank_…/);
+    if (mcprank.command === undefined)
+      assert.deepEqual(Object.keys(mcprank.headers as object), ['Authorization']);
+  }
+});
