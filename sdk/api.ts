@@ -198,6 +198,27 @@ export type Api = {
     body: undefined;
     reply: { readonly id: string; readonly deleted: true; };
   };
+  /** Have events posted to this URL; the secret that signs them is in this reply and nowhere else */
+  'PUT /v1/identity/webhook': {
+    params: undefined;
+    query: undefined;
+    body: { readonly url: string; };
+    reply: { readonly url: string; readonly secret: string; };
+  };
+  /** Where events are posted, without the secret; null when nowhere */
+  'GET /v1/identity/webhook': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly url: string | null; };
+  };
+  /** Post no more events; those that wait are dropped */
+  'DELETE /v1/identity/webhook': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly deleted: boolean; };
+  };
   /** Has this user connected the provider */
   'GET /v1/proxy/{provider}/info': {
     params: { readonly provider: string; };
@@ -237,15 +258,15 @@ export type Api = {
   'POST /v1/admin/keys': {
     params: undefined;
     query: undefined;
-    body: { readonly developer: string; readonly name: string; readonly tier: string; readonly scopes?: readonly ("search" | "invocations" | "identity" | "proxy" | "mcp" | "admin")[] | undefined; readonly expires_at?: string | undefined; };
-    reply: { readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly revoked_at: string | null; readonly last_used_at: string | null; readonly key: string; };
+    body: { readonly developer: string; readonly name: string; readonly tier: string; readonly scopes?: readonly ("search" | "invocations" | "identity" | "proxy" | "mcp" | "admin")[] | undefined; readonly expires_at?: string | undefined; readonly addresses?: readonly (string)[] | undefined; };
+    reply: { readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly addresses: readonly (string)[] | null; readonly revoked_at: string | null; readonly last_used_at: string | null; readonly key: string; };
   };
   /** All API keys, without their texts */
   'GET /v1/admin/keys': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly keys: readonly ({ readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly revoked_at: string | null; readonly last_used_at: string | null; })[]; };
+    reply: { readonly keys: readonly ({ readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly addresses: readonly (string)[] | null; readonly revoked_at: string | null; readonly last_used_at: string | null; })[]; };
   };
   /** Revoke an API key: it stops working here at once and elsewhere within a second */
   'DELETE /v1/admin/keys/{id}': {
