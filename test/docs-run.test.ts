@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -17,7 +17,7 @@ const run = promisify(execFile);
 const skip = spawnSync('curl', ['--version']).error === undefined ? false : 'needs curl';
 
 function snippets(file: string, language: string): string[] {
-  const text = readFileSync(join(root, 'docs', file), 'utf8');
+  const text = readFileSync(join(root, file === 'README.md' ? '' : 'docs', file), 'utf8');
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].flatMap(([, name, body = '']) =>
     name === language ? [body] : [],
   );
@@ -54,13 +54,17 @@ async function boot(t: TestContext): Promise<TestApp> {
 
 /** All commands of a page in one shell; every curl has to succeed, unless the page says what else comes. */
 async function runPage(app: TestApp, file: string): Promise<string> {
-  const commands = snippets(file, 'sh').filter((text) => text.includes('curl') || text.includes('export'));
+  const commands = snippets(file, 'sh').filter(
+    (text) => /\bcurl |^ask /m.test(text) || text.includes('export'),
+  );
   assert.ok(commands.length > 0, file);
   const script = [
     'set -euo pipefail',
     'curl() { command curl --fail-with-body --max-time 20 "$@"; echo; }',
     ...commands,
-  ].join('\n');
+  ]
+    .join('\n')
+    .replaceAll('localhost:8787', new URL(app.url).host);
   const env = { PATH: process.env.PATH ?? '', BASE: app.url, KEY: adminKey };
   try {
     return (await run('bash', ['--norc', '-c', script], { env, maxBuffer: 1e8 })).stdout;
@@ -102,11 +106,18 @@ test('docs/api.md: every command works, and every route is among them', { skip }
   assert.deepEqual(missing, []);
 });
 
-test('docs/getting-started.md, concepts.md and faq.md: every command works', { skip }, async (t) => {
+test('every other page with a curl in it: every command works', { skip }, async (t) => {
   const app = await boot(t);
-  assert.match(await runPage(app, 'getting-started.md'), /likes tea/);
-  await runPage(app, 'concepts.md');
-  assert.match(await runPage(app, 'faq.md'), /limits: /);
+  const pages = ['README.md', ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))]
+    .filter((file) => file !== 'api.md')
+    .filter((file) => snippets(file, 'sh').some((text) => text.includes('curl ')));
+  assert.ok(pages.length >= 7, `${pages}`);
+  const printed = new Map<string, string>();
+  for (const page of pages) printed.set(page, await runPage(app, page));
+  assert.match(printed.get('getting-started.md') ?? '', /likes tea/);
+  assert.match(printed.get('faq.md') ?? '', /limits: /);
+  assert.match(printed.get('proxy.md') ?? '', /day of alice/);
+  assert.match(printed.get('README.md') ?? '', /"recorded":true/);
 });
 
 test('docs/sdk.md and getting-started.md: every program runs', async (t) => {
