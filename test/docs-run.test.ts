@@ -3,7 +3,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { parseMcpConfig } from '../src/mcp/mcp.ts';
 import { adminKey, bootApp, type TestApp } from './support/app.ts';
 import { googleRow, startGoogleApi } from './support/google-api.ts';
@@ -146,10 +146,18 @@ test('docs/sdk.md and getting-started.md: every program runs', async (t) => {
   }
 });
 
-test('docs/clients.md: every entry is JSON that names /mcp and the key in a header', () => {
-  const entries = snippets('clients.md', 'json').map((text) => JSON.parse(text) as Record<string, unknown>);
-  assert.equal(entries.length, 4);
-  for (const entry of entries) {
+test('docs/clients.md and the README: every entry is JSON that names /mcp and the key', () => {
+  const shown = snippets('clients.md', 'json');
+  const table = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\| .* \| `(\{.*\})` \|$/gm)];
+  assert.deepEqual([shown.length, table.length], [4, 3]);
+  const parsed = (text: string) => JSON.parse(text) as Record<string, unknown>;
+  const documented = shown.map(parsed);
+  for (const [, text = ''] of table)
+    assert.ok(
+      documented.some((entry) => isDeepStrictEqual(entry, parsed(text))),
+      text,
+    );
+  for (const entry of documented) {
     const { mcprank } = (entry.mcpServers ?? entry.servers) as { mcprank: Record<string, unknown> };
     const text = JSON.stringify(mcprank);
     assert.match(text, /"http:\/\/127\.0\.0\.1:8787\/mcp"/);

@@ -4,7 +4,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { adminKey, type TestApp } from './support/app.ts';
 import { bootMcp } from './support/mcp-app.ts';
 import { startSdkServer } from './support/mcp-sdk-server.ts';
-import { startEverything } from './support/mcp-servers.ts';
+import { sendJson, startEverything, startRaw } from './support/mcp-servers.ts';
 
 const eras = ['legacy', 'modern'] as const;
 
@@ -105,4 +105,60 @@ test('an old server asked with server/discover over REST answers from its handsh
   const { supportedVersions, capabilities } = body.result as Record<string, unknown>;
   assert.ok(Array.isArray(supportedVersions) && supportedVersions.length === 1);
   assert.equal(typeof capabilities, 'object');
+});
+
+/** A server that tells of its progress, and answers when the test lets it. */
+async function startSlow(t: TestContext) {
+  const finish = Promise.withResolvers<void>();
+  const left = Promise.withResolvers<void>();
+  const { url } = await startRaw(t, async ({ body }, reply) => {
+    const { id, method, params = {} } = body;
+    const answer = (result: unknown) => ({ jsonrpc: '2.0', id, result });
+    const about = { capabilities: { tools: {} }, serverInfo: { name: 'slow', version: '1' } };
+    if (method === 'initialize')
+      return sendJson(reply, 200, answer({ protocolVersion: '2025-11-25', ...about }));
+    if (method === 'notifications/initialized') return void reply.writeHead(202).end();
+    if (method !== 'tools/call') return sendJson(reply, 400, { error: 'not here' });
+    reply.writeHead(200, { 'content-type': 'text/event-stream' });
+    const { progressToken } = (params._meta ?? {}) as { progressToken?: unknown };
+    const told = { jsonrpc: '2.0', method: 'notifications/progress' };
+    reply.write(`data: ${JSON.stringify({ ...told, params: { progressToken, progress: 1 } })}\n\n`);
+    reply.on('close', () => left.resolve());
+    await finish.promise;
+    reply.end(`data: ${JSON.stringify(answer({ content: [{ type: 'text', text: 'done' }] }))}\n\n`);
+  });
+  return { url, finish: finish.resolve, left: left.promise };
+}
+
+for (const era of eras)
+  test(`${era}: what a server tells on the way is heard on the way`, async (t) => {
+    const app = await bootMcp(t);
+    const slow = await startSlow(t);
+    await app.add('slow', slow.url);
+    const client = await connect(t, app, 'slow', era);
+    // It ends when its progress was heard: whoever gathers the stream first would wait for ever.
+    const done = await client.callTool({ name: 'x' }, { onprogress: () => slow.finish() });
+    assert.deepEqual(done.content, [{ type: 'text', text: 'done' }]);
+  });
+
+test('a client that leaves in the middle of a stream ends the call upstream', async (t) => {
+  const app = await bootMcp(t);
+  const slow = await startSlow(t);
+  await app.add('slow', slow.url);
+  const gone = new AbortController();
+  const params = { name: 'x', _meta: { progressToken: 1 } };
+  const reply = await fetch(`${app.url}/mcp/servers/slow`, {
+    method: 'POST',
+    signal: gone.signal,
+    headers: {
+      'x-api-key': adminKey,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+  });
+  const { value } = (await reply.body?.getReader().read()) ?? {};
+  assert.match(Buffer.from(value ?? []).toString(), /progress/);
+  gone.abort();
+  await slow.left;
 });
