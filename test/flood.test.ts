@@ -65,6 +65,7 @@ test('a thousand idle connections and a hundred that trickle their heads leave e
         keepAliveTimeoutMs: 1_000,
         maxConnections: 2_000,
         graceMs: 500,
+        lateMs: Number.POSITIVE_INFINITY,
       },
     },
   );
