@@ -24,6 +24,7 @@ import { endpointRoutes } from './http/routes/endpoint.ts';
 import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
+import { oauthClientRoutes } from './http/routes/oauth-clients.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { proxyRoutes } from './http/routes/proxy.ts';
 import { registryRoutes } from './http/routes/registry.ts';
@@ -123,6 +124,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
     });
+    const locals = options.localServers ?? [];
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
       keys: loadKeys({
@@ -145,6 +147,11 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
       config: { ...config, refresh: options.refreshLimits ?? {} },
       publicUrl: () => place.url,
+      findServer: async (id) => {
+        const { name, remoteUrl, source } = await catalog.get(id);
+        const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+        return { id, name, url: local === undefined ? remoteUrl : local.url };
+      },
     });
     // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
     const providerOutbound = createOutbound(
@@ -201,11 +208,12 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     });
     const mcp = createMcp({
       catalog,
+      servers: connections.servers,
       outbound,
       tickets: vault.tickets,
       clock,
       log: telemetry.log,
-      locals: options.localServers ?? [],
+      locals,
       environment: options.childEnvironment ?? {},
       limits: options.mcpLimits ?? {},
     });
@@ -262,6 +270,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
+      ...oauthClientRoutes(rooms.connections.clients),
       ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),

@@ -12,7 +12,7 @@ import { supportsModern } from './wire/duplex.ts';
 import { openLegacySse } from './wire/legacy-sse.ts';
 import { isModernError, isModernResult } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
-import { createPoster, cutOff, type Posted } from './wire/post.ts';
+import { createPoster, cutOff, type Posted, unauthorised } from './wire/post.ts';
 import { openSession, type Session } from './wire/session.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
@@ -39,7 +39,8 @@ export function createUpstream(deps: {
   readonly now: () => number;
 }): Upstream {
   const { target, outbound, limits, now } = deps;
-  const post = createPoster({ outbound, url: target.url, credential: target.headers, limits });
+  const { credential } = target;
+  const post = createPoster({ outbound, url: target.url, credential, limits });
   const sendModern = createModern(post);
   let verdict: Verdict | undefined;
   let negotiating: Promise<void> | undefined;
@@ -55,7 +56,7 @@ export function createUpstream(deps: {
       .request({
         method: 'DELETE',
         url: target.url,
-        headers: { ...headers, ...target.headers },
+        headers: { ...headers, ...credential.fields('DELETE', target.url) },
         timeoutMs: 2_000,
       })
       .catch(() => undefined);
@@ -79,7 +80,7 @@ export function createUpstream(deps: {
     legacy ??= openLegacySse({
       outbound,
       url: target.url,
-      credential: target.headers,
+      credential,
       limits,
       onEnd: () => {
         legacy = undefined;
@@ -88,7 +89,7 @@ export function createUpstream(deps: {
       (opened) => {
         if ('send' in opened) return opened;
         legacy = undefined;
-        throw new NotHere({ status: opened.status, headers: {}, step: null });
+        throw new NotHere({ ...opened, step: null });
       },
       (error: unknown) => {
         legacy = undefined;
@@ -262,10 +263,7 @@ function failureOf({ status, headers }: Posted): UpstreamFailure {
       'protocol',
       `The server redirects (${status}), and redirects are not followed`,
     );
-  if (status === 401 || status === 403)
-    return new UpstreamFailure('auth', `The server wants other credentials (${status})`, {
-      challenge: String(headers['www-authenticate'] ?? ''),
-    });
+  if (status === 401 || status === 403) return unauthorised(status, headers);
   if (status === 429) {
     const seconds = Number(headers['retry-after']);
     return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {

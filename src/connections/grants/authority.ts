@@ -10,6 +10,10 @@ export type Authority = {
   readonly server: oauth.AuthorizationServer;
   readonly client: oauth.Client;
   readonly auth: oauth.ClientAuth;
+  /** What the tokens are for (RFC 8707): with MCP servers, in every request to the authorization server. */
+  readonly resource: string | null;
+  /** We registered there by ourselves: the row of that. */
+  readonly dynamicId: string | null;
 };
 
 /**
@@ -121,7 +125,7 @@ export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): A
         });
       }
       const client = { client_id: provider.clientId, [oauth.clockTolerance]: toleratedSkewSeconds };
-      return { provider, server, client, auth: authOf(provider, server) };
+      return { provider, server, client, auth: authOf(provider, server), resource: null, dynamicId: null };
     },
   };
 }

@@ -51,6 +51,7 @@ export function endpointRoutes(
         const reply = await endpoint.serve(request, body, {
           developerId: caller.developerId,
           keyId: caller.keyId,
+          developer: caller.developer,
           ...(user === null ? {} : { userId: user.userId }),
           maySearch: caller.scopes.has('search'),
           signal,

@@ -1,6 +1,6 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Exchange, Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
-import { type Limits, type RpcReply, type Step, UpstreamFailure } from '../model.ts';
+import { type Credential, type Limits, type RpcReply, type Step, UpstreamFailure } from '../model.ts';
 import { askIn, askStep } from './asks.ts';
 import { createMailbox } from './mailbox.ts';
 import { notMcp, parseMessages, type RpcMessage, replyIn } from './message.ts';
@@ -30,12 +30,13 @@ const failedBytes = 65_536;
 const maxResumptions = 50;
 const maxRetryMs = 5_000;
 
+type HeadersToResume = () => Readonly<Record<string, string>>;
 type Wire = { readonly outbound: Outbound; readonly url: string; readonly limits: Limits };
 
 /** POSTs of Streamable HTTP: answers as JSON or as an event stream, with the server's questions among the events. */
-export function createPoster(wire: Wire & { readonly credential: Readonly<Record<string, string>> }): Poster {
+export function createPoster(wire: Wire & { readonly credential: Credential }): Poster {
   const { outbound, url, limits, credential } = wire;
-  return async (post) => {
+  const once: Poster = async (post) => {
     const hearing = createHearing(post, wire);
     const exchange = outbound.stream(
       {
@@ -45,7 +46,7 @@ export function createPoster(wire: Wire & { readonly credential: Readonly<Record
           'content-type': 'application/json',
           accept: 'application/json, text/event-stream',
           ...post.headers,
-          ...credential,
+          ...credential.fields('POST', url),
         },
         body: post.text,
         firstByteMs: limits.firstByteMs,
@@ -57,9 +58,14 @@ export function createPoster(wire: Wire & { readonly credential: Readonly<Record
       },
       hearing,
     );
-    hearing.follow(exchange, { ...post.headers, ...credential });
+    hearing.follow(exchange, () => ({ ...post.headers, ...credential.fields('GET', url) }));
     const step = await hearing.next();
     return { status: hearing.status(), headers: hearing.headers(), step };
+  };
+  return async (post) => {
+    const posted = await once(post);
+    // Refused before anything ran: to send it again is safe for any call.
+    return credential.heard(posted.status, posted.headers) ? once(post) : posted;
   };
 }
 
@@ -139,7 +145,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       if (status < 300) throw error;
     }
   };
-  const follow = (started: Exchange, headers: Readonly<Record<string, string>>): void => {
+  const follow = (started: Exchange, headers: HeadersToResume): void => {
     exchange = started;
     started.done.then(
       () => {
@@ -154,7 +160,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     );
   };
   /** 2025-11-25: a stream that ends before its answer goes on with a GET from the last event. */
-  const resumeStream = (headers: Readonly<Record<string, string>>): boolean => {
+  const resumeStream = (headers: HeadersToResume): boolean => {
     const lastId = events?.lastId();
     if (post.respond === undefined || lastId === undefined || ++resumptions > maxResumptions) return false;
     setTimeout(() => {
@@ -163,7 +169,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
         const request = {
           method: 'GET',
           url,
-          headers: { accept: 'text/event-stream', ...headers, 'last-event-id': lastId },
+          headers: { accept: 'text/event-stream', ...headers(), 'last-event-id': lastId },
           firstByteMs: limits.firstByteMs,
           idleMs: 0,
           timeoutMs: limits.totalMs,
@@ -246,5 +252,12 @@ export function asFailure(error: unknown): unknown {
   return new UpstreamFailure(reason, error.message, {
     cause: cause ?? error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+export function unauthorised(status: number, headers: ReplyHeaders): UpstreamFailure {
+  return new UpstreamFailure('auth', `The server wants other credentials (${status})`, {
+    status,
+    challenge: [headers['www-authenticate'] ?? ''].flat().join(', '),
   });
 }

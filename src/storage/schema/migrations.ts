@@ -6,6 +6,7 @@ import { embeddings } from './embeddings.ts';
 import { first } from './first.ts';
 import { serverHealth } from './health.ts';
 import { identity } from './identity.ts';
+import { serverOAuth } from './server-oauth.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -19,4 +20,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '005_health': { up: serverHealth },
   '006_credentials': { up: serverCredentials },
   '007_embeddings': { up: embeddings },
+  '008_server_oauth': { up: serverOAuth },
 };
