@@ -156,11 +156,13 @@ function authOf({ clientAuth, clientSecret }: Provider, server: oauth.Authorizat
 /** As RFC 6749 section 5 wants it: some providers say "no" with status 200, and name the scopes with commas. */
 function standardResponse(provider: Provider, { status, headers, body }: OutboundReply): Response {
   const type = headers['content-type'] ?? '';
+  const nonce = headers['dpop-nonce'];
+  const kept = { 'content-type': type, ...(nonce === undefined ? {} : { 'dpop-nonce': nonce }) };
   // A challenge would hide the error's name in the body; the status tells the rest.
   const plain = () =>
     new Response(hasBody(status) ? new Uint8Array(body) : null, {
       status,
-      headers: { 'content-type': type },
+      headers: kept,
     });
   if (!/^application\/json/i.test(type)) return plain();
   let value: unknown;

@@ -98,7 +98,7 @@ export function createClients(deps: {
       { ...metadata(), token_endpoint_auth_method },
       options(),
     );
-    const made = await oauth.processDynamicClientRegistrationResponse(reply);
+    const made = await oauth.processDynamicClientRegistrationResponse(await standardReply(reply));
     const secret = typeof made.client_secret === 'string' ? made.client_secret : null;
     const expiry = Number(made.client_secret_expires_at ?? 0);
     const told = made.token_endpoint_auth_method;
@@ -194,6 +194,20 @@ function preferred(server: oauth.AuthorizationServer): string {
 /** Client and issuer belong together: credentials of one are never opened for another (threats N3). */
 function binding({ id, issuer, server_id }: Pick<ClientRow, 'id' | 'issuer' | 'server_id'>): string[] {
   return ['oauth client', issuer, server_id, id];
+}
+
+/** As RFC 7591 section 3.2.1 wants it: servers in the wild say 200, and leave out that a secret does not expire. */
+async function standardReply(reply: Response): Promise<Response> {
+  if (reply.status !== 200 && reply.status !== 201) return reply;
+  const text = await reply.text();
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && !Array.isArray(body))
+      return Response.json({ client_secret_expires_at: 0, ...body }, { status: 201 });
+  } catch {
+    // Said below.
+  }
+  throw new DiscoveryRefusal('its authorization server answers a registration with something else');
 }
 
 function refusalOf(error: unknown): unknown {
