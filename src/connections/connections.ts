@@ -55,8 +55,8 @@ import type { GrantRow } from './tables.ts';
 
 export type { RefreshLimits } from './grants/refresh.ts';
 export type * from './model.ts';
-export { type Challenge, parseChallenges } from './servers/challenge.ts';
-export type { KnownServer, ServerStanding, Servers } from './servers/servers.ts';
+export { parseChallenges } from './servers/challenge.ts';
+export type { KnownServer, Servers } from './servers/servers.ts';
 export type { AppSettings } from './sessions/apps.ts';
 
 export type Connections = {

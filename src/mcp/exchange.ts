@@ -2,7 +2,7 @@ import type { Vault } from '../vault/vault.ts';
 import type { Consent } from './calls/consent.ts';
 import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
 import { createMirrors, listAllTools } from './calls/tools.ts';
-import type { Caller, InputResponses, RpcReply, RpcRequest, SendOptions, Step } from './model.ts';
+import type { Caller, InputResponses, Json, RpcReply, RpcRequest, SendOptions, Step } from './model.ts';
 import type { Lease, Pool } from './pool.ts';
 import { type Found, principalOf } from './targets.ts';
 
@@ -21,6 +21,11 @@ export type McpAnswer =
 /** One exchange from the caller's side: find whose credential -> take a channel -> send -> answer, or a question to the caller. */
 export type Exchanges = {
   proceed(caller: Caller, call: McpCall): Promise<McpAnswer>;
+  /** Every page of a server's tools. */
+  listTools(
+    caller: Caller,
+    serverId: string,
+  ): Promise<{ readonly tools: readonly Json[]; readonly upstreamMs: number }>;
   close(): void;
 };
 
@@ -103,6 +108,19 @@ export function createExchanges(deps: {
         });
       });
     },
+    listTools: (caller, serverId) =>
+      consent.with(caller, serverId, 'tools/list', async ({ record, target }) => {
+        const started = now();
+        const lease = pool.acquire(target);
+        try {
+          const tools = await listAllTools(lease.channel, { signal: caller.signal });
+          // The catalogue may know of none; what the server lists itself is what it goes by.
+          if (record.tools.length === 0) mirrors.learn(record, tools);
+          return { tools, upstreamMs: now() - started };
+        } finally {
+          lease.release();
+        }
+      }),
     close: inputs.close,
   };
 }

@@ -19,7 +19,7 @@ import type { Vault } from '../vault/vault.ts';
 import { createConsent } from './calls/consent.ts';
 import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';
-import { listAllTools, resultOf } from './calls/tools.ts';
+import { resultOf } from './calls/tools.ts';
 import { createExchanges, type McpAnswer, type McpCall } from './exchange.ts';
 import { describeLocal, type LocalServer } from './local.ts';
 import { type Caller, type Json, type Limits, type RpcReply, type Target, UpstreamFailure } from './model.ts';
@@ -118,21 +118,9 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
 
-  const listTools: Mcp['listTools'] = (caller, serverId) =>
-    consent.with(caller, serverId, 'tools/list', async ({ target }) => {
-      const started = clock.monotonic();
-      const lease = pool.acquire(target);
-      try {
-        const tools = await listAllTools(lease.channel, { signal: caller.signal });
-        return { tools, upstreamMs: clock.monotonic() - started };
-      } finally {
-        lease.release();
-      }
-    });
-
   const adoptTools = async (server: LocalServer) => {
     try {
-      const { tools } = await listTools(operator, server.id);
+      const { tools } = await exchanges.listTools(operator, server.id);
       await catalog.put([parsed(catalog, { ...describeLocal(server), tools })], 'config');
       log.info('a server of the MCP configuration is ready', { server_id: server.id, tools: tools.length });
     } catch (error) {
@@ -147,7 +135,7 @@ export function createMcp(deps: McpDeps): Mcp {
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
         call(unhurried(caller), request),
       ),
-    listTools,
+    listTools: exchanges.listTools,
     inspect(serverId, signal) {
       const open = async () => {
         const { target } = await targets.find(operator, serverId);

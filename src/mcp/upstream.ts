@@ -10,10 +10,11 @@ import {
 } from './model.ts';
 import { supportsModern } from './wire/duplex.ts';
 import { openLegacySse } from './wire/legacy-sse.ts';
-import { isModernError, isModernResult } from './wire/message.ts';
+import { isModernError, isModernResult, modernRevision } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
 import { createPoster, cutOff, type Posted, unauthorised } from './wire/post.ts';
 import { openSession, type Session } from './wire/session.ts';
+import { createStanding } from './wire/standing.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export type Upstream = Channel & {
@@ -63,7 +64,11 @@ export function createUpstream(deps: {
   };
   /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
   const openOnce = (): Promise<Session> => {
-    session ??= openSession(post, endSession).then(
+    session ??= openSession(post, {
+      end: endSession,
+      standing: (headers, respond) =>
+        createStanding({ outbound, url: target.url, credential, limits, headers, respond }),
+    }).then(
       (opened) => {
         if ('send' in opened) return opened;
         session = undefined;
@@ -106,7 +111,9 @@ export function createUpstream(deps: {
       return null;
     }
     const question = request.method === 'tools/list' ? request : discover;
-    const posted = await sendModern(question, options);
+    let posted = await sendModern(question, options);
+    // It refuses our revision and names it among its own: perhaps it just learnt it.
+    if (supportedBy(posted.step)?.includes(modernRevision)) posted = await sendModern(question, options);
     const speaks = judge(posted, question);
     if (speaks === 'modern') {
       decide('modern');
@@ -230,7 +237,15 @@ function isModernStep(step: Step | null): boolean {
 
 /** -32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
 function offersOnlyOld(step: Step | null): boolean {
-  return step?.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32022;
+  const isRefusal = step?.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32022;
+  return isRefusal && !supportedBy(step)?.includes(modernRevision);
+}
+
+/** The versions in a -32022. */
+function supportedBy(step: Step | null): readonly unknown[] | null {
+  if (step?.kind !== 'reply' || !('error' in step.reply) || step.reply.error.code !== -32022) return null;
+  const { supported } = (step.reply.error.data ?? {}) as { supported?: unknown };
+  return Array.isArray(supported) ? supported : null;
 }
 
 function isSessionGone({ status, step }: Posted): boolean {

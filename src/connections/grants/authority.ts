@@ -149,8 +149,20 @@ function authOf({ clientAuth, clientSecret }: Provider, server: oauth.Authorizat
   const offered = server.token_endpoint_auth_methods_supported;
   const method = clientAuth ?? (offered?.includes('client_secret_basic') ? 'client_secret_basic' : null);
   return method === 'client_secret_basic'
-    ? oauth.ClientSecretBasic(clientSecret.reveal())
+    ? basicAuth(clientSecret.reveal())
     : oauth.ClientSecretPost(clientSecret.reveal());
+}
+
+/**
+ * RFC 6749 section 2.3.1: form-encoded, and no more than that. The library's own encodes `-` and `_` as well, which
+ * servers that do not decode take for another client.
+ */
+export function basicAuth(secret: string): oauth.ClientAuth {
+  const encoded = (text: string) => new URLSearchParams({ '': text }).toString().slice(1);
+  return (_server, { client_id }, _body, headers) => {
+    const pair = `${encoded(client_id)}:${encoded(secret)}`;
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`);
+  };
 }
 
 /** As RFC 6749 section 5 wants it: some providers say "no" with status 200, and name the scopes with commas. */

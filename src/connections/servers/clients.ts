@@ -4,7 +4,7 @@ import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { CallOptions } from '../grants/authority.ts';
+import { basicAuth, type CallOptions } from '../grants/authority.ts';
 import type { ClientRow } from '../tables.ts';
 import { createClientStore } from './client-store.ts';
 import { DiscoveryRefusal } from './discovery.ts';
@@ -182,7 +182,7 @@ function clientOf(clientId: string): oauth.Client {
 
 function authOf(method: string, secret: string | null): oauth.ClientAuth {
   if (secret === null || method === 'none') return oauth.None();
-  return method === 'client_secret_post' ? oauth.ClientSecretPost(secret) : oauth.ClientSecretBasic(secret);
+  return method === 'client_secret_post' ? oauth.ClientSecretPost(secret) : basicAuth(secret);
 }
 
 /** RFC 8414 section 2: without a word it is client_secret_basic. */

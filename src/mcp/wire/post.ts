@@ -20,6 +20,8 @@ export type Post = {
   readonly signal?: AbortSignal | undefined;
   /** Sends the answer to a server's question, on servers that may ask. */
   readonly respond?: (text: string) => Promise<void>;
+  /** Lets questions in that come beside this exchange, until the answer is called. */
+  readonly join?: (hear: (message: RpcMessage) => void) => () => void;
 };
 
 export type Poster = (post: Post) => Promise<Posted>;
@@ -85,6 +87,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     const reply = answerTo(post.id, message, status);
     if (reply !== null) {
       replied = true;
+      leave();
       steps.put({ kind: 'reply', reply });
       return;
     }
@@ -94,6 +97,15 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     if (ask === null) return;
     exchange?.extend(limits.askMs);
     steps.put(askStep(ask, { respond, next: resume, abandon: () => exchange?.cancel() }));
+  };
+  const leave = post.join?.(hear) ?? (() => undefined);
+  const end = () => {
+    leave();
+    steps.put(null);
+  };
+  const fail = (error: unknown) => {
+    leave();
+    steps.fail(error);
   };
   const next = async (signal?: AbortSignal): Promise<Step | null> => {
     const cancel = () => exchange?.cancel();
@@ -151,12 +163,12 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       () => {
         try {
           if (events === undefined) readWhole();
-          if (replied || !resumeStream(headers)) steps.put(null);
+          if (replied || !resumeStream(headers)) end();
         } catch (error) {
-          steps.fail(error);
+          fail(error);
         }
       },
-      (error: unknown) => steps.fail(asFailure(error)),
+      (error: unknown) => fail(asFailure(error)),
     );
   };
   /** 2025-11-25: a stream that ends before its answer goes on with a GET from the last event. */
@@ -164,7 +176,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     const lastId = events?.lastId();
     if (post.respond === undefined || lastId === undefined || ++resumptions > maxResumptions) return false;
     setTimeout(() => {
-      if (post.signal?.aborted) return steps.fail(new UpstreamFailure('cancelled', 'The caller went away'));
+      if (post.signal?.aborted) return fail(new UpstreamFailure('cancelled', 'The caller went away'));
       try {
         const request = {
           method: 'GET',
@@ -178,7 +190,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
         };
         follow(outbound.stream(request, receiver), headers);
       } catch (error) {
-        steps.fail(asFailure(error));
+        fail(asFailure(error));
       }
     }, events?.retryMs() ?? 0);
     return true;
