@@ -47,8 +47,8 @@ export type Clients = {
   put(client: RegisteredClient, by: By): Promise<ClientView>;
   /** Throws not_found. */
   remove(id: string, by: By): Promise<void>;
-  /** What stands at the URL that is our client id where documents are taken for one; null where we have no https. */
-  document(): Readonly<Record<string, unknown>> | null;
+  /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
+  document(): Readonly<Record<string, unknown>>;
 };
 
 /** How far an authorization server's clock may be from ours (threats J10). */
@@ -171,8 +171,7 @@ export function createClients(deps: {
     async remove(id, by) {
       if (!(await store.remove(id, by))) throw new Problem('not_found', 'OAuth client not found');
     },
-    document: () =>
-      hasDocument() ? { client_id: documentUrl(), ...metadata(), token_endpoint_auth_method: 'none' } : null,
+    document: () => ({ client_id: documentUrl(), ...metadata(), token_endpoint_auth_method: 'none' }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
+import { Problem } from '../../base/problem.ts';
 import type { Outbound } from '../../outbound/outbound.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { proofAlgorithm } from './proof.ts';
@@ -46,15 +47,21 @@ export function createDiscovery({ outbound, clock }: { outbound: Outbound; clock
   >();
 
   const request = (method: 'GET' | 'POST', url: string, headers: Record<string, string>, body?: string) =>
-    outbound.request({
-      method,
-      url,
-      headers: { 'user-agent': 'mcprank', ...headers },
-      timeoutMs: documentMs,
-      firstByteMs: documentMs,
-      maxBytes,
-      ...(body === undefined ? {} : { body }),
-    });
+    outbound
+      .request({
+        method,
+        url,
+        headers: { 'user-agent': 'mcprank', ...headers },
+        timeoutMs: documentMs,
+        firstByteMs: documentMs,
+        maxBytes,
+        ...(body === undefined ? {} : { body }),
+      })
+      .catch((error: unknown) => {
+        // Not the caller's URL: that of a document, and what is wrong with it is no news for whoever wrote it (threats E8).
+        if (!(error instanceof Problem) || error.kind !== 'invalid_request') throw error;
+        throw new DiscoveryRefusal('its metadata names a place that is not spoken to', { cause: error });
+      });
 
   /** null: there is no such document. */
   const read = async (url: string): Promise<Json | null> => {

@@ -177,13 +177,15 @@ export function createServers(deps: {
 
     async invite(request) {
       const { serverId } = request;
-      if ((without.get(serverId) ?? 0) > clock.now()) return null;
+      const { url } = await find(serverId);
+      const key = `${serverId}\n${url}`;
+      if ((without.get(key) ?? 0) > clock.now()) return null;
       try {
         return await invite(request);
       } catch (error) {
         if (!(error instanceof NoOAuth)) throw error;
         if (without.size >= maxInvitations) without.clear();
-        without.set(serverId, clock.now() + withoutKeptMs);
+        without.set(key, clock.now() + withoutKeptMs);
         return null;
       }
     },

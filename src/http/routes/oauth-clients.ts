@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import { Problem } from '../../base/problem.ts';
 import type { Connections } from '../../connections/connections.ts';
 import { json, type Route, route } from '../route.ts';
 
@@ -20,14 +19,10 @@ export function oauthClientRoutes(clients: Connections['clients']): Route[] {
     route({
       method: 'GET',
       url: '/client-metadata.json',
-      summary: 'Who we are to authorization servers that take this URL for a client id; needs https',
+      summary: 'Who we are to authorization servers that take this URL for a client id, where it is https',
       scope: null,
       reply: Type.Object({}),
-      handle: () => {
-        const document = clients.document();
-        if (document === null) throw new Problem('not_found', 'MCPRANK_PUBLIC_URL is not https');
-        return { ...json(document), headers: { 'cache-control': 'public, max-age=3600' } };
-      },
+      handle: () => ({ ...json(clients.document()), headers: { 'cache-control': 'public, max-age=3600' } }),
     }),
     route({
       method: 'GET',

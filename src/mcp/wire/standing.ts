@@ -31,6 +31,9 @@ export function createStanding(deps: {
 
   const hear = (message: RpcMessage) => {
     if (message.method === undefined || message.id === undefined) return;
+    // What a server asks as soon as it knows us is about no call; there are none to show.
+    if (message.method === 'roots/list')
+      return send(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: { roots: [] } }));
     const last = [...listening].at(-1);
     if (last !== undefined) last(message);
     else if (askIn(message, send) !== null) send(nobodyAsked(message.id));
