@@ -13,10 +13,7 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
-import { createGate, type Gate, type VerifyUser } from './gate.ts';
-import { addRelayRoute } from './relay/relay.ts';
-import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
-import { isRelay, type JsonRoute, type Route } from './route.ts';
+import { createShedder } from './edge/shed.ts';
 import {
   answerBrokenClient,
   closeGently,
@@ -24,12 +21,16 @@ import {
   listenProblem,
   refuseTunnel,
   watchUnused,
-} from './socket.ts';
+} from './edge/socket.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
+import { addRelayRoute } from './relay/relay.ts';
+import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
+import { isRelay, type JsonRoute, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
+export { tryListening } from './edge/socket.ts';
 export type { Route } from './route.ts';
-export { tryListening } from './socket.ts';
 
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
@@ -75,7 +76,17 @@ export function createHttp(deps: {
   const unused = watchUnused(app.server);
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
   app.setNotFoundHandler((request, reply) => answers.fail(nowhere(deps.routes, request), request, reply));
-  app.addHook('onRequest', (request, _reply, done) => attempt(() => checkWire(request.raw), done));
+  const shedder = createShedder({
+    now: () => performance.now(),
+    random: Math.random,
+    onShed: turnedAway(deps.telemetry),
+  });
+  app.addHook('onClose', async () => shedder.stop());
+  app.addHook('onRequest', (request, reply, done) => {
+    const refusal = alwaysAnswered.has(pathOf(request.url)) ? null : shedder.refuse();
+    if (refusal === null) attempt(() => checkWire(request.raw), done);
+    else answers.turnAway(refusal, request, reply);
+  });
   app.addHook('onResponse', (request, reply, done) => {
     answers.observe(request, reply);
     done();
@@ -96,6 +107,14 @@ export function createHttp(deps: {
     },
     close: () => closeGently(app, unused, limits.graceMs),
   };
+}
+
+/** What orchestrators and operators ask to know how things stand, most of all when they stand badly. */
+const alwaysAnswered = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
+
+function turnedAway({ counter }: Telemetry): () => void {
+  const shed = counter('http_shed', 'Requests turned away because the process was late');
+  return () => shed.inc();
 }
 
 function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {

@@ -15,9 +15,9 @@ import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
+import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
+import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
 import { storageProblem, withProblems } from './faults.ts';
-import { createLeases, type JobTables, type Leases } from './leases.ts';
-import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './notices.ts';
 import { migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
@@ -25,6 +25,7 @@ import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 export type { Audit } from './audit.ts';
 export type { SealedColumn } from './sealed-store.ts';
 
+import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
 import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
@@ -39,6 +40,8 @@ export type Storage = {
   /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
   write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
   readonly audit: Audit;
+  /** Milliseconds since 1970 by the clock that all processes of the store share: what leases and notices go by. */
+  readonly sharedNow: SharedNow;
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, hear: (payload: string) => void): void;
   readonly leases: Leases;
@@ -74,7 +77,8 @@ export async function openStorage(
     await db.destroy();
     throw error;
   }
-  const notices = createNotices(db, clock, dialect, onError);
+  const sharedNow = createSharedNow(dialect, clock);
+  const notices = createNotices({ db, clock, sharedNow, dialect, onError });
   await notices.start();
   const unlisten = engine.listen?.(notices.hear);
   const audit = createAudit(db as unknown as Kysely<AuditTables>, clock);
@@ -99,8 +103,9 @@ export async function openStorage(
       return result;
     },
     audit,
+    sharedNow,
     subscribe: notices.subscribe,
-    leases: createLeases(db as unknown as Kysely<JobTables>, clock),
+    leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       await db.selectFrom('notices').select('id').limit(1).execute();
@@ -153,6 +158,14 @@ async function backupPostgres(db: Kysely<unknown>, file: string): Promise<void> 
   }
 }
 
+function openCopy(file: string, name: string): Kysely<unknown> {
+  try {
+    return new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(file))) });
+  } catch (cause) {
+    throw new Problem('invalid_request', `${name}: not a copy that mcprank backup made`, { cause });
+  }
+}
+
 async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<Record<string, number>>> {
   if (!existsSync(file)) throw new Problem('invalid_request', `${file}: no such file`);
   // Opening brings a copy of an earlier release up to date: that is done to a copy of the copy.
@@ -160,7 +173,7 @@ async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<
   try {
     const own = join(folder, 'store.db');
     copyFileSync(file, own);
-    const source = new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(own))) });
+    const source = openCopy(own, file);
     try {
       await migrate(source);
       return await copyStore({ db: source, dialect: 'sqlite' }, db);

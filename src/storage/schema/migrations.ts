@@ -6,7 +6,9 @@ import { embeddings } from './embeddings.ts';
 import { first } from './first.ts';
 import { serverHealth } from './health.ts';
 import { identity } from './identity.ts';
+import { keyAddresses } from './key-addresses.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { webhooks } from './webhooks.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -20,5 +22,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '005_health': { up: serverHealth },
   '006_credentials': { up: serverCredentials },
   '007_embeddings': { up: embeddings },
-  '008_server_oauth': { up: serverOAuth },
+  '008_webhooks': { up: webhooks },
+  '009_key_addresses': { up: keyAddresses },
+  '010_server_oauth': { up: serverOAuth },
 };
