@@ -14,6 +14,7 @@ import {
   type Connections,
   connectionSeals,
   createConnections,
+  type Owner,
   type RefreshLimits,
 } from './connections/connections.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
@@ -45,7 +46,7 @@ import { createEmbeddingStore } from './search/providers/embedding-store.ts';
 import { createRememberingEmbedder, type Progress } from './search/providers/memory.ts';
 import { providerOf } from './search/providers/provider.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
-import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
+import { createSearch, defaultSearchConfig, type Search, type Standings } from './search/search.ts';
 import type { Redis } from './storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
@@ -273,7 +274,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     };
     const publicUrl = () => rooms.place.url;
     const publicRoutes = [
-      ...searchRoutes(search),
+      ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...registryRoutes(catalog),
@@ -458,6 +459,22 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
     () => false,
   );
   return { index: search.ready(), store: answers };
+}
+
+/** A user's own consents, then what the operator gave everybody. */
+async function standingsOf(
+  { catalog, connections }: Rooms,
+  locals: readonly LocalServer[],
+  owner: Owner,
+): Promise<Standings> {
+  const [own, credentialed] = await Promise.all([
+    connections.servers.standings(owner),
+    catalog.credentialed(),
+  ]);
+  const ours = new Map(
+    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
+  );
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
 }
 
 async function updateFacts({ catalog, search }: Rooms): Promise<void> {

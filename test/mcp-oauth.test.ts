@@ -383,3 +383,82 @@ test('nothing of a consent stands in the store or the log in clear', async (t) =
   const log = w.app.lines.join('\n');
   for (const secret of [token, 'refresh-', 'a-code']) assert.ok(!log.includes(secret), secret);
 });
+
+for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'https://user@evil.example/']) {
+  test(`N10 a link for the user to open is a web page, or is not passed on: ${url}`, async (t) => {
+    const reply = await elicited(t, url);
+    assert.equal(reply.status, 502, reply.text);
+    assert.ok(!reply.text.includes(url));
+  });
+}
+
+test('N10 a link for the user to open is shown with its origin', async (t) => {
+  const reply = await elicited(t, 'https://bank.example/pay?x=1');
+  const { link } = reply.body.input_requests as Record<string, { origin: string }>;
+  assert.equal(link?.origin, 'https://bank.example');
+});
+
+/** A call in whose middle the server wants the user to open a link. */
+async function elicited(t: TestContext, url: string) {
+  const app = await bootMcp(t);
+  const asking = await startLoopback(t, ({ body }) => {
+    const { id, method } = JSON.parse(body) as { id: number; method: string };
+    const request = { method: 'elicitation/create', params: { mode: 'url', message: 'Open it', url } };
+    const result =
+      method === 'tools/call'
+        ? { resultType: 'input_required', inputRequests: { link: request } }
+        : { resultType: 'complete', supportedVersions: ['2026-07-28'] };
+    return { body: { jsonrpc: '2.0', id, result } };
+  });
+  await app.add('asking', `${asking.url}/mcp`);
+  return app.tool('asking', 'pay');
+}
+
+test('search says how a user stands with each server, and filters by it; memory only', async (t) => {
+  const w = await world(t);
+  const add = (id: string, fields: Record<string, unknown>) =>
+    w.app.call('POST', '/v1/admin/servers', {
+      body: { id, name: id, description: 'Weather forecasts', tools: [], ...fields },
+    });
+  await add('s', { remote_url: w.server.mcp, auth_type: 'oauth2' });
+  await add('free', { remote_url: 'https://free.example/mcp' });
+  await add('locked', { remote_url: 'https://locked.example/mcp', auth_type: 'oauth2' });
+  await add('paid', {
+    remote_url: 'https://paid.example/mcp',
+    auth_type: 'bearer',
+    headers: { 'x-key': 'k' },
+  });
+  await add('program', { transport: 'stdio' });
+  await w.app.rooms.search.settled();
+  const ask = async (headers: Record<string, string>, filters?: Record<string, unknown>) => {
+    const reply = await w.app.call('POST', '/v1/search', {
+      body: { query: 'weather forecasts', ...(filters === undefined ? {} : { filters }) },
+      headers,
+    });
+    assert.equal(reply.status, 200, reply.text);
+    const servers = reply.body.servers as { id: string; connection?: string }[];
+    return Object.fromEntries(servers.map(({ id, connection }) => [id, connection]));
+  };
+  assert.deepEqual(await ask(w.ann), {
+    s: 'needs_auth',
+    free: 'open',
+    locked: 'needs_auth',
+    paid: 'ready',
+    program: 'unavailable',
+  });
+  await connect(w);
+  assert.equal((await ask(w.ann)).s, 'ready');
+  assert.equal((await ask(await mitOf(w.app, 'bob'))).s, 'needs_auth');
+  assert.equal((await ask({})).s, undefined);
+  assert.deepEqual(Object.keys(await ask(w.ann, { connected: true })).sort(), ['free', 'paid', 's']);
+  assert.deepEqual(Object.keys(await ask(w.ann, { connected: false })).sort(), ['locked', 'program']);
+  const bobs = await ask(await mitOf(w.app, 'bob'), { connected: true });
+  assert.deepEqual(Object.keys(bobs).sort(), ['free', 'paid']);
+  w.server.wants = { whoami: ['write'] };
+  invitationOf(await call(w, w.ann));
+  assert.equal((await ask(w.ann)).s, 'needs_scope');
+  const refused = await w.app.call('POST', '/v1/search', {
+    body: { query: 'x', filters: { connected: true } },
+  });
+  assert.match(String(refused.body.detail), /filters.connected/);
+});

@@ -71,8 +71,9 @@ export function createExchanges(deps: {
       const taken = await step();
       const upstreamMs = now() - started;
       if (taken.kind === 'ask') {
+        const needed = inputs.park(principal, subject, taken, release);
         parked = true;
-        return { kind: 'input', upstreamMs, ...inputs.park(principal, subject, taken, release) };
+        return { kind: 'input', upstreamMs, ...needed };
       }
       const { reply } = taken;
       if ('result' in reply && reply.result.resultType === 'input_required')
