@@ -277,10 +277,20 @@ test('N8 a client that the operator registered goes first, for its issuer and no
   assert.equal(gone.status, 200);
 });
 
+test('N9 a metadata document that is right but for its size is cut off', async (t) => {
+  const w = await world(t);
+  w.server.document = { pad: 'x'.repeat(60_000) };
+  assert.equal((await open(w.app)).status, 200);
+  w.server.document = { pad: 'x'.repeat(66_000) };
+  const opened = await open(w.app);
+  assert.equal(opened.status, 502, opened.text);
+  assert.ok(opened.text.length < 1_000);
+});
+
 for (const [what, document] of [
-  ['huge', `{"resource":"${'x'.repeat(70_000)}"}`],
   ['HTML', '<!doctype html><title>Sign in</title>'],
   ['a list', '[1,2]'],
+  ['nothing', ''],
 ] as const) {
   test(`N9 a metadata document that is ${what} ends in words`, async (t) => {
     const w = await world(t);
@@ -290,7 +300,7 @@ for (const [what, document] of [
     await w.app.add('liar', `${liar.url}/mcp`);
     const opened = await open(w.app, { server_id: 'liar' });
     assert.equal(opened.status, 502, opened.text);
-    assert.ok(opened.text.length < 1_000);
+    assert.match(String(opened.body.detail), /is not a JSON document/);
   });
 }
 
