@@ -48,13 +48,18 @@ export function createExchanges(deps: {
     lease: Lease,
     { record }: Found,
     request: RpcRequest,
-    signal: AbortSignal | undefined,
+    { signal, notice, mirrored }: Caller,
   ): Promise<Step> => {
-    if (request.method !== 'tools/call') return lease.channel.send(request, { signal });
+    if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
     const params = request.params ?? {};
-    const options = (): SendOptions => ({ signal, mirrored: mirrors.headers(record, params) });
+    const options = (): SendOptions => ({
+      signal,
+      notice,
+      mirrored: mirrored ?? mirrors.headers(record, params),
+    });
     const step = await lease.channel.send(request, options());
-    if (step.kind !== 'reply' || !('error' in step.reply) || step.reply.error.code !== -32020) return step;
+    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
+    if (!mismatch || mirrored !== undefined) return step;
     mirrors.learn(record, await listAllTools(lease.channel, { signal }));
     return lease.channel.send(request, options());
   };
@@ -105,7 +110,7 @@ export function createExchanges(deps: {
         const lease = pool.acquire(found.target);
         return finish(principal, subject, {
           release: lease.release,
-          step: () => send(lease, found, request, signal),
+          step: () => send(lease, found, request, caller),
         });
       });
     },

@@ -179,7 +179,7 @@ function makeChannel(deps: McpDeps, target: Target, limits: Limits) {
   return createUpstream({ target: { ...target, url }, outbound, limits, now: clock.monotonic });
 }
 
-function unhurried({ signal: _, ...caller }: Caller): Caller {
+function unhurried({ signal: _, notice: __, ...caller }: Caller): Caller {
   return caller;
 }
 

@@ -17,6 +17,9 @@ export type Caller = {
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
   readonly signal?: AbortSignal;
+  readonly notice?: Notice;
+  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
+  readonly mirrored?: Readonly<Record<string, string>>;
 };
 
 /** A program that runs as our child and speaks MCP over its standard streams. */
@@ -129,4 +132,9 @@ export type SendOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
   readonly mirrored?: Readonly<Record<string, string>> | undefined;
+  /** Hears what the server tells on the way to its answer. Where many requests share one stream, nobody does. */
+  readonly notice?: Notice | undefined;
 };
+
+/** Progress, a line of the server's log: told, not asked. */
+export type Notice = (told: RpcRequest) => void;

@@ -20,10 +20,10 @@ import {
   supportedBy,
 } from './verdict.ts';
 import { openLegacySse } from './wire/legacy-sse.ts';
-import { modernRevision } from './wire/message.ts';
+import { discoverMethod, modernRevision } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
 import { createPoster, type Posted } from './wire/post.ts';
-import { openSession, type Session } from './wire/session.ts';
+import { discovered, openSession, type Session } from './wire/session.ts';
 import { createStanding } from './wire/standing.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
@@ -148,8 +148,9 @@ export function createUpstream(deps: {
     }
   };
 
-  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Posted> => {
+  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
     const used = await openOnce();
+    if (request.method === discoverMethod) return { kind: 'reply', reply: discovered(used.hello) };
     const posted = await used.send(request, options);
     if (!used.hasId || !isSessionGone(posted)) return posted;
     // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.

@@ -1,6 +1,6 @@
 import { type RpcRequest, type Step, UpstreamFailure } from './model.ts';
 import { supportsModern } from './wire/duplex.ts';
-import { isModernError, isModernResult, modernRevision } from './wire/message.ts';
+import { discoverMethod, isModernError, isModernResult, modernRevision } from './wire/message.ts';
 import { cutOff, type Posted, unauthorised } from './wire/post.ts';
 
 /** What an answer says about the server that gave it: how old it is, whether it lost its session, why it failed. */
@@ -11,7 +11,7 @@ export type Era = 'modern' | 'session' | 'sse';
 const wrongWay = new Set([400, 404, 405, 500]);
 /** Codes under which servers in the wild report a session that they do not know (any more). */
 const goneCodes = new Set([-32000, -32001, -32003, -32004]);
-export const discover: RpcRequest = { method: 'server/discover' };
+export const discover: RpcRequest = { method: discoverMethod };
 
 export function isRefusal({ status, step }: Posted): boolean {
   return wrongWay.has(status) && status !== 500 && !isModernStep(step);

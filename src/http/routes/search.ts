@@ -81,7 +81,7 @@ export function searchRoutes(
       scope: 'search',
       user: 'optional',
       body,
-      reply: result,
+      reply: Type.Union([result, Type.Object({ results: Type.Array(result) })]),
       handle: async ({ body, caller, charge, user }) => {
         const asked = body.queries ?? [body];
         const needsUser = user === null && asked.some(({ filters }) => filters?.connected !== undefined);
