@@ -21,7 +21,16 @@ const client = 'test/full/conformance/client.ts';
 async function referee(revision: string): Promise<{ code: number; text: string }> {
   const child = spawn(
     process.execPath,
-    [runner, 'client', '--command', `${process.execPath} ${client}`, '--requirements', revision],
+    [
+      runner,
+      'client',
+      '--command',
+      `${process.execPath} ${client}`,
+      '--requirements',
+      revision,
+      '--timeout',
+      '150000',
+    ],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let text = '';

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApp } from '../../../src/app.ts';
 import { parseConfig } from '../../../src/config.ts';
+import { defaultLimits } from '../../../src/http/http.ts';
 import { createBrowser } from '../../support/browser.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -41,6 +42,8 @@ const app = await startApp(
     MCPRANK_ALLOW_UPSTREAMS: 'localhost,127.0.0.1',
     ...(scenario === 'auth/basic-cimd' ? { MCPRANK_PUBLIC_URL: documentHost } : {}),
   }),
+  // The referee starts every scenario at once: lateness is the machine's.
+  { limits: { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY } },
 );
 let mit = '';
 
