@@ -95,11 +95,14 @@ export type Catalog = {
   facts(): Promise<{
     readonly popularity: ReadonlyMap<string, number>;
     readonly liveness: ReadonlyMap<string, number>;
+    readonly unavailable: ReadonlySet<string>;
   }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
   /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
   credential(serverId: string): Promise<Credential | null>;
+  /** Servers that the operator sends something along to; memory until the catalogue changes. */
+  credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
@@ -234,9 +237,11 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     facts: async () => ({
       popularity: await directory.refreshPopularity(),
       liveness: await health.liveness(),
+      unavailable: await health.dead(),
     }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
     credential: credentials.find,
+    credentialed: credentials.ids,
     health,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,
