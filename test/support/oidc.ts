@@ -235,7 +235,10 @@ async function finish(
     });
   const asked = String(params.scope).split(' ');
   const ticked = asked.filter((scope) => conduct.tick === null || conduct.tick.includes(scope));
-  const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) });
+  const grant = new provider.Grant({
+    accountId: session?.accountId ?? '',
+    clientId: String(params.client_id),
+  });
   grant.addOIDCScope(ticked.join(' '));
   grant.rejectOIDCScope(asked.filter((scope) => !ticked.includes(scope)).join(' '));
   await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } });
