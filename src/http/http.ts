@@ -13,10 +13,13 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
+import type { Activity } from './console/activity.ts';
+import type { ConsoleFiles } from './console/files.ts';
+import type { ConsoleSessions } from './console/session.ts';
 import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import { addRelayRoute } from './relay/relay.ts';
 import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
-import { isRelay, type JsonRoute, type Route } from './route.ts';
+import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import {
   answerBrokenClient,
   closeGently,
@@ -63,21 +66,28 @@ export function createHttp(deps: {
   access: Access;
   verifyUser: VerifyUser;
   telemetry: Telemetry;
+  /** Browsers that are signed in to the console, its files, and what is counted for it. */
+  console?: { sessions: ConsoleSessions; files: ConsoleFiles; activity: Activity };
   /** How others reach us. */
   publicUrl: () => string;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
   const answers = createAnswers(deps.telemetry, deps.publicUrl);
-  const gate = createGate(deps.access, deps.verifyUser);
+  const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
   const app = createServer(limits, answers);
 
   const unused = watchUnused(app.server);
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
-  app.setNotFoundHandler((request, reply) => answers.fail(nowhere(deps.routes, request), request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const page = pageAt(deps.console?.files, request);
+    if (page !== null) return answers.send(request, reply, page);
+    return answers.fail(nowhere(deps.routes, request), request, reply);
+  });
   app.addHook('onRequest', (request, _reply, done) => attempt(() => checkWire(request.raw), done));
   app.addHook('onResponse', (request, reply, done) => {
     answers.observe(request, reply);
+    deps.console?.activity.observe(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
     done();
   });
   const slow = watchSlowBodies(limits.requestTimeoutMs, cutSlowClient);
@@ -171,6 +181,7 @@ function addRoute(
         caller,
         user: gate.user(request),
         headers: request.headers,
+        address: request.ip,
         target: request.raw.url ?? '',
         charge: (cost) => gate.charge(reply, caller, cost),
         get signal() {
@@ -218,6 +229,12 @@ function requestIds(): () => string {
   const process = Math.random().toString(36).slice(2, 10).padEnd(8, '0');
   let count = 0;
   return () => `req_${process}${(++count).toString(36).padStart(6, '0')}`;
+}
+
+/** What no route answers may be one of the console’s files or pages */
+function pageAt(files: ConsoleFiles | undefined, { method, url, headers }: FastifyRequest): Reply | null {
+  if (files === undefined || (method !== 'GET' && method !== 'HEAD')) return null;
+  return files.find(pathOf(url), headers['if-none-match']);
 }
 
 /** 405 where the path exists under another method, else 404. */
