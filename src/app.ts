@@ -339,7 +339,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
-    audit({ developerId, actor: `key:${keyId}`, action: 'console.sign_in', subject: keyId }),
+    audit({ developerId, actor: `key:${keyId}`, action: 'key.sign_in', subject: keyId }),
   );
 }
 

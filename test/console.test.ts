@@ -36,7 +36,7 @@ test('a key becomes a cookie that no script can read, and the cookie stands in f
   assert.deepEqual([who.body.signed_in, who.body.developer, who.body.csrf], [true, 'admin', browser.csrf]);
   const { body } = await app.call('GET', '/v1/admin/audit');
   const actions = (body.entries as { action: string }[]).map(({ action }) => action);
-  assert.ok(actions.includes('console.sign_in'));
+  assert.ok(actions.includes('key.sign_in'));
   assert.ok(!app.lines.join('').includes(adminKey));
 });
 

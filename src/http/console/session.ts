@@ -27,7 +27,7 @@ export type ConsoleSessions = {
   refuseForeign(headers: IncomingHttpHeaders): void;
 };
 
-export const csrfHeader = 'x-csrf-token';
+const csrfHeader = 'x-csrf-token';
 /** A working day and a bit; the key itself may end sooner. */
 const lifeSeconds = 12 * 3_600;
 const purpose = 'console session';
