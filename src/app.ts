@@ -36,6 +36,7 @@ import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { settingsRoutes } from './http/routes/settings.ts';
+import { userRoutes } from './http/routes/users.ts';
 import { browserRoutes } from './http/sessions/browser.ts';
 import { sessionRoutes } from './http/sessions/sessions.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
@@ -275,6 +276,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
+      ...userRoutes(identity),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
       ...settingsRoutes({
         settings: () => settingsOf(config),

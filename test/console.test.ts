@@ -265,6 +265,31 @@ for (const engine of engines) {
   });
 }
 
+for (const engine of engines) {
+  test(`${engine.name}: the operator sees users of all developers and can revoke one`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const app = await bootApp(t, { ...(await engine.environment(t)), MCPRANK_STARTER: 'off' });
+    const key = await app.newKey();
+    for (const user_id of ['ann', 'ann', 'bob'])
+      await app.call('POST', '/v1/identity/token', { key, body: { user_id } });
+    const users = async (query = '') =>
+      (await app.call('GET', `/v1/admin/users${query}`)).body.users as Record<string, unknown>[];
+    const seen = (list: Record<string, unknown>[]) =>
+      list.map(({ user_id, sessions }) => [user_id, sessions]).sort();
+    assert.deepEqual(seen(await users()), [
+      ['ann', 2],
+      ['bob', 1],
+    ]);
+    assert.deepEqual(seen(await users('?text=AN')), [['ann', 2]]);
+    const [ann] = await users('?text=ann');
+    const body = { developer_id: ann?.developer_id, user_id: 'ann' };
+    assert.equal((await app.call('POST', '/v1/admin/users/revoke', { body })).status, 200);
+    assert.deepEqual(seen(await users('?text=ann')), [['ann', 0]]);
+    assert.deepEqual(await users('?developer_id=dev_nobody'), []);
+  });
+}
+
 test('settings are told with secrets masked, and with what doctor finds', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.rooms.search.settled();

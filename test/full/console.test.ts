@@ -28,7 +28,11 @@ const paths = [
 let launched: Promise<Browser> | undefined;
 
 /** A page whose console and network are watched: nothing may be refused by the policy, nothing may leave the origin. */
-async function openPage(t: TestContext, app: { url: string }, settings: Parameters<Browser['newContext']>[0] = {}) {
+async function openPage(
+  t: TestContext,
+  app: { url: string },
+  settings: Parameters<Browser['newContext']>[0] = {},
+) {
   launched ??= chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
   const context = await (await launched).newContext(settings);
   t.after(() => context.close());
@@ -63,7 +67,9 @@ const closing: (() => unknown)[] = [];
 
 /** One service for all tests of this file. */
 function demo(): Promise<McpTestApp> {
-  booted ??= buildConsole().then(() => bootConsole({ after: (act: () => unknown) => void closing.unshift(act) } as never));
+  booted ??= buildConsole().then(() =>
+    bootConsole({ after: (act: () => unknown) => void closing.unshift(act) } as never),
+  );
   return booted;
 }
 

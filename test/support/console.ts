@@ -27,6 +27,8 @@ export async function bootConsole(t: TestContext): Promise<McpTestApp> {
   await app.call('POST', '/v1/admin/servers/everything/probe');
   await app.newKey({ name: 'mail agent', developer: 'Acme', tier: 'pro' });
   const key = await app.newKey({ name: 'night batch', developer: 'Acme', scopes: ['search'] });
+  for (const user_id of ['ann@example.com', 'bob@example.com'])
+    await app.call('POST', '/v1/identity/token', { body: { user_id } });
   await app.rooms.search.settled();
   for (const query of [
     'send an email',

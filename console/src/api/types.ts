@@ -158,6 +158,13 @@ export type Usage = {
   }[];
 };
 
+export type User = {
+  readonly developer_id: string;
+  readonly user_id: string;
+  readonly created_at: string;
+  readonly sessions: number;
+};
+
 export type Connection = {
   readonly id: string;
   readonly developer_id: string;

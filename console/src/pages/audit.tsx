@@ -1,10 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get, query } from '../api/client.ts';
 import type { AuditEntry } from '../api/types.ts';
-import { Badge, Button, type Tone } from '../parts/bits.tsx';
+import { Badge, Button, TextFilter, type Tone } from '../parts/bits.tsx';
 import { ago, when } from '../parts/format.ts';
 import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
-import { TextFilter } from './connections.tsx';
 
 type Page = { readonly entries: readonly AuditEntry[]; readonly metadata: { readonly next_before?: string } };
 

@@ -2,14 +2,34 @@ import { useState } from 'preact/hooks';
 import { call, query } from '../api/client.ts';
 import type { Connection } from '../api/types.ts';
 import { useData } from '../api/use.ts';
-import { Badge, Button, Table, Time } from '../parts/bits.tsx';
+import { Badge, Button, Table, TextFilter, Time } from '../parts/bits.tsx';
 import { Confirm } from '../parts/dialog.tsx';
 import { count } from '../parts/format.ts';
 import { Empty, PageHead, Shown } from '../parts/states.tsx';
+import { Tabs } from '../parts/tabs.tsx';
+import { UsersTab } from '../server/users.tsx';
 
 const pageSize = 200;
 
 export function ConnectionsPage() {
+  return (
+    <>
+      <PageHead
+        title="Users"
+        lead="Whom apps act for, and what those people are connected to. Tokens rest sealed and are never shown."
+      />
+      <Tabs
+        label="Users and connections"
+        tabs={[
+          { name: 'Users', body: () => <UsersTab /> },
+          { name: 'Connections', body: () => <ConnectionsTab /> },
+        ]}
+      />
+    </>
+  );
+}
+
+function ConnectionsTab() {
   const [filters, setFilters] = useState({ user_id: '', provider: '' });
   const [applied, setApplied] = useState(filters);
   const [leaving, setLeaving] = useState<Connection | null>(null);
@@ -19,10 +39,6 @@ export function ConnectionsPage() {
   const filtered = applied.user_id !== '' || applied.provider !== '';
   return (
     <>
-      <PageHead
-        title="Users"
-        lead="Who is connected to what. Tokens rest sealed and are never shown, here or anywhere."
-      />
       <search>
         <form
           class="filters"
@@ -92,24 +108,6 @@ export function ConnectionsPage() {
         </Confirm>
       )}
     </>
-  );
-}
-
-export function TextFilter(props: {
-  readonly label: string;
-  readonly value: string;
-  readonly onInput: (text: string) => void;
-}) {
-  return (
-    <label class="inline-select">
-      <span>{props.label}</span>
-      <input
-        value={props.value}
-        autoComplete="off"
-        spellcheck={false}
-        onInput={(event) => props.onInput(event.currentTarget.value)}
-      />
-    </label>
   );
 }
 

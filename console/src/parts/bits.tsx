@@ -151,6 +151,24 @@ export function Field(props: {
   );
 }
 
+export function TextFilter(props: {
+  readonly label: string;
+  readonly value: string;
+  readonly onInput: (text: string) => void;
+}) {
+  return (
+    <label class="inline-select">
+      <span>{props.label}</span>
+      <input
+        value={props.value}
+        autoComplete="off"
+        spellcheck={false}
+        onInput={(event) => props.onInput(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 export function Select(props: {
   readonly label: string;
   readonly value: string;
