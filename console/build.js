@@ -1,12 +1,12 @@
 /**
  * Builds the console into console/dist (`npm run console`; `npm ci` does it too). Plain JavaScript, because an install
- * may run it with whatever Node is there. As part of an install (`--lenient`) a build that cannot run says so in one line
+ * may run it with whatever Node is there. As part of an install (the script `prepare`) a build that cannot run says so in one line
  * and fails nothing: the service works without its console, and a production install has what was built before.
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const lenient = process.argv.includes('--lenient');
+const lenient = process.env.npm_lifecycle_event === 'prepare';
 const root = fileURLToPath(new URL('.', import.meta.url));
 
 try {

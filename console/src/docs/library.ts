@@ -98,30 +98,32 @@ export function anchorOf(heading: string): string {
 
 export type Found = { readonly document: Document; readonly section: Section; readonly excerpt: string };
 
-/** Sections with every word of the query; those that have it in the heading first. */
+/** Sections in which a word begins with each word of the query; those that have it in the heading first. */
 export function find(documents: readonly Document[], text: string): Found[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = text.toLowerCase().match(/[\p{L}\p{N}_-]+/gu) ?? [];
   if (words.length === 0) return [];
+  const marks = words.map((word) => new RegExp(`(?<![\\p{L}\\p{N}])${word}`, 'iu'));
   return documents
     .flatMap((document) =>
       document.sections.flatMap((section) => {
-        const heading = `${document.title} ${section.heading}`.toLowerCase();
-        const body = section.text.toLowerCase();
-        if (!words.every((word) => heading.includes(word) || body.includes(word))) return [];
-        const weight = words.filter((word) => heading.includes(word)).length;
-        return [{ document, section, excerpt: excerptOf(section.text, words), weight }];
+        const heading = `${document.title} ${section.heading}`;
+        if (!marks.every((mark) => mark.test(heading) || mark.test(section.text))) return [];
+        const weight = marks.filter((mark) => mark.test(heading)).length;
+        return [{ document, section, excerpt: excerptOf(section.text, marks), weight }];
       }),
     )
     .sort((a, b) => b.weight - a.weight)
     .slice(0, 30);
 }
 
-function excerptOf(text: string, words: readonly string[]): string {
-  const lower = text.toLowerCase();
-  const at = Math.max(
-    0,
-    Math.min(...words.map((word) => lower.indexOf(word)).filter((i) => i >= 0), text.length) - 60,
-  );
-  const piece = text.slice(at === text.length - 60 ? 0 : at, at + 180).trim();
-  return `${at > 0 ? '… ' : ''}${piece}${at + 180 < text.length ? ' …' : ''}`;
+const excerptLength = 180;
+
+/** Some words before the first that was looked for, and what follows. */
+function excerptOf(text: string, marks: readonly RegExp[]): string {
+  const first = Math.min(...marks.map((mark) => text.search(mark)).filter((at) => at >= 0), text.length);
+  const near = first === text.length ? 0 : Math.max(0, first - 50);
+  const from = near === 0 ? 0 : text.indexOf(' ', near) + 1;
+  const to = text.lastIndexOf(' ', from + excerptLength);
+  const piece = text.slice(from, text.length - from <= excerptLength ? undefined : to).trim();
+  return `${from > 0 ? '… ' : ''}${piece}${text.length - from > excerptLength ? ' …' : ''}`;
 }

@@ -127,15 +127,22 @@ function Entry({ entry }: { readonly entry: AuditEntry }) {
           {user_id !== null && <span>for {user_id}</span>}
         </p>
         <p class="soft small-text">
-          by {actor} · {developer_id}
-          {told.map(
-            ([name, value]) =>
-              ` · ${name.replaceAll('_', ' ')} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-          )}
+          by <Id text={actor.replace(/^key:/, '')} /> · <Id text={developer_id} />
+          {told.map(([name, value]) => ` · ${name.replaceAll('_', ' ')}: ${said(value)}`)}
         </p>
       </div>
     </li>
   );
+}
+
+/** Long ids begin differently enough to tell them apart; the whole one is a pointer away. */
+function Id({ text }: { readonly text: string }) {
+  return <span title={text}>{text.length > 24 ? `${text.slice(0, 14)}…` : text}</span>;
+}
+
+function said(value: unknown): string {
+  if (typeof value === 'number' && value > 1e12) return when(new Date(value).toISOString());
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function toneOf(action: string): Tone {

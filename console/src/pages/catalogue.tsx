@@ -149,10 +149,10 @@ function Row({ server }: { readonly server: ListedServer }) {
           <span class="description">{server.description}</span>
         </span>
         <span class="row-facts">
-          <State state={server.state} />
+          {server.state !== null && <State state={server.state} />}
           <span>{count(server.tool_count, 'tool')}</span>
-          <span class="popularity">
-            <span class="unseen">Popularity {server.popularity.toFixed(2)}</span>
+          <span class="popularity" title={`popularity ${server.popularity.toFixed(2)}`}>
+            popularity
             <Bar share={server.popularity} />
           </span>
         </span>

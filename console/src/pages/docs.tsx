@@ -33,7 +33,7 @@ export function DocsPage({ name }: { readonly name: string | undefined }) {
     );
   return (
     <div class="docs">
-      <aside class="docs-side">
+      <div class="docs-side">
         <search>
           <label class="text-filter">
             <Icon name="search" />
@@ -57,7 +57,7 @@ export function DocsPage({ name }: { readonly name: string | undefined }) {
             ))}
           </ul>
         </nav>
-      </aside>
+      </div>
       <div class="docs-body">
         {text.trim() !== '' ? (
           <Results documents={documents} text={text} />

@@ -77,6 +77,7 @@ function draw(
         {
           ...axis,
           grid: { show: false },
+          size: 34,
           space: 70,
           values: (_plot, marks) => marks.map((at) => moment(at, times)),
         },
@@ -89,7 +90,11 @@ function draw(
           stroke: colour(each.colour),
           width: each.bars ? 0 : 2,
           spanGaps: true,
-          points: { show: each.dots === true, size: 5 },
+          // A line needs two points; one alone would not be seen.
+          points: {
+            show: each.dots === true || each.values.filter((value) => value !== null).length < 3,
+            size: 5,
+          },
           ...(each.filled || each.bars ? { fill: faded(colour(each.colour), each.bars ? 'cc' : '22') } : {}),
           ...(each.bars && bars !== undefined ? { paths: bars } : {}),
         })),

@@ -70,13 +70,13 @@ function ToolItem(props: {
   }, []);
   return (
     <li class="card tool" ref={ref}>
-      <h3>
+      <h2>
         <button type="button" class="tool-head" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="chevron" />
           <code>{tool.name}</code>
           <span class="tool-line">{open ? '' : tool.description}</span>
         </button>
-      </h3>
+      </h2>
       {open && (
         <div class="tool-body">
           {tool.description !== '' && <p class="prose-text">{tool.description}</p>}

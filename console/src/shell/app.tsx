@@ -72,7 +72,7 @@ function House() {
       <a class="skip" href="#main" data-plain>
         Skip to content
       </a>
-      <div class="side" data-open={open}>
+      <header class="side" data-open={open}>
         <div class="side-head">
           <a class="brand" href="/">
             <Mark />
@@ -107,7 +107,7 @@ function House() {
             <Account />
           </div>
         </div>
-      </div>
+      </header>
       <main id="main" tabIndex={-1}>
         <Page path={place?.path} />
       </main>
