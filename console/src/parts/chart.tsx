@@ -25,10 +25,13 @@ export function Chart(props: {
 }) {
   const ref = useRef<HTMLDivElement>(null);
   const theme = painted.value;
+  const told = props.series.filter(
+    ({ values }, i) => i === 0 || values.some((value) => value !== null && value > 0),
+  );
   useEffect(() => {
     const host = ref.current;
     if (host === null) return;
-    const plot = draw(host, props);
+    const plot = draw(host, { ...props, series: told });
     const resized = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }));
     resized.observe(host);
     return () => {
@@ -40,7 +43,7 @@ export function Chart(props: {
     <figure class="chart">
       <div ref={ref} role="img" aria-label={props.summary} />
       <figcaption>
-        {props.series.map(({ label, colour }) => (
+        {told.map(({ label, colour }) => (
           <span key={label}>
             <i style={{ background: `var(${colour})` }} aria-hidden="true" />
             {label}
