@@ -12,12 +12,18 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   identity: () => import('./identity.ts'),
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
+  scale: () => import('./scale.ts'),
+  overload: async () => ({ run: (await import('./load.ts')).overload }),
+  soak: async () => ({ run: (await import('./load.ts')).soak }),
 };
 /** Names that stand for several programs. */
 const groups: Readonly<Record<string, readonly string[]>> = { search: ['search', 'search-http'] };
 
 const asked = process.argv.slice(2);
-const names = (asked.length === 0 ? Object.keys(benches) : asked).flatMap((name) => groups[name] ?? [name]);
+/** Takes twenty minutes: only when it is asked for. */
+const seldom = new Set(['soak']);
+const usual = Object.keys(benches).filter((name) => !seldom.has(name));
+const names = (asked.length === 0 ? usual : asked).flatMap((name) => groups[name] ?? [name]);
 const unknown = names.filter((name) => benches[name] === undefined);
 if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(', ')}; expected ${Object.keys(benches).join(', ')}`);

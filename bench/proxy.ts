@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { serveNginx } from './peers/nginx.ts';
 import {
   cpuMs,
   load,
@@ -31,14 +32,14 @@ export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
   const ours = await startOurs(folder, upstream.url);
   const headers = await connect(ours.url);
-  const measured = { ours: [] as Measured[], bare: [] as Measured[] };
-  const spent = { ours: [] as number[], bare: [] as number[] };
-  for (const { url } of [ours, bare]) await load({ url: url + path, method: 'GET', headers, seconds: 2 });
+  const nginx = await serveNginx(join(folder, 'nginx'), upstream.url);
+  const sides = { ours, bare, ...(nginx !== null && { nginx }) };
+  const measured = { ours: [] as Measured[], bare: [] as Measured[], nginx: [] as Measured[] };
+  const spent = { ours: [] as number[], bare: [] as number[], nginx: [] as number[] };
+  for (const { url } of Object.values(sides))
+    await load({ url: url + path, method: 'GET', headers, seconds: 2 });
   for (let round = 0; round < rounds; round++)
-    for (const [name, served] of [
-      ['ours', ours],
-      ['bare', bare],
-    ] as const) {
+    for (const [name, served] of Object.entries(sides) as [keyof typeof measured, Served][]) {
       const before = cpuMs(served);
       const one = await load({ url: served.url + path, method: 'GET', headers, seconds });
       if (one.failed > 0) console.log(`${one.failed} calls failed at ${name}`);
@@ -48,7 +49,7 @@ export async function run(): Promise<void> {
   const rate = (all: readonly Measured[]) => median(all.map(({ perSecond }) => perSecond));
   const ratio = rate(measured.ours) / rate(measured.bare);
   printTable(
-    ['row', 'ours', 'fastify + undici.dispatch', 'ratio', 'bar', ''],
+    ['row', 'ours', 'beside: fastify + undici.dispatch', 'ratio', 'bar', ''],
     [
       [
         'GET of 6 KB with MIT, calls/s, 32 connections',
@@ -58,6 +59,18 @@ export async function run(): Promise<void> {
         '≥ 0.7',
         ratio >= 0.7 ? 'met' : 'MISSED',
       ],
+      ...(nginx === null
+        ? []
+        : [
+            [
+              'the same beside nginx (one worker)',
+              rate(measured.ours).toFixed(0),
+              rate(measured.nginx).toFixed(0),
+              (rate(measured.ours) / rate(measured.nginx)).toFixed(2),
+              '≥ 0.4',
+              rate(measured.ours) / rate(measured.nginx) >= 0.4 ? 'met' : 'MISSED',
+            ],
+          ]),
       [
         'CPU µs a call',
         median(spent.ours).toFixed(0),
@@ -68,7 +81,8 @@ export async function run(): Promise<void> {
       ],
     ],
   );
-  console.log(nginxNote());
+  await nginx?.stop();
+  if (nginx === null) console.log('nginx is not installed: its row (≥ 0.4 ×) is left out');
   await ours.stop();
   const fresh = await startOurs(folder, upstream.url, ['--max-semi-space-size=1']);
   await flatMemory(fresh, await connect(fresh.url));
@@ -78,14 +92,7 @@ export async function run(): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function nginxNote(): string {
-  const there = spawnSync('nginx', ['-v']).error === undefined;
-  return there
-    ? 'nginx is installed, and its row is still to be written'
-    : 'nginx is not installed: its row (≥ 0.4 ×) is left out';
-}
-
-function startOurs(folder: string, upstream: string, flags: readonly string[] = []): Promise<Served> {
+export function startOurs(folder: string, upstream: string, flags: readonly string[] = []): Promise<Served> {
   const providers = join(folder, 'providers.json');
   const row = {
     client_id: 'bench',
@@ -111,7 +118,7 @@ function startOurs(folder: string, upstream: string, flags: readonly string[] = 
 }
 
 /** A user who came the whole way; answers with what a call for them carries. */
-async function connect(url: string): Promise<Record<string, string>> {
+export async function connect(url: string): Promise<Record<string, string>> {
   const post = async (to: string, body: unknown) => {
     const reply = await fetch(url + to, {
       method: 'POST',
@@ -222,7 +229,7 @@ const upload: Pass = (url, headers, bytes) =>
     write();
   });
 
-async function serveElsewhere(): Promise<{ url: string; child: ReturnType<typeof spawn> }> {
+export async function serveElsewhere(): Promise<{ url: string; child: ReturnType<typeof spawn> }> {
   const child = spawn(process.execPath, [join(root, 'bench/peers/proxy-upstream.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -28,12 +28,17 @@ export type Served = { readonly url: string; readonly child: ChildProcess; stop(
 
 const pinned = spawnSync('taskset', ['-V']).status === 0 && cpus().length > 1;
 
-/** A server of its own process, on core 0 where the system can pin; ready when it printed its URL. */
+/** A server of its own process, on core 0 where the system can pin (unless it shall not); ready when it printed its URL. */
 export async function serve(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  { pin = true }: { readonly pin?: boolean } = {},
 ): Promise<Served> {
-  const [command = '', ...rest] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...args];
+  const [command = '', ...rest] = [
+    ...(pinned && pin ? ['taskset', '-c', '0'] : []),
+    process.execPath,
+    ...args,
+  ];
   const child = spawn(command, rest, {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],

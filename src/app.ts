@@ -37,6 +37,7 @@ import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
 import { settingsRoutes } from './http/routes/settings.ts';
 import { userRoutes } from './http/routes/users.ts';
+import { webhookRoutes } from './http/routes/webhooks.ts';
 import { browserRoutes } from './http/sessions/browser.ts';
 import { sessionRoutes } from './http/sessions/sessions.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from './identity/identity.ts';
@@ -52,10 +53,11 @@ import { createRememberingEmbedder, type Progress } from './search/providers/mem
 import { providerOf } from './search/providers/provider.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
 import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
-import type { Redis } from './storage/redis.ts';
+import type { Redis } from './storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from './vault/vault.ts';
+import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from './webhooks/webhooks.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Rooms = {
@@ -69,6 +71,7 @@ export type Rooms = {
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
+  readonly webhooks: Webhooks;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly place: { url: string };
@@ -109,7 +112,12 @@ export const version: string = (
 const consoleFolder = fileURLToPath(new URL('../console/dist', import.meta.url));
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
-const sealedColumns: readonly SealedColumn[] = [...identitySealed, ...connectionSeals, ...credentialColumns];
+const sealedColumns: readonly SealedColumn[] = [
+  ...identitySealed,
+  ...connectionSeals,
+  ...credentialColumns,
+  ...webhookSeals,
+];
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
@@ -146,6 +154,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       seals,
     });
     const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
     const connections = createConnections({
       storage,
       outbound,
@@ -228,6 +237,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       redis,
       identity,
       connections,
+      webhooks,
       proxy,
       place,
       catalog,
@@ -273,6 +283,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
+      ...webhookRoutes(rooms.webhooks),
       ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
@@ -367,7 +378,7 @@ function processFacts({ dialect }: Storage) {
 
 function jobsOf(
   config: Config,
-  { catalog, connections, identity, mcp, queryLog, telemetry }: Rooms,
+  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Rooms,
   clock: Clock,
 ): Job[] {
   const jobs: Job[] = [
@@ -387,6 +398,14 @@ function jobsOf(
     everyMs: 3_600_000,
     run: async () => {
       await identity.tend();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'webhooks',
+    everyMs: 2_000,
+    run: async (signal) => {
+      await webhooks.deliver(signal);
       return undefined;
     },
   });
@@ -422,7 +441,7 @@ function isLoopback(host: string): boolean {
 
 /** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
 async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
-  const { openRedis } = await import('./storage/redis.ts');
+  const { openRedis } = await import('./storage/coordination/redis.ts');
   const redis = openRedis(url, (up, error) => {
     if (up) log.info('Redis is there: limits are shared');
     else log.warn('Redis is away: every process counts its own limits', { error });

@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   telemetry: 2,
   catalog: 3,
   connections: 3,
+  webhooks: 3,
   identity: 3,
   access: 3,
   search: 4,
@@ -31,8 +32,8 @@ const upperArrows = new Set(['search→catalog', 'mcp→catalog', 'mcp→connect
 /** Rooms that are no rooms: any file of theirs may be imported from above. */
 const openShelves = new Set(['base', 'config']);
 const roomFiles = 10;
-/** Folders that are lists, one file an entry: commands, and subjects of the URL. */
-const lists = new Set(['.', 'cli', 'http/routes']);
+/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema. */
+const lists = new Set(['.', 'cli', 'http/routes', 'storage/schema']);
 
 type Import = { readonly specifier: string; readonly target: string | null };
 type Source = {
@@ -179,7 +180,7 @@ const privileges: readonly {
   {
     what: 'node:crypto',
     pattern: /from 'node:crypto'/,
-    allowed: (file) => /^(vault|identity|access|connections)\//.test(file) || file === 'base/id.ts',
+    allowed: (file) => /^(vault|identity|access|connections|webhooks)\//.test(file) || file === 'base/id.ts',
   },
 ];
 

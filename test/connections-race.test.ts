@@ -100,6 +100,27 @@ for (const engine of engines) {
       else assert.deepEqual(distinct(results.map(({ version }) => version)), [2]);
     });
 
+  test(`J4 ${engine.name}: a holder that slept through its lease stores nothing over the tokens of the next`, {
+    skip,
+  }, async (t) => {
+    const { idp, env, owner, app } = await stage(t, engine);
+    idp.conduct.rotate = false;
+    const [sleeper, next] = await startWorkers(t, 2, env, 600);
+    assert.ok(sleeper !== undefined && next !== undefined);
+    idp.conduct.delayMs = 400;
+    const slept = sleeper.ask({ request: { owner, provider: 'idp' }, times: 1 });
+    await pause(200);
+    sleeper.signal('SIGSTOP');
+    const [taken] = await next.ask({ request: { owner, provider: 'idp' }, times: 1 });
+    assert.equal(taken?.version, 2);
+    sleeper.signal('SIGCONT');
+    const [woken] = await slept;
+    assert.deepEqual(woken, taken);
+    const kept = await app.rooms.connections.freshToken({ owner, provider: 'idp' });
+    assert.equal(kept.accessToken, taken?.accessToken);
+    assert.equal(idp.counts.refreshes, 2);
+  });
+
   test(`J4 ${engine.name}: a holder that slept through its lease does not undo what came after, and its newer tokens are not lost`, {
     skip,
   }, async (t) => {

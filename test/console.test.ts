@@ -61,6 +61,13 @@ test('a bad key opens no session', async (t) => {
   }
 });
 
+test('L2 a key that may be used from elsewhere only opens no session here', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const key = await app.newKey({ addresses: ['203.0.113.0/24'] });
+  const reply = await app.call('POST', '/console/session', { key: null, body: { key } });
+  assert.deepEqual([reply.status, reply.headers.get('set-cookie')], [401, null]);
+});
+
 test('F8 CSRF: what changes something needs the token of this very session', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const { cookie, csrf } = await signIn(app);

@@ -112,3 +112,21 @@ test('the store holds no key in clear', async (t) => {
       assert.ok(!bytes.includes(secret) && !bytes.includes(secret.slice(12)), file);
   }
 });
+
+test('L2: a key with an address list is no key from anywhere else, and the refusal does not tell', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const make = (addresses: unknown) =>
+    app.call('POST', '/v1/admin/keys', { body: { developer: 'd', name: 'k', tier: 'pro', addresses } });
+  const use = async (made: Awaited<ReturnType<typeof make>>) =>
+    app.call('GET', '/v1/servers', { key: String(made.body.key) });
+  for (const addresses of [['127.0.0.1'], ['10.0.0.0/8', '127.0.0.0/8']]) {
+    const made = await make(addresses);
+    assert.deepEqual(made.body.addresses, addresses);
+    assert.equal((await use(made)).status, 200);
+  }
+  const elsewhere = await use(await make(['203.0.113.0/24', '2001:db8::/32']));
+  const unknown = await app.call('GET', '/v1/servers', { key: `sk_mcp_rank_${'0'.repeat(32)}` });
+  assert.deepEqual([elsewhere.status, elsewhere.body], [unknown.status, unknown.body]);
+  for (const wrong of [['nowhere'], ['10.0.0.0/33'], ['::1/129'], []])
+    assert.match(String((await make(wrong)).body.detail), /^addresses/);
+});

@@ -87,13 +87,20 @@ for (const engine of engines) {
   });
 }
 
-test('a store written by a newer release is refused in words, and left alone', async (t) => {
+test('two releases live on one store while a newer one only added to it; one that this release cannot live with is refused in words', async (t) => {
   const folder = temporaryFolder(t);
-  await (await open(folder)).close();
+  const running = await open(folder);
+  t.after(() => running.close());
   const db = new DatabaseSync(join(folder, 'mcprank.db'));
   db.exec("insert into kysely_migration (name, timestamp) values ('999_future', 'now')");
+  db.exec('create table future (id text); alter table developers add column note text');
+  await addDeveloper(running, 'by the old release');
+  const restarted = await open(folder);
+  await addDeveloper(restarted, 'by the old release after a restart');
+  await restarted.close();
+  db.exec("insert into counters (name, value) values ('schema_floor', 999)");
   db.close();
-  await assert.rejects(open(folder), setupFault(/newer release \(schema 999_future\): upgrade mcprank/));
+  await assert.rejects(open(folder), setupFault(/newer release \(schema 999_future\) .* upgrade mcprank/));
 });
 
 test('a file that is no database is refused in words', async (t) => {
@@ -155,8 +162,6 @@ test('a store locked by another process is told, and the write works once it is 
   const other = new DatabaseSync(join(folder, 'mcprank.db'));
   t.after(() => other.close());
   other.exec('begin immediate');
-  const { sql } = await import('kysely');
-  await sql`pragma busy_timeout = 50`.execute(storage.tables());
   await assert.rejects(
     addDeveloper(storage, 'waits'),
     (error: unknown) =>

@@ -30,6 +30,8 @@ export type Principal = {
   readonly scopes: ReadonlySet<string>;
   readonly tier: string;
   readonly perMinute: number;
+  /** Where the key may be used from: addresses and networks; null: from anywhere. */
+  readonly addresses: readonly string[] | null;
 };
 
 export type ApiKey = {
@@ -41,6 +43,7 @@ export type ApiKey = {
   readonly scopes: readonly string[];
   readonly createdAt: number;
   readonly expiresAt: number | null;
+  readonly addresses: readonly string[] | null;
   readonly revokedAt: number | null;
   readonly lastUsedAt: number | null;
 };
@@ -52,6 +55,8 @@ export type KeyRequest = {
   readonly scopes?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly expiresAt?: number | null;
+  /** Addresses and networks (CIDR) it may be used from; from anywhere unless given. */
+  readonly addresses?: readonly string[] | null;
 };
 
 export type Access = {
@@ -71,7 +76,7 @@ export type Access = {
 
 export type AccessConfig = { readonly tiers: ReadonlyMap<string, number> };
 
-const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: null };
+const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: null, addresses: null };
 /** What the operator does at the machine itself, or the service by itself. */
 const system = 'system';
 const configuredKeyName = 'MCPRANK_ADMIN_KEY';
@@ -97,10 +102,13 @@ export function createAccess(deps: {
   storage.subscribe('keys', verifier.forget);
 
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
-    const { expiresAt, developer, name, tier } = request;
+    const { expiresAt, addresses, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
     const digest = digestOf(key);
-    const row = await store.insert({ developer, name, digest, tier, scopes: words, expiresAt }, actor);
+    const row = await store.insert(
+      { developer, name, digest, tier, scopes: words, expiresAt, addresses },
+      actor,
+    );
     return { ...apiKeyOf(row), key };
   };
 
@@ -110,14 +118,18 @@ export function createAccess(deps: {
     admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
     async createKey(request, actor = system) {
-      const { scopes: wanted = scopes.filter((scope) => scope !== 'admin'), expiresAt = null } = request;
+      const {
+        scopes: wanted = scopes.filter((scope) => scope !== 'admin'),
+        expiresAt = null,
+        addresses = null,
+      } = request;
       if (!config.tiers.has(request.tier))
         throw new Problem('invalid_request', `tier: expected one of ${[...config.tiers.keys()].join(', ')}`);
       if (!wanted.every((scope) => (scopes as readonly string[]).includes(scope)))
         throw new Problem('invalid_request', `scopes: expected some of ${scopes.join(', ')}`);
       if (expiresAt !== null && expiresAt <= clock.now())
         throw new Problem('invalid_request', 'expires_at: expected a time to come');
-      return insert({ ...request, scopes: wanted, expiresAt }, actor);
+      return insert({ ...request, scopes: wanted, expiresAt, addresses }, actor);
     },
 
     listKeys: async () => (await store.list()).map(apiKeyOf),
@@ -174,7 +186,12 @@ function principalOf(row: StoredKey, tiers: ReadonlyMap<string, number>): Princi
     scopes: new Set(row.scopes.split(' ')),
     tier: row.tier,
     perMinute,
+    addresses: addressesOf(row),
   };
+}
+
+function addressesOf({ addresses }: StoredKey): readonly string[] | null {
+  return addresses === null ? null : (JSON.parse(addresses) as string[]);
 }
 
 function apiKeyOf(row: StoredKey): ApiKey {
@@ -187,6 +204,7 @@ function apiKeyOf(row: StoredKey): ApiKey {
     scopes: row.scopes === '' ? [] : row.scopes.split(' '),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
+    addresses: addressesOf(row),
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,
   };
@@ -203,6 +221,7 @@ export function describeKey(key: ApiKey) {
     scopes: key.scopes,
     created_at: isoTime(key.createdAt),
     expires_at: isoTime(key.expiresAt),
+    addresses: key.addresses,
     revoked_at: isoTime(key.revokedAt),
     last_used_at: isoTime(key.lastUsedAt),
   };

@@ -14,6 +14,7 @@ type AccessTables = {
     scopes: string;
     created_at: number;
     expires_at: number | null;
+    addresses: string | null;
     revoked_at: number | null;
     last_used_at: number | null;
   };
@@ -27,6 +28,7 @@ export type NewKey = {
   readonly tier: string;
   readonly scopes: string;
   readonly expiresAt: number | null;
+  readonly addresses: readonly string[] | null;
 };
 
 export function createKeyStore(storage: Storage, clock: Clock) {
@@ -63,6 +65,7 @@ export function createKeyStore(storage: Storage, clock: Clock) {
           scopes: key.scopes,
           created_at: clock.now(),
           expires_at: key.expiresAt,
+          addresses: key.addresses === null ? null : JSON.stringify(key.addresses),
           revoked_at: null,
           last_used_at: null,
         };

@@ -17,6 +17,7 @@ test('a row that was read before its revocation was heard is not kept', async ()
     scopes: 'search',
     created_at: 0,
     expires_at: null,
+    addresses: null,
     revoked_at: null as number | null,
     last_used_at: null,
   };

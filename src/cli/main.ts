@@ -140,9 +140,14 @@ program
   .action(async () => (await import('./doctor.ts')).doctor(json()));
 program
   .command('backup')
-  .description('copy the embedded store to a file, also while it is in use')
+  .description('copy the store to a file, also while it is in use')
   .argument('<file>')
   .action(async (file: string) => (await import('./backup.ts')).backup(file, json()));
+program
+  .command('restore')
+  .description('fill an empty store from such a file: also the way from SQLite to PostgreSQL and back')
+  .argument('<file>')
+  .action(async (file: string) => (await import('./restore.ts')).restore(file, json()));
 program
   .command('version')
   .description('print the version')

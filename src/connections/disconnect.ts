@@ -58,10 +58,11 @@ export function createDisconnect(deps: {
     async user(owner, actor) {
       // Sessions first: a consent that is just coming in finds its session over, and stores nothing.
       const open = await store.unfinishedOf(owner);
-      await storage.write<ConnectionTables, void>(async (trx, notify) => {
-        await store.failAll(trx, owner, 'Access was revoked');
-        for (const { id } of open) await notify('connections', id);
-      });
+      if (open.length > 0)
+        await storage.write<ConnectionTables, void>(async (trx, notify) => {
+          await store.failAll(trx, owner, 'Access was revoked');
+          for (const { id } of open) await notify('connections', id);
+        });
       for (const row of open) await keeper.discardHeld(row);
       return (await forgetAll(() => grants.store.ofUser(owner), actor)) || open.length > 0;
     },

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { faultOf, problemOf } from './fault.ts';
 import type { Reply } from './route.ts';
@@ -7,6 +8,8 @@ import { pathOf } from './wire.ts';
 
 /** A request slower than this is worth a line whatever its outcome. */
 const slowMs = 1_000;
+/** To read so much past a refusal is cheaper than a new connection. */
+const passedBytes = 65_536;
 const jsonType = 'application/json; charset=utf-8';
 
 export type Answers = {
@@ -14,6 +17,8 @@ export type Answers = {
   send(request: FastifyRequest, reply: FastifyReply, answer: Reply): FastifyReply;
   /** Sends `{"detail", "code"}` for whatever was thrown. */
   fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  /** The same before anything was read: the connection stays where the body is small enough to be let pass. */
+  turnAway(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply;
   /** The headers that every reply of ours has, and those set on this one so far. */
   dressed(request: FastifyRequest, reply: FastifyReply): OutgoingHttpHeaders;
   /** Counts and logs the finished exchange. */
@@ -33,6 +38,27 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       .header('server-timing', `total;dur=${reply.elapsedTime.toFixed(2)}${timing}`);
   };
 
+  const refuse = (
+    problem: Problem,
+    { request, reply, mayStay }: { request: FastifyRequest; reply: FastifyReply; mayStay: boolean },
+  ) => {
+    const fault = faultOf(problem, request.id, publicUrl());
+    // A fault of ours is an error; an outside one is news; "not ready yet" is neither.
+    const write = problem.kind === 'internal' ? log.error : log.warn;
+    if (fault.status >= 500 && problem.cause !== undefined)
+      write('request failed', {
+        request_id: request.id,
+        method: request.method,
+        path: pathOf(request.url),
+        detail: problem.detail,
+        error: problem.cause,
+      });
+    // The rest of a refused body is not worth reading, and must not be taken for a next request.
+    if (!request.raw.complete && !mayStay) reply.header('connection', 'close');
+    dress(request, reply);
+    return reply.code(fault.status).headers(fault.headers).type(jsonType).send(fault.body);
+  };
+
   return {
     send(request, reply, { status, body, contentType, headers, timings }) {
       dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
@@ -43,23 +69,12 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       return reply.send(ready ? (body ?? '') : JSON.stringify(body));
     },
 
-    fail(error, request, reply) {
-      const problem = problemOf(error);
-      const fault = faultOf(problem, request.id, publicUrl());
-      // A fault of ours is an error; an outside one is news; "not ready yet" is neither.
-      const write = problem.kind === 'internal' ? log.error : log.warn;
-      if (fault.status >= 500 && problem.cause !== undefined)
-        write('request failed', {
-          request_id: request.id,
-          method: request.method,
-          path: pathOf(request.url),
-          detail: problem.detail,
-          error: problem.cause,
-        });
-      // The rest of a refused body is not worth reading, and must not be taken for a next request.
-      if (!request.raw.complete) reply.header('connection', 'close');
-      dress(request, reply);
-      return reply.code(fault.status).headers(fault.headers).type(jsonType).send(fault.body);
+    fail: (error, request, reply) => refuse(problemOf(error), { request, reply, mayStay: false }),
+    turnAway(problem, request, reply) {
+      const { headers } = request;
+      const sized = headers['transfer-encoding'] === undefined;
+      const mayStay = sized && Number(headers['content-length'] ?? 0) <= passedBytes;
+      return refuse(problem, { request, reply, mayStay });
     },
 
     dressed(request, reply) {

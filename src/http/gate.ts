@@ -3,6 +3,7 @@ import type { Access, Principal, Quota } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/session.ts';
+import { isAmong } from './edge/addresses.ts';
 import type { Route } from './route.ts';
 import { type Credentials, credentialsOf } from './wire.ts';
 
@@ -24,6 +25,7 @@ const nobody: Principal = {
   scopes: new Set(),
   tier: '',
   perMinute: 0,
+  addresses: null,
 };
 
 /** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
@@ -48,6 +50,9 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
   };
 
   const admit = (declared: Route, request: FastifyRequest, reply: FastifyReply, caller: Principal) => {
+    // From elsewhere a key is no key: the refusal does not say that it would be one (threats L2).
+    if (caller.addresses !== null && !isAmong(request.ip, caller.addresses))
+      throw new Problem('invalid_api_key', 'Missing or invalid API key');
     if (declared.scope !== null && !caller.scopes.has(declared.scope))
       throw new Problem('missing_scope', `This key lacks the scope ${declared.scope}`);
     callers.set(request, caller);

@@ -16,10 +16,7 @@ import { bodyLimitBytes, parseJsonBody } from './body.ts';
 import type { Activity } from './console/activity.ts';
 import type { ConsoleFiles } from './console/files.ts';
 import type { ConsoleSessions } from './console/session.ts';
-import { createGate, type Gate, type VerifyUser } from './gate.ts';
-import { addRelayRoute } from './relay/relay.ts';
-import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
-import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
+import { createShedder } from './edge/shed.ts';
 import {
   answerBrokenClient,
   closeGently,
@@ -27,12 +24,16 @@ import {
   listenProblem,
   refuseTunnel,
   watchUnused,
-} from './socket.ts';
+} from './edge/socket.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
+import { addRelayRoute } from './relay/relay.ts';
+import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
+import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
+export { tryListening } from './edge/socket.ts';
 export type { Route } from './route.ts';
-export { tryListening } from './socket.ts';
 
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
@@ -84,7 +85,17 @@ export function createHttp(deps: {
     if (page !== null) return answers.send(request, reply, page);
     return answers.fail(nowhere(deps.routes, request), request, reply);
   });
-  app.addHook('onRequest', (request, _reply, done) => attempt(() => checkWire(request.raw), done));
+  const shedder = createShedder({
+    now: () => performance.now(),
+    random: Math.random,
+    onShed: turnedAway(deps.telemetry),
+  });
+  app.addHook('onClose', async () => shedder.stop());
+  app.addHook('onRequest', (request, reply, done) => {
+    const refusal = alwaysAnswered.has(pathOf(request.url)) ? null : shedder.refuse();
+    if (refusal === null) attempt(() => checkWire(request.raw), done);
+    else answers.turnAway(refusal, request, reply);
+  });
   app.addHook('onResponse', (request, reply, done) => {
     answers.observe(request, reply);
     deps.console?.activity.observe(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
@@ -106,6 +117,14 @@ export function createHttp(deps: {
     },
     close: () => closeGently(app, unused, limits.graceMs),
   };
+}
+
+/** What orchestrators and operators ask to know how things stand, most of all when they stand badly. */
+const alwaysAnswered = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
+
+function turnedAway({ counter }: Telemetry): () => void {
+  const shed = counter('http_shed', 'Requests turned away because the process was late');
+  return () => shed.inc();
 }
 
 function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {

@@ -43,6 +43,7 @@ export type AuditTables = {
     subject: string | null;
     facts: string;
   };
+  webhook_outbox: { id: string; developer_id: string; body: string; attempts: number; next_at: number };
   audit_users: { ref: string; developer_id: string; user_id: string };
 };
 
@@ -53,6 +54,9 @@ export type Audit = {
   /** Cuts the link between a user and the entries about them; the entries stay. */
   forget(trx: Transaction<AuditTables>, developerId: string, userId: string): Promise<void>;
 };
+
+/** Entries that the developer's app is told of (webhooks/): it must act, and nobody asked it. */
+const announced: ReadonlySet<string> = new Set(['token.reuse', 'grant.expire']);
 
 export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
   const refOf = async (trx: Transaction<AuditTables>, developer_id: string, user_id: string) => {
@@ -76,10 +80,11 @@ export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
   return {
     async append(trx, { developerId, actor, action, userId, subject, facts = {} }) {
       const at = clock.now();
+      const id = newLogId('aud', at);
       await trx
         .insertInto('audit')
         .values({
-          id: newLogId('aud', at),
+          id,
           at,
           developer_id: developerId,
           actor,
@@ -89,6 +94,14 @@ export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
           facts: JSON.stringify(facts),
         })
         .execute();
+      if (announced.has(action)) {
+        const data = { user_id: userId ?? null, subject: subject ?? null, ...facts };
+        const body = JSON.stringify({ type: action, timestamp: new Date(at).toISOString(), data });
+        await trx
+          .insertInto('webhook_outbox')
+          .values({ id, developer_id: developerId, body, attempts: 0, next_at: at })
+          .execute();
+      }
     },
     async read({ developerId, userId, before, limit }) {
       let query = db

@@ -33,8 +33,10 @@ const postgresFaults: readonly (readonly [RegExp, string])[] = [
     'The database is unreachable; nothing was written',
   ],
 ];
-const postgresMessages =
-  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after/;
+const unreachable =
+  /timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after/;
+/** The line broke, or fell silent, with a statement under way: its commit may have gone through. */
+const brokenOff = /Connection terminated|Query read timeout/;
 
 /** The Problem behind a driver's error, or the error itself when it is a fault of ours (bad SQL, broken constraint). */
 export function storageProblem(error: unknown): unknown {
@@ -45,7 +47,9 @@ export function storageProblem(error: unknown): unknown {
 }
 
 function postgresFault(code: string | undefined, message: string): string | undefined {
-  if (postgresMessages.test(message)) return 'The database is unreachable; nothing was written';
+  if (unreachable.test(message)) return 'The database is unreachable; nothing was written';
+  if (brokenOff.test(message))
+    return 'The database went away in the middle: whether it was written is not known, so ask again';
   return postgresFaults.find(([pattern]) => code !== undefined && pattern.test(code))?.[1];
 }
 

@@ -1,11 +1,13 @@
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Secret } from '../base/secret.ts';
-import { type NoticeRow, noticeChannel } from './notices.ts';
+import { type NoticeRow, noticeChannel } from './coordination/notices.ts';
 
 /** Enough for a busy replica; PostgreSQL's own default allows 100 connections in all. */
 const poolSize = 10;
 const connectTimeoutMs = 5_000;
+/** A network that swallows packets answers nothing, not even an error: no statement of ours takes this long. */
+const queryTimeoutMs = 15_000;
 const int8 = 20;
 const numeric = 1700;
 
@@ -14,11 +16,15 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
     connectionString: url.reveal(),
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
     application_name: 'mcprank',
     types: { getTypeParser: parserFor },
   });
-  // A connection that dies while idle is replaced at the next use; without a listener it would end the process.
+  // A connection that dies is replaced at the next use. Without listeners its death would end the process, idle (the
+  // pool's own event) or in use between two statements (the client's).
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return { pool, dialect: new PostgresDialect({ pool }) };
 }
 

@@ -1,9 +1,11 @@
 import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   CompiledQuery,
   type DatabaseConnection,
+  type QueryResult,
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
@@ -11,8 +13,11 @@ import {
 } from 'kysely';
 import { Problem } from '../base/problem.ts';
 
-/** How long a statement waits for another process's lock before it gives up. */
+/** How long a statement waits for another process's lock before it gives up, and how often it looks meanwhile. */
 const busyTimeoutMs = 5_000;
+const lookAgainMs = 5;
+/** https://www.sqlite.org/rescode.html#busy */
+const sqliteBusy = 5;
 /** Prepared statements kept per connection; Kysely compiles a few hundred distinct texts at most. */
 const statementCacheSize = 500;
 
@@ -36,6 +41,8 @@ export function openSqlite(file: string): DatabaseSync {
   db.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY',
   );
+  // From here on the waiting is done by PatientConnection.
+  db.exec('PRAGMA busy_timeout = 0');
   // The file holds digests and query texts: nobody but its owner has business in it.
   chmodSync(file, 0o600);
   return db;
@@ -58,7 +65,7 @@ export class NodeSqliteDialect extends SqliteDialect {
   }
 
   override createDriver(): SqliteDriver {
-    return new ImmediateDriver({ database: this.#database });
+    return new PatientDriver({ database: this.#database });
   }
 
   override createAdapter(): SqliteAdapter {
@@ -73,11 +80,51 @@ class TransactionalAdapter extends SqliteAdapter {
   }
 }
 
-/** Takes the write lock when a transaction begins: a read that turns into a write later could not wait for it. */
-class ImmediateDriver extends SqliteDriver {
+/**
+ * Takes the write lock when a transaction begins: a read that turns into a write later could not wait for it. Waits for
+ * another process's lock between tries, not in them: SQLite's own waiting would stop everything this process does.
+ */
+class PatientDriver extends SqliteDriver {
+  #patient: PatientConnection | undefined;
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    this.#patient ??= new PatientConnection(await super.acquireConnection());
+    return this.#patient;
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }
+}
+
+class PatientConnection implements DatabaseConnection {
+  readonly #inner: DatabaseConnection;
+
+  constructor(inner: DatabaseConnection) {
+    this.#inner = inner;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const until = performance.now() + busyTimeoutMs;
+    for (;;) {
+      try {
+        return await this.#inner.executeQuery<R>(query);
+      } catch (error) {
+        if (performance.now() >= until || !isBusy(error)) throw error;
+        await delay(lookAgainMs);
+      }
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.#inner.streamQuery<R>(query, chunkSize);
+  }
+}
+
+/** Only statements that begin something can meet another's lock: inside a transaction the lock is ours. */
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode !== undefined && (errcode & 0xff) === sqliteBusy;
 }
 
 function adapt(db: DatabaseSync): SqliteDatabase {

@@ -7,22 +7,26 @@
  * When the database is locked, full, read-only, damaged or away, the caller gets the Problem `unavailable`
  * with the reason in words, and nothing was written.
  */
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kysely, type Transaction } from 'kysely';
-import { Migrator } from 'kysely/migration';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
+import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
+import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
 import { storageProblem, withProblems } from './faults.ts';
-import { createLeases, type JobTables, type Leases } from './leases.ts';
-import { migrations } from './migrations.ts';
-import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './notices.ts';
+import { migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
 export type { Audit } from './audit.ts';
 export type { SealedColumn } from './sealed-store.ts';
+
+import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
+import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
@@ -36,6 +40,8 @@ export type Storage = {
   /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
   write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
   readonly audit: Audit;
+  /** Milliseconds since 1970 by the clock that all processes of the store share: what leases and notices go by. */
+  readonly sharedNow: SharedNow;
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, hear: (payload: string) => void): void;
   readonly leases: Leases;
@@ -43,8 +49,10 @@ export type Storage = {
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
   ping(): Promise<void>;
-  /** Copies the whole store to a file while in use; SQLite only. */
+  /** Copies the whole store to an SQLite file while in use, whatever kind of store this is. */
   backup(file: string): Promise<void>;
+  /** Fills this empty store, of either kind, from such a file; all of it or nothing. Answers rows by table. */
+  restore(file: string): Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
 };
 
@@ -64,12 +72,13 @@ export async function openStorage(
     config.databaseUrl === null ? sqliteEngine(config.dataDir) : await postgresEngine(config.databaseUrl);
   const { db, dialect } = engine;
   try {
-    await migrate(db);
+    await migrate(db as unknown as Kysely<unknown>);
   } catch (error) {
     await db.destroy();
     throw error;
   }
-  const notices = createNotices(db, clock, dialect, onError);
+  const sharedNow = createSharedNow(dialect, clock);
+  const notices = createNotices({ db, clock, sharedNow, dialect, onError });
   await notices.start();
   const unlisten = engine.listen?.(notices.hear);
   const audit = createAudit(db as unknown as Kysely<AuditTables>, clock);
@@ -94,13 +103,15 @@ export async function openStorage(
       return result;
     },
     audit,
+    sharedNow,
     subscribe: notices.subscribe,
-    leases: createLeases(db as unknown as Kysely<JobTables>, clock),
+    leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       await db.selectFrom('notices').select('id').limit(1).execute();
     },
     backup: engine.backup,
+    restore: (file) => restoreFrom(file, db as unknown as Kysely<unknown>),
     async close() {
       notices.stop();
       await unlisten?.();
@@ -126,41 +137,50 @@ async function postgresEngine(url: Secret): Promise<Engine> {
   // Loaded only where it is used: the driver is a tenth of a small process's memory.
   const { listen, openPostgres } = await import('./postgres.ts');
   const { pool, dialect } = openPostgres(url);
+  const db = new Kysely<NoticeTables>({ dialect: withProblems(dialect) });
   return {
     dialect: 'postgres',
-    db: new Kysely<NoticeTables>({ dialect: withProblems(dialect) }),
+    db,
     listen: (hear) => listen(pool, hear),
-    backup: async () => {
-      throw new Problem(
-        'setup',
-        'mcprank backup copies the embedded store only: use pg_dump for the database behind DATABASE_URL',
-      );
-    },
+    backup: (file) => backupPostgres(db as unknown as Kysely<unknown>, file),
   };
 }
 
-async function migrate(db: Kysely<NoticeTables>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
-  const known = new Set(Object.keys(migrations));
-  const applied = await appliedMigrations(db);
-  const newer = applied.filter((name) => !known.has(name));
-  if (newer.length > 0) {
-    throw new Problem(
-      'setup',
-      `The store was written by a newer release (schema ${newer.at(-1)}): upgrade mcprank, or restore a backup made with this release`,
-    );
+/** The rows of a database server as a file of the embedded kind; `mcprank restore` reads it into either. */
+async function backupPostgres(db: Kysely<unknown>, file: string): Promise<void> {
+  if (existsSync(file)) throw new Problem('conflict', `${file} exists already: choose another name`);
+  const copy = new Kysely<unknown>({ dialect: new NodeSqliteDialect(openSqlite(file)) });
+  try {
+    await migrate(copy);
+    await copyStore({ db, dialect: 'postgres' }, copy);
+  } finally {
+    await copy.destroy();
   }
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
 }
 
-async function appliedMigrations(db: Kysely<NoticeTables>): Promise<string[]> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
-  const rows = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)
-    .selectFrom('kysely_migration')
-    .select('name')
-    .orderBy('name')
-    .execute();
-  return rows.map((row) => row.name);
+function openCopy(file: string, name: string): Kysely<unknown> {
+  try {
+    return new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(file))) });
+  } catch (cause) {
+    throw new Problem('invalid_request', `${name}: not a copy that mcprank backup made`, { cause });
+  }
+}
+
+async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<Record<string, number>>> {
+  if (!existsSync(file)) throw new Problem('invalid_request', `${file}: no such file`);
+  // Opening brings a copy of an earlier release up to date: that is done to a copy of the copy.
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-restore-'));
+  try {
+    const own = join(folder, 'store.db');
+    copyFileSync(file, own);
+    const source = openCopy(own, file);
+    try {
+      await migrate(source);
+      return await copyStore({ db: source, dialect: 'sqlite' }, db);
+    } finally {
+      await source.destroy();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -5,7 +5,7 @@ import { createLimiter, type Limiter } from '../../src/access/limiter.ts';
 import { createSharedLimiter, type SharedLimiter } from '../../src/access/shared-limiter.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
-import { openRedis } from '../../src/storage/redis.ts';
+import { openRedis } from '../../src/storage/coordination/redis.ts';
 import { noRedis, startRedis } from '../support/redis.ts';
 
 /** A process's limiter over a Redis, and how often it had to count by itself. */

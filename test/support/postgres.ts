@@ -7,7 +7,17 @@ import { promisify } from 'node:util';
 
 const runFile = promisify(execFile);
 
-export type Postgres = { readonly url: string; readonly folder: string; stop(): Promise<void> };
+export type Postgres = {
+  readonly url: string;
+  readonly port: number;
+  readonly folder: string;
+  /** Stops and starts it where it is. */
+  halt(): Promise<void>;
+  resume(): Promise<void>;
+  /** Stops it for good and starts a copy of its data elsewhere; answers with that port. */
+  failOver(): Promise<number>;
+  stop(): Promise<void>;
+};
 
 /**
  * A throw-away PostgreSQL on the loopback interface, or undefined where it is not installed. Nothing of it outlives
@@ -37,30 +47,45 @@ export async function startPostgres(): Promise<Postgres | undefined> {
     'UTF8',
     '--locale=C',
   );
-  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=off -c max_connections=100`;
-  // pg_ctl's child keeps our pipes open: let it write to the log file only.
-  const [first = '', ...rest] = [
-    ...as,
-    join(bin, 'pg_ctl'),
-    '-D',
-    data,
-    '-w',
-    '-l',
-    join(folder, 'pg.log'),
-    '-o',
-    settings,
-    'start',
-  ];
-  await new Promise<void>((resolve, reject) => {
-    spawn(first, rest, { cwd: folder, stdio: 'ignore' }).on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`pg_ctl start: ${code}`)),
-    );
-  });
+  const start = async (where: string, at: number) => {
+    const settings = `-p ${at} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=off -c max_connections=100`;
+    // pg_ctl's child keeps our pipes open: let it write to the log file only.
+    const [first = '', ...rest] = [
+      ...as,
+      join(bin, 'pg_ctl'),
+      '-D',
+      where,
+      '-w',
+      '-l',
+      join(folder, 'pg.log'),
+      '-o',
+      settings,
+      'start',
+    ];
+    await new Promise<void>((resolve, reject) => {
+      spawn(first, rest, { cwd: folder, stdio: 'ignore' }).on('close', (code) =>
+        code === 0 ? resolve() : reject(new Error(`pg_ctl start: ${code}`)),
+      );
+    });
+  };
+  await start(data, port);
+  const standby = join(folder, 'standby');
+  const stopAt = (where: string, mode: string) => command('pg_ctl', '-D', where, '-w', '-m', mode, 'stop');
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
     folder,
+    halt: async () => void (await stopAt(data, 'fast')),
+    resume: () => start(data, port),
+    async failOver() {
+      await stopAt(data, 'fast');
+      await runFile('cp', ['-a', data, standby]);
+      const other = await freePort();
+      await start(standby, other);
+      return other;
+    },
     async stop() {
-      await command('pg_ctl', '-D', data, '-m', 'immediate', 'stop');
+      for (const where of [data, standby]) await stopAt(where, 'immediate').catch(() => undefined);
       rmSync(folder, { recursive: true, force: true });
     },
   };

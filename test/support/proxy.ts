@@ -109,6 +109,7 @@ const caller: Principal = {
   scopes: new Set(['proxy']),
   tier: 'enterprise',
   perMinute: 100_000,
+  addresses: null,
 };
 
 /** The real server, proxy and way out; only who is calling and whose token it is are plain functions. */

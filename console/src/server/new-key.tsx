@@ -19,7 +19,7 @@ export function NewKey(props: {
   readonly developers: readonly string[];
 }) {
   const { onClose, onMade, developers } = props;
-  const [fields, setFields] = useState({ developer: '', name: '', tier: 'free', expires: '' });
+  const [fields, setFields] = useState({ developer: '', name: '', tier: 'free', expires: '', from: '' });
   const [chosen, setChosen] = useState<readonly string[]>([
     'search',
     'invocations',
@@ -35,10 +35,16 @@ export function NewKey(props: {
     event.preventDefault();
     setBusy(true);
     setFault(null);
-    const { expires, ...rest } = fields;
+    const { expires, from, ...rest } = fields;
+    const addresses = from.split(/[\s,]+/).filter(Boolean);
     try {
       const { body } = await call<{ key: string }>('POST', '/v1/admin/keys', {
-        body: { ...rest, scopes: chosen, ...(expires === '' ? {} : { expires_at: expires }) },
+        body: {
+          ...rest,
+          scopes: chosen,
+          ...(expires === '' ? {} : { expires_at: expires }),
+          ...(addresses.length === 0 ? {} : { addresses }),
+        },
       });
       setMade(body.key);
       onMade();
@@ -137,6 +143,16 @@ export function NewKey(props: {
               )}
             </Field>
           </div>
+          <Field label="Only from" optional hint="Addresses and networks, with commas: 203.0.113.0/24.">
+            {(ids) => (
+              <input
+                {...ids}
+                spellcheck={false}
+                value={fields.from}
+                onInput={(event) => set({ from: event.currentTarget.value })}
+              />
+            )}
+          </Field>
           <fieldset class="checks">
             <legend>Scopes</legend>
             {scopes.map(([name, says]) => (

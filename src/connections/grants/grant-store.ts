@@ -53,21 +53,20 @@ export function createGrantStore(storage: Storage, clock: Clock) {
 
     /** One statement: of all processes one gets it, and only for the tokens it has seen. */
     async takeLease(row: GrantRow, holder: string, forMs: number): Promise<boolean> {
-      const now = clock.now();
       const taken = await db
         .updateTable('connections')
-        .set({ holder, lease_until: now + forMs })
+        .set({ holder, lease_until: storage.sharedNow(forMs) })
         .where('id', '=', row.id)
         .where('version', '=', row.version)
         .where('status', '=', 'active')
-        .where('lease_until', '<=', now)
+        .where('lease_until', '<=', storage.sharedNow())
         .executeTakeFirst();
       return taken.numUpdatedRows > 0n;
     },
     async renewLease(id: string, holder: string, forMs: number): Promise<void> {
       await db
         .updateTable('connections')
-        .set({ lease_until: clock.now() + forMs })
+        .set({ lease_until: storage.sharedNow(forMs) })
         .where('id', '=', id)
         .where('holder', '=', holder)
         .execute();

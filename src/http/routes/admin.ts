@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { type Access, describeKey, type Principal, scopes } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, Inspect, ServerInput } from '../../catalog/catalog.ts';
+import { isAddressOrNetwork } from '../edge/addresses.ts';
 import { json, type Route, route } from '../route.ts';
 import { browseRoute, describeHealth, healthSchema } from './servers.ts';
 
@@ -20,6 +21,7 @@ const apiKey = {
   scopes: Type.Array(Type.String()),
   created_at: time,
   expires_at: optionalTime,
+  addresses: Type.Union([Type.Array(Type.String()), Type.Null()]),
   revoked_at: optionalTime,
   last_used_at: optionalTime,
 };
@@ -30,6 +32,13 @@ const newKey = Type.Object(
     tier: Type.String({ minLength: 1, maxLength: 32 }),
     scopes: Type.Optional(Type.Array(Type.Enum([...scopes]), { minItems: 1, maxItems: scopes.length })),
     expires_at: Type.Optional(time),
+    addresses: Type.Optional(
+      Type.Array(Type.String({ minLength: 2, maxLength: 50 }), {
+        minItems: 1,
+        maxItems: 50,
+        description: 'addresses and networks (CIDR) the key may be used from',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -54,6 +63,7 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
           tier: body.tier,
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           expiresAt: body.expires_at === undefined ? null : timeOf(body.expires_at),
+          addresses: body.addresses === undefined ? null : checkAddresses(body.addresses),
         };
         const made = await access.createKey(request, by(caller).actor);
         return json({ key: made.key, ...describeKey(made) }, 201);
@@ -161,6 +171,15 @@ function parseServers(catalog: Catalog, body: unknown): ServerInput[] {
 function elementFault(reason: string, place: string): string {
   if (!/^[a-z_]+[^ ]*: /.test(reason)) return `${place || 'body'}: ${reason}`;
   return place === '' ? reason : `${place}.${reason}`;
+}
+
+function checkAddresses(addresses: readonly string[]): readonly string[] {
+  const wrong = addresses.findIndex((each) => !isAddressOrNetwork(each));
+  if (wrong < 0) return addresses;
+  throw new Problem(
+    'invalid_request',
+    `addresses[${wrong}]: expected an address or a network, for example 203.0.113.0/24`,
+  );
 }
 
 function timeOf(text: string): number {

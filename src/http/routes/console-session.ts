@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Access, Principal } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { ConsoleSessions } from '../console/session.ts';
+import { isAmong } from '../edge/addresses.ts';
 import { json, type Reply, type Route, route } from '../route.ts';
 
 const session = Type.Object({
@@ -27,6 +28,13 @@ export type ConsoleDeps = {
 /** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
 export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps): Route[] {
   const out = { signed_in: false, version };
+  const holderOf = async (key: string, address: string): Promise<Principal> => {
+    const caller = await access.authenticate(key, address);
+    // From elsewhere a key is no key (threats L2), at the door as at the gate.
+    if (caller.addresses !== null && !isAmong(address, caller.addresses))
+      throw new Problem('invalid_api_key', 'Missing or invalid API key');
+    return caller;
+  };
   return [
     route({
       method: 'POST',
@@ -40,7 +48,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       reply: session,
       handle: async ({ body, headers, address }) => {
         sessions.refuseForeign(headers);
-        const caller = await access.authenticate(body.key.trim(), address);
+        const caller = await holderOf(body.key.trim(), address);
         await note(caller);
         const { cookie, csrf } = sessions.open(body.key.trim());
         return unkept({ ...describe(caller), csrf, version }, cookie);
@@ -56,7 +64,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
         const found = sessions.find(headers);
         if (found === null) return unkept(out);
         try {
-          const caller = await access.authenticate(found.key, address);
+          const caller = await holderOf(found.key, address);
           return unkept({ ...describe(caller), csrf: found.csrf, version });
         } catch (error) {
           // Revoked or expired meanwhile: the cookie is worth nothing any more.

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { Problem } from '../base/problem.ts';
-import { faultOf } from './fault.ts';
+import { Problem } from '../../base/problem.ts';
+import { faultOf } from '../fault.ts';
 
 /** What Node's parser refuses never becomes a request: answer on the bare socket and close it. */
 export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket): void {

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { Clock } from '../base/clock.ts';
+import type { SharedNow } from './shared-now.ts';
 
 export type JobTables = {
   jobs: { name: string; holder: string | null; lease_until: number; next_run_at: number };
@@ -15,16 +15,18 @@ export type Leases = {
   release(name: string, holder: string, nextInMs: number): Promise<void>;
 };
 
-export function createLeases(db: Kysely<JobTables>, clock: Clock): Leases {
+export function createLeases(db: Kysely<JobTables>, sharedNow: SharedNow): Leases {
   return {
     async take(name, holder, forMs) {
-      const now = clock.now();
       const due = await db
         .selectFrom('jobs')
-        .select(['lease_until', 'next_run_at'])
+        .select((is) => [
+          is('lease_until', '<=', sharedNow()).as('free'),
+          is('next_run_at', '<=', sharedNow()).as('ripe'),
+        ])
         .where('name', '=', name)
         .executeTakeFirst();
-      if (due !== undefined && (due.next_run_at > now || due.lease_until > now)) return false;
+      if (due !== undefined && (!due.free || !due.ripe)) return false;
       if (due === undefined) {
         await db
           .insertInto('jobs')
@@ -34,10 +36,10 @@ export function createLeases(db: Kysely<JobTables>, clock: Clock): Leases {
       }
       const taken = await db
         .updateTable('jobs')
-        .set({ holder, lease_until: now + forMs })
+        .set({ holder, lease_until: sharedNow(forMs) })
         .where('name', '=', name)
-        .where('lease_until', '<=', now)
-        .where('next_run_at', '<=', now)
+        .where('lease_until', '<=', sharedNow())
+        .where('next_run_at', '<=', sharedNow())
         .executeTakeFirst();
       return taken.numUpdatedRows > 0n;
     },
@@ -45,7 +47,7 @@ export function createLeases(db: Kysely<JobTables>, clock: Clock): Leases {
     async renew(name, holder, forMs) {
       const renewed = await db
         .updateTable('jobs')
-        .set({ lease_until: clock.now() + forMs })
+        .set({ lease_until: sharedNow(forMs) })
         .where('name', '=', name)
         .where('holder', '=', holder)
         .executeTakeFirst();
@@ -55,7 +57,7 @@ export function createLeases(db: Kysely<JobTables>, clock: Clock): Leases {
     async release(name, holder, nextInMs) {
       await db
         .updateTable('jobs')
-        .set({ holder: null, lease_until: 0, next_run_at: clock.now() + nextInMs })
+        .set({ holder: null, lease_until: 0, next_run_at: sharedNow(nextInMs) })
         .where('name', '=', name)
         .where('holder', '=', holder)
         .execute();

@@ -1,11 +1,13 @@
 import type { Migration } from 'kysely/migration';
-import { auditTrail } from './schema/audit.ts';
-import { connections } from './schema/connections.ts';
-import { serverCredentials } from './schema/credentials.ts';
-import { embeddings } from './schema/embeddings.ts';
-import { first } from './schema/first.ts';
-import { serverHealth } from './schema/health.ts';
-import { identity } from './schema/identity.ts';
+import { auditTrail } from './audit.ts';
+import { connections } from './connections.ts';
+import { serverCredentials } from './credentials.ts';
+import { embeddings } from './embeddings.ts';
+import { first } from './first.ts';
+import { serverHealth } from './health.ts';
+import { identity } from './identity.ts';
+import { keyAddresses } from './key-addresses.ts';
+import { webhooks } from './webhooks.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -19,4 +21,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '005_health': { up: serverHealth },
   '006_credentials': { up: serverCredentials },
   '007_embeddings': { up: embeddings },
+  '008_webhooks': { up: webhooks },
+  '009_key_addresses': { up: keyAddresses },
 };

@@ -1,7 +1,8 @@
 import type { Kysely, Transaction } from 'kysely';
 import { sql } from 'kysely';
-import type { Clock } from '../base/clock.ts';
-import { newId } from '../base/id.ts';
+import type { Clock } from '../../base/clock.ts';
+import { newId } from '../../base/id.ts';
+import type { SharedNow } from './shared-now.ts';
 
 /** What a notice may be about; the payload is an id or empty. */
 export type Topic = 'keys' | 'catalog' | 'identity' | 'connections' | 'vault';
@@ -28,12 +29,14 @@ export type Notices = {
   stop(): void;
 };
 
-export function createNotices(
-  db: Kysely<NoticeTables>,
-  clock: Clock,
-  dialect: 'sqlite' | 'postgres',
-  onError: (error: unknown) => void,
-): Notices {
+export function createNotices(deps: {
+  readonly db: Kysely<NoticeTables>;
+  readonly clock: Clock;
+  readonly sharedNow: SharedNow;
+  readonly dialect: 'sqlite' | 'postgres';
+  readonly onError: (error: unknown) => void;
+}): Notices {
+  const { db, clock, sharedNow, dialect, onError } = deps;
   const ears: { topic: Topic; hear: (payload: string) => void }[] = [];
   const seen = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
@@ -49,7 +52,7 @@ export function createNotices(
     const rows = await db
       .selectFrom('notices')
       .select(['id', 'topic', 'payload'])
-      .where('at', '>', clock.now() - overlapMs)
+      .where('at', '>', sharedNow(-overlapMs))
       .orderBy('at')
       .execute();
     for (const row of rows) hear(row);
@@ -73,7 +76,7 @@ export function createNotices(
       const row = { id: newId('ntc'), topic, payload };
       await trx
         .insertInto('notices')
-        .values({ ...row, at: clock.now() })
+        .values({ ...row, at: sharedNow() })
         .execute();
       if (dialect === 'postgres') {
         await sql`select pg_notify(${noticeChannel}, ${JSON.stringify(row)})`.execute(trx);
@@ -87,13 +90,10 @@ export function createNotices(
       const rows = await db
         .selectFrom('notices')
         .select('id')
-        .where('at', '>', clock.now() - overlapMs)
+        .where('at', '>', sharedNow(-overlapMs))
         .execute();
       for (const row of rows) seen.set(row.id, clock.monotonic());
-      await db
-        .deleteFrom('notices')
-        .where('at', '<', clock.now() - keepMs)
-        .execute();
+      await db.deleteFrom('notices').where('at', '<', sharedNow(-keepMs)).execute();
       timer = setInterval(poll, pollMs);
       timer.unref();
     },

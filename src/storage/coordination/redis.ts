@@ -1,5 +1,5 @@
 import { createClient } from '@redis/client';
-import type { Secret } from '../base/secret.ts';
+import type { Secret } from '../../base/secret.ts';
 
 /** A script that Redis runs as one step: nothing of another process comes between its lines. */
 export type Script = { readonly text: string; readonly sha1: string };
