@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { createActivity } from '../src/http/console/activity.ts';
 import { createConsoleFiles } from '../src/http/console/files.ts';
 import type { Route } from '../src/http/http.ts';
@@ -161,7 +162,7 @@ test('files come from memory with ETag and a policy; only hashed ones are kept; 
   writeFileSync(join(folder, 'secret.key'), 'x');
   const files = createConsoleFiles(folder);
   for (const path of ['/', '/catalogue', '/catalogue/a%2Fb', '/docs/search', '/keys']) {
-    const page = files.find(path, undefined);
+    const page = files.find(path, {});
     assert.match(String(page?.body), /console/, path);
     assert.match(
       page?.headers?.['content-security-policy'] as string,
@@ -169,10 +170,15 @@ test('files come from memory with ETag and a policy; only hashed ones are kept; 
     );
     assert.doesNotMatch(page?.headers?.['content-security-policy'] as string, /unsafe|https?:|\*/);
     assert.equal(page?.headers?.['cache-control'], 'no-cache');
-    assert.equal(files.find(path, page?.headers?.etag as string)?.status, 304);
+    assert.equal(files.find(path, { 'if-none-match': page?.headers?.etag as string })?.status, 304);
   }
-  const asset = files.find('/assets/main-abc.js', undefined);
+  const asset = files.find('/assets/main-abc.js', {});
   assert.match(asset?.headers?.['cache-control'] as string, /immutable/);
+  const packed = files.find('/', { 'accept-encoding': 'br, gzip' });
+  assert.equal(packed?.headers?.['content-encoding'], 'gzip');
+  assert.match(gunzipSync(packed?.body as Buffer).toString(), /console/);
+  assert.notEqual(packed?.headers?.etag, files.find('/', {})?.headers?.etag);
+  assert.equal(files.find('/', { 'accept-encoding': 'gzip;q=0' })?.headers?.['content-encoding'], undefined);
   const lost = [
     '/secret.key',
     '/assets/../../etc/passwd',
@@ -181,9 +187,9 @@ test('files come from memory with ETag and a policy; only hashed ones are kept; 
     '/v1/nothing',
     '/a/b/c',
   ];
-  for (const path of lost) assert.equal(files.find(path, undefined), null, path);
+  for (const path of lost) assert.equal(files.find(path, {}), null, path);
   const unbuilt = createConsoleFiles(join(folder, 'nowhere'));
-  assert.match(String(unbuilt.find('/', undefined)?.body), /npm run console/);
+  assert.match(String(unbuilt.find('/', {})?.body), /npm run console/);
 });
 
 test('requests and percentiles are counted by the minute for a day, and the admin’s own do not count', () => {

@@ -253,7 +253,7 @@ function requestIds(): () => string {
 /** What no route answers may be one of the console’s files or pages */
 function pageAt(files: ConsoleFiles | undefined, { method, url, headers }: FastifyRequest): Reply | null {
   if (files === undefined || (method !== 'GET' && method !== 'HEAD')) return null;
-  return files.find(pathOf(url), headers['if-none-match']);
+  return files.find(pathOf(url), headers);
 }
 
 /** 405 where the path exists under another method, else 404. */

@@ -103,7 +103,14 @@ export function SearchPage() {
       {found.state === 'idle' && <Start ask={ask} />}
       {found.state === 'loading' && <Skeleton rows={4} />}
       {found.state === 'failed' && <Failed error={found.error} retry={() => setRound((n) => n + 1)} />}
-      {found.state === 'ready' && <Results reply={found.reply} elapsedMs={found.ms} body={body} />}
+      {found.state === 'ready' && (
+        <Results
+          key={found.reply.metadata.query_log_id}
+          reply={found.reply}
+          elapsedMs={found.ms}
+          body={body}
+        />
+      )}
     </>
   );
 }
@@ -253,7 +260,8 @@ function Start({ ask }: { readonly ask: (query: string) => void }) {
 function Results(props: { readonly reply: SearchReply; readonly elapsedMs: number; readonly body: unknown }) {
   const { reply, elapsedMs, body } = props;
   const [showCall, setShowCall] = useState(false);
-  const { servers, metadata } = reply;
+  const { metadata } = reply;
+  const { servers, next, busy, fault, more } = useMore(reply, body);
   const learned = session.value?.developer;
   return (
     <section aria-label="Results">
@@ -280,8 +288,32 @@ function Results(props: { readonly reply: SearchReply; readonly elapsedMs: numbe
           <HitCard key={hit.id} hit={hit} rank={i + 1} queryLogId={metadata.query_log_id} />
         ))}
       </ol>
+      {fault !== null && <Failed error={fault} retry={more} />}
+      {next !== undefined && (
+        <p class="more">
+          <Button busy={busy} onClick={more}>
+            Show more
+          </Button>
+        </p>
+      )}
     </section>
   );
+}
+
+/** The first page of a search, and those that were asked for after it. */
+function useMore(reply: SearchReply, body: unknown) {
+  const [pages, setPages] = useState<readonly SearchReply[]>([reply]);
+  const [busy, setBusy] = useState(false);
+  const [fault, setFault] = useState<Error | null>(null);
+  const next = pages.at(-1)?.metadata.next_cursor;
+  const more = () => {
+    setBusy(true);
+    setFault(null);
+    call<SearchReply>('POST', '/v1/search', { body: { ...(body as object), cursor: next } })
+      .then((answer) => setPages([...pages, answer.body]), setFault)
+      .finally(() => setBusy(false));
+  };
+  return { servers: pages.flatMap(({ servers }) => servers), next, busy, fault, more };
 }
 
 function HitCard({

@@ -17,7 +17,7 @@ export function entriesOf({ properties = {}, required = [] }: Schema): Entry[] {
     required: required.includes(name),
   }));
   return entries
-    .map((entry) => ({ ...entry, kind: kindOf(entry.schema) }))
+    .map((entry) => ({ ...entry, kind: kindOf(entry.name, entry.schema) }))
     .sort((a, b) => Number(b.required) - Number(a.required));
 }
 
@@ -29,13 +29,13 @@ function single(schema: Schema): Schema {
   return { ...only, ...(schema.description === undefined ? {} : { description: schema.description }) };
 }
 
-const longNames = /body|content|text|markdown|query|prompt|message|description|code|sql|html/i;
+const longNames = /body|content|markdown|prompt|description|sql|html/i;
 
-function kindOf(schema: Schema): Kind {
+function kindOf(name: string, schema: Schema): Kind {
   const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
   const [type] = types.filter((each) => each !== 'null');
   if (schema.enum !== undefined && schema.enum.length > 0) return 'choice';
-  if (type === 'string') return longNames.test(schema.title ?? '') ? 'long' : 'text';
+  if (type === 'string') return longNames.test(name) ? 'long' : 'text';
   if (type === 'integer' || type === 'number' || type === 'boolean') return type;
   return 'json';
 }

@@ -1,18 +1,21 @@
 /**
  * The console's built files, read once and served from memory.
  *
- * Promises: only what the build left is served (no path of a request reaches the disk); hashed assets are kept by the
+ * Promises: only what the build left is served (no path of a request reaches the disk), packed where the browser takes it; hashed assets are kept by the
  * browser for a year, everything else is asked for again by its ETag; the policy lets a page load from here alone.
  * Without a build, the console's paths answer with a page that says how to make one.
  */
+
 import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { extname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { sha256Hex } from '../../base/id.ts';
 import type { Reply } from '../route.ts';
 
 export type ConsoleFiles = {
-  /** What stands at a path, or null; `ifNoneMatch` is what the browser has. */
-  find(path: string, ifNoneMatch: string | undefined): Reply | null;
+  /** What stands at a path, or null; the request's headers say what the browser has and takes. */
+  find(path: string, headers: IncomingHttpHeaders): Reply | null;
 };
 
 /** Paths that the console draws itself: a reload or a link from elsewhere must lead to it. */
@@ -25,7 +28,7 @@ const types: Readonly<Record<string, string>> = {
   '.md': 'text/markdown; charset=utf-8',
 };
 
-const headers = {
+const always = {
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
@@ -42,7 +45,8 @@ const headers = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-type File = { readonly body: Buffer; readonly contentType: string; readonly etag: string };
+type Form = { readonly body: Buffer; readonly etag: string };
+type File = { readonly plain: Form; readonly packed: Form; readonly contentType: string };
 
 /** `folder` is what `npm run console` builds; it need not be there. */
 export function createConsoleFiles(folder: string): ConsoleFiles {
@@ -50,17 +54,23 @@ export function createConsoleFiles(folder: string): ConsoleFiles {
   const shell = files.get('/index.html') ?? fileOf('.html', Buffer.from(unbuilt));
 
   return {
-    find(path, ifNoneMatch) {
+    find(path, { 'if-none-match': known, 'accept-encoding': taken }) {
       const file =
         path === '/index.html' ? undefined : (files.get(path) ?? (pages.test(path) ? shell : undefined));
       if (file === undefined) return null;
-      const { body, contentType, etag } = file;
-      const isHashed = path.startsWith('/assets/');
-      const cached = isHashed ? 'public, max-age=31536000, immutable' : 'no-cache';
-      const all = { ...headers, etag, 'cache-control': cached };
-      return ifNoneMatch === etag
-        ? { status: 304, body: '', contentType, headers: all }
-        : { status: 200, body, contentType, headers: all };
+      const isPacked = /\bgzip\b(?!\s*;\s*q=0(\.0*)?(,|$))/.test(String(taken ?? ''));
+      const { body, etag } = isPacked ? file.packed : file.plain;
+      const headers = {
+        ...always,
+        etag,
+        vary: 'accept-encoding',
+        'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+      };
+      const { contentType } = file;
+      return known === etag
+        ? { status: 304, body: '', contentType, headers }
+        : { status: 200, body, contentType, headers };
     },
   };
 }
@@ -83,8 +93,11 @@ function readFiles(folder: string): ReadonlyMap<string, File> {
 }
 
 function fileOf(extension: string, body: Buffer): File {
-  const etag = `"${sha256Hex(body.toString('latin1')).slice(0, 32)}"`;
-  return { body, contentType: types[extension] ?? 'application/octet-stream', etag };
+  return { plain: formOf(body), packed: formOf(gzipSync(body)), contentType: types[extension] ?? '' };
+}
+
+function formOf(body: Buffer): Form {
+  return { body, etag: `"${sha256Hex(body.toString('latin1')).slice(0, 32)}"` };
 }
 
 const unbuilt = `<!doctype html>
