@@ -78,7 +78,7 @@ function ConnectionsTab() {
             </Empty>
           ) : (
             <>
-              <p class="soft">
+              <p class="soft tally">
                 {count(connections.length, 'connection')} of{' '}
                 {count(
                   new Set(connections.map(({ developer_id, user_id }) => `${developer_id} ${user_id}`)).size,
@@ -120,10 +120,8 @@ function ConnectionTable(props: {
       <thead>
         <tr>
           <th scope="col">User</th>
-          <th scope="col">Provider</th>
-          <th scope="col">Account</th>
+          <th scope="col">Connected to</th>
           <th scope="col">Status</th>
-          <th scope="col">Scopes</th>
           <th scope="col">Since</th>
           <th scope="col">
             <span class="unseen">Actions</span>
@@ -135,17 +133,21 @@ function ConnectionTable(props: {
           <tr key={each.id}>
             <th scope="row">
               {each.user_id}
-              <span class="id">{each.developer_id}</span>
+              <span class="id" title={each.developer_id}>
+                {each.developer_id.slice(0, 14)}…
+              </span>
             </th>
-            <td>{each.provider}</td>
-            <td>{each.label ?? each.account}</td>
+            <td>
+              {each.provider} as {each.label ?? each.account}
+              <br />
+              <span class="soft small-text" title={each.scopes.join('\n')}>
+                {count(each.scopes.length, 'scope')}
+              </span>
+            </td>
             <td>
               <Badge tone={each.status === 'active' ? 'good' : 'warn'}>
                 {each.status === 'active' ? 'active' : 'must consent again'}
               </Badge>
-            </td>
-            <td class="scopes" title={each.scopes.join('\n')}>
-              {count(each.scopes.length, 'scope')}
             </td>
             <td class="nowrap">
               <Time at={each.created_at} />

@@ -44,7 +44,7 @@ export function UsersTab() {
           ) : (
             <>
               {users.length === pageSize && (
-                <p class="soft">The newest {pageSize}; narrow it down for more.</p>
+                <p class="soft tally">The newest {pageSize}; narrow it down for more.</p>
               )}
               <Table label="Users">
                 <thead>
