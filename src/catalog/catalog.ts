@@ -41,6 +41,7 @@ import { type Written, writeServers } from './write-store.ts';
 export { type Credential, credentialColumns } from './credentials.ts';
 export type { Inspect } from './health/health.ts';
 export type { Finding, Health } from './health/model.ts';
+export { scrubText } from './ingest/scrub.ts';
 export type {
   AuthType,
   CatalogChange,

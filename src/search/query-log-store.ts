@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { scrubText } from '../catalog/catalog.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { QueryLogEntry } from './search.ts';
 
@@ -141,7 +142,8 @@ function rowOf(entry: QueryLogEntry): QueryLogTables['query_log'] {
     id: entry.queryLogId,
     developer_id: entry.developerId,
     key_id: entry.keyId,
-    query: entry.query,
+    // People paste keys into anything; what is learned from words loses nothing by this.
+    query: scrubText(entry.query),
     shown: entry.shown.map(({ serverId }) => serverId).join('\n'),
     first_rank: entry.shown[0]?.rank ?? 1,
     total: entry.total,

@@ -297,6 +297,8 @@ test(
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('tab', { name: 'Connections' }).click();
+    await page.getByRole('button', { name: 'Disconnect carol@example.com from idp' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
     await page.getByText('Nobody is connected yet').waitFor();
     await show(page, app, '/audit', 'Audit');
     assert.match(await page.locator('main').innerText(), /user\.revoke\s+for bob@example\.com/);

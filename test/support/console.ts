@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { build } from 'vite';
 import { bootMcp, type McpTestApp } from './mcp-app.ts';
 import { startEverything } from './mcp-servers.ts';
+import { connectUser, providerSettings, startIdp } from './oidc.ts';
 import { root } from './paths.ts';
 
 const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
@@ -17,7 +18,17 @@ export async function buildConsole(): Promise<void> {
 
 /** The real service with the starter catalogue, a real MCP server, and something that happened. */
 export async function bootConsole(t: TestContext): Promise<McpTestApp> {
-  const app = await bootMcp(t, {}, { MCPRANK_STARTER: 'on' });
+  const idp = await startIdp(t);
+  const app = await bootMcp(
+    t,
+    {},
+    {
+      ...providerSettings(t, { idp: idp.row() }),
+      MCPRANK_STARTER: 'on',
+      MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1,localhost',
+    },
+  );
+  await connectUser(app, { userId: 'carol@example.com', provider: 'idp' });
   const { url } = await startEverything(t, 'streamableHttp');
   await app.add('everything', url, {
     name: 'Everything',

@@ -191,7 +191,8 @@ async function authorizationUrl(
 ): Promise<string> {
   const url = URL.parse(server.authorization_endpoint ?? '');
   // From metadata of others: never `javascript:` or the like (threats F14).
-  if (url === null || !/^https?:$/.test(url.protocol))
+  // A user name before the host is there to look like another host.
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
     throw new Problem('upstream_error', `The metadata of ${provider.title} has no usable authorization URL`);
   const params = {
     ...provider.authorizationParams,
