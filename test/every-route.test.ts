@@ -182,6 +182,7 @@ test('a content type without a body is no fault where no body is wanted', async 
 const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/identity/sessions/:id/confirm': { user_id: 'ann', completion_code: 'BCDF-GHJK' },
   'PUT /v1/admin/apps/:id': { return_urls: [] },
+  'POST /mcp/servers/:id': { jsonrpc: '2.0', id: 1, method: 'ping' },
 };
 
 test('an id that exists nowhere is 404 on every route that takes one', async (t) => {

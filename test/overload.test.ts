@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createShedder } from '../src/http/edge/shed.ts';
+import { defaultLimits } from '../src/http/http.ts';
 import { bootApp } from './support/app.ts';
 
 /** Keeps the event loop from everything else, as too many requests do. */
@@ -12,7 +13,12 @@ function block(ms: number): void {
 
 test('a process that is late refuses a growing share, and takes all again when it is on time', async (t) => {
   let shed = 0;
-  const shedder = createShedder({ now: () => performance.now(), random: () => 0.5, onShed: () => shed++ });
+  const shedder = createShedder({
+    now: () => performance.now(),
+    random: () => 0.5,
+    onShed: () => shed++,
+    lateMs: defaultLimits.lateMs,
+  });
   t.after(shedder.stop);
   assert.equal(shedder.refuse(), null);
   let rounds = 0;
@@ -28,7 +34,7 @@ test('a process that is late refuses a growing share, and takes all again when i
 });
 
 test('overload: new requests get 503 with Retry-After on a connection that stays, health is still answered, and it ends by itself', async (t) => {
-  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' }, { limits: defaultLimits });
   for (let i = 0; i < 20; i++) {
     block(500);
     await delay(1);

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -65,7 +66,8 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       reply.code(status).type(contentType ?? jsonType);
       if (headers !== undefined) reply.headers(headers);
       if (Array.isArray(body)) return sendParts(reply, body as readonly Buffer[]);
-      const ready = body === null || typeof body === 'string' || Buffer.isBuffer(body);
+      const ready =
+        body === null || typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable;
       return reply.send(ready ? (body ?? '') : JSON.stringify(body));
     },
 

@@ -51,6 +51,8 @@ export type HttpLimits = {
   readonly keepAliveTimeoutMs: number;
   readonly maxConnections: number;
   readonly graceMs: number;
+  /** A process whose timers fire later than this turns requests away. */
+  readonly lateMs: number;
 };
 
 export const defaultLimits: HttpLimits = {
@@ -60,6 +62,8 @@ export const defaultLimits: HttpLimits = {
   keepAliveTimeoutMs: 65_000,
   maxConnections: 10_000,
   graceMs: 10_000,
+  // Thirty searches of a large catalogue at once stay below.
+  lateMs: 300,
 };
 
 export function createHttp(deps: {
@@ -89,6 +93,7 @@ export function createHttp(deps: {
     now: () => performance.now(),
     random: Math.random,
     onShed: turnedAway(deps.telemetry),
+    lateMs: limits.lateMs,
   });
   app.addHook('onClose', async () => shedder.stop());
   app.addHook('onRequest', (request, reply, done) => {

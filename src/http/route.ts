@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
 import type { User } from '../identity/identity.ts';
@@ -25,10 +26,10 @@ export type Call<B, Q, P, U = null> = {
   readonly signal: AbortSignal;
 };
 
-/** What a handler answers: JSON from a value, or bytes that are serialised already, in one part or several. */
+/** What a handler answers: JSON from a value, bytes that are serialised already, or bytes as they come. */
 export type Reply = {
   readonly status: number;
-  readonly body: Buffer | readonly Buffer[] | string | Readonly<Record<string, unknown>> | null;
+  readonly body: Buffer | readonly Buffer[] | Readable | string | Readonly<Record<string, unknown>> | null;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** More entries for Server-Timing: name and milliseconds. */

@@ -25,6 +25,7 @@ import {
   type InputResponses,
   type Json,
   type Limits,
+  type Notice,
   type RpcReply,
   type RpcRequest,
   type SendOptions,
@@ -47,6 +48,9 @@ export type Caller = {
   readonly userId?: string;
   readonly keyId: string;
   readonly signal?: AbortSignal;
+  readonly notice?: Notice;
+  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
+  readonly mirrored?: Readonly<Record<string, string>>;
 };
 
 export type McpCall = RpcRequest & {
@@ -137,25 +141,25 @@ export function createMcp(deps: McpDeps): Mcp {
     lease: Lease,
     record: ServerRecord,
     request: RpcRequest,
-    signal: AbortSignal | undefined,
+    { signal, notice, mirrored }: Omit<Caller, 'developerId' | 'userId' | 'keyId'>,
   ): Promise<Step> => {
-    if (request.method !== 'tools/call') return lease.channel.send(request, { signal });
+    if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
     const params = request.params ?? {};
-    const options = (): SendOptions => ({ signal, mirrored: mirrors.headers(record, params) });
+    const options = (): SendOptions => ({
+      signal,
+      notice,
+      mirrored: mirrored ?? mirrors.headers(record, params),
+    });
     const step = await lease.channel.send(request, options());
-    if (step.kind !== 'reply' || !('error' in step.reply) || step.reply.error.code !== -32020) return step;
+    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
+    if (!mismatch || mirrored !== undefined) return step;
     mirrors.learn(record, await listAllTools(lease.channel, { signal }));
     return lease.channel.send(request, options());
   };
 
-  const fresh = (
-    target: Target,
-    record: ServerRecord,
-    request: RpcRequest,
-    signal: AbortSignal | undefined,
-  ) => {
+  const fresh = (target: Target, record: ServerRecord, request: RpcRequest, caller: Caller) => {
     const lease = pool.acquire(target);
-    return { release: lease.release, step: () => send(lease, record, request, signal) };
+    return { release: lease.release, step: () => send(lease, record, request, caller) };
   };
 
   const proceed = async (caller: Caller, call: McpCall): Promise<McpAnswer> => {
@@ -180,7 +184,7 @@ export function createMcp(deps: McpDeps): Mcp {
             release: resumed.release,
             step: () => resumed.ask.answer(call.inputResponses ?? {}, caller.signal),
           }
-        : fresh(target, record, resumed?.request ?? { method, params }, caller.signal);
+        : fresh(target, record, resumed?.request ?? { method, params }, caller);
     let parked = false;
     try {
       const step = await exchange.step();
@@ -293,7 +297,7 @@ function principalOf({ developerId, userId }: Caller): string {
   return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
 }
 
-function unhurried({ signal: _, ...caller }: Caller): Caller {
+function unhurried({ signal: _, notice: __, ...caller }: Caller): Caller {
   return caller;
 }
 

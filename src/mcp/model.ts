@@ -103,4 +103,9 @@ export type SendOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
   readonly mirrored?: Readonly<Record<string, string>> | undefined;
+  /** Hears what the server tells on the way to its answer. Where many requests share one stream, nobody does. */
+  readonly notice?: Notice | undefined;
 };
+
+/** Progress, a line of the server's log: told, not asked. */
+export type Notice = (told: RpcRequest) => void;

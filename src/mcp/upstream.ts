@@ -10,10 +10,10 @@ import {
 } from './model.ts';
 import { supportsModern } from './wire/duplex.ts';
 import { openLegacySse } from './wire/legacy-sse.ts';
-import { isModernError, isModernResult } from './wire/message.ts';
+import { discoverMethod, isModernError, isModernResult } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
 import { createPoster, cutOff, type Posted } from './wire/post.ts';
-import { openSession, type Session } from './wire/session.ts';
+import { discovered, openSession, type Session } from './wire/session.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export type Upstream = Channel & {
@@ -30,7 +30,7 @@ const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/com
 const wrongWay = new Set([400, 404, 405, 500]);
 /** Codes under which servers in the wild report a session that they do not know (any more). */
 const goneCodes = new Set([-32000, -32001, -32003, -32004]);
-const discover: RpcRequest = { method: 'server/discover' };
+const discover: RpcRequest = { method: discoverMethod };
 
 export function createUpstream(deps: {
   readonly target: Target & { readonly url: string };
@@ -136,8 +136,9 @@ export function createUpstream(deps: {
     }
   };
 
-  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Posted> => {
+  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
     const used = await openOnce();
+    if (request.method === discoverMethod) return { kind: 'reply', reply: discovered(used.hello) };
     const posted = await used.send(request, options);
     if (!used.hasId || !isSessionGone(posted)) return posted;
     // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.

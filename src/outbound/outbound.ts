@@ -32,7 +32,7 @@ export type OutboundReply = {
 export type Outbound = {
   /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL we do not speak to. */
   request(request: OutboundRequest): Promise<OutboundReply>;
-  /** One exchange, heard as it arrives. Throws at once what `request` would reject with before anything is sent. */
+  /** One exchange, heard as it arrives. Throws at once only for a URL that we do not speak to; every other failure comes by `done`. */
   stream(request: OutboundRequest, receiver: Receiver): Exchange;
   /** One exchange up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
   open(request: OutboundRequest, started?: (exchange: Exchange) => void): Promise<OpenReply>;
@@ -81,11 +81,18 @@ export function createOutbound(
     return destination;
   };
 
+  const turnAt = (host: string) => {
+    try {
+      return gates.enter(host);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
   const stream: Outbound['stream'] = (request, receiver) => {
     const url = urlOf(request.url);
     // A stream that stays open by design holds no place of the calls.
     const lasting = request.timeoutMs === 0;
-    const turn = lasting ? undefined : gates.enter(url.host);
+    const turn = lasting ? undefined : turnAt(url.host);
     return exchange(agent, url, request, receiver, turn, (answered, reason) => {
       if (lasting) return;
       const failed = reason === 'refused' || reason === 'timeout' || (reason === 'broken' && !answered);

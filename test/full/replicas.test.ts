@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { createBrowser } from '../support/browser.ts';
+import { providerSettings, startIdp } from '../support/oidc.ts';
 import { noRedis, startRedis } from '../support/redis.ts';
 import { ask, type Replica, startBalancer, startReplicas } from '../support/replicas.ts';
 import { engines } from '../support/stores.ts';
@@ -140,4 +143,66 @@ test('three replicas: without Redis they go on, each counting by itself, and sha
     (await (await fetch(`${url}/metrics`)).text()).includes('mcprank_redis_up 1');
   await everywhere(replicas, 5_000, sharing);
   assert.ok(replicas.every(({ log }) => log.some((line) => line.includes('Redis is away'))));
+});
+
+test('three replicas: a session begun on one is finished on another and heard on a third', {
+  skip,
+}, async (t) => {
+  const idp = await startIdp(t);
+  const settings = providerSettings(t, { idp: idp.row() }, idp);
+  const { replicas } = await startAll(t, { ...settings, MCPRANK_PUBLIC_URL: 'http://127.0.0.1:64999' });
+  const [first, second, third] = replicas as [Replica, Replica, Replica];
+  const opened = await ask(first.url, 'POST', '/v1/identity/sessions', {
+    body: { user_id: 'ann', provider: 'idp' },
+  });
+  const heard = ask(third.url, 'GET', `/v1/identity/sessions/${String(opened.body.session_id)}?wait=20`);
+  // The balancer sends the browser where it likes.
+  const browser = createBrowser();
+  const at = (url: string, replica: Replica) => {
+    const moved = new URL(url);
+    moved.host = new URL(replica.url).host;
+    return moved.href;
+  };
+  const landing = await browser.open(at(String(opened.body.auth_url), second));
+  const action = /<form[^>]* action="([^"]+)"/.exec(landing.text)?.[1] ?? '';
+  const fields = [...landing.text.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)];
+  const form = Object.fromEntries(fields.map((match) => [match[1] ?? '', match[2] ?? '']));
+  const sent = await browser.open(at(new URL(action, landing.url).href, second), form);
+  let location = sent.headers.get('location') ?? '';
+  for (let hops = 0; hops < 20 && !location.startsWith('http://127.0.0.1:64999/'); hops++) {
+    const page = await browser.open(location);
+    const next = page.headers.get('location');
+    assert.ok(next !== null, page.text);
+    location = new URL(next, page.url).href;
+  }
+  const done = await browser.open(at(location, second));
+  assert.equal(done.status, 200, done.text);
+  assert.equal((await heard).body.status, 'complete');
+  const info = await ask(first.url, 'GET', '/v1/admin/connections');
+  assert.equal((info.body.connections as unknown[]).length, 1);
+});
+
+test('three replicas: a job that is due runs once', { skip }, async (t) => {
+  const { replicas, databaseUrl } = await startAll(t);
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  const holders = new Set<string>();
+  const runs: { name: string; holder: string | null }[] = [];
+  const until = Date.now() + 8_000;
+  while (Date.now() < until) {
+    const { rows } = await client.query<{ name: string; holder: string | null }>(
+      `select name, holder from jobs where holder is not null`,
+    );
+    for (const row of rows) {
+      runs.push(row);
+      if (row.holder !== null) holders.add(row.holder);
+    }
+    const names = rows.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length, 'one row, and so one holder, a job');
+    await delay(10);
+  }
+  await client.end();
+  assert.ok(runs.length > 0, 'jobs ran');
+  assert.ok(holders.size <= replicas.length);
 });

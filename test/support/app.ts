@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { type Env, parseConfig } from '../../src/config.ts';
+import { defaultLimits } from '../../src/http/http.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 export const adminKey = `sk_mcp_rank_${'a1'.repeat(16)}`;
@@ -50,7 +51,9 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
     MCPRANK_DATA_DIR: dataDir,
     ...env,
   });
-  const app = await startApp(config, { telemetry, ...options });
+  // Tests share their machine: one that is late says nothing about the app, unless that is what is tested.
+  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY };
+  const app = await startApp(config, { telemetry, limits, ...options });
   let open = true;
   const close = async () => {
     if (!open) return;

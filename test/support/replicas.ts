@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adminKey, temporaryFolder } from './app.ts';
 import { root } from './paths.ts';
+import { freePort } from './postgres.ts';
 
 export type Replica = { readonly url: string; readonly child: ChildProcess; readonly log: string[] };
 
@@ -18,10 +19,12 @@ export async function startReplicas(
 }
 
 async function startReplica(t: TestContext, env: Readonly<Record<string, string>>): Promise<Replica> {
+  // The line that says where it listens names the public URL where there is one: the port is chosen here then.
+  const port = env.MCPRANK_PUBLIC_URL === undefined ? 0 : await freePort();
   const child = spawn(process.execPath, [join(root, 'bin/mcprank.js'), 'serve'], {
     env: {
       PATH: process.env.PATH,
-      MCPRANK_PORT: '0',
+      MCPRANK_PORT: String(port),
       MCPRANK_SYNC: 'off',
       MCPRANK_PROBE: 'off',
       MCPRANK_ADMIN_KEY: adminKey,
@@ -35,7 +38,7 @@ async function startReplica(t: TestContext, env: Readonly<Record<string, string>
   t.after(() => void child.kill('SIGKILL'));
   const log: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => void log.push(chunk.toString()));
-  const url = await new Promise<string>((resolve, reject) => {
+  const said = await new Promise<string>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
@@ -44,6 +47,7 @@ async function startReplica(t: TestContext, env: Readonly<Record<string, string>
     });
     child.once('exit', () => reject(new Error(`the replica ended: ${log.join('')}`)));
   });
+  const url = port === 0 ? said : `http://127.0.0.1:${port}`;
   while ((await fetch(`${url}/readyz`)).status !== 200) await delay(50);
   return { url, child, log };
 }

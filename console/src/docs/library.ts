@@ -27,8 +27,11 @@ export type Document = {
 /** What one reads first comes first; the rest by name. */
 const order = [
   'getting-started',
-  'console',
   'concepts',
+  'console',
+  'api',
+  'clients',
+  'sdk',
   'search',
   'mcp',
   'identity',
@@ -36,7 +39,12 @@ const order = [
   'proxy',
   'cli',
   'configuration',
+  'container',
   'operations',
+  'sizing',
+  'security-model',
+  'faq',
+  'errors',
 ];
 
 let loading: Promise<readonly Document[]> | undefined;

@@ -15,8 +15,6 @@ export type Shedder = {
 };
 
 const tickMs = 20;
-/** A request may wait so long for its turn; thirty searches of a large catalogue at once stay below. */
-const lateMs = 300;
 /** By how much the share changes a tick: full refusal in half a second, none a second after. */
 const rise = 0.04;
 const fall = 0.02;
@@ -27,8 +25,10 @@ export function createShedder(deps: {
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly onShed: () => void;
+  /** A request may wait so long for its turn. */
+  readonly lateMs: number;
 }): Shedder {
-  const { now, random, onShed } = deps;
+  const { now, random, onShed, lateMs } = deps;
   let share = 0;
   let due = now() + tickMs;
   const timer = setInterval(() => {

@@ -25,11 +25,14 @@ import type { Caller, Json, Mcp, McpAnswer } from '../../mcp/mcp.ts';
 import type { Search } from '../../search/search.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import { instructions, metaTools } from './meta-tools.ts';
+import { createPassThrough } from './pass-through.ts';
 import { createTrail } from './trail.ts';
 
 export type Endpoint = {
   /** One HTTP exchange; `body` is the request's JSON, parsed already. */
   serve(request: Request, body: unknown, caller: EndpointCaller): Promise<Response>;
+  /** The same with one server of the catalogue, whole. Throws `not_found` and `server_gone`. */
+  serveOne(request: Request, body: unknown, caller: EndpointCaller, serverId: string): Promise<Response>;
   /** Throws `invalid_request` for a Host or Origin that is not ours. */
   refuseForeign(request: Request, hosts: readonly string[], loopbackOnly: boolean): void;
   close(): Promise<void>;
@@ -162,6 +165,7 @@ export function createEndpoint(deps: Deps): Endpoint {
     return server;
   };
   const handler = createMcpHandler(makeServer, { maxSubscriptions: 1 });
+  const passThrough = createPassThrough(deps);
 
   return {
     serve: (request, body, caller) =>
@@ -169,8 +173,14 @@ export function createEndpoint(deps: Deps): Endpoint {
         parsedBody: body,
         authInfo: { token: '', clientId: caller.keyId, scopes: [], extra: { caller } },
       }),
+    async serveOne(request, body, caller, serverId) {
+      await deps.catalog.get(serverId);
+      return passThrough.serve(request, body, caller, serverId);
+    },
     refuseForeign,
-    close: () => handler.close(),
+    async close() {
+      await Promise.all([handler.close(), passThrough.close()]);
+    },
   };
 }
 

@@ -1,12 +1,17 @@
+import { Readable } from 'node:stream';
+import type { ReadableStream as WebStream } from 'node:stream/web';
 import { Type } from 'typebox';
-import type { Endpoint } from '../endpoint/endpoint.ts';
-import { json, type Route, route } from '../route.ts';
+import type { User } from '../../identity/identity.ts';
+import type { Endpoint, EndpointCaller } from '../endpoint/endpoint.ts';
+import { type Call, json, type Reply, type Route, route } from '../route.ts';
 
 /** One JSON-RPC message; batches went with the 2025-06-18 revision. */
 const message = Type.Object({
   jsonrpc: Type.Literal('2.0'),
   method: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
 });
+
+type Asked = Call<unknown, unknown, unknown, User | null>;
 
 /** Our own MCP endpoint, and where clients read how to reach it. */
 export function endpointRoutes(
@@ -28,39 +33,62 @@ export function endpointRoutes(
     const { hostname } = new URL(publicUrl());
     return ['localhost', '127.0.0.1', '[::1]', hostname];
   };
+  type Serve = (
+    endpoint: Endpoint,
+    request: Request,
+    body: unknown,
+    caller: EndpointCaller,
+  ) => Promise<Response>;
+  const answer = async (call: Asked, serve: Serve): Promise<Reply> => {
+    const { body, caller, user, headers, signal, target } = call;
+    const request = new Request(`${publicUrl()}${target}`, {
+      method: 'POST',
+      headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+        typeof value === 'string' ? [[name, value]] : [],
+      ),
+      signal,
+    });
+    const endpoint = await loaded();
+    endpoint.refuseForeign(request, hosts(), loopbackOnly);
+    const reply = await serve(endpoint, request, body, {
+      developerId: caller.developerId,
+      keyId: caller.keyId,
+      ...(user === null ? {} : { userId: user.userId }),
+      maySearch: caller.scopes.has('search'),
+      signal,
+    });
+    const contentType = reply.headers.get('content-type') ?? 'application/json';
+    // What is told on the way to an answer is worth hearing on the way.
+    const streams = contentType.startsWith('text/event-stream') && reply.body !== null;
+    const whole = streams
+      ? Readable.fromWeb(reply.body as WebStream)
+      : Buffer.from(await reply.arrayBuffer());
+    return { status: reply.status, body: whole, contentType };
+  };
+  const declared = { method: 'POST', scope: 'mcp', user: 'optional', challenge: true } as const;
   return [
     route({
-      method: 'POST',
+      ...declared,
       url: '/mcp',
       summary:
         'We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are',
-      scope: 'mcp',
-      user: 'optional',
-      challenge: true,
       body: message,
       reply: Type.Object({}),
-      handle: async ({ body, caller, user, headers, signal }) => {
-        const request = new Request(`${publicUrl()}/mcp`, {
-          method: 'POST',
-          headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
-            typeof value === 'string' ? [[name, value]] : [],
-          ),
-        });
-        const endpoint = await loaded();
-        endpoint.refuseForeign(request, hosts(), loopbackOnly);
-        const reply = await endpoint.serve(request, body, {
-          developerId: caller.developerId,
-          keyId: caller.keyId,
-          ...(user === null ? {} : { userId: user.userId }),
-          maySearch: caller.scopes.has('search'),
-          signal,
-        });
-        return {
-          status: reply.status,
-          body: Buffer.from(await reply.arrayBuffer()),
-          contentType: reply.headers.get('content-type') ?? 'application/json',
-        };
-      },
+      handle: (call) =>
+        answer(call, (endpoint, request, body, caller) => endpoint.serve(request, body, caller)),
+    }),
+    route({
+      ...declared,
+      url: '/mcp/servers/:id',
+      summary:
+        'One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F)',
+      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
+      body: message,
+      reply: Type.Object({}),
+      handle: (call) =>
+        answer(call, (endpoint, request, body, caller) =>
+          endpoint.serveOne(request, body, caller, call.params.id),
+        ),
     }),
     ...['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
       route({

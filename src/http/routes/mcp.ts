@@ -50,6 +50,11 @@ const toolBody = Type.Object(
   strict,
 );
 
+const listedTool = Type.Object({
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+  inputSchema: Type.Optional(anything),
+});
 const rpcError = Type.Object({
   code: Type.Integer(),
   message: Type.String(),
@@ -99,7 +104,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       scope: 'mcp',
       user: 'optional',
       body: listBody,
-      reply: Type.Object({ tools: Type.Array(Type.Object({ name: Type.String() })) }),
+      reply: Type.Object({ tools: Type.Array(listedTool) }),
       handle: async (call) => {
         try {
           const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);

@@ -76,7 +76,7 @@ export function searchRoutes(search: Search): Route[] {
       scope: 'search',
       user: 'optional',
       body,
-      reply: result,
+      reply: Type.Union([result, Type.Object({ results: Type.Array(result) })]),
       handle: async ({ body, caller, charge }) => {
         if (body.queries === undefined) {
           if (body.query === undefined)

@@ -1,5 +1,6 @@
 import {
   type Channel,
+  type Json,
   type Limits,
   type RpcRequest,
   type SendOptions,
@@ -8,8 +9,15 @@ import {
 } from '../model.ts';
 import { askIn, askStep } from './asks.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
-import { modernRequestText, modernRevision, type RpcMessage, replyIn, requestText } from './message.ts';
-import { cancelledText, initializedText, initializeRequest } from './session.ts';
+import {
+  discoverMethod,
+  modernRequestText,
+  modernRevision,
+  type RpcMessage,
+  replyIn,
+  requestText,
+} from './message.ts';
+import { cancelledText, discovered, initializedText, initializeRequest } from './session.ts';
 
 /** One line there and one back, shared by all requests: a child's streams, or the two halves of HTTP+SSE. */
 export type Duplex = Channel & {
@@ -39,6 +47,7 @@ export function createDuplex(
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let modern = false;
+  let introduction: Json = {};
   let failure: UpstreamFailure | undefined;
   const tell = (text: string) => void write(text).catch(() => undefined);
 
@@ -146,9 +155,14 @@ export function createDuplex(
       const hello = await send(initializeRequest, {}, limits.totalMs);
       if (hello.kind !== 'reply' || !('result' in hello.reply))
         throw new UpstreamFailure('protocol', 'The server refused to initialize', { cause: hello });
+      introduction = hello.reply.result;
       await write(initializedText);
     },
-    send: (request, options) => send(request, options, limits.totalMs),
+    async send(request, options) {
+      if (!modern && request.method === discoverMethod)
+        return { kind: 'reply', reply: discovered(introduction) };
+      return send(request, options, limits.totalMs);
+    },
     close: shut,
   };
 }

@@ -4,6 +4,7 @@ import { UpstreamFailure } from '../model.ts';
 /** Building requests and reading replies: JSON-RPC 2.0 as MCP uses it, of either era. */
 
 export const modernRevision = '2026-07-28';
+export const discoverMethod = 'server/discover';
 /** The newest revision with a handshake. */
 export const sessionRevision = '2025-11-25';
 export const clientInfo = { name: 'mcprank', version: '1' };

@@ -5,7 +5,7 @@ import type { Posted, Poster } from './post.ts';
 /** The 2026-07-28 revision over HTTP: no handshake, no session; each request says all there is to know. */
 export function createModern(post: Poster): (request: RpcRequest, options: SendOptions) => Promise<Posted> {
   let lastId = 0;
-  return (request, { signal, mirrored }) => {
+  return (request, { signal, mirrored, notice }) => {
     const id = ++lastId;
     const name = nameOf(request);
     return post({
@@ -18,6 +18,7 @@ export function createModern(post: Poster): (request: RpcRequest, options: SendO
         ...mirrored,
       },
       signal,
+      notice,
     });
   };
 }

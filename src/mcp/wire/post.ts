@@ -1,6 +1,6 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Exchange, Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
-import { type Limits, type RpcReply, type Step, UpstreamFailure } from '../model.ts';
+import { type Limits, type Notice, type RpcReply, type Step, UpstreamFailure } from '../model.ts';
 import { askIn, askStep } from './asks.ts';
 import { createMailbox } from './mailbox.ts';
 import { notMcp, parseMessages, type RpcMessage, replyIn } from './message.ts';
@@ -20,6 +20,7 @@ export type Post = {
   readonly signal?: AbortSignal | undefined;
   /** Sends the answer to a server's question, on servers that may ask. */
   readonly respond?: (text: string) => Promise<void>;
+  readonly notice?: Notice | undefined;
 };
 
 export type Poster = (post: Post) => Promise<Posted>;
@@ -82,7 +83,9 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       steps.put({ kind: 'reply', reply });
       return;
     }
-    const { respond } = post;
+    const { respond, notice } = post;
+    if (message.method !== undefined && message.id === undefined)
+      notice?.({ method: message.method, params: message.params });
     if (respond === undefined) return;
     const ask = askIn(message, (text) => void respond(text).catch(() => undefined));
     if (ask === null) return;

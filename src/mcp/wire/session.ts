@@ -1,4 +1,4 @@
-import type { RpcRequest, SendOptions } from '../model.ts';
+import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
 import { UpstreamFailure } from '../model.ts';
 import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
 import type { Posted, Poster } from './post.ts';
@@ -7,6 +7,8 @@ import type { Posted, Poster } from './post.ts';
 export type Session = {
   /** Some servers have none: every request stands alone, and nothing can be lost. */
   readonly hasId: boolean;
+  /** What the server said of itself in the handshake. */
+  readonly hello: Json;
   send(request: RpcRequest, options: SendOptions): Promise<Posted>;
   close(): void;
 };
@@ -35,10 +37,11 @@ export async function openSession(
 
   return {
     hasId: headers['mcp-session-id'] !== undefined,
-    async send(request, { signal: caller }) {
+    hello: hello.step.reply.result,
+    async send(request, { signal: caller, notice }) {
       const id = ++lastId;
       try {
-        return await post({ id, text: requestText(id, request), headers, signal: caller, respond });
+        return await post({ id, text: requestText(id, request), headers, signal: caller, respond, notice });
       } catch (error) {
         const stopped = error instanceof UpstreamFailure && ['cancelled', 'timeout'].includes(error.reason);
         // In these revisions a closed stream is no cancellation: it has to be said.
@@ -70,4 +73,16 @@ export function cancelledText(id: number): string {
     method: 'notifications/cancelled',
     params: { requestId: id, reason: 'the caller went away or the time is over' },
   });
+}
+
+/** A handshake in the words of `server/discover`, so that callers can ask servers of every age the same. */
+export function discovered({ protocolVersion, capabilities, serverInfo, instructions }: Json): RpcReply {
+  return {
+    result: {
+      supportedVersions: [protocolVersion],
+      capabilities: capabilities ?? {},
+      serverInfo: serverInfo ?? {},
+      ...(instructions === undefined ? {} : { instructions }),
+    },
+  };
 }

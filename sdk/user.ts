@@ -1,0 +1,99 @@
+import type { Api } from './api.ts';
+import { ConnectError } from './errors.ts';
+import { createMcpApi, type McpApi, type Send } from './mcp.ts';
+import { createProxyApi, createProxyFetch, type ProxyApi } from './proxy.ts';
+import type { CallOptions, Sender } from './sender.ts';
+import { createTokens } from './tokens.ts';
+
+export type Session = Api['POST /v1/identity/sessions']['reply'];
+export type SessionStatus = Api['GET /v1/identity/sessions/{id}']['reply'];
+export type ConnectRequest = Omit<Api['POST /v1/identity/sessions']['body'], 'user_id'>;
+
+export type ConnectOptions = CallOptions & {
+  /** Sends the user to `auth_url`. */
+  readonly open: (session: Session) => unknown;
+};
+
+/** One user of your app. Tokens come and are renewed by themselves; every call acts for this user. */
+export type User = {
+  readonly id: string;
+  /** A MIT that is good for at least another minute. */
+  token(options?: CallOptions): Promise<string>;
+  readonly mcp: McpApi;
+  proxy(provider: string): ProxyApi;
+  /** A `fetch` for the provider's own URLs: `fetchImplementation` of Google's clients, and any other client's. */
+  proxyFetch(provider: string): typeof fetch;
+  readonly sessions: {
+    create(request: ConnectRequest, options?: CallOptions): Promise<Session>;
+    status(sessionId: string, options?: CallOptions): Promise<SessionStatus>;
+    /** Until the session is over, whichever way; rejects with the signal's reason when that comes first. */
+    wait(sessionId: string, options?: CallOptions): Promise<SessionStatus>;
+    confirm(sessionId: string, completionCode: string, options?: CallOptions): Promise<SessionStatus>;
+  };
+  /** Opens a session, hands it to `open`, and waits until the user is connected. Throws ConnectError when that fails. */
+  connect(request: ConnectRequest, options: ConnectOptions): Promise<SessionStatus>;
+  /** Ends all MITs and refresh tokens of the user and deletes the stored provider tokens. */
+  revoke(options?: CallOptions): Promise<void>;
+  /** Nothing of the user stays. */
+  delete(options?: CallOptions): Promise<void>;
+};
+
+/** How long one poll is held open. */
+const pollSeconds = 25;
+
+export function createUser(sender: Sender, userId: string): User {
+  const { send } = sender;
+  const tokens = createTokens(send, userId);
+  const asUser: Send = (operation, options) =>
+    tokens.use((token) => {
+      const headers = { ...options.headers, authorization: `Bearer ${token}` };
+      return send(operation, { ...options, headers });
+    }, options);
+
+  const sessions: User['sessions'] = {
+    create: (request, { signal } = {}) =>
+      send('POST /v1/identity/sessions', { body: { ...request, user_id: userId }, signal }),
+    status: (id, { signal } = {}) => send('GET /v1/identity/sessions/{id}', { params: { id }, signal }),
+    async wait(id, { signal } = {}) {
+      for (;;) {
+        const seen = await send('GET /v1/identity/sessions/{id}', {
+          params: { id },
+          query: { wait: pollSeconds },
+          signal,
+        });
+        // A code that has to be typed in is the app's next step, not the end.
+        if (seen.status !== 'pending' || seen.awaiting === 'confirmation') return seen;
+      }
+    },
+    confirm: (id, completion_code, { signal } = {}) =>
+      send('POST /v1/identity/sessions/{id}/confirm', {
+        params: { id },
+        body: { user_id: userId, completion_code },
+        signal,
+      }),
+  };
+
+  return {
+    id: userId,
+    token: tokens.token,
+    mcp: createMcpApi(asUser),
+    proxy: (provider) => createProxyApi(sender, tokens, provider),
+    proxyFetch: (provider) => createProxyFetch(sender, tokens, provider),
+    sessions,
+    async connect(request, { open, signal }) {
+      const session = await sessions.create(request, { signal });
+      await open(session);
+      const seen = await sessions.wait(session.session_id, { signal });
+      if (seen.status === 'error') throw new ConnectError(seen.error ?? 'The session failed');
+      return seen;
+    },
+    async revoke({ signal } = {}) {
+      await send('POST /v1/identity/revoke', { body: { user_id: userId }, signal });
+      tokens.forget();
+    },
+    async delete({ signal } = {}) {
+      await send('DELETE /v1/identity/users/{user_id}', { params: { user_id: userId }, signal });
+      tokens.forget();
+    },
+  };
+}
