@@ -257,7 +257,7 @@ test(
     const key = await page.getByTestId('new-key').innerText();
     assert.match(key, /^sk_mcp_rank_[0-9a-f]{32}$/);
     await page.getByRole('button', { name: 'I have it' }).click();
-    await page.getByText('made in the console').waitFor();
+    await page.getByRole('rowheader', { name: 'made in the console' }).waitFor();
     assert.ok(!(await page.content()).includes(key));
 
     const other = await openPage(t, app);
@@ -274,7 +274,7 @@ test(
 
     await page.getByRole('button', { name: 'Revoke made in the console' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
-    await page.getByText('made in the console').waitFor({ state: 'detached' });
+    await page.getByRole('rowheader', { name: 'made in the console' }).waitFor({ state: 'detached' });
     await other.page.goto(`${app.url}/?q=mail`);
     await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   },
