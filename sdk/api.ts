@@ -27,8 +27,8 @@ export type Api = {
   'POST /v1/search': {
     params: undefined;
     query: undefined;
-    body: { readonly query?: string | undefined; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; readonly queries?: readonly ({ readonly query: string; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; })[] | undefined; };
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; } | { readonly results: readonly ({ readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; })[]; };
+    body: { readonly query?: string | undefined; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; readonly connected?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; readonly queries?: readonly ({ readonly query: string; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; readonly connected?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; })[] | undefined; };
+    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; } | { readonly results: readonly ({ readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; })[]; };
   };
   /** Record the outcome of a tool invocation; `Prefer: respond-async` answers 202 before it is durable */
   'POST /v1/invocations': {
@@ -181,7 +181,7 @@ export type Api = {
   'POST /v1/identity/sessions': {
     params: undefined;
     query: undefined;
-    body: { readonly user_id: string; readonly provider: string; readonly scopes?: readonly (string)[] | undefined; readonly return_url?: string | undefined; readonly require_confirmation?: boolean | undefined; readonly expected_account?: string | undefined; };
+    body: { readonly user_id: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly scopes?: readonly (string)[] | undefined; readonly return_url?: string | undefined; readonly require_confirmation?: boolean | undefined; readonly expected_account?: string | undefined; };
     reply: { readonly session_id: string; readonly auth_url: string; readonly expires_at: string; };
   };
   /** Poll a session; `wait` holds the reply until it is over, at most so many seconds */
@@ -215,12 +215,40 @@ export type Api = {
   /** Who is connected to what; never a token. `after`: the last id of the page before */
   'GET /v1/admin/connections': {
     params: undefined;
-    query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
+    query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; })[]; };
+    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; })[]; };
   };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly id: string; readonly deleted: true; };
+  };
+  /** Who we are to authorization servers that take this URL for a client id, where it is https */
+  'GET /client-metadata.json': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Our clients at MCP servers' authorization servers; never a secret */
+  'GET /v1/admin/oauth-clients': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly clients: readonly ({ readonly id: string; readonly issuer: string; readonly server_id: string | null; readonly kind: "registered" | "dynamic"; readonly client_id: string; readonly auth_method: string; })[]; };
+  };
+  /** Use a client that was registered by hand, for all servers of an issuer or for one */
+  'POST /v1/admin/oauth-clients': {
+    params: undefined;
+    query: undefined;
+    body: { readonly issuer: string; readonly server_id?: string | undefined; readonly client_id: string; readonly client_secret?: string | undefined; readonly auth_method?: "client_secret_basic" | "client_secret_post" | "none" | undefined; };
+    reply: { readonly id: string; readonly issuer: string; readonly server_id: string | null; readonly kind: "registered" | "dynamic"; readonly client_id: string; readonly auth_method: string; };
+  };
+  /** Forget a client; what users consented to by it cannot be renewed any more */
+  'DELETE /v1/admin/oauth-clients/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;

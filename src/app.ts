@@ -15,6 +15,7 @@ import {
   type Connections,
   connectionSeals,
   createConnections,
+  type Owner,
   type RefreshLimits,
 } from './connections/connections.ts';
 import { createActivity } from './http/console/activity.ts';
@@ -30,6 +31,7 @@ import { endpointRoutes } from './http/routes/endpoint.ts';
 import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
 import { mcpRoutes } from './http/routes/mcp.ts';
+import { oauthClientRoutes } from './http/routes/oauth-clients.ts';
 import { operationRoutes } from './http/routes/operations.ts';
 import { proxyRoutes } from './http/routes/proxy.ts';
 import { registryRoutes } from './http/routes/registry.ts';
@@ -52,7 +54,7 @@ import { createEmbeddingStore } from './search/providers/embedding-store.ts';
 import { createRememberingEmbedder, type Progress } from './search/providers/memory.ts';
 import { providerOf } from './search/providers/provider.ts';
 import { createQueryLog, type QueryLog } from './search/query-log.ts';
-import { createSearch, defaultSearchConfig, type Search } from './search/search.ts';
+import { createSearch, defaultSearchConfig, type Search, type Standings } from './search/search.ts';
 import type { Redis } from './storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from './storage/storage.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
@@ -140,6 +142,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     const outbound = createOutbound({
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
     });
+    const locals = options.localServers ?? [];
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
       keys: loadKeys({
@@ -163,6 +166,11 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
       config: { ...config, refresh: options.refreshLimits ?? {} },
       publicUrl: () => place.url,
+      findServer: async (id) => {
+        const { name, remoteUrl, source } = await catalog.get(id);
+        const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+        return { id, name, url: local === undefined ? remoteUrl : local.url };
+      },
     });
     // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
     const providerOutbound = createOutbound(
@@ -219,11 +227,12 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
     });
     const mcp = createMcp({
       catalog,
+      servers: connections.servers,
       outbound,
       tickets: vault.tickets,
       clock,
       log: telemetry.log,
-      locals: options.localServers ?? [],
+      locals,
       environment: options.childEnvironment ?? {},
       limits: options.mcpLimits ?? {},
     });
@@ -276,13 +285,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const sessions = createConsoleSessions({ tickets: rooms.vault.tickets, publicUrl });
     const publicRoutes = [
       ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-      ...searchRoutes(search),
+      ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
       ...registryRoutes(catalog),
       ...mcpRoutes(rooms.mcp, catalog),
       ...identityRoutes(identity),
       ...sessionRoutes(rooms.connections, access),
+      ...oauthClientRoutes(rooms.connections.clients),
       ...webhookRoutes(rooms.webhooks),
       ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
@@ -495,6 +505,22 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
     () => false,
   );
   return { index: search.ready(), store: answers };
+}
+
+/** A user's own consents, then what the operator gave everybody. */
+async function standingsOf(
+  { catalog, connections }: Rooms,
+  locals: readonly LocalServer[],
+  owner: Owner,
+): Promise<Standings> {
+  const [own, credentialed] = await Promise.all([
+    connections.servers.standings(owner),
+    catalog.credentialed(),
+  ]);
+  const ours = new Map(
+    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
+  );
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
 }
 
 async function updateFacts({ catalog, search }: Rooms): Promise<void> {

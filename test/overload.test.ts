@@ -40,8 +40,9 @@ test('overload: new requests get 503 with Retry-After on a connection that stays
     await delay(1);
   }
   const search = () => app.call('POST', '/v1/search', { body: { query: 'anything' } });
-  const refused = await search();
-  assert.equal(refused.status, 503);
+  const replies = await Promise.all(Array.from({ length: 10 }, search));
+  const refused = replies.find(({ status }) => status === 503);
+  assert.ok(refused !== undefined, replies.map(({ status }) => status).join(' '));
   assert.equal(refused.headers.get('retry-after'), '1');
   assert.notEqual(refused.headers.get('connection'), 'close');
   assert.equal(refused.body.code, 'unavailable');

@@ -11,6 +11,7 @@ type IdPrefix =
   | 'fam'
   | 'iss'
   | 'cred'
+  | 'cli'
   | 'con'
   | 'sess'
   | 'rvk';

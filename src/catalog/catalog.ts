@@ -96,11 +96,14 @@ export type Catalog = {
   facts(): Promise<{
     readonly popularity: ReadonlyMap<string, number>;
     readonly liveness: ReadonlyMap<string, number>;
+    readonly unavailable: ReadonlySet<string>;
   }>;
   /** Calls back after each change of the catalogue, by whichever process. */
   onChange(hear: () => void): void;
   /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
   credential(serverId: string): Promise<Credential | null>;
+  /** Servers that the operator sends something along to; memory until the catalogue changes. */
+  credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
   /** What was called, for whoever watches. */
@@ -242,9 +245,11 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     facts: async () => ({
       popularity: await directory.refreshPopularity(),
       liveness: await health.liveness(),
+      unavailable: await health.dead(),
     }),
     onChange: (hear) => storage.subscribe('catalog', () => hear()),
     credential: credentials.find,
+    credentialed: credentials.ids,
     health,
     use: invocations.use,
     pruneInvocations: invocations.prune,

@@ -17,6 +17,8 @@ export const credentialColumns: readonly SealedColumn[] = [
 export function createCredentialStore(storage: Storage) {
   const db = storage.tables<Tables>();
   return {
+    ids: async () =>
+      (await db.selectFrom('server_credentials').select('server_id').execute()).map((row) => row.server_id),
     find: (serverId: string) =>
       db.selectFrom('server_credentials').selectAll().where('server_id', '=', serverId).executeTakeFirst(),
   };

@@ -13,7 +13,11 @@ export type Credential = { readonly headers: Readonly<Record<string, string>>; r
 export function createCredentials({ storage, vault }: { storage: Storage; vault: Vault }) {
   const store = createCredentialStore(storage);
   const opened = new Map<string, Promise<Credential | null>>();
-  storage.subscribe('catalog', () => opened.clear());
+  let known: Promise<ReadonlySet<string>> | undefined;
+  storage.subscribe('catalog', () => {
+    opened.clear();
+    known = undefined;
+  });
 
   const open = async (serverId: string): Promise<Credential | null> => {
     const row = await store.find(serverId);
@@ -29,9 +33,17 @@ export function createCredentials({ storage, vault }: { storage: Storage; vault:
         inputs.flatMap(({ id, headers }) => (headers === null ? [] : [sealOne(id, headers, newId('cred'))])),
       );
     },
+    /** Of every server that has one. */
+    ids(): Promise<ReadonlySet<string>> {
+      known ??= store.ids().then((ids) => new Set(ids));
+      known.catch(() => {
+        known = undefined;
+      });
+      return known;
+    },
     find(serverId: string): Promise<Credential | null> {
-      const known = opened.get(serverId);
-      if (known !== undefined) return known;
+      const before = opened.get(serverId);
+      if (before !== undefined) return before;
       const found = open(serverId);
       opened.set(serverId, found);
       // A failure is not an answer: the next call asks again.

@@ -38,7 +38,14 @@ import type {
   SessionView,
   TokenRequest,
 } from './model.ts';
+import { blankProvider } from './providers/provider.ts';
 import { createProviders, type ProvidersConfig } from './providers/providers.ts';
+import { type Clients, createClients } from './servers/clients.ts';
+import { createDiscovery } from './servers/discovery.ts';
+import { createHoldings } from './servers/holdings.ts';
+import { createParties } from './servers/parties.ts';
+import { providerOfServer, serverOf } from './servers/resource.ts';
+import { createServers, type KnownServer, type Servers } from './servers/servers.ts';
 import { type AppSettings, createApps } from './sessions/apps.ts';
 import { createConsentPages } from './sessions/consent.ts';
 import { type Confirmation, createKeeper } from './sessions/keeper.ts';
@@ -48,6 +55,8 @@ import type { GrantRow } from './tables.ts';
 
 export type { RefreshLimits } from './grants/refresh.ts';
 export type * from './model.ts';
+export { parseChallenges } from './servers/challenge.ts';
+export type { KnownServer, Servers } from './servers/servers.ts';
 export type { AppSettings } from './sessions/apps.ts';
 
 export type Connections = {
@@ -57,6 +66,10 @@ export type Connections = {
   info(owner: Owner, provider: string): Promise<ConnectionInfo>;
   /** Throws provider_not_connected | token_expired, or upstream_error | unavailable when the provider is down and the token dead. */
   freshToken(request: TokenRequest): Promise<FreshToken>;
+  /** MCP servers: a user's own token for one, how users stand, and sessions for calls that were refused. */
+  readonly servers: Omit<Servers, 'target'>;
+  /** Us as a client of MCP servers' authorization servers. */
+  readonly clients: Omit<Clients, 'of' | 'forget'>;
   openSession(request: SessionRequest): Promise<OpenedSession>;
   session(developerId: string, id: string): Promise<SessionView>;
   waitSession(developerId: string, id: string, waitMs: number, signal: AbortSignal): Promise<SessionView>;
@@ -89,11 +102,16 @@ export type ConnectionsConfig = ProvidersConfig & { readonly refresh?: Partial<R
 export const connectionSeals: readonly SealedColumn[] = [
   { table: 'connections', id: 'id', sealed: 'access_sealed' },
   { table: 'connections', id: 'id', sealed: 'refresh_sealed' },
+  { table: 'connections', id: 'id', sealed: 'proof_key_sealed' },
   { table: 'oauth_sessions', id: 'id', sealed: 'flow_sealed' },
   { table: 'oauth_sessions', id: 'id', sealed: 'grant_sealed' },
   { table: 'oauth_revocations', id: 'id', sealed: 'token_sealed' },
+  { table: 'oauth_clients', id: 'id', sealed: 'secret_sealed' },
 ];
 
+/** Replies of authorization servers in general: nothing about them is special. */
+const serversInGeneral = { ...blankProvider, name: 'mcp', title: 'MCP servers' };
+const registrationMs = 10_000;
 /** Over sessions are kept for the apps that poll late. */
 const sessionsKeptMs = 86_400_000;
 
@@ -106,39 +124,59 @@ export function createConnections(deps: {
   readonly config: ConnectionsConfig;
   /** Where callbacks come in; known once the server listens. */
   readonly publicUrl: () => string;
+  /** An MCP server by its id. Throws not_found, server_gone. */
+  readonly findServer: (serverId: string) => Promise<KnownServer>;
 }): Connections {
-  const { storage, outbound, vault, clock, log, config, publicUrl } = deps;
+  const { storage, outbound, vault, clock, log, config, publicUrl, findServer } = deps;
   const random = Math.random;
   const bell = createBell();
   const providers = createProviders(config);
   const authorities = createAuthorities({ outbound, clock });
   const calls = createTokenCalls(authorities);
-  const revocations = createRevocations({ storage, vault, providers, authorities, calls, clock, log });
+  const discovery = createDiscovery({ outbound, clock });
+  const clients = createClients({
+    storage,
+    vault,
+    clock,
+    publicUrl,
+    options: () => authorities.options(serversInGeneral, {}, registrationMs),
+  });
+  const parties = createParties({ providers, authorities, discovery, clients });
+  const revocations = createRevocations({ storage, vault, parties, calls, clock, log });
   const sealing = createSealing(vault, random);
   const grantStore = createGrantStore(storage, clock);
   const refresher = createRefresher({
     store: grantStore,
     sealing,
     calls,
-    authorities,
-    providers,
+    parties,
     clock,
     bell,
     log,
     limits: { ...defaultRefreshLimits, ...config.refresh },
     random,
-    discard: (row, token) => revocations.queue(row.developer_id, row.provider, token),
+    discard: (row, token) => revocations.queue(row.developer_id, row, token),
   });
   const grants = createGrants({ store: grantStore, sealing, refresher, revocations, clock, log });
   const store = createSessionStore(storage, clock);
   const apps = createApps(store);
   const keeper = createKeeper({ storage, store, grants, revocations, vault, clock });
-  const sessions = createSessions({ store, apps, providers, bell, clock, publicUrl });
+  const holdings = createHoldings({ rows: grantStore.ofUser, endOf, now: clock.now });
+  const servers = createServers({
+    find: findServer,
+    discovery,
+    clients,
+    holdings,
+    grants,
+    open: (request) => sessions.open(request),
+    isOpen: async (developerId, id) => (await sessions.view(developerId, id)).status === 'pending',
+    clock,
+  });
+  const sessions = createSessions({ store, apps, providers, servers, bell, clock, publicUrl });
   const pages = createConsentPages({
     store,
     keeper,
-    providers,
-    authorities,
+    parties,
     calls,
     vault,
     clock,
@@ -148,6 +186,7 @@ export function createConnections(deps: {
   const disconnect = createDisconnect({ storage, store, grants, keeper, revocations });
   storage.subscribe('connections', (id) => {
     grants.heard(id);
+    holdings.heard(id);
     bell.ring(id);
   });
 
@@ -181,6 +220,8 @@ export function createConnections(deps: {
       return { provider, connected: row !== undefined, status, can_access: canAccess(row, clock.now()) };
     },
     freshToken: grants.freshToken,
+    servers,
+    clients,
     openSession: sessions.open,
     session: sessions.view,
     waitSession: sessions.wait,
@@ -195,14 +236,17 @@ export function createConnections(deps: {
       const found = await revokeUser(owner, actor);
       return (await store.forget(owner)) || found;
     },
-    list: async (query) => (await grantStore.list(query)).map(viewOf),
+    list: async ({ serverId, ...query }) => {
+      const named = serverId === undefined ? query : { ...query, provider: providerOfServer(serverId) };
+      return (await grantStore.list(named)).map(viewOf);
+    },
     async remove(id, actor) {
       await disconnect.one(id, actor);
       tellProviders();
     },
     async connectedServices(owner) {
       const rows = await grantStore.ofUser(owner);
-      const usable = rows.filter((row) => canAccess(row, clock.now()));
+      const usable = rows.filter((row) => serverOf(row.provider) === null && canAccess(row, clock.now()));
       return [...new Set(usable.map(({ provider }) => provider))].sort();
     },
     misconfigured: refresher.misconfigured,
@@ -226,11 +270,12 @@ function canAccess(row: GrantRow | undefined, now: number): boolean {
 
 function viewOf(row: GrantRow): ConnectionView {
   const iso = (ms: number) => new Date(ms).toISOString();
+  const serverId = serverOf(row.provider);
   return {
     id: row.id,
     developer_id: row.developer_id,
     user_id: row.user_id,
-    provider: row.provider,
+    ...(serverId === null ? { provider: row.provider } : { provider: 'mcp', server_id: serverId }),
     account: row.account,
     label: row.label,
     status: row.status,

@@ -3,6 +3,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { Grants } from './grants/grants.ts';
 import type { Revocations } from './grants/revocations.ts';
 import type { Owner } from './model.ts';
+import { ownerTag } from './servers/holdings.ts';
 import type { Keeper } from './sessions/keeper.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import type { ConnectionTables, GrantRow } from './tables.ts';
@@ -33,6 +34,7 @@ export function createDisconnect(deps: {
       if (!(await grants.store.remove(trx, row))) return false;
       await revocations.add(trx, queued);
       await notify('connections', row.id);
+      await notify('connections', ownerTag({ developerId: row.developer_id, userId: row.user_id }));
       await audit({
         developerId: row.developer_id,
         actor,

@@ -1,3 +1,5 @@
+import type { Prover } from './servers/proof.ts';
+
 /** The room's vocabulary; outside it is imported from `connections.ts`. */
 
 /** Whose something is; the key of every look-up and of every cache (threats G4). */
@@ -9,6 +11,10 @@ export type FreshToken = {
   readonly scopes: readonly string[];
   /** Rises with every issue. */
   readonly version: number;
+  /** Set when the token is bound to a key: it goes with a proof for each request (RFC 9449). */
+  readonly prover?: Prover | null;
+  /** Of an MCP server's token: what it is for. */
+  readonly resource?: string | null;
 };
 
 export type TokenRequest = {
@@ -42,8 +48,9 @@ export type SessionRequest = {
   readonly keyId: string;
   /** As the page names it: the developer's name. */
   readonly appName: string;
-  readonly provider: string;
-  /** Without them, the provider's usual ones. */
+  /** Who is to be connected: a provider, or an MCP server of the catalogue. */
+  readonly party: { readonly provider: string } | { readonly serverId: string; readonly challenge?: string };
+  /** Without them, the provider's usual ones, or what the server asks for. */
   readonly scopes?: readonly string[];
   readonly returnUrl?: string;
   /** Without it, what is registered for the developer. */
@@ -106,7 +113,9 @@ export type ConnectionView = {
   readonly id: string;
   readonly developer_id: string;
   readonly user_id: string;
+  /** `mcp` with an MCP server. */
   readonly provider: string;
+  readonly server_id?: string;
   readonly account: string;
   readonly label: string | null;
   readonly status: 'active' | 'needs_reauth';
@@ -120,6 +129,7 @@ export type ConnectionQuery = {
   readonly developerId?: string;
   readonly userId?: string;
   readonly provider?: string;
+  readonly serverId?: string;
   /** Connections after this id. */
   readonly after?: string;
   readonly limit: number;

@@ -23,6 +23,14 @@ export type ConnectionTables = {
     retry_at: number;
     created_at: number;
     updated_at: number;
+    /** Of an MCP server's grant: who issued it and for what (threats N3, N4); null with providers. */
+    issuer: string | null;
+    resource: string | null;
+    /** What the user was asked for, and what the server asked for beyond it since. */
+    asked: string | null;
+    wanted: string | null;
+    /** The key that the tokens are bound to (RFC 9449); null: bearer tokens. */
+    proof_key_sealed: string | null;
   };
   oauth_sessions: {
     id: string;
@@ -47,6 +55,10 @@ export type ConnectionTables = {
     result: string | null;
     created_at: number;
     expires_at: number;
+    /** Of an MCP server's session: what the tokens will be for, how the page names it, and whether they are bound to a key. */
+    resource: string | null;
+    title: string | null;
+    proof: number;
   };
   oauth_apps: { developer_id: string; return_urls: string; require_confirmation: number };
   oauth_revocations: {
@@ -56,6 +68,20 @@ export type ConnectionTables = {
     token_sealed: string;
     attempts: number;
     next_at: number;
+    issuer: string | null;
+    resource: string | null;
+  };
+  oauth_clients: {
+    id: string;
+    issuer: string;
+    server_id: string;
+    kind: 'registered' | 'dynamic';
+    client_id: string;
+    secret_sealed: string | null;
+    auth_method: string;
+    redirect_uri: string | null;
+    expires_at: number | null;
+    created_at: number;
   };
 };
 
@@ -68,4 +94,5 @@ export type SessionStatus = 'open' | 'sent' | 'exchanging' | 'awaiting' | 'compl
 export type GrantRow = ConnectionTables['connections'];
 export type SessionRow = ConnectionTables['oauth_sessions'];
 export type AppRow = ConnectionTables['oauth_apps'];
+export type ClientRow = ConnectionTables['oauth_clients'];
 export type RevocationRow = ConnectionTables['oauth_revocations'];

@@ -11,59 +11,27 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { createIdempotency } from '../base/idempotency.ts';
-import { Problem } from '../base/problem.ts';
-import type { Catalog, Credential, Finding, ServerRecord } from '../catalog/catalog.ts';
+import type { Catalog, Finding } from '../catalog/catalog.ts';
+import type { Connections } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
+import { createConsent } from './calls/consent.ts';
 import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';
-import { createMirrors, listAllTools, resultOf } from './calls/tools.ts';
+import { resultOf } from './calls/tools.ts';
+import { createExchanges, type McpAnswer, type McpCall } from './exchange.ts';
 import { describeLocal, type LocalServer } from './local.ts';
-import {
-  type InputResponses,
-  type Json,
-  type Limits,
-  type Notice,
-  type RpcReply,
-  type RpcRequest,
-  type SendOptions,
-  type Step,
-  type Target,
-  UpstreamFailure,
-} from './model.ts';
-import { createPool, defaultPoolLimits, type Lease, type PoolLimits } from './pool.ts';
+import { type Caller, type Json, type Limits, type RpcReply, type Target, UpstreamFailure } from './model.ts';
+import { createPool, defaultPoolLimits, type PoolLimits } from './pool.ts';
 import { createProgramUpstream } from './program.ts';
+import { createTargets, notHere, parsed, principalOf } from './targets.ts';
 import { createUpstream } from './upstream.ts';
 import { isJson } from './wire/message.ts';
 
+export type { McpAnswer, McpCall } from './exchange.ts';
 export { type LocalServer, parseMcpConfig, trustedHosts } from './local.ts';
-export { type Json, type Limits, type RpcReply, UpstreamFailure } from './model.ts';
-
-/** Who calls, and until when it matters. */
-export type Caller = {
-  readonly developerId: string;
-  /** The user it acts for; nothing is shared between users. */
-  readonly userId?: string;
-  readonly keyId: string;
-  readonly signal?: AbortSignal;
-  readonly notice?: Notice;
-  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
-  readonly mirrored?: Readonly<Record<string, string>>;
-};
-
-export type McpCall = RpcRequest & {
-  readonly serverId: string;
-  readonly queryLogId?: string | null;
-  /** Of an earlier `input` answer, with the caller's answers: the same request goes on. */
-  readonly continuation?: string;
-  readonly inputResponses?: InputResponses;
-};
-
-export type McpAnswer =
-  | { readonly kind: 'reply'; readonly reply: RpcReply; readonly upstreamMs: number }
-  | ({ readonly kind: 'input'; readonly upstreamMs: number } & InputNeeded);
+export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './model.ts';
 
 export type Mcp = {
   /** Any method. Throws `not_found`, `server_gone`, `invalid_request` and UpstreamFailure. */
@@ -85,6 +53,8 @@ export type Mcp = {
 
 export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'recordInvocation' | 'credential'>;
+  /** Users' own tokens for servers, and sessions for those who have none. */
+  readonly servers: Pick<Connections['servers'], 'token' | 'invite' | 'stepUp'>;
   readonly outbound: Outbound;
   readonly tickets: Vault['tickets'];
   readonly clock: Clock;
@@ -108,8 +78,6 @@ const defaultMcpLimits: Limits = {
 /** A look is not worth waiting long for; a server that is slower than this is no use to anybody. */
 const inspectLimits: Limits = { ...defaultMcpLimits, firstByteMs: 10_000, idleMs: 10_000, totalMs: 20_000 };
 const sweepMs = 30_000;
-/** Methods that are the proxy's own business with the upstream, or have no single answer. */
-const notOffered = /^(initialize|subscriptions\/listen|notifications\/.*)$/;
 /** In whose name the operator's own servers are asked for their tools. */
 const operator: Caller = { developerId: 'operator', keyId: 'operator' };
 const adoptAtOnce = 4;
@@ -118,95 +86,29 @@ export function createMcp(deps: McpDeps): Mcp {
   const { catalog, clock, log } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
-  const mirrors = createMirrors();
   const outcomes = createOutcomes(catalog, log);
-  const inputs = createInputs({ tickets: deps.tickets, askMs: limits.askMs });
+  const targets = createTargets({ catalog, servers: deps.servers, locals });
+  const consent = createConsent({ targets, servers: deps.servers });
   const once = createIdempotency<McpAnswer>({ now: clock.monotonic, mayRetry: ranNothing });
   const pool = createPool({
     make: (target) => makeChannel(deps, target, limits),
     limits: { ...defaultPoolLimits, ...deps.pool },
     now: clock.monotonic,
   });
+  const exchanges = createExchanges({
+    consent,
+    pool,
+    tickets: deps.tickets,
+    askMs: limits.askMs,
+    now: clock.monotonic,
+  });
   const sweeping = setInterval(pool.sweep, sweepMs).unref();
 
-  const find = async (serverId: string, principal: string): Promise<readonly [ServerRecord, Target]> => {
-    const record = await catalog.get(serverId);
-    const local = record.source === 'config' ? locals.get(serverId) : undefined;
-    const credential = local === undefined ? await catalog.credential(serverId) : null;
-    return [record, targetOf(record, local, credential, principal)];
-  };
-
-  /** Sends, and mends one thing: arguments that a modern server wants mirrored in headers and we did not know of. */
-  const send = async (
-    lease: Lease,
-    record: ServerRecord,
-    request: RpcRequest,
-    { signal, notice, mirrored }: Omit<Caller, 'developerId' | 'userId' | 'keyId'>,
-  ): Promise<Step> => {
-    if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
-    const params = request.params ?? {};
-    const options = (): SendOptions => ({
-      signal,
-      notice,
-      mirrored: mirrored ?? mirrors.headers(record, params),
-    });
-    const step = await lease.channel.send(request, options());
-    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
-    if (!mismatch || mirrored !== undefined) return step;
-    mirrors.learn(record, await listAllTools(lease.channel, { signal }));
-    return lease.channel.send(request, options());
-  };
-
-  const fresh = (target: Target, record: ServerRecord, request: RpcRequest, caller: Caller) => {
-    const lease = pool.acquire(target);
-    return { release: lease.release, step: () => send(lease, record, request, caller) };
-  };
-
-  const proceed = async (caller: Caller, call: McpCall): Promise<McpAnswer> => {
-    const { serverId, method, params, continuation } = call;
-    if (notOffered.test(method))
-      return {
-        kind: 'reply',
-        reply: { error: { code: -32601, message: `${method} is not offered through this proxy` } },
-        upstreamMs: 0,
-      };
-    const principal = principalOf(caller);
-    const [record, target] = await find(serverId, principal);
-    const subject: Subject = { serverId, method, params };
-    const started = clock.monotonic();
-    const resumed =
-      continuation === undefined
-        ? null
-        : inputs.resume(principal, subject, continuation, call.inputResponses ?? {});
-    const exchange =
-      resumed?.kind === 'waiting'
-        ? {
-            release: resumed.release,
-            step: () => resumed.ask.answer(call.inputResponses ?? {}, caller.signal),
-          }
-        : fresh(target, record, resumed?.request ?? { method, params }, caller);
-    let parked = false;
-    try {
-      const step = await exchange.step();
-      const upstreamMs = clock.monotonic() - started;
-      if (step.kind === 'ask') {
-        parked = true;
-        return { kind: 'input', upstreamMs, ...inputs.park(principal, subject, step, exchange.release) };
-      }
-      const { reply } = step;
-      if ('result' in reply && reply.result.resultType === 'input_required')
-        return { kind: 'input', upstreamMs, ...inputs.seal(principal, subject, reply.result) };
-      return { kind: 'reply', reply, upstreamMs };
-    } finally {
-      if (!parked) exchange.release();
-    }
-  };
-
   const call: Mcp['call'] = async (caller, request) => {
-    if (request.method !== 'tools/call') return proceed(caller, request);
+    if (request.method !== 'tools/call') return exchanges.proceed(caller, request);
     const started = clock.monotonic();
     try {
-      const answer = await proceed(caller, request);
+      const answer = await exchanges.proceed(caller, request);
       if (answer.kind === 'reply')
         outcomes.record(caller, request, answer.reply, clock.monotonic() - started);
       return answer;
@@ -216,21 +118,9 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
 
-  const listTools: Mcp['listTools'] = async (caller, serverId) => {
-    const [, target] = await find(serverId, principalOf(caller));
-    const started = clock.monotonic();
-    const lease = pool.acquire(target);
-    try {
-      const tools = await listAllTools(lease.channel, { signal: caller.signal });
-      return { tools, upstreamMs: clock.monotonic() - started };
-    } finally {
-      lease.release();
-    }
-  };
-
   const adoptTools = async (server: LocalServer) => {
     try {
-      const { tools } = await listTools(operator, server.id);
+      const { tools } = await exchanges.listTools(operator, server.id);
       await catalog.put([parsed(catalog, { ...describeLocal(server), tools })], 'config');
       log.info('a server of the MCP configuration is ready', { server_id: server.id, tools: tools.length });
     } catch (error) {
@@ -245,10 +135,10 @@ export function createMcp(deps: McpDeps): Mcp {
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
         call(unhurried(caller), request),
       ),
-    listTools,
+    listTools: exchanges.listTools,
     inspect(serverId, signal) {
       const open = async () => {
-        const [, target] = await find(serverId, principalOf(operator));
+        const { target } = await targets.find(operator, serverId);
         if (target.program === null) return makeChannel(deps, target, inspectLimits);
         // A program is not started a second time for a look.
         const { channel, release } = pool.acquire(target);
@@ -272,7 +162,7 @@ export function createMcp(deps: McpDeps): Mcp {
     async close() {
       clearInterval(sweeping);
       outcomes.flush();
-      inputs.close();
+      exchanges.close();
       pool.close();
     },
   };
@@ -289,42 +179,8 @@ function makeChannel(deps: McpDeps, target: Target, limits: Limits) {
   return createUpstream({ target: { ...target, url }, outbound, limits, now: clock.monotonic });
 }
 
-const notHere =
-  "The server runs on its user's own machine (stdio): start mcprank with it in --mcp-config to call it";
-
-/** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
-function principalOf({ developerId, userId }: Caller): string {
-  return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
-}
-
 function unhurried({ signal: _, notice: __, ...caller }: Caller): Caller {
   return caller;
-}
-
-function targetOf(
-  record: ServerRecord,
-  local: LocalServer | undefined,
-  credential: Credential | null,
-  principal: string,
-): Target {
-  const url = local === undefined ? record.remoteUrl : local.url;
-  if (url === null && local?.program == null) throw new UpstreamFailure('refused', notHere);
-  if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-  return {
-    serverId: record.id,
-    principal,
-    hint: local?.transport ?? record.transport,
-    url,
-    program: local?.program ?? null,
-    headers: local?.headers ?? credential?.headers ?? {},
-    credentialVersion: local?.credentialVersion ?? credential?.version ?? '',
-  };
-}
-
-function parsed(catalog: Pick<Catalog, 'parse'>, row: Json) {
-  const found = catalog.parse(row);
-  if (!found.ok) throw new Problem('setup', `${String(row.id)}: ${found.reason}`);
-  return found.input;
 }
 
 function ranNothing(error: unknown): boolean {

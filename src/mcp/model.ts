@@ -1,4 +1,5 @@
 import { Problem } from '../base/problem.ts';
+import type { ReplyHeaders } from '../outbound/outbound.ts';
 
 /** The room's vocabulary; outside it is imported from `mcp.ts`. */
 
@@ -6,6 +7,20 @@ export type Json = Readonly<Record<string, unknown>>;
 export type RpcError = { readonly code: number; readonly message: string; readonly data?: unknown };
 export type RpcReply = { readonly result: Json } | { readonly error: RpcError };
 export type RpcRequest = { readonly method: string; readonly params?: Json | undefined };
+
+/** Who calls, and until when it matters. */
+export type Caller = {
+  readonly developerId: string;
+  /** The user it acts for; nothing is shared between users. */
+  readonly userId?: string;
+  readonly keyId: string;
+  /** The developer's name, as pages show it to users. */
+  readonly developer?: string;
+  readonly signal?: AbortSignal;
+  readonly notice?: Notice;
+  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
+  readonly mirrored?: Readonly<Record<string, string>>;
+};
 
 /** A program that runs as our child and speaks MCP over its standard streams. */
 export type Program = {
@@ -23,10 +38,21 @@ export type Target = {
   /** null for a program. */
   readonly url: string | null;
   readonly program: Program | null;
-  /** The credential: header fields sent with every request, and a name that changes when they do. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** What shows who we are, and a name that changes when it does. */
+  readonly credential: Credential;
   readonly credentialVersion: string;
 };
+
+/** Goes with every request of one channel. */
+export type Credential = {
+  fields(method: string, url: string): Readonly<Record<string, string>>;
+  /** Hears the head of every reply. True: the server only wanted a nonce, and the same request would be let in now (RFC 9449 section 9). */
+  heard(status: number, headers: ReplyHeaders): boolean;
+};
+
+export function fixedCredential(headers: Readonly<Record<string, string>>): Credential {
+  return { fields: () => headers, heard: () => false };
+}
 
 /** What a server wants to know before it goes on: method and params by its own key. */
 export type InputRequests = Readonly<Record<string, RpcRequest>>;
@@ -79,17 +105,20 @@ export class UpstreamFailure extends Problem {
   readonly reason: UpstreamReason;
   /** The server's own WWW-Authenticate, with `auth`. */
   readonly challenge: string | undefined;
+  /** 401 or 403, with `auth`. */
+  readonly status: number | undefined;
 
   constructor(
     reason: UpstreamReason,
     detail: string,
-    options: { cause?: unknown; retryAfterMs?: number; challenge?: string | undefined } = {},
+    options: { cause?: unknown; retryAfterMs?: number; challenge?: string | undefined; status?: number } = {},
   ) {
-    const { challenge, ...rest } = options;
+    const { challenge, status, ...rest } = options;
     super('upstream_error', detail, rest);
     this.name = 'UpstreamFailure';
     this.reason = reason;
     this.challenge = challenge;
+    this.status = status;
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
-import type { Channel, Program, Target } from './model.ts';
+import { type Channel, fixedCredential, type Program, type Target } from './model.ts';
 import { createPool, defaultPoolLimits } from './pool.ts';
 
 const program: Program = { command: 'x', args: [], env: {} };
@@ -14,7 +14,7 @@ const targets: fc.Arbitrary<Target> = fc.record({
   hint: fc.constant('streamable-http' as const),
   url: part,
   program: fc.constant(null),
-  headers: fc.constant({}),
+  credential: fc.constant(fixedCredential({})),
   credentialVersion: part,
 });
 const identity = ({ serverId, principal, url, credentialVersion }: Target) =>
@@ -74,7 +74,7 @@ test('the pool is bounded: the longest unused goes, and what is in use stays', (
     hint: 'stdio',
     url: null,
     program: isProgram ? program : null,
-    headers: {},
+    credential: fixedCredential({}),
     credentialVersion: '',
   });
   const first = pool.acquire(target('first', true));

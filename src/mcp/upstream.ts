@@ -8,12 +8,23 @@ import {
   type Target,
   UpstreamFailure,
 } from './model.ts';
-import { supportsModern } from './wire/duplex.ts';
+import {
+  contradicts,
+  discover,
+  type Era,
+  failureOf,
+  isRefusal,
+  isSessionGone,
+  judge,
+  stepOf,
+  supportedBy,
+} from './verdict.ts';
 import { openLegacySse } from './wire/legacy-sse.ts';
-import { discoverMethod, isModernError, isModernResult } from './wire/message.ts';
+import { discoverMethod, modernRevision } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
-import { createPoster, cutOff, type Posted } from './wire/post.ts';
+import { createPoster, type Posted } from './wire/post.ts';
 import { discovered, openSession, type Session } from './wire/session.ts';
+import { createStanding } from './wire/standing.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export type Upstream = Channel & {
@@ -21,16 +32,10 @@ export type Upstream = Channel & {
   readonly era: () => Era | null;
 };
 
-type Era = 'modern' | 'session' | 'sse';
 type Verdict = { readonly era: Era; readonly until: number };
 
 /** Methods that change nothing: to send them twice is harmless. */
 const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
-/** Answers that mean "not this way" before anything ran, so that the next older way may be tried. */
-const wrongWay = new Set([400, 404, 405, 500]);
-/** Codes under which servers in the wild report a session that they do not know (any more). */
-const goneCodes = new Set([-32000, -32001, -32003, -32004]);
-const discover: RpcRequest = { method: discoverMethod };
 
 export function createUpstream(deps: {
   readonly target: Target & { readonly url: string };
@@ -39,7 +44,8 @@ export function createUpstream(deps: {
   readonly now: () => number;
 }): Upstream {
   const { target, outbound, limits, now } = deps;
-  const post = createPoster({ outbound, url: target.url, credential: target.headers, limits });
+  const { credential } = target;
+  const post = createPoster({ outbound, url: target.url, credential, limits });
   const sendModern = createModern(post);
   let verdict: Verdict | undefined;
   let negotiating: Promise<void> | undefined;
@@ -55,14 +61,18 @@ export function createUpstream(deps: {
       .request({
         method: 'DELETE',
         url: target.url,
-        headers: { ...headers, ...target.headers },
+        headers: { ...headers, ...credential.fields('DELETE', target.url) },
         timeoutMs: 2_000,
       })
       .catch(() => undefined);
   };
   /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
   const openOnce = (): Promise<Session> => {
-    session ??= openSession(post, endSession).then(
+    session ??= openSession(post, {
+      end: endSession,
+      standing: (headers, respond) =>
+        createStanding({ outbound, url: target.url, credential, limits, headers, respond }),
+    }).then(
       (opened) => {
         if ('send' in opened) return opened;
         session = undefined;
@@ -79,7 +89,7 @@ export function createUpstream(deps: {
     legacy ??= openLegacySse({
       outbound,
       url: target.url,
-      credential: target.headers,
+      credential,
       limits,
       onEnd: () => {
         legacy = undefined;
@@ -88,7 +98,7 @@ export function createUpstream(deps: {
       (opened) => {
         if ('send' in opened) return opened;
         legacy = undefined;
-        throw new NotHere({ status: opened.status, headers: {}, step: null });
+        throw new NotHere({ ...opened, step: null });
       },
       (error: unknown) => {
         legacy = undefined;
@@ -105,7 +115,9 @@ export function createUpstream(deps: {
       return null;
     }
     const question = request.method === 'tools/list' ? request : discover;
-    const posted = await sendModern(question, options);
+    let posted = await sendModern(question, options);
+    // It refuses our revision and names it among its own: perhaps it just learnt it.
+    if (supportedBy(posted.step)?.includes(modernRevision)) posted = await sendModern(question, options);
     const speaks = judge(posted, question);
     if (speaks === 'modern') {
       decide('modern');
@@ -207,76 +219,4 @@ async function isLegacy(open: () => Promise<Channel>): Promise<boolean> {
     if (error instanceof NotHere && error.posted.status !== 401 && error.posted.status !== 403) return false;
     throw error instanceof NotHere ? failureOf(error.posted) : error;
   }
-}
-
-function isRefusal({ status, step }: Posted): boolean {
-  return wrongWay.has(status) && status !== 500 && !isModernStep(step);
-}
-
-/** Modern, old, or (overloaded, unauthorised) not to be told from this answer. */
-function judge(posted: Posted, question: RpcRequest): 'modern' | 'old' | 'unknown' {
-  const { status, step } = posted;
-  if (status < 300) {
-    if (question === discover) return supportsModern(step) ? 'modern' : 'old';
-    return step?.kind === 'reply' && isModernResult(step.reply) ? 'modern' : 'old';
-  }
-  if (!wrongWay.has(status)) return 'unknown';
-  return isModernStep(step) && !offersOnlyOld(step) ? 'modern' : 'old';
-}
-
-function isModernStep(step: Step | null): boolean {
-  return step?.kind === 'reply' && isModernError(step.reply);
-}
-
-/** -32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
-function offersOnlyOld(step: Step | null): boolean {
-  return step?.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32022;
-}
-
-function isSessionGone({ status, step }: Posted): boolean {
-  if (status === 404) return true;
-  return (
-    status === 400 && step?.kind === 'reply' && 'error' in step.reply && goneCodes.has(step.reply.error.code)
-  );
-}
-
-function contradicts({ status, step }: Posted, era: Era | undefined): boolean {
-  if (era === 'modern')
-    return (wrongWay.has(status) && status !== 500 && step === null) || offersOnlyOld(step);
-  return status === 405 || (status === 404 && step === null) || isModernStep(step);
-}
-
-function stepOf(posted: Posted): Step {
-  const { status, step } = posted;
-  if (step === null || status === 401 || status === 403 || status === 429) throw failureOf(posted);
-  return step;
-}
-
-/** A failed status in words. What the body says beside it may be anything and is not repeated. */
-function failureOf({ status, headers }: Posted): UpstreamFailure {
-  if (status < 300)
-    return status === 202
-      ? new UpstreamFailure('protocol', 'The server accepted the request and never answered it')
-      : cutOff();
-  if (status < 400)
-    return new UpstreamFailure(
-      'protocol',
-      `The server redirects (${status}), and redirects are not followed`,
-    );
-  if (status === 401 || status === 403)
-    return new UpstreamFailure('auth', `The server wants other credentials (${status})`, {
-      challenge: String(headers['www-authenticate'] ?? ''),
-    });
-  if (status === 429) {
-    const seconds = Number(headers['retry-after']);
-    return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {
-      retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 3_600) * 1_000 : 5_000,
-    });
-  }
-  if (status < 500 && status !== 408)
-    return new UpstreamFailure('protocol', `The server does not speak MCP there (${status})`);
-  return new UpstreamFailure(
-    status === 408 || status === 504 ? 'timeout' : 'broken',
-    `The server failed (${status})`,
-  );
 }

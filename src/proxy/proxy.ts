@@ -89,7 +89,9 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   /** Throws with a session that would mend it, where one can be opened. */
   const refuse = async (request: ProxyRequest, provider: string, error: Problem): Promise<never> => {
     const { owner, keyId, appName } = request;
-    const opened = await connections.openSession({ owner, keyId, appName, provider }).catch(() => null);
+    const opened = await connections
+      .openSession({ owner, keyId, appName, party: { provider } })
+      .catch(() => null);
     throw new Problem(error.kind, error.detail, {
       cause: error.cause,
       facts: {

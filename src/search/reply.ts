@@ -7,7 +7,12 @@ import { round4 } from './ranking/score.ts';
 export type Shown = { readonly serverId: string; readonly rank: number };
 
 /** Everything of a reply but its metadata. */
-export type Body = { readonly prefix: Buffer; readonly shown: readonly Shown[] };
+export type Body = {
+  readonly prefix: Buffer;
+  readonly shown: readonly Shown[];
+  /** Where each server's object ends: more fields fit in there. */
+  readonly ends: readonly number[];
+};
 
 export type Metadata = {
   readonly latencyMs: number;
@@ -28,6 +33,7 @@ export function composeBody(
   const { docBase, pieceStarts } = snapshot;
   const pieceOf = (doc: number): Piece => ({ from: pieceStarts[doc]!, to: pieceStarts[doc + 1]! });
   const pieces: Piece[] = ['{"servers":['];
+  const tails: number[] = [];
   for (const [i, hit] of ranking.hits.entries()) {
     if (i > 0) pieces.push(',');
     pieces.push(pieceOf(docBase[hit.server]!));
@@ -37,7 +43,7 @@ export function composeBody(
     }
     const also = hit.alsoFrom.map((server) => ids[server]!);
     const explained = options.explain ? explanation(hit, ranking, options.popularityShare) : '';
-    pieces.push(tailOf(hit, also, explained));
+    tails.push(pieces.push(tailOf(hit, also, explained)) - 1);
   }
   pieces.push('],"metadata":');
   const all = Buffer.from(snapshot.pieces.buffer);
@@ -45,7 +51,8 @@ export function composeBody(
     serverId: ids[hit.server]!,
     rank: options.offset + i + 1,
   }));
-  return { prefix: splice(pieces, all), shown };
+  const { out, starts } = splice(pieces, all);
+  return { prefix: out, shown, ends: tails.map((tail) => (starts[tail + 1] ?? out.length) - 1) };
 }
 
 /** What is this call's own, to be sent after the prepared part. */
@@ -55,6 +62,17 @@ export function metadataOf(meta: Metadata): Buffer {
     `{"latency_ms":${Math.round(meta.latencyMs * 1000) / 1000},"cache_hit":${meta.cacheHit},` +
       `"total_candidates":${meta.totalCandidates},"query_log_id":${JSON.stringify(meta.queryLogId)}${next}}}`,
   );
+}
+
+/** A field more for each server, between the bytes that are shared. */
+export function withFields({ prefix, ends }: Body, fields: readonly string[]): readonly Buffer[] {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const [i, end] of ends.entries()) {
+    parts.push(prefix.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
+    from = end;
+  }
+  return [...parts, prefix.subarray(from)];
 }
 
 export function composeBatch(replies: readonly (readonly Buffer[])[]): readonly Buffer[] {
@@ -89,14 +107,19 @@ function rounded(numbers: Readonly<Record<string, number>>): Record<string, numb
   return Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, round4(x)]));
 }
 
-function splice(pieces: readonly Piece[], all: Buffer): Buffer {
+function splice(
+  pieces: readonly Piece[],
+  all: Buffer,
+): { readonly out: Buffer; readonly starts: readonly number[] } {
   let bytes = 0;
   for (const piece of pieces)
     bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.to - piece.from;
   const out = Buffer.allocUnsafeSlow(bytes);
   let at = 0;
+  const starts: number[] = [];
   for (const piece of pieces) {
+    starts.push(at);
     at += typeof piece === 'string' ? out.write(piece, at) : all.copy(out, at, piece.from, piece.to);
   }
-  return out;
+  return { out, starts };
 }

@@ -18,10 +18,10 @@ import { createEngine, type Engine } from './engine.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
-import { type Body, composeBatch, metadataOf, type Shown } from './reply.ts';
-import type { SearchQuery, ServerFacts, View } from './view.ts';
+import { type Body, composeBatch, metadataOf, type Shown, withFields } from './reply.ts';
+import type { SearchQuery, ServerFacts, Standings, View } from './view.ts';
 
-export type { SearchQuery };
+export type { SearchQuery, Standings };
 
 export type QueryLogEntry = {
   readonly queryLogId: string;
@@ -87,8 +87,12 @@ export type Search = {
   start(): Promise<void>;
   ready(): boolean;
   /** The reply's whole JSON body, in parts: the first is shared with the cache and must not be written to. */
-  answer(caller: Caller, query: SearchQuery): Promise<readonly Buffer[]>;
-  answerBatch(caller: Caller, queries: readonly SearchQuery[]): Promise<readonly Buffer[]>;
+  answer(caller: Caller, query: SearchQuery, standings?: Standings): Promise<readonly Buffer[]>;
+  answerBatch(
+    caller: Caller,
+    queries: readonly SearchQuery[],
+    standings?: Standings,
+  ): Promise<readonly Buffer[]>;
   /** The catalogue changed: builds beside the running snapshot; calls that come meanwhile become one. */
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
@@ -154,6 +158,7 @@ export function createSearch(deps: SearchDeps): Search {
     key: string,
     query: SearchQuery,
     learned: Learned | null,
+    standings: Standings | undefined,
   ): Answer | Promise<Answer> {
     const page = on.pageOf(query);
     // What was learned lives in the built-in space, whoever makes the vectors for the ranking.
@@ -161,19 +166,19 @@ export function createSearch(deps: SearchDeps): Search {
     const vectors = engine === builtIn ? own : engine.embedder.embed(page.parts, 'query');
     const keep = (answer: Answer) => {
       // Spliced bytes, the key twice (map and log), and what the shown list holds.
-      if (engine.view() === on)
+      if (engine.view() === on && isShared(query))
         cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
       return answer;
     };
     const rank = (forRanking: Float32Array, forLearning: Float32Array) => {
       const asked = forLearning.subarray(0, forLearning.length / page.parts.length);
-      return keep(on.answer(query, page, { vectors: forRanking, asked }, learned));
+      return keep(on.answer(query, page, { vectors: forRanking, asked }, learned, standings));
     };
     if (vectors instanceof Float32Array && own instanceof Float32Array) return rank(vectors, own);
     const made = Promise.all([vectors, own])
       .then(([forRanking, forLearning]) => rank(forRanking, forLearning))
       .finally(() => underway.delete(key));
-    underway.set(key, made);
+    if (isShared(query)) underway.set(key, made);
     return made;
   }
 
@@ -182,34 +187,40 @@ export function createSearch(deps: SearchDeps): Search {
     engine: Engine,
     query: SearchQuery,
     learned: Learned | null,
+    standings: Standings | undefined,
   ): Promise<{ readonly on: View; readonly answer: Answer; readonly cacheHit: boolean }> {
     const on = engine.view();
     if (on === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
     const key = `${engine === builtIn ? '' : engine.embedder.id}${on.version()} ${learned?.version ?? ''}\n${keyOf(query)}`;
-    const cached = cache.get(key);
+    const cached = isShared(query) ? cache.get(key) : undefined;
     if (cached !== undefined) {
       hits++;
       return { on, answer: cached, cacheHit: true };
     }
     misses++;
     try {
-      const found = underway.get(key) ?? find(engine, on, key, query, learned);
+      const found =
+        (isShared(query) ? underway.get(key) : undefined) ?? find(engine, on, key, query, learned, standings);
       return { on, answer: found instanceof Promise ? await found : found, cacheHit: false };
     } catch (error) {
       if (engine === builtIn || (error instanceof Problem && error.kind === 'invalid_request')) throw error;
       restUntil = clock.monotonic() + restMs;
       degraded++;
       deps.onError(error);
-      return findSafely(builtIn, query, learned);
+      return findSafely(builtIn, query, learned, standings);
     }
   }
 
-  async function answer(caller: Caller, query: SearchQuery): Promise<readonly Buffer[]> {
+  async function answer(
+    caller: Caller,
+    query: SearchQuery,
+    standings?: Standings,
+  ): Promise<readonly Buffer[]> {
     const began = clock.monotonic();
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
     const learned = deps.learnedBy?.(caller.developerId) ?? null;
-    const { on, answer: found, cacheHit } = await findSafely(current(), query, learned);
+    const { on, answer: found, cacheHit } = await findSafely(current(), query, learned, standings);
     const { prefix, shown, total, nextCursor } = found;
     const queryLogId = deps.newQueryLogId();
     const latencyMs = clock.monotonic() - began;
@@ -223,7 +234,9 @@ export function createSearch(deps: SearchDeps): Search {
     const { keyId, developerId } = caller;
     const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, total };
     deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
-    return [prefix, own];
+    if (standings === undefined) return [prefix, own];
+    const fields = shown.map(({ serverId }) => `"connection":"${on.connectionOf(serverId, standings)}"`);
+    return [...withFields(found, fields), own];
   }
 
   const passAll = async () => {
@@ -239,16 +252,16 @@ export function createSearch(deps: SearchDeps): Search {
     },
     ready: () => builtIn.view() !== undefined,
     answer,
-    async answerBatch(caller, queries) {
-      return composeBatch(await Promise.all(queries.map((query) => answer(caller, query))));
+    async answerBatch(caller, queries, standings) {
+      return composeBatch(await Promise.all(queries.map((query) => answer(caller, query, standings))));
     },
     refresh() {
       passAll().catch(deps.onError);
     },
     settled: passAll,
-    setFacts({ popularity: values, liveness }) {
+    setFacts({ popularity: values, liveness, unavailable }) {
       for (const [id, value] of values) popularity.set(id, value);
-      facts = { popularity, liveness };
+      facts = { popularity, liveness, ...(unavailable === undefined ? {} : { unavailable }) };
       for (const engine of [builtIn, better]) engine?.view()?.setFacts(facts);
       cache.clear();
     },
@@ -270,6 +283,11 @@ export function createSearch(deps: SearchDeps): Search {
       await Promise.all([builtIn.close(), better?.close()]);
     },
   };
+}
+
+/** A filter by what one user is connected to makes an answer that is nobody else's. */
+function isShared({ filters }: SearchQuery): boolean {
+  return filters.connected === undefined;
 }
 
 /** All of a request that its answer depends on. */

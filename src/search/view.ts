@@ -15,7 +15,13 @@ export type SearchFilters = {
   readonly auth?: readonly ('none' | AuthType)[];
   readonly category?: readonly string[];
   readonly verified?: boolean;
+  /** Whether the asking user can call the server now; needs `Standings`. */
+  readonly connected?: boolean;
 };
+
+/** How the asking user stands with a server, as far as anything is known besides what the catalogue says. */
+export type Standings = (serverId: string) => Connection | undefined;
+export type Connection = 'ready' | 'needs_auth' | 'needs_scope' | 'open' | 'unavailable';
 
 export type SearchQuery = {
   readonly query: string;
@@ -47,7 +53,10 @@ export type View = {
     page: Page,
     vectors: QueryVectors,
     learned: Learned | null,
+    standings?: Standings,
   ): Body & { total: number; nextCursor: string | null };
+  /** How a user stands with a server of an answer. */
+  connectionOf(serverId: string, standings: Standings): Connection;
   setFacts(facts: ServerFacts): void;
 };
 
@@ -57,6 +66,8 @@ export type ServerFacts = {
   readonly popularity: ReadonlyMap<string, number>;
   /** Factors on the final score, 0..1; a server that is not named is well. */
   readonly liveness: ReadonlyMap<string, number>;
+  /** Servers that do not answer. */
+  readonly unavailable?: ReadonlySet<string>;
 };
 
 export function createView({ snapshot, lexicon }: Built, weights: RankWeights, known: ServerFacts): View {
@@ -65,11 +76,13 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
   const popularity = snapshot.facts.popularity.slice();
   const teach = createTeaching(ids, snapshot.facts.category);
   const liveness = new Float32Array(ids.length).fill(1);
+  let unavailable: ReadonlySet<string> = new Set();
   let factsVersion = 0;
 
   function setFacts(facts: ServerFacts): void {
     factsVersion++;
     liveness.fill(1);
+    unavailable = facts.unavailable ?? new Set();
     write(facts.popularity, popularity);
     write(facts.liveness, liveness);
   }
@@ -79,6 +92,16 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
       if (at >= 0) into[at] = Math.min(1, Math.max(0, value));
     }
   }
+  const connectionAt = (at: number, standings: Standings): Connection => {
+    const { facts } = snapshot;
+    const serverId = ids[at] ?? '';
+    const known = standings(serverId);
+    if (unavailable.has(serverId)) return 'unavailable';
+    if (known !== undefined) return known;
+    // A program runs on its user's own machine, or not at all.
+    if (facts.names[facts.transport[at] ?? 0] === 'stdio') return 'unavailable';
+    return facts.names[facts.auth[at] ?? 0] === 'none' ? 'open' : 'needs_auth';
+  };
   setFacts(known);
 
   return {
@@ -92,9 +115,13 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
       return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
     },
-    answer(query, { parts, offset, print }, { vectors, asked }, learned) {
+    connectionOf: (serverId, standings) => connectionAt(indexOf(ids, serverId), standings),
+    answer(query, { parts, offset, print }, { vectors, asked }, learned, standings) {
       const { limit, toolLimit, minScore, explain } = query;
-      const { allowed, total } = allowedBy(query.filters, snapshot);
+      const { allowed, total } = allowedBy(query.filters, snapshot, (at) => {
+        const connection = standings === undefined ? 'needs_auth' : connectionAt(at, standings);
+        return connection === 'ready' || connection === 'open';
+      });
       const taught = learned === null || learned.blank ? null : teach(learned);
       const ranking = rank({
         parts,
@@ -120,12 +147,18 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
 }
 
 /** 1 for every server that passes; the total counts them. */
-function allowedBy(filters: SearchFilters, { facts, serverCount }: Snapshot) {
+function allowedBy(
+  filters: SearchFilters,
+  { facts, serverCount }: Snapshot,
+  isConnected: (at: number) => boolean,
+) {
   const numbers = (wanted: readonly string[] | undefined) =>
     wanted === undefined ? null : new Set(wanted.map((name) => facts.names.indexOf(name)));
   const [transport, auth, category] = [filters.transport, filters.auth, filters.category].map(numbers);
   const verified = filters.verified === undefined ? null : Number(filters.verified);
-  if (!transport && !auth && !category && verified === null) return { allowed: null, total: serverCount };
+  const { connected } = filters;
+  if (!transport && !auth && !category && verified === null && connected === undefined)
+    return { allowed: null, total: serverCount };
   const allowed = new Uint8Array(serverCount);
   let total = 0;
   for (let s = 0; s < serverCount; s++) {
@@ -133,6 +166,7 @@ function allowedBy(filters: SearchFilters, { facts, serverCount }: Snapshot) {
     if (auth && !auth.has(facts.auth[s]!)) continue;
     if (category && !category.has(facts.category[s]!)) continue;
     if (verified !== null && facts.verified[s] !== verified) continue;
+    if (connected !== undefined && isConnected(s) !== connected) continue;
     allowed[s] = 1;
     total++;
   }

@@ -16,13 +16,14 @@ export type Browser = {
   readonly cookies: Map<string, string>;
 };
 
-export function createBrowser(): Browser {
+/** `at`: where a URL is really reached, for names that nobody resolves. */
+export function createBrowser(at: (url: string) => string = (url) => url): Browser {
   const cookies = new Map<string, string>();
 
   const open: Browser['open'] = async (url, form) => {
     const { host } = new URL(url);
     const known = [...cookies].filter(([key]) => key.startsWith(`${host} `));
-    const reply = await fetch(url, {
+    const reply = await fetch(at(url), {
       method: form === undefined ? 'GET' : 'POST',
       redirect: 'manual',
       headers: {

@@ -10,7 +10,7 @@ import { type Discovery, writeDiscovery } from '../write-store.ts';
 import { driftBetween } from './drift.ts';
 import { before, createHealthStore, type DueServer, type HealthRow, writeLook } from './health-store.ts';
 import type { DriftRecord, Finding, Health, Look } from './model.ts';
-import { livenessOf, looksOffline, nextLookMs } from './schedule.ts';
+import { isBelievedDead, livenessOf, looksOffline, nextLookMs } from './schedule.ts';
 import { suspicionsOf } from './suspicion.ts';
 
 /** Looks at one server; never throws for anything the server does. */
@@ -25,6 +25,8 @@ export type ServerHealth = {
   findAll(serverIds: readonly string[]): Promise<ReadonlyMap<string, Health>>;
   /** The factor on the score of every server for which it is not 1. */
   liveness(): Promise<ReadonlyMap<string, number>>;
+  /** Servers that look after look did not answer as MCP servers. */
+  dead(): Promise<ReadonlySet<string>>;
   looks(serverId: string): Promise<readonly Look[]>;
   drift(serverId: string): Promise<readonly DriftRecord[]>;
   prune(): Promise<void>;
@@ -111,6 +113,9 @@ export function createHealth(deps: {
     },
     find: store.find,
     findAll: store.findAll,
+    async dead() {
+      return new Set((await store.notable()).filter(isBelievedDead).map(({ id }) => id));
+    },
     async liveness() {
       const notable = await store.notable();
       return new Map(

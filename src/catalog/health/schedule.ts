@@ -29,9 +29,15 @@ export function livenessOf(health: {
   readonly failures: number;
   readonly suspect: boolean;
 }): number {
-  const { state, failures, suspect } = health;
-  const alive = state === 'up' || state === 'auth' || failures < failuresToBelieve[state];
-  return (alive ? 1 : demotion[state]) * (suspect ? suspectFactor : 1);
+  return (isBelievedDead(health) ? demotion[health.state] : 1) * (health.suspect ? suspectFactor : 1);
+}
+
+/** Not after the first failure: it may have been us. */
+export function isBelievedDead<H extends { readonly state: HealthState; readonly failures: number }>(
+  health: H,
+): health is H & { readonly state: Exclude<HealthState, 'up' | 'auth'> } {
+  const { state, failures } = health;
+  return state !== 'up' && state !== 'auth' && failures >= failuresToBelieve[state];
 }
 
 /** When nobody of several could be reached, it is we who are offline: such a round says nothing about them. */

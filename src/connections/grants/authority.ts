@@ -10,6 +10,10 @@ export type Authority = {
   readonly server: oauth.AuthorizationServer;
   readonly client: oauth.Client;
   readonly auth: oauth.ClientAuth;
+  /** What the tokens are for (RFC 8707): with MCP servers, in every request to the authorization server. */
+  readonly resource: string | null;
+  /** We registered there by ourselves: the row of that. */
+  readonly dynamicId: string | null;
 };
 
 /**
@@ -121,7 +125,7 @@ export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): A
         });
       }
       const client = { client_id: provider.clientId, [oauth.clockTolerance]: toleratedSkewSeconds };
-      return { provider, server, client, auth: authOf(provider, server) };
+      return { provider, server, client, auth: authOf(provider, server), resource: null, dynamicId: null };
     },
   };
 }
@@ -145,18 +149,32 @@ function authOf({ clientAuth, clientSecret }: Provider, server: oauth.Authorizat
   const offered = server.token_endpoint_auth_methods_supported;
   const method = clientAuth ?? (offered?.includes('client_secret_basic') ? 'client_secret_basic' : null);
   return method === 'client_secret_basic'
-    ? oauth.ClientSecretBasic(clientSecret.reveal())
+    ? basicAuth(clientSecret.reveal())
     : oauth.ClientSecretPost(clientSecret.reveal());
+}
+
+/**
+ * RFC 6749 section 2.3.1: form-encoded, and no more than that. The library's own encodes `-` and `_` as well, which
+ * servers that do not decode take for another client.
+ */
+export function basicAuth(secret: string): oauth.ClientAuth {
+  const encoded = (text: string) => new URLSearchParams({ '': text }).toString().slice(1);
+  return (_server, { client_id }, _body, headers) => {
+    const pair = `${encoded(client_id)}:${encoded(secret)}`;
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`);
+  };
 }
 
 /** As RFC 6749 section 5 wants it: some providers say "no" with status 200, and name the scopes with commas. */
 function standardResponse(provider: Provider, { status, headers, body }: OutboundReply): Response {
   const type = headers['content-type'] ?? '';
+  const nonce = headers['dpop-nonce'];
+  const kept = { 'content-type': type, ...(nonce === undefined ? {} : { 'dpop-nonce': nonce }) };
   // A challenge would hide the error's name in the body; the status tells the rest.
   const plain = () =>
     new Response(hasBody(status) ? new Uint8Array(body) : null, {
       status,
-      headers: { 'content-type': type },
+      headers: kept,
     });
   if (!/^application\/json/i.test(type)) return plain();
   let value: unknown;

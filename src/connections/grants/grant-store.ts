@@ -2,12 +2,20 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../../base/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { ConnectionQuery, Owner } from '../model.ts';
+import { ownerTag } from '../servers/holdings.ts';
 import type { ConnectionTables, GrantRow } from '../tables.ts';
 
 /** The columns that an issue of tokens sets. */
 export type Issue = Pick<
   GrantRow,
-  'scopes' | 'version' | 'access_sealed' | 'refresh_sealed' | 'issued_at' | 'life_ms' | 'refresh_at'
+  | 'scopes'
+  | 'version'
+  | 'access_sealed'
+  | 'refresh_sealed'
+  | 'proof_key_sealed'
+  | 'issued_at'
+  | 'life_ms'
+  | 'refresh_at'
 >;
 
 const whole = { status: 'active', holder: null, lease_until: 0, failures: 0, retry_at: 0 } as const;
@@ -112,8 +120,17 @@ export function createGrantStore(storage: Storage, clock: Clock) {
         if (holder !== null) query = query.where('holder', '=', holder);
         if ((await query.executeTakeFirst()).numUpdatedRows === 0n) return false;
         await notify('connections', row.id);
+        await notify('connections', ownerTag({ developerId: row.developer_id, userId: row.user_id }));
         await audit(auditOf(row, 'system', 'grant.expire'));
         return true;
+      });
+    },
+
+    /** Scopes that an MCP server asked for beyond the consent (RFC 6750 section 3.1). */
+    async saveWanted(owner: Owner, id: string, wanted: string): Promise<void> {
+      await storage.write<ConnectionTables, void>(async (trx, notify) => {
+        await trx.updateTable('connections').set({ wanted }).where('id', '=', id).execute();
+        await notify('connections', ownerTag(owner));
       });
     },
 

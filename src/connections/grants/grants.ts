@@ -3,6 +3,7 @@ import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { FreshToken, Owner, TokenRequest } from '../model.ts';
+import { createProver, type ProofKey } from '../servers/proof.ts';
 import type { GrantRow, RevocationRow } from '../tables.ts';
 import type { GrantStore } from './grant-store.ts';
 import { expired, notConnected, type Refresher } from './refresh.ts';
@@ -20,6 +21,9 @@ export type Consent = {
   /** When the token request began. */
   readonly at: number;
   readonly asked: readonly string[];
+  /** With an MCP server: who issued, and for what. */
+  readonly issuer: string | null;
+  readonly resource: string | null;
 };
 
 /** What a consent becomes: the row, and the version whose place it takes (null: none). */
@@ -30,6 +34,8 @@ export type Grants = {
   freshToken(request: TokenRequest): Promise<FreshToken>;
   /** Everything that takes time, before the transaction that stores it. */
   prepare(consent: Consent): Promise<Prepared>;
+  /** Its tokens are of no use here any more: the user has to connect again. */
+  expire(connectionId: string): Promise<void>;
   /** The row's tokens as rows of the revocation queue. */
   revocationsOf(row: GrantRow): Promise<readonly RevocationRow[]>;
   /** Something happened to this connection, here or elsewhere. */
@@ -86,9 +92,14 @@ export function createGrants(deps: {
     clock.now() >= endOf(row) || (refused !== undefined && row.version <= refused && mayForce(row));
 
   const open = async (row: GrantRow, key: string, mark: number): Promise<Held> => {
+    const accessToken = (await sealing.open(row, 'access')) ?? '';
+    const proofKey = await sealing.open(row, 'proof_key');
     const held: Held = {
       connectionId: row.id,
-      accessToken: (await sealing.open(row, 'access')) ?? '',
+      accessToken,
+      prover:
+        proofKey === null ? null : createProver(JSON.parse(proofKey) as ProofKey, accessToken, clock.now),
+      resource: row.resource,
       scopes: scopesOf(row),
       version: row.version,
       endsAt: endOf(row),
@@ -100,8 +111,9 @@ export function createGrants(deps: {
 
   const hand = (held: Held): FreshToken => {
     if (clock.now() >= held.refreshAt) renewBehind(held.connectionId, held.version);
-    const { connectionId, accessToken, scopes, version } = held;
-    return { connectionId, accessToken, scopes, version };
+    const { connectionId, accessToken, scopes, version, prover, resource } = held;
+    const token = { connectionId, accessToken, scopes, version };
+    return resource == null ? token : { ...token, resource, prover: prover ?? null };
   };
 
   return {
@@ -123,7 +135,7 @@ export function createGrants(deps: {
       return hand(await open(row, key, mark));
     },
 
-    async prepare({ owner, provider, account, issued, at, asked }) {
+    async prepare({ owner, provider, account, issued, at, asked, issuer, resource }) {
       const previous = (await store.find(owner, provider, account.id)) ?? null;
       // A refresh token that is held stays good, if it is the same person's for sure (threats F12, F13).
       const kept = account.id === '' ? null : previous;
@@ -133,6 +145,8 @@ export function createGrants(deps: {
         user_id: owner.userId,
         provider,
         account: account.id,
+        issuer,
+        resource,
       };
       const version = (previous?.version ?? 0) + 1;
       const columns = await sealing.issue(place, { issued, version, at, asked }, kept);
@@ -143,6 +157,8 @@ export function createGrants(deps: {
         scopes: (issued.scopes ?? asked).join(' '),
         label: account.label,
         status: 'active',
+        asked: issuer === null ? null : asked.join(' '),
+        wanted: null,
         used_version: previous?.used_version ?? 0,
         holder: null,
         lease_until: 0,
@@ -154,11 +170,16 @@ export function createGrants(deps: {
       return { row, over: previous?.version ?? null };
     },
 
+    async expire(connectionId) {
+      const row = await store.byId(connectionId);
+      if (row !== undefined) await store.saveDead(row, null);
+    },
+
     async revocationsOf(row) {
       try {
         // Whoever revokes a refresh token ends its access tokens too (RFC 7009 section 2.1).
         const token = (await sealing.open(row, 'refresh')) ?? (await sealing.open(row, 'access')) ?? '';
-        const queued = await revocations.prepare(row.developer_id, row.provider, token);
+        const queued = await revocations.prepare(row.developer_id, row, token);
         return queued === null ? [] : [queued];
       } catch (error) {
         // What cannot be opened is forgotten here all the same (threats K8).

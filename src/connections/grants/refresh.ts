@@ -3,9 +3,10 @@ import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Bell } from '../bell.ts';
-import type { Providers } from '../providers/providers.ts';
+import type { Parties } from '../servers/parties.ts';
+import type { ProofKey } from '../servers/proof.ts';
 import type { GrantRow } from '../tables.ts';
-import { type Authorities, type Authority, AuthorityFailure } from './authority.ts';
+import { type Authority, AuthorityFailure } from './authority.ts';
 import type { GrantStore } from './grant-store.ts';
 import type { Sealing } from './sealing.ts';
 import type { Issued, TokenCalls } from './tokens.ts';
@@ -39,8 +40,7 @@ export function createRefresher(deps: {
   readonly store: GrantStore;
   readonly sealing: Sealing;
   readonly calls: TokenCalls;
-  readonly authorities: Authorities;
-  readonly providers: Providers;
+  readonly parties: Parties;
   readonly clock: Clock;
   readonly bell: Bell;
   readonly log: Log;
@@ -49,7 +49,7 @@ export function createRefresher(deps: {
   /** Tokens that came for a connection that is gone by now. */
   readonly discard: (row: GrantRow, token: string) => Promise<void>;
 }): Refresher {
-  const { store, sealing, calls, authorities, providers, clock, bell, log, limits, random, discard } = deps;
+  const { store, sealing, calls, parties, clock, bell, log, limits, random, discard } = deps;
   const flights = new Map<string, Promise<GrantRow>>();
   const alarms = new Map<string, number>();
 
@@ -87,14 +87,26 @@ export function createRefresher(deps: {
     }, limits.leaseMs / 3);
     const at = clock.now();
     try {
-      const authority = await authorities.of(providers.get(row.provider));
+      const authority = await parties.of(row);
       const token = (await sealing.open(row, 'refresh')) ?? '';
-      await save(row, await calls.refresh(authority, token), at, authority);
+      const key = await sealing.open(row, 'proof_key');
+      const proofKey = key === null ? null : (JSON.parse(key) as ProofKey);
+      const issued = await calls
+        .refresh(authority, token, proofKey)
+        .catch((error: unknown) => overAnew(authority, error));
+      await save(row, issued, at, authority);
     } catch (error) {
       await settle(row, holder, error);
     } finally {
       clearInterval(heartbeat);
     }
+  };
+
+  /** A client that we had registered by ourselves is over, and what was issued to it with it: nobody's configuration is at fault. */
+  const overAnew = async (authority: Authority, error: unknown): Promise<never> => {
+    const refused = error instanceof AuthorityFailure && error.reason === 'misconfigured';
+    if (refused && (await parties.disown(authority))) throw new AuthorityFailure('dead', error);
+    throw error;
   };
 
   /** The version is the fence (threats J4): whoever was overtaken stores only what was issued later than what is there. */

@@ -3,18 +3,18 @@ import { newId } from '../../base/id.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { Providers } from '../providers/providers.ts';
+import type { Parties } from '../servers/parties.ts';
+import type { Place } from '../servers/resource.ts';
 import type { ConnectionTables, RevocationRow } from '../tables.ts';
-import type { Authorities } from './authority.ts';
 import { createRevocationStore } from './revocation-store.ts';
 import type { TokenCalls } from './tokens.ts';
 
 export type Revocations = {
   /** A row for the transaction that forgets the token here; null where the provider cannot be told. */
-  prepare(developerId: string, provider: string, token: string): Promise<RevocationRow | null>;
+  prepare(developerId: string, place: Place, token: string): Promise<RevocationRow | null>;
   readonly add: ReturnType<typeof createRevocationStore>['add'];
   /** Prepares and stores in one: for a token that no row of ours holds. */
-  queue(developerId: string, provider: string, token: string): Promise<void>;
+  queue(developerId: string, place: Place, token: string): Promise<void>;
   /** Tells providers what is due (RFC 7009); what fails stays queued. */
   drain(signal?: AbortSignal): Promise<void>;
 };
@@ -28,13 +28,12 @@ const maxAttempts = 30;
 export function createRevocations(deps: {
   readonly storage: Storage;
   readonly vault: Pick<Vault, 'seal' | 'open'>;
-  readonly providers: Providers;
-  readonly authorities: Authorities;
+  readonly parties: Parties;
   readonly calls: TokenCalls;
   readonly clock: Clock;
   readonly log: Log;
 }): Revocations {
-  const { storage, vault, providers, authorities, calls, clock, log } = deps;
+  const { storage, vault, parties, calls, clock, log } = deps;
   const store = createRevocationStore(storage, clock);
   const binding = (row: Pick<RevocationRow, 'id' | 'developer_id' | 'provider'>) => [
     'revocation',
@@ -43,9 +42,18 @@ export function createRevocations(deps: {
     row.id,
   ];
 
-  const prepare: Revocations['prepare'] = async (developerId, provider, token) => {
-    if (providers.find(provider) === undefined) return null;
-    const row = { id: newId('rvk'), developer_id: developerId, provider, attempts: 0, next_at: clock.now() };
+  const prepare: Revocations['prepare'] = async (developerId, place, token) => {
+    if (!parties.isKnown(place)) return null;
+    const { provider, issuer, resource } = place;
+    const row = {
+      id: newId('rvk'),
+      developer_id: developerId,
+      provider,
+      issuer,
+      resource,
+      attempts: 0,
+      next_at: clock.now(),
+    };
     return { ...row, token_sealed: await vault.seal(token, binding(row)) };
   };
 
@@ -53,7 +61,7 @@ export function createRevocations(deps: {
     const waitMs = Math.min(firstRetryMs * 2 ** row.attempts, maxRetryMs);
     if (!(await store.claim(row, clock.now() + waitMs))) return;
     try {
-      const authority = await authorities.of(providers.get(row.provider));
+      const authority = await parties.of(row);
       await calls.revoke(authority, await vault.open(row.token_sealed, binding(row)));
       await store.finish(row, 'token.revoke');
     } catch (error) {
@@ -65,8 +73,8 @@ export function createRevocations(deps: {
   return {
     prepare,
     add: store.add,
-    async queue(developerId, provider, token) {
-      const row = await prepare(developerId, provider, token);
+    async queue(developerId, place, token) {
+      const row = await prepare(developerId, place, token);
       if (row !== null) await storage.write<ConnectionTables, void>((trx) => store.add(trx, [row]));
     },
     async drain(signal) {

@@ -3,8 +3,11 @@ import type { GrantRow } from '../tables.ts';
 import type { Issue } from './grant-store.ts';
 import type { Issued } from './tokens.ts';
 
-type Place = Pick<GrantRow, 'id' | 'developer_id' | 'user_id' | 'provider' | 'account'>;
-type Field = 'access' | 'refresh';
+type Place = Pick<
+  GrantRow,
+  'id' | 'developer_id' | 'user_id' | 'provider' | 'account' | 'issuer' | 'resource'
+>;
+type Field = 'access' | 'refresh' | 'proof_key';
 
 /** Tokens fall due before they end, so that calls need not wait: a tenth of their life, five minutes at most (threats J7). */
 const aheadShare = 0.1;
@@ -41,9 +44,11 @@ export function createSealing(vault: Pick<Vault, 'seal' | 'open'>, random: () =>
     place.id,
     field,
     String(version),
+    // What an MCP server's tokens are for is part of what they are (threats N4).
+    ...(place.issuer === null ? [] : [place.issuer, place.resource ?? '']),
   ];
   const open: Sealing['open'] = async (row, field) => {
-    const sealed = field === 'access' ? row.access_sealed : row.refresh_sealed;
+    const sealed = row[`${field}_sealed`];
     return sealed === null ? null : vault.open(sealed, binding(row, field, row.version));
   };
 
@@ -60,6 +65,10 @@ export function createSealing(vault: Pick<Vault, 'seal' | 'open'>, random: () =>
         access_sealed: await vault.seal(issued.accessToken, binding(place, 'access', version)),
         refresh_sealed:
           refreshToken === null ? null : await vault.seal(refreshToken, binding(place, 'refresh', version)),
+        proof_key_sealed:
+          issued.proofKey === null
+            ? null
+            : await vault.seal(JSON.stringify(issued.proofKey), binding(place, 'proof_key', version)),
         issued_at: at,
         life_ms: lifeMs,
         refresh_at: lifeMs === null ? null : at + lifeMs - aheadMs(lifeMs, random()),

@@ -5,11 +5,12 @@ import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
-import { type Authorities, type Authority, AuthorityFailure } from '../grants/authority.ts';
+import { type Authority, AuthorityFailure } from '../grants/authority.ts';
 import type { Consent } from '../grants/grants.ts';
 import type { Account, TokenCalls } from '../grants/tokens.ts';
 import type { LandingPage, Outcome } from '../model.ts';
-import type { Providers } from '../providers/providers.ts';
+import type { Parties } from '../servers/parties.ts';
+import { callbackOf } from '../servers/resource.ts';
 import type { SessionRow } from '../tables.ts';
 import type { Keeper } from './keeper.ts';
 import type { SessionStore } from './session-store.ts';
@@ -35,15 +36,14 @@ const strayCallback =
 export function createConsentPages(deps: {
   readonly store: SessionStore;
   readonly keeper: Keeper;
-  readonly providers: Providers;
-  readonly authorities: Authorities;
+  readonly parties: Parties;
   readonly calls: TokenCalls;
   readonly vault: Pick<Vault, 'seal' | 'open'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly publicUrl: () => string;
 }): ConsentPages {
-  const { store, keeper, providers, authorities, calls, vault, clock, log, publicUrl } = deps;
+  const { store, keeper, parties, calls, vault, clock, log, publicUrl } = deps;
 
   const sessionOf = async (link: string): Promise<SessionRow> => {
     const row = await store.byLink(sha256Hex(link));
@@ -58,7 +58,7 @@ export function createConsentPages(deps: {
 
   /** Everything between the callback and a stored grant; what it throws becomes the session's error. */
   const exchange = async (row: SessionRow, params: URLSearchParams, flow: Flow): Promise<Consent> => {
-    const authority = await authorities.of(providers.get(row.provider));
+    const authority = await parties.of(row, row.title);
     const checked = checkReply(authority, row, params);
     const at = clock.now();
     const asked = row.scopes.split(' ').filter((scope) => scope !== '');
@@ -69,9 +69,13 @@ export function createConsentPages(deps: {
       redirectUri,
       verifier,
       nonce,
+      proof: row.proof === 1,
     });
     const owner = { developerId: row.developer_id, userId: row.user_id };
-    const consent = { owner, provider: row.provider, account, issued, at, asked };
+    const { provider, issuer, resource } = row;
+    // A provider's issuer stands in its row of settings; a server's is part of what was consented to.
+    const bound = resource === null ? { issuer: null, resource } : { issuer, resource };
+    const consent = { owner, provider, account, issued, at, asked, ...bound };
     if (row.expected_account !== null && !isAccount(account, row.expected_account)) {
       await keeper.discard(consent);
       throw new Refusal('Another account was connected than the app expects');
@@ -83,7 +87,7 @@ export function createConsentPages(deps: {
     sessionId: row.id,
     status,
     app: row.app_name,
-    provider: providers.find(row.provider)?.title ?? row.provider,
+    provider: parties.titleOf(row, row.title),
     ...(row.return_url === null ? {} : { returnTo: returnTo(row.return_url, row.id, status) }),
     ...more,
   });
@@ -98,7 +102,7 @@ export function createConsentPages(deps: {
       const row = await sessionOf(link);
       const browser = known !== null && browserPattern.test(known) ? known : newSecret();
       if (row.browser_digest !== null && row.browser_digest !== sha256Hex(browser)) throw otherBrowser();
-      const authority = await authorities.of(providers.get(row.provider));
+      const authority = await parties.of(row, row.title);
       return {
         app: row.app_name,
         user: row.user_id,
@@ -115,12 +119,12 @@ export function createConsentPages(deps: {
       // The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8).
       if (browser === null || !browserPattern.test(browser) || !same(csrf, csrfOf(link, browser)))
         throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
-      const authority = await authorities.of(providers.get(row.provider));
+      const authority = await parties.of(row, row.title);
       const state = newSecret();
       const flow: Flow = {
         verifier: oauth.generateRandomCodeVerifier(),
         nonce: newSecret(),
-        redirectUri: `${publicUrl()}/v1/identity/callback/${row.provider}`,
+        redirectUri: `${publicUrl()}/v1/identity/callback/${callbackOf(row.provider)}`,
       };
       const target = await authorizationUrl(authority, row, state, flow);
       const sent = await store.send(row, {
@@ -139,7 +143,7 @@ export function createConsentPages(deps: {
       // One callback for each provider: an answer at another's is a mix-up (RFC 9700 section 4.4, threats F4).
       const fits =
         row !== undefined &&
-        row.provider === provider &&
+        callbackOf(row.provider) === provider &&
         browser !== null &&
         same(sha256Hex(browser), row.browser_digest ?? '');
       if (!fits || !(await store.consume(row))) throw new Problem('invalid_request', strayCallback);
@@ -184,7 +188,7 @@ function checkReply(authority: Authority, row: SessionRow, params: URLSearchPara
 }
 
 async function authorizationUrl(
-  { server, client, provider }: Authority,
+  { server, client, provider, resource }: Authority,
   row: SessionRow,
   state: string,
   flow: Flow,
@@ -202,6 +206,7 @@ async function authorizationUrl(
     state,
     code_challenge: await oauth.calculatePKCECodeChallenge(flow.verifier),
     code_challenge_method: 'S256',
+    ...(resource === null ? {} : { resource }),
     ...(row.scopes === '' ? {} : { [provider.scopeParameter]: row.scopes }),
     ...(row.scopes.split(' ').includes('openid') ? { nonce: flow.nonce } : {}),
   };

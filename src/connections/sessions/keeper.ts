@@ -5,6 +5,7 @@ import type { Storage } from '../../storage/storage.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { Consent, Grants } from '../grants/grants.ts';
 import type { Revocations } from '../grants/revocations.ts';
+import { ownerTag } from '../servers/holdings.ts';
 import type { ConnectionTables, SessionRow, SessionStatus } from '../tables.ts';
 import type { SessionStore } from './session-store.ts';
 import { type SessionResult, sessionExpired } from './sessions.ts';
@@ -70,12 +71,17 @@ export function createKeeper(deps: {
       await audit({ ...about, action: 'token.issue', subject: prepared.row.id, facts: version });
       await notify('connections', row.id);
       await notify('connections', prepared.row.id);
+      await notify('connections', ownerTag(consent.owner));
       return 'kept';
     });
   };
 
-  const discard: Keeper['discard'] = async ({ owner, provider, issued }) =>
-    revocations.queue(owner.developerId, provider, issued.refreshToken ?? issued.accessToken);
+  const discard: Keeper['discard'] = async ({ owner, provider, issuer, resource, issued }) =>
+    revocations.queue(
+      owner.developerId,
+      { provider, issuer, resource },
+      issued.refreshToken ?? issued.accessToken,
+    );
 
   const keep: Keeper['keep'] = async (row, from, consent, actor) => {
     try {

@@ -7,6 +7,7 @@ import type { OpenedSession, SessionRequest, SessionView } from '../model.ts';
 import { isScope } from '../providers/parse.ts';
 import { isConfigured, type Provider } from '../providers/provider.ts';
 import type { Providers } from '../providers/providers.ts';
+import type { Place } from '../servers/resource.ts';
 import type { SessionRow } from '../tables.ts';
 import type { Apps } from './apps.ts';
 import type { SessionStore } from './session-store.ts';
@@ -15,6 +16,22 @@ export type Sessions = {
   open(request: SessionRequest): Promise<OpenedSession>;
   view(developerId: string, id: string): Promise<SessionView>;
   wait(developerId: string, id: string, waitMs: number, signal: AbortSignal): Promise<SessionView>;
+};
+
+/** What a session is about. */
+export type SessionTarget = Place & {
+  readonly title: string | null;
+  readonly scopes: readonly string[];
+  /** The tokens are to be bound to a key. */
+  readonly proof: boolean;
+};
+
+export type ServerTargets = {
+  /** Finds out how an MCP server lets users in. Throws not_found, server_gone, invalid_request, upstream_error. */
+  target(
+    party: { readonly serverId: string; readonly challenge?: string },
+    scopes: readonly string[] | undefined,
+  ): Promise<SessionTarget>;
 };
 
 export const sessionLifeMs = 300_000;
@@ -30,11 +47,12 @@ export function createSessions(deps: {
   readonly store: SessionStore;
   readonly apps: Apps;
   readonly providers: Providers;
+  readonly servers: ServerTargets;
   readonly bell: Bell;
   readonly clock: Clock;
   readonly publicUrl: () => string;
 }): Sessions {
-  const { store, apps, providers, bell, clock, publicUrl } = deps;
+  const { store, apps, providers, servers, bell, clock, publicUrl } = deps;
   const waiting = new Map<string, number>();
 
   const view: Sessions['view'] = async (developerId, id) => {
@@ -54,20 +72,31 @@ export function createSessions(deps: {
     }
   };
 
+  const providerTarget = (name: string, scopes: readonly string[] | undefined): SessionTarget => {
+    const provider = providers.get(name);
+    if (!isConfigured(provider))
+      throw new Problem(
+        'invalid_request',
+        `provider: ${provider.name} is not configured here: its client id and secret are missing`,
+      );
+    const wanted = wantedScopes(provider, scopes);
+    return { provider: name, title: null, scopes: wanted, issuer: null, resource: null, proof: false };
+  };
+
   return {
     async open(request) {
-      const provider = providers.get(request.provider);
-      if (!isConfigured(provider))
-        throw new Problem(
-          'invalid_request',
-          `provider: ${provider.name} is not configured here: its client id and secret are missing`,
-        );
+      checkScopes(request.scopes);
       const app = await apps.get(request.owner.developerId);
       if (request.returnUrl !== undefined && !app.returnUrls.includes(request.returnUrl))
         throw new Problem(
           'invalid_request',
           'return_url: expected one of the URLs registered for this developer, exactly (PUT /v1/admin/apps/{developer_id})',
         );
+      const { party } = request;
+      const target =
+        'serverId' in party
+          ? await servers.target(party, request.scopes)
+          : providerTarget(party.provider, request.scopes);
       const link = randomBytes(32).toString('base64url');
       const expiresAt = clock.now() + sessionLifeMs;
       const id = newId('sess');
@@ -77,8 +106,8 @@ export function createSessions(deps: {
         user_id: request.owner.userId,
         key_id: request.keyId,
         app_name: request.appName,
-        provider: provider.name,
-        scopes: wantedScopes(provider, request.scopes).join(' '),
+        provider: target.provider,
+        scopes: target.scopes.join(' '),
         return_url: request.returnUrl ?? null,
         require_confirmation: (request.requireConfirmation ?? app.requireConfirmation) ? 1 : 0,
         expected_account: request.expectedAccount ?? null,
@@ -88,7 +117,10 @@ export function createSessions(deps: {
         browser_digest: null,
         state_digest: null,
         flow_sealed: null,
-        issuer: null,
+        issuer: target.issuer,
+        resource: target.resource,
+        title: target.title,
+        proof: target.proof ? 1 : 0,
         grant_sealed: null,
         tries: 0,
         result: null,
@@ -122,12 +154,16 @@ export function createSessions(deps: {
   };
 }
 
-/** What was asked for, and always what tells us whose account it is. */
-function wantedScopes(provider: Provider, asked: readonly string[] | undefined): string[] {
+/** Throws invalid_request. */
+function checkScopes(asked: readonly string[] | undefined): void {
   const wrong = asked?.findIndex((scope) => !isScope(scope)) ?? -1;
   if (wrong !== -1) throw new Problem('invalid_request', `scopes[${wrong}]: expected a scope without spaces`);
   if (asked !== undefined && asked.length > maxScopes)
     throw new Problem('invalid_request', `scopes: expected at most ${maxScopes}`);
+}
+
+/** What was asked for, and always what tells us whose account it is. */
+function wantedScopes(provider: Provider, asked: readonly string[] | undefined): string[] {
   if (asked === undefined || asked.length === 0) return [...provider.scopes];
   const identifying = provider.scopes.filter((scope) =>
     ['openid', 'email', 'offline_access'].includes(scope),

@@ -53,6 +53,7 @@ export function endpointRoutes(
     const reply = await serve(endpoint, request, body, {
       developerId: caller.developerId,
       keyId: caller.keyId,
+      developer: caller.developer,
       ...(user === null ? {} : { userId: user.userId }),
       maySearch: caller.scopes.has('search'),
       signal,

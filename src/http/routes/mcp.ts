@@ -197,7 +197,8 @@ function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind:
 
 function callerOf({ caller, user, signal }: Asking) {
   const whom = user === null ? {} : { userId: user.userId };
-  return { developerId: caller.developerId, keyId: caller.keyId, ...whom, signal };
+  const { developerId, developer, keyId } = caller;
+  return { developerId, developer, keyId, ...whom, signal };
 }
 
 function requestOf(

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Problem } from '../../base/problem.ts';
-import type { Search, SearchQuery } from '../../search/search.ts';
+import type { Search, SearchQuery, Standings } from '../../search/search.ts';
 import { type Route, route } from '../route.ts';
 
 const filters = Type.Object(
@@ -15,6 +15,7 @@ const filters = Type.Object(
       Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 50 }),
     ),
     verified: Type.Optional(Type.Boolean()),
+    connected: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );
@@ -53,6 +54,7 @@ const result = Type.Object({
       scores: Type.Object({ semantic: score, popularity: score }),
       final_score: score,
       match: Type.Enum(['strong', 'weak']),
+      connection: Type.Optional(Type.Enum(['ready', 'needs_auth', 'needs_scope', 'open', 'unavailable'])),
       also_available_from: Type.Optional(Type.Array(Type.String())),
       explain: Type.Optional(Type.Object({})),
     }),
@@ -66,7 +68,10 @@ const result = Type.Object({
   }),
 });
 
-export function searchRoutes(search: Search): Route[] {
+export function searchRoutes(
+  search: Search,
+  standingsOf: (owner: { readonly developerId: string; readonly userId: string }) => Promise<Standings>,
+): Route[] {
   return [
     route({
       method: 'POST',
@@ -77,14 +82,23 @@ export function searchRoutes(search: Search): Route[] {
       user: 'optional',
       body,
       reply: Type.Union([result, Type.Object({ results: Type.Array(result) })]),
-      handle: async ({ body, caller, charge }) => {
+      handle: async ({ body, caller, charge, user }) => {
+        const asked = body.queries ?? [body];
+        const needsUser = user === null && asked.some(({ filters }) => filters?.connected !== undefined);
+        if (needsUser)
+          throw new Problem('invalid_request', "filters.connected: needs a user's MIT in Authorization");
+        const { developerId } = caller;
+        const standings = user === null ? undefined : await standingsOf({ developerId, userId: user.userId });
         if (body.queries === undefined) {
           if (body.query === undefined)
             throw new Problem(
               'invalid_request',
               'query: required; expected a string of 1 to 1000 characters',
             );
-          return { status: 200, body: await search.answer(caller, queryOf({ ...body, query: body.query })) };
+          return {
+            status: 200,
+            body: await search.answer(caller, queryOf({ ...body, query: body.query }), standings),
+          };
         }
         const beside = Object.keys(body).find((field) => field !== 'queries');
         if (beside !== undefined)
@@ -93,7 +107,7 @@ export function searchRoutes(search: Search): Route[] {
             `${beside}: not together with queries; put it into each of them`,
           );
         await charge(body.queries.length - 1);
-        return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf)) };
+        return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf), standings) };
       },
     }),
   ];

@@ -29,6 +29,7 @@ const connection = Type.Object({
   developer_id: Type.String(),
   user_id: Type.String(),
   provider: Type.String(),
+  server_id: Type.Optional(Type.String()),
   account: Type.String(),
   label: Type.Union([Type.String(), Type.Null()]),
   status: Type.Enum(['active', 'needs_reauth']),
@@ -55,7 +56,8 @@ function appRoutes(connections: Connections): Route[] {
       body: Type.Object(
         {
           user_id: userId,
-          provider: name(32),
+          provider: Type.Optional(name(32)),
+          server_id: Type.Optional(name(200)),
           scopes: Type.Optional(Type.Array(name(300), { maxItems: 100 })),
           return_url: Type.Optional(name(2_000)),
           require_confirmation: Type.Optional(Type.Boolean()),
@@ -70,7 +72,7 @@ function appRoutes(connections: Connections): Route[] {
             owner: { developerId: caller.developerId, userId: body.user_id },
             keyId: caller.keyId,
             appName: caller.developer,
-            provider: body.provider,
+            party: partyOf(body),
             ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
             ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
             ...(body.require_confirmation === undefined
@@ -130,6 +132,13 @@ function appRoutes(connections: Connections): Route[] {
   ];
 }
 
+function partyOf(body: { readonly provider?: string; readonly server_id?: string }) {
+  const { provider, server_id: serverId } = body;
+  if (provider !== undefined && serverId === undefined) return { provider };
+  if (serverId !== undefined && provider === undefined) return { serverId };
+  throw new Problem('invalid_request', 'provider: expected either provider or server_id');
+}
+
 function operatorRoutes(connections: Connections, access: Access): Route[] {
   const known = async (developerId: string) => {
     const keys = await access.listKeys();
@@ -186,6 +195,7 @@ function operatorRoutes(connections: Connections, access: Access): Route[] {
           developer_id: Type.Optional(name(200)),
           user_id: Type.Optional(name(256)),
           provider: Type.Optional(name(32)),
+          server_id: Type.Optional(name(200)),
           after: Type.Optional(name(200)),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
         },
@@ -198,6 +208,7 @@ function operatorRoutes(connections: Connections, access: Access): Route[] {
             ...(query.developer_id === undefined ? {} : { developerId: query.developer_id }),
             ...(query.user_id === undefined ? {} : { userId: query.user_id }),
             ...(query.provider === undefined ? {} : { provider: query.provider }),
+            ...(query.server_id === undefined ? {} : { serverId: query.server_id }),
             ...(query.after === undefined ? {} : { after: query.after }),
             limit: query.limit ?? pageSize,
           }),

@@ -1,7 +1,14 @@
 import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { InputRequests, InputResponses, Json, RpcRequest, Step } from '../model.ts';
+import {
+  type InputRequests,
+  type InputResponses,
+  type Json,
+  type RpcRequest,
+  type Step,
+  UpstreamFailure,
+} from '../model.ts';
 import { isJson } from '../wire/message.ts';
 
 /** A request that waits for its caller: what is asked, and the sealed word by which the caller comes back. */
@@ -72,16 +79,17 @@ export function createInputs({
 
   return {
     park(principal, subject, ask, release) {
+      const inputRequests = shown(ask.requests, ask.abandon);
       makeRoom(principal);
       const id = String(++lastId);
       const timer = setTimeout(() => giveUp(id), askMs).unref();
       parked.set(id, { ask, principal, release, timer });
-      return { inputRequests: ask.requests, continuation: sealFor(principal, subject, { parked: id }) };
+      return { inputRequests, continuation: sealFor(principal, subject, { parked: id }) };
     },
     seal(principal, subject, { inputRequests, requestState }) {
       const state = typeof requestState === 'string' ? requestState : null;
       return {
-        inputRequests: isJson(inputRequests) ? (inputRequests as InputRequests) : {},
+        inputRequests: isJson(inputRequests) ? shown(inputRequests as InputRequests) : {},
         continuation: sealFor(principal, subject, { state }),
       };
     },
@@ -114,6 +122,19 @@ export function createInputs({
       for (const id of [...parked.keys()]) giveUp(id);
     },
   };
+}
+
+/** A link to be opened is named with its origin, and is a web page or not passed on at all (threats N10). */
+function shown(requests: InputRequests, giveUp: () => void = () => undefined): InputRequests {
+  const entries = Object.entries(requests).map(([key, request]) => {
+    if (request?.method !== 'elicitation/create' || request.params?.url === undefined) return [key, request];
+    const url = URL.parse(String(request.params.url));
+    if (url !== null && /^https?:$/.test(url.protocol) && url.username === '')
+      return [key, { ...request, origin: url.origin }];
+    giveUp();
+    throw new UpstreamFailure('protocol', 'The server wants the user to open something that is no web page');
+  });
+  return Object.fromEntries(entries) as InputRequests;
 }
 
 function over(): Problem {

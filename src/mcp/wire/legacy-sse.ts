@@ -1,11 +1,11 @@
-import type { Outbound } from '../../outbound/outbound.ts';
-import { type Channel, type Limits, UpstreamFailure } from '../model.ts';
+import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
+import { type Channel, type Credential, type Limits, UpstreamFailure } from '../model.ts';
 import { createDuplex } from './duplex.ts';
 import { notMcp } from './message.ts';
-import { asFailure, createEvents } from './post.ts';
+import { asFailure, createEvents, unauthorised } from './post.ts';
 
 /** How the GET was answered when it is no such server. */
-export type Refusal = { readonly status: number };
+export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };
 
 /**
  * HTTP+SSE of 2024-11-05: a GET opens the stream, whose first event names the URL to POST to; answers come on the
@@ -14,7 +14,7 @@ export type Refusal = { readonly status: number };
 export async function openLegacySse(deps: {
   readonly outbound: Outbound;
   readonly url: string;
-  readonly credential: Readonly<Record<string, string>>;
+  readonly credential: Credential;
   readonly limits: Limits;
   readonly onEnd: () => void;
 }): Promise<Channel | Refusal> {
@@ -28,7 +28,7 @@ export async function openLegacySse(deps: {
       .request({
         method: 'POST',
         url: postUrl,
-        headers: { 'content-type': 'application/json', ...credential },
+        headers: { 'content-type': 'application/json', ...credential.fields('POST', postUrl) },
         body: text,
         firstByteMs: limits.firstByteMs,
         timeoutMs: limits.totalMs,
@@ -37,6 +37,8 @@ export async function openLegacySse(deps: {
       .catch((error: unknown) => {
         throw asFailure(error);
       });
+    credential.heard(reply.status, reply.headers);
+    if (reply.status === 401 || reply.status === 403) throw unauthorised(reply.status, reply.headers);
     if (reply.status >= 300)
       throw new UpstreamFailure('refused', `The server answered ${reply.status} to a message`);
   };
@@ -59,7 +61,7 @@ export async function openLegacySse(deps: {
     {
       method: 'GET',
       url,
-      headers: { accept: 'text/event-stream', ...credential },
+      headers: { accept: 'text/event-stream', ...credential.fields('GET', url) },
       firstByteMs: limits.firstByteMs,
       idleMs: 0,
       timeoutMs: 0,
@@ -69,7 +71,7 @@ export async function openLegacySse(deps: {
       head(status, headers) {
         const isStream =
           status === 200 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
-        if (!isStream) endpoint.resolve({ status });
+        if (!isStream) endpoint.resolve({ status, headers });
       },
       data(chunk) {
         sinceMessage += chunk.length;

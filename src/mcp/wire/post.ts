@@ -1,6 +1,13 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Exchange, Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
-import { type Limits, type Notice, type RpcReply, type Step, UpstreamFailure } from '../model.ts';
+import {
+  type Credential,
+  type Limits,
+  type Notice,
+  type RpcReply,
+  type Step,
+  UpstreamFailure,
+} from '../model.ts';
 import { askIn, askStep } from './asks.ts';
 import { createMailbox } from './mailbox.ts';
 import { notMcp, parseMessages, type RpcMessage, replyIn } from './message.ts';
@@ -21,6 +28,8 @@ export type Post = {
   /** Sends the answer to a server's question, on servers that may ask. */
   readonly respond?: (text: string) => Promise<void>;
   readonly notice?: Notice | undefined;
+  /** Lets questions in that come beside this exchange, until the answer is called. */
+  readonly join?: (hear: (message: RpcMessage) => void) => () => void;
 };
 
 export type Poster = (post: Post) => Promise<Posted>;
@@ -31,12 +40,13 @@ const failedBytes = 65_536;
 const maxResumptions = 50;
 const maxRetryMs = 5_000;
 
+type HeadersToResume = () => Readonly<Record<string, string>>;
 type Wire = { readonly outbound: Outbound; readonly url: string; readonly limits: Limits };
 
 /** POSTs of Streamable HTTP: answers as JSON or as an event stream, with the server's questions among the events. */
-export function createPoster(wire: Wire & { readonly credential: Readonly<Record<string, string>> }): Poster {
+export function createPoster(wire: Wire & { readonly credential: Credential }): Poster {
   const { outbound, url, limits, credential } = wire;
-  return async (post) => {
+  const once: Poster = async (post) => {
     const hearing = createHearing(post, wire);
     const exchange = outbound.stream(
       {
@@ -46,7 +56,7 @@ export function createPoster(wire: Wire & { readonly credential: Readonly<Record
           'content-type': 'application/json',
           accept: 'application/json, text/event-stream',
           ...post.headers,
-          ...credential,
+          ...credential.fields('POST', url),
         },
         body: post.text,
         firstByteMs: limits.firstByteMs,
@@ -58,9 +68,14 @@ export function createPoster(wire: Wire & { readonly credential: Readonly<Record
       },
       hearing,
     );
-    hearing.follow(exchange, { ...post.headers, ...credential });
+    hearing.follow(exchange, () => ({ ...post.headers, ...credential.fields('GET', url) }));
     const step = await hearing.next();
     return { status: hearing.status(), headers: hearing.headers(), step };
+  };
+  return async (post) => {
+    const posted = await once(post);
+    // Refused before anything ran: to send it again is safe for any call.
+    return credential.heard(posted.status, posted.headers) ? once(post) : posted;
   };
 }
 
@@ -80,6 +95,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     const reply = answerTo(post.id, message, status);
     if (reply !== null) {
       replied = true;
+      leave();
       steps.put({ kind: 'reply', reply });
       return;
     }
@@ -91,6 +107,15 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
     if (ask === null) return;
     exchange?.extend(limits.askMs);
     steps.put(askStep(ask, { respond, next: resume, abandon: () => exchange?.cancel() }));
+  };
+  const leave = post.join?.(hear) ?? (() => undefined);
+  const end = () => {
+    leave();
+    steps.put(null);
+  };
+  const fail = (error: unknown) => {
+    leave();
+    steps.fail(error);
   };
   const next = async (signal?: AbortSignal): Promise<Step | null> => {
     const cancel = () => exchange?.cancel();
@@ -142,31 +167,31 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       if (status < 300) throw error;
     }
   };
-  const follow = (started: Exchange, headers: Readonly<Record<string, string>>): void => {
+  const follow = (started: Exchange, headers: HeadersToResume): void => {
     exchange = started;
     started.done.then(
       () => {
         try {
           if (events === undefined) readWhole();
-          if (replied || !resumeStream(headers)) steps.put(null);
+          if (replied || !resumeStream(headers)) end();
         } catch (error) {
-          steps.fail(error);
+          fail(error);
         }
       },
-      (error: unknown) => steps.fail(asFailure(error)),
+      (error: unknown) => fail(asFailure(error)),
     );
   };
   /** 2025-11-25: a stream that ends before its answer goes on with a GET from the last event. */
-  const resumeStream = (headers: Readonly<Record<string, string>>): boolean => {
+  const resumeStream = (headers: HeadersToResume): boolean => {
     const lastId = events?.lastId();
     if (post.respond === undefined || lastId === undefined || ++resumptions > maxResumptions) return false;
     setTimeout(() => {
-      if (post.signal?.aborted) return steps.fail(new UpstreamFailure('cancelled', 'The caller went away'));
+      if (post.signal?.aborted) return fail(new UpstreamFailure('cancelled', 'The caller went away'));
       try {
         const request = {
           method: 'GET',
           url,
-          headers: { accept: 'text/event-stream', ...headers, 'last-event-id': lastId },
+          headers: { accept: 'text/event-stream', ...headers(), 'last-event-id': lastId },
           firstByteMs: limits.firstByteMs,
           idleMs: 0,
           timeoutMs: limits.totalMs,
@@ -175,7 +200,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
         };
         follow(outbound.stream(request, receiver), headers);
       } catch (error) {
-        steps.fail(asFailure(error));
+        fail(asFailure(error));
       }
     }, events?.retryMs() ?? 0);
     return true;
@@ -249,5 +274,12 @@ export function asFailure(error: unknown): unknown {
   return new UpstreamFailure(reason, error.message, {
     cause: cause ?? error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+export function unauthorised(status: number, headers: ReplyHeaders): UpstreamFailure {
+  return new UpstreamFailure('auth', `The server wants other credentials (${status})`, {
+    status,
+    challenge: [headers['www-authenticate'] ?? ''].flat().join(', '),
   });
 }

@@ -2,6 +2,7 @@ import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
 import { UpstreamFailure } from '../model.ts';
 import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
 import type { Posted, Poster } from './post.ts';
+import type { Standing } from './standing.ts';
 
 /** A session of the revisions with a handshake, over Streamable HTTP. */
 export type Session = {
@@ -22,7 +23,15 @@ export const initializedText = '{"jsonrpc":"2.0","method":"notifications/initial
 /** The handshake. When the server has no such thing, what it answered instead. */
 export async function openSession(
   post: Poster,
-  end: (headers: Readonly<Record<string, string>>) => void,
+  wire: {
+    /** Says goodbye. */
+    readonly end: (headers: Readonly<Record<string, string>>) => void;
+    /** The stream for questions beside the calls. */
+    readonly standing: (
+      headers: Readonly<Record<string, string>>,
+      respond: (text: string) => Promise<void>,
+    ) => Standing;
+  },
   signal?: AbortSignal,
 ): Promise<Session | Posted> {
   let lastId = 1;
@@ -34,14 +43,27 @@ export async function openSession(
     await post({ id: null, text, headers });
   };
   await respond(initializedText);
+  const hasId = headers['mcp-session-id'] !== undefined;
+  const standing = hasId ? wire.standing(headers, respond) : null;
 
   return {
-    hasId: headers['mcp-session-id'] !== undefined,
+    hasId,
     hello: hello.step.reply.result,
     async send(request, { signal: caller, notice }) {
       const id = ++lastId;
+      const mayAsk = standing !== null && request.method === 'tools/call';
+      if (mayAsk) await standing.open();
+      const join = mayAsk ? { join: standing.join } : {};
       try {
-        return await post({ id, text: requestText(id, request), headers, signal: caller, respond, notice });
+        return await post({
+          id,
+          text: requestText(id, request),
+          headers,
+          signal: caller,
+          respond,
+          notice,
+          ...join,
+        });
       } catch (error) {
         const stopped = error instanceof UpstreamFailure && ['cancelled', 'timeout'].includes(error.reason);
         // In these revisions a closed stream is no cancellation: it has to be said.
@@ -50,7 +72,8 @@ export async function openSession(
       }
     },
     close() {
-      if (headers['mcp-session-id'] !== undefined) end(headers);
+      standing?.close();
+      if (hasId) wire.end(headers);
     },
   };
 }

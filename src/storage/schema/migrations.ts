@@ -7,6 +7,7 @@ import { first } from './first.ts';
 import { serverHealth } from './health.ts';
 import { identity } from './identity.ts';
 import { keyAddresses } from './key-addresses.ts';
+import { serverOAuth } from './server-oauth.ts';
 import { webhooks } from './webhooks.ts';
 
 /**
@@ -23,4 +24,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '007_embeddings': { up: embeddings },
   '008_webhooks': { up: webhooks },
   '009_key_addresses': { up: keyAddresses },
+  '010_server_oauth': { up: serverOAuth },
 };

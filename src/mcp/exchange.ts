@@ -1,0 +1,137 @@
+import type { Vault } from '../vault/vault.ts';
+import type { Consent } from './calls/consent.ts';
+import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
+import { createMirrors, listAllTools } from './calls/tools.ts';
+import type { Caller, InputResponses, Json, RpcReply, RpcRequest, SendOptions, Step } from './model.ts';
+import type { Lease, Pool } from './pool.ts';
+import { type Found, principalOf } from './targets.ts';
+
+export type McpCall = RpcRequest & {
+  readonly serverId: string;
+  readonly queryLogId?: string | null;
+  /** Of an earlier `input` answer, with the caller's answers: the same request goes on. */
+  readonly continuation?: string;
+  readonly inputResponses?: InputResponses;
+};
+
+export type McpAnswer =
+  | { readonly kind: 'reply'; readonly reply: RpcReply; readonly upstreamMs: number }
+  | ({ readonly kind: 'input'; readonly upstreamMs: number } & InputNeeded);
+
+/** One exchange from the caller's side: find whose credential -> take a channel -> send -> answer, or a question to the caller. */
+export type Exchanges = {
+  proceed(caller: Caller, call: McpCall): Promise<McpAnswer>;
+  /** Every page of a server's tools. */
+  listTools(
+    caller: Caller,
+    serverId: string,
+  ): Promise<{ readonly tools: readonly Json[]; readonly upstreamMs: number }>;
+  close(): void;
+};
+
+/** Methods that are the proxy's own business with the upstream, or have no single answer. */
+const notOffered = /^(initialize|subscriptions\/listen|notifications\/.*)$/;
+
+export function createExchanges(deps: {
+  readonly consent: Consent;
+  readonly pool: Pool;
+  readonly tickets: Vault['tickets'];
+  readonly askMs: number;
+  readonly now: () => number;
+}): Exchanges {
+  const { consent, pool, tickets, askMs, now } = deps;
+  const mirrors = createMirrors();
+  const inputs = createInputs({ tickets, askMs });
+
+  /** Sends, and mends one thing: arguments that a modern server wants mirrored in headers and we did not know of. */
+  const send = async (
+    lease: Lease,
+    { record }: Found,
+    request: RpcRequest,
+    { signal, notice, mirrored }: Caller,
+  ): Promise<Step> => {
+    if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
+    const params = request.params ?? {};
+    const options = (): SendOptions => ({
+      signal,
+      notice,
+      mirrored: mirrored ?? mirrors.headers(record, params),
+    });
+    const step = await lease.channel.send(request, options());
+    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
+    if (!mismatch || mirrored !== undefined) return step;
+    mirrors.learn(record, await listAllTools(lease.channel, { signal }));
+    return lease.channel.send(request, options());
+  };
+
+  /** Takes a step, and lets go of what it held unless the step is a question. */
+  const finish = async (
+    principal: string,
+    subject: Subject,
+    { release, step }: { readonly release: () => void; readonly step: () => Promise<Step> },
+  ): Promise<McpAnswer> => {
+    const started = now();
+    let parked = false;
+    try {
+      const taken = await step();
+      const upstreamMs = now() - started;
+      if (taken.kind === 'ask') {
+        const needed = inputs.park(principal, subject, taken, release);
+        parked = true;
+        return { kind: 'input', upstreamMs, ...needed };
+      }
+      const { reply } = taken;
+      if ('result' in reply && reply.result.resultType === 'input_required')
+        return { kind: 'input', upstreamMs, ...inputs.seal(principal, subject, reply.result) };
+      return { kind: 'reply', reply, upstreamMs };
+    } finally {
+      if (!parked) release();
+    }
+  };
+
+  return {
+    async proceed(caller, call) {
+      const { serverId, method, params, continuation, inputResponses = {} } = call;
+      if (notOffered.test(method)) return notOfferedAnswer(method);
+      const principal = principalOf(caller);
+      const subject: Subject = { serverId, method, params };
+      const { signal } = caller;
+      const operation = JSON.stringify([method, params?.name ?? null]);
+      let resumed: ReturnType<typeof inputs.resume> | null | undefined;
+      return consent.with(caller, serverId, operation, (found) => {
+        // Once: a continuation is used up by being resumed, and the repetition after a renewed token goes on with it.
+        resumed ??=
+          continuation === undefined ? null : inputs.resume(principal, subject, continuation, inputResponses);
+        if (resumed?.kind === 'waiting') {
+          const { ask, release } = resumed;
+          return finish(principal, subject, { release, step: () => ask.answer(inputResponses, signal) });
+        }
+        const request = resumed?.request ?? { method, params };
+        const lease = pool.acquire(found.target);
+        return finish(principal, subject, {
+          release: lease.release,
+          step: () => send(lease, found, request, caller),
+        });
+      });
+    },
+    listTools: (caller, serverId) =>
+      consent.with(caller, serverId, 'tools/list', async ({ record, target }) => {
+        const started = now();
+        const lease = pool.acquire(target);
+        try {
+          const tools = await listAllTools(lease.channel, { signal: caller.signal });
+          // The catalogue may know of none; what the server lists itself is what it goes by.
+          if (record.tools.length === 0) mirrors.learn(record, tools);
+          return { tools, upstreamMs: now() - started };
+        } finally {
+          lease.release();
+        }
+      }),
+    close: inputs.close,
+  };
+}
+
+function notOfferedAnswer(method: string): McpAnswer {
+  const message = `${method} is not offered through this proxy`;
+  return { kind: 'reply', reply: { error: { code: -32601, message } }, upstreamMs: 0 };
+}
