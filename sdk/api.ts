@@ -2,6 +2,27 @@
 // biome-ignore-all format: generated
 
 export type Api = {
+  /** Sign in to the console: an API key becomes a cookie for this browser, for twelve hours */
+  'POST /console/session': {
+    params: undefined;
+    query: undefined;
+    body: { readonly key: string; };
+    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+  };
+  /** Who is signed in to the console by this browser */
+  'GET /console/session': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+  };
+  /** Sign out of the console */
+  'DELETE /console/session': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+  };
   /** Semantic search for MCP servers and their tools; `queries` asks several at once and answers `{results: […]}` */
   'POST /v1/search': {
     params: undefined;
@@ -19,9 +40,16 @@ export type Api = {
   /** Browse the catalogue by id, page by page */
   'GET /v1/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
+    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; readonly tool_count: number; readonly popularity: number; readonly state: string | null; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
+  };
+  /** How large the catalogue is, and how many servers there are of each kind */
+  'GET /v1/catalogue': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly servers: number; readonly tools: number; readonly category: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly transport: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly auth: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly source: readonly ({ readonly name: string | null; readonly servers: number; })[]; };
   };
   /** One server with its tools (a slash in the id is written %2F) */
   'GET /v1/servers/{id}': {
@@ -282,6 +310,20 @@ export type Api = {
     body: undefined;
     reply: { readonly entries: readonly ({ readonly id: string; readonly at: string; })[]; readonly metadata: { readonly next_before?: string | undefined; }; };
   };
+  /** Users of all developers, the newest first; `text` is part of an id */
+  'GET /v1/admin/users': {
+    params: undefined;
+    query: { readonly developer_id?: string | undefined; readonly text?: string | undefined; readonly limit?: number | undefined; };
+    body: undefined;
+    reply: { readonly users: readonly ({ readonly developer_id: string; readonly user_id: string; readonly created_at: string; readonly sessions: number; })[]; };
+  };
+  /** Revoke everything of a developer's user: MITs, refresh tokens, connections */
+  'POST /v1/admin/users/revoke': {
+    params: undefined;
+    query: undefined;
+    body: { readonly developer_id: string; readonly user_id: string; };
+    reply: { readonly success: true; };
+  };
   /** Make an API key; its text is in this reply and nowhere else. A new `developer` name makes a new tenant */
   'POST /v1/admin/keys': {
     params: undefined;
@@ -313,9 +355,9 @@ export type Api = {
   /** The catalogue with where each server came from */
   'GET /v1/admin/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
+    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; readonly tool_count: number; readonly popularity: number; readonly state: string | null; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
   };
   /** Connect to a server now, list its tools, and keep what that shows */
   'POST /v1/admin/servers/{id}/probe': {
@@ -330,6 +372,13 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly id: string; readonly deleted: true; };
+  };
+  /** The effective settings, secrets masked, and whether what they name works */
+  'GET /v1/admin/settings': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly settings: readonly ({ readonly name: string; readonly value: string; readonly meaning: string; readonly default: string | null; })[]; readonly findings: readonly ({ readonly check: string; readonly level: "ok" | "note" | "fault"; readonly says: string; })[]; readonly process: Readonly<Record<string, unknown>>; };
   };
   /** We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are */
   'POST /mcp': {
@@ -386,6 +435,20 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: unknown;
+  };
+  /** What was asked and what came of it: requests and latencies of this process, calls and searches of all of them */
+  'GET /v1/admin/activity': {
+    params: undefined;
+    query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
+    body: undefined;
+    reply: { readonly window: string; readonly total: { readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; }; readonly steps: readonly ({ readonly at: string; readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; })[]; readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[]; readonly servers: readonly ({ readonly server_id: string; readonly calls: number; readonly successes: number; readonly latency_ms: number | null; })[]; readonly searches: { readonly count: number; readonly cached: number; }; readonly found_nothing: readonly ({ readonly query: string; readonly times: number; readonly last_at: string; })[]; readonly recent: readonly ({ readonly query: string; readonly shown: number; readonly latency_ms: number; readonly at: string; })[]; };
+  };
+  /** What a key was used for, day by day */
+  'GET /v1/admin/keys/{id}/usage': {
+    params: { readonly id: string; };
+    query: { readonly days?: number | undefined; };
+    body: undefined;
+    reply: { readonly key_id: string; readonly days: readonly ({ readonly day: string; readonly searches: number; readonly calls: number; readonly failures: number; })[]; };
   };
   /** This document */
   'GET /openapi.json': {

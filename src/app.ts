@@ -3,13 +3,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Access, createAccess } from './access/access.ts';
+import { type Access, createAccess, type Principal } from './access/access.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { newLogId } from './base/id.ts';
 import { Problem } from './base/problem.ts';
 import type { Secret } from './base/secret.ts';
 import { type Catalog, createCatalog, credentialColumns } from './catalog/catalog.ts';
-import type { Config } from './config.ts';
+import { checkup } from './checkup.ts';
+import { type Config, describeConfig, settings } from './config.ts';
 import {
   type Connections,
   connectionSeals,
@@ -17,10 +18,15 @@ import {
   type Owner,
   type RefreshLimits,
 } from './connections/connections.ts';
+import { createActivity } from './http/console/activity.ts';
+import { createConsoleFiles } from './http/console/files.ts';
+import { createConsoleSessions } from './http/console/session.ts';
 import { createHttp, type HttpLimits, type Route } from './http/http.ts';
 import { openApiRoute } from './http/openapi.ts';
+import { activityRoutes } from './http/routes/activity.ts';
 import { adminRoutes } from './http/routes/admin.ts';
 import { auditRoutes } from './http/routes/audit.ts';
+import { consoleRoutes } from './http/routes/console-session.ts';
 import { endpointRoutes } from './http/routes/endpoint.ts';
 import { identityRoutes } from './http/routes/identity.ts';
 import { invocationRoutes } from './http/routes/invocations.ts';
@@ -31,6 +37,8 @@ import { proxyRoutes } from './http/routes/proxy.ts';
 import { registryRoutes } from './http/routes/registry.ts';
 import { searchRoutes } from './http/routes/search.ts';
 import { serverRoutes } from './http/routes/servers.ts';
+import { settingsRoutes } from './http/routes/settings.ts';
+import { userRoutes } from './http/routes/users.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
 import { browserRoutes } from './http/sessions/browser.ts';
 import { sessionRoutes } from './http/sessions/sessions.ts';
@@ -103,6 +111,7 @@ export const version: string = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
 
+const consoleFolder = fileURLToPath(new URL('../console/dist', import.meta.url));
 const starterFile = fileURLToPath(new URL('../starter/catalogue.jsonl', import.meta.url));
 /** Everything that the vault sealed at rest: what a change of keys re-wraps. */
 const sealedColumns: readonly SealedColumn[] = [
@@ -273,7 +282,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       return createEndpoint({ ...rooms, version, now: clock.monotonic });
     };
     const publicUrl = () => rooms.place.url;
+    const sessions = createConsoleSessions({ tickets: rooms.vault.tickets, publicUrl });
     const publicRoutes = [
+      ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
       ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
       ...invocationRoutes(catalog),
       ...serverRoutes(catalog),
@@ -286,16 +297,25 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       ...proxyRoutes(rooms.proxy, rooms.connections),
       ...browserRoutes(rooms.connections, () => rooms.place.url),
       ...auditRoutes(storage.audit.read),
+      ...userRoutes(identity),
       ...adminRoutes(access, catalog, rooms.mcp.inspect),
+      ...settingsRoutes({
+        settings: () => settingsOf(config),
+        checkup: () => checkup(config, rooms),
+        process: () => processFacts(storage),
+      }),
       ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
       ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
     ];
+    const activity = createActivity(publicRoutes, clock);
+    publicRoutes.push(...activityRoutes({ ...rooms, activity, now: clock.now }));
     const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
     const http = createHttp({
       routes,
       access,
       verifyUser: identity.verify,
       telemetry,
+      console: { sessions, activity, files: createConsoleFiles(consoleFolder) },
       publicUrl,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
@@ -338,6 +358,32 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await rooms.close();
     throw error;
   }
+}
+
+function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
+  return storage.write((_trx, _notify, audit) =>
+    audit({ developerId, actor: `key:${keyId}`, action: 'key.sign_in', subject: keyId }),
+  );
+}
+
+function settingsOf(config: Config) {
+  const values = describeConfig(config);
+  return Object.entries(settings).map(([name, { meaning, fallback }]) => ({
+    name,
+    value: values[name] ?? '',
+    meaning,
+    default: fallback,
+  }));
+}
+
+function processFacts({ dialect }: Storage) {
+  return {
+    version,
+    node: process.version,
+    store: dialect,
+    uptime_s: Math.round(process.uptime()),
+    memory_bytes: process.memoryUsage.rss(),
+  };
 }
 
 function jobsOf(

@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   mcp: 4,
   proxy: 4,
   http: 5,
+  checkup: 5,
   app: 6,
   cli: 7,
 };

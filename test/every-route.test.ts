@@ -155,8 +155,8 @@ test('every public route answers without a key, dressed like the others', async 
       assert.match(reply.text, route.method === 'GET' ? /^<!doctype html>/ : /^\{"detail":/, route.url);
       continue;
     }
-    // Where the path names something, that something is nowhere.
-    const expected = route.params === undefined ? 200 : 404;
+    // Where the path names something, that something is nowhere; where a body is wanted, there is none.
+    const expected = route.params !== undefined ? 404 : route.body !== undefined ? 400 : 200;
     assert.equal(reply.status, expected, `${route.url}: ${reply.text}`);
   }
 });

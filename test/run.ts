@@ -19,6 +19,7 @@ const testTimeoutMs = full ? 900_000 : 120_000;
 const checks: readonly (readonly [promise: string, command: string, ...args: string[]])[] = [
   ['the code is formatted and free of lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['the types hold', 'tsc', '--noEmit'],
+  ['the types of the console hold', 'tsc', '-p', 'console'],
   ['no file, export or dependency is dead', 'knip'],
 ];
 

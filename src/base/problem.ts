@@ -11,6 +11,7 @@ export const problemTable = Object.freeze({
   invalid_api_key: { status: 401, code: 'invalid_api_key', retryable: false },
   missing_scope: { status: 403, code: 'missing_scope', retryable: false },
   invalid_token: { status: 403, code: 'invalid_token', retryable: false },
+  cross_site: { status: 403, code: 'cross_site', retryable: false },
   /** The same where a client speaks MCP, which wants 401 (authorization, section "Token Handling"). */
   unauthorized_token: { status: 401, code: 'invalid_token', retryable: false },
   provider_not_connected: { status: 403, code: 'provider_not_connected', retryable: false },

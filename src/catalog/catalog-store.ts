@@ -46,6 +46,19 @@ export function* slices<T>(rows: readonly T[], size: number): Generator<T[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
 }
 
+/** What a page of the catalogue is narrowed to; `text` is part of an id, a name or a description. */
+export type ListFilters = {
+  readonly text?: string;
+  readonly transport?: Transport;
+  readonly auth?: AuthType | 'none';
+  readonly category?: string;
+  readonly verified?: boolean;
+  readonly source?: string;
+};
+type Facet = readonly { readonly name: string | null; readonly servers: number }[];
+export type Facets = Readonly<Record<'category' | 'transport' | 'auth' | 'source', Facet>>;
+const facetsShown = 100;
+
 export type PublicQuery = {
   readonly sources: readonly string[];
   readonly after: string;
@@ -119,8 +132,41 @@ export function createCatalogStore(storage: Storage) {
       const row = await db.selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : (await withTools([row]))[0];
     },
-    async listAfter(id: string, limit: number): Promise<StoredServer[]> {
-      return withTools(await active().selectAll().where('id', '>', id).orderBy('id').limit(limit).execute());
+    async listAfter(id: string, limit: number, filters: ListFilters): Promise<StoredServer[]> {
+      const { text, transport, auth, category, verified, source } = filters;
+      let rows = active().selectAll().where('id', '>', id);
+      if (text !== undefined) {
+        const like = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+        rows = rows.where(
+          sql<boolean>`(lower(id) like ${like} escape '\\' or lower(name) like ${like} escape '\\' or lower(description) like ${like} escape '\\')`,
+        );
+      }
+      if (transport !== undefined) rows = rows.where('transport', '=', transport);
+      if (auth === 'none') rows = rows.where('auth_type', 'is', null);
+      else if (auth !== undefined) rows = rows.where('auth_type', '=', auth);
+      if (category !== undefined) rows = rows.where('category', '=', category);
+      if (verified !== undefined) rows = rows.where('verified', '=', verified ? 1 : 0);
+      if (source !== undefined) rows = rows.where('source', '=', source);
+      return withTools(await rows.orderBy('id').limit(limit).execute());
+    },
+    /** How many active servers there are of each kind: what a browser of the catalogue can choose from. */
+    async facets(): Promise<Facets> {
+      const count = async (column: 'category' | 'transport' | 'auth_type' | 'source') =>
+        (
+          await active()
+            .select([`${column} as name`, sql<number>`count(*)`.as('servers')])
+            .groupBy(column)
+            .orderBy('servers', 'desc')
+            .limit(facetsShown)
+            .execute()
+        ).map(({ name, servers }) => ({ name, servers: Number(servers) }));
+      const [category, transport, auth, source] = await Promise.all([
+        count('category'),
+        count('transport'),
+        count('auth_type'),
+        count('source'),
+      ]);
+      return { category, transport, auth, source };
     },
     /** Servers from these sources, tools and all; removed ones only together with `since`. */
     async publicAfter(query: PublicQuery): Promise<StoredServer[]> {

@@ -16,7 +16,7 @@ import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type CatalogTables, createCatalogStore } from './catalog-store.ts';
+import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
 import { writeCredentials } from './credential-store.ts';
 import { type Credential, createCredentials } from './credentials.ts';
 import { createDirectory } from './directory.ts';
@@ -24,7 +24,7 @@ import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { createSync } from './ingest/sync.ts';
-import { createInvocations } from './invocations.ts';
+import { createInvocations, type Invocations } from './invocations.ts';
 import type {
   CatalogChange,
   ImportOptions,
@@ -66,6 +66,7 @@ export type Catalog = {
   list(query: {
     readonly cursor?: string;
     readonly limit: number;
+    readonly filters?: ListFilters;
   }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
   /** Servers whose facts are public, in the order of their ids; with `since` what changed from then on, removed ones too. */
   publicServers(query: {
@@ -105,11 +106,14 @@ export type Catalog = {
   credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
+  /** What was called, for whoever watches. */
+  readonly use: Invocations['use'];
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
   pruneInvocations(): Promise<void>;
   /** Returns when every invocation accepted so far is written. */
   flush(): Promise<void>;
   close(): Promise<void>;
+  facets(): Promise<Facets>;
   stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
@@ -185,9 +189,13 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     revision: store.revision,
     get: directory.get,
-    async list({ cursor, limit }) {
+    async list({ cursor, limit, filters = {} }) {
       const popularity = await directory.popularity();
-      const stored = await store.listAfter(cursor === undefined ? '' : readCursor(cursor), limit + 1);
+      const stored = await store.listAfter(
+        cursor === undefined ? '' : readCursor(cursor),
+        limit + 1,
+        filters,
+      );
       const servers = stored.slice(0, limit).map((each) => directory.toRecord(each, popularity));
       const last = servers.at(-1);
       if (stored.length <= limit || last === undefined) return { servers };
@@ -243,9 +251,11 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     credential: credentials.find,
     credentialed: credentials.ids,
     health,
+    use: invocations.use,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,
     close: invocations.close,
+    facets: store.facets,
     stats: store.stats,
   };
 }

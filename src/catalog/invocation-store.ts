@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
 import type { ErrorType } from './model.ts';
 import { dayOf } from './popularity.ts';
@@ -19,7 +20,19 @@ export type InvocationRow = {
 type DayUse = { server_id: string; developer_id: string; day: number; calls: number; successes: number };
 type Tables = { invocations: InvocationRow; server_use: DayUse };
 
+/** What became of calls, summed. */
+export type ServerUse = {
+  readonly serverId: string;
+  readonly calls: number;
+  readonly successes: number;
+  /** The mean of those that told. */
+  readonly latencyMs: number | null;
+};
+export type UseCount = { readonly calls: number; readonly successes: number };
+
 const rowsPerInsert = 64;
+const serversShown = 50;
+const dayMs = 86_400_000;
 
 export function createInvocationStore(storage: Storage) {
   return {
@@ -65,6 +78,45 @@ export function createInvocationStore(storage: Storage) {
         }
         return known;
       }),
+    /** The servers called most since then. */
+    async byServer(since: number): Promise<ServerUse[]> {
+      const rows = await storage
+        .tables<Tables>()
+        .selectFrom('invocations')
+        .select((is) => [
+          'server_id',
+          sql<number>`count(*)`.as('calls'),
+          sql<number>`sum(success)`.as('successes'),
+          is.fn.avg<number | null>('latency_ms').as('latency_ms'),
+        ])
+        .where('at', '>=', since)
+        .groupBy('server_id')
+        .orderBy('calls', 'desc')
+        .orderBy('server_id')
+        .limit(serversShown)
+        .execute();
+      return rows.map((row) => ({
+        serverId: row.server_id,
+        calls: Number(row.calls),
+        successes: Number(row.successes),
+        latencyMs: row.latency_ms === null ? null : Math.round(Number(row.latency_ms) * 10) / 10,
+      }));
+    },
+    /** One key's calls by day since 1970. */
+    async byDay(keyId: string, since: number): Promise<ReadonlyMap<number, UseCount>> {
+      const day = sql<number>`at / ${sql.lit(dayMs)}`;
+      const rows = await storage
+        .tables<Tables>()
+        .selectFrom('invocations')
+        .select([day.as('day'), sql<number>`count(*)`.as('calls'), sql<number>`sum(success)`.as('successes')])
+        .where('at', '>=', since)
+        .where('key_id', '=', keyId)
+        .groupBy(day)
+        .execute();
+      return new Map(
+        rows.map((row) => [Number(row.day), { calls: Number(row.calls), successes: Number(row.successes) }]),
+      );
+    },
     /** Deletes what is older than `before`, and beyond `most` rows the oldest. */
     async prune(before: number, most: number): Promise<void> {
       const db = storage.tables<Tables>();

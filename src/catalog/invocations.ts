@@ -3,7 +3,12 @@ import { newLogId, sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { createInvocationStore, type InvocationRow } from './invocation-store.ts';
+import {
+  createInvocationStore,
+  type InvocationRow,
+  type ServerUse,
+  type UseCount,
+} from './invocation-store.ts';
 import type { NewInvocation } from './model.ts';
 
 /** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
@@ -28,6 +33,11 @@ export type Invocations = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ invocationId: string }>;
+  /** What was called since a time: the most used servers, or one key's days. */
+  readonly use: {
+    byServer(since: number): Promise<readonly ServerUse[]>;
+    byDay(keyId: string, since: number): Promise<ReadonlyMap<number, UseCount>>;
+  };
   /** Deletes what is too old to matter, and the oldest of too many. */
   prune(): Promise<void>;
   flush(): Promise<void>;
@@ -133,6 +143,7 @@ export function createInvocations(deps: {
       entry.waiters.push(waiter);
       return promise;
     },
+    use: { byServer: store.byServer, byDay: store.byDay },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush,
     async close() {

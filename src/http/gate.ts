@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access, Principal, Quota } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
+import type { ConsoleSessions } from './console/session.ts';
 import { isAmong } from './edge/addresses.ts';
 import type { Route } from './route.ts';
-import { credentialsOf } from './wire.ts';
+import { type Credentials, credentialsOf } from './wire.ts';
 
 export type Gate = {
   /** Key, scope, quota and user, before the body is read; calls back at once when key and user are known already. */
@@ -30,7 +31,7 @@ const nobody: Principal = {
 /** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
 export type VerifyUser = (token: string, developerId: string) => User | Promise<User>;
 
-export function createGate(access: Access, verifyUser: VerifyUser): Gate {
+export function createGate(access: Access, verifyUser: VerifyUser, sessions?: ConsoleSessions): Gate {
   const callers = new WeakMap<FastifyRequest, Principal>();
   const users = new WeakMap<FastifyRequest, User>();
 
@@ -58,6 +59,15 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
     return charge(reply, caller, declared.cost);
   };
 
+  /** A cookie stands in for a key only where no other credentials were sent, and only for the API proper. */
+  const credentials = (declared: Route, { raw }: FastifyRequest): Credentials => {
+    const { cookie, authorization } = raw.headers;
+    const bare =
+      cookie !== undefined && raw.headers['x-api-key'] === undefined && authorization === undefined;
+    const key = bare && declared.url.startsWith('/v1/') ? (sessions?.keyOf(raw) ?? null) : null;
+    return key === null ? credentialsOf(raw, declared.user !== undefined) : { key, token: null };
+  };
+
   const actFor = (
     declared: Route,
     request: FastifyRequest,
@@ -79,7 +89,7 @@ export function createGate(access: Access, verifyUser: VerifyUser): Gate {
     enter(declared, request, reply, done) {
       if (declared.scope === null) return done();
       try {
-        const { key, token } = credentialsOf(request.raw, declared.user !== undefined);
+        const { key, token } = credentials(declared, request);
         const enter = (caller: Principal) => {
           const admitted = admit(declared, request, reply, caller);
           const act = () => actFor(declared, request, caller, token);

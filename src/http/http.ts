@@ -13,6 +13,9 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { bodyLimitBytes, parseJsonBody } from './body.ts';
+import type { Activity } from './console/activity.ts';
+import type { ConsoleFiles } from './console/files.ts';
+import type { ConsoleSessions } from './console/session.ts';
 import { createShedder } from './edge/shed.ts';
 import {
   answerBrokenClient,
@@ -25,7 +28,7 @@ import {
 import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import { addRelayRoute } from './relay/relay.ts';
 import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
-import { isRelay, type JsonRoute, type Route } from './route.ts';
+import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
@@ -68,18 +71,24 @@ export function createHttp(deps: {
   access: Access;
   verifyUser: VerifyUser;
   telemetry: Telemetry;
+  /** Browsers that are signed in to the console, its files, and what is counted for it. */
+  console?: { sessions: ConsoleSessions; files: ConsoleFiles; activity: Activity };
   /** How others reach us. */
   publicUrl: () => string;
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
   const answers = createAnswers(deps.telemetry, deps.publicUrl);
-  const gate = createGate(deps.access, deps.verifyUser);
+  const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
   const app = createServer(limits, answers);
 
   const unused = watchUnused(app.server);
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
-  app.setNotFoundHandler((request, reply) => answers.fail(nowhere(deps.routes, request), request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const page = pageAt(deps.console?.files, request);
+    if (page !== null) return answers.send(request, reply, page);
+    return answers.fail(nowhere(deps.routes, request), request, reply);
+  });
   const shedder = createShedder({
     now: () => performance.now(),
     random: Math.random,
@@ -94,6 +103,7 @@ export function createHttp(deps: {
   });
   app.addHook('onResponse', (request, reply, done) => {
     answers.observe(request, reply);
+    deps.console?.activity.observe(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
     done();
   });
   const slow = watchSlowBodies(limits.requestTimeoutMs, cutSlowClient);
@@ -195,6 +205,7 @@ function addRoute(
         caller,
         user: gate.user(request),
         headers: request.headers,
+        address: request.ip,
         target: request.raw.url ?? '',
         charge: (cost) => gate.charge(reply, caller, cost),
         get signal() {
@@ -242,6 +253,12 @@ function requestIds(): () => string {
   const process = Math.random().toString(36).slice(2, 10).padEnd(8, '0');
   let count = 0;
   return () => `req_${process}${(++count).toString(36).padStart(6, '0')}`;
+}
+
+/** What no route answers may be one of the console’s files or pages */
+function pageAt(files: ConsoleFiles | undefined, { method, url, headers }: FastifyRequest): Reply | null {
+  if (files === undefined || (method !== 'GET' && method !== 'HEAD')) return null;
+  return files.find(pathOf(url), headers);
 }
 
 /** 405 where the path exists under another method, else 404. */

@@ -18,6 +18,8 @@ export type Call<B, Q, P, U = null> = {
   /** The user whose MIT came with the call; null where none is taken or none was sent. */
   readonly user: U;
   readonly headers: IncomingHttpHeaders;
+  /** Where the connection comes from. */
+  readonly address: string;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void | Promise<void>;
   /** Aborts when the caller goes away. */

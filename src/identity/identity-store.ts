@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import type { Storage } from '../storage/storage.ts';
 import { groupCommit } from './group-commit.ts';
@@ -28,6 +28,18 @@ type FamilyRow = {
 type IdentityTables = { users: UserRow; refresh_families: FamilyRow };
 
 export type Owner = { readonly developerId: string; readonly userId: string };
+export type UserQuery = {
+  readonly developerId?: string;
+  /** Part of the user's id. */
+  readonly text?: string;
+  readonly limit: number;
+};
+/** A user as the operator sees one. */
+export type ListedUser = Owner & {
+  readonly createdAt: number;
+  /** Refresh tokens that still work: places where the user is signed in. */
+  readonly sessions: number;
+};
 type AddedFamily = {
   readonly owner: Owner;
   readonly actor: string;
@@ -179,6 +191,43 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
         await audit({ ...owner, actor, action: 'user.revoke' });
         await notify('identity', revocationOf(owner));
       });
+    },
+
+    /** The newest first. */
+    async users({ developerId, text, limit }: UserQuery): Promise<ListedUser[]> {
+      let rows = db
+        .selectFrom('users')
+        .leftJoin('refresh_families', (join) =>
+          join
+            .onRef('refresh_families.developer_id', '=', 'users.developer_id')
+            .onRef('refresh_families.user_id', '=', 'users.user_id')
+            .onRef('refresh_families.epoch', '>=', 'users.epoch')
+            .on('refresh_families.revoked_at', 'is', null)
+            .on('refresh_families.idle_until', '>', clock.now()),
+        )
+        .select([
+          'users.developer_id',
+          'users.user_id',
+          'users.created_at',
+          sql<number>`count(refresh_families.id)`.as('sessions'),
+        ])
+        .groupBy(['users.developer_id', 'users.user_id', 'users.created_at']);
+      if (developerId !== undefined) rows = rows.where('users.developer_id', '=', developerId);
+      if (text !== undefined)
+        rows = rows.where(
+          sql<boolean>`lower(users.user_id) like ${`%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`} escape '\\'`,
+        );
+      const found = await rows
+        .orderBy('users.created_at', 'desc')
+        .orderBy('users.user_id')
+        .limit(limit)
+        .execute();
+      return found.map((row) => ({
+        developerId: row.developer_id,
+        userId: row.user_id,
+        createdAt: row.created_at,
+        sessions: Number(row.sessions),
+      }));
     },
 
     /** Nothing about the user stays but audit entries that no longer say about whom they are. */

@@ -16,7 +16,13 @@ import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createIssuerStore, type Issuer, type NewIssuer } from './exchange/issuer-store.ts';
 import { createSubjectTokens, type Get } from './exchange/subject-token.ts';
-import { createIdentityStore, type Owner, type Revocation } from './identity-store.ts';
+import {
+  createIdentityStore,
+  type ListedUser,
+  type Owner,
+  type Revocation,
+  type UserQuery,
+} from './identity-store.ts';
 import { decide, isAlive, newLife } from './refresh.ts';
 import { newSalt, parseRefreshToken, refreshTokenText } from './refresh-token.ts';
 import { keysChanged } from './signing-key-store.ts';
@@ -52,6 +58,8 @@ export type Identity = {
   revoke(asking: Asking, userId: string): Promise<void>;
   /** Removes what is stored about the user; false when there was nothing. */
   deleteUser(asking: Asking, userId: string): Promise<boolean>;
+  /** Users of one developer or of all, for the operator. */
+  users(query: UserQuery): Promise<readonly ListedUser[]>;
   /** The user behind a MIT presented with this developer's key; a value, not a promise, when known. Throws `invalid_token`. */
   verify(token: string, developerId: string): User | Promise<User>;
   introspect(asking: Asking, token: string): Promise<Introspection>;
@@ -181,6 +189,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
 
     verify: verifier.verify,
 
+    users: store.users,
     async introspect(asking, token) {
       try {
         if (!token.startsWith('rt_')) return await introspectMit(asking, token);

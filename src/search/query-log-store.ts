@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { scrubText } from '../catalog/catalog.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { QueryLogEntry } from './search.ts';
@@ -21,12 +22,83 @@ type QueryLogTables = {
   invocations: { id: string; query_log_id: string | null };
 };
 
+export type SearchUse = {
+  readonly searches: { readonly count: number; readonly cached: number };
+  /** Queries that showed no server, most often asked first. */
+  readonly foundNothing: readonly {
+    readonly query: string;
+    readonly times: number;
+    readonly lastAt: number;
+  }[];
+  readonly recent: readonly {
+    readonly query: string;
+    readonly shown: number;
+    readonly latencyMs: number;
+    readonly at: number;
+  }[];
+};
+
+const listed = 20;
+const dayMs = 86_400_000;
+
 export function createQueryLogStore(storage: Storage) {
   return {
     append: (entries: readonly QueryLogEntry[]): Promise<void> =>
       storage.write<QueryLogTables, void>(async (trx) => {
         await trx.insertInto('query_log').values(entries.map(rowOf)).execute();
       }),
+
+    async summary(since: number): Promise<SearchUse> {
+      // Later pages are the same search.
+      const rows = () =>
+        storage
+          .tables<QueryLogTables>()
+          .selectFrom('query_log')
+          .where('at', '>=', since)
+          .where('first_rank', '=', 1);
+      const [all, nothing, recent] = await Promise.all([
+        rows()
+          .select([sql<number>`count(*)`.as('count'), sql<number>`coalesce(sum(cache_hit), 0)`.as('cached')])
+          .executeTakeFirstOrThrow(),
+        rows()
+          .select(['query', sql<number>`count(*)`.as('times'), sql<number>`max(at)`.as('last_at')])
+          .where('shown', '=', '')
+          .groupBy('query')
+          .orderBy('times', 'desc')
+          .orderBy('last_at', 'desc')
+          .limit(listed)
+          .execute(),
+        rows().select(['query', 'shown', 'latency_ms', 'at']).orderBy('at', 'desc').limit(listed).execute(),
+      ]);
+      return {
+        searches: { count: Number(all.count), cached: Number(all.cached) },
+        foundNothing: nothing.map(({ query, times, last_at }) => ({
+          query,
+          times: Number(times),
+          lastAt: Number(last_at),
+        })),
+        recent: recent.map(({ query, shown, latency_ms, at }) => ({
+          query,
+          shown: shown === '' ? 0 : shown.split('\n').length,
+          latencyMs: latency_ms,
+          at,
+        })),
+      };
+    },
+
+    /** One key's searches by day since 1970. */
+    async byDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>> {
+      const day = sql<number>`at / ${sql.lit(dayMs)}`;
+      const rows = await storage
+        .tables<QueryLogTables>()
+        .selectFrom('query_log')
+        .select([day.as('day'), sql<number>`count(*)`.as('searches')])
+        .where('at', '>=', since)
+        .where('key_id', '=', keyId)
+        .groupBy(day)
+        .execute();
+      return new Map(rows.map((row) => [Number(row.day), Number(row.searches)]));
+    },
 
     /**
      * Deletes what is older than `before` and led to no recorded invocation, and beyond `most` rows the oldest,

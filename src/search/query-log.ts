@@ -1,5 +1,5 @@
 import type { Storage } from '../storage/storage.ts';
-import { createQueryLogStore } from './query-log-store.ts';
+import { createQueryLogStore, type SearchUse } from './query-log-store.ts';
 import type { QueryLogEntry } from './search.ts';
 
 export type QueryLog = {
@@ -7,6 +7,11 @@ export type QueryLog = {
   record(entry: QueryLogEntry): void;
   /** Entries given up because the store was too slow or failed. */
   dropped(): number;
+  /** What was searched since a time, by everybody or by one key. */
+  readonly use: {
+    summary(since: number): Promise<SearchUse>;
+    byDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>>;
+  };
   /** Deletes what is older than 90 days and led to nothing, and the oldest beyond two million. */
   prune(now: number): Promise<number>;
   /** Writes what is queued. */
@@ -62,6 +67,7 @@ export function createQueryLog(deps: { storage: Storage; onError: (error: unknow
       timer ??= setTimeout(flush, flushMs);
     },
     dropped: () => dropped,
+    use: { summary: store.summary, byDay: store.byDay },
     prune: (now) => store.prune(now - keptMs, keptRows),
     flush,
     close: flush,

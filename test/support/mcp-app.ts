@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test';
 import type { AppOptions } from '../../src/app.ts';
+import type { Env } from '../../src/config.ts';
 import { bootApp, type TestApp, type TestReply } from './app.ts';
 
 export type McpTestApp = TestApp & {
@@ -16,10 +17,10 @@ export type McpTestApp = TestApp & {
 };
 
 /** The app with loopback upstreams allowed. */
-export async function bootMcp(t: TestContext, options: AppOptions = {}): Promise<McpTestApp> {
+export async function bootMcp(t: TestContext, options: AppOptions = {}, env: Env = {}): Promise<McpTestApp> {
   const app = await bootApp(
     t,
-    { MCPRANK_STARTER: 'off', MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1,localhost' },
+    { MCPRANK_STARTER: 'off', MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1,localhost', ...env },
     options,
   );
   const post = (path: string, body: unknown, extra: Parameters<TestApp['call']>[2] = {}) =>

@@ -23,6 +23,17 @@ const server = Type.Object({
   source: Type.String(),
   updated_at: Type.String(),
 });
+const listed = Type.Object({
+  ...server.properties,
+  tool_count: Type.Integer(),
+  popularity: Type.Number({ minimum: 0, maximum: 1 }),
+  state: Type.Union([Type.String(), Type.Null()], {
+    description: 'what the last look showed; null before the first',
+  }),
+});
+const facet = Type.Array(
+  Type.Object({ name: Type.Union([Type.String(), Type.Null()]), servers: Type.Integer() }),
+);
 const tools = Type.Array(
   Type.Object({ name: Type.String(), description: Type.String(), input_schema: Type.Object({}) }),
 );
@@ -61,6 +72,14 @@ const page = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+    text: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'part of an id, a name or a description' }),
+    ),
+    transport: Type.Optional(Type.Enum(['streamable-http', 'sse', 'stdio'])),
+    auth: Type.Optional(Type.Enum(['none', 'api_key', 'bearer', 'oauth2'])),
+    category: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    verified: Type.Optional(Type.Boolean()),
+    source: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   },
   { additionalProperties: false },
 );
@@ -72,16 +91,26 @@ export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'sum
     ...declared,
     query: page,
     reply: Type.Object({
-      servers: Type.Array(server),
+      servers: Type.Array(listed),
       metadata: Type.Object({ next_cursor: Type.Optional(Type.String()), count: Type.Integer() }),
     }),
-    handle: async ({ query: { limit = 50, cursor } }) => {
+    handle: async ({ query: { limit = 50, cursor, ...filters } }) => {
       const { servers, nextCursor } = await catalog.list({
         limit,
+        filters,
         ...(cursor === undefined ? {} : { cursor }),
       });
+      const health = await catalog.health.findAll(servers.map(({ id }) => id));
       const next = nextCursor === undefined ? {} : { next_cursor: nextCursor };
-      return json({ servers: servers.map(describeServer), metadata: { ...next, count: servers.length } });
+      return json({
+        servers: servers.map((record) => ({
+          ...describeServer(record),
+          tool_count: record.tools.length,
+          popularity: Math.round(record.popularity * 10_000) / 10_000,
+          state: health.get(record.id)?.state ?? null,
+        })),
+        metadata: { ...next, count: servers.length },
+      });
     },
   });
 }
@@ -92,6 +121,24 @@ export function serverRoutes(catalog: Catalog): Route[] {
       url: '/v1/servers',
       summary: 'Browse the catalogue by id, page by page',
       scope: 'search',
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/catalogue',
+      summary: 'How large the catalogue is, and how many servers there are of each kind',
+      scope: 'search',
+      reply: Type.Object({
+        servers: Type.Integer(),
+        tools: Type.Integer(),
+        category: facet,
+        transport: facet,
+        auth: facet,
+        source: facet,
+      }),
+      handle: async () => {
+        const [{ servers, tools: all }, facets] = await Promise.all([catalog.stats(), catalog.facets()]);
+        return json({ servers, tools: all, ...facets });
+      },
     }),
     route({
       method: 'GET',

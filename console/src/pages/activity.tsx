@@ -1,0 +1,214 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { Activity } from '../api/types.ts';
+import { useData } from '../api/use.ts';
+import { Bar, Segments, Stat, Table, Time } from '../parts/bits.tsx';
+import { Chart } from '../parts/chart.tsx';
+import { count, ms, percent } from '../parts/format.ts';
+import { Empty, PageHead, Shown } from '../parts/states.tsx';
+import { serverPath } from '../shell/router.ts';
+
+const refreshMs = 5_000;
+
+export function ActivityPage() {
+  const [window, setWindow] = useState<'1h' | '6h' | '24h'>('1h');
+  const activity = useData<Activity>(`/v1/admin/activity?window=${window}`, refreshMs);
+  return (
+    <>
+      <PageHead
+        title="Activity"
+        lead={
+          <>
+            <span class="live" aria-hidden="true" /> Live, read again every five seconds.
+          </>
+        }
+      >
+        <Segments
+          label="Window"
+          value={window}
+          options={[
+            ['1h', 'Hour'],
+            ['6h', '6 hours'],
+            ['24h', 'Day'],
+          ]}
+          onChange={setWindow}
+        />
+      </PageHead>
+      <Shown of={activity} rows={6}>
+        {(data) => <Live data={data} />}
+      </Shown>
+    </>
+  );
+}
+
+function Live({ data }: { readonly data: Activity }) {
+  const { total, searches, kinds, servers } = data;
+  const failed = total.client_errors + total.server_errors;
+  const asked = kinds.filter(({ requests }) => requests > 0);
+  return (
+    <div class="stack">
+      <dl class="stats">
+        <Stat
+          label="Requests"
+          value={count(total.requests)}
+          note={asked.map(({ kind, requests }) => `${kind} ${count(requests)}`).join(' · ') || 'none yet'}
+        />
+        <Stat
+          label="Failed"
+          value={total.requests === 0 ? '–' : percent(failed / total.requests, 1)}
+          note={`${count(total.server_errors)} ours or upstream, ${count(total.client_errors)} callers’`}
+        />
+        <Stat
+          label="Median"
+          value={ms(total.p50_ms)}
+          note={`p95 ${ms(total.p95_ms)} · p99 ${ms(total.p99_ms)}`}
+        />
+        <Stat
+          label="Searches"
+          value={count(searches.count)}
+          note={
+            searches.count === 0 ? 'none yet' : `${percent(searches.cached / searches.count)} from the cache`
+          }
+        />
+      </dl>
+      <div class="charts">
+        <Charts data={data} />
+      </div>
+      <section aria-labelledby="servers">
+        <h2 id="servers">Servers called</h2>
+        {servers.length === 0 ? (
+          <Empty icon="catalogue" title="No calls were recorded">
+            Calls through the proxy and outcomes reported to POST /v1/invocations show here.
+          </Empty>
+        ) : (
+          <ServerTable servers={servers} />
+        )}
+      </section>
+      <div class="charts">
+        <section aria-labelledby="nothing">
+          <h2 id="nothing">Searched, and found nothing</h2>
+          {data.found_nothing.length === 0 ? (
+            <p class="soft">Every search found something.</p>
+          ) : (
+            <ul class="queries">
+              {data.found_nothing.map(({ query, times, last_at }) => (
+                <li key={query}>
+                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                  <span class="soft">
+                    {times > 1 && `${times} × · `}
+                    <Time at={last_at} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </section>
+        <section aria-labelledby="recent">
+          <h2 id="recent">Latest searches</h2>
+          {data.recent.length === 0 ? (
+            <p class="soft">Nothing was searched.</p>
+          ) : (
+            <ul class="queries">
+              {data.recent.slice(0, 12).map(({ query, shown, at }) => (
+                <li key={`${at} ${query}`}>
+                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                  <span class="soft">
+                    {count(shown, 'server')} · <Time at={at} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </section>
+      </div>
+      <p class="soft small-text">
+        Requests and latencies are those of the process that answered, kept in its memory for a day;
+        percentiles are right within a sixth. Calls and searches are of all processes.
+      </p>
+    </div>
+  );
+}
+
+function Charts({ data }: { readonly data: Activity }) {
+  const { steps, total } = data;
+  const drawn = useMemo(
+    () => ({
+      times: steps.map(({ at }) => Date.parse(at)),
+      requests: [
+        { label: 'Requests', colour: '--accent', values: steps.map(({ requests }) => requests), bars: true },
+        {
+          label: 'Failed',
+          colour: '--bad',
+          values: steps.map((step) => step.client_errors + step.server_errors),
+          bars: true,
+        },
+      ],
+      latency: [
+        { label: 'p50', colour: '--accent', values: steps.map(({ p50_ms }) => p50_ms), filled: true },
+        { label: 'p95', colour: '--second', values: steps.map(({ p95_ms }) => p95_ms) },
+        { label: 'p99', colour: '--warn', values: steps.map(({ p99_ms }) => p99_ms) },
+      ],
+    }),
+    [steps],
+  );
+  return (
+    <>
+      <section aria-labelledby="requests">
+        <h2 id="requests">Requests</h2>
+        <Chart
+          summary={`${count(total.requests, 'request')} in this window, ${count(total.client_errors + total.server_errors)} of them failed`}
+          times={drawn.times}
+          series={drawn.requests}
+          format={(value) => (Number.isInteger(value) ? count(value) : '')}
+        />
+      </section>
+      <section aria-labelledby="latency">
+        <h2 id="latency">Latency</h2>
+        <Chart
+          summary={`Latency: half under ${ms(total.p50_ms)}, 95 of 100 under ${ms(total.p95_ms)}, 99 of 100 under ${ms(total.p99_ms)}`}
+          times={drawn.times}
+          series={drawn.latency}
+          format={ms}
+        />
+      </section>
+    </>
+  );
+}
+
+function ServerTable({ servers }: { readonly servers: Activity['servers'] }) {
+  return (
+    <Table label="Servers called">
+      <thead>
+        <tr>
+          <th scope="col">Server</th>
+          <th scope="col" class="right">
+            Calls
+          </th>
+          <th scope="col">Success</th>
+          <th scope="col" class="right">
+            Mean latency
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {servers.map(({ server_id, calls, successes, latency_ms }) => {
+          const share = successes / calls;
+          return (
+            <tr key={server_id}>
+              <th scope="row">
+                <a href={serverPath(server_id)}>{server_id}</a>
+              </th>
+              <td class="right number">{count(calls)}</td>
+              <td>
+                <span class="share">
+                  <Bar share={share} tone={share > 0.9 ? 'good' : share > 0.5 ? 'warn' : 'bad'} />
+                  <span class="number">{percent(share)}</span>
+                </span>
+              </td>
+              <td class="right number">{ms(latency_ms)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </Table>
+  );
+}

@@ -1,0 +1,143 @@
+import { useEffect, useState } from 'preact/hooks';
+import { type Document, find, loadDocuments } from '../docs/library.ts';
+import { Markdown } from '../docs/markdown.tsx';
+import { Icon } from '../parts/icons.tsx';
+import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
+
+export function DocsPage({ name }: { readonly name: string | undefined }) {
+  const [documents, setDocuments] = useState<readonly Document[] | null>(null);
+  const [fault, setFault] = useState<Error | null>(null);
+  const [text, setText] = useState('');
+  const load = () => {
+    setFault(null);
+    loadDocuments().then(setDocuments, setFault);
+  };
+  useEffect(load, []);
+  // A link followed is a search done.
+  useEffect(() => setText(''), [name, location.hash]);
+  const shown = documents?.find((each) => each.name === name);
+  useEffect(() => {
+    if (shown === undefined) return;
+    document.title = `${shown.title} · MCP Rank`;
+    if (location.hash !== '')
+      document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  }, [shown, text]);
+
+  if (fault !== null) return <Failed error={fault} retry={load} />;
+  if (documents === null)
+    return (
+      <>
+        <PageHead title="Docs" />
+        <Skeleton rows={6} />
+      </>
+    );
+  return (
+    <div class="docs">
+      <div class="docs-side">
+        <search>
+          <label class="text-filter">
+            <Icon name="search" />
+            <span class="unseen">Search the docs</span>
+            <input
+              type="search"
+              placeholder="Search the docs"
+              value={text}
+              onInput={(event) => setText(event.currentTarget.value)}
+            />
+          </label>
+        </search>
+        <nav aria-label="Documents">
+          <ul>
+            {documents.map((each) => (
+              <li key={each.name}>
+                <a href={`/docs/${each.name}`} aria-current={each.name === name ? 'page' : undefined}>
+                  {each.title}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+      </div>
+      <div class="docs-body">
+        {text.trim() !== '' ? (
+          <Results documents={documents} text={text} />
+        ) : shown !== undefined ? (
+          <Markdown text={shown.markdown} />
+        ) : (
+          <Contents documents={documents} name={name} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Results({ documents, text }: { readonly documents: readonly Document[]; readonly text: string }) {
+  const found = find(documents, text);
+  return (
+    <>
+      <PageHead title={`“${text.trim()}” in the docs`} />
+      <p class="unseen" role="status">
+        {found.length} sections found
+      </p>
+      {found.length === 0 && (
+        <Empty icon="docs" title="No section has all of these words">
+          Try fewer of them.
+        </Empty>
+      )}
+      <ul class="doc-hits">
+        {found.map(({ document, section, excerpt }) => (
+          <li key={`${document.name}#${section.anchor}`}>
+            <a href={`/docs/${document.name}${section.anchor === '' ? '' : `#${section.anchor}`}`}>
+              <span class="soft small-text">{document.title}</span>
+              <strong>{section.heading}</strong>
+              <span class="soft">{excerpt}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Contents({
+  documents,
+  name,
+}: {
+  readonly documents: readonly Document[];
+  readonly name: string | undefined;
+}) {
+  return (
+    <>
+      <PageHead
+        title="Docs"
+        lead={
+          name === undefined
+            ? 'Everything about the service, at the version that runs here.'
+            : `There is no document called ${name}.`
+        }
+      />
+      <ul class="doc-cards">
+        {documents.map((each) => (
+          <li key={each.name}>
+            <a class="card" href={`/docs/${each.name}`}>
+              <strong>{each.title}</strong>
+              <span class="soft">
+                {each.sections
+                  .slice(1, 6)
+                  .map(({ heading }) => heading)
+                  .join(' · ') || each.sections[0]?.text.slice(0, 140)}
+              </span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      <p class="soft">
+        The API itself is described at{' '}
+        <a href="/openapi.json" data-plain>
+          /openapi.json
+        </a>
+        .
+      </p>
+    </>
+  );
+}

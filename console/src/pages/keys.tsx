@@ -1,0 +1,209 @@
+import { useState } from 'preact/hooks';
+import { call, session } from '../api/client.ts';
+import type { ApiKey, Usage } from '../api/types.ts';
+import { useData } from '../api/use.ts';
+import { Badge, Button, Select, Stat, Table, Time } from '../parts/bits.tsx';
+import { Chart } from '../parts/chart.tsx';
+import { Confirm, Dialog } from '../parts/dialog.tsx';
+import { count, percent } from '../parts/format.ts';
+import { Empty, PageHead, Shown } from '../parts/states.tsx';
+import { NewKey } from '../server/new-key.tsx';
+
+type Status = 'active' | 'revoked' | 'expired';
+
+export function KeysPage() {
+  const keys = useData<{ keys: readonly ApiKey[] }>('/v1/admin/keys');
+  const [making, setMaking] = useState(false);
+  const [revoking, setRevoking] = useState<ApiKey | null>(null);
+  const [looking, setLooking] = useState<ApiKey | null>(null);
+  const [shown, setShown] = useState<Status | ''>('active');
+  return (
+    <>
+      <PageHead
+        title="Keys"
+        lead="Who may call, what, and how often. A key’s text is shown once, when it is made."
+      >
+        <Button kind="main" icon="plus" onClick={() => setMaking(true)}>
+          Make a key
+        </Button>
+      </PageHead>
+      <div class="filters">
+        <Select
+          label="Status"
+          value={shown}
+          options={[
+            ['active', 'Active'],
+            ['revoked', 'Revoked'],
+            ['expired', 'Expired'],
+            ['', 'All'],
+          ]}
+          onChange={(value) => setShown(value as Status | '')}
+        />
+      </div>
+      <Shown of={keys}>
+        {(data) => {
+          const listed = data.keys.filter((key) => shown === '' || statusOf(key) === shown);
+          return listed.length === 0 ? (
+            <Empty icon="keys" title="No key is like that">
+              Choose another status, or make a key.
+            </Empty>
+          ) : (
+            <KeyTable keys={listed} look={setLooking} revoke={setRevoking} />
+          );
+        }}
+      </Shown>
+      {making && (
+        <NewKey
+          onClose={() => setMaking(false)}
+          onMade={keys.reload}
+          developers={developersOf(keys.data?.keys)}
+        />
+      )}
+      {looking !== null && <KeyUsage of={looking} onClose={() => setLooking(null)} />}
+      {revoking !== null && (
+        <Confirm
+          title="Revoke this key?"
+          verb="Revoke"
+          onClose={() => setRevoking(null)}
+          act={async () => {
+            await call('DELETE', `/v1/admin/keys/${revoking.key_id}`);
+            keys.reload();
+          }}
+        >
+          <p>
+            <strong>{revoking.name}</strong> of {revoking.developer} stops working here at once and everywhere
+            within a second. This cannot be undone.
+          </p>
+          {revoking.key_id === session.value?.key_id && (
+            <p class="hint fault">It is the key that you are signed in with: you will be signed out.</p>
+          )}
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function developersOf(keys: readonly ApiKey[] | undefined): string[] {
+  return [...new Set((keys ?? []).map(({ developer }) => developer))].sort();
+}
+
+function statusOf({ revoked_at, expires_at }: ApiKey): Status {
+  if (revoked_at !== null) return 'revoked';
+  return expires_at !== null && Date.parse(expires_at) <= Date.now() ? 'expired' : 'active';
+}
+
+function KeyTable(props: {
+  readonly keys: readonly ApiKey[];
+  readonly look: (key: ApiKey) => void;
+  readonly revoke: (key: ApiKey) => void;
+}) {
+  const { keys, look, revoke } = props;
+  return (
+    <Table label="Keys">
+      <thead>
+        <tr>
+          <th scope="col">Key</th>
+          <th scope="col">Developer and tier</th>
+          <th scope="col">Scopes</th>
+          <th scope="col">Last used</th>
+          <th scope="col">Ends</th>
+          <th scope="col">
+            <span class="unseen">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map((key) => {
+          const status = statusOf(key);
+          return (
+            <tr key={key.key_id}>
+              <th scope="row">
+                <span class="named">
+                  {key.name}
+                  {key.key_id === session.value?.key_id && <Badge tone="accent">yours</Badge>}
+                  {status !== 'active' && <Badge tone="bad">{status}</Badge>}
+                </span>
+                <span class="id" title={key.key_id}>
+                  {key.key_id.slice(0, 14)}…
+                </span>
+              </th>
+              <td>
+                {key.developer}
+                <br />
+                <Badge>{key.tier}</Badge>
+              </td>
+              <td class="scopes">{key.scopes.length === 6 ? 'all six' : key.scopes.join(', ')}</td>
+              <td class="nowrap">
+                <Time at={key.last_used_at} />
+              </td>
+              <td class="nowrap">
+                {key.expires_at === null ? <span class="soft">never</span> : <Time at={key.expires_at} />}
+              </td>
+              <td class="actions">
+                <Button small onClick={() => look(key)} label={`Usage of ${key.name}`}>
+                  Usage
+                </Button>
+                {status === 'active' && (
+                  <Button small kind="danger" onClick={() => revoke(key)} label={`Revoke ${key.name}`}>
+                    Revoke
+                  </Button>
+                )}
+              </td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </Table>
+  );
+}
+
+function KeyUsage({ of, onClose }: { readonly of: ApiKey; readonly onClose: () => void }) {
+  const usage = useData<Usage>(`/v1/admin/keys/${of.key_id}/usage?days=30`);
+  return (
+    <Dialog title={`Usage of ${of.name}`} onClose={onClose}>
+      <div class="dialog-body">
+        <Shown of={usage} rows={3}>
+          {({ days }) => {
+            const sum = (field: 'searches' | 'calls' | 'failures') =>
+              days.reduce((all, day) => all + day[field], 0);
+            const [searches, calls, failures] = [sum('searches'), sum('calls'), sum('failures')];
+            if (searches + calls === 0)
+              return (
+                <Empty icon="activity" title="Not used in the last 30 days">
+                  Searches and recorded calls made with this key will show here.
+                </Empty>
+              );
+            return (
+              <div class="stack">
+                <dl class="stats">
+                  <Stat label="Searches" value={count(searches)} note="in 30 days" />
+                  <Stat label="Calls" value={count(calls)} note="in 30 days" />
+                  <Stat
+                    label="Success"
+                    value={calls === 0 ? '–' : percent(1 - failures / calls)}
+                    note="of calls"
+                  />
+                </dl>
+                <Chart
+                  summary={`Use by day: ${count(searches, 'search').replace('searchs', 'searches')} and ${count(calls, 'call')} in 30 days`}
+                  times={days.map(({ day }) => Date.parse(day))}
+                  series={[
+                    {
+                      label: 'Searches',
+                      colour: '--accent',
+                      values: days.map((day) => day.searches),
+                      filled: true,
+                    },
+                    { label: 'Calls', colour: '--second', values: days.map((day) => day.calls) },
+                    { label: 'Failed calls', colour: '--bad', values: days.map((day) => day.failures) },
+                  ]}
+                  format={(value) => count(value)}
+                />
+              </div>
+            );
+          }}
+        </Shown>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,149 @@
+import { useEffect, useState } from 'preact/hooks';
+import { may, session, whoAmI } from '../api/client.ts';
+import { ActivityPage } from '../pages/activity.tsx';
+import { AuditPage } from '../pages/audit.tsx';
+import { CataloguePage } from '../pages/catalogue.tsx';
+import { ConnectionsPage } from '../pages/connections.tsx';
+import { DocsPage } from '../pages/docs.tsx';
+import { KeysPage } from '../pages/keys.tsx';
+import { SearchPage } from '../pages/search.tsx';
+import { ServerPage } from '../pages/server.tsx';
+import { SettingsPage } from '../pages/settings.tsx';
+import { Icon, type IconName, Mark } from '../parts/icons.tsx';
+import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
+import { Account } from './account.tsx';
+import { go, parts } from './router.ts';
+import { SignIn } from './sign-in.tsx';
+import { ThemeSwitch } from './theme-switch.tsx';
+
+type Place = {
+  readonly path: string;
+  readonly name: string;
+  readonly icon: IconName;
+  /** The scope without which a page is not shown. */
+  readonly scope: string | null;
+};
+
+const places: readonly Place[] = [
+  { path: '', name: 'Search', icon: 'search', scope: 'search' },
+  { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
+  { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
+  { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
+  { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
+  { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin' },
+  { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin' },
+  { path: 'docs', name: 'Docs', icon: 'docs', scope: null },
+];
+
+export function App() {
+  const [fault, setFault] = useState<Error | null>(null);
+  const ask = () => {
+    setFault(null);
+    whoAmI().catch(setFault);
+  };
+  useEffect(ask, []);
+  if (fault !== null)
+    return (
+      <main class="alone">
+        <h1 class="unseen">MCP Rank</h1>
+        <Failed error={fault} retry={ask} />
+      </main>
+    );
+  if (session.value === undefined)
+    return (
+      <main class="alone">
+        <h1 class="unseen">MCP Rank</h1>
+        <Skeleton rows={3} />
+      </main>
+    );
+  return session.value.signed_in ? <House /> : <SignIn />;
+}
+
+function House() {
+  const [open, setOpen] = useState(false);
+  const shown = places.filter(({ scope }) => scope === null || may(scope));
+  const here = parts.value[0] ?? '';
+  const at = shown.find(({ path }) => path === here);
+  // A key without search begins at the first page that it may see.
+  const place = at ?? (here === '' ? shown[0] : undefined);
+  useEffect(() => setOpen(false), [parts.value]);
+  return (
+    <div class="house">
+      <a class="skip" href="#main" data-plain>
+        Skip to content
+      </a>
+      <header class="side" data-open={open}>
+        <div class="side-head">
+          <a class="brand" href="/">
+            <Mark />
+            MCP Rank
+          </a>
+          <button
+            type="button"
+            class="button quiet menu"
+            aria-expanded={open}
+            aria-controls="menu"
+            onClick={() => setOpen(!open)}
+          >
+            <Icon name={open ? 'cross' : 'menu'} />
+            <span class="unseen">Menu</span>
+          </button>
+        </div>
+        <div class="side-body" id="menu">
+          <nav aria-label="Pages">
+            <ul>
+              {shown.map(({ path, name, icon }) => (
+                <li key={path}>
+                  <a href={`/${path}`} aria-current={place?.path === path ? 'page' : undefined}>
+                    <Icon name={icon} />
+                    {name}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <div class="side-foot">
+            <ThemeSwitch />
+            <Account />
+          </div>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Page path={place?.path} />
+      </main>
+    </div>
+  );
+}
+
+function Page({ path }: { readonly path: string | undefined }) {
+  const [, id] = parts.value;
+  switch (path) {
+    case '':
+      return <SearchPage />;
+    case 'catalogue':
+      return id === undefined ? <CataloguePage /> : <ServerPage key={id} id={id} />;
+    case 'activity':
+      return <ActivityPage />;
+    case 'keys':
+      return <KeysPage />;
+    case 'connections':
+      return <ConnectionsPage />;
+    case 'audit':
+      return <AuditPage />;
+    case 'settings':
+      return <SettingsPage />;
+    case 'docs':
+      return <DocsPage name={id} />;
+    default:
+      return (
+        <>
+          <PageHead title="Not here" />
+          <Empty icon="search" title="There is no such page, or your key may not see it">
+            <button type="button" class="button" onClick={() => go('/')}>
+              Back to the start
+            </button>
+          </Empty>
+        </>
+      );
+  }
+}

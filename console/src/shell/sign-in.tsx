@@ -1,0 +1,70 @@
+import { useState } from 'preact/hooks';
+import { session, signIn } from '../api/client.ts';
+import { Button, Field } from '../parts/bits.tsx';
+import { Mark } from '../parts/icons.tsx';
+import { ThemeSwitch } from './theme-switch.tsx';
+
+export function SignIn() {
+  const [key, setKey] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [fault, setFault] = useState<string>();
+  document.title = 'Sign in · MCP Rank';
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (key.trim() === '') return setFault('Paste an API key: sk_mcp_rank_ and 32 hex digits.');
+    setBusy(true);
+    setFault(undefined);
+    try {
+      await signIn(key.trim());
+    } catch (error) {
+      setFault((error as Error).message);
+      setBusy(false);
+    }
+  };
+  return (
+    <main class="door">
+      <div class="door-card">
+        <p class="brand">
+          <Mark />
+          MCP Rank
+        </p>
+        <h1>Sign in</h1>
+        <p class="lead">Find the right MCP server and tool, call it, and see how that went.</p>
+        <form onSubmit={submit} noValidate>
+          <Field label="API key" fault={fault}>
+            {(ids) => (
+              <input
+                {...ids}
+                type="password"
+                name="key"
+                autoComplete="current-password"
+                spellcheck={false}
+                placeholder="sk_mcp_rank_…"
+                value={key}
+                onInput={(event) => setKey(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+          <Button kind="main" type="submit" busy={busy}>
+            Sign in
+          </Button>
+        </form>
+        <details>
+          <summary>Where do I find a key?</summary>
+          <p>
+            The first start of the service prints an admin key, once. Whoever runs it can make more here, or
+            in a terminal:
+          </p>
+          <pre class="wrap">npx mcprank keys create --developer you</pre>
+        </details>
+        <p class="soft small-text">
+          The key is kept in a cookie that no script can read, for twelve hours, in this browser only.
+        </p>
+      </div>
+      <div class="door-foot">
+        <ThemeSwitch />
+        <span class="soft small-text">Version {session.value?.version}</span>
+      </div>
+    </main>
+  );
+}

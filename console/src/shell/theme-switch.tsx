@@ -1,0 +1,28 @@
+import { Icon, type IconName } from '../parts/icons.tsx';
+import { choose, type Theme, theme } from './theme.ts';
+
+const options: readonly (readonly [Theme, IconName, string])[] = [
+  ['light', 'sun', 'Light'],
+  ['system', 'auto', 'As the system'],
+  ['dark', 'moon', 'Dark'],
+];
+
+export function ThemeSwitch() {
+  return (
+    <fieldset class="segments theme-switch">
+      <legend class="unseen">Theme</legend>
+      {options.map(([value, icon, name]) => (
+        <button
+          type="button"
+          key={value}
+          aria-pressed={theme.value === value}
+          aria-label={name}
+          title={name}
+          onClick={() => choose(value)}
+        >
+          <Icon name={icon} />
+        </button>
+      ))}
+    </fieldset>
+  );
+}

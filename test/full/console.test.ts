@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { adminKey } from '../support/app.ts';
+import { bootConsole, buildConsole, chromiumPath, noChromium } from '../support/console.ts';
+import type { McpTestApp } from '../support/mcp-app.ts';
+import { root } from '../support/paths.ts';
+
+const options = { skip: noChromium, timeout: 240_000 };
+const paths = [
+  ['Search', '/'],
+  ['Search', '/?q=send+an+email'],
+  ['Search', '/?q=qqxyzzy'],
+  ['Catalogue', '/catalogue'],
+  ['Everything', '/catalogue/everything?tool=echo'],
+  ['Activity', '/activity'],
+  ['Keys', '/keys'],
+  ['Users', '/connections'],
+  ['Audit', '/audit'],
+  ['Settings', '/settings'],
+  ['Docs', '/docs'],
+  ['Search and ranking', '/docs/search'],
+] as const;
+
+let launched: Promise<Browser> | undefined;
+
+/** A page whose console and network are watched: nothing may be refused by the policy, nothing may leave the origin. */
+async function openPage(
+  t: TestContext,
+  app: { url: string },
+  settings: Parameters<Browser['newContext']>[0] = {},
+) {
+  launched ??= chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
+  const context = await (await launched).newContext(settings);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const faults: string[] = [];
+  const outside: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(app.url) && !request.url().startsWith('blob:')) outside.push(request.url());
+  });
+  return { page, context, faults, outside };
+}
+
+async function signIn(page: Page, app: { url: string }, key = adminKey): Promise<void> {
+  await page.goto(app.url);
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('.house').waitFor();
+}
+
+async function show(page: Page, app: { url: string }, path: string, title: string): Promise<void> {
+  await page.goto(app.url + path);
+  await page.getByRole('heading', { name: title, exact: true, level: 1 }).waitFor();
+  await page.locator('.skeleton').waitFor({ state: 'detached' });
+}
+
+let booted: Promise<McpTestApp> | undefined;
+const closing: (() => unknown)[] = [];
+
+/** One service for all tests of this file. */
+function demo(): Promise<McpTestApp> {
+  booted ??= buildConsole().then(() =>
+    bootConsole({ after: (act: () => unknown) => void closing.unshift(act) } as never),
+  );
+  return booted;
+}
+
+test.after(async () => {
+  await (await launched)?.close();
+  for (const act of closing) await act();
+});
+
+type Violation = { id: string; nodes: { html: string; failureSummary: string }[] };
+
+/** What axe-core finds, in words. It is injected past the policy, which forbids foreign scripts. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate(
+    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
+  )) as { violations: Violation[] };
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
+  );
+}
+
+for (const colorScheme of ['light', 'dark'] as const)
+  test(
+    `every page in ${colorScheme}: accessible, nothing from elsewhere, nothing against the policy`,
+    options,
+    async (t) => {
+      const app = await demo();
+      const { page, faults, outside } = await openPage(t, app, { colorScheme, reducedMotion: 'reduce' });
+      const found: string[] = [];
+      const look = async (where: string) => {
+        for (const violation of await violations(page)) found.push(`${where}: ${violation}`);
+      };
+      await page.goto(app.url);
+      await page.getByLabel('API key').waitFor();
+      await look('sign-in');
+      await signIn(page, app);
+      for (const [title, path] of paths) {
+        await show(page, app, path, title);
+        await look(`${path} in ${colorScheme}`);
+      }
+      for (const [path, name] of [
+        ['/keys', 'Make a key'],
+        ['/catalogue', 'Add a server'],
+        ['/keys', 'Usage of night batch'],
+      ] as const) {
+        await page.goto(app.url + path);
+        await page.getByRole('button', { name }).click();
+        await page.getByRole('dialog').waitFor();
+        await look(name);
+      }
+      for (const tab of ['Health', 'Details']) {
+        await show(page, app, '/catalogue/everything', 'Everything');
+        await page.getByRole('tab', { name: tab }).click();
+        await page.locator('.skeleton').waitFor({ state: 'detached' });
+        await look(tab);
+      }
+      assert.deepEqual(faults, []);
+      assert.deepEqual(outside, []);
+    },
+  );
+
+test('at 360 pixels no page scrolls sideways, and the menu leads everywhere', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app, { viewport: { width: 360, height: 740 } });
+  await signIn(page, app);
+  for (const [title, path] of paths) {
+    await show(page, app, path, title);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    assert.equal(width, 360, path);
+  }
+  await page.getByRole('button', { name: 'Menu' }).click();
+  await page.getByRole('link', { name: 'Catalogue' }).click();
+  await page.getByRole('heading', { name: 'Catalogue', level: 1 }).waitFor();
+});
+
+test('by keyboard alone: sign in, search, see why, and come back to the search field', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app);
+  await page.goto(app.url);
+  await page.getByLabel('API key').waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(adminKey);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Search', level: 1 }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('send an email');
+  await page.keyboard.press('Enter');
+  const first = page.locator('.hit').first();
+  await first.waitFor();
+  for (let i = 0; i < 40; i++) {
+    await page.keyboard.press('Tab');
+    if ((await page.evaluate('document.activeElement.textContent')) === 'Why this rank') break;
+  }
+  await page.keyboard.press('Enter');
+  await first.getByRole('heading', { name: 'From fit to score' }).waitFor();
+  await page.keyboard.press('/');
+  assert.equal(await page.evaluate('document.activeElement.name'), 'q');
+});
+
+test(
+  'a search shows scores and their parts; filters are in the address, so that it can be passed on',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await page.getByRole('button', { name: 'send emails and manage my calendar' }).click();
+    const hit = page.locator('.hit').first();
+    await hit.getByText('strong match').waitFor();
+    await hit.getByRole('button', { name: 'Why this rank' }).click();
+    const why = await hit.locator('.why').innerText();
+    for (const word of ['Words', 'Meaning', 'Relevance', 'Semantic', 'Popularity', 'Liveness', 'Outcomes'])
+      assert.ok(why.includes(word), word);
+    const score = (await hit.locator('.score').innerText()).replace(/\D*/, '');
+    assert.match(await hit.locator('.formula').innerText(), new RegExp(`= ${score}$`));
+    await page.getByLabel('Credentials').selectOption('oauth2');
+    await page.waitForURL(/auth=oauth2/);
+    await page.reload();
+    assert.equal(await page.getByLabel('Credentials').inputValue(), 'oauth2');
+    await page.getByRole('button', { name: 'Show as API call' }).click();
+    assert.match(await page.locator('.code-block').innerText(), /"filters":\{"auth":\["oauth2"\]\}/);
+  },
+);
+
+test(
+  'a tool is called from the form of its schema: the real answer, its time, and the call as curl',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/catalogue/everything?tool=get-sum', 'Everything');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    const form = page.locator('.try');
+    await form.getByRole('button', { name: 'Call the tool' }).click();
+    await form.getByText('This one is required.').waitFor();
+    await form.getByLabel('a', { exact: true }).fill('2');
+    await form.getByLabel('b', { exact: true }).fill('40');
+    await form.getByRole('button', { name: 'Call the tool' }).click();
+    await form.getByText('answered').waitFor();
+    assert.match(await form.innerText(), /42/);
+    assert.match(await form.innerText(), /in \d[\d.,]* (ms|s)/);
+    assert.match(await form.innerText(), /"name":"get-sum","arguments":\{"a":2,"b":40\}/);
+    assert.deepEqual(faults, []);
+  },
+);
+
+test('a server is added, looked at, and removed', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app);
+  await signIn(page, app);
+  await show(page, app, '/catalogue', 'Catalogue');
+  await page.getByRole('button', { name: 'Add a server' }).click();
+  const url = await app.call('GET', '/v1/servers/everything');
+  await page.getByLabel('URL').fill(String(url.body.remote_url));
+  await page.getByLabel('Id', { exact: true }).fill('added/by hand');
+  await page.getByLabel('Name', { exact: true }).fill('By hand');
+  await page.getByRole('button', { name: 'Add and look at it' }).click();
+  await page.getByRole('heading', { name: 'By hand', level: 1 }).waitFor();
+  await page.getByRole('tab', { name: 'Tools (17)' }).waitFor();
+  await page.getByRole('button', { name: 'Look now' }).click();
+  await page.getByRole('tab', { name: 'Health' }).click();
+  await page.getByText('of 2 looks').waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('heading', { name: 'Catalogue', level: 1 }).waitFor();
+  assert.equal((await app.call('GET', '/v1/servers/added%2Fby%20hand')).status, 410);
+});
+
+test(
+  'a key is made, shown once, and revoked; its holder sees only what its scopes allow, and then nothing',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/keys', 'Keys');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Developer').fill('Browser');
+    await dialog.getByLabel('Name').fill('made in the console');
+    for (const scope of ['invocations', 'mcp', 'identity', 'proxy']) await dialog.getByLabel(scope).uncheck();
+    await dialog.getByRole('button', { name: 'Make the key' }).click();
+    const key = await page.getByTestId('new-key').innerText();
+    assert.match(key, /^sk_mcp_rank_[0-9a-f]{32}$/);
+    await page.getByRole('button', { name: 'I have it' }).click();
+    await page.getByRole('rowheader', { name: 'made in the console' }).waitFor();
+    assert.ok(!(await page.content()).includes(key));
+
+    const other = await openPage(t, app);
+    await signIn(other.page, app, key);
+    const pages = await other.page
+      .getByRole('navigation', { name: 'Pages' })
+      .getByRole('link')
+      .allInnerTexts();
+    assert.deepEqual(pages, ['Search', 'Catalogue', 'Docs']);
+    await show(other.page, app, '/catalogue/everything?tool=echo', 'Everything');
+    for (const name of ['Try it', 'Look now', 'Remove'])
+      assert.equal(await other.page.getByRole('button', { name }).count(), 0, name);
+    await show(other.page, app, '/keys', 'Not here');
+
+    await page.getByRole('button', { name: 'Revoke made in the console' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('rowheader', { name: 'made in the console' }).waitFor({ state: 'detached' });
+    await other.page.goto(`${app.url}/?q=mail`);
+    await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  },
+);
+
+test(
+  'activity, users, audit and settings show what happened; the docs are found by their words',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/activity', 'Activity');
+    const activity = await page.locator('main').innerText();
+    assert.match(activity, /qqxyzzy/);
+    assert.match(activity, /everything/);
+    assert.equal(await page.locator('.chart canvas').count(), 2);
+    await show(page, app, '/connections', 'Users');
+    await page.getByRole('button', { name: 'Revoke everything of bob@example.com' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('tab', { name: 'Connections' }).click();
+    await page.getByRole('button', { name: 'Disconnect carol@example.com from idp' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByText('Nobody is connected yet').waitFor();
+    await show(page, app, '/audit', 'Audit');
+    assert.match(await page.locator('main').innerText(), /user\.revoke\s+for bob@example\.com/);
+    await show(page, app, '/settings', 'Settings');
+    const settings = await page.locator('main').innerText();
+    assert.match(settings, /MCPRANK_ADMIN_KEY[\s\S]*\[secret\]/);
+    assert.ok(!settings.includes(adminKey));
+    await show(page, app, '/docs', 'Docs');
+    await page.getByRole('searchbox').fill('refresh token');
+    await page.locator('.doc-hits a').first().click();
+    await page.waitForURL(/\/docs\/[a-z]+/);
+    await page.locator('.prose h1').waitFor();
+  },
+);
+
+test(
+  'a chosen theme stays, a signed-out browser is out, and a service that is away is told in words',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app, { colorScheme: 'light' });
+    await signIn(page, app);
+    await page.getByRole('button', { name: 'Dark' }).click();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Search', level: 1 }).waitFor();
+    assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(19, 21, 20)');
+    await page.route('**/v1/admin/keys', (route) => route.abort());
+    await page.getByRole('link', { name: 'Keys' }).click();
+    await page.getByRole('alert').getByText('The service does not answer').waitFor();
+    await page.unroute('**/v1/admin/keys');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('night batch').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.deepEqual(await page.context().cookies(), []);
+  },
+);
+
+test('the scripts stay under 120 KB, packed', options, async () => {
+  await demo();
+  const folder = join(root, 'console/dist/assets');
+  const scripts = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  const packed = scripts.map((name) => gzipSync(readFileSync(join(folder, name))).length);
+  assert.ok(packed.reduce((sum, bytes) => sum + bytes, 0) < 120 * 1024, String(packed));
+});

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import { build } from 'vite';
+import { bootMcp, type McpTestApp } from './mcp-app.ts';
+import { startEverything } from './mcp-servers.ts';
+import { connectUser, providerSettings, startIdp } from './oidc.ts';
+import { root } from './paths.ts';
+
+const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
+export const noChromium: string | false = chromium === undefined ? 'needs Chromium' : false;
+export const chromiumPath = chromium ?? '';
+
+export async function buildConsole(): Promise<void> {
+  await build({ root: `${root}/console`, configFile: `${root}/console/vite.config.ts`, logLevel: 'error' });
+}
+
+/** The real service with the starter catalogue, a real MCP server, and something that happened. */
+export async function bootConsole(t: TestContext): Promise<McpTestApp> {
+  const idp = await startIdp(t);
+  const app = await bootMcp(
+    t,
+    {},
+    {
+      ...providerSettings(t, { idp: idp.row() }),
+      MCPRANK_STARTER: 'on',
+      MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1,localhost',
+    },
+  );
+  await connectUser(app, { userId: 'carol@example.com', provider: 'idp' });
+  const { url } = await startEverything(t, 'streamableHttp');
+  await app.add('everything', url, {
+    name: 'Everything',
+    description: 'Shows every feature of MCP: echo, add, images.',
+  });
+  await app.call('POST', '/v1/admin/servers/everything/probe');
+  await app.call('POST', '/v1/admin/servers/everything/probe');
+  await app.newKey({ name: 'mail agent', developer: 'Acme', tier: 'pro' });
+  const key = await app.newKey({ name: 'night batch', developer: 'Acme', scopes: ['search'] });
+  for (const user_id of ['ann@example.com', 'bob@example.com'])
+    await app.call('POST', '/v1/identity/token', { body: { user_id } });
+  await app.rooms.search.settled();
+  for (const query of [
+    'send an email',
+    'echo a message',
+    'qqxyzzy',
+    'qqxyzzy',
+    'plan a trip to Mars by submarine',
+  ])
+    await app.call('POST', '/v1/search', { body: { query }, key });
+  for (const message of ['one', 'two', 'three']) await app.tool('everything', 'echo', { message });
+  await app.tool('everything', 'echo', { message: 1 });
+  await app.rooms.catalog.flush();
+  await app.rooms.queryLog.flush();
+  return app;
+}
