@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { Problem } from '../src/base/problem.ts';
 import { adminKey, bootApp, handClock, type TestApp } from './support/app.ts';
 import { type Browser, createBrowser, type Page } from './support/browser.ts';
-import { connectUser, type Idp, providerSettings, startIdp } from './support/oidc.ts';
+import { connectUser, type Idp, keyClient, providerSettings, startIdp } from './support/oidc.ts';
 
 type Flow = { readonly idp: Idp; readonly app: TestApp };
 
@@ -488,4 +488,21 @@ test('F16 the client secret goes to the token endpoint only, never into a URL or
     assert.ok(!page.text.includes('idp-client-secret'));
     assert.ok(!app.lines.join('').includes('idp-client-secret'));
   }
+});
+
+test('F16 a client with a private key instead of a secret signs in, refreshes, and its key goes nowhere', async (t) => {
+  const { app, idp } = await boot(t, {
+    client_id: keyClient.id,
+    client_secret: undefined,
+    client_auth: 'private_key_jwt',
+    client_key: keyClient.privateJwk,
+  });
+  const { sessionId } = await connectUser(app, { userId: 'u1', provider: 'idp' });
+  assert.equal((await poll(app, sessionId)).status, 'complete');
+  const first = await token(app);
+  const owner = { developerId: await adminDeveloper(app), userId: 'u1' };
+  const next = await app.rooms.connections.freshToken({ owner, provider: 'idp', refused: first.version });
+  assert.notEqual(next.accessToken, first.accessToken);
+  assert.deepEqual([idp.counts.codes, idp.counts.refreshes], [1, 1]);
+  assert.ok(!app.lines.join('').includes(String(keyClient.privateJwk.d)));
 });

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -42,6 +43,14 @@ export type Idp = {
 };
 
 const client = { id: 'mcprank', secret: 'idp-client-secret-for-tests' };
+const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const mark = { kid: 'k1', alg: 'ES256' };
+/** A client that has a key instead of a secret. */
+export const keyClient = {
+  id: 'mcprank-key',
+  privateJwk: { ...pair.privateKey.export({ format: 'jwk' }), ...mark },
+  publicJwk: { ...pair.publicKey.export({ format: 'jwk' }), ...mark },
+};
 /** What Google calls the scopes that its APIs ask for. */
 export const googleScopes = ['gmail.modify', 'calendar', 'drive.file'].map(
   (name) => `https://www.googleapis.com/auth/${name}`,
@@ -166,6 +175,15 @@ function createProvider(issuer: string, conduct: Conduct): Provider {
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
       },
+      {
+        client_id: keyClient.id,
+        token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_signing_alg: 'ES256',
+        jwks: { keys: [keyClient.publicJwk] },
+        redirect_uris: ['http://127.0.0.1/v1/identity/callback/idp'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
     ],
     scopes: idpScopes,
     claims: { openid: ['sub'], email: ['email', 'email_verified'] },
@@ -217,7 +235,10 @@ async function finish(
     });
   const asked = String(params.scope).split(' ');
   const ticked = asked.filter((scope) => conduct.tick === null || conduct.tick.includes(scope));
-  const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: client.id });
+  const grant = new provider.Grant({
+    accountId: session?.accountId ?? '',
+    clientId: String(params.client_id),
+  });
   grant.addOIDCScope(ticked.join(' '));
   grant.rejectOIDCScope(asked.filter((scope) => !ticked.includes(scope)).join(' '));
   await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } });

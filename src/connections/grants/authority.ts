@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
+import { keyAuth } from '../providers/client-key.ts';
 import { isConfigured, type Provider } from '../providers/provider.ts';
 
 /** A provider ready to be spoken to: its metadata (given or looked up), and us as its client. */
@@ -125,7 +126,14 @@ export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): A
         });
       }
       const client = { client_id: provider.clientId, [oauth.clockTolerance]: toleratedSkewSeconds };
-      return { provider, server, client, auth: authOf(provider, server), resource: null, dynamicId: null };
+      return {
+        provider,
+        server,
+        client,
+        auth: await authOf(provider, server),
+        resource: null,
+        dynamicId: null,
+      };
     },
   };
 }
@@ -144,7 +152,11 @@ function serverOf(provider: Provider): oauth.AuthorizationServer | null {
   };
 }
 
-function authOf({ clientAuth, clientSecret }: Provider, server: oauth.AuthorizationServer): oauth.ClientAuth {
+async function authOf(
+  { clientAuth, clientSecret, clientKey }: Provider,
+  server: oauth.AuthorizationServer,
+): Promise<oauth.ClientAuth> {
+  if (clientAuth === 'private_key_jwt' && clientKey !== null) return keyAuth(clientKey);
   if (clientSecret === null) return oauth.None();
   const offered = server.token_endpoint_auth_methods_supported;
   const method = clientAuth ?? (offered?.includes('client_secret_basic') ? 'client_secret_basic' : null);

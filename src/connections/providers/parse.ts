@@ -1,5 +1,6 @@
 import { Problem } from '../../base/problem.ts';
 import { Secret } from '../../base/secret.ts';
+import { keyAlgorithms } from './client-key.ts';
 import { blankProvider, type ClientAuth, type Provider } from './provider.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -10,7 +11,12 @@ type Field = { readonly expected: string; readonly read: (value: unknown) => Cha
 /** Names are parts of URLs and are compared as they stand (threats A8); `mcp` is the callback of MCP servers. */
 const namePattern = /^[a-z0-9-]{1,32}$/;
 const reservedNames = new Set(['mcp']);
-const clientAuths: readonly ClientAuth[] = ['client_secret_basic', 'client_secret_post', 'none'];
+const clientAuths: readonly ClientAuth[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+];
 
 function field<T>(expected: string, fits: (value: unknown) => value is T, set: (value: T) => Changes): Field {
   return { expected, read: (value) => (fits(value) ? set(value) : undefined) };
@@ -24,6 +30,9 @@ const fields: Readonly<Record<string, Field>> = {
   title: text((title) => ({ title })),
   client_id: text((clientId) => ({ clientId })),
   client_secret: text((secret) => ({ clientSecret: new Secret(secret) })),
+  client_key: field('a private JWK with kid and alg (RS256, PS256, ES256 or EdDSA)', isPrivateJwk, (jwk) => ({
+    clientKey: new Secret(JSON.stringify(jwk)),
+  })),
   client_auth: field(`one of ${clientAuths.join(', ')}`, isClientAuth, (clientAuth) => ({ clientAuth })),
   issuer: url((issuer) => ({ issuer })),
   authorization_url: url((authorizationUrl) => ({ authorizationUrl })),
@@ -104,8 +113,11 @@ function readRow(row: Provider, value: Fields, faults: string[]): Provider {
   const made = { ...(movesAuthority(changes) ? withoutAuthority(row) : row), ...changes };
   const reachable = made.issuer !== null || (made.authorizationUrl !== null && made.tokenUrl !== null);
   if (!reachable) faults.push(`${row.name}: expected an issuer, or authorization_url and token_url`);
-  if (made.clientId !== null && made.clientSecret === null && made.clientAuth !== 'none')
+  const secretless = made.clientAuth === 'none' || made.clientAuth === 'private_key_jwt';
+  if (made.clientId !== null && made.clientSecret === null && !secretless)
     faults.push(`${row.name}.client_secret: required, or client_auth "none" for a public client`);
+  if (made.clientAuth === 'private_key_jwt' && made.clientKey === null)
+    faults.push(`${row.name}.client_key: required with client_auth "private_key_jwt"`);
   return made;
 }
 
@@ -129,6 +141,15 @@ function isText(value: unknown): value is string {
 
 function isClientAuth(value: unknown): value is ClientAuth {
   return clientAuths.some((each) => each === value);
+}
+
+function isPrivateJwk(value: unknown): value is Fields {
+  return (
+    isObject(value) &&
+    typeof value.d === 'string' &&
+    typeof value.kid === 'string' &&
+    Object.hasOwn(keyAlgorithms, String(value.alg))
+  );
 }
 
 function isUrl(value: unknown): value is string {

@@ -1,7 +1,7 @@
 import type { Secret } from '../../base/secret.ts';
 
 /** How a client shows who it is at the token endpoint (RFC 6749 section 2.3, RFC 8414). */
-export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none';
+export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
 
 /** Everything about one provider stands in its row. */
 export type Provider = {
@@ -10,6 +10,8 @@ export type Provider = {
   readonly title: string;
   readonly clientId: string | null;
   readonly clientSecret: Secret | null;
+  /** A private JWK as JSON, for `private_key_jwt` (RFC 7523): the provider knows its public half. */
+  readonly clientKey: Secret | null;
   /** null: by the metadata of the issuer, or `client_secret_post`. */
   readonly clientAuth: ClientAuth | null;
   /** With an issuer and without the two URLs, they are looked up at the issuer (RFC 8414). */
@@ -35,6 +37,7 @@ export type Provider = {
 export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   clientId: null,
   clientSecret: null,
+  clientKey: null,
   clientAuth: null,
   issuer: null,
   authorizationUrl: null,
