@@ -1,0 +1,128 @@
+import type { Clock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
+import type { Config } from '../config.ts';
+import { createJobs, type Job } from '../jobs/jobs.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Rooms } from './rooms.ts';
+
+const dayMs = 86_400_000;
+const factsEveryMs = 30_000;
+const keyUseEveryMs = 10_000;
+
+/** What goes on behind the requests: index, learning, jobs. Answers with how to end it. */
+export function startBackground(config: Config, rooms: Rooms, clock: Clock): () => Promise<void> {
+  const { access, catalog, mcp, search, storage, telemetry } = rooms;
+  measure(rooms);
+  catalog.onChange(search.refresh);
+  rooms.learning.start();
+  search
+    .start()
+    .then(() => updateFacts(rooms))
+    .catch((error: unknown) => telemetry.log.error('the first search index could not be built', { error }));
+  const timers = [
+    repeat(factsEveryMs, () => updateFacts(rooms), telemetry),
+    repeat(keyUseEveryMs, () => access.flush(), telemetry),
+  ];
+  const jobs = createJobs({
+    leases: storage.leases,
+    onError: (job, error) => reportJob(telemetry, job, error),
+  });
+  mcp
+    .adopt()
+    .catch((error: unknown) => telemetry.log.error('the MCP configuration was not taken over', { error }));
+  for (const job of jobsOf(config, rooms, clock)) jobs.schedule(job);
+  return async () => {
+    for (const timer of timers) clearInterval(timer);
+    await jobs.stop();
+  };
+}
+
+function jobsOf(
+  config: Config,
+  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Rooms,
+  clock: Clock,
+): Job[] {
+  const jobs: Job[] = [
+    {
+      name: 'prune logs',
+      everyMs: dayMs,
+      run: async () => {
+        await catalog.pruneInvocations();
+        await catalog.health.prune();
+        await queryLog.prune(clock.now());
+        return undefined;
+      },
+    },
+  ];
+  jobs.push({
+    name: 'identity',
+    everyMs: 3_600_000,
+    run: async () => {
+      await identity.tend();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'webhooks',
+    everyMs: 2_000,
+    run: async (signal) => {
+      await webhooks.deliver(signal);
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'connections',
+    everyMs: 15_000,
+    run: async (signal) => {
+      await connections.upkeep(signal);
+      return undefined;
+    },
+  });
+  if (config.probe)
+    jobs.push({
+      name: 'probe servers',
+      everyMs: 60_000,
+      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+    });
+  if (config.sync)
+    jobs.push({
+      name: 'registry sync',
+      everyMs: 3_600_000,
+      run: async (signal) => {
+        telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
+        return undefined;
+      },
+    });
+  return jobs;
+}
+
+async function updateFacts({ catalog, search }: Rooms): Promise<void> {
+  search.setFacts(await catalog.facts());
+}
+
+function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void {
+  telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
+    connections.misconfigured(),
+  );
+  telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
+  telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
+  telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
+  telemetry.gauge('mcp_upstreams', 'MCP servers that are connected, by caller', () => mcp.stats().upstreams);
+  telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
+    queryLog.dropped(),
+  );
+}
+
+function repeat(everyMs: number, act: () => Promise<void>, telemetry: Telemetry): NodeJS.Timeout {
+  return setInterval(
+    () => act().catch((error: unknown) => telemetry.log.error('background work failed', { error })),
+    everyMs,
+  ).unref();
+}
+
+/** The outside being away is news, not a fault of ours: one line, without a stack. */
+function reportJob({ log }: Telemetry, job: string, error: unknown): void {
+  if (error instanceof Problem)
+    log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
+  else log.error('a job failed', { job, error });
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../base/clock.ts';
+import type { Secret } from '../base/secret.ts';
+import type { Config } from '../config.ts';
+import type { Outbound } from '../outbound/outbound.ts';
+import { createEmbeddingStore } from '../search/providers/embedding-store.ts';
+import { createRememberingEmbedder, type Progress } from '../search/providers/memory.ts';
+import { providerOf } from '../search/providers/provider.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+
+const embeddingSayMs = 5_000;
+
+/** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
+export async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
+  const { openRedis } = await import('../storage/coordination/redis.ts');
+  const redis = openRedis(url, (up, error) => {
+    if (up) log.info('Redis is there: limits are shared');
+    else log.warn('Redis is away: every process counts its own limits', { error });
+  });
+  gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
+  const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');
+  return { ...redis, onFallback: () => fallbacks.inc() };
+}
+
+/** Vectors by a service or a local model; what they cost and how far they are is told. */
+export function embeddingsProvider(
+  config: Config,
+  {
+    storage,
+    clock,
+    outbound,
+    telemetry,
+  }: {
+    readonly storage: Storage;
+    readonly outbound: Outbound;
+    readonly telemetry: Telemetry;
+    readonly clock: Clock;
+  },
+) {
+  const tokens = telemetry.counter('embedding_tokens', 'Tokens that the embeddings service counted');
+  let progress: Progress = { remembered: 0, made: 0 };
+  const connect = providerOf(config.embeddings, {
+    apiKey: config.embeddingsKey,
+    post: outbound.request,
+    onTokens: (count) => tokens.inc(count),
+  });
+  if (connect === null) return null;
+  telemetry.gauge(
+    'embedded_texts',
+    'Texts whose vectors the provider made since the start',
+    () => progress.made,
+  );
+  telemetry.gauge('remembered_texts', 'Texts whose vectors were in the store', () => progress.remembered);
+  return async () => {
+    const embedder = await connect();
+    const store = createEmbeddingStore(storage, clock);
+    await store.prune(embedder.id);
+    let saidAt = clock.monotonic();
+    return createRememberingEmbedder(embedder, store, (now) => {
+      progress = now;
+      if (clock.monotonic() - saidAt < embeddingSayMs) return;
+      saidAt = clock.monotonic();
+      telemetry.log.info('embedding the catalogue', { by: embedder.id, ...now });
+    });
+  };
+}
