@@ -374,3 +374,36 @@ test('the MIT and the key: which header is whose', async (t) => {
   ])
     assertDead(await as({ 'x-api-key': key, authorization }));
 });
+
+test('I1 I9 I11 a refresh token is 256 opaque bits, only its digest is kept, it carries no scope to widen, and revoking nobody is no error', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const issue = async () =>
+    (await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } })).body as Record<
+      string,
+      string
+    >;
+  const [first, second] = [await issue(), await issue()];
+  for (const { refresh_token = '', access_token = '' } of [first, second]) {
+    assert.match(refresh_token, /^rt_[A-Za-z0-9_-]{40,}$/);
+    const claims = JSON.parse(
+      Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString(),
+    ) as object;
+    assert.ok(!('scope' in claims));
+  }
+  assert.notEqual(first.refresh_token, second.refresh_token);
+  const body = { refresh_token: first.refresh_token, scope: 'everything' };
+  assert.equal(
+    (await app.call('POST', '/v1/identity/refresh', { body })).status,
+    400,
+    'there is no such field',
+  );
+  const families = await app.rooms.storage
+    .tables<{ refresh_families: Record<string, unknown> }>()
+    .selectFrom('refresh_families')
+    .selectAll()
+    .execute();
+  const kept = JSON.stringify(families);
+  for (const { refresh_token = '' } of [first, second]) assert.ok(!kept.includes(refresh_token.slice(3)));
+  const nobody = await app.call('POST', '/v1/identity/revoke', { body: { user_id: 'never seen' } });
+  assert.deepEqual([nobody.status, nobody.body], [200, { success: true }]);
+});

@@ -81,7 +81,7 @@ test('a client that sends its headers or its body too slowly is cut off, and oth
   }
 });
 
-test('bad keys from one address are limited before they are looked at, and a good key behind it goes on', async (t) => {
+test('L4 bad keys from one address are limited before they are looked at, and a good key behind it goes on', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   assert.equal((await app.call('GET', '/v1/servers')).status, 200);
   const bad = (i: number) =>
@@ -115,7 +115,7 @@ test('a stop does not wait for connections that never carried a request', { time
   await closed;
 });
 
-test('no key reaches the log', async (t) => {
+test('L3 a key goes in a header: in the URL it is refused, and no key reaches the log', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const wrong = `sk_mcp_rank_${'cd'.repeat(16)}`;
   await app.call('GET', '/v1/servers', { key: wrong });

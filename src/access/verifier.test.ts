@@ -45,3 +45,58 @@ test('a row that was read before its revocation was heard is not kept', async ()
     message: 'Missing or invalid API key',
   });
 });
+
+test('L1 a key that is known and one that is not take the same time to be refused (Welch, t < 4.5)', async () => {
+  const base = {
+    developer_id: 'dev_1',
+    developer: 'd',
+    name: 'n',
+    tier: 'free',
+    scopes: 'search',
+    created_at: 0,
+  };
+  const ended = { expires_at: null, addresses: null, revoked_at: 1, last_used_at: null };
+  const known = new Map<string, { id: string; digest: string }>();
+  const verifier = createVerifier({
+    find: async (digest) => {
+      // The store's own work is not measured here: it is made the same.
+      const row = known.get(digest);
+      const made = { ...(row ?? { id: 'key_x', digest }), ...base, ...ended };
+      return row === undefined ? undefined : made;
+    },
+    ownerOf: ({ id }) => id,
+    limiter: createLimiter(systemClock),
+    clock: systemClock,
+  });
+  const keyOf = (i: number) => `sk_mcp_rank_${i.toString(16).padStart(32, '0')}`;
+  const samples = 20_000;
+  for (let i = 0; i < samples; i += 2)
+    known.set(sha256Hex(keyOf(i)), { id: `key_${i}`, digest: sha256Hex(keyOf(i)) });
+  const measure = async () => {
+    const times: [number[], number[]] = [[], []];
+    for (let i = 0; i < samples; i++) {
+      const key = keyOf(i);
+      const address = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+      const since = performance.now();
+      await Promise.resolve(verifier.verify(key, address)).catch(() => undefined);
+      times[i % 2]?.push(performance.now() - since);
+    }
+    return welch(...times);
+  };
+  await measure();
+  // A busy machine can blur any one measurement; a difference in the code would show in each.
+  const found: number[] = [];
+  for (let attempt = 0; attempt < 4 && (found.at(-1) ?? 9) >= 4.5; attempt++) found.push(await measure());
+  assert.ok((found.at(-1) ?? 9) < 4.5, `t = ${found.map((t) => t.toFixed(1)).join(', ')}`);
+});
+
+/** Welch's t of the two, without the slowest tenth of each: those are the machine's. */
+function welch(a: number[], b: number[]): number {
+  const [x, y] = [a, b].map((times) => {
+    const kept = times.sort((p, q) => p - q).slice(0, Math.floor(times.length * 0.9));
+    const mean = kept.reduce((sum, t) => sum + t, 0) / kept.length;
+    const variance = kept.reduce((sum, t) => sum + (t - mean) ** 2, 0) / (kept.length - 1);
+    return { mean, error: variance / kept.length };
+  }) as [{ mean: number; error: number }, { mean: number; error: number }];
+  return Math.abs(x.mean - y.mean) / Math.sqrt(x.error + y.error);
+}

@@ -73,7 +73,7 @@ test('E7: a metadata address stays blocked even where the operator allows its ne
   );
 });
 
-test('an allowed host is spoken to over http, and a redirect is handed back, not followed', async (t) => {
+test('E6: an allowed host is spoken to over http, and a redirect is handed back, not followed', async (t) => {
   const server = await upstream(t, (request, reply) => {
     reply.writeHead(302, { location: '/elsewhere', 'x-host': request.headers.host ?? '' }).end();
   });
@@ -98,4 +98,20 @@ test('a reply that is too large or too slow ends in words', async (t) => {
     outbound.request({ method: 'GET', url: `${url}/slow`, timeoutMs: 50 }),
     refusedWith('upstream_error', /in time/),
   );
+});
+
+test('E8: a blocked address and one where nobody listens read the same', async (t) => {
+  const outbound = outboundFor(t, ['127.0.0.1:9']);
+  const detailOf = async (url: string) => {
+    const error: unknown = await outbound.request({ method: 'GET', url }).catch((e: unknown) => e);
+    assert.ok(error instanceof Problem);
+    return [error.kind, error.detail.replace(/^\S+/, 'HOST')];
+  };
+  const unreachable = await detailOf('http://127.0.0.1:9/');
+  const resolved = outboundFor(t, [], async () => ['10.0.0.1']);
+  const blocked: unknown = await resolved
+    .request({ method: 'GET', url: 'https://inside.example/' })
+    .catch((e: unknown) => e);
+  assert.ok(blocked instanceof Problem);
+  assert.deepEqual([blocked.kind, blocked.detail.replace(/^\S+/, 'HOST')], unreachable);
 });

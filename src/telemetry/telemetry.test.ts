@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTelemetry } from './telemetry.ts';
 
-test('no secret reaches a line, whatever field or text it stands in', () => {
+test('M2 M3 no secret reaches a line, whatever field or text or library error it stands in', () => {
   const lines: string[] = [];
   const { log } = createTelemetry({ level: 'debug', write: (line) => void lines.push(line) });
   const key = `sk_mcp_rank_${'ab'.repeat(16)}`;
