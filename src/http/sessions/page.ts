@@ -24,10 +24,10 @@ function escaped(text: string): string {
 
 /** The only style there is; the policy names it by its digest, so that nothing else can style or run (threats F10). */
 const style = `
-:root{color-scheme:light dark;--line:#d0d4da;--soft:#5a6270;--go:#1d4ed8}
-@media(prefers-color-scheme:dark){:root{--line:#3b4250;--soft:#a5adba;--go:#3b6ff0}}
+:root{color-scheme:light dark;--line:#d0d4da;--soft:#5a6270;--go:#1d4ed8;--page:#fff;--ink:#14181f}
+@media(prefers-color-scheme:dark){:root{--line:#3b4250;--soft:#a5adba;--go:#2f62e2;--page:#14171c;--ink:#f2f4f7}}
 *{box-sizing:border-box}
-body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:1rem;display:grid;min-height:100vh;place-items:center}
+body{background:var(--page);color:var(--ink);font:1rem/1.5 system-ui,sans-serif;margin:0;padding:1rem;display:grid;min-height:100vh;place-items:center}
 main{width:100%;max-width:28rem;border:1px solid var(--line);border-radius:.75rem;padding:1.5rem}
 h1{font-size:1.25rem;line-height:1.3;margin:0 0 1rem}
 p{margin:0 0 1rem;overflow-wrap:anywhere}
