@@ -58,8 +58,8 @@ test('the fleet: every server lists its tools, and calls come back', {
     await t.test(name, async () => {
       const listed = await app.list(name);
       if (name === 'oauth') {
-        assert.equal(listed.status, 502);
-        assert.match(String(listed.body.detail), /credentials/);
+        assert.equal(listed.status, 403, listed.text);
+        assert.equal((listed.body.detail as { code: string }).code, 'provider_not_connected');
         return;
       }
       assert.equal(listed.status, 200, listed.text);
