@@ -159,6 +159,7 @@ export async function overload(): Promise<void> {
   while (!(await answersInTime(traffic.ours))) await new Promise((resolve) => setTimeout(resolve, 50));
   const recoveredMs = performance.now() - since;
   const shed = flood.statusCodeStats?.['503']?.count ?? 0;
+  const limited = (flood.statusCodeStats?.['429']?.count ?? 0) + (flood.statusCodeStats?.['502']?.count ?? 0);
   const share = good(flood) / capacity;
   printTable(
     ['row', 'measured', 'bar', ''],
@@ -172,7 +173,13 @@ export async function overload(): Promise<void> {
       ],
       ['turned away with 503, /s', (shed / flood.duration).toFixed(0), '> 0', shed > 0 ? 'met' : 'MISSED'],
       ['goodput over capacity', share.toFixed(2), '≥ .8', share >= 0.8 ? 'met' : 'MISSED'],
-      ['other failures', String(flood.errors + flood.non2xx - shed), '0', ''],
+      [
+        'turned away by the limits of one user and one upstream (429, 502), /s',
+        (limited / flood.duration).toFixed(0),
+        '',
+        '',
+      ],
+      ['anything else', String(flood.errors + flood.non2xx - shed - limited), '0', ''],
       [
         'in time again after',
         `${recoveredMs.toFixed(0)} ms`,
