@@ -29,16 +29,14 @@ type Options = { readonly signal?: AbortSignal };
 export type OpenAiLike = {
   readonly chat: {
     readonly completions: {
-      // The official clients overload this method; what they take is checked by the service behind it.
-      // biome-ignore lint/suspicious/noExplicitAny: any argument type of theirs must fit
-      create(request: any, options?: Options): PromiseLike<unknown>;
+      // `never`, so that whatever the official clients declare here fits; what they take is checked by the service behind it.
+      create(request: never, options?: Options): PromiseLike<unknown>;
     };
   };
 };
 /** All that is used of the official Anthropic client. */
 export type AnthropicLike = {
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  readonly messages: { create(request: any, options?: Options): PromiseLike<unknown> };
+  readonly messages: { create(request: never, options?: Options): PromiseLike<unknown> };
 };
 
 type OpenAiMessage = {
@@ -67,7 +65,7 @@ export function openAiDialogue(client: OpenAiLike, opening: Opening): Dialogue {
         messages: [...messages],
         ...(offered.length === 0 ? {} : { tools: offered, tool_choice: mayCall ? 'auto' : 'none' }),
       };
-      const reply = (await client.chat.completions.create(request, optionsOf(signal))) as {
+      const reply = (await client.chat.completions.create(request as never, optionsOf(signal))) as {
         readonly choices?: readonly { readonly message?: OpenAiMessage }[];
       };
       const message = reply.choices?.[0]?.message;
@@ -116,7 +114,7 @@ export function anthropicDialogue(client: AnthropicLike, opening: Opening): Dial
         messages: [...messages],
         ...(offered.length === 0 ? {} : { tools: offered, tool_choice: { type: mayCall ? 'auto' : 'none' } }),
       };
-      const reply = (await client.messages.create(request, optionsOf(signal))) as {
+      const reply = (await client.messages.create(request as never, optionsOf(signal))) as {
         readonly content?: readonly AnthropicBlock[];
       };
       if (!Array.isArray(reply.content)) throw new TypeError('The model answered without content');
