@@ -6,6 +6,8 @@ import { type MirroredParam, mirror, mirroredParams } from '../wire/modern.ts';
 const maxPages = 200;
 const maxTools = 10_000;
 const annotation = 'x-mcp-header';
+/** Servers whose mirrored arguments are kept in mind. */
+const serversKept = 10_000;
 
 /** A JSON-RPC error that the server itself gave, where a result was needed. */
 class RpcFailure extends UpstreamFailure {
@@ -57,17 +59,21 @@ function isUsable(tool: unknown): tool is Json {
 
 /** Which tools of a server mirror arguments into headers: from the catalogue, corrected by what the server says. */
 export function createMirrors() {
-  const known = new WeakMap<ServerRecord, Map<string, readonly MirroredParam[]>>();
-  const of = (record: ServerRecord) => {
-    let tools = known.get(record);
-    if (tools === undefined) {
-      tools = new Map();
-      for (const { name, inputSchema } of record.tools) {
-        if (!inputSchema.includes(annotation)) continue;
-        tools.set(name, mirroredParams(JSON.parse(inputSchema)) ?? []);
-      }
-      known.set(record, tools);
+  // By id and revision: the catalogue hands out a new record now and then for what has not changed.
+  const known = new Map<
+    string,
+    { readonly revision: number; readonly tools: Map<string, readonly MirroredParam[]> }
+  >();
+  const of = ({ id, revision, tools: listed }: ServerRecord) => {
+    const entry = known.get(id);
+    if (entry?.revision === revision) return entry.tools;
+    const tools = new Map<string, readonly MirroredParam[]>();
+    for (const { name, inputSchema } of listed) {
+      if (!inputSchema.includes(annotation)) continue;
+      tools.set(name, mirroredParams(JSON.parse(inputSchema)) ?? []);
     }
+    if (known.size >= serversKept) known.delete(known.keys().next().value ?? '');
+    known.set(id, { revision, tools });
     return tools;
   };
   return {
