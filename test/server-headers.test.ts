@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemClock } from '../src/base/clock.ts';
+import { createCatalog, credentialColumns } from '../src/catalog/catalog.ts';
+import { createTelemetry } from '../src/telemetry/telemetry.ts';
+import { createVault, rotate, type Vault } from '../src/vault/vault.ts';
+import type { VaultKey } from '../src/vault/wrappers/local.ts';
 import { bootMcp } from './support/mcp-app.ts';
 import { type Seen, sendJson, startRaw } from './support/mcp-servers.ts';
 import { engines, openTestStore } from './support/stores.ts';
@@ -71,11 +76,31 @@ for (const engine of engines)
     skip: engine.skip,
   }, async (t) => {
     const storage = await openTestStore(t, engine);
-    const { credentialColumns } = await import('../src/catalog/catalog.ts');
-    await storage
-      .tables<{ server_credentials: { server_id: string; version: string; sealed: string } }>()
-      .insertInto('server_credentials')
-      .values({ server_id: 's', version: 'v', sealed: 'v1.old.x.y' })
-      .execute();
-    assert.equal(await storage.seals(credentialColumns).count('v1.old.'), 1);
+    const [first, next] = [1, 2].map((n) => ({ kid: `k${n}`, key: Buffer.alloc(32, n) })) as [
+      VaultKey,
+      VaultKey,
+    ];
+    const vaultOf = (...keys: VaultKey[]) => createVault({ keys, clock: systemClock });
+    const catalogOn = (vault: Vault) =>
+      createCatalog({
+        storage,
+        vault,
+        clock: systemClock,
+        outbound: { request: () => assert.fail('nothing here goes out') },
+        config: { registryUrl: 'https://registry.example', starterFile: '/nowhere' },
+        log: createTelemetry({ level: 'silent' }).log,
+      });
+    const before = catalogOn(vaultOf(first));
+    const parsed = before.parse({
+      id: 's',
+      name: 's',
+      remote_url: 'https://s.example',
+      headers: { 'X-Key': 'kept' },
+    });
+    assert.ok(parsed.ok);
+    await before.put([parsed.input], 'admin');
+    const { columns } = storage.seals(credentialColumns);
+    assert.equal(await rotate(vaultOf(next, first), columns, () => undefined), 1);
+    assert.deepEqual((await catalogOn(vaultOf(next)).credential('s'))?.headers, { 'x-key': 'kept' });
+    await assert.rejects(catalogOn(vaultOf(first)).credential('s'));
   });

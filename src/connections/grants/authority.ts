@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import { keyAuth } from '../providers/client-key.ts';
-import { isConfigured, type Provider } from '../providers/provider.ts';
+import { configured, type Provider } from '../providers/provider.ts';
 
 /** A provider ready to be spoken to: its metadata (given or looked up), and us as its client. */
 export type Authority = {
@@ -113,12 +113,8 @@ export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): A
 
   return {
     options,
-    async of(provider) {
-      if (!isConfigured(provider))
-        throw new Problem(
-          'invalid_request',
-          `provider: ${provider.name} is not configured here: its client id and secret are missing`,
-        );
+    async of(asked) {
+      const provider = configured(asked);
       let server = serverOf(provider);
       if (server === null) {
         server = await discover(provider, provider.issuer ?? '').catch((cause: unknown) => {

@@ -1,3 +1,4 @@
+import { Problem } from '../../base/problem.ts';
 import type { Secret } from '../../base/secret.ts';
 
 /** How a client shows who it is at the token endpoint (RFC 6749 section 2.3, RFC 8414). */
@@ -52,7 +53,13 @@ export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   routes: [],
 };
 
-/** Has the operator given what it takes to connect somebody? */
-export function isConfigured(provider: Provider): provider is Provider & { readonly clientId: string } {
-  return provider.clientId !== null;
+/** The provider, if the operator has given what it takes to connect somebody; throws what to do about it otherwise. */
+export function configured(provider: Provider): Provider & { readonly clientId: string } {
+  const { name, clientId } = provider;
+  if (clientId !== null) return { ...provider, clientId };
+  const short = name === 'google' ? 'GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, or ' : '';
+  throw new Problem(
+    'invalid_request',
+    `provider: ${name} is not configured here: its client id and secret are missing (set ${short}its row in MCPRANK_PROVIDERS)`,
+  );
 }

@@ -5,7 +5,7 @@ import { Problem } from '../../base/problem.ts';
 import type { Bell } from '../bell.ts';
 import type { OpenedSession, SessionRequest, SessionView } from '../model.ts';
 import { isScope } from '../providers/parse.ts';
-import { isConfigured, type Provider } from '../providers/provider.ts';
+import { configured, type Provider } from '../providers/provider.ts';
 import type { Providers } from '../providers/providers.ts';
 import type { Place } from '../servers/resource.ts';
 import type { SessionRow } from '../tables.ts';
@@ -73,12 +73,7 @@ export function createSessions(deps: {
   };
 
   const providerTarget = (name: string, scopes: readonly string[] | undefined): SessionTarget => {
-    const provider = providers.get(name);
-    if (!isConfigured(provider))
-      throw new Problem(
-        'invalid_request',
-        `provider: ${provider.name} is not configured here: its client id and secret are missing`,
-      );
+    const provider = configured(providers.get(name));
     const wanted = wantedScopes(provider, scopes);
     return { provider: name, title: null, scopes: wanted, issuer: null, resource: null, proof: false };
   };
