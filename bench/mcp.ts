@@ -1,10 +1,18 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  type Other,
+  othersMissing,
+  startBeforeProgram,
+  startBeforeUrl,
+  upstreamProgram,
+} from './peers/mcp-others.ts';
+import {
   cpuMs,
+  type Load,
   load,
   type Measured,
   median,
@@ -18,71 +26,92 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const headers = { 'x-api-key': adminKey };
 const rounds = 3;
-const seconds = 3;
+const seconds = 2;
 const body = JSON.stringify({ server_id: 'upstream', name: 'echo', arguments: { message: 'hi' } });
 
-/** tools/call through us and through the least gateway there can be, alternately, before a JSON and an SSE upstream. */
+type Kind = 'json' | 'sse' | 'stdio';
+/** What `npm start` sets. */
+const flags = ['--max-semi-space-size=1'];
+/** Something under load, and what became of it. */
+type Side = {
+  readonly served: Served;
+  readonly call: Omit<Load, 'seconds'>;
+  readonly runs: Measured[];
+  cpuMs: number;
+  calls: number;
+};
+
+/** tools/call through us, through the least gateway there can be and through other people's, alternately, in front of the same upstream. */
 export async function run(): Promise<void> {
   // Load and upstream share the other core, so that the one behind each gateway is its own.
   spawnSync('taskset', ['-apc', '1', String(process.pid)]);
-  const rows: string[][] = [];
-  for (const [kind, bar] of [
-    ['json', 0.7],
-    ['sse', 0.6],
-  ] as const)
-    rows.push(...(await measure(kind, bar)));
-  printTable(['upstream', 'connections', 'row', 'ours', 'gateway', 'ratio', 'bar', ''], rows);
+  const rows = [
+    ...(await besideLeast('json', 0.7)),
+    ...(await besideLeast('sse', 0.6)),
+    ...(othersMissing === null ? await besideOthers() : []),
+  ];
+  printTable(['upstream', 'connections', 'row', 'ours', 'theirs', 'ratio', 'bar', ''], rows);
+  if (othersMissing !== null) console.log(`skipped: mcp-hub, mcp-proxy, supergateway (${othersMissing})`);
   await flatMemory();
 }
 
-async function measure(kind: 'json' | 'sse', bar: number): Promise<string[][]> {
-  const { ours, upstream, gateway, stop } = await start(kind);
-  const many = await alternate(ours, gateway, 16);
-  const one = await alternate(ours, gateway, 1);
-  const direct = await median50(upstream);
-  await stop();
-  const ratio = rate(many.ours) / rate(many.gateway);
-  const cpuRatio = many.gatewayCpu / many.oursCpu;
-  const added = p50(one.ours) - direct;
+async function besideLeast(kind: 'json' | 'sse', bar: number): Promise<string[][]> {
+  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), kind]);
+  const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), upstream.url]);
+  const ours = await startOurs(upstream.url);
+  const parties = { us: ours.call, least: { served: gateway, call: { url: gateway.url, body } } };
+  const many = { us: sideOf(parties.us), least: sideOf(parties.least) };
+  await alternate([many.us, many.least], 16);
+  const one = { us: sideOf(parties.us), least: sideOf(parties.least) };
+  await alternate([one.us, one.least], 1);
+  const added = meanMs(one.us) - (await meanDirect(upstream.url));
+  await ours.stop();
+  await gateway.stop();
+  upstream.child.kill('SIGKILL');
+  const costs = [costUs(many.us).toFixed(0), costUs(many.least).toFixed(0)];
+  const means = [meanMs(one.us).toFixed(3), meanMs(one.least).toFixed(3), `+${added.toFixed(3)} over direct`];
   return [
-    [
-      kind,
-      '16',
-      'calls/s',
-      rate(many.ours).toFixed(0),
-      rate(many.gateway).toFixed(0),
-      ratio.toFixed(2),
-      `≥ ${bar}`,
-      ratio >= bar ? 'met' : 'MISSED',
-    ],
-    [
-      kind,
-      '16',
-      'CPU µs a call',
-      many.oursCpu.toFixed(0),
-      many.gatewayCpu.toFixed(0),
-      cpuRatio.toFixed(2),
-      '',
-      '',
-    ],
-    [
-      kind,
-      '1',
-      'mean ms',
-      p50(one.ours).toFixed(3),
-      p50(one.gateway).toFixed(3),
-      `+${added.toFixed(3)} over direct`,
-      '≤ .3 added',
-      added <= 0.3 ? 'met' : 'MISSED',
-    ],
+    rateRow(kind, 'the least gateway', many.us, many.least, bar),
+    [kind, '16', 'CPU µs a call beside it', ...costs, (costUs(many.least) / costUs(many.us)).toFixed(2)],
+    [kind, '1', 'mean ms beside it', ...means, '≤ .3 added', verdict(added <= 0.3)],
   ];
 }
 
-async function start(kind: 'json' | 'sse', flags: readonly string[] = []) {
-  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), kind]);
-  const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), upstream.url]);
+/** mcp-hub calls servers at a URL and runs programs; the others only run programs. */
+async function besideOthers(): Promise<string[][]> {
+  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
+  const rows = [
+    ...(await beside('json', await startOurs(upstream.url), await startBeforeUrl(upstream.url))),
+    ...(await beside('stdio', await startOurs(null), await startBeforeProgram())),
+  ];
+  upstream.child.kill('SIGKILL');
+  return rows;
+}
+
+async function beside(kind: Kind, ours: Ours, others: readonly Other[]): Promise<string[][]> {
+  const us = sideOf(ours.call);
+  const sides = others.map(sideOf);
+  await alternate([us, ...sides], 16);
+  await ours.stop();
+  for (const { served } of others) await served.stop();
+  return sides.map((side, i) => rateRow(kind, others[i]?.name ?? '', us, side, 5));
+}
+
+function rateRow(kind: Kind, name: string, us: Side, them: Side, bar: number): string[] {
+  const ratio = rate(us) / rate(them);
+  const figures = [rate(us).toFixed(0), rate(them).toFixed(0), ratio.toFixed(2)];
+  return [kind, '16', `calls/s beside ${name}`, ...figures, `≥ ${bar}`, verdict(ratio >= bar)];
+}
+
+type Ours = { readonly call: Pick<Side, 'served' | 'call'>; stop(): Promise<void> };
+
+/** Our service in front of a server at a URL, or (null) of the same as its child. */
+async function startOurs(upstreamUrl: string | null): Promise<Ours> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const ours = await serve([...flags, join(root, 'bin/mcprank.js'), 'serve'], {
+  const config = join(folder, 'servers.json');
+  const mcpServers = upstreamUrl === null ? { upstream: upstreamProgram } : {};
+  writeFileSync(config, JSON.stringify({ mcpServers }));
+  const served = await serve([...flags, join(root, 'bin/mcprank.js'), 'serve', '--mcp-config', config], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
@@ -93,68 +122,63 @@ async function start(kind: 'json' | 'sse', flags: readonly string[] = []) {
     MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
   });
   const tools = [{ name: 'echo', description: 'Say it again', inputSchema: { type: 'object' } }];
-  await fetch(`${ours.url}/v1/admin/servers`, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify({ id: 'upstream', name: 'upstream', remote_url: upstream.url, tools }),
-  });
-  const stop = async () => {
-    await ours.stop();
-    await gateway.stop();
-    upstream.child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+  if (upstreamUrl !== null)
+    await fetch(`${served.url}/v1/admin/servers`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'upstream', name: 'upstream', remote_url: upstreamUrl, tools }),
+    });
+  return {
+    call: { served, call: { url: `${served.url}/v1/mcp/tools/call`, headers, body } },
+    async stop() {
+      await served.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
-  return { upstream, gateway, ours, stop };
 }
 
-type Alternated = { ours: Measured[]; gateway: Measured[]; oursCpu: number; gatewayCpu: number };
+function sideOf({ served, call }: Pick<Side, 'served' | 'call'>): Side {
+  return { served, call, runs: [], cpuMs: 0, calls: 0 };
+}
 
-async function alternate(ours: Served, gateway: Served, connections: number): Promise<Alternated> {
-  const sides = {
-    ours: { served: ours, url: `${ours.url}/v1/mcp/tools/call`, runs: [] as Measured[], cpuMs: 0, calls: 0 },
-    gateway: { served: gateway, url: gateway.url, runs: [] as Measured[], cpuMs: 0, calls: 0 },
-  };
-  for (const { url } of Object.values(sides)) await load({ url, headers, body, connections, seconds: 2 });
-  for (let round = 0; round < rounds; round++) {
-    for (const side of Object.values(sides)) {
+/** Each side in turn, several times over; the first time is for warmth only. */
+async function alternate(sides: readonly Side[], connections: number): Promise<void> {
+  for (const { call } of sides) await load({ ...call, connections, seconds: 2 });
+  for (let round = 0; round < rounds; round++)
+    for (const side of sides) {
       const before = cpuMs(side.served);
-      const measured = await load({ url: side.url, headers, body, connections, seconds });
-      if (measured.failed > 0) console.log(`${measured.failed} calls failed at ${side.url}`);
+      const measured = await load({ ...side.call, connections, seconds });
+      if (measured.failed > 0) console.log(`${measured.failed} calls failed at ${side.call.url}`);
       side.cpuMs += cpuMs(side.served) - before;
       side.calls += measured.perSecond * seconds;
       side.runs.push(measured);
     }
-  }
-  return {
-    ours: sides.ours.runs,
-    gateway: sides.gateway.runs,
-    oursCpu: (sides.ours.cpuMs * 1000) / sides.ours.calls,
-    gatewayCpu: (sides.gateway.cpuMs * 1000) / sides.gateway.calls,
-  };
 }
 
-const rate = (all: readonly Measured[]) => median(all.map(({ perSecond }) => perSecond));
+const rate = ({ runs }: Side) => median(runs.map(({ perSecond }) => perSecond));
 /** At one connection the rate is the reciprocal of the time; autocannon's own percentiles are whole milliseconds. */
-const p50 = (all: readonly Measured[]) => 1000 / rate(all);
+const meanMs = (side: Side) => 1000 / rate(side);
+const costUs = ({ cpuMs: spentMs, calls }: Side) => (spentMs * 1000) / calls;
+const verdict = (met: boolean) => (met ? 'met' : 'MISSED');
 
-async function median50(upstream: { readonly url: string }): Promise<number> {
+async function meanDirect(url: string): Promise<number> {
   const direct = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: JSON.parse(body) });
-  return p50([await load({ url: upstream.url, body: direct, connections: 1, seconds: 2 })]);
+  return 1000 / (await load({ url, body: direct, connections: 1, seconds: 2 })).perSecond;
 }
 
-/** Resident memory after 20,000 calls and after 100,000 more, with the young generation that `npm start` sets. */
+/** Resident memory after 20,000 calls and after 100,000 more. */
 async function flatMemory(): Promise<void> {
-  const { ours, stop } = await start('json', ['--max-semi-space-size=1']);
-  const url = `${ours.url}/v1/mcp/tools/call`;
+  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
+  const { call: us, stop } = await startOurs(upstream.url);
   let calls = 0;
   const until = async (count: number) => {
-    while (calls < count)
-      calls += 2 * (await load({ url, headers, body, connections: 16, seconds: 2 })).perSecond;
-    return residentMegabytes(ours);
+    while (calls < count) calls += 2 * (await load({ ...us.call, connections: 16, seconds: 2 })).perSecond;
+    return residentMegabytes(us.served);
   };
   const before = await until(20_000);
   const after = await until(120_000);
   await stop();
+  upstream.child.kill('SIGKILL');
   const grown = after - before;
   printTable(
     ['calls', 'resident MB', 'grown', 'bar', ''],

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -28,23 +28,30 @@ export type Served = { readonly url: string; readonly child: ChildProcess; stop(
 
 const pinned = spawnSync('taskset', ['-V']).status === 0 && cpus().length > 1;
 
-/** A server of its own process, on core 0 where the system can pin (unless it shall not); ready when it printed its URL. */
+/** What to put before a command to keep it on one core, where the system can. */
+export function onCore(core: number): readonly string[] {
+  return pinned ? ['taskset', '-c', String(core)] : [];
+}
+
+/** A Node program on core 0 (unless it shall not). */
+export function launch(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  { pin = true, stdio = ['ignore', 'pipe', 'inherit'] as StdioOptions } = {},
+): ChildProcess {
+  const [command = '', ...rest] = [...(pin ? onCore(0) : []), process.execPath, ...args];
+  return spawn(command, rest, { env: { PATH: process.env.PATH ?? '', ...env }, stdio });
+}
+
+/** The same as a server; ready when it printed its URL. */
 export async function serve(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   { pin = true }: { readonly pin?: boolean } = {},
 ): Promise<Served> {
-  const [command = '', ...rest] = [
-    ...(pinned && pin ? ['taskset', '-c', '0'] : []),
-    process.execPath,
-    ...args,
-  ];
-  const child = spawn(command, rest, {
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = launch(args, env, { pin });
   let out = '';
-  for await (const text of child.stdout.setEncoding('utf8')) {
+  for await (const text of child.stdout?.setEncoding('utf8') ?? []) {
     out += text;
     const url = /listening on (http:\S+)/.exec(out)?.[1];
     if (url !== undefined) {
