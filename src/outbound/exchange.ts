@@ -1,6 +1,12 @@
 import { Readable } from 'node:stream';
 import type { Agent, Dispatcher } from 'undici';
-import { type FailureReason, OutboundFailure, type OutboundRequest, type Receiver } from './model.ts';
+import {
+  type FailureReason,
+  OutboundFailure,
+  type OutboundRequest,
+  type Receiver,
+  type ReplyHeaders,
+} from './model.ts';
 
 const defaultTimeoutMs = 30_000;
 const defaultMaxBytes = 8_000_000;
@@ -16,8 +22,6 @@ export type Destination = { readonly origin: string; readonly host: string; read
 
 /** An exchange under way. */
 export type Exchange = {
-  /** Settles when the reply ended or the receiver has enough; rejects with an OutboundFailure. */
-  readonly done: Promise<void>;
   cancel(): void;
   /** Reads no further, so that the upstream is slowed down, until `resume`. */
   pause(): void;
@@ -38,15 +42,11 @@ export function exchange(
   turn: undefined | Promise<void>,
   ended: Ended,
 ): Exchange {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let entered = turn === undefined;
-  const handler = createHandler(url.host, request, receiver, (answered, failure) => {
-    if (entered) ended(answered, failure?.reason ?? null);
-    if (failure === null) resolve();
-    else reject(failure);
-  });
+  const underWay = new UnderWay(url.host, request, receiver, ended);
   const start = () => {
-    if (handler.isDone()) return;
+    underWay.hasTurn = true;
+    // The caller had gone before the place came: the next one shall have it.
+    if (underWay.isDone) return ended(false, 'cancelled');
     agent.dispatch(
       {
         origin: url.origin,
@@ -57,137 +57,153 @@ export function exchange(
         headersTimeout: request.firstByteMs ?? defaultTimeoutMs,
         bodyTimeout: request.idleMs ?? defaultTimeoutMs,
       },
-      handler,
+      underWay,
     );
   };
   if (turn === undefined) start();
-  else
-    turn.then(() => {
-      entered = true;
-      // The place came after the caller had gone: the next one shall have it.
-      if (handler.isDone()) ended(false, 'cancelled');
-      else start();
-    }, handler.fail);
-  const { cancel, pause, resume, extend } = handler;
-  return { done: promise, cancel, pause, resume, extend };
+  else turn.then(start, (failure: OutboundFailure) => underWay.finish(failure));
+  return underWay;
 }
 
-type Handler = Dispatcher.DispatchHandler & {
-  cancel(): void;
-  pause(): void;
-  resume(): void;
-  extend(timeoutMs: number): void;
-  fail(error: OutboundFailure): void;
-  isDone(): boolean;
-};
-type Settle = (answered: boolean, failure: OutboundFailure | null) => void;
+/** What its owner holds and what undici calls, in one object: there is one for every call that goes out. */
+class UnderWay implements Exchange, Dispatcher.DispatchHandler {
+  /** Holds a place among the calls to its origin, and gives it back at the end. */
+  hasTurn = false;
+  isDone = false;
+  readonly #host: string;
+  readonly #request: OutboundRequest;
+  readonly #receiver: Receiver;
+  readonly #ended: Ended;
+  #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #answered = false;
+  #leftBytes: number;
 
-function createHandler(host: string, request: OutboundRequest, receiver: Receiver, settle: Settle): Handler {
-  const { signal } = request;
-  const maxBytes = request.maxBytes ?? defaultMaxBytes;
-  const totalMs = request.timeoutMs ?? defaultTimeoutMs;
-  let controller: Dispatcher.DispatchController | undefined;
-  let answered = false;
-  let done = false;
-  let sizeBytes = 0;
-  let leftBytes = drainBytes;
+  constructor(host: string, request: OutboundRequest, receiver: Receiver, ended: Ended) {
+    this.#host = host;
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#ended = ended;
+    this.#leftBytes = request.maxBytes ?? defaultMaxBytes;
+    this.extend(request.timeoutMs ?? defaultTimeoutMs);
+    const { signal, body } = request;
+    signal?.addEventListener('abort', this);
+    if (signal?.aborted) this.cancel();
+    // A body that breaks off is the caller's doing: it says nothing about the upstream.
+    if (body instanceof Readable) body.once('error', (error) => this.cancel(error));
+  }
 
-  const finish = (failure: OutboundFailure | null) => {
-    if (done) return;
-    done = true;
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', gone);
-    settle(answered, failure);
-  };
-  const stop = (failure: OutboundFailure) => {
-    finish(failure);
-    controller?.abort(failure);
-  };
-  const cancel = (cause?: unknown) => stop(new OutboundFailure('cancelled', 'The caller went away', cause));
-  const gone = () => cancel();
-  const late = (cause?: unknown) =>
-    // Before the request went out, slowness is unreachability: it may be tried again without harm.
-    controller === undefined
-      ? new OutboundFailure('refused', `${host} cannot be reached`, cause)
-      : new OutboundFailure('timeout', `${host} did not answer in time`, cause);
-  const arm = (ms: number) => (ms === 0 ? undefined : setTimeout(() => stop(late()), ms));
-  let timer = arm(totalMs);
-  signal?.addEventListener('abort', gone);
-  if (signal?.aborted) cancel();
-  // A body that breaks off is the caller's doing: it says nothing about the upstream.
-  if (request.body instanceof Readable) request.body.once('error', cancel);
+  /** The signal's call. */
+  handleEvent(): void {
+    this.cancel();
+  }
 
-  const readSafely = (act: () => boolean): boolean => {
+  cancel(cause?: unknown): void {
+    this.#stop(new OutboundFailure('cancelled', 'The caller went away', cause));
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  extend(timeoutMs: number): void {
+    if (this.isDone) return;
+    clearTimeout(this.#timer);
+    this.#timer = timeoutMs === 0 ? undefined : setTimeout(expire, timeoutMs, this);
+  }
+
+  expire(): void {
+    this.#stop(this.#late());
+  }
+
+  finish(failure: OutboundFailure | null): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    clearTimeout(this.#timer);
+    this.#request.signal?.removeEventListener('abort', this);
+    if (this.hasTurn) this.#ended(this.#answered, failure?.reason ?? null);
+    this.#receiver.end(failure);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.isDone) controller.abort(new Error('settled before it was sent'));
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: ReplyHeaders): void {
+    // 1xx are announcements, not the reply.
+    if (this.isDone || status < 200) return;
+    this.#answered = true;
     try {
-      return act();
+      this.#receiver.head(status, headers);
     } catch (error) {
-      stop(
-        error instanceof OutboundFailure
-          ? error
-          : new OutboundFailure('broken', `${host} sent something unusable`, error),
-      );
-      return true;
+      this.#stop(this.#unusable(error));
     }
-  };
+  }
 
-  return {
-    cancel: gone,
-    pause: () => controller?.pause(),
-    resume: () => controller?.resume(),
-    extend(timeoutMs) {
-      if (done) return;
-      clearTimeout(timer);
-      timer = arm(timeoutMs);
-    },
-    fail: finish,
-    isDone: () => done,
-    onRequestStart(started) {
-      controller = started;
-      if (done) started.abort(new Error('settled before it was sent'));
-    },
-    onResponseStart(_controller, status, headers) {
-      // 1xx are announcements, not the reply.
-      if (done || status < 200) return;
-      answered = true;
-      readSafely(() => {
-        receiver.head(status, headers);
-        return false;
-      });
-    },
-    onResponseData(current, chunk) {
-      if (done) {
-        leftBytes -= chunk.length;
-        if (leftBytes < 0) current.abort(new Error('enough was read'));
-        return;
-      }
-      sizeBytes += chunk.length;
-      if (sizeBytes > maxBytes)
-        stop(new OutboundFailure('too_large', `The reply is larger than ${maxBytes} bytes`));
-      else if (readSafely(() => receiver.data(chunk)) && !done) {
-        finish(null);
-        timer = setTimeout(() => current.abort(new Error('enough was read')), drainMs).unref();
-      }
-    },
-    onResponseEnd() {
-      clearTimeout(timer);
-      finish(null);
-    },
-    onResponseError(_controller, error) {
-      clearTimeout(timer);
-      finish(failureOf(host, error, controller !== undefined, late));
-    },
-  };
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#leftBytes -= chunk.length;
+    if (this.isDone) {
+      if (this.#leftBytes < 0) controller.abort(new Error('enough was read'));
+      return;
+    }
+    if (this.#leftBytes < 0) {
+      const maxBytes = this.#request.maxBytes ?? defaultMaxBytes;
+      this.#stop(new OutboundFailure('too_large', `The reply is larger than ${maxBytes} bytes`));
+      return;
+    }
+    try {
+      if (!this.#receiver.data(chunk) || this.isDone) return;
+    } catch (error) {
+      this.#stop(this.#unusable(error));
+      return;
+    }
+    this.finish(null);
+    this.#leftBytes = drainBytes;
+    this.#timer = setTimeout(() => controller.abort(new Error('enough was read')), drainMs).unref();
+  }
+
+  onResponseEnd(): void {
+    clearTimeout(this.#timer);
+    this.finish(null);
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    clearTimeout(this.#timer);
+    this.finish(this.#failureOf(error));
+  }
+
+  #stop(failure: OutboundFailure): void {
+    this.finish(failure);
+    this.#controller?.abort(failure);
+  }
+
+  #late(cause?: unknown): OutboundFailure {
+    // Before the request went out, slowness is unreachability: it may be tried again without harm.
+    return this.#controller === undefined
+      ? new OutboundFailure('refused', `${this.#host} cannot be reached`, cause)
+      : new OutboundFailure('timeout', `${this.#host} did not answer in time`, cause);
+  }
+
+  #unusable(error: unknown): OutboundFailure {
+    if (error instanceof OutboundFailure) return error;
+    return new OutboundFailure('broken', `${this.#host} sent something unusable`, error);
+  }
+
+  #failureOf(error: Error): OutboundFailure {
+    if (error instanceof OutboundFailure) return error;
+    if (this.#controller === undefined)
+      return new OutboundFailure('refused', `${this.#host} cannot be reached`, error);
+    const { code } = error as { code?: string };
+    if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return this.#late(error);
+    return new OutboundFailure('broken', `${this.#host} broke the connection or did not speak HTTP`, error);
+  }
 }
 
-function failureOf(
-  host: string,
-  error: Error,
-  sent: boolean,
-  late: (cause: unknown) => OutboundFailure,
-): OutboundFailure {
-  if (error instanceof OutboundFailure) return error;
-  if (!sent) return new OutboundFailure('refused', `${host} cannot be reached`, error);
-  const { code } = error as { code?: string };
-  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return late(error);
-  return new OutboundFailure('broken', `${host} broke the connection or did not speak HTTP`, error);
+function expire(underWay: UnderWay): void {
+  underWay.expire();
 }

@@ -20,16 +20,18 @@ export type OutboundRequest = {
   readonly idleMs?: number;
   /** Reply body, default 8 MB. */
   readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 };
 
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Hears a reply as it arrives. */
+/** Hears a reply as it arrives: its head, its pieces, and, once in any case, its end. */
 export type Receiver = {
   head(status: number, headers: ReplyHeaders): void;
   /** True: enough has been read; the exchange is done, whatever is still to come. */
   data(chunk: Buffer): boolean;
+  /** It is whole or enough was read (null), or it failed, perhaps before anything was sent. */
+  end(failure: OutboundFailure | null): void;
 };
 
 /** Bytes as they come, for one reader. */

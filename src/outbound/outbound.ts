@@ -20,7 +20,7 @@ import { openReply } from './source.ts';
 export type { Resolve } from './connector.ts';
 export type { Exchange } from './exchange.ts';
 export { defaultGateLimits } from './gate.ts';
-export type { ByteSink, ByteSource, OpenReply, OutboundRequest, ReplyHeaders } from './model.ts';
+export type { ByteSink, ByteSource, OpenReply, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
 export { OutboundFailure } from './model.ts';
 
 export type OutboundReply = {
@@ -32,7 +32,7 @@ export type OutboundReply = {
 export type Outbound = {
   /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL we do not speak to. */
   request(request: OutboundRequest): Promise<OutboundReply>;
-  /** One exchange, heard as it arrives. Throws at once only for a URL that we do not speak to; every other failure comes by `done`. */
+  /** One exchange, heard as it arrives. Throws at once only for a URL that we do not speak to; every other failure comes by `end`. */
   stream(request: OutboundRequest, receiver: Receiver): Exchange;
   /** One exchange up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
   open(request: OutboundRequest, started?: (exchange: Exchange) => void): Promise<OpenReply>;
@@ -106,7 +106,8 @@ export function createOutbound(
       const chunks: Buffer[] = [];
       let status = 0;
       let headers: ReplyHeaders = {};
-      const { done } = stream(request, {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      stream(request, {
         head(code, fields) {
           status = code;
           headers = fields;
@@ -115,8 +116,9 @@ export function createOutbound(
           chunks.push(chunk);
           return false;
         },
+        end: (failure) => (failure === null ? resolve() : reject(failure)),
       });
-      await done;
+      await promise;
       return { status, headers: flat(headers), body: Buffer.concat(chunks) };
     },
     open: (request, started) =>

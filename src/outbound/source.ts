@@ -27,10 +27,6 @@ export function openReply(
     resume: () => exchange.resume(),
     cancel: () => exchange.cancel(),
   };
-  const end = (failure: Error | null) => {
-    ended = failure;
-    sink?.end(failure);
-  };
   const exchange = start({
     head: (status, headers) => resolve({ status, headers, body }),
     data(chunk) {
@@ -43,14 +39,12 @@ export function openReply(
       if (sizeBytes > earlyBytes) exchange.pause();
       return false;
     },
+    end(failure) {
+      ended = failure;
+      if (failure !== null) reject(failure);
+      sink?.end(failure);
+    },
   });
   started?.(exchange);
-  exchange.done.then(
-    () => end(null),
-    (error: Error) => {
-      reject(error);
-      end(error);
-    },
-  );
   return promise;
 }

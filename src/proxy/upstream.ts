@@ -76,7 +76,7 @@ export function createUpstream(deps: {
         idleMs: limits.idleMs,
         timeoutMs: limits.totalMs,
       },
-      (exchange: Exchange) => onGone(exchange.cancel),
+      (exchange: Exchange) => onGone(() => exchange.cancel()),
     );
   };
 

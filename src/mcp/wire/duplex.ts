@@ -8,7 +8,7 @@ import {
   UpstreamFailure,
 } from '../model.ts';
 import { askIn, askStep } from './asks.ts';
-import { createMailbox, type Mailbox } from './mailbox.ts';
+import { Mailbox } from './mailbox.ts';
 import {
   discoverMethod,
   modernRequestText,
@@ -109,7 +109,7 @@ export function createDuplex(
   const send = async (request: RpcRequest, { signal }: SendOptions, totalMs: number): Promise<Step> => {
     if (failure !== undefined) throw new UpstreamFailure('refused', failure.detail, { cause: failure });
     const id = ++lastId;
-    const steps = createMailbox<Step>();
+    const steps = new Mailbox<Step>();
     const late = () => {
       entry.finish(true);
       steps.fail(new UpstreamFailure('timeout', 'The server did not answer in time'));

@@ -1,8 +1,8 @@
-import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
+import { type Outbound, OutboundFailure, type ReplyHeaders } from '../../outbound/outbound.ts';
 import { type Channel, type Credential, type Limits, UpstreamFailure } from '../model.ts';
 import { createDuplex } from './duplex.ts';
 import { notMcp } from './message.ts';
-import { asFailure, createEvents, unauthorised } from './post.ts';
+import { createEvents, inOurWords, unauthorised } from './post.ts';
 
 /** How the GET was answered when it is no such server. */
 export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };
@@ -35,7 +35,7 @@ export async function openLegacySse(deps: {
         maxBytes: limits.maxBytes,
       })
       .catch((error: unknown) => {
-        throw asFailure(error);
+        throw error instanceof OutboundFailure ? inOurWords(error) : error;
       });
     credential.heard(reply.status, reply.headers);
     if (reply.status === 401 || reply.status === 403) throw unauthorised(reply.status, reply.headers);
@@ -52,11 +52,6 @@ export async function openLegacySse(deps: {
       if (event === 'endpoint') endpoint.resolve(data.trim());
     },
   );
-  const end = (failure: UpstreamFailure) => {
-    duplex.fail(failure);
-    endpoint.reject(failure);
-    onEnd();
-  };
   const stream = outbound.stream(
     {
       method: 'GET',
@@ -83,17 +78,15 @@ export async function openLegacySse(deps: {
         events.feed(chunk);
         return false;
       },
-    },
-  );
-  stream.done.then(
-    () => end(new UpstreamFailure('broken', 'The server closed its stream')),
-    (error: unknown) => {
-      const failure = asFailure(error);
-      end(
-        failure instanceof UpstreamFailure
-          ? failure
-          : new UpstreamFailure('broken', 'The stream broke', { cause: error }),
-      );
+      end(failure) {
+        const why =
+          failure === null
+            ? new UpstreamFailure('broken', 'The server closed its stream')
+            : inOurWords(failure);
+        duplex.fail(why);
+        endpoint.reject(why);
+        onEnd();
+      },
     },
   );
   // A stream that is no such stream, and says nothing, is not worth more than one answer's time.

@@ -1,29 +1,26 @@
-/** Hands things over between who hears them and who waits for them, in order; after `fail` only the failure. */
-export type Mailbox<T> = {
-  put(item: T): void;
-  fail(error: unknown): void;
-  take(): Promise<T>;
-};
+/** Hands things over between who hears them and the one who waits for them, in order; after `fail` only the failure. */
+export class Mailbox<T> {
+  readonly #items: T[] = [];
+  #waiting: PromiseWithResolvers<T> | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
-export function createMailbox<T>(): Mailbox<T> {
-  const items: T[] = [];
-  const waiting: { resolve: (item: T) => void; reject: (error: unknown) => void }[] = [];
-  let failure: { readonly error: unknown } | undefined;
-  return {
-    put(item) {
-      const next = waiting.shift();
-      if (next === undefined) items.push(item);
-      else next.resolve(item);
-    },
-    fail(error) {
-      failure ??= { error };
-      for (const each of waiting.splice(0)) each.reject(error);
-    },
-    take() {
-      const item = items.shift();
-      if (item !== undefined) return Promise.resolve(item);
-      if (failure !== undefined) return Promise.reject(failure.error);
-      return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-    },
-  };
+  put(item: T): void {
+    if (this.#waiting === undefined) this.#items.push(item);
+    else this.#waiting.resolve(item);
+    this.#waiting = undefined;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+
+  take(): Promise<T> {
+    const item = this.#items.shift();
+    if (item !== undefined) return Promise.resolve(item);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    this.#waiting = Promise.withResolvers<T>();
+    return this.#waiting.promise;
+  }
 }

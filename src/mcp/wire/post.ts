@@ -1,5 +1,5 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type { Exchange, Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
+import type { Exchange, Outbound, OutboundFailure, Receiver, ReplyHeaders } from '../../outbound/outbound.ts';
 import {
   type Credential,
   type Limits,
@@ -9,7 +9,7 @@ import {
   UpstreamFailure,
 } from '../model.ts';
 import { askIn, askStep } from './asks.ts';
-import { createMailbox } from './mailbox.ts';
+import { Mailbox } from './mailbox.ts';
 import { notMcp, parseMessages, type RpcMessage, replyIn } from './message.ts';
 
 /** What came back for one POST. `step` is null when the body held no answer to our request. */
@@ -40,172 +40,192 @@ const failedBytes = 65_536;
 const maxResumptions = 50;
 const maxRetryMs = 5_000;
 
-type HeadersToResume = () => Readonly<Record<string, string>>;
-type Wire = { readonly outbound: Outbound; readonly url: string; readonly limits: Limits };
+type Wire = {
+  readonly outbound: Outbound;
+  readonly url: string;
+  readonly credential: Credential;
+  readonly limits: Limits;
+};
 
 /** POSTs of Streamable HTTP: answers as JSON or as an event stream, with the server's questions among the events. */
-export function createPoster(wire: Wire & { readonly credential: Credential }): Poster {
+export function createPoster(wire: Wire): Poster {
   const { outbound, url, limits, credential } = wire;
-  const once: Poster = async (post) => {
-    const hearing = createHearing(post, wire);
-    const exchange = outbound.stream(
-      {
-        method: 'POST',
-        url,
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          ...post.headers,
-          ...credential.fields('POST', url),
-        },
-        body: post.text,
-        firstByteMs: limits.firstByteMs,
-        // While the caller is asked, the stream is silent for as long as that takes; the whole is bounded all the same.
-        idleMs: post.respond === undefined ? limits.idleMs : 0,
-        timeoutMs: limits.totalMs,
-        maxBytes: limits.maxBytes,
-        ...(post.signal === undefined ? {} : { signal: post.signal }),
-      },
-      hearing,
-    );
-    hearing.follow(exchange, () => ({ ...post.headers, ...credential.fields('GET', url) }));
-    const step = await hearing.next();
-    return { status: hearing.status(), headers: hearing.headers(), step };
-  };
   return async (post) => {
-    const posted = await once(post);
-    // Refused before anything ran: to send it again is safe for any call.
-    return credential.heard(posted.status, posted.headers) ? once(post) : posted;
+    for (let again = false; ; again = true) {
+      const hearing = new Hearing(post, wire);
+      hearing.exchange = outbound.stream(
+        {
+          method: 'POST',
+          url,
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            ...post.headers,
+            ...credential.fields('POST', url),
+          },
+          body: post.text,
+          firstByteMs: limits.firstByteMs,
+          // While the caller is asked, the stream is silent for as long as that takes; the whole is bounded all the same.
+          idleMs: post.respond === undefined ? limits.idleMs : 0,
+          timeoutMs: limits.totalMs,
+          maxBytes: limits.maxBytes,
+          signal: post.signal,
+        },
+        hearing,
+      );
+      const step = await hearing.next();
+      const { status, headers } = hearing;
+      // Refused before anything ran: to send it again is safe for any call.
+      if (again || !credential.heard(status, headers)) return { status, headers, step };
+    }
   };
 }
 
 /** What is heard of one request: steps in order, then the end (null) or a failure. */
-function createHearing(post: Post, { outbound, url, limits }: Wire) {
-  const steps = createMailbox<Step | null>();
-  const chunks: Buffer[] = [];
-  let status = 0;
-  let fields: ReplyHeaders = {};
-  let events: Events | undefined;
-  let exchange: Exchange | undefined;
-  let replied = false;
-  let resumptions = 0;
+class Hearing implements Receiver {
+  status = 0;
+  headers: ReplyHeaders = {};
+  exchange: Exchange | undefined;
+  readonly #post: Post;
+  readonly #wire: Wire;
+  readonly #steps = new Mailbox<Step | null>();
+  readonly #chunks: Buffer[] = [];
+  readonly #leave: (() => void) | undefined;
+  #events: Events | undefined;
+  #replied = false;
+  #resumptions = 0;
 
-  const hear = (message: RpcMessage) => {
-    if (replied) return;
-    const reply = answerTo(post.id, message, status);
+  constructor(post: Post, wire: Wire) {
+    this.#post = post;
+    this.#wire = wire;
+    this.#leave = post.join?.((message) => this.#hear(message));
+  }
+
+  next(signal?: AbortSignal): Promise<Step | null> {
+    const step = this.#steps.take();
+    if (signal === undefined) return step;
+    const cancel = () => this.exchange?.cancel();
+    signal.addEventListener('abort', cancel);
+    return step.finally(() => signal.removeEventListener('abort', cancel));
+  }
+
+  head(status: number, headers: ReplyHeaders): void {
+    this.status = status;
+    this.headers = headers;
+    refuseEncoding(headers);
+    const stream = status < 300 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
+    this.#events = stream ? createEvents((message) => this.#hear(message)) : undefined;
+    if (this.#post.id !== null) return;
+    // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
+    this.#steps.put(null);
+    if (stream) this.exchange?.cancel();
+  }
+
+  data(chunk: Buffer): boolean {
+    if (this.#events !== undefined) {
+      this.#events.feed(chunk);
+      return this.#replied;
+    }
+    this.#chunks.push(chunk);
+    return this.status >= 300 && this.#chunks.reduce((sum, each) => sum + each.length, 0) > failedBytes;
+  }
+
+  end(failure: OutboundFailure | null): void {
+    try {
+      if (failure !== null) throw inOurWords(failure);
+      if (this.#events === undefined) this.#readWhole();
+      if (this.#replied || this.#resumeStream()) return;
+      this.#leave?.();
+      this.#steps.put(null);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#leave?.();
+    this.#steps.fail(error);
+  }
+
+  #hear(message: RpcMessage): void {
+    if (this.#replied) return;
+    const reply = answerTo(this.#post.id, message, this.status);
     if (reply !== null) {
-      replied = true;
-      leave();
-      steps.put({ kind: 'reply', reply });
+      this.#replied = true;
+      this.#leave?.();
+      this.#steps.put({ kind: 'reply', reply });
       return;
     }
-    const { respond, notice } = post;
+    const { respond, notice } = this.#post;
     if (message.method !== undefined && message.id === undefined)
       notice?.({ method: message.method, params: message.params });
     if (respond === undefined) return;
     const ask = askIn(message, (text) => void respond(text).catch(() => undefined));
     if (ask === null) return;
-    exchange?.extend(limits.askMs);
-    steps.put(askStep(ask, { respond, next: resume, abandon: () => exchange?.cancel() }));
-  };
-  const leave = post.join?.(hear) ?? (() => undefined);
-  const end = () => {
-    leave();
-    steps.put(null);
-  };
-  const fail = (error: unknown) => {
-    leave();
-    steps.fail(error);
-  };
-  const next = async (signal?: AbortSignal): Promise<Step | null> => {
-    const cancel = () => exchange?.cancel();
-    signal?.addEventListener('abort', cancel);
-    try {
-      return await steps.take();
-    } finally {
-      signal?.removeEventListener('abort', cancel);
-    }
-  };
-  const resume = async (signal: AbortSignal | undefined): Promise<Step> => {
-    exchange?.extend(limits.totalMs);
-    const step = await next(signal);
+    this.exchange?.extend(this.#wire.limits.askMs);
+    const next = (signal: AbortSignal | undefined) => this.#goOn(signal);
+    this.#steps.put(askStep(ask, { respond, next, abandon: () => this.exchange?.cancel() }));
+  }
+
+  async #goOn(signal: AbortSignal | undefined): Promise<Step> {
+    this.exchange?.extend(this.#wire.limits.totalMs);
+    const step = await this.next(signal);
     if (step === null) throw cutOff();
     return step;
-  };
-  const receiver = {
-    head(code: number, headers: ReplyHeaders) {
-      status = code;
-      fields = headers;
-      refuseEncoding(headers);
-      const stream = code < 300 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
-      events = stream ? createEvents(hear) : undefined;
-      if (post.id !== null) return;
-      // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
-      steps.put(null);
-      if (stream) exchange?.cancel();
-    },
-    data(chunk: Buffer) {
-      if (events !== undefined) {
-        events.feed(chunk);
-        return replied;
-      }
-      chunks.push(chunk);
-      return status >= 300 && chunks.reduce((sum, each) => sum + each.length, 0) > failedBytes;
-    },
-  };
-  const readWhole = () => {
-    if (post.id === null) return;
-    const type = String(fields['content-type'] ?? '');
+  }
+
+  #readWhole(): void {
+    const chunks = this.#chunks;
+    if (this.#post.id === null) return;
+    const type = String(this.headers['content-type'] ?? '');
     const json = /\bjson\b/i.test(type);
-    if (chunks.length === 0 || (!json && status >= 300)) return;
+    if (chunks.length === 0 || (!json && this.status >= 300)) return;
     if (!json) throw notMcp(`it answers with ${type.slice(0, 50) || 'no content type'}`);
     const text = chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString();
     try {
-      for (const message of parseMessages(text)) hear(message);
+      for (const message of parseMessages(text)) this.#hear(message);
     } catch (error) {
       // A failed status says enough by itself.
-      if (status < 300) throw error;
+      if (this.status < 300) throw error;
     }
-  };
-  const follow = (started: Exchange, headers: HeadersToResume): void => {
-    exchange = started;
-    started.done.then(
-      () => {
-        try {
-          if (events === undefined) readWhole();
-          if (replied || !resumeStream(headers)) end();
-        } catch (error) {
-          fail(error);
-        }
-      },
-      (error: unknown) => fail(asFailure(error)),
-    );
-  };
+  }
+
   /** 2025-11-25: a stream that ends before its answer goes on with a GET from the last event. */
-  const resumeStream = (headers: HeadersToResume): boolean => {
-    const lastId = events?.lastId();
-    if (post.respond === undefined || lastId === undefined || ++resumptions > maxResumptions) return false;
-    setTimeout(() => {
-      if (post.signal?.aborted) return fail(new UpstreamFailure('cancelled', 'The caller went away'));
-      try {
-        const request = {
+  #resumeStream(): boolean {
+    const lastId = this.#events?.lastId();
+    if (this.#post.respond === undefined || lastId === undefined || ++this.#resumptions > maxResumptions)
+      return false;
+    setTimeout(() => this.#getFrom(lastId), this.#events?.retryMs() ?? 0);
+    return true;
+  }
+
+  #getFrom(lastId: string): void {
+    const { outbound, url, limits, credential } = this.#wire;
+    const { headers, signal } = this.#post;
+    try {
+      if (signal?.aborted) throw new UpstreamFailure('cancelled', 'The caller went away');
+      this.exchange = outbound.stream(
+        {
           method: 'GET',
           url,
-          headers: { accept: 'text/event-stream', ...headers(), 'last-event-id': lastId },
+          headers: {
+            accept: 'text/event-stream',
+            ...headers,
+            ...credential.fields('GET', url),
+            'last-event-id': lastId,
+          },
           firstByteMs: limits.firstByteMs,
           idleMs: 0,
           timeoutMs: limits.totalMs,
           maxBytes: limits.maxBytes,
-          ...(post.signal === undefined ? {} : { signal: post.signal }),
-        };
-        follow(outbound.stream(request, receiver), headers);
-      } catch (error) {
-        fail(asFailure(error));
-      }
-    }, events?.retryMs() ?? 0);
-    return true;
-  };
-  return { ...receiver, follow, next, status: () => status, headers: () => fields };
+          signal,
+        },
+        this,
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
 }
 
 /** The reply to our request in a message. A failed status may carry its error under any id or none. */
@@ -263,16 +283,11 @@ export function cutOff(): UpstreamFailure {
 }
 
 /** Outbound's failures in this room's words. */
-export function asFailure(error: unknown): unknown {
-  if (error instanceof UpstreamFailure || !(error instanceof Error)) return error;
-  const { reason, cause, retryAfterMs } = error as Error & {
-    reason?: UpstreamFailure['reason'];
-    retryAfterMs?: number;
-  };
-  if (reason === undefined) return error;
+export function inOurWords(failure: OutboundFailure): UpstreamFailure {
+  const { reason, detail, cause, retryAfterMs } = failure;
   if (cause instanceof UpstreamFailure) return cause;
-  return new UpstreamFailure(reason, error.message, {
-    cause: cause ?? error,
+  return new UpstreamFailure(reason, detail, {
+    cause: cause ?? failure,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

@@ -71,10 +71,10 @@ export function createStanding(deps: {
           events.feed(chunk);
           return sinceEvent > limits.maxBytes;
         },
+        // Once per session: a server that has no such stream, or ends it, wants nothing to do with it.
+        end: settle,
       },
     );
-    // Once per session: a server that has no such stream, or ends it, wants nothing to do with it.
-    stream.done.then(settle, settle);
     return promise;
   };
 
