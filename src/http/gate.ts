@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access, Principal, Quota } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
@@ -6,6 +6,14 @@ import type { ConsoleSessions } from './console/session.ts';
 import { isAmong } from './edge/addresses.ts';
 import type { Route } from './route.ts';
 import { type Credentials, credentialsOf } from './wire.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the gate found out; read through it. A place on the request: a WeakMap costs the collector at every turn. */
+    gateCaller: Principal | null;
+    gateUser: User | null;
+  }
+}
 
 export type Gate = {
   /** Key, scope, quota and user, before the body is read; calls back at once when key and user are known already. */
@@ -31,10 +39,13 @@ const nobody: Principal = {
 /** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
 export type VerifyUser = (token: string, developerId: string) => User | Promise<User>;
 
-export function createGate(access: Access, verifyUser: VerifyUser, sessions?: ConsoleSessions): Gate {
-  const callers = new WeakMap<FastifyRequest, Principal>();
-  const users = new WeakMap<FastifyRequest, User>();
+/** Makes room on every request for what a gate finds out about it. */
+export function prepareGate(app: FastifyInstance): void {
+  app.decorateRequest('gateCaller', null);
+  app.decorateRequest('gateUser', null);
+}
 
+export function createGate(access: Access, verifyUser: VerifyUser, sessions?: ConsoleSessions): Gate {
   const charge = (reply: FastifyReply, caller: Principal, cost: number): void | Promise<void> => {
     const quota = access.admit(caller, cost);
     return quota instanceof Promise ? quota.then((found) => say(reply, found)) : say(reply, quota);
@@ -55,7 +66,7 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
       throw new Problem('invalid_api_key', 'Missing or invalid API key');
     if (declared.scope !== null && !caller.scopes.has(declared.scope))
       throw new Problem('missing_scope', `This key lacks the scope ${declared.scope}`);
-    callers.set(request, caller);
+    request.gateCaller = caller;
     return charge(reply, caller, declared.cost);
   };
 
@@ -80,8 +91,11 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
       return undefined;
     }
     const user = verifyUser(token, caller.developerId);
-    if (user instanceof Promise) return user.then((found) => void users.set(request, found));
-    users.set(request, user);
+    if (user instanceof Promise)
+      return user.then((found) => {
+        request.gateUser = found;
+      });
+    request.gateUser = user;
     return undefined;
   };
 
@@ -109,8 +123,8 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
       }
       done();
     },
-    caller: (request) => callers.get(request) ?? nobody,
-    user: (request) => users.get(request) ?? null,
+    caller: (request) => request.gateCaller ?? nobody,
+    user: (request) => request.gateUser,
     charge,
   };
 }

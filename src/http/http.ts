@@ -25,7 +25,7 @@ import {
   refuseTunnel,
   watchUnused,
 } from './edge/socket.ts';
-import { createGate, type Gate, type VerifyUser } from './gate.ts';
+import { createGate, type Gate, prepareGate, type VerifyUser } from './gate.ts';
 import { addRelayRoute } from './relay/relay.ts';
 import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
 import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
@@ -81,6 +81,7 @@ export function createHttp(deps: {
   const answers = createAnswers(deps.telemetry, deps.publicUrl);
   const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
   const app = createServer(limits, answers);
+  prepareGate(app);
 
   const unused = watchUnused(app.server);
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
@@ -200,8 +201,11 @@ function addRoute(
     handler: async (request, reply) => {
       slow.forget(request.raw);
       const caller = gate.caller(request);
+      const { body, query, params } = parse(request);
       const answer = await declared.handle({
-        ...parse(request),
+        body,
+        query,
+        params,
         caller,
         user: gate.user(request),
         headers: request.headers,
