@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type CompiledQuery, sql, type Transaction } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
 import type { ErrorType } from './model.ts';
 import { dayOf } from './popularity.ts';
@@ -30,11 +30,37 @@ export type ServerUse = {
 };
 export type UseCount = { readonly calls: number; readonly successes: number };
 
+/** In the order of a statement's parameters. */
+const columns = [
+  'id',
+  'developer_id',
+  'key_id',
+  'query_log_id',
+  'server_id',
+  'tool_name',
+  'success',
+  'latency_ms',
+  'error_type',
+  'idempotency_key',
+  'at',
+] as const satisfies readonly (keyof InvocationRow)[];
 const rowsPerInsert = 64;
 const serversShown = 50;
 const dayMs = 86_400_000;
 
 export function createInvocationStore(storage: Storage) {
+  /** By the number of rows: to put a statement together takes longer than to run it. */
+  const inserts = new Map<number, CompiledQuery>();
+  const insert = async (trx: Transaction<Tables>, rows: readonly InvocationRow[]): Promise<void> => {
+    let statement = inserts.get(rows.length);
+    if (statement === undefined) {
+      statement = trx.insertInto('invocations').values(rows.map(inOrder)).compile();
+      inserts.set(rows.length, statement);
+    }
+    const parameters = rows.flatMap((row) => columns.map((column) => row[column]));
+    await trx.executeQuery({ ...statement, parameters });
+  };
+
   return {
     /**
      * Adds the rows and the use they mean, in one transaction. Rows whose idempotency key was used before are not
@@ -45,9 +71,7 @@ export function createInvocationStore(storage: Storage) {
       storage.write<Tables, ReadonlyMap<string, InvocationRow>>(async (trx) => {
         const keyed = rows.filter((row) => row.idempotency_key !== null).sort(byId);
         const fresh = rows.filter((row) => row.idempotency_key === null);
-        for (const values of insertSlices(fresh, rowsPerInsert)) {
-          await trx.insertInto('invocations').values(values).execute();
-        }
+        for (const values of insertSlices(fresh, rowsPerInsert)) await insert(trx, values);
         const added = new Set<string>();
         for (const values of insertSlices(keyed, rowsPerInsert)) {
           const inserted = await trx
@@ -133,6 +157,10 @@ export function createInvocationStore(storage: Storage) {
         .execute();
     },
   };
+}
+
+function inOrder(row: InvocationRow): InvocationRow {
+  return Object.fromEntries(columns.map((column) => [column, row[column]])) as InvocationRow;
 }
 
 function byId(a: InvocationRow, b: InvocationRow): number {
