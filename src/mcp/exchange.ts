@@ -10,8 +10,8 @@ export type McpCall = RpcRequest & {
   readonly serverId: string;
   readonly queryLogId?: string | null;
   /** Of an earlier `input` answer, with the caller's answers: the same request goes on. */
-  readonly continuation?: string;
-  readonly inputResponses?: InputResponses;
+  readonly continuation?: string | undefined;
+  readonly inputResponses?: InputResponses | undefined;
 };
 
 export type McpAnswer =
@@ -64,16 +64,17 @@ export function createExchanges(deps: {
     return lease.channel.send(request, options());
   };
 
-  /** Takes a step, and lets go of what it held unless the step is a question. */
+  /** Waits for a step, and lets go of what it held unless the step is a question. */
   const finish = async (
     principal: string,
     subject: Subject,
-    { release, step }: { readonly release: () => void; readonly step: () => Promise<Step> },
+    step: Promise<Step>,
+    release: () => void,
   ): Promise<McpAnswer> => {
     const started = now();
     let parked = false;
     try {
-      const taken = await step();
+      const taken = await step;
       const upstreamMs = now() - started;
       if (taken.kind === 'ask') {
         const needed = inputs.park(principal, subject, taken, release);
@@ -96,26 +97,22 @@ export function createExchanges(deps: {
       const principal = principalOf(caller);
       const subject: Subject = { serverId, method, params };
       const { signal } = caller;
-      const operation = JSON.stringify([method, params?.name ?? null]);
       let resumed: ReturnType<typeof inputs.resume> | null | undefined;
-      return consent.with(caller, serverId, operation, (found) => {
+      return consent.with(caller, serverId, subject, (found) => {
         // Once: a continuation is used up by being resumed, and the repetition after a renewed token goes on with it.
         resumed ??=
           continuation === undefined ? null : inputs.resume(principal, subject, continuation, inputResponses);
         if (resumed?.kind === 'waiting') {
           const { ask, release } = resumed;
-          return finish(principal, subject, { release, step: () => ask.answer(inputResponses, signal) });
+          return finish(principal, subject, ask.answer(inputResponses, signal), release);
         }
         const request = resumed?.request ?? { method, params };
         const lease = pool.acquire(found.target);
-        return finish(principal, subject, {
-          release: lease.release,
-          step: () => send(lease, found, request, caller),
-        });
+        return finish(principal, subject, send(lease, found, request, caller), lease.release);
       });
     },
     listTools: (caller, serverId) =>
-      consent.with(caller, serverId, 'tools/list', async ({ record, target }) => {
+      consent.with(caller, serverId, { method: 'tools/list' }, async ({ record, target }) => {
         const started = now();
         const lease = pool.acquire(target);
         try {

@@ -187,13 +187,13 @@ function ranNothing(error: unknown): boolean {
   return !(error instanceof UpstreamFailure) || ['refused', 'auth', 'rate_limited'].includes(error.reason);
 }
 
-/** The parts of a tools/call result that a REST caller gets. */
+/** The parts of a tools/call result that a REST caller gets, as JSON has them: what is undefined is not there. */
 export function toolResult(reply: RpcReply): Json {
   const { content, isError, structuredContent, _meta } = resultOf(reply);
   return {
     content: Array.isArray(content) ? content : [],
     isError: isError === true,
-    ...(structuredContent === undefined ? {} : { structuredContent }),
-    ...(isJson(_meta) ? { _meta } : {}),
+    structuredContent,
+    _meta: isJson(_meta) ? _meta : undefined,
   };
 }

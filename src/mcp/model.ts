@@ -12,7 +12,7 @@ export type RpcRequest = { readonly method: string; readonly params?: Json | und
 export type Caller = {
   readonly developerId: string;
   /** The user it acts for; nothing is shared between users. */
-  readonly userId?: string;
+  readonly userId?: string | undefined;
   readonly keyId: string;
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;

@@ -32,9 +32,12 @@ export function createTargets(deps: {
 }): Targets {
   const { catalog, servers, locals } = deps;
 
-  const ofUser = async (caller: Caller, serverId: string, url: string | null, refused?: number) => {
-    const { developerId, userId, keyId } = caller;
-    if (userId === undefined || url === null) return null;
+  const ofUser = async (
+    { developerId, userId, keyId }: Caller & { readonly userId: string },
+    serverId: string,
+    url: string,
+    refused?: number,
+  ) => {
     const found: ServerToken = await servers.token({
       owner: { developerId, userId },
       serverId,
@@ -45,32 +48,31 @@ export function createTargets(deps: {
     return found.kind === 'none' ? null : found;
   };
 
-  /** Whoever operates this service speaks for all who have nothing of their own. */
-  const ofOperator = async (local: LocalServer | undefined, serverId: string): Promise<Identity> => {
-    const { headers, version } = local
-      ? { headers: local.headers, version: local.credentialVersion }
-      : ((await catalog.credential(serverId)) ?? { headers: {}, version: '' });
-    return { credential: fixedCredential(headers), credentialVersion: version };
-  };
-
   const look = async (caller: Caller, serverId: string, refused?: number): Promise<Found> => {
     const record = await catalog.get(serverId);
     const local = record.source === 'config' ? locals.get(serverId) : undefined;
     const url = local === undefined ? record.remoteUrl : local.url;
     if (url === null && local?.program == null) throw new UpstreamFailure('refused', notHere);
     if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    const own = await ofUser(caller, serverId, url, refused);
+    const own = url === null || !isOfUser(caller) ? null : await ofUser(caller, serverId, url, refused);
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
     if (own?.kind === 'over')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
-    const identity = own === null ? await ofOperator(local, serverId) : identityOf(own.token);
+    // Whoever operates this service speaks for all who have nothing of their own.
+    const identity =
+      own !== null
+        ? identityOf(own.token)
+        : local
+          ? ofLocal(local)
+          : ofOperator(await catalog.credential(serverId));
     const target: Target = {
       serverId: record.id,
       principal: principalOf(caller),
       hint: local?.transport ?? record.transport,
       url,
       program: local?.program ?? null,
-      ...identity,
+      credential: identity.credential,
+      credentialVersion: identity.credentialVersion,
     };
     return { record, target, own: own === null ? null : { version: own.token.version } };
   };
@@ -93,6 +95,21 @@ export function createTargets(deps: {
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
 export function principalOf({ developerId, userId }: Caller): string {
   return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
+}
+
+function isOfUser(caller: Caller): caller is Caller & { readonly userId: string } {
+  return caller.userId !== undefined;
+}
+
+const nobody: Identity = { credential: fixedCredential({}), credentialVersion: '' };
+
+function ofLocal({ headers, credentialVersion }: LocalServer): Identity {
+  return { credential: fixedCredential(headers), credentialVersion };
+}
+
+function ofOperator(own: Awaited<ReturnType<Catalog['credential']>>): Identity {
+  if (own === null) return nobody;
+  return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
 
 function identityOf({ accessToken, connectionId, version, prover }: TokenOf<ServerToken>): Identity {

@@ -157,12 +157,12 @@ export function createUpstream(deps: {
     if (session !== undefined && (await session) === used) session = undefined;
     return (await openOnce()).send(request, options);
   };
-  const attempt = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
+  const attempt = (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
     switch (verdict?.era) {
       case 'modern':
         return sendModern(request, options);
       case 'sse':
-        return (await openLegacy()).send(request, options);
+        return openLegacy().then((channel) => channel.send(request, options));
       default:
         return bySession(request, options);
     }
@@ -184,15 +184,14 @@ export function createUpstream(deps: {
 
   return {
     era: () => verdict?.era ?? null,
-    async send(request, options) {
-      try {
-        return await once(request, options);
-      } catch (error) {
-        const again =
-          error instanceof UpstreamFailure && error.reason === 'broken' && safe.test(request.method);
+    send(request, options) {
+      const sent = once(request, options);
+      if (!safe.test(request.method)) return sent;
+      return sent.catch((error: unknown) => {
+        const again = error instanceof UpstreamFailure && error.reason === 'broken';
         if (!again || options.signal?.aborted) throw error;
         return once(request, options);
-      }
+      });
     },
     close() {
       session?.then((open) => open.close()).catch(() => undefined);

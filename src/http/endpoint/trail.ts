@@ -2,7 +2,7 @@
 const freshMs = 600_000;
 const most = 50_000;
 
-type Principal = { readonly developerId: string; readonly userId?: string };
+type Principal = { readonly developerId: string; readonly userId?: string | undefined };
 
 /** Which search a principal's call follows, so that its outcome teaches the ranking; in memory, bounded, best effort. */
 export function createTrail(now: () => number) {

@@ -196,9 +196,8 @@ function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind:
 }
 
 function callerOf({ caller, user, signal }: Asking) {
-  const whom = user === null ? {} : { userId: user.userId };
   const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, ...whom, signal };
+  return { developerId, developer, keyId, userId: user?.userId, signal };
 }
 
 function requestOf(
@@ -212,10 +211,11 @@ function requestOf(
 ): McpCall {
   return {
     serverId: body.server_id,
-    ...request,
+    method: request.method,
+    params: request.params,
     queryLogId: body.query_log_id ?? null,
-    ...(body.continuation === undefined ? {} : { continuation: body.continuation }),
-    ...(body.input_responses === undefined ? {} : { inputResponses: body.input_responses }),
+    continuation: body.continuation,
+    inputResponses: body.input_responses,
   };
 }
 

@@ -1,6 +1,6 @@
 import { Problem } from '../../base/problem.ts';
 import { type Connections, parseChallenges } from '../../connections/connections.ts';
-import { type Caller, UpstreamFailure } from '../model.ts';
+import { type Caller, type RpcRequest, UpstreamFailure } from '../model.ts';
 import type { Found, Targets } from '../targets.ts';
 
 type Session = { readonly session_id: string; readonly auth_url: string; readonly expires_at: string };
@@ -10,7 +10,12 @@ export type Consent = {
    * Uses a server in the caller's name. A token that is refused is renewed once, and the use repeated; what the user has
    * to mend becomes `provider_not_connected` with a session that does (threats N6).
    */
-  with<T>(caller: Caller, serverId: string, operation: string, use: (found: Found) => Promise<T>): Promise<T>;
+  with<T>(
+    caller: Caller,
+    serverId: string,
+    operation: RpcRequest,
+    use: (found: Found) => Promise<T>,
+  ): Promise<T>;
 };
 
 export function createConsent(deps: {
@@ -24,7 +29,7 @@ export function createConsent(deps: {
     failure: UpstreamFailure,
     caller: Caller,
     serverId: string,
-    { operation, own }: { readonly operation: string; readonly own: Found['own'] },
+    { operation, own }: { readonly operation: RpcRequest; readonly own: Found['own'] },
   ): Promise<unknown> => {
     const challenges = parseChallenges(failure.challenge);
     const { developerId, userId, keyId, developer = developerId } = caller;
@@ -40,7 +45,8 @@ export function createConsent(deps: {
     }
     const wanted = challenges.find(({ error }) => error === 'insufficient_scope');
     if (wanted === undefined || own === null) return failure;
-    const step = await servers.stepUp({ ...request, operation, scopes: wanted.scopes });
+    const named = JSON.stringify([operation.method, operation.params?.name ?? null]);
+    const step = await servers.stepUp({ ...request, operation: named, scopes: wanted.scopes });
     if (step.kind === 'session') return missingScopes(serverId, step.session, wanted.scopes, failure);
     return new UpstreamFailure('auth', 'The server wants more than the user was asked for and gave', {
       cause: failure,
@@ -51,7 +57,7 @@ export function createConsent(deps: {
     failure: UpstreamFailure,
     caller: Caller,
     serverId: string,
-    about: { readonly operation: string; readonly own: Found['own'] },
+    about: { readonly operation: RpcRequest; readonly own: Found['own'] },
   ): Promise<never> => {
     const instead = await inPlaceOf(failure, caller, serverId, about).catch((error: unknown) => {
       // The sign-in cannot be used: the call fails for the reason it failed for, and the words say what is wrong.
