@@ -7,7 +7,7 @@
  * A client that sends its headers or body too slowly is cut off with 408.
  */
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -16,6 +16,7 @@ import { bodyLimitBytes, parseJsonBody } from './body.ts';
 import type { Activity } from './console/activity.ts';
 import type { ConsoleFiles } from './console/files.ts';
 import type { ConsoleSessions } from './console/session.ts';
+import { Departure } from './edge/departure.ts';
 import { createShedder } from './edge/shed.ts';
 import {
   answerBrokenClient,
@@ -212,9 +213,7 @@ function addRoute(
         address: request.ip,
         target: request.raw.url ?? '',
         charge: (cost) => gate.charge(reply, caller, cost),
-        get signal() {
-          return abortOnDisconnect(reply);
-        },
+        gone: new Departure(reply.raw),
       });
       return answers.send(request, reply, answer);
     },
@@ -231,15 +230,6 @@ function parserOf({ body, query, params }: JsonRoute) {
     query: query && checkQuery?.(coerceQuery(query, request.query as Record<string, unknown>)),
     params: checkParams?.(request.params),
   });
-}
-
-/** Aborts when the caller goes away before the reply is sent. */
-function abortOnDisconnect(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort();
-  });
-  return gone.signal;
 }
 
 function attempt(act: () => void, done: (error?: Error) => void): void {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
 import type { User } from '../identity/identity.ts';
-import type { ByteSource } from '../outbound/outbound.ts';
+import type { ByteSource, Gone } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
@@ -22,8 +22,8 @@ export type Call<B, Q, P, U = null> = {
   readonly address: string;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void | Promise<void>;
-  /** Aborts when the caller goes away. */
-  readonly signal: AbortSignal;
+  /** Tells when the caller goes away. */
+  readonly gone: Gone;
 };
 
 /** What a handler answers: JSON from a value, bytes that are serialised already, or bytes as they come. */

@@ -3,6 +3,13 @@ import { Problem } from '../base/problem.ts';
 
 /** The room's vocabulary; outside it is imported from `outbound.ts`. */
 
+/** Whoever waits for something may go away; an AbortSignal is one of these. */
+export type Gone = {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
+  removeEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
+};
+
 export type OutboundRequest = {
   readonly method: string;
   readonly url: string;
@@ -20,7 +27,7 @@ export type OutboundRequest = {
   readonly idleMs?: number;
   /** Reply body, default 8 MB. */
   readonly maxBytes?: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Gone | undefined;
 };
 
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;

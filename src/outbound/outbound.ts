@@ -20,7 +20,15 @@ import { openReply } from './source.ts';
 export type { Resolve } from './connector.ts';
 export type { Exchange } from './exchange.ts';
 export { defaultGateLimits } from './gate.ts';
-export type { ByteSink, ByteSource, OpenReply, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
+export type {
+  ByteSink,
+  ByteSource,
+  Gone,
+  OpenReply,
+  OutboundRequest,
+  Receiver,
+  ReplyHeaders,
+} from './model.ts';
 export { OutboundFailure } from './model.ts';
 
 export type OutboundReply = {

@@ -3,6 +3,7 @@ import { type Access, describeKey, type Principal, scopes } from '../../access/a
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, Inspect, ServerInput } from '../../catalog/catalog.ts';
 import { isAddressOrNetwork } from '../edge/addresses.ts';
+import { signalOf } from '../edge/departure.ts';
 import { json, type Route, route } from '../route.ts';
 import { browseRoute, describeHealth, healthSchema } from './servers.ts';
 
@@ -119,9 +120,9 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ id: Type.String(), health: healthSchema }),
-      handle: async ({ params, signal }) => {
+      handle: async ({ params, gone }) => {
         await catalog.get(params.id);
-        const health = await catalog.health.probe(params.id, inspect, signal);
+        const health = await catalog.health.probe(params.id, inspect, signalOf(gone));
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),

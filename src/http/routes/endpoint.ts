@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { Type } from 'typebox';
 import type { User } from '../../identity/identity.ts';
+import { signalOf } from '../edge/departure.ts';
 import type { Endpoint, EndpointCaller } from '../endpoint/endpoint.ts';
 import { type Call, json, type Reply, type Route, route } from '../route.ts';
 
@@ -40,7 +41,8 @@ export function endpointRoutes(
     caller: EndpointCaller,
   ) => Promise<Response>;
   const answer = async (call: Asked, serve: Serve): Promise<Reply> => {
-    const { body, caller, user, headers, signal, target } = call;
+    const { body, caller, user, headers, target } = call;
+    const signal = signalOf(call.gone);
     const request = new Request(`${publicUrl()}${target}`, {
       method: 'POST',
       headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>

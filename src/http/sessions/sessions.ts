@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Access } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Connections } from '../../connections/connections.ts';
+import { signalOf } from '../edge/departure.ts';
 import { json, type Route, route } from '../route.ts';
 
 /** Opaque, but nothing that could hide in a log or a page. */
@@ -94,13 +95,13 @@ function appRoutes(connections: Connections): Route[] {
         { additionalProperties: false },
       ),
       reply: seen,
-      handle: async ({ params, query, caller, charge, signal }) => {
+      handle: async ({ params, query, caller, charge, gone }) => {
         const { developerId } = caller;
         try {
           return json(
             query.wait === undefined || query.wait === 0
               ? await connections.session(developerId, params.id)
-              : await connections.waitSession(developerId, params.id, query.wait * 1_000, signal),
+              : await connections.waitSession(developerId, params.id, query.wait * 1_000, signalOf(gone)),
           );
         } catch (error) {
           // Polls cost nothing; guessing ids does (threats G3).

@@ -1,3 +1,4 @@
+import type { Gone } from '../../outbound/outbound.ts';
 import {
   type Channel,
   type Json,
@@ -92,7 +93,7 @@ export function createDuplex(
     );
   };
 
-  const take = async (entry: Pending, signal: AbortSignal | undefined): Promise<Step> => {
+  const take = async (entry: Pending, signal: Gone | undefined): Promise<Step> => {
     const cancel = () => {
       entry.finish(true);
       entry.steps.fail(new UpstreamFailure('cancelled', 'The caller went away'));

@@ -1,5 +1,12 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type { Exchange, Outbound, OutboundFailure, Receiver, ReplyHeaders } from '../../outbound/outbound.ts';
+import type {
+  Exchange,
+  Gone,
+  Outbound,
+  OutboundFailure,
+  Receiver,
+  ReplyHeaders,
+} from '../../outbound/outbound.ts';
 import {
   type Credential,
   type Limits,
@@ -24,7 +31,7 @@ export type Post = {
   /** null: a notification or a response, which is not answered. */
   readonly id: number | null;
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Gone | undefined;
   /** Sends the answer to a server's question, on servers that may ask. */
   readonly respond?: (text: string) => Promise<void>;
   readonly notice?: Notice | undefined;
@@ -101,7 +108,7 @@ class Hearing implements Receiver {
     this.#leave = post.join?.((message) => this.#hear(message));
   }
 
-  next(signal?: AbortSignal): Promise<Step | null> {
+  next(signal?: Gone): Promise<Step | null> {
     const step = this.#steps.take();
     if (signal === undefined) return step;
     const cancel = () => this.exchange?.cancel();
@@ -163,11 +170,11 @@ class Hearing implements Receiver {
     const ask = askIn(message, (text) => void respond(text).catch(() => undefined));
     if (ask === null) return;
     this.exchange?.extend(this.#wire.limits.askMs);
-    const next = (signal: AbortSignal | undefined) => this.#goOn(signal);
+    const next = (signal: Gone | undefined) => this.#goOn(signal);
     this.#steps.put(askStep(ask, { respond, next, abandon: () => this.exchange?.cancel() }));
   }
 
-  async #goOn(signal: AbortSignal | undefined): Promise<Step> {
+  async #goOn(signal: Gone | undefined): Promise<Step> {
     this.exchange?.extend(this.#wire.limits.totalMs);
     const step = await this.next(signal);
     if (step === null) throw cutOff();

@@ -1,3 +1,4 @@
+import type { Gone } from '../../outbound/outbound.ts';
 import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
 import { UpstreamFailure } from '../model.ts';
 import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
@@ -32,7 +33,7 @@ export async function openSession(
       respond: (text: string) => Promise<void>,
     ) => Standing;
   },
-  signal?: AbortSignal,
+  signal?: Gone,
 ): Promise<Session | Posted> {
   let lastId = 1;
   const hello = await post({ id: 1, text: requestText(1, initializeRequest), headers: {}, signal });
