@@ -12,7 +12,7 @@ import {
 import type { NewInvocation } from './model.ts';
 
 /** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
-const rowsPerCommit = 500;
+const rowsPerCommit = 1_000;
 /** Accepted but not yet written; beyond it callers are told to come back rather than the process running out of memory. */
 const queueLimit = 50_000;
 const retryMs = 1_000;

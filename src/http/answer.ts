@@ -88,6 +88,7 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       const elapsedMs = reply.elapsedTime;
       const route = request.routeOptions.url ?? 'unknown';
       seconds.observe({ method: request.method, route, status: reply.statusCode }, elapsedMs / 1000);
+      if (elapsedMs <= slowMs && !telemetry.verbose) return;
       const write = elapsedMs > slowMs ? log.warn : log.debug;
       write('request', {
         request_id: request.id,

@@ -14,6 +14,8 @@ export type Log = Readonly<Record<Exclude<LogLevel, 'silent'>, (event: string, f
 
 export type Telemetry = {
   readonly log: Log;
+  /** Whether lines of `debug` are written: what nobody reads need not be put together. */
+  readonly verbose: boolean;
   counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   gauge(name: string, help: string, read: () => number): void;
   /** A histogram of seconds. */
@@ -46,6 +48,7 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
   collectDefaultMetrics({ register: registry });
 
   return {
+    verbose: logger.isLevelEnabled('debug'),
     log: {
       debug: (event, fields) => logger.debug(fields ?? {}, event),
       info: (event, fields) => logger.info(fields ?? {}, event),
