@@ -4,11 +4,18 @@ import type { Snapshot } from './index/snapshot.ts';
 import type { Hit, Ranking } from './ranking/rank.ts';
 import { type Evidence, round4 } from './ranking/score.ts';
 
+/** What stands in a reply, before it is written out: a tenth of its size. */
+export type Outline = readonly {
+  readonly serverId: string;
+  /** The server's document number, then those of its tools. */
+  readonly docs: readonly number[];
+  /** What follows the tools. */
+  readonly tail: string;
+}[];
+
 /** Everything of a reply but its metadata. */
 export type Body = {
-  readonly prefix: Buffer;
-  /** The servers' ids, best first. */
-  readonly shown: readonly string[];
+  readonly bytes: Buffer;
   /** Where each server's object ends: more fields fit in there. */
   readonly ends: readonly number[];
 };
@@ -27,49 +34,40 @@ const comma = 0x2c;
 /** UTF-8 bytes for one UTF-16 unit, at most. */
 const widest = 3;
 
-export type Compose = (
-  ranking: Ranking,
-  options: { readonly explain: boolean; readonly popularityShare: number },
-) => Body;
+export function outlineOf(
+  { hits, evidence }: Ranking,
+  ids: readonly string[],
+  docBase: Uint32Array,
+  { explain, popularityShare }: { readonly explain: boolean; readonly popularityShare: number },
+): Outline {
+  return hits.map((hit) => {
+    const also = hit.alsoFrom.map((server) => ids[server]!);
+    const tail = tailOf(hit, also, explain ? explanation(hit, evidence, popularityShare) : '');
+    return { serverId: ids[hit.server]!, docs: [docBase[hit.server]!, ...hit.tools], tail };
+  });
+}
 
-export function createCompose({ docBase, pieces, pieceStarts }: Snapshot, ids: readonly string[]): Compose {
+export function writeBody(outline: Outline, { pieces, pieceStarts }: Snapshot): Body {
   const all = Buffer.from(pieces.buffer);
-
-  /** The bytes that the hits can take up at most. */
-  function roomFor(hits: readonly Hit[], tails: readonly string[]): number {
-    const sizeOf = (doc: number) => pieceStarts[doc + 1]! - pieceStarts[doc]! + 1;
-    let room = head.length + foot.length;
-    for (const [i, { server, tools }] of hits.entries()) {
-      room += sizeOf(docBase[server]!) + widest * tails[i]!.length;
-      for (const doc of tools) room += sizeOf(doc);
-    }
-    return room;
+  let room = head.length + foot.length;
+  for (const { docs, tail } of outline) {
+    room += widest * tail.length;
+    for (const doc of docs) room += pieceStarts[doc + 1]! - pieceStarts[doc]! + 1;
   }
-
-  return ({ hits, evidence }, { explain, popularityShare }) => {
-    const tails = hits.map((hit) => {
-      const also = hit.alsoFrom.map((server) => ids[server]!);
-      return tailOf(hit, also, explain ? explanation(hit, evidence, popularityShare) : '');
-    });
-    const out = Buffer.allocUnsafeSlow(roomFor(hits, tails));
-    const ends: number[] = [];
-    let at = head.copy(out);
-    const put = (doc: number) => {
+  const out = Buffer.allocUnsafeSlow(room);
+  const ends: number[] = [];
+  let at = head.copy(out);
+  for (const { docs, tail } of outline) {
+    if (ends.length > 0) out[at++] = comma;
+    for (const [i, doc] of docs.entries()) {
+      if (i > 1) out[at++] = comma;
       at += all.copy(out, at, pieceStarts[doc], pieceStarts[doc + 1]);
-    };
-    for (const [i, { server, tools }] of hits.entries()) {
-      if (i > 0) out[at++] = comma;
-      put(docBase[server]!);
-      for (const [t, doc] of tools.entries()) {
-        if (t > 0) out[at++] = comma;
-        put(doc);
-      }
-      at += out.write(tails[i]!, at);
-      ends.push(at - 1);
     }
-    at += foot.copy(out, at);
-    return { prefix: out.subarray(0, at), shown: hits.map(({ server }) => ids[server]!), ends };
-  };
+    at += out.write(tail, at);
+    ends.push(at - 1);
+  }
+  at += foot.copy(out, at);
+  return { bytes: out.subarray(0, at), ends };
 }
 
 /** What is this call's own, to be sent after the prepared part. */
@@ -82,14 +80,14 @@ export function metadataOf(meta: Metadata): Buffer {
 }
 
 /** A field more for each server, between the bytes that are shared. */
-export function withFields({ prefix, ends }: Body, fields: readonly string[]): readonly Buffer[] {
+export function withFields({ bytes, ends }: Body, fields: readonly string[]): readonly Buffer[] {
   const parts: Buffer[] = [];
   let from = 0;
   for (const [i, end] of ends.entries()) {
-    parts.push(prefix.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
+    parts.push(bytes.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
     from = end;
   }
-  return [...parts, prefix.subarray(from)];
+  return [...parts, bytes.subarray(from)];
 }
 
 export function composeBatch(replies: readonly (readonly Buffer[])[]): readonly Buffer[] {
