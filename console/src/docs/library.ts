@@ -83,7 +83,7 @@ function sectionsOf(markdown: string, title: string): Section[] {
     const heading = fenced ? undefined : /^#{2,4} (.+)$/.exec(line)?.[1];
     if (heading !== undefined)
       sections.push({ heading: plain(heading), anchor: anchorOf(heading), text: '' });
-    else if (!/^# /.test(line)) sections[sections.length - 1]!.text += `${plain(line)} `;
+    else if (!/^(# |```)/.test(line)) sections[sections.length - 1]!.text += `${plain(line)} `;
   }
   return sections;
 }
@@ -91,7 +91,8 @@ function sectionsOf(markdown: string, title: string): Section[] {
 function plain(text: string): string {
   return text
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replace(/[`*|]/g, ' ')
+    .replace(/[`*]/g, '')
+    .replace(/\||^ *- /g, ' ')
     .replace(/\s+/g, ' ');
 }
 

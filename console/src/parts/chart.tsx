@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { painted } from '../shell/theme.ts';
@@ -13,42 +13,56 @@ export type Series = {
   readonly dots?: boolean;
 };
 
-const height = 200;
-
-/** A line for the eye; `summary` says in words what it shows. */
-export function Chart(props: {
-  readonly summary: string;
+type Drawn = {
   /** Milliseconds since 1970. */
   readonly times: readonly number[];
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
-}) {
+  /** The top of the scale; as high as the values go where it is not given. */
+  readonly most?: number;
+  /** Each line of the scale is ten times the one below, for values that lie far apart. */
+  readonly log?: boolean;
+};
+
+const height = 200;
+
+/** A line for the eye; `summary` says in words what it shows. The legend tells the values under the pointer. */
+export function Chart(props: Drawn & { readonly summary: string }) {
+  const { times, series, format, summary } = props;
   const ref = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState<number | null>(null);
   const theme = painted.value;
-  const told = props.series.filter(
-    ({ values }, i) => i === 0 || values.some((value) => value !== null && value > 0),
-  );
+  const empty = series.every(({ values }) => values.every((value) => value === null || value === 0));
   useEffect(() => {
     const host = ref.current;
-    if (host === null) return;
-    const plot = draw(host, { ...props, series: told });
+    if (host === null || empty) return;
+    const plot = draw(host, props, setAt);
     const resized = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }));
     resized.observe(host);
     return () => {
       resized.disconnect();
       plot.destroy();
     };
-  }, [props.times, props.series, theme]);
+  }, [times, series, theme]);
+  const time = at === null ? undefined : times[at];
+  const told = (value: number | null | undefined) =>
+    value === null || value === undefined ? '–' : format(value);
   return (
     <figure class="chart">
-      <div ref={ref} role="img" aria-label={props.summary} />
+      {empty ? (
+        <p class="chart-empty soft">Nothing in this time</p>
+      ) : (
+        <div ref={ref} role="img" aria-label={summary} />
+      )}
       <figcaption>
-        {told.map(({ label, colour }) => (
+        {series.map(({ label, colour, values }) => (
           <span key={label}>
             <i style={{ background: `var(${colour})` }} aria-hidden="true" />
             {label}
+            {at !== null && <strong class="number">{told(values[at])}</strong>}
           </span>
         ))}
+        {time !== undefined && <time>{moment(time / 1_000, times)}</time>}
       </figcaption>
     </figure>
   );
@@ -56,7 +70,8 @@ export function Chart(props: {
 
 function draw(
   host: HTMLElement,
-  { times, series, format }: Pick<Parameters<typeof Chart>[0], 'times' | 'series' | 'format'>,
+  { times, series, format, most: top, log = false }: Drawn,
+  point: (at: number | null) => void,
 ): uPlot {
   const styles = getComputedStyle(document.documentElement);
   const colour = (name: string) => styles.getPropertyValue(name).trim();
@@ -67,24 +82,39 @@ function draw(
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
   };
+  // A bar stands on the middle of its step: half a step of room keeps the outer ones whole.
+  const step = ((times[1] ?? 0) - (times[0] ?? 0)) / 1_000;
+  const margin = series.some((each) => each.bars) && times.length > 1 ? step / 2 : 0;
   const bars = uPlot.paths.bars?.({ size: [0.7, 24], radius: 0.2 });
   return new uPlot(
     {
       width: host.clientWidth,
       height,
-      padding: [12, 8, 0, 0],
+      padding: [12, 20, 0, 0],
       legend: { show: false },
       cursor: { points: { size: 7 }, drag: { x: false, y: false } },
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 1) * 1.1)] } },
+      hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
+      scales: {
+        x: { time: true, range: (_plot, from, to) => [from - margin, to + margin] },
+        y: log
+          ? { distr: 3 }
+          : { range: (_plot, _least, most) => [0, (top ?? Math.max(1, most ?? 1)) * 1.06] },
+      },
       axes: [
         {
           ...axis,
           grid: { show: false },
           size: 34,
           space: 70,
-          values: (_plot, marks) => marks.map((at) => moment(at, times)),
+          values: (_plot, marks) => marks.map((mark) => moment(mark, times)),
         },
-        { ...axis, size: 62, space: 36, values: (_plot, marks) => marks.map(format) },
+        {
+          ...axis,
+          grid: { ...axis.grid, filter: (_plot, marks) => (log ? marks.map(wholeDecade) : marks) },
+          size: 62,
+          space: 36,
+          values: (_plot, marks) => marks.map((mark) => (mark === null ? '' : format(mark))),
+        },
       ],
       series: [
         {},
@@ -103,9 +133,14 @@ function draw(
         })),
       ],
     },
-    [times.map((at) => at / 1000), ...series.map(({ values }) => [...values])],
+    [times.map((time) => time / 1_000), ...series.map(({ values }) => [...values])],
     host,
   );
+}
+
+/** Of a scale of tens, only the tens have a line. */
+function wholeDecade(mark: number): number | null {
+  return Number.isInteger(Math.round(Math.log10(mark) * 1e6) / 1e6) ? mark : null;
 }
 
 /** As fine as the whole span is: days, minutes or seconds. */

@@ -67,3 +67,13 @@ export function curlOf(method: string, path: string, body?: unknown): string {
   ];
   return lines.join(' \\\n  ');
 }
+
+/** JSON over several lines; any other text as it is. */
+export function pretty(text: string): string {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
