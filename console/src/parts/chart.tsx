@@ -92,7 +92,10 @@ function draw(
       height,
       padding: [12, 20, 0, 0],
       legend: { show: false },
-      cursor: { points: { size: 7 }, drag: { x: false, y: false } },
+      cursor: {
+        points: { size: 7, fill: (_plot, i) => colour(series[i - 1]?.colour ?? '--accent') },
+        drag: { x: false, y: false },
+      },
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
       scales: {
         x: { time: true, range: (_plot, from, to) => [from - margin, to + margin] },
@@ -127,6 +130,7 @@ function draw(
           points: {
             show: each.dots === true || each.values.filter((value) => value !== null).length < 3,
             size: 5,
+            fill: colour('--surface'),
           },
           ...(each.filled || each.bars ? { fill: faded(colour(each.colour), each.bars ? 'cc' : '22') } : {}),
           ...(each.bars && bars !== undefined ? { paths: bars } : {}),
