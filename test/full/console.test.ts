@@ -357,7 +357,8 @@ test(
     await assertAccessible(page);
     await row.getByRole('button', { name: 'Remove ours at https://login.example.com' }).click();
     await dialog.getByRole('button', { name: 'Remove' }).click();
-    await page.getByText('No clients yet').waitFor();
+    await row.waitFor({ state: 'detached' });
+    await page.getByRole('row', { name: /on the way/ }).waitFor();
 
     await show(page, app, '/issuers', 'Issuers');
     await page.getByRole('button', { name: 'Trust an issuer' }).click();
@@ -392,11 +393,17 @@ test(
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('tab', { name: 'Connections' }).click();
-    await page.getByRole('button', { name: 'Disconnect carol@example.com from idp' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('link', { name: 'protected-files' }).waitFor();
+    for (const who of ['carol@example.com from idp', 'dora from protected-files']) {
+      await page.getByRole('button', { name: `Disconnect ${who}` }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    }
     await page.getByText('Nobody is connected yet').waitFor();
     await show(page, app, '/audit', 'Audit');
     assert.match(await page.locator('main').innerText(), /user\.revoke\s+for bob@example\.com/);
+    await page.getByLabel('Developer').selectOption('Acme');
+    await page.getByText('user.revoke').waitFor({ state: 'detached' });
+    assert.match(await page.locator('main').innerText(), /key\.create[\s\S]*Acme · name: night batch/);
     await show(page, app, '/settings', 'Settings');
     const settings = await page.locator('main').innerText();
     assert.match(settings, /MCPRANK_ADMIN_KEY[\s\S]*\[secret\]/);
