@@ -394,6 +394,20 @@ export type Api = {
     body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
     reply: Readonly<Record<string, unknown>>;
   };
+  /** In a session with that server (Mcp-Session-Id): its stream beside the answers, or the rest of one */
+  'GET /mcp/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Ends a session with that server (Mcp-Session-Id) */
+  'DELETE /mcp/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
   /** How to present a key to /mcp (RFC 9728) */
   'GET /.well-known/oauth-protected-resource': {
     params: undefined;

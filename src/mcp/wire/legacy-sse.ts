@@ -2,7 +2,7 @@ import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
 import { type Channel, type Credential, type Limits, UpstreamFailure } from '../model.ts';
 import { createDuplex } from './duplex.ts';
 import { notMcp } from './message.ts';
-import { asFailure, createEvents, unauthorised } from './post.ts';
+import { asFailure, createEvents, isStream, unauthorised } from './post.ts';
 
 /** How the GET was answered when it is no such server. */
 export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };
@@ -69,9 +69,7 @@ export async function openLegacySse(deps: {
     },
     {
       head(status, headers) {
-        const isStream =
-          status === 200 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
-        if (!isStream) endpoint.resolve({ status, headers });
+        if (status !== 200 || !isStream(headers)) endpoint.resolve({ status, headers });
       },
       data(chunk) {
         sinceMessage += chunk.length;

@@ -13,8 +13,9 @@ export const clientCapabilities = { elicitation: { form: {}, url: {} }, sampling
 
 /** Codes only a server of the 2026-07-28 revision gives: header mismatch, missing capability, unsupported version. */
 const modernCodes = new Set([-32020, -32021, -32022]);
-/** Names whose second label is `modelcontextprotocol` or `mcp` are the protocol's own, never the caller's. */
-const reservedName = /^[a-z][a-z0-9-]*\.(modelcontextprotocol|mcp)(\.[a-z0-9.-]*)?\//i;
+/** Names whose second label is `modelcontextprotocol` or `mcp` are the protocol's own, never the caller's; all but which task a message is about (2025-11-25, "Tasks"). */
+const reservedName =
+  /^(?!io\.modelcontextprotocol\/related-task$)[a-z][a-z0-9-]*\.(modelcontextprotocol|mcp)(\.[a-z0-9.-]*)?\//i;
 
 export type RpcMessage = {
   readonly id?: string | number | null;
@@ -49,7 +50,7 @@ export function modernRequestText(id: number, { method, params = {} }: RpcReques
 }
 
 /** Both ways: what the protocol itself says in `_meta` is between neighbours and goes no further. */
-function withoutReserved(fields: Json): Json {
+export function withoutReserved(fields: Json): Json {
   if (!isJson(fields._meta)) return fields;
   const kept = Object.entries(fields._meta).filter(([name]) => !reservedName.test(name));
   const { _meta, ...rest } = fields;

@@ -137,7 +137,7 @@ function createHearing(post: Post, { outbound, url, limits }: Wire) {
       status = code;
       fields = headers;
       refuseEncoding(headers);
-      const stream = code < 300 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
+      const stream = code < 300 && isStream(headers);
       events = stream ? createEvents(hear) : undefined;
       if (post.id !== null) return;
       // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
@@ -251,8 +251,12 @@ export function createEvents(
   };
 }
 
+export function isStream(headers: ReplyHeaders): boolean {
+  return /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
+}
+
 /** We ask for none; unpacking what nobody asked for is how a small reply becomes a large one. */
-function refuseEncoding(headers: ReplyHeaders): void {
+export function refuseEncoding(headers: ReplyHeaders): void {
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== '' && encoding !== 'identity')
     throw notMcp('its reply is compressed although that was not asked for');
