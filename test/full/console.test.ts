@@ -388,6 +388,13 @@ test(
     assert.match(activity, /everything/);
     assert.equal(await page.locator('.chart canvas').count(), 3);
     await page.getByRole('img', { name: /^Success over time of .*everything/ }).waitFor();
+    await page.getByRole('img', { name: /^Success over time/ }).hover();
+    await page.locator('.chart figcaption time').waitFor();
+    // The page reads itself again; the drawing that the pointer is on stays.
+    await page.evaluate("document.querySelectorAll('.chart canvas').forEach((each) => (each.id = 'drawn'))");
+    await page.waitForResponse(/\/v1\/admin\/activity/);
+    await page.waitForTimeout(200);
+    assert.equal(await page.locator('canvas#drawn').count(), 3);
     await show(page, app, '/connections', 'Users');
     await page.getByRole('button', { name: 'Revoke everything of bob@example.com' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();

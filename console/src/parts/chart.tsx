@@ -32,18 +32,26 @@ export function Chart(props: Drawn & { readonly summary: string }) {
   const ref = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const theme = painted.value;
-  const empty = series.every(({ values }) => values.every((value) => value === null || value === 0));
+  const plot = useRef<uPlot | null>(null);
+  const empty = series.every(({ values, bars }) =>
+    values.every((value) => value === null || (bars === true && value === 0)),
+  );
+  // New values go into the drawing that is there: the pointer may be on it.
+  const lines = series.map(({ label, colour }) => `${label} ${colour}`).join('\n');
   useEffect(() => {
     const host = ref.current;
     if (host === null || empty) return;
-    const plot = draw(host, props, setAt);
-    const resized = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }));
+    const drawn = draw(host, props, setAt);
+    plot.current = drawn;
+    const resized = new ResizeObserver(() => drawn.setSize({ width: host.clientWidth, height }));
     resized.observe(host);
     return () => {
       resized.disconnect();
-      plot.destroy();
+      drawn.destroy();
+      plot.current = null;
     };
-  }, [times, series, theme]);
+  }, [lines, empty, theme]);
+  useEffect(() => plot.current?.setData(dataOf(props)), [times, series]);
   const time = at === null ? undefined : times[at];
   const told = (value: number | null | undefined) =>
     value === null || value === undefined ? '–' : format(value);
@@ -62,17 +70,14 @@ export function Chart(props: Drawn & { readonly summary: string }) {
             {at !== null && <strong class="number">{told(values[at])}</strong>}
           </span>
         ))}
-        {time !== undefined && <time>{moment(time / 1_000, times)}</time>}
+        {time !== undefined && <time>{moment(time / 1_000, spanOf(times))}</time>}
       </figcaption>
     </figure>
   );
 }
 
-function draw(
-  host: HTMLElement,
-  { times, series, format, most: top, log = false }: Drawn,
-  point: (at: number | null) => void,
-): uPlot {
+function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => void): uPlot {
+  const { series, format, most: top, log = false } = drawn;
   const styles = getComputedStyle(document.documentElement);
   const colour = (name: string) => styles.getPropertyValue(name).trim();
   const font = `12px ${styles.getPropertyValue('--sans')}`;
@@ -83,8 +88,8 @@ function draw(
     ticks: { show: false },
   };
   // A bar stands on the middle of its step: half a step of room keeps the outer ones whole.
-  const step = ((times[1] ?? 0) - (times[0] ?? 0)) / 1_000;
-  const margin = series.some((each) => each.bars) && times.length > 1 ? step / 2 : 0;
+  const margin = ({ data: [times] }: uPlot) =>
+    series.some((each) => each.bars) ? ((times[1] ?? 0) - (times[0] ?? 0)) / 2 : 0;
   const bars = uPlot.paths.bars?.({ size: [0.7, 24], radius: 0.2 });
   return new uPlot(
     {
@@ -98,7 +103,7 @@ function draw(
       },
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
       scales: {
-        x: { time: true, range: (_plot, from, to) => [from - margin, to + margin] },
+        x: { time: true, range: (plot, from, to) => [from - margin(plot), to + margin(plot)] },
         y: log
           ? { distr: 3 }
           : { range: (_plot, _least, most) => [0, (top ?? Math.max(1, most ?? 1)) * 1.06] },
@@ -109,7 +114,7 @@ function draw(
           grid: { show: false },
           size: 34,
           space: 70,
-          values: (_plot, marks) => marks.map((mark) => moment(mark, times)),
+          values: ({ data }, marks) => marks.map((mark) => moment(mark, spanOf(data[0]) * 1_000)),
         },
         {
           ...axis,
@@ -128,7 +133,8 @@ function draw(
           spanGaps: true,
           // A line needs two points; one alone would not be seen.
           points: {
-            show: each.dots === true || each.values.filter((value) => value !== null).length < 3,
+            show: ({ data }: uPlot, i: number) =>
+              each.dots === true || [...(data[i] ?? [])].filter((value) => value !== null).length < 3,
             size: 5,
             fill: colour('--surface'),
           },
@@ -137,9 +143,17 @@ function draw(
         })),
       ],
     },
-    [times.map((time) => time / 1_000), ...series.map(({ values }) => [...values])],
+    dataOf(drawn),
     host,
   );
+}
+
+function dataOf({ times, series }: Drawn): uPlot.AlignedData {
+  return [times.map((time) => time / 1_000), ...series.map(({ values }) => [...values])];
+}
+
+function spanOf(times: ArrayLike<number>): number {
+  return times.length === 0 ? 0 : (times[times.length - 1] ?? 0) - (times[0] ?? 0);
 }
 
 /** Of a scale of tens, only the tens have a line. */
@@ -148,8 +162,7 @@ function wholeDecade(mark: number): number | null {
 }
 
 /** As fine as the whole span is: days, minutes or seconds. */
-function moment(seconds: number, times: readonly number[]): string {
-  const spanMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
+function moment(seconds: number, spanMs: number): string {
   const at = new Date(seconds * 1000);
   if (spanMs > 2 * 86_400_000) return at.toLocaleDateString('en', { day: 'numeric', month: 'short' });
   const fine = spanMs < 300_000 ? ({ second: '2-digit' } as const) : {};
