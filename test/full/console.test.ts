@@ -227,7 +227,7 @@ test(
     await form.getByRole('button', { name: 'Call the tool' }).click();
     await form.getByText('answered').waitFor();
     assert.match(await form.innerText(), /42/);
-    assert.match(await form.innerText(), /in \d[\d.,]* (ms|s)/);
+    assert.match(await form.innerText(), /in \d[\d.,]*\s(ms|s)/);
     assert.match(await form.innerText(), /"name":"get-sum","arguments":\{"a":2,"b":40\}/);
     assert.deepEqual(faults, []);
   },

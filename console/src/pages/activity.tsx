@@ -56,7 +56,7 @@ function Live({ data }: { readonly data: Activity }) {
         />
         <Stat
           label="Failed"
-          value={total.requests === 0 ? '–' : percent(failed / total.requests, 1)}
+          value={total.requests === 0 ? '–' : percent(failed / total.requests, failed === 0 ? 0 : 1)}
           note={`${count(total.server_errors)} ours or upstream, ${count(total.client_errors)} callers’`}
         />
         <Stat
@@ -103,7 +103,9 @@ function Live({ data }: { readonly data: Activity }) {
         <section aria-labelledby="nothing">
           <h2 id="nothing">Searched, and found nothing</h2>
           {data.found_nothing.length === 0 ? (
-            <p class="soft">Every search found something.</p>
+            <p class="soft">
+              {searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
+            </p>
           ) : (
             <ul class="queries">
               {data.found_nothing.map(({ query, times, last_at }) => (

@@ -2,27 +2,34 @@ const numbers = new Intl.NumberFormat('en');
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
+/** Between a number and its unit no line ends. */
+const space = '\u00a0';
+
 export function count(n: number, noun?: string): string {
   const text = numbers.format(n);
   return noun === undefined ? text : `${text} ${n === 1 ? noun : `${noun}s`}`;
 }
 
 export function percent(share: number, digits = 0): string {
-  return `${(share * 100).toFixed(digits)} %`;
+  return `${(share * 100).toFixed(digits)}${space}%`;
 }
 
 /** Milliseconds with as many digits as one reads. */
 export function ms(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
-  if (value === 0) return '0 ms';
-  if (value < 1) return `${value.toFixed(2)} ms`;
-  if (value < 10) return `${value.toFixed(1)} ms`;
-  return value < 10_000 ? `${numbers.format(Math.round(value))} ms` : `${(value / 1000).toFixed(1)} s`;
+  if (value === 0) return `0${space}ms`;
+  if (value < 1) return `${value.toFixed(2)}${space}ms`;
+  if (value < 10) return `${value.toFixed(1)}${space}ms`;
+  return value < 10_000
+    ? `${numbers.format(Math.round(value))}${space}ms`
+    : `${(value / 1000).toFixed(1)}${space}s`;
 }
 
 export function bytes(value: number): string {
-  if (value < 1024) return `${value} B`;
-  return value < 1_048_576 ? `${(value / 1024).toFixed(1)} KB` : `${(value / 1_048_576).toFixed(0)} MB`;
+  if (value < 1024) return `${value}${space}B`;
+  return value < 1_048_576
+    ? `${(value / 1024).toFixed(1)}${space}KB`
+    : `${(value / 1_048_576).toFixed(0)}${space}MB`;
 }
 
 export function when(iso: string): string {
