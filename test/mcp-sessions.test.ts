@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -204,7 +205,7 @@ test("a session is one key's and one user's with one server: for all others it i
   const others = [
     say(app, session, ping, { key, headers: bob }),
     say(app, session, ping, { key }),
-    say(app, session, ping, { key: sibling ?? '' }),
+    say(app, session, ping, { key: sibling ?? '', headers: ann }),
     say(app, session, ping, { key: stranger ?? '' }),
     say(app, session, ping, { key, headers: ann, path: '/mcp/servers/two' }),
     say(app, changed, ping, { key, headers: ann }),
@@ -385,6 +386,29 @@ test('servers without sessions, of any age, and a client that sends no id are se
   assert.match(oldest.text, /everything/);
   const refused = await app.call('GET', place, { headers: { accept: 'text/event-stream' } });
   assert.equal(refused.status, 405);
+});
+
+test('what a client does not read is not gathered here: the server waits', async (t) => {
+  let sentBytes = 0;
+  const { app } = await bootKeeper(t, async ({ method, body }, reply) => {
+    if (method !== 'GET') return sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result: {} });
+    events(reply).setMaxListeners(0);
+    const line = `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'x', params: { text: 'x'.repeat(100_000) } })}\n\n`;
+    while (!reply.destroyed && sentBytes < 200_000_000) {
+      const isTaken = reply.write(line);
+      sentBytes += line.length;
+      if (!isTaken) await Promise.race([once(reply, 'drain'), once(reply, 'close')]);
+    }
+  });
+  const { session } = await say(app, null, hello);
+  const headers = { 'x-api-key': adminKey, 'mcp-session-id': session, accept: 'text/event-stream' };
+  const stream = await fetch(`${app.url}${place}`, { headers });
+  await delay(1_000);
+  const before = sentBytes;
+  await delay(500);
+  assert.equal(sentBytes, before, 'it stands still');
+  assert.ok(sentBytes < 30_000_000, `${sentBytes} bytes lie between`);
+  await stream.body?.cancel();
 });
 
 test('a stream that stays open holds up no stop; the session is there after the restart', async (t) => {

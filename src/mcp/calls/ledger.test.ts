@@ -55,5 +55,11 @@ test('streams are bounded in all, at a server, and of a developer at it; who lea
   assert.ok(take('z', 'a') !== null);
   seats.close();
   assert.deepEqual(cut.sort(), ['a at x', 'a at y', 'a at z', 'b at x']);
-  assert.equal(take('w', 'd'), null, 'nobody in any more');
+  const closed = createSeats();
+  closed.close();
+  assert.equal(
+    closed.take('w', 'd', () => undefined),
+    null,
+    'nobody in any more',
+  );
 });
