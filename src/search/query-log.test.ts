@@ -15,6 +15,7 @@ function entry(i: number): QueryLogEntry {
     cacheHit: false,
     latencyMs: 1,
     shown: [],
+    firstRank: 1,
     total: 0,
   };
 }

@@ -2,14 +2,13 @@
 
 import type { Snapshot } from './index/snapshot.ts';
 import type { Hit, Ranking } from './ranking/rank.ts';
-import { round4 } from './ranking/score.ts';
-
-export type Shown = { readonly serverId: string; readonly rank: number };
+import { type Evidence, round4 } from './ranking/score.ts';
 
 /** Everything of a reply but its metadata. */
 export type Body = {
   readonly prefix: Buffer;
-  readonly shown: readonly Shown[];
+  /** The servers' ids, best first. */
+  readonly shown: readonly string[];
   /** Where each server's object ends: more fields fit in there. */
   readonly ends: readonly number[];
 };
@@ -22,37 +21,55 @@ export type Metadata = {
   readonly nextCursor: string | null;
 };
 
-type Piece = { readonly from: number; readonly to: number } | string;
+const head = Buffer.from('{"servers":[');
+const foot = Buffer.from('],"metadata":');
+const comma = 0x2c;
+/** UTF-8 bytes for one UTF-16 unit, at most. */
+const widest = 3;
 
-export function composeBody(
-  snapshot: Snapshot,
-  ids: readonly string[],
+export type Compose = (
   ranking: Ranking,
-  options: { readonly offset: number; readonly explain: boolean; readonly popularityShare: number },
-): Body {
-  const { docBase, pieceStarts } = snapshot;
-  const pieceOf = (doc: number): Piece => ({ from: pieceStarts[doc]!, to: pieceStarts[doc + 1]! });
-  const pieces: Piece[] = ['{"servers":['];
-  const tails: number[] = [];
-  for (const [i, hit] of ranking.hits.entries()) {
-    if (i > 0) pieces.push(',');
-    pieces.push(pieceOf(docBase[hit.server]!));
-    for (const [t, doc] of hit.tools.entries()) {
-      if (t > 0) pieces.push(',');
-      pieces.push(pieceOf(doc));
+  options: { readonly explain: boolean; readonly popularityShare: number },
+) => Body;
+
+export function createCompose({ docBase, pieces, pieceStarts }: Snapshot, ids: readonly string[]): Compose {
+  const all = Buffer.from(pieces.buffer);
+
+  /** The bytes that the hits can take up at most. */
+  function roomFor(hits: readonly Hit[], tails: readonly string[]): number {
+    const sizeOf = (doc: number) => pieceStarts[doc + 1]! - pieceStarts[doc]! + 1;
+    let room = head.length + foot.length;
+    for (const [i, { server, tools }] of hits.entries()) {
+      room += sizeOf(docBase[server]!) + widest * tails[i]!.length;
+      for (const doc of tools) room += sizeOf(doc);
     }
-    const also = hit.alsoFrom.map((server) => ids[server]!);
-    const explained = options.explain ? explanation(hit, ranking, options.popularityShare) : '';
-    tails.push(pieces.push(tailOf(hit, also, explained)) - 1);
+    return room;
   }
-  pieces.push('],"metadata":');
-  const all = Buffer.from(snapshot.pieces.buffer);
-  const shown = ranking.hits.map((hit, i) => ({
-    serverId: ids[hit.server]!,
-    rank: options.offset + i + 1,
-  }));
-  const { out, starts } = splice(pieces, all);
-  return { prefix: out, shown, ends: tails.map((tail) => (starts[tail + 1] ?? out.length) - 1) };
+
+  return ({ hits, evidence }, { explain, popularityShare }) => {
+    const tails = hits.map((hit) => {
+      const also = hit.alsoFrom.map((server) => ids[server]!);
+      return tailOf(hit, also, explain ? explanation(hit, evidence, popularityShare) : '');
+    });
+    const out = Buffer.allocUnsafeSlow(roomFor(hits, tails));
+    const ends: number[] = [];
+    let at = head.copy(out);
+    const put = (doc: number) => {
+      at += all.copy(out, at, pieceStarts[doc], pieceStarts[doc + 1]);
+    };
+    for (const [i, { server, tools }] of hits.entries()) {
+      if (i > 0) out[at++] = comma;
+      put(docBase[server]!);
+      for (const [t, doc] of tools.entries()) {
+        if (t > 0) out[at++] = comma;
+        put(doc);
+      }
+      at += out.write(tails[i]!, at);
+      ends.push(at - 1);
+    }
+    at += foot.copy(out, at);
+    return { prefix: out.subarray(0, at), shown: hits.map(({ server }) => ids[server]!), ends };
+  };
 }
 
 /** What is this call's own, to be sent after the prepared part. */
@@ -89,7 +106,7 @@ function tailOf(hit: Hit, alsoFrom: readonly string[], explain: string): string 
 }
 
 /** Every part of the score, under the names the documentation uses. */
-function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): string {
+function explanation(hit: Hit, evidence: Evidence, popularityShare: number): string {
   const parts = {
     relevance: hit.relevance,
     lexical: hit.lexical,
@@ -105,21 +122,4 @@ function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): 
 
 function rounded(numbers: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, round4(x)]));
-}
-
-function splice(
-  pieces: readonly Piece[],
-  all: Buffer,
-): { readonly out: Buffer; readonly starts: readonly number[] } {
-  let bytes = 0;
-  for (const piece of pieces)
-    bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.to - piece.from;
-  const out = Buffer.allocUnsafeSlow(bytes);
-  let at = 0;
-  const starts: number[] = [];
-  for (const piece of pieces) {
-    starts.push(at);
-    at += typeof piece === 'string' ? out.write(piece, at) : all.copy(out, at, piece.from, piece.to);
-  }
-  return { out, starts };
 }

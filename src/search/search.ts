@@ -18,8 +18,8 @@ import { createEngine, type Engine } from './engine.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
-import { type Body, composeBatch, metadataOf, type Shown, withFields } from './reply.ts';
-import type { SearchQuery, ServerFacts, Standings, View } from './view.ts';
+import { composeBatch, metadataOf, withFields } from './reply.ts';
+import type { Answer, SearchQuery, ServerFacts, Standings, View } from './view.ts';
 
 export type { SearchQuery, Standings };
 
@@ -33,8 +33,10 @@ export type QueryLogEntry = {
   readonly snapshot: number;
   readonly cacheHit: boolean;
   readonly latencyMs: number;
-  /** What the reply showed, best first; one array for all hits of one cached reply. */
-  readonly shown: readonly Shown[];
+  /** The servers that the reply showed, best first; one array for all hits of one cached reply. */
+  readonly shown: readonly string[];
+  /** Where the first of them stands: more than 1 on a later page. */
+  readonly firstRank: number;
   readonly total: number;
 };
 
@@ -109,8 +111,6 @@ const restMs = 30_000;
 const firstPauseMs = 2_000;
 const longestPauseMs = 300_000;
 
-type Answer = Body & { readonly total: number; readonly nextCursor: string | null };
-
 export function createSearch(deps: SearchDeps): Search {
   const { clock, embedder, config } = deps;
   const engineOf = (of: Embedder) =>
@@ -167,7 +167,7 @@ export function createSearch(deps: SearchDeps): Search {
     const keep = (answer: Answer) => {
       // Spliced bytes, the key twice (map and log), and what the shown list holds.
       if (engine.view() === on && isShared(query))
-        cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
+        cache.set(key, answer, answer.prefix.buffer.byteLength + 2 * key.length + 16 * answer.shown.length);
       return answer;
     };
     const rank = (forRanking: Float32Array, forLearning: Float32Array) => {
@@ -221,7 +221,7 @@ export function createSearch(deps: SearchDeps): Search {
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
     const learned = deps.learnedBy?.(caller.developerId) ?? null;
     const { on, answer: found, cacheHit } = await findSafely(current(), query, learned, standings);
-    const { prefix, shown, total, nextCursor } = found;
+    const { prefix, shown, firstRank, total, nextCursor } = found;
     const queryLogId = deps.newQueryLogId();
     const latencyMs = clock.monotonic() - began;
     const own = metadataOf({
@@ -232,10 +232,10 @@ export function createSearch(deps: SearchDeps): Search {
       nextCursor,
     });
     const { keyId, developerId } = caller;
-    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, total };
+    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, firstRank, total };
     deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
     if (standings === undefined) return [prefix, own];
-    const fields = shown.map(({ serverId }) => `"connection":"${on.connectionOf(serverId, standings)}"`);
+    const fields = shown.map((serverId) => `"connection":"${on.connectionOf(serverId, standings)}"`);
     return [...withFields(found, fields), own];
   }
 

@@ -8,7 +8,7 @@ import { queryParts } from './index/text.ts';
 import type { Learned } from './learning/model.ts';
 import { createTeaching, indexOf } from './learning/taught.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
-import { type Body, composeBody } from './reply.ts';
+import { type Body, createCompose } from './reply.ts';
 
 export type SearchFilters = {
   readonly transport?: readonly Transport[];
@@ -39,6 +39,14 @@ export type Page = { readonly parts: readonly string[]; readonly offset: number;
 /** One unit vector a part in the index's space, and the whole query's in the space of what was learned. */
 export type QueryVectors = { readonly vectors: Float32Array; readonly asked: Float32Array };
 
+export type Answer = Body & {
+  /** Of the first server shown: more than 1 on a later page. */
+  readonly firstRank: number;
+  /** Servers that pass the filters. */
+  readonly total: number;
+  readonly nextCursor: string | null;
+};
+
 export type View = {
   readonly revision: number;
   readonly servers: number;
@@ -54,7 +62,7 @@ export type View = {
     vectors: QueryVectors,
     learned: Learned | null,
     standings?: Standings,
-  ): Body & { total: number; nextCursor: string | null };
+  ): Answer;
   /** How a user stands with a server of an answer. */
   connectionOf(serverId: string, standings: Standings): Connection;
   setFacts(facts: ServerFacts): void;
@@ -73,6 +81,7 @@ export type ServerFacts = {
 export function createView({ snapshot, lexicon }: Built, weights: RankWeights, known: ServerFacts): View {
   const rank = createRanker(snapshot, lexicon, weights);
   const ids = snapshot.ids === '' ? [] : snapshot.ids.split('\n');
+  const compose = createCompose(snapshot, ids);
   const popularity = snapshot.facts.popularity.slice();
   const teach = createTeaching(ids, snapshot.facts.category);
   const liveness = new Float32Array(ids.length).fill(1);
@@ -136,12 +145,13 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
         toolLimit,
         minScore,
       });
-      const body = composeBody(snapshot, ids, ranking, {
-        offset,
-        explain,
-        popularityShare: weights.popularity,
-      });
-      return { ...body, total, nextCursor: ranking.more ? cursorOf(print, offset + limit) : null };
+      const body = compose(ranking, { explain, popularityShare: weights.popularity });
+      return {
+        ...body,
+        firstRank: offset + 1,
+        total,
+        nextCursor: ranking.more ? cursorOf(print, offset + limit) : null,
+      };
     },
   };
 }
