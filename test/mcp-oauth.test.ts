@@ -168,7 +168,7 @@ test('N3 another authorization server: a new registration there, and nothing of 
   const shown = other.seen
     .map(({ headers, body, query }) => JSON.stringify(headers) + body + query)
     .join('\n');
-  for (const secret of [token, 'client-1', 's3']) assert.ok(!shown.includes(secret), secret);
+  for (const secret of [token, 'client-1', 'secret-of-client-1']) assert.ok(!shown.includes(secret), secret);
 });
 
 test('N4 a catalogue URL that changes ends the consent: the token is never sent to the new place', async (t) => {

@@ -91,7 +91,7 @@ export async function startAs(t: TestContext): Promise<FakeAs> {
         return (
           as.register?.(asked) ?? {
             status: 201,
-            body: { client_id: `client-${++count}`, client_secret: 's3' },
+            body: { client_id: `client-${++count}`, client_secret: 'secret-of-client-1' },
           }
         );
       case '/authorize': {
