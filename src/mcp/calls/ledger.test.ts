@@ -30,6 +30,10 @@ test('a session that was ended makes room; one whose time is over is ended once'
   forget('a', 'a1');
   forget('a', 'a1');
   add('a', 'a4');
+  add('a', 'a4');
+  assert.deepEqual([add('b', 'b0'), add('c', 'c0')], [true, true], 'the same one again is one');
+  forget('b', 'b0');
+  forget('c', 'c0');
   assert.deepEqual(ended, []);
   wait(lifeMs + 1);
   add('b', 'b1');
