@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -204,7 +205,7 @@ test("a session is one key's and one user's with one server: for all others it i
   const others = [
     say(app, session, ping, { key, headers: bob }),
     say(app, session, ping, { key }),
-    say(app, session, ping, { key: sibling ?? '' }),
+    say(app, session, ping, { key: sibling ?? '', headers: ann }),
     say(app, session, ping, { key: stranger ?? '' }),
     say(app, session, ping, { key, headers: ann, path: '/mcp/servers/two' }),
     say(app, changed, ping, { key, headers: ann }),
@@ -320,6 +321,21 @@ test('what goes wrong in a session is told in it: silence, a broken stream, a re
   assert.equal((await call('forgotten')).status, 404);
 });
 
+test('a link that is no web page does not pass in an error either, and what is asked for again would not be better', async (t) => {
+  const { app } = await bootKeeper(t, ({ body: { id, params } }, reply) => {
+    const data = { elicitations: [{ mode: 'url', elicitationId: 'x', url: params?.name, message: 'x' }] };
+    const message = { jsonrpc: '2.0', id, error: { code: -32042, message: 'open this', data } };
+    events(reply).end(`id: e1\ndata: \n\ndata: ${JSON.stringify(message)}\n\n`);
+  });
+  const { session } = await say(app, null, hello);
+  const call = async (name: string) =>
+    (await say(app, session, { id: 1, method: 'tools/call', params: { name } })).text;
+  assert.match(await call('https://login.example/'), /-32042.*login\.example/);
+  const refused = await call('javascript:alert(1)');
+  assert.match(refused, /"id":1,"error":\{"code":-32000,.*"reason":"protocol"/);
+  assert.doesNotMatch(refused, /javascript/);
+});
+
 test('a link that is no web page is refused in the client’s name and not passed on', async (t) => {
   const settled = Promise.withResolvers<Seen['body']>();
   const ask = (id: number, url: string) =>
@@ -385,6 +401,59 @@ test('servers without sessions, of any age, and a client that sends no id are se
   assert.match(oldest.text, /everything/);
   const refused = await app.call('GET', place, { headers: { accept: 'text/event-stream' } });
   assert.equal(refused.status, 405);
+});
+
+test('bounds: of a thousand and one sessions the least recently used is ended at its server; a 33rd open stream is 405', async (t) => {
+  const ended = Promise.withResolvers<unknown>();
+  const { app } = await bootKeeper(t, ({ method, body, headers }, reply) => {
+    if (method === 'DELETE') ended.resolve(headers['mcp-session-id']);
+    if (method === 'GET') return void events(reply).write(': x\n\n');
+    sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result: {} });
+  });
+  const { session: first } = await say(app, null, hello);
+  await say(app, null, hello);
+  for (let begun = 2; begun < 1_000; begun += 2)
+    await Promise.all([say(app, null, hello), say(app, null, hello)]);
+  assert.equal((await say(app, first, { id: 2, method: 'ping' })).status, 200);
+  await say(app, null, hello);
+  assert.equal(await ended.promise, 's2');
+
+  const headers = { 'x-api-key': adminKey, 'mcp-session-id': first, accept: 'text/event-stream' };
+  const open = () => fetch(`${app.url}${place}`, { headers });
+  const streams = await Promise.all(Array.from({ length: 32 }, open));
+  assert.ok(streams.every(({ status }) => status === 200));
+  assert.equal((await open()).status, 405);
+  await streams[0]?.body?.cancel();
+  let again = await open();
+  while (again.status === 405) {
+    await delay(20);
+    again = await open();
+  }
+  assert.equal(again.status, 200, 'who leaves makes room');
+  await Promise.all([again, ...streams.slice(1)].map(({ body }) => body?.cancel()));
+});
+
+test('what a client does not read is not gathered here: the server waits', async (t) => {
+  let sentBytes = 0;
+  const { app } = await bootKeeper(t, async ({ method, body }, reply) => {
+    if (method !== 'GET') return sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result: {} });
+    events(reply).setMaxListeners(0);
+    const line = `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'x', params: { text: 'x'.repeat(100_000) } })}\n\n`;
+    while (!reply.destroyed && sentBytes < 200_000_000) {
+      const isTaken = reply.write(line);
+      sentBytes += line.length;
+      if (!isTaken) await Promise.race([once(reply, 'drain'), once(reply, 'close')]);
+    }
+  });
+  const { session } = await say(app, null, hello);
+  const headers = { 'x-api-key': adminKey, 'mcp-session-id': session, accept: 'text/event-stream' };
+  const stream = await fetch(`${app.url}${place}`, { headers });
+  await delay(1_000);
+  const before = sentBytes;
+  await delay(500);
+  assert.equal(sentBytes, before, 'it stands still');
+  assert.ok(sentBytes < 30_000_000, `${sentBytes} bytes lie between`);
+  await stream.body?.cancel();
 });
 
 test('a stream that stays open holds up no stop; the session is there after the restart', async (t) => {

@@ -30,6 +30,10 @@ test('a session that was ended makes room; one whose time is over is ended once'
   forget('a', 'a1');
   forget('a', 'a1');
   add('a', 'a4');
+  add('a', 'a4');
+  assert.deepEqual([add('b', 'b0'), add('c', 'c0')], [true, true], 'the same one again is one');
+  forget('b', 'b0');
+  forget('c', 'c0');
   assert.deepEqual(ended, []);
   wait(lifeMs + 1);
   add('b', 'b1');
@@ -55,5 +59,11 @@ test('streams are bounded in all, at a server, and of a developer at it; who lea
   assert.ok(take('z', 'a') !== null);
   seats.close();
   assert.deepEqual(cut.sort(), ['a at x', 'a at y', 'a at z', 'b at x']);
-  assert.equal(take('w', 'd'), null, 'nobody in any more');
+  const closed = createSeats();
+  closed.close();
+  assert.equal(
+    closed.take('w', 'd', () => undefined),
+    null,
+    'nobody in any more',
+  );
 });

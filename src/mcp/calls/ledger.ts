@@ -33,6 +33,7 @@ export function createLedger(
   };
   return {
     add(developerId, id, goodbye) {
+      forget(developerId, id);
       const own = byDeveloper.get(developerId) ?? new Map();
       const [oldest] = own;
       if (own.size >= each && oldest !== undefined) {

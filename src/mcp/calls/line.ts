@@ -100,6 +100,7 @@ function bindingOf(caller: Caller, { target, own }: Found, url: string): string 
   return `mcp session ${sha256Hex(JSON.stringify(parts))}`;
 }
 
-export function eventBindingOf({ binding, id }: Line): string {
+/** The session by a name that no other has: servers give the same ids as others do. Its events are sealed for this. */
+export function placeOf({ binding, id }: Line): string {
   return `mcp event ${sha256Hex(`${binding}\n${id}`)}`;
 }

@@ -7,15 +7,7 @@ import { isStream } from '../wire/post.ts';
 import { cleaned, passedText, readAll, relayEvents } from '../wire/relay.ts';
 import type { Consent } from './consent.ts';
 import { createLedger, createSeats } from './ledger.ts';
-import {
-  createSender,
-  eventBindingOf,
-  type Line,
-  lineOf,
-  plain,
-  type SendRequest,
-  type Started,
-} from './line.ts';
+import { createSender, type Line, lineOf, placeOf, plain, type SendRequest, type Started } from './line.ts';
 import type { Outcomes } from './outcome.ts';
 import { createWatch, type SessionWatch } from './watch.ts';
 
@@ -89,7 +81,7 @@ export function createSessions(deps: {
     const kind: StreamKind = request.method === 'GET' ? 'listen' : 'answer';
     return createWatch({
       message: request.method === 'POST' ? request.message : null,
-      eventId: (id) => tickets.seal(JSON.stringify([kind, id]), eventBindingOf(line), lifeMs),
+      eventId: (id) => tickets.seal(JSON.stringify([kind, id]), placeOf(line), lifeMs),
       tell: (message) => drop(post(line, message as RpcMessage)),
       asked,
       now,
@@ -119,7 +111,7 @@ export function createSessions(deps: {
     const reply = message === null ? null : replyIn(message);
     const posted = { status, headers, step: reply === null ? null : { kind: 'reply' as const, reply } };
     if (isSessionGone(posted)) {
-      ledger.forget(caller.developerId, line.id ?? '');
+      ledger.forget(caller.developerId, placeOf(line));
       return null;
     }
     if (message === null || reply === null) throw failureOf(posted);
@@ -137,7 +129,7 @@ export function createSessions(deps: {
     }
     const begun = { ...line, id, headers: { ...line.headers, 'mcp-session-id': id } };
     const goodbye = () => drop(send(begun, { method: 'DELETE', timeoutMs: goodbyeMs }));
-    if (!ledger.add(caller.developerId, id, goodbye)) {
+    if (!ledger.add(caller.developerId, placeOf(begun), goodbye)) {
       reply.body.cancel();
       goodbye();
       return null;
@@ -163,7 +155,7 @@ export function createSessions(deps: {
   const listen = async (turn: Turn<'GET'>): Answer => {
     const { line, request } = turn;
     const last =
-      request.lastEventId === null ? '["listen"]' : tickets.open(request.lastEventId, eventBindingOf(line));
+      request.lastEventId === null ? '["listen"]' : tickets.open(request.lastEventId, placeOf(line));
     if (last === null) return refusal(400, 'Last-Event-ID: expected one of this session');
     const [kind, id] = JSON.parse(last) as [StreamKind, string?];
     const headers = id === undefined ? {} : { 'last-event-id': id };
@@ -202,7 +194,7 @@ export function createSessions(deps: {
     if (reply.status >= 300 && reply.status !== 405) return refused(turn, reply);
     reply.body.cancel();
     if (reply.status === 405) return refusal(405, 'The server does not let its clients end a session');
-    ledger.forget(caller.developerId, line.id ?? '');
+    ledger.forget(caller.developerId, placeOf(line));
     return { status: 200, body: null };
   };
 
@@ -215,7 +207,7 @@ export function createSessions(deps: {
         return await consent.with(caller, request.serverId, operation, async (found) => {
           const line = lineOf(tickets, found, { caller, request });
           if (line === null) return null;
-          ledger.used(caller.developerId, line.id ?? '');
+          ledger.used(caller.developerId, placeOf(line));
           if (request.method === 'GET') return listen({ caller, line, request });
           if (request.method === 'DELETE') return end({ caller, line, request });
           const turn = { caller, line, request };

@@ -1,5 +1,5 @@
 import { type Json, type RpcReply, type RpcRequest, UpstreamFailure } from '../model.ts';
-import { isJson, type RpcMessage, replyIn } from '../wire/message.ts';
+import { isJson, isWebPage, type RpcMessage, replyIn } from '../wire/message.ts';
 import { cutOff } from '../wire/post.ts';
 import type { Watch } from '../wire/relay.ts';
 
@@ -49,7 +49,7 @@ export function createWatch(deps: {
     },
     pass(message) {
       const isRequest = message.method !== undefined && message.id !== undefined;
-      if (isRequest && !isSafeLink(message)) {
+      if (isRequest && isUnsafeLink(message)) {
         const error = { code: invalidParams, message: 'url: expected an http(s) page' };
         tell({ jsonrpc: '2.0', id: message.id, error });
         return false;
@@ -61,10 +61,12 @@ export function createWatch(deps: {
       return true;
     },
     end(failure) {
-      const isLeft = failure instanceof UpstreamFailure && failure.reason === 'cancelled';
-      // With an event's id the client comes back for the rest; and who only listened was promised nothing.
-      if (!expectsAnswer || isSettled || isLeft || canResume) return null;
+      // Who only listened was promised nothing.
+      if (!expectsAnswer || isSettled) return null;
       const why = failure instanceof UpstreamFailure ? failure : cutOff();
+      if (why.reason === 'cancelled') return null;
+      // With an event's id the client comes back for the rest.
+      if (canResume && (why.reason === 'broken' || why.reason === 'timeout')) return null;
       finish({ failure: why });
       if (why.reason === 'timeout')
         tell({
@@ -81,9 +83,8 @@ export function createWatch(deps: {
   };
 }
 
-/** A link to be opened is a web page or not passed on at all (threats N10). */
-function isSafeLink({ method, params }: RpcMessage): boolean {
-  if (method !== 'elicitation/create' || !isJson(params) || params.url === undefined) return true;
-  const url = URL.parse(String(params.url));
-  return url !== null && /^https?:$/.test(url.protocol) && url.username === '';
+function isUnsafeLink({ method, params }: RpcMessage): boolean {
+  return (
+    method === 'elicitation/create' && isJson(params) && params.url !== undefined && !isWebPage(params.url)
+  );
 }
