@@ -44,7 +44,7 @@ const dayMs = 86_400_000;
 export function createQueryLogStore(storage: Storage) {
   return {
     append: (entries: readonly QueryLogEntry[]): Promise<void> =>
-      storage.write<QueryLogTables, void>(async (trx) => {
+      storage.writeBehind<QueryLogTables>(async (trx) => {
         await trx.insertInto('query_log').values(entries.map(rowOf)).execute();
       }),
 
