@@ -103,6 +103,11 @@ export type Honesty = {
   readonly answered: Separation;
   /** All queries that have a right server, also those where the ranking did not put it first. */
   readonly answerable: Separation;
+  /**
+   * The last one's AUC if the score knew of every first hit whether it is right: where it is not, there is nothing to
+   * tell it from the first hit of a query without an answer.
+   */
+  readonly knowing: number;
   readonly curve: readonly { from: number; hits: number; said: number; right: number }[];
   /** The threshold of `strong` that best tells the two apart. */
   readonly strong: number;
@@ -124,6 +129,7 @@ export function judgeHonesty(samples: readonly Sample[]): Honesty {
   return {
     answered: against(answered),
     answerable: against(top(ofKind('answerable'))),
+    knowing: (1 + answered.length / ofKind('answerable').length) / 2,
     curve: reliability(samples),
     strong: thresholds.reduce((a, b) => (youden(b) > youden(a) ? b : a)),
   };
@@ -146,12 +152,13 @@ function reliability(samples: readonly Sample[]): Honesty['curve'] {
   });
 }
 
-export function printHonesty({ answered, answerable, curve, strong }: Honesty): void {
+export function printHonesty({ answered, answerable, knowing, curve, strong }: Honesty): void {
   const row = (what: string, { both, removed, foreign }: Separation) =>
     `${what.padEnd(46)} AUC ${both.toFixed(3)} (right servers taken out ${removed.toFixed(3)}, foreign sentences ${foreign.toFixed(3)}), bar ${aucBar}${both < aucBar ? ' MISSED' : ''}`;
   console.log('\nFirst hits of queries with an answer against those of queries without one:');
   console.log(row('where the right server is the first hit', answered));
   console.log(row('all, also where the ranking put another first', answerable));
+  console.log(`a score that knew which first hits are right would have ${knowing.toFixed(3)} there`);
   console.log(`best threshold of strong ${strong}`);
   console.log('semantic    hits    said   right');
   for (const { from, hits, said, right } of curve) {

@@ -125,6 +125,9 @@ async function press(
 
 const good = (result: autocannon.Result) => result['2xx'] / result.duration;
 
+/** The first minutes fill caches and compile: growth counts from here on. */
+const settledMinutes = 5;
+
 export async function soak(): Promise<void> {
   const traffic = await start();
   await press(traffic, { seconds: 5, connections: 32 });
@@ -133,20 +136,42 @@ export async function soak(): Promise<void> {
   console.log(
     `capacity ${capacity.toFixed(0)}/s of mixed requests; ${soakMinutes} minutes at ${rate.toFixed(0)}/s`,
   );
-  const rows: string[][] = [];
+  const minutes = [];
   for (let minute = 1; minute <= soakMinutes; minute++) {
     const result = await press(traffic, { seconds: 60, connections: 64, rate });
-    rows.push([
-      String(minute),
-      good(result).toFixed(0),
-      String(result.non2xx + result.errors),
-      String(result.latency.p50),
-      String(result.latency.p99),
-      residentMegabytes(traffic.ours).toFixed(0),
-      String(handlesOf(traffic.ours)),
-    ]);
+    minutes.push({
+      good: good(result),
+      others: result.non2xx + result.errors,
+      p50: result.latency.p50,
+      p99: result.latency.p99,
+      megabytes: residentMegabytes(traffic.ours),
+      files: handlesOf(traffic.ours),
+    });
   }
-  printTable(['minute', '2xx/s', 'others', 'p50 ms', 'p99 ms', 'resident MB', 'open files'], rows);
+  printTable(
+    ['minute', '2xx/s', 'others', 'p50 ms', 'p99 ms', 'resident MB', 'open files'],
+    minutes.map(({ good, others, p50, p99, megabytes, files }, i) =>
+      [i + 1, good.toFixed(0), others, p50, p99, megabytes.toFixed(0), files].map(String),
+    ),
+  );
+  const settled = minutes.slice(Math.min(settledMinutes, soakMinutes) - 1);
+  const [first, last] = [settled[0]?.megabytes ?? 0, settled.at(-1)?.megabytes ?? 0];
+  const grown = (last - first) / first;
+  const slowest = Math.max(...minutes.map(({ p99 }) => p99));
+  const files = Math.max(...settled.map((each) => each.files)) - (settled[0]?.files ?? 0);
+  printTable(
+    ['row', 'measured', 'bar', ''],
+    [
+      [
+        `resident memory grown since minute ${settledMinutes}`,
+        `${(100 * grown).toFixed(1)} %`,
+        '≤ 5 %',
+        grown <= 0.05 ? 'met' : 'MISSED',
+      ],
+      ['open files above minute 5, at most', String(files), '≤ 64', files <= 64 ? 'met' : 'MISSED'],
+      ['p99 of the slowest minute', `${slowest} ms`, '≤ 500 ms', slowest <= 500 ? 'met' : 'MISSED'],
+    ],
+  );
   await traffic.stop();
 }
 

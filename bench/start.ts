@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeCatalogue } from './large-catalogue.ts';
-import { printTable, serve } from './support.ts';
+import { printTable, residentMegabytes, serve } from './support.ts';
 
 const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -52,7 +52,7 @@ async function measure(
     });
   }
   await new Promise((resolve) => setTimeout(resolve, 5_000));
-  const resident = residentMegabytes(served.child.pid ?? 0);
+  const resident = residentMegabytes(served);
   await served.stop();
   rmSync(folder, { recursive: true, force: true });
   return [
@@ -78,9 +78,4 @@ function importCatalogue(file: string, env: Record<string, string>): string[] {
   if (done.status !== 0) throw new Error(done.stderr.toString());
   const peak = Number(/peak (\d+)/.exec(done.stderr.toString())?.[1]) / 1024;
   return [((performance.now() - started) / 1000).toFixed(1), peak.toFixed(0)];
-}
-
-/** Of the process that serves: with taskset that is the same one, since it replaces itself. */
-function residentMegabytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }

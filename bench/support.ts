@@ -120,6 +120,7 @@ export function cpuMs({ child }: Served): number {
   return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1000;
 }
 
+/** Of the process that serves: with taskset that is the same one, since it replaces itself. */
 export function residentMegabytes({ child }: Served): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 }

@@ -261,12 +261,12 @@ export type Api = {
     body: { readonly url: string; };
     reply: { readonly url: string; readonly secret: string; };
   };
-  /** Where events are posted, without the secret; null when nowhere */
+  /** Where events are posted, without the secret, and how many wait; null when nowhere */
   'GET /v1/identity/webhook': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly url: string | null; };
+    reply: { readonly url: string | null; readonly updated_at: string | null; readonly waiting: number; };
   };
   /** Post no more events; those that wait are dropped */
   'DELETE /v1/identity/webhook': {
@@ -394,6 +394,20 @@ export type Api = {
     body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
     reply: Readonly<Record<string, unknown>>;
   };
+  /** In a session with that server (Mcp-Session-Id): its stream beside the answers, or the rest of one */
+  'GET /mcp/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Ends a session with that server (Mcp-Session-Id) */
+  'DELETE /mcp/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
   /** How to present a key to /mcp (RFC 9728) */
   'GET /.well-known/oauth-protected-resource': {
     params: undefined;
@@ -441,7 +455,7 @@ export type Api = {
     params: undefined;
     query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
     body: undefined;
-    reply: { readonly window: string; readonly total: { readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; }; readonly steps: readonly ({ readonly at: string; readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; })[]; readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[]; readonly servers: readonly ({ readonly server_id: string; readonly calls: number; readonly successes: number; readonly latency_ms: number | null; })[]; readonly searches: { readonly count: number; readonly cached: number; }; readonly found_nothing: readonly ({ readonly query: string; readonly times: number; readonly last_at: string; })[]; readonly recent: readonly ({ readonly query: string; readonly shown: number; readonly latency_ms: number; readonly at: string; })[]; };
+    reply: { readonly window: string; readonly total: { readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; }; readonly steps: readonly ({ readonly at: string; readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; })[]; readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[]; readonly servers: readonly ({ readonly server_id: string; readonly calls: number; readonly successes: number; readonly latency_ms: number | null; })[]; readonly success: readonly ({ readonly server_id: string; readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; })[]; })[]; readonly searches: { readonly count: number; readonly cached: number; }; readonly found_nothing: readonly ({ readonly query: string; readonly times: number; readonly last_at: string; })[]; readonly recent: readonly ({ readonly query: string; readonly shown: number; readonly latency_ms: number; readonly at: string; })[]; };
   };
   /** What a key was used for, day by day */
   'GET /v1/admin/keys/{id}/usage': {

@@ -56,6 +56,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       rooms,
       firstKey,
       async close() {
+        rooms.mcp.quiet();
         await http.close();
         await stop();
         await rooms.close();

@@ -242,6 +242,18 @@ for (const engine of engines) {
     assert.deepEqual(body.servers, [
       { server_id: 'com.example/mail', calls: 3, successes: 2, latency_ms: 40 },
     ]);
+    const success = body.success as {
+      server_id: string;
+      steps: { at: string; calls: number; successes: number }[];
+    }[];
+    assert.deepEqual(
+      success.map(({ server_id, steps }) => [server_id, steps.length]),
+      [['com.example/mail', 12]],
+    );
+    // The calls may lie on either side of a step's beginning.
+    const latest = success[0]?.steps.slice(-2) ?? [];
+    const sum = (field: 'calls' | 'successes') => latest.reduce((all, step) => all + step[field], 0);
+    assert.deepEqual([sum('calls'), sum('successes')], [3, 2]);
     const nothing = body.found_nothing as { query: string; times: number }[];
     assert.deepEqual(
       nothing.map(({ query, times }) => [query, times]),

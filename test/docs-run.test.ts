@@ -7,7 +7,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import { parseMcpConfig } from '../src/mcp/mcp.ts';
 import { adminKey, bootApp, type TestApp } from './support/app.ts';
 import { googleRow, startGoogleApi } from './support/google-api.ts';
-import { referenceServer } from './support/mcp-servers.ts';
+import { referenceServer, startEverything } from './support/mcp-servers.ts';
 import { openAiSays, startModel } from './support/model.ts';
 import { connectUser, providerSettings, startIdp } from './support/oidc.ts';
 import { root } from './support/paths.ts';
@@ -44,6 +44,9 @@ async function boot(t: TestContext): Promise<TestApp> {
       childEnvironment: { PATH: process.env.PATH ?? '' },
     },
   );
+  const { url } = await startEverything(t, 'streamableHttp');
+  const body = { id: 'everything', name: 'Everything', remote_url: url };
+  await app.call('POST', '/v1/admin/servers', { body });
   // A cursor belongs to one state of the catalogue: the program's tools are listed behind the start.
   const listed = async () => ((await app.call('GET', '/v1/servers/memory')).body.tools ?? []) as unknown[];
   while ((await listed()).length === 0) await new Promise((next) => setTimeout(next, 20));

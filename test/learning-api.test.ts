@@ -107,7 +107,7 @@ for (const engine of engines) {
     const db = storage.tables<{ invocations: object; query_log: { id: string } }>();
     const entry = { keyId: 'k', developerId: 'd', query: 'q', snapshot: 1, cacheHit: false, latencyMs: 1 };
     for (const id of ['led', 'idle'])
-      log.record({ ...entry, queryLogId: id, at: clock.now(), shown: [], total: 0 });
+      log.record({ ...entry, queryLogId: id, at: clock.now(), shown: [], firstRank: 1, total: 0 });
     await log.flush();
     const row = {
       id: 'i',
@@ -122,7 +122,7 @@ for (const engine of engines) {
       .values({ ...row, success: 1, at: clock.now() })
       .execute();
     clock.advance(91 * 86_400_000);
-    log.record({ ...entry, queryLogId: 'fresh', at: clock.now(), shown: [], total: 0 });
+    log.record({ ...entry, queryLogId: 'fresh', at: clock.now(), shown: [], firstRank: 1, total: 0 });
     await log.flush();
     await log.prune(clock.now());
     const left = async () =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AppOptions } from '../src/app.ts';
-import { handClock } from './support/app.ts';
+import { handClock, type TestReply } from './support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from './support/mcp-app.ts';
 import {
   agree,
@@ -168,7 +168,7 @@ test('N3 another authorization server: a new registration there, and nothing of 
   const shown = other.seen
     .map(({ headers, body, query }) => JSON.stringify(headers) + body + query)
     .join('\n');
-  for (const secret of [token, 'client-1', 's3']) assert.ok(!shown.includes(secret), secret);
+  for (const secret of [token, 'client-1', 'secret-of-client-1']) assert.ok(!shown.includes(secret), secret);
 });
 
 test('N4 a catalogue URL that changes ends the consent: the token is never sent to the new place', async (t) => {
@@ -354,6 +354,36 @@ test('J9 a token that the server refuses is renewed once and the call repeated; 
   w.server.refused.add(again);
   w.as.token = () => ({ status: 400, body: { error: 'invalid_grant' } });
   invitationOf(await call(w, w.ann));
+});
+
+test("J9 in a session of the client's own: the user's consent is asked for, its token goes, and is renewed within the session", async (t) => {
+  const w = await world(t);
+  const say = (method: string, headers: Record<string, string>, params: object = {}) =>
+    w.app.call('POST', '/mcp/servers/s', {
+      headers: { accept: 'application/json, text/event-stream', ...headers },
+      body: { jsonrpc: '2.0', id: 1, method, params },
+    });
+  const clientInfo = { name: 'test', version: '1' };
+  const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+  await agree(invitationOf(await say('initialize', w.ann, hello)).auth_url);
+  const id = (await say('initialize', w.ann, hello)).headers.get('mcp-session-id') ?? '';
+  assert.match(id, /^t1\./);
+  const inSession = { ...w.ann, 'mcp-session-id': id };
+  const whoami = () => say('tools/call', inSession, { name: 'whoami', arguments: {} });
+  const token = async () => {
+    const reply = await whoami();
+    return textOf({ ...reply, body: reply.body.result as TestReply['body'] });
+  };
+  const first = await token();
+  assert.ok(w.as.tokens.has(first));
+  w.server.refused.add(first);
+  const second = await token();
+  assert.ok(w.as.tokens.has(second) && second !== first);
+  w.server.wants.whoami = ['write'];
+  const missing = (await whoami()).body.detail as Record<string, unknown>;
+  assert.deepEqual([missing.code, missing.missing_scopes], ['provider_not_connected', ['write']]);
+  const bob = await say('ping', { ...(await mitOf(w.app, 'bob')), 'mcp-session-id': id });
+  assert.equal(bob.status, 404);
 });
 
 test('a client that its server has forgotten is registered again with the next consent', async (t) => {

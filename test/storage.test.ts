@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { type Kysely, sql } from 'kysely';
 import { systemClock } from '../src/base/clock.ts';
 import { Problem } from '../src/base/problem.ts';
 import { openStorage, type Storage } from '../src/storage/storage.ts';
@@ -45,6 +46,39 @@ for (const engine of engines) {
     assert.deepEqual(
       rows.map((row) => ({ ...row })),
       [{ id: 'dev_kept', name: 'kept', created_at: 2 ** 41 }],
+    );
+  });
+
+  test(`${engine.name}: only what is written behind does without the disk, whole or not at all`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const storage = await openTestStore(t, engine);
+    const waits = async (on: Kysely<Tables>) => {
+      const setting = storage.dialect === 'sqlite' ? sql`pragma synchronous` : sql`show synchronous_commit`;
+      const [row] = (await setting.execute(on)).rows;
+      return Object.values(row as object)[0];
+    };
+    const [full, normal] = storage.dialect === 'sqlite' ? [2, 1] : ['on', 'off'];
+    const put = (trx: Kysely<Tables>, id: string) =>
+      trx.insertInto('developers').values({ id, name: id, created_at: 1 }).execute();
+    await storage.writeBehind<Tables>(async (trx) => {
+      await put(trx, 'behind');
+      assert.equal(await waits(trx), normal);
+    });
+    const failed = storage.writeBehind<Tables>(async (trx) => {
+      await put(trx, 'half');
+      assert.fail('after the insert');
+    });
+    const beside = storage.write<Tables, void>(async (trx) => {
+      await put(trx, 'beside');
+      assert.equal(await waits(trx), full);
+    });
+    await assert.rejects(failed, /after the insert/);
+    await beside;
+    const rows = await storage.tables<Tables>().selectFrom('developers').select('id').orderBy('id').execute();
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      ['behind', 'beside'],
     );
   });
 

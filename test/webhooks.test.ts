@@ -53,7 +53,9 @@ for (const engine of engines)
     const hook = await app.call('PUT', '/v1/identity/webhook', { body: { url: endpoint.url }, key });
     const secret = String(hook.body.secret);
     assert.match(secret, /^whsec_/);
-    assert.deepEqual((await app.call('GET', '/v1/identity/webhook', { key })).body, { url: endpoint.url });
+    const seen = async () => (await app.call('GET', '/v1/identity/webhook', { key })).body;
+    const updated_at = new Date(clock.now()).toISOString();
+    assert.deepEqual(await seen(), { url: endpoint.url, updated_at, waiting: 0 });
 
     const reuse = async () => {
       const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' }, key });
@@ -63,6 +65,7 @@ for (const engine of engines)
       assert.equal((await app.call('POST', '/v1/identity/refresh', { body, key })).status, 400);
     };
     await reuse();
+    assert.equal((await seen()).waiting, 1);
     endpoint.statuses.push(500, 302);
     await deliver();
     await deliver();
@@ -79,6 +82,7 @@ for (const engine of engines)
     assert.deepEqual([event.type, event.data.user_id], ['token.reuse', 'ann']);
     assert.doesNotMatch(endpoint.heard[2]?.body ?? '', /rt_/);
 
+    assert.equal((await seen()).waiting, 0);
     const second = await app.call('PUT', '/v1/identity/webhook', { body: { url: endpoint.url }, key });
     await reuse();
     await deliver();
@@ -105,7 +109,8 @@ test('O1 E: events are never posted to a private address that is not allowed, an
     assert.equal((await app.call('PUT', '/v1/identity/webhook', { body: { url }, key })).status, 400, url);
   await app.call('PUT', '/v1/identity/webhook', { body: { url: endpoint.url }, key });
   const other = await app.newKey();
-  assert.deepEqual((await app.call('GET', '/v1/identity/webhook', { key: other })).body, { url: null });
+  const foreign = await app.call('GET', '/v1/identity/webhook', { key: other });
+  assert.deepEqual(foreign.body, { url: null, updated_at: null, waiting: 0 });
   const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' }, key });
   const body = { refresh_token: issued.body.refresh_token };
   await app.call('POST', '/v1/identity/refresh', { body, key });

@@ -33,7 +33,10 @@ export function createWorkspace(bytes: number): Workspace {
       const { m, n, k } = shape;
       if (m % rowsAtOnce || n % columnsAtOnce || k % 4)
         throw new RangeError(`no product of shape ${m}x${n}x${k}`);
-      const module = moduleWith('product', [i32, i32, i32], productBody(shape), { shared: false });
+      const module = moduleWith(
+        { product: { params: [i32, i32, i32], body: productBody(shape) } },
+        { shared: false },
+      );
       const { exports } = new WebAssembly.Instance(module, { env: { memory } });
       const run = exports.product as (a: number, b: number, c: number) => void;
       return (a, b, c) => run(a.byteOffset, b.byteOffset, c.byteOffset);

@@ -29,6 +29,8 @@ export type ServerUse = {
   readonly latencyMs: number | null;
 };
 export type UseCount = { readonly calls: number; readonly successes: number };
+/** One server's calls in one step of time; `step` counts steps since 1970. */
+export type StepUse = UseCount & { readonly serverId: string; readonly step: number };
 
 /** In the order of a statement's parameters. */
 const columns = [
@@ -124,6 +126,30 @@ export function createInvocationStore(storage: Storage) {
         calls: Number(row.calls),
         successes: Number(row.successes),
         latencyMs: row.latency_ms === null ? null : Math.round(Number(row.latency_ms) * 10) / 10,
+      }));
+    },
+    /** How the calls of some servers went, step by step since then; a step without calls has no row. */
+    async byStep(serverIds: readonly string[], since: number, stepMs: number): Promise<StepUse[]> {
+      if (serverIds.length === 0) return [];
+      const step = sql<number>`at / ${sql.lit(stepMs)}`;
+      const rows = await storage
+        .tables<Tables>()
+        .selectFrom('invocations')
+        .select([
+          'server_id',
+          step.as('step'),
+          sql<number>`count(*)`.as('calls'),
+          sql<number>`sum(success)`.as('successes'),
+        ])
+        .where('at', '>=', since)
+        .where('server_id', 'in', serverIds)
+        .groupBy(['server_id', step])
+        .execute();
+      return rows.map((row) => ({
+        serverId: row.server_id,
+        step: Number(row.step),
+        calls: Number(row.calls),
+        successes: Number(row.successes),
       }));
     },
     /** One key's calls by day since 1970. */

@@ -7,6 +7,7 @@ import {
   createInvocationStore,
   type InvocationRow,
   type ServerUse,
+  type StepUse,
   type UseCount,
 } from './invocation-store.ts';
 import type { NewInvocation } from './model.ts';
@@ -33,9 +34,10 @@ export type Invocations = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ invocationId: string }>;
-  /** What was called since a time: the most used servers, or one key's days. */
+  /** What was called since a time: the most used servers, how some of them did step by step, or one key's days. */
   readonly use: {
     byServer(since: number): Promise<readonly ServerUse[]>;
+    byStep(serverIds: readonly string[], since: number, stepMs: number): Promise<readonly StepUse[]>;
     byDay(keyId: string, since: number): Promise<ReadonlyMap<number, UseCount>>;
   };
   /** Deletes what is too old to matter, and the oldest of too many. */
@@ -143,7 +145,7 @@ export function createInvocations(deps: {
       entry.waiters.push(waiter);
       return promise;
     },
-    use: { byServer: store.byServer, byDay: store.byDay },
+    use: { byServer: store.byServer, byStep: store.byStep, byDay: store.byDay },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush,
     async close() {

@@ -65,6 +65,11 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
       reply.code(status).type(contentType ?? jsonType);
       if (headers !== undefined) reply.headers(headers);
+      if (request.method === 'HEAD' && body instanceof Readable) {
+        // Nobody reads it, and it may have no end.
+        body.destroy();
+        return reply.send('');
+      }
       if (Array.isArray(body)) return sendParts(reply, body as readonly Buffer[]);
       const ready =
         body === null || typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable;
@@ -89,7 +94,9 @@ export function createAnswers(telemetry: Telemetry, publicUrl: () => string): An
       const route = request.routeOptions.url ?? 'unknown';
       seconds.observe({ method: request.method, route, status: reply.statusCode }, elapsedMs / 1000);
       if (elapsedMs <= slowMs && !telemetry.verbose) return;
-      const write = elapsedMs > slowMs ? log.warn : log.debug;
+      // A stream is as long as there is something to tell.
+      const streams = String(reply.getHeader('content-type')).startsWith('text/event-stream');
+      const write = elapsedMs > slowMs && !streams ? log.warn : log.debug;
       write('request', {
         request_id: request.id,
         method: request.method,

@@ -19,6 +19,7 @@ import type { Vault } from '../vault/vault.ts';
 import { createConsent } from './calls/consent.ts';
 import { inspect } from './calls/inspect.ts';
 import { createOutcomes } from './calls/outcome.ts';
+import { createSessions, type Sessions } from './calls/sessions.ts';
 import { resultOf } from './calls/tools.ts';
 import { createExchanges, type McpAnswer, type McpCall } from './exchange.ts';
 import { describeLocal, type LocalServer } from './local.ts';
@@ -29,6 +30,7 @@ import { createTargets, notHere, parsed, principalOf } from './targets.ts';
 import { createUpstream } from './upstream.ts';
 import { isJson } from './wire/message.ts';
 
+export type { SessionReply, SessionRequest } from './calls/sessions.ts';
 export type { McpAnswer, McpCall } from './exchange.ts';
 export { type LocalServer, parseMcpConfig, trustedHosts } from './local.ts';
 export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './model.ts';
@@ -43,11 +45,15 @@ export type Mcp = {
     caller: Caller,
     serverId: string,
   ): Promise<{ readonly tools: readonly Json[]; readonly upstreamMs: number }>;
+  /** What an initialize-era client says in a session of its own with a server, and what it is answered. */
+  relay: Sessions['relay'];
   /** Looks at a server in the operator's name: is it alive, how does it speak, what does it offer. */
   inspect(serverId: string, signal?: AbortSignal): Promise<Finding>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   adopt(): Promise<void>;
   stats(): { readonly upstreams: number };
+  /** Ends the streams that stay open by design, so that nobody waits for them. */
+  quiet(): void;
   close(): Promise<void>;
 };
 
@@ -83,7 +89,7 @@ const operator: Caller = { developerId: 'operator', keyId: 'operator' };
 const adoptAtOnce = 4;
 
 export function createMcp(deps: McpDeps): Mcp {
-  const { catalog, clock, log } = deps;
+  const { catalog, clock, log, outbound } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomes(catalog, log);
@@ -102,7 +108,19 @@ export function createMcp(deps: McpDeps): Mcp {
     askMs: limits.askMs,
     now: clock.monotonic,
   });
-  const sweeping = setInterval(pool.sweep, sweepMs).unref();
+  const sessions = createSessions({
+    consent,
+    outbound,
+    tickets: deps.tickets,
+    outcomes,
+    limits,
+    now: clock.monotonic,
+  });
+  const sweep = () => {
+    pool.sweep();
+    sessions.sweep();
+  };
+  const sweeping = setInterval(sweep, sweepMs).unref();
 
   const call: Mcp['call'] = async (caller, request) => {
     if (request.method !== 'tools/call') return exchanges.proceed(caller, request);
@@ -136,6 +154,7 @@ export function createMcp(deps: McpDeps): Mcp {
         call(unhurried(caller), request),
       ),
     listTools: exchanges.listTools,
+    relay: sessions.relay,
     inspect(serverId, signal) {
       const open = async () => {
         const { target } = await targets.find(operator, serverId);
@@ -159,6 +178,7 @@ export function createMcp(deps: McpDeps): Mcp {
       await Promise.all(Array.from({ length: adoptAtOnce }, work));
     },
     stats: () => ({ upstreams: pool.size() }),
+    quiet: sessions.close,
     async close() {
       clearInterval(sweeping);
       outcomes.flush();

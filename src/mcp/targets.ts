@@ -9,7 +9,7 @@ export type Found = {
   readonly record: ServerRecord;
   readonly target: Target;
   /** The user's own token that it goes with; null: the operator's header fields, or none. */
-  readonly own: { readonly version: number } | null;
+  readonly own: { readonly version: number; readonly connectionId: string } | null;
 };
 
 export type Targets = {
@@ -74,7 +74,9 @@ export function createTargets(deps: {
       credential: identity.credential,
       credentialVersion: identity.credentialVersion,
     };
-    return { record, target, own: own === null ? null : { version: own.token.version } };
+    if (own === null) return { record, target, own };
+    const { version, connectionId } = own.token;
+    return { record, target, own: { version, connectionId } };
   };
 
   return {

@@ -28,6 +28,8 @@ export type Exchange = {
   resume(): void;
   /** Another so many milliseconds from now for the whole of it. */
   extend(timeoutMs: number): void;
+  /** For one beside the receiver who wants to know when it is over, well or not. */
+  onOver(act: () => void): void;
 };
 
 /**
@@ -76,6 +78,7 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
   readonly #ended: Ended;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #over: (() => void) | undefined;
   #answered = false;
   #leftBytes: number;
 
@@ -116,6 +119,11 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
     this.#timer = timeoutMs === 0 ? undefined : setTimeout(expire, timeoutMs, this);
   }
 
+  onOver(act: () => void): void {
+    if (this.isDone) act();
+    else this.#over = act;
+  }
+
   expire(): void {
     this.#stop(this.#late());
   }
@@ -127,6 +135,7 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
     this.#request.signal?.removeEventListener('abort', this);
     if (this.hasTurn) this.#ended(this.#answered, failure?.reason ?? null);
     this.#receiver.end(failure);
+    this.#over?.();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

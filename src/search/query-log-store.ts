@@ -44,7 +44,7 @@ const dayMs = 86_400_000;
 export function createQueryLogStore(storage: Storage) {
   return {
     append: (entries: readonly QueryLogEntry[]): Promise<void> =>
-      storage.write<QueryLogTables, void>(async (trx) => {
+      storage.writeBehind<QueryLogTables>(async (trx) => {
         await trx.insertInto('query_log').values(entries.map(rowOf)).execute();
       }),
 
@@ -144,8 +144,8 @@ function rowOf(entry: QueryLogEntry): QueryLogTables['query_log'] {
     key_id: entry.keyId,
     // People paste keys into anything; what is learned from words loses nothing by this.
     query: scrubText(entry.query),
-    shown: entry.shown.map(({ serverId }) => serverId).join('\n'),
-    first_rank: entry.shown[0]?.rank ?? 1,
+    shown: entry.shown.join('\n'),
+    first_rank: entry.firstRank,
     total: entry.total,
     snapshot: entry.snapshot,
     cache_hit: entry.cacheHit ? 1 : 0,

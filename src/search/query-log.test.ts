@@ -15,6 +15,7 @@ function entry(i: number): QueryLogEntry {
     cacheHit: false,
     latencyMs: 1,
     shown: [],
+    firstRank: 1,
     total: 0,
   };
 }
@@ -25,7 +26,7 @@ test('while the store stands still the queue is bounded, what is given up is cou
     release = resolve;
   });
   let writes = 0;
-  const storage = { write: () => gate.then(() => void writes++) } as unknown as Storage;
+  const storage = { writeBehind: () => gate.then(() => void writes++) } as unknown as Storage;
   const log = createQueryLog({ storage, onError: (error) => assert.fail(String(error)) });
   for (let i = 0; i < 25_000; i++) log.record(entry(i));
   assert.equal(log.dropped(), 5_000);
@@ -38,7 +39,7 @@ test('a failing store costs its batch, counted and reported, and the next one is
   let fail = true;
   const faults: unknown[] = [];
   const storage = {
-    write: async () => {
+    writeBehind: async () => {
       if (fail) throw new Error('disk full');
     },
   } as unknown as Storage;

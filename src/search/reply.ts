@@ -2,14 +2,20 @@
 
 import type { Snapshot } from './index/snapshot.ts';
 import type { Hit, Ranking } from './ranking/rank.ts';
-import { round4 } from './ranking/score.ts';
+import { type Evidence, round4 } from './ranking/score.ts';
 
-export type Shown = { readonly serverId: string; readonly rank: number };
+/** What stands in a reply, before it is written out: a tenth of its size. */
+export type Outline = readonly {
+  readonly serverId: string;
+  /** The server's document number, then those of its tools. */
+  readonly docs: readonly number[];
+  /** What follows the tools. */
+  readonly tail: string;
+}[];
 
 /** Everything of a reply but its metadata. */
 export type Body = {
-  readonly prefix: Buffer;
-  readonly shown: readonly Shown[];
+  readonly bytes: Buffer;
   /** Where each server's object ends: more fields fit in there. */
   readonly ends: readonly number[];
 };
@@ -22,37 +28,46 @@ export type Metadata = {
   readonly nextCursor: string | null;
 };
 
-type Piece = { readonly from: number; readonly to: number } | string;
+const head = Buffer.from('{"servers":[');
+const foot = Buffer.from('],"metadata":');
+const comma = 0x2c;
+/** UTF-8 bytes for one UTF-16 unit, at most. */
+const widest = 3;
 
-export function composeBody(
-  snapshot: Snapshot,
+export function outlineOf(
+  { hits, evidence }: Ranking,
   ids: readonly string[],
-  ranking: Ranking,
-  options: { readonly offset: number; readonly explain: boolean; readonly popularityShare: number },
-): Body {
-  const { docBase, pieceStarts } = snapshot;
-  const pieceOf = (doc: number): Piece => ({ from: pieceStarts[doc]!, to: pieceStarts[doc + 1]! });
-  const pieces: Piece[] = ['{"servers":['];
-  const tails: number[] = [];
-  for (const [i, hit] of ranking.hits.entries()) {
-    if (i > 0) pieces.push(',');
-    pieces.push(pieceOf(docBase[hit.server]!));
-    for (const [t, doc] of hit.tools.entries()) {
-      if (t > 0) pieces.push(',');
-      pieces.push(pieceOf(doc));
-    }
+  docBase: Uint32Array,
+  { explain, popularityShare }: { readonly explain: boolean; readonly popularityShare: number },
+): Outline {
+  return hits.map((hit) => {
     const also = hit.alsoFrom.map((server) => ids[server]!);
-    const explained = options.explain ? explanation(hit, ranking, options.popularityShare) : '';
-    tails.push(pieces.push(tailOf(hit, also, explained)) - 1);
+    const tail = tailOf(hit, also, explain ? explanation(hit, evidence, popularityShare) : '');
+    return { serverId: ids[hit.server]!, docs: [docBase[hit.server]!, ...hit.tools], tail };
+  });
+}
+
+export function writeBody(outline: Outline, { pieces, pieceStarts }: Snapshot): Body {
+  const all = Buffer.from(pieces.buffer);
+  let room = head.length + foot.length;
+  for (const { docs, tail } of outline) {
+    room += widest * tail.length;
+    for (const doc of docs) room += pieceStarts[doc + 1]! - pieceStarts[doc]! + 1;
   }
-  pieces.push('],"metadata":');
-  const all = Buffer.from(snapshot.pieces.buffer);
-  const shown = ranking.hits.map((hit, i) => ({
-    serverId: ids[hit.server]!,
-    rank: options.offset + i + 1,
-  }));
-  const { out, starts } = splice(pieces, all);
-  return { prefix: out, shown, ends: tails.map((tail) => (starts[tail + 1] ?? out.length) - 1) };
+  const out = Buffer.allocUnsafeSlow(room);
+  const ends: number[] = [];
+  let at = head.copy(out);
+  for (const { docs, tail } of outline) {
+    if (ends.length > 0) out[at++] = comma;
+    for (const [i, doc] of docs.entries()) {
+      if (i > 1) out[at++] = comma;
+      at += all.copy(out, at, pieceStarts[doc], pieceStarts[doc + 1]);
+    }
+    at += out.write(tail, at);
+    ends.push(at - 1);
+  }
+  at += foot.copy(out, at);
+  return { bytes: out.subarray(0, at), ends };
 }
 
 /** What is this call's own, to be sent after the prepared part. */
@@ -65,14 +80,14 @@ export function metadataOf(meta: Metadata): Buffer {
 }
 
 /** A field more for each server, between the bytes that are shared. */
-export function withFields({ prefix, ends }: Body, fields: readonly string[]): readonly Buffer[] {
+export function withFields({ bytes, ends }: Body, fields: readonly string[]): readonly Buffer[] {
   const parts: Buffer[] = [];
   let from = 0;
   for (const [i, end] of ends.entries()) {
-    parts.push(prefix.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
+    parts.push(bytes.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
     from = end;
   }
-  return [...parts, prefix.subarray(from)];
+  return [...parts, bytes.subarray(from)];
 }
 
 export function composeBatch(replies: readonly (readonly Buffer[])[]): readonly Buffer[] {
@@ -89,7 +104,7 @@ function tailOf(hit: Hit, alsoFrom: readonly string[], explain: string): string 
 }
 
 /** Every part of the score, under the names the documentation uses. */
-function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): string {
+function explanation(hit: Hit, evidence: Evidence, popularityShare: number): string {
   const parts = {
     relevance: hit.relevance,
     lexical: hit.lexical,
@@ -105,21 +120,4 @@ function explanation(hit: Hit, { evidence }: Ranking, popularityShare: number): 
 
 function rounded(numbers: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, round4(x)]));
-}
-
-function splice(
-  pieces: readonly Piece[],
-  all: Buffer,
-): { readonly out: Buffer; readonly starts: readonly number[] } {
-  let bytes = 0;
-  for (const piece of pieces)
-    bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.to - piece.from;
-  const out = Buffer.allocUnsafeSlow(bytes);
-  let at = 0;
-  const starts: number[] = [];
-  for (const piece of pieces) {
-    starts.push(at);
-    at += typeof piece === 'string' ? out.write(piece, at) : all.copy(out, at, piece.from, piece.to);
-  }
-  return { out, starts };
 }

@@ -154,7 +154,7 @@ test('a reply has the documented keys, in order, and quotes the server as it is'
     },
   ]);
   assert.deepEqual(Object.keys(metadata), ['latency_ms', 'cache_hit', 'total_candidates', 'query_log_id']);
-  assert.deepEqual(log[0]?.shown, [{ serverId: 'odd', rank: 1 }]);
+  assert.deepEqual(log[0]?.shown, ['odd']);
 });
 
 test('the server that fits comes first, by words and by meaning', async () => {
@@ -185,6 +185,39 @@ test('hits are in order of their final score, and equal ones in order of their i
     scores,
     [...scores].sort((a, b) => b - a),
   );
+});
+
+test('the order is the same whatever the size of the page: a popular server from far down gets onto the first', async () => {
+  // Alike but for their length, so that relevance falls slowly, and popularity jumps about.
+  const alike = Array.from({ length: 200 }, (_, i) =>
+    server(`s${i}`, `Ferry ${'line '.repeat(1 + (i % 4))}`, 'Books a ferry.', {
+      popularity: ((i * 37) % 101) / 101,
+    }),
+  );
+  const { search } = await started(alike);
+  const [all, again] = [[] as Reply['servers'], [] as Reply['servers']];
+  for (const [limit, into] of [
+    [50, all],
+    [1, again],
+  ] as const) {
+    let cursor: string | undefined;
+    while (into.length < 100) {
+      const { servers, metadata } = await ask(search, 'book a ferry', { limit, ...(cursor && { cursor }) });
+      into.push(...servers);
+      cursor = metadata.next_cursor;
+    }
+  }
+  const scores = all.map(({ final_score }) => final_score);
+  assert.deepEqual(
+    scores,
+    scores.toSorted((a, b) => b - a),
+  );
+  assert.deepEqual(
+    again.map(({ id }) => id),
+    all.map(({ id }) => id),
+  );
+  const [first] = (await ask(search, 'book a ferry', { limit: 1, minScore: scores[30] ?? 0 })).servers;
+  assert.equal(first?.id, all[0]?.id);
 });
 
 test('filters apply before the limit', async () => {

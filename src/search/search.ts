@@ -18,8 +18,8 @@ import { createEngine, type Engine } from './engine.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
-import { type Body, composeBatch, metadataOf, type Shown, withFields } from './reply.ts';
-import type { SearchQuery, ServerFacts, Standings, View } from './view.ts';
+import { type Body, composeBatch, metadataOf, withFields } from './reply.ts';
+import type { Answer, SearchQuery, ServerFacts, Standings, View } from './view.ts';
 
 export type { SearchQuery, Standings };
 
@@ -33,8 +33,10 @@ export type QueryLogEntry = {
   readonly snapshot: number;
   readonly cacheHit: boolean;
   readonly latencyMs: number;
-  /** What the reply showed, best first; one array for all hits of one cached reply. */
-  readonly shown: readonly Shown[];
+  /** The servers that the reply showed, best first; one array for all hits of one cached reply. */
+  readonly shown: readonly string[];
+  /** Where the first of them stands: more than 1 on a later page. */
+  readonly firstRank: number;
   readonly total: number;
 };
 
@@ -109,8 +111,6 @@ const restMs = 30_000;
 const firstPauseMs = 2_000;
 const longestPauseMs = 300_000;
 
-type Answer = Body & { readonly total: number; readonly nextCursor: string | null };
-
 export function createSearch(deps: SearchDeps): Search {
   const { clock, embedder, config } = deps;
   const engineOf = (of: Embedder) =>
@@ -121,7 +121,8 @@ export function createSearch(deps: SearchDeps): Search {
       facts: () => facts,
       onBuilt: () => cache.clear(),
     });
-  const cache = createByteCache<Answer>(config.cacheBytes);
+  /** Written out only for those that were asked for again: of most queries there is no second. */
+  const cache = createByteCache<{ readonly answer: Answer; readonly body: Body | null }>(config.cacheBytes);
   const underway = new Map<string, Promise<Answer>>();
   const popularity = new Map<string, number>();
   let facts: ServerFacts = { popularity, liveness: new Map() };
@@ -165,9 +166,8 @@ export function createSearch(deps: SearchDeps): Search {
     const own = embedder.embed(page.parts, 'query');
     const vectors = engine === builtIn ? own : engine.embedder.embed(page.parts, 'query');
     const keep = (answer: Answer) => {
-      // Spliced bytes, the key twice (map and log), and what the shown list holds.
       if (engine.view() === on && isShared(query))
-        cache.set(key, answer, answer.prefix.length + 2 * key.length + 64 * answer.shown.length);
+        cache.set(key, { answer, body: null }, sizeOf(key, answer));
       return answer;
     };
     const rank = (forRanking: Float32Array, forLearning: Float32Array) => {
@@ -188,7 +188,12 @@ export function createSearch(deps: SearchDeps): Search {
     query: SearchQuery,
     learned: Learned | null,
     standings: Standings | undefined,
-  ): Promise<{ readonly on: View; readonly answer: Answer; readonly cacheHit: boolean }> {
+  ): Promise<{
+    readonly on: View;
+    readonly answer: Answer;
+    readonly body: Body;
+    readonly cacheHit: boolean;
+  }> {
     const on = engine.view();
     if (on === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
@@ -196,13 +201,18 @@ export function createSearch(deps: SearchDeps): Search {
     const cached = isShared(query) ? cache.get(key) : undefined;
     if (cached !== undefined) {
       hits++;
-      return { on, answer: cached, cacheHit: true };
+      const { answer } = cached;
+      const body = cached.body ?? on.write(answer);
+      if (cached.body === null)
+        cache.set(key, { answer, body }, sizeOf(key, answer) + body.bytes.buffer.byteLength);
+      return { on, answer, body, cacheHit: true };
     }
     misses++;
     try {
       const found =
         (isShared(query) ? underway.get(key) : undefined) ?? find(engine, on, key, query, learned, standings);
-      return { on, answer: found instanceof Promise ? await found : found, cacheHit: false };
+      const answer = found instanceof Promise ? await found : found;
+      return { on, answer, body: on.write(answer), cacheHit: false };
     } catch (error) {
       if (engine === builtIn || (error instanceof Problem && error.kind === 'invalid_request')) throw error;
       restUntil = clock.monotonic() + restMs;
@@ -212,7 +222,7 @@ export function createSearch(deps: SearchDeps): Search {
     }
   }
 
-  async function answer(
+  async function reply(
     caller: Caller,
     query: SearchQuery,
     standings?: Standings,
@@ -220,8 +230,8 @@ export function createSearch(deps: SearchDeps): Search {
     const began = clock.monotonic();
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
     const learned = deps.learnedBy?.(caller.developerId) ?? null;
-    const { on, answer: found, cacheHit } = await findSafely(current(), query, learned, standings);
-    const { prefix, shown, total, nextCursor } = found;
+    const { on, answer, body, cacheHit } = await findSafely(current(), query, learned, standings);
+    const { shown, firstRank, total, nextCursor } = answer;
     const queryLogId = deps.newQueryLogId();
     const latencyMs = clock.monotonic() - began;
     const own = metadataOf({
@@ -232,11 +242,11 @@ export function createSearch(deps: SearchDeps): Search {
       nextCursor,
     });
     const { keyId, developerId } = caller;
-    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, total };
+    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, firstRank, total };
     deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
-    if (standings === undefined) return [prefix, own];
-    const fields = shown.map(({ serverId }) => `"connection":"${on.connectionOf(serverId, standings)}"`);
-    return [...withFields(found, fields), own];
+    if (standings === undefined) return [body.bytes, own];
+    const fields = shown.map((serverId) => `"connection":"${on.connectionOf(serverId, standings)}"`);
+    return [...withFields(body, fields), own];
   }
 
   const passAll = async () => {
@@ -251,9 +261,9 @@ export function createSearch(deps: SearchDeps): Search {
       if (deps.provider !== undefined) void bringUp(deps.provider);
     },
     ready: () => builtIn.view() !== undefined,
-    answer,
+    answer: reply,
     async answerBatch(caller, queries, standings) {
-      return composeBatch(await Promise.all(queries.map((query) => answer(caller, query, standings))));
+      return composeBatch(await Promise.all(queries.map((query) => reply(caller, query, standings))));
     },
     refresh() {
       passAll().catch(deps.onError);
@@ -288,6 +298,16 @@ export function createSearch(deps: SearchDeps): Search {
 /** A filter by what one user is connected to makes an answer that is nobody else's. */
 function isShared({ filters }: SearchQuery): boolean {
   return filters.connected === undefined;
+}
+
+/** An estimate of a hit's objects beside its text and its numbers. */
+const hitBytes = 150;
+
+/** Bytes that an answer takes up before it is written out: the key twice (map and log), and the outline. */
+function sizeOf(key: string, { outline }: Answer): number {
+  let bytes = 2 * key.length;
+  for (const { docs, tail } of outline) bytes += hitBytes + tail.length + 8 * docs.length;
+  return bytes;
 }
 
 /** All of a request that its answer depends on. */

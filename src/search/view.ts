@@ -8,7 +8,7 @@ import { queryParts } from './index/text.ts';
 import type { Learned } from './learning/model.ts';
 import { createTeaching, indexOf } from './learning/taught.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
-import { type Body, composeBody } from './reply.ts';
+import { type Body, type Outline, outlineOf, writeBody } from './reply.ts';
 
 export type SearchFilters = {
   readonly transport?: readonly Transport[];
@@ -39,6 +39,17 @@ export type Page = { readonly parts: readonly string[]; readonly offset: number;
 /** One unit vector a part in the index's space, and the whole query's in the space of what was learned. */
 export type QueryVectors = { readonly vectors: Float32Array; readonly asked: Float32Array };
 
+export type Answer = {
+  readonly outline: Outline;
+  /** The servers' ids, best first. */
+  readonly shown: readonly string[];
+  /** Of the first server shown: more than 1 on a later page. */
+  readonly firstRank: number;
+  /** Servers that pass the filters. */
+  readonly total: number;
+  readonly nextCursor: string | null;
+};
+
 export type View = {
   readonly revision: number;
   readonly servers: number;
@@ -54,7 +65,9 @@ export type View = {
     vectors: QueryVectors,
     learned: Learned | null,
     standings?: Standings,
-  ): Body & { total: number; nextCursor: string | null };
+  ): Answer;
+  /** An answer of this snapshot as JSON. */
+  write(answer: Answer): Body;
   /** How a user stands with a server of an answer. */
   connectionOf(serverId: string, standings: Standings): Connection;
   setFacts(facts: ServerFacts): void;
@@ -115,6 +128,7 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));
       return { parts: queryParts(query.query), offset: offsetOf(query.cursor, print), print };
     },
+    write: ({ outline }) => writeBody(outline, snapshot),
     connectionOf: (serverId, standings) => connectionAt(indexOf(ids, serverId), standings),
     answer(query, { parts, offset, print }, { vectors, asked }, learned, standings) {
       const { limit, toolLimit, minScore, explain } = query;
@@ -136,12 +150,11 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
         toolLimit,
         minScore,
       });
-      const body = composeBody(snapshot, ids, ranking, {
-        offset,
-        explain,
-        popularityShare: weights.popularity,
-      });
-      return { ...body, total, nextCursor: ranking.more ? cursorOf(print, offset + limit) : null };
+      const { popularity: popularityShare } = weights;
+      const outline = outlineOf(ranking, ids, snapshot.docBase, { explain, popularityShare });
+      const shown = outline.map(({ serverId }) => serverId);
+      const nextCursor = ranking.more ? cursorOf(print, offset + limit) : null;
+      return { outline, shown, firstRank: offset + 1, total, nextCursor };
     },
   };
 }

@@ -10,7 +10,7 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kysely, type Transaction } from 'kysely';
+import { Kysely, sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
@@ -39,6 +39,11 @@ export type Storage = {
   tables<T>(): Kysely<T>;
   /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
   write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
+  /**
+   * A transaction for logs of ours: a crash of this process does not lose it, a power failure may lose the last ones.
+   * Nothing waits for the disk, which with SQLite would be the whole process.
+   */
+  writeBehind<T>(act: (trx: Transaction<T>) => Promise<void>): Promise<void>;
   readonly audit: Audit;
   /** Milliseconds since 1970 by the clock that all processes of the store share: what leases and notices go by. */
   readonly sharedNow: SharedNow;
@@ -59,6 +64,8 @@ export type Storage = {
 type Engine = {
   readonly dialect: Storage['dialect'];
   readonly db: Kysely<NoticeTables>;
+  /** One transaction whose commit does not wait for the disk. */
+  writeBehind<T>(act: (trx: Transaction<T>) => Promise<void>): Promise<void>;
   backup(file: string): Promise<void>;
   listen?(hear: (row: NoticeRow) => void): () => Promise<void>;
 };
@@ -102,6 +109,7 @@ export async function openStorage(
       if (noticed) await notices.poll();
       return result;
     },
+    writeBehind: engine.writeBehind,
     audit,
     sharedNow,
     subscribe: notices.subscribe,
@@ -123,9 +131,20 @@ export async function openStorage(
 function sqliteEngine(dataDir: string): Engine {
   try {
     const handle = openSqlite(join(dataDir, 'mcprank.db'));
+    const db = new Kysely<NoticeTables>({ dialect: withProblems(new NodeSqliteDialect(handle)) });
     return {
       dialect: 'sqlite',
-      db: new Kysely<NoticeTables>({ dialect: withProblems(new NodeSqliteDialect(handle)) }),
+      db,
+      // The one connection is ours until the setting is back.
+      writeBehind: (act) =>
+        db.connection().execute(async (connection) => {
+          await sql`pragma synchronous = normal`.execute(connection);
+          try {
+            await connection.transaction().execute((trx) => act(trx as never));
+          } finally {
+            await sql`pragma synchronous = full`.execute(connection);
+          }
+        }),
       backup: (file) => backupSqlite(handle, file),
     };
   } catch (error) {
@@ -141,6 +160,11 @@ async function postgresEngine(url: Secret): Promise<Engine> {
   return {
     dialect: 'postgres',
     db,
+    writeBehind: (act) =>
+      db.transaction().execute(async (trx) => {
+        await sql`set local synchronous_commit to off`.execute(trx);
+        await act(trx as never);
+      }),
     listen: (hear) => listen(pool, hear),
     backup: (file) => backupPostgres(db as unknown as Kysely<unknown>, file),
   };

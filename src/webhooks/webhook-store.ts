@@ -67,6 +67,14 @@ export function createWebhookStore(storage: Storage, clock: Clock) {
         .limit(limit)
         .execute();
     },
+    async waiting(developerId: string): Promise<number> {
+      const { count } = await db
+        .selectFrom('webhook_outbox')
+        .select((is) => is.fn.countAll().as('count'))
+        .where('developer_id', '=', developerId)
+        .executeTakeFirstOrThrow();
+      return Number(count);
+    },
     async drop(id: string): Promise<void> {
       await db.deleteFrom('webhook_outbox').where('id', '=', id).execute();
     },

@@ -25,7 +25,10 @@ export type Webhooks = {
     url: string,
     actor: string,
   ): Promise<{ readonly url: string; readonly secret: string }>;
-  get(developerId: string): Promise<{ readonly url: string } | null>;
+  /** Where they go, since when (ms since 1970), and how many were not heard yet. */
+  get(
+    developerId: string,
+  ): Promise<{ readonly url: string; readonly updatedAt: number; readonly waiting: number } | null>;
   remove(developerId: string, actor: string): Promise<boolean>;
   /** Posts what is due; a job calls it. */
   deliver(signal: AbortSignal): Promise<void>;
@@ -105,7 +108,8 @@ export function createWebhooks(deps: {
     },
     async get(developerId) {
       const row = await store.find(developerId);
-      return row === undefined ? null : { url: row.url };
+      if (row === undefined) return null;
+      return { url: row.url, updatedAt: row.updated_at, waiting: await store.waiting(developerId) };
     },
     remove: store.remove,
     async deliver(signal) {

@@ -10,6 +10,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { adminKey, temporaryFolder } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
+import { startEverything } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
 
 /** Clients by other people, against our endpoint as their users meet it: connect, list, search, call. */
@@ -18,7 +19,7 @@ const skip = existsSync(modules) ? false : 'needs npm ci --prefix test/full/clie
 const run = promisify(execFile);
 const authorization = `Bearer ${adminKey}`;
 
-/** A catalogue too large to list, with one server that answers. */
+/** A catalogue too large to list, with one server that answers, and one with sessions. */
 async function boot(t: TestContext): Promise<McpTestApp> {
   const app = await bootMcp(t);
   const { url } = await startSdkServer(t);
@@ -28,12 +29,15 @@ async function boot(t: TestContext): Promise<McpTestApp> {
   });
   const chores = Array.from({ length: 40 }, (_, i) => ({ name: `chore_${i}`, description: `Chore ${i}` }));
   await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: chores });
+  await app.add('everything', (await startEverything(t, 'streamableHttp')).url);
   await app.rooms.search.settled();
   return app;
 }
 
 const found = { query: 'say it again', limit: 1 };
 const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'hi' } };
+/** One server alone; an initialize-era client has a session with it. */
+const whole = '/mcp/servers/everything';
 const metaTools = ['search_tools', 'describe_tool', 'call_tool'];
 const program = (name: string, file: string) => join(modules, name, file);
 /** The entry of a package's own command. */
@@ -62,6 +66,12 @@ for (const [era, mode] of [
     await client.connect(new StreamableHTTPClientTransport(new URL(`${app.url}/mcp`), { requestInit }));
     t.after(() => client.close());
     await useClient(client);
+    const one = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
+    const transport = new StreamableHTTPClientTransport(new URL(`${app.url}${whole}`), { requestInit });
+    await one.connect(transport);
+    t.after(() => one.close());
+    assert.equal(transport.sessionId !== undefined, era === '2025-11-25');
+    await sayHi(one);
   });
 
 test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) => {
@@ -76,16 +86,20 @@ test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) 
     Object.entries(entry.env).map(([name, value]) => [name, value.replace('sk_mcp_rank_…', adminKey)]),
   );
   const home = temporaryFolder(t);
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [commandOf('mcp-remote', 'mcp-remote'), `${app.url}/mcp`, ...rest],
-    env: { PATH: process.env.PATH ?? '', HOME: home, MCP_REMOTE_CONFIG_DIR: home, ...env },
-    stderr: 'ignore',
-  });
-  const client = new Client({ name: 'desktop', version: '1' });
-  await client.connect(transport);
-  t.after(() => client.close());
-  await useClient(client);
+  const open = async (path: string) => {
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: [commandOf('mcp-remote', 'mcp-remote'), `${app.url}${path}`, ...rest],
+      env: { PATH: process.env.PATH ?? '', HOME: home, MCP_REMOTE_CONFIG_DIR: home, ...env },
+      stderr: 'ignore',
+    });
+    const client = new Client({ name: 'desktop', version: '1' });
+    await client.connect(transport);
+    t.after(() => client.close());
+    return client;
+  };
+  await useClient(await open('/mcp'));
+  await sayHi(await open(whole));
 });
 
 type Entry = {
@@ -106,11 +120,20 @@ async function useClient(client: Client): Promise<void> {
   assert.match(JSON.stringify(said.content), /Echo: hi/);
 }
 
+async function sayHi(client: Client): Promise<void> {
+  const said = await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
+  assert.match(JSON.stringify(said.content), /Echo: hi/);
+}
+
 test('mcporter: list and call', { skip }, async (t) => {
   const app = await boot(t);
   const folder = temporaryFolder(t);
   const config = join(folder, 'mcporter.json');
-  const mcpServers = { mcprank: { url: `${app.url}/mcp`, headers: { Authorization: authorization } } };
+  const headers = { Authorization: authorization };
+  const mcpServers = {
+    mcprank: { url: `${app.url}/mcp`, headers },
+    one: { url: `${app.url}${whole}`, headers },
+  };
   writeFileSync(config, JSON.stringify({ mcpServers, imports: [] }));
   const mcporter = async (...args: string[]) =>
     (
@@ -123,6 +146,7 @@ test('mcporter: list and call', { skip }, async (t) => {
   for (const name of metaTools) assert.match(listed, new RegExp(name));
   assert.match(await mcporter('call', 'mcprank.search_tools', 'query=say it again'), /fixture/);
   assert.match(await mcporter('call', 'mcprank.call_tool', '--args', JSON.stringify(echo)), /Echo: hi/);
+  assert.match(await mcporter('call', 'one.echo', 'message=hi'), /Echo: hi/);
 });
 
 test('the MCP Inspector: tools/list and tools/call', { skip }, async (t) => {
@@ -152,8 +176,8 @@ test('the MCP Inspector: tools/list and tools/call', { skip }, async (t) => {
     await inspector('/mcp', ...call, 'search_tools', '--tool-arg', 'query=say it again'),
     /fixture/,
   );
-  const one = '/mcp/servers/fixture';
-  assert.match(await inspector(one, ...call, 'echo', '--tool-arg', 'message=hi'), /Echo: hi/);
+  for (const one of ['/mcp/servers/fixture', whole])
+    assert.match(await inspector(one, ...call, 'echo', '--tool-arg', 'message=hi'), /Echo: hi/);
 });
 
 type AiTools = Record<string, { execute(args: unknown, options: unknown): Promise<unknown> }>;
@@ -163,14 +187,19 @@ test("the AI SDK's client: tools, and one executed", { skip }, async (t) => {
   const { createMCPClient } = (await load('@ai-sdk/mcp')) as {
     createMCPClient(config: unknown): Promise<{ tools(): Promise<AiTools>; close(): Promise<void> }>;
   };
-  const transport = { type: 'http', url: `${app.url}/mcp`, headers: { Authorization: authorization } };
-  const client = await createMCPClient({ transport });
-  t.after(() => client.close());
-  const tools = await client.tools();
+  const open = async (path: string) => {
+    const transport = { type: 'http', url: `${app.url}${path}`, headers: { Authorization: authorization } };
+    const client = await createMCPClient({ transport });
+    t.after(() => client.close());
+    return client.tools();
+  };
+  const tools = await open('/mcp');
   assert.deepEqual(Object.keys(tools), metaTools);
   const options = { toolCallId: 'x', messages: [] };
   assert.match(JSON.stringify(await tools.search_tools?.execute(found, options)), /fixture/);
   assert.match(JSON.stringify(await tools.call_tool?.execute(echo, options)), /Echo: hi/);
+  const own = await open(whole);
+  assert.match(JSON.stringify(await own.echo?.execute({ message: 'hi' }, options)), /Echo: hi/);
 });
 
 type AgentsServer = {
@@ -186,13 +215,19 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
     MCPServerStreamableHttp: new (options: unknown) => AgentsServer;
   };
   const requestInit = { headers: { Authorization: authorization } };
-  const server = new MCPServerStreamableHttp({ url: `${app.url}/mcp`, name: 'mcprank', requestInit });
-  await server.connect();
-  t.after(() => server.close());
+  const open = async (path: string) => {
+    const server = new MCPServerStreamableHttp({ url: `${app.url}${path}`, name: 'mcprank', requestInit });
+    await server.connect();
+    t.after(() => server.close());
+    return server;
+  };
+  const server = await open('/mcp');
   assert.deepEqual(
     (await server.listTools()).map(({ name }) => name),
     metaTools,
   );
   assert.match(JSON.stringify(await server.callTool('search_tools', found)), /fixture/);
   assert.match(JSON.stringify(await server.callTool('call_tool', echo)), /Echo: hi/);
+  const one = await open(whole);
+  assert.match(JSON.stringify(await one.callTool('echo', { message: 'hi' })), /Echo: hi/);
 });

@@ -20,6 +20,9 @@ const paths = [
   ['Activity', '/activity'],
   ['Keys', '/keys'],
   ['Users', '/connections'],
+  ['Issuers', '/issuers'],
+  ['Webhooks', '/webhooks'],
+  ['OAuth clients', '/oauth-clients'],
   ['Audit', '/audit'],
   ['Settings', '/settings'],
   ['Docs', '/docs'],
@@ -92,6 +95,15 @@ async function violations(page: Page): Promise<string[]> {
   );
 }
 
+/** As `violations`, in either theme. */
+async function assertAccessible(page: Page): Promise<void> {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await violations(page), [], colorScheme);
+  }
+}
+
 for (const colorScheme of ['light', 'dark'] as const)
   test(
     `every page in ${colorScheme}: accessible, nothing from elsewhere, nothing against the policy`,
@@ -115,6 +127,9 @@ for (const colorScheme of ['light', 'dark'] as const)
         ['/keys', 'Make a key'],
         ['/catalogue', 'Add a server'],
         ['/keys', 'Usage of night batch'],
+        ['/issuers', 'Trust an issuer'],
+        ['/webhooks', 'Set a URL'],
+        ['/oauth-clients', 'Add a client'],
       ] as const) {
         await page.goto(app.url + path);
         await page.getByRole('button', { name }).click();
@@ -212,7 +227,7 @@ test(
     await form.getByRole('button', { name: 'Call the tool' }).click();
     await form.getByText('answered').waitFor();
     assert.match(await form.innerText(), /42/);
-    assert.match(await form.innerText(), /in \d[\d.,]* (ms|s)/);
+    assert.match(await form.innerText(), /in \d[\d.,]*\s(ms|s)/);
     assert.match(await form.innerText(), /"name":"get-sum","arguments":\{"a":2,"b":40\}/);
     assert.deepEqual(faults, []);
   },
@@ -254,7 +269,7 @@ test(
     await dialog.getByLabel('Name').fill('made in the console');
     for (const scope of ['invocations', 'mcp', 'identity', 'proxy']) await dialog.getByLabel(scope).uncheck();
     await dialog.getByRole('button', { name: 'Make the key' }).click();
-    const key = await page.getByTestId('new-key').innerText();
+    const key = await page.getByTestId('secret').innerText();
     assert.match(key, /^sk_mcp_rank_[0-9a-f]{32}$/);
     await page.getByRole('button', { name: 'I have it' }).click();
     await page.getByRole('rowheader', { name: 'made in the console' }).waitFor();
@@ -281,6 +296,86 @@ test(
 );
 
 test(
+  'a webhook is set, its secret shown once, changed and removed; a key without identity sees nothing of it',
+  options,
+  async (t) => {
+    const app = await demo();
+    const key = await app.newKey({ developer: 'Hooked', scopes: ['identity'] });
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app, key);
+    await show(page, app, '/webhooks', 'Webhooks');
+    await page.getByText('Events go nowhere').waitFor();
+    await page.getByRole('button', { name: 'Set a URL' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('URL').fill('ftp://app.example.com/');
+    await dialog.getByRole('button', { name: 'Set and show the secret' }).click();
+    await dialog.getByRole('alert').getByText('url: expected an https URL').waitFor();
+    await dialog.getByLabel('URL').fill('https://app.example.com/events');
+    await dialog.getByRole('button', { name: 'Set and show the secret' }).click();
+    const secret = await page.getByTestId('secret').innerText();
+    assert.match(secret, /^whsec_/);
+    await assertAccessible(page);
+    await page.getByRole('button', { name: 'I have it' }).click();
+    await page.getByText('https://app.example.com/events').waitFor();
+    assert.ok(!(await page.content()).includes(secret));
+    await assertAccessible(page);
+    await page.getByRole('button', { name: 'Change the URL' }).click();
+    await dialog.getByRole('button', { name: 'Set and show the secret' }).click();
+    assert.notEqual(await page.getByTestId('secret').innerText(), secret);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('Events go nowhere').waitFor();
+    assert.equal((await app.call('GET', '/v1/identity/webhook', { key })).body.url, null);
+    assert.deepEqual(faults, []);
+
+    const other = await openPage(t, app);
+    await signIn(other.page, app, await app.newKey({ scopes: ['search'] }));
+    for (const path of ['/webhooks', '/issuers', '/oauth-clients'])
+      await show(other.page, app, path, 'Not here');
+  },
+);
+
+test(
+  'an OAuth client and an issuer are added and removed; the secret is on no page afterwards',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app);
+    const dialog = page.getByRole('dialog');
+    await show(page, app, '/oauth-clients', 'OAuth clients');
+    await page.getByText('/v1/identity/callback/mcp').waitFor();
+    await page.getByRole('button', { name: 'Add a client' }).click();
+    await dialog.getByLabel('Issuer').fill('https://login.example.com');
+    await dialog.getByLabel('Client id').fill('ours');
+    await dialog.getByLabel('Client secret').fill('of-the-operator');
+    await dialog.getByRole('button', { name: 'Add the client' }).click();
+    const row = page.getByRole('row', { name: /login\.example\.com.*ours/ });
+    await row.waitFor();
+    assert.doesNotMatch(await page.content(), /of-the-operator/);
+    await assertAccessible(page);
+    await row.getByRole('button', { name: 'Remove ours at https://login.example.com' }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await row.waitFor({ state: 'detached' });
+    await page.getByRole('row', { name: /on the way/ }).waitFor();
+
+    await show(page, app, '/issuers', 'Issuers');
+    await page.getByRole('button', { name: 'Trust an issuer' }).click();
+    await dialog.getByLabel('Issuer').fill('https://login.example.com');
+    await dialog.getByLabel('Key set').fill('https://login.example.com/jwks');
+    await dialog.getByLabel('Audience').fill('my-app');
+    await dialog.getByRole('button', { name: 'Trust it' }).click();
+    await page.getByRole('rowheader', { name: 'https://login.example.com' }).waitFor();
+    await assertAccessible(page);
+    await page.getByRole('button', { name: 'Remove https://login.example.com' }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('No issuer is trusted').waitFor();
+    assert.deepEqual(faults, []);
+  },
+);
+
+test(
   'activity, users, audit and settings show what happened; the docs are found by their words',
   options,
   async (t) => {
@@ -291,17 +386,31 @@ test(
     const activity = await page.locator('main').innerText();
     assert.match(activity, /qqxyzzy/);
     assert.match(activity, /everything/);
-    assert.equal(await page.locator('.chart canvas').count(), 2);
+    assert.equal(await page.locator('.chart canvas').count(), 3);
+    await page.getByRole('img', { name: /^Success over time of .*everything/ }).waitFor();
+    await page.getByRole('img', { name: /^Success over time/ }).hover();
+    await page.locator('.chart figcaption time').waitFor();
+    // The page reads itself again; the drawing that the pointer is on stays.
+    await page.evaluate("document.querySelectorAll('.chart canvas').forEach((each) => (each.id = 'drawn'))");
+    await page.waitForResponse(/\/v1\/admin\/activity/);
+    await page.waitForTimeout(200);
+    assert.equal(await page.locator('canvas#drawn').count(), 3);
     await show(page, app, '/connections', 'Users');
     await page.getByRole('button', { name: 'Revoke everything of bob@example.com' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('tab', { name: 'Connections' }).click();
-    await page.getByRole('button', { name: 'Disconnect carol@example.com from idp' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('link', { name: 'protected-files' }).waitFor();
+    for (const who of ['carol@example.com from idp', 'dora from protected-files']) {
+      await page.getByRole('button', { name: `Disconnect ${who}` }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    }
     await page.getByText('Nobody is connected yet').waitFor();
     await show(page, app, '/audit', 'Audit');
     assert.match(await page.locator('main').innerText(), /user\.revoke\s+for bob@example\.com/);
+    await page.getByLabel('Developer').selectOption('Acme');
+    await page.getByText('user.revoke').waitFor({ state: 'detached' });
+    assert.match(await page.locator('main').innerText(), /key\.create[\s\S]*Acme · name: night batch/);
     await show(page, app, '/settings', 'Settings');
     const settings = await page.locator('main').innerText();
     assert.match(settings, /MCPRANK_ADMIN_KEY[\s\S]*\[secret\]/);

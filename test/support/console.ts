@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { build } from 'vite';
 import { bootMcp, type McpTestApp } from './mcp-app.ts';
+import { agree, invitationOf, mitOf, startAs, startProtected } from './mcp-oauth.ts';
 import { startEverything } from './mcp-servers.ts';
 import { connectUser, providerSettings, startIdp } from './oidc.ts';
 import { root } from './paths.ts';
@@ -29,6 +30,13 @@ export async function bootConsole(t: TestContext): Promise<McpTestApp> {
     },
   );
   await connectUser(app, { userId: 'carol@example.com', provider: 'idp' });
+  const files = await startProtected(t, await startAs(t));
+  await app.add('protected-files', `${files.url}/mcp`, { name: 'Protected files' });
+  const asked = await app.call('POST', '/v1/mcp/tools/list', {
+    body: { server_id: 'protected-files' },
+    headers: await mitOf(app, 'dora'),
+  });
+  await agree(invitationOf(asked).auth_url);
   const { url } = await startEverything(t, 'streamableHttp');
   await app.add('everything', url, {
     name: 'Everything',

@@ -91,7 +91,7 @@ export async function startAs(t: TestContext): Promise<FakeAs> {
         return (
           as.register?.(asked) ?? {
             status: 201,
-            body: { client_id: `client-${++count}`, client_secret: 's3' },
+            body: { client_id: `client-${++count}`, client_secret: 'secret-of-client-1' },
           }
         );
       case '/authorize': {
@@ -138,7 +138,7 @@ export type FakeServer = Awaited<ReturnType<typeof startLoopback>> & {
   readonly refused: Set<string>;
 };
 
-/** An MCP server of the current revision behind an authorization server. */
+/** An MCP server of the current revision, with sessions for older clients, behind an authorization server. */
 export async function startProtected(t: TestContext, first: FakeAs): Promise<FakeServer> {
   const loopback = await startLoopback(t, (asked): Reply | null => {
     if (asked.path === '/.well-known/oauth-protected-resource/mcp')
@@ -161,6 +161,14 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
       method: string;
       params: { name?: string };
     };
+    if (method === 'initialize') {
+      const result = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        serverInfo: { name: 's', version: '1' },
+      };
+      return { headers: { 'mcp-session-id': 'of-the-server' }, body: { jsonrpc: '2.0', id, result } };
+    }
     const wanted = method === 'tools/call' ? (server.wants[params.name ?? ''] ?? []) : [];
     if (!wanted.every((scope) => scopes.includes(scope))) {
       const challenge = `Bearer error="insufficient_scope", scope="${wanted.join(' ')}", ${metadata}`;

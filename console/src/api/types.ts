@@ -170,6 +170,8 @@ export type Connection = {
   readonly developer_id: string;
   readonly user_id: string;
   readonly provider: string;
+  /** With `mcp` as the provider: the server. */
+  readonly server_id?: string;
   readonly account: string;
   readonly label: string | null;
   readonly status: string;
@@ -177,6 +179,30 @@ export type Connection = {
   readonly created_at: string;
   readonly updated_at: string;
   readonly expires_at: string | null;
+};
+
+export type Issuer = {
+  readonly issuer_id: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwks_uri: string;
+  readonly user_prefix: string;
+  readonly created_at: string;
+};
+
+export type Webhook = {
+  readonly url: string | null;
+  readonly updated_at: string | null;
+  readonly waiting: number;
+};
+
+export type OAuthClient = {
+  readonly id: string;
+  readonly issuer: string;
+  readonly server_id: string | null;
+  readonly kind: 'registered' | 'dynamic';
+  readonly client_id: string;
+  readonly auth_method: string;
 };
 
 export type AuditEntry = {
@@ -208,6 +234,14 @@ export type Activity = {
     readonly calls: number;
     readonly successes: number;
     readonly latency_ms: number | null;
+  }[];
+  readonly success: readonly {
+    readonly server_id: string;
+    readonly steps: readonly {
+      readonly at: string;
+      readonly calls: number;
+      readonly successes: number;
+    }[];
   }[];
   readonly searches: { readonly count: number; readonly cached: number };
   readonly found_nothing: readonly {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './client.ts';
 
 export type Loaded<T> =
@@ -35,4 +35,73 @@ export function useData<T>(path: string, everyMs = 0): Loaded<T> & { readonly re
     return () => clearInterval(timer);
   }, [everyMs]);
   return { ...found, reload: () => setRound((n) => n + 1) };
+}
+
+export type Pages<T> = {
+  /** null: none was read yet. */
+  readonly rows: readonly T[] | null;
+  /** Where the next page begins; undefined after the last. */
+  readonly next: string | undefined;
+  readonly error: Error | null;
+  readonly busy: boolean;
+  readonly more: () => void;
+};
+
+/** Page after page, begun again whenever `path` changes; `after` is the name of the parameter that says where a page begins. */
+export function usePages<Reply, T>(
+  path: string,
+  after: string,
+  read: (reply: Reply) => { readonly rows: readonly T[]; readonly next: string | undefined },
+): Pages<T> {
+  const [state, setState] = useState<Omit<Pages<T>, 'more'>>({
+    rows: null,
+    next: undefined,
+    error: null,
+    busy: true,
+  });
+  const gone = useRef(new AbortController());
+  const load = (from: string | undefined) => {
+    const { signal } = gone.current;
+    setState((old) => ({ ...old, busy: true, error: null }));
+    const url = new URL(path, location.href);
+    if (from !== undefined) url.searchParams.set(after, from);
+    get<Reply>(`${url.pathname}${url.search}`, signal).then(
+      (reply) => {
+        const { rows, next } = read(reply);
+        setState((old) => ({
+          rows: from === undefined ? rows : [...(old.rows ?? []), ...rows],
+          next,
+          error: null,
+          busy: false,
+        }));
+      },
+      (error: Error) => {
+        if (!signal.aborted) setState((old) => ({ ...old, error, busy: false }));
+      },
+    );
+  };
+  useEffect(() => {
+    gone.current = new AbortController();
+    load(undefined);
+    return () => gone.current.abort();
+  }, [path]);
+  return { ...state, more: () => load(state.next) };
+}
+
+/** A deed on request: whether it is under way, and why it failed. `then` follows when it is done. */
+export function useDeed(act: () => Promise<unknown>, then: () => void = () => undefined) {
+  const [busy, setBusy] = useState(false);
+  const [fault, setFault] = useState<Error | null>(null);
+  const run = async () => {
+    setBusy(true);
+    setFault(null);
+    try {
+      await act();
+      then();
+    } catch (error) {
+      setFault(error as Error);
+    }
+    setBusy(false);
+  };
+  return { busy, fault, run: () => void run() };
 }

@@ -16,7 +16,13 @@ export function pictureOf(name: string): string | undefined {
   return Object.entries(drawings).find(([path]) => path.endsWith(`/${name}`))?.[1];
 }
 
-export type Section = { readonly heading: string; readonly anchor: string; readonly text: string };
+export type Section = {
+  readonly heading: string;
+  readonly anchor: string;
+  readonly text: string;
+  /** What stands between fences: found, but no excerpt. */
+  readonly code: string;
+};
 export type Document = {
   readonly name: string;
   readonly title: string;
@@ -74,16 +80,20 @@ async function load(path: string, url: string): Promise<Document> {
 }
 
 function sectionsOf(markdown: string, title: string): Section[] {
-  const sections: { heading: string; anchor: string; text: string }[] = [
-    { heading: title, anchor: '', text: '' },
+  const sections: { heading: string; anchor: string; text: string; code: string }[] = [
+    { heading: title, anchor: '', text: '', code: '' },
   ];
   let fenced = false;
   for (const line of markdown.split('\n')) {
     if (line.startsWith('```')) fenced = !fenced;
     const heading = fenced ? undefined : /^#{2,4} (.+)$/.exec(line)?.[1];
     if (heading !== undefined)
-      sections.push({ heading: plain(heading), anchor: anchorOf(heading), text: '' });
-    else if (!/^# /.test(line)) sections[sections.length - 1]!.text += `${plain(line)} `;
+      sections.push({ heading: plain(heading), anchor: anchorOf(heading), text: '', code: '' });
+    else if (!/^(# |```)/.test(line)) {
+      const section = sections[sections.length - 1]!;
+      if (fenced) section.code += `${line} `;
+      else section.text += `${plain(line)} `;
+    }
   }
   return sections;
 }
@@ -91,7 +101,8 @@ function sectionsOf(markdown: string, title: string): Section[] {
 function plain(text: string): string {
   return text
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replace(/[`*|]/g, ' ')
+    .replace(/[`*]/g, '')
+    .replace(/\||^ *- /g, ' ')
     .replace(/\s+/g, ' ');
 }
 
@@ -115,7 +126,7 @@ export function find(documents: readonly Document[], text: string): Found[] {
     .flatMap((document) =>
       document.sections.flatMap((section) => {
         const heading = `${document.title} ${section.heading}`;
-        if (!marks.every((mark) => mark.test(heading) || mark.test(section.text))) return [];
+        if (!marks.every((mark) => mark.test(`${heading} ${section.text} ${section.code}`))) return [];
         const weight = marks.filter((mark) => mark.test(heading)).length;
         return [{ document, section, excerpt: excerptOf(section.text, marks), weight }];
       }),

@@ -48,7 +48,7 @@ function shown(block: Block, key: number): JSX.Element {
     }
     case 'table':
       return (
-        <Table key={key} label={block.head.join(', ') || 'Table'}>
+        <Table key={key} label={block.head.join(', ') || 'Table'} cards>
           <thead>
             <tr>
               {block.head.map((cell, i) => (
@@ -62,7 +62,9 @@ function shown(block: Block, key: number): JSX.Element {
             {block.rows.map((row, i) => (
               <tr key={i}>
                 {row.map((cell, j) => (
-                  <td key={j}>{inline(cell)}</td>
+                  <td key={j} data-head={(block.head[j] ?? '').replaceAll('`', '')}>
+                    <div>{inline(cell)}</div>
+                  </td>
                 ))}
               </tr>
             ))}

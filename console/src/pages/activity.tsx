@@ -1,9 +1,11 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Activity } from '../api/types.ts';
 import { useData } from '../api/use.ts';
-import { Bar, Segments, Stat, Table, Time } from '../parts/bits.tsx';
+import { Bar, Stat, Time } from '../parts/bits.tsx';
 import { Chart } from '../parts/chart.tsx';
+import { Segments } from '../parts/fields.tsx';
 import { count, ms, percent } from '../parts/format.ts';
+import { type Column, DataTable } from '../parts/list.tsx';
 import { Empty, PageHead, Shown } from '../parts/states.tsx';
 import { serverPath } from '../shell/router.ts';
 
@@ -54,7 +56,7 @@ function Live({ data }: { readonly data: Activity }) {
         />
         <Stat
           label="Failed"
-          value={total.requests === 0 ? '–' : percent(failed / total.requests, 1)}
+          value={total.requests === 0 ? '–' : percent(failed / total.requests, failed === 0 ? 0 : 1)}
           note={`${count(total.server_errors)} ours or upstream, ${count(total.client_errors)} callers’`}
         />
         <Stat
@@ -73,21 +75,37 @@ function Live({ data }: { readonly data: Activity }) {
       <div class="charts">
         <Charts data={data} />
       </div>
-      <section aria-labelledby="servers">
-        <h2 id="servers">Servers called</h2>
-        {servers.length === 0 ? (
+      {servers.length === 0 ? (
+        <section aria-labelledby="servers">
+          <h2 id="servers">Servers called</h2>
           <Empty icon="catalogue" title="No calls were recorded">
             Calls through the proxy and outcomes reported to POST /v1/invocations show here.
           </Empty>
-        ) : (
-          <ServerTable servers={servers} />
-        )}
-      </section>
+        </section>
+      ) : (
+        <>
+          <section aria-labelledby="success">
+            <h2 id="success">Success of the servers called most</h2>
+            <SuccessChart success={data.success} />
+          </section>
+          <section aria-labelledby="servers">
+            <h2 id="servers">Servers called</h2>
+            <DataTable
+              label="Calls by server"
+              rows={servers}
+              keyOf={({ server_id }) => server_id}
+              columns={columns}
+            />
+          </section>
+        </>
+      )}
       <div class="charts">
         <section aria-labelledby="nothing">
           <h2 id="nothing">Searched, and found nothing</h2>
           {data.found_nothing.length === 0 ? (
-            <p class="soft">Every search found something.</p>
+            <p class="soft">
+              {searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
+            </p>
           ) : (
             <ul class="queries">
               {data.found_nothing.map(({ query, times, last_at }) => (
@@ -168,47 +186,54 @@ function Charts({ data }: { readonly data: Activity }) {
           times={drawn.times}
           series={drawn.latency}
           format={ms}
+          log
         />
       </section>
     </>
   );
 }
 
-function ServerTable({ servers }: { readonly servers: Activity['servers'] }) {
+const lineColours = ['--accent', '--second', '--third', '--fourth', '--fifth'];
+
+/** One line a server: the share of its calls that went well, where there were any. */
+function SuccessChart({ success }: { readonly success: Activity['success'] }) {
+  const drawn = useMemo(
+    () => ({
+      times: success[0]?.steps.map(({ at }) => Date.parse(at)) ?? [],
+      series: success.map(({ server_id, steps }, i) => ({
+        label: server_id,
+        colour: lineColours[i] ?? '--soft',
+        values: steps.map(({ calls, successes }) => (calls === 0 ? null : successes / calls)),
+        dots: true,
+      })),
+    }),
+    [success],
+  );
   return (
-    <Table label="Servers called">
-      <thead>
-        <tr>
-          <th scope="col">Server</th>
-          <th scope="col" class="right">
-            Calls
-          </th>
-          <th scope="col">Success</th>
-          <th scope="col" class="right">
-            Mean latency
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {servers.map(({ server_id, calls, successes, latency_ms }) => {
-          const share = successes / calls;
-          return (
-            <tr key={server_id}>
-              <th scope="row">
-                <a href={serverPath(server_id)}>{server_id}</a>
-              </th>
-              <td class="right number">{count(calls)}</td>
-              <td>
-                <span class="share">
-                  <Bar share={share} tone={share > 0.9 ? 'good' : share > 0.5 ? 'warn' : 'bad'} />
-                  <span class="number">{percent(share)}</span>
-                </span>
-              </td>
-              <td class="right number">{ms(latency_ms)}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </Table>
+    <Chart
+      summary={`Success over time of ${success.map(({ server_id }) => server_id).join(', ')}; the table has the numbers`}
+      times={drawn.times}
+      series={drawn.series}
+      format={(share) => percent(share)}
+      most={1}
+    />
   );
 }
+
+const columns: Column<Activity['servers'][number]>[] = [
+  { head: 'Server', cell: ({ server_id }) => <a href={serverPath(server_id)}>{server_id}</a> },
+  { head: 'Calls', kind: 'number', cell: ({ calls }) => count(calls) },
+  {
+    head: 'Success',
+    cell: ({ successes, calls }) => {
+      const share = successes / calls;
+      return (
+        <span class="share">
+          <Bar share={share} tone={share > 0.9 ? 'good' : share > 0.5 ? 'warn' : 'bad'} />
+          <span class="number">{percent(share)}</span>
+        </span>
+      );
+    },
+  },
+  { head: 'Mean latency', kind: 'number', cell: ({ latency_ms }) => ms(latency_ms) },
+];

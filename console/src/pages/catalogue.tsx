@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
-import { get, may, query } from '../api/client.ts';
+import { may, query } from '../api/client.ts';
 import type { Catalogue, ListedServer, ServerPage as Page } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Bar, Button, Select, State } from '../parts/bits.tsx';
+import { useData, usePages } from '../api/use.ts';
+import { AddServer } from '../dialogs/add-server.tsx';
+import { Badge, Bar, Button, State } from '../parts/bits.tsx';
+import { Select, TypedFilter } from '../parts/fields.tsx';
 import { count } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
-import { AddServer } from '../server/add.tsx';
+import { Paged } from '../parts/list.tsx';
+import { Empty, PageHead } from '../parts/states.tsx';
 import { go, params, serverPath } from '../shell/router.ts';
 
 const names = ['text', 'category', 'transport', 'auth', 'source', 'verified'] as const;
@@ -19,7 +20,11 @@ export function CataloguePage() {
     Name,
     string
   >;
-  const list = usePages(filters);
+  const list = usePages(
+    `/v1/servers${query({ ...filters, limit: 50 })}`,
+    'cursor',
+    ({ servers, metadata }: Page) => ({ rows: servers, next: metadata.next_cursor }),
+  );
   const change = (changed: Partial<Record<Name, string>>) =>
     go(`/catalogue${query({ ...filters, ...changed })}`, { stay: true, replace: true });
   const filtered = names.some((name) => filters[name] !== '');
@@ -41,35 +46,30 @@ export function CataloguePage() {
         )}
       </PageHead>
       <Narrow filters={filters} facts={facts.data} change={change} />
-      {list.error !== null && <Failed error={list.error} retry={list.more} />}
-      {list.servers === null
-        ? list.error === null && <Skeleton rows={8} />
-        : list.servers.length === 0 && (
-            <Empty
-              icon="catalogue"
-              title={filtered ? 'No server fits these filters' : 'The catalogue is empty'}
-            >
-              {filtered ? (
-                <Button onClick={() => go('/catalogue', { stay: true })}>Clear the filters</Button>
-              ) : (
-                'Add a server, import a file with mcprank catalog import, or let it sync from the public registry.'
-              )}
-            </Empty>
-          )}
-      {list.servers !== null && list.servers.length > 0 && (
-        <ul class="rows">
-          {list.servers.map((server) => (
-            <Row key={server.id} server={server} />
-          ))}
-        </ul>
-      )}
-      {list.next !== undefined && (
-        <p class="more">
-          <Button busy={list.busy} onClick={list.more}>
-            Show more
-          </Button>
-        </p>
-      )}
+      <Paged
+        of={list}
+        more="Show more"
+        empty={
+          <Empty
+            icon="catalogue"
+            title={filtered ? 'No server fits these filters' : 'The catalogue is empty'}
+          >
+            {filtered ? (
+              <Button onClick={() => go('/catalogue', { stay: true })}>Clear the filters</Button>
+            ) : (
+              'Add a server, import a file with mcprank catalog import, or let it sync from the public registry.'
+            )}
+          </Empty>
+        }
+      >
+        {(servers) => (
+          <ul class="rows">
+            {servers.map((server) => (
+              <Row key={server.id} server={server} />
+            ))}
+          </ul>
+        )}
+      </Paged>
       {adding && <AddServer onClose={() => setAdding(false)} />}
     </>
   );
@@ -97,16 +97,7 @@ function Narrow(props: {
   ];
   return (
     <search class="filters">
-      <label class="text-filter">
-        <Icon name="search" />
-        <span class="unseen">Name, id or description</span>
-        <input
-          type="search"
-          placeholder="Name, id or description"
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </label>
+      <TypedFilter label="Name, id or description" value={text} onValue={setText} />
       <Select
         label="Category"
         value={filters.category}
@@ -159,36 +150,4 @@ function Row({ server }: { readonly server: ListedServer }) {
       </a>
     </li>
   );
-}
-
-/** Page after page, begun again whenever the filters change. */
-function usePages(filters: Record<Name, string>) {
-  const [state, setState] = useState<{
-    servers: readonly ListedServer[] | null;
-    next: string | undefined;
-    error: Error | null;
-    busy: boolean;
-  }>({ servers: null, next: undefined, error: null, busy: true });
-  const path = `/v1/servers${query({ ...filters, limit: 50 })}`;
-  const read = (cursor: string | undefined, gone?: AbortSignal) => {
-    setState((old) => ({ ...old, busy: true, error: null }));
-    get<Page>(`${path}${cursor === undefined ? '' : `&cursor=${cursor}`}`, gone).then(
-      ({ servers, metadata }) =>
-        setState((old) => ({
-          servers: cursor === undefined ? servers : [...(old.servers ?? []), ...servers],
-          next: metadata.next_cursor,
-          error: null,
-          busy: false,
-        })),
-      (error: Error) => {
-        if (gone?.aborted !== true) setState((old) => ({ ...old, error, busy: false }));
-      },
-    );
-  };
-  useEffect(() => {
-    const gone = new AbortController();
-    read(undefined, gone.signal);
-    return () => gone.abort();
-  }, [path]);
-  return { ...state, more: () => read(state.next) };
 }

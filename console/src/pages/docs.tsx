@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type Document, find, loadDocuments } from '../docs/library.ts';
 import { Markdown } from '../docs/markdown.tsx';
-import { Icon } from '../parts/icons.tsx';
+import { TypedFilter } from '../parts/fields.tsx';
 import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
 
 export function DocsPage({ name }: { readonly name: string | undefined }) {
@@ -35,16 +35,7 @@ export function DocsPage({ name }: { readonly name: string | undefined }) {
     <div class="docs">
       <div class="docs-side">
         <search>
-          <label class="text-filter">
-            <Icon name="search" />
-            <span class="unseen">Search the docs</span>
-            <input
-              type="search"
-              placeholder="Search the docs"
-              value={text}
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-          </label>
+          <TypedFilter label="Search the docs" value={text} onValue={setText} />
         </search>
         <nav aria-label="Documents">
           <ul>

@@ -2,12 +2,14 @@ import { useState } from 'preact/hooks';
 import { call, session } from '../api/client.ts';
 import type { ApiKey, Usage } from '../api/types.ts';
 import { useData } from '../api/use.ts';
-import { Badge, Button, Select, Stat, Table, Time } from '../parts/bits.tsx';
+import { NewKey } from '../dialogs/new-key.tsx';
+import { Badge, Button, ShortId, Stat, Time } from '../parts/bits.tsx';
 import { Chart } from '../parts/chart.tsx';
 import { Confirm, Dialog } from '../parts/dialog.tsx';
+import { Select } from '../parts/fields.tsx';
 import { count, percent } from '../parts/format.ts';
+import { type Column, List } from '../parts/list.tsx';
 import { Empty, PageHead, Shown } from '../parts/states.tsx';
-import { NewKey } from '../server/new-key.tsx';
 
 type Status = 'active' | 'revoked' | 'expired';
 
@@ -40,18 +42,18 @@ export function KeysPage() {
           onChange={(value) => setShown(value as Status | '')}
         />
       </div>
-      <Shown of={keys}>
-        {(data) => {
-          const listed = data.keys.filter((key) => shown === '' || statusOf(key) === shown);
-          return listed.length === 0 ? (
-            <Empty icon="keys" title="No key is like that">
-              Choose another status, or make a key.
-            </Empty>
-          ) : (
-            <KeyTable keys={listed} look={setLooking} revoke={setRevoking} />
-          );
-        }}
-      </Shown>
+      <List
+        of={keys}
+        rows={(data) => data.keys.filter((key) => shown === '' || statusOf(key) === shown)}
+        keyOf={({ key_id }) => key_id}
+        empty={
+          <Empty icon="keys" title={shown === '' ? 'There are no keys' : `No key is ${shown}`}>
+            Choose another status, or make a key.
+          </Empty>
+        }
+        label="Keys"
+        columns={columns(setLooking, setRevoking)}
+      />
       {making && (
         <NewKey
           onClose={() => setMaking(false)}
@@ -92,69 +94,62 @@ function statusOf({ revoked_at, expires_at }: ApiKey): Status {
   return expires_at !== null && Date.parse(expires_at) <= Date.now() ? 'expired' : 'active';
 }
 
-function KeyTable(props: {
-  readonly keys: readonly ApiKey[];
-  readonly look: (key: ApiKey) => void;
-  readonly revoke: (key: ApiKey) => void;
-}) {
-  const { keys, look, revoke } = props;
-  return (
-    <Table label="Keys">
-      <thead>
-        <tr>
-          <th scope="col">Key</th>
-          <th scope="col">Developer and tier</th>
-          <th scope="col">Scopes</th>
-          <th scope="col">Last used</th>
-          <th scope="col">Ends</th>
-          <th scope="col">
-            <span class="unseen">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {keys.map((key) => {
-          const status = statusOf(key);
-          return (
-            <tr key={key.key_id}>
-              <th scope="row">
-                <span class="named">
-                  {key.name}
-                  {key.key_id === session.value?.key_id && <Badge tone="accent">yours</Badge>}
-                  {status !== 'active' && <Badge tone="bad">{status}</Badge>}
-                </span>
-                <span class="id" title={key.key_id}>
-                  {key.key_id.slice(0, 14)}…
-                </span>
-              </th>
-              <td>
-                {key.developer}
-                <br />
-                <Badge>{key.tier}</Badge>
-              </td>
-              <td class="scopes">{key.scopes.length === 6 ? 'all six' : key.scopes.join(', ')}</td>
-              <td class="nowrap">
-                <Time at={key.last_used_at} />
-              </td>
-              <td class="nowrap">
-                {key.expires_at === null ? <span class="soft">never</span> : <Time at={key.expires_at} />}
-              </td>
-              <td class="actions">
-                <Button small onClick={() => look(key)} label={`Usage of ${key.name}`}>
-                  Usage
-                </Button>
-                {status === 'active' && (
-                  <Button small kind="danger" onClick={() => revoke(key)} label={`Revoke ${key.name}`}>
-                    Revoke
-                  </Button>
-                )}
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </Table>
-  );
+function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Column<ApiKey>[] {
+  return [
+    {
+      head: 'Key',
+      cell: (key) => (
+        <>
+          <span class="named">
+            {key.name}
+            {key.key_id === session.value?.key_id && <Badge tone="accent">yours</Badge>}
+            {statusOf(key) !== 'active' && <Badge tone="bad">{statusOf(key)}</Badge>}
+          </span>
+          <ShortId id={key.key_id} />
+        </>
+      ),
+    },
+    {
+      head: 'Developer and tier',
+      cell: ({ developer, tier }) => (
+        <>
+          {developer}
+          <br />
+          <Badge>{tier}</Badge>
+        </>
+      ),
+    },
+    {
+      head: 'Scopes',
+      kind: 'scopes',
+      cell: ({ scopes }) => scopesOf(scopes),
+    },
+    { head: 'Last used', kind: 'nowrap', cell: ({ last_used_at }) => <Time at={last_used_at} /> },
+    { head: 'Ends', kind: 'nowrap', cell: ({ expires_at }) => <Time at={expires_at} /> },
+    {
+      head: 'Actions',
+      kind: 'actions',
+      cell: (key) => (
+        <>
+          <Button small onClick={() => look(key)} label={`Usage of ${key.name}`}>
+            Usage
+          </Button>
+          {statusOf(key) === 'active' && (
+            <Button small kind="danger" onClick={() => revoke(key)} label={`Revoke ${key.name}`}>
+              Revoke
+            </Button>
+          )}
+        </>
+      ),
+    },
+  ];
+}
+
+const scopeCount = 6;
+
+function scopesOf(scopes: readonly string[]): string {
+  if (scopes.length === scopeCount) return 'all';
+  return scopes.length === scopeCount - 1 && !scopes.includes('admin') ? 'all but admin' : scopes.join(', ');
 }
 
 function KeyUsage({ of, onClose }: { readonly of: ApiKey; readonly onClose: () => void }) {

@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { call, session } from '../api/client.ts';
+import { call, may } from '../api/client.ts';
 import type { Catalogue, Hit, SearchReply } from '../api/types.ts';
 import { useData } from '../api/use.ts';
-import { Badge, Bar, Button, CodeBlock, Select } from '../parts/bits.tsx';
+import { Badge, Bar, Button, CodeBlock } from '../parts/bits.tsx';
+import { Select } from '../parts/fields.tsx';
 import { count, curlOf, ms } from '../parts/format.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
@@ -262,7 +263,6 @@ function Results(props: { readonly reply: SearchReply; readonly elapsedMs: numbe
   const [showCall, setShowCall] = useState(false);
   const { metadata } = reply;
   const { servers, next, busy, fault, more } = useMore(reply, body);
-  const learned = session.value?.developer;
   return (
     <section aria-label="Results">
       <div class="results-head">
@@ -278,9 +278,9 @@ function Results(props: { readonly reply: SearchReply; readonly elapsedMs: numbe
       {showCall && <CodeBlock label="This search with curl" text={curlOf('POST', '/v1/search', body)} />}
       {servers.length === 0 && (
         <Empty icon="search" title="Nothing fits">
-          Say it in other words, or with fewer filters. Queries that found nothing are listed under Activity,
-          so that
-          {learned === undefined ? ' the operator' : ' you'} can see what the catalogue lacks.
+          Say it in other words, or with fewer filters. Queries that found nothing are listed under{' '}
+          {may('admin') ? <a href="/activity">Activity</a> : 'Activity'}, so that the operator sees what the
+          catalogue lacks.
         </Empty>
       )}
       <ol class="hits">

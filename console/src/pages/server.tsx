@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api/client.ts';
 import type { WholeServer } from '../api/types.ts';
-import { useData } from '../api/use.ts';
+import { useData, useDeed } from '../api/use.ts';
 import { Badge, Button, CopyButton, State } from '../parts/bits.tsx';
 import { Confirm } from '../parts/dialog.tsx';
 import { count, when } from '../parts/format.ts';
@@ -114,32 +114,20 @@ function Whole(props: { readonly server: WholeServer; readonly path: string; rea
 
 function Admin(props: { readonly id: string; readonly reachable: boolean; readonly onLook: () => void }) {
   const { id, reachable, onLook } = props;
-  const [busy, setBusy] = useState(false);
   const [removing, setRemoving] = useState(false);
-  const [fault, setFault] = useState<Error | null>(null);
   const path = `/v1/admin/servers/${encodeURIComponent(id)}`;
-  const look = async () => {
-    setBusy(true);
-    setFault(null);
-    try {
-      await call('POST', `${path}/probe`);
-      onLook();
-    } catch (error) {
-      setFault(error as Error);
-    }
-    setBusy(false);
-  };
+  const look = useDeed(() => call('POST', `${path}/probe`), onLook);
   return (
     <>
       {reachable && (
-        <Button icon="refresh" busy={busy} onClick={look}>
+        <Button icon="refresh" busy={look.busy} onClick={look.run}>
           Look now
         </Button>
       )}
       <Button kind="danger" onClick={() => setRemoving(true)}>
         Remove
       </Button>
-      {fault !== null && <Failed error={fault} />}
+      {look.fault !== null && <Failed error={look.fault} />}
       {removing && (
         <Confirm
           title="Remove this server?"
@@ -165,7 +153,7 @@ function Details({ server }: { readonly server: WholeServer }) {
     ['URL', server.remote_url],
     ['Repository', server.repository_url],
     ['Version', server.version],
-    ['Tags', server.tags.join(', ') || null],
+    ['Tags', server.tags.join(', ') || 'none'],
     ['Came from', server.source],
     ['Changed', when(server.updated_at)],
     ['Tools', count(server.tools.length, 'tool')],

@@ -1,8 +1,9 @@
 import type { SettingsReply } from '../api/types.ts';
 import { useData } from '../api/use.ts';
-import { Badge, Button, Stat, Table } from '../parts/bits.tsx';
+import { Badge, Button, Stat } from '../parts/bits.tsx';
 import { bytes, duration } from '../parts/format.ts';
 import { Icon } from '../parts/icons.tsx';
+import { type Column, DataTable } from '../parts/list.tsx';
 import { PageHead, Shown } from '../parts/states.tsx';
 
 export function SettingsPage() {
@@ -13,8 +14,8 @@ export function SettingsPage() {
         title="Settings"
         lead={
           <>
-            What this process runs with. It is set by its environment, read only here:{' '}
-            <a href="/docs/configuration">how</a>.
+            What this process runs with, as its environment variables say:{' '}
+            <a href="/docs/configuration">which does what</a>.
           </>
         }
       >
@@ -46,7 +47,12 @@ export function SettingsPage() {
             </section>
             <section aria-labelledby="settings">
               <h2 id="settings">Settings</h2>
-              <SettingsTable settings={settings} />
+              <DataTable
+                label="Settings and their values"
+                rows={settings}
+                keyOf={({ name }) => name}
+                columns={columns}
+              />
             </section>
           </div>
         )}
@@ -55,34 +61,25 @@ export function SettingsPage() {
   );
 }
 
-function SettingsTable({ settings }: { readonly settings: SettingsReply['settings'] }) {
-  return (
-    <Table label="Settings">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col">Value</th>
-        </tr>
-      </thead>
-      <tbody>
-        {settings.map(({ name, value, meaning, default: fallback }) => {
-          const changed = value !== '(unset)' && value !== (fallback ?? '');
-          return (
-            <tr key={name}>
-              <th scope="row" class="setting">
-                <code>{name}</code>
-                <span class="soft small-text">{meaning}</span>
-              </th>
-              <td>
-                <code class={value === '(unset)' || value === '' ? 'soft' : ''}>
-                  {value === '' ? '(none)' : value}
-                </code>
-                {changed && <Badge tone="accent">set</Badge>}
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </Table>
-  );
-}
+const columns: Column<SettingsReply['settings'][number]>[] = [
+  {
+    head: 'Name',
+    cell: ({ name, meaning }) => (
+      <span class="setting">
+        <code>{name}</code>
+        <span class="soft small-text">{meaning}</span>
+      </span>
+    ),
+  },
+  {
+    head: 'Value',
+    cell: ({ value, default: fallback }) => (
+      <span class="named">
+        <code class={value === '(unset)' || value === '' ? 'soft' : 'any'}>
+          {value === '' ? '(none)' : value}
+        </code>
+        {value !== '(unset)' && value !== (fallback ?? '') && <Badge tone="accent">set</Badge>}
+      </span>
+    ),
+  },
+];

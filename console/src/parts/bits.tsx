@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { ago, when } from './format.ts';
 import { Icon, type IconName } from './icons.tsx';
 
@@ -118,100 +118,6 @@ export function CodeBlock({
   );
 }
 
-export function Field(props: {
-  readonly label: string;
-  readonly hint?: ComponentChildren;
-  readonly optional?: boolean;
-  readonly fault?: string | undefined;
-  readonly children: (ids: {
-    id: string;
-    'aria-describedby'?: string;
-    'aria-invalid'?: boolean;
-  }) => ComponentChildren;
-}) {
-  const id = useId();
-  const described = props.hint !== undefined || props.fault !== undefined;
-  return (
-    <div class="field">
-      <label for={id}>
-        {props.label}
-        {props.optional === true && <span class="soft"> (optional)</span>}
-      </label>
-      {props.children({
-        id,
-        ...(described ? { 'aria-describedby': `${id}-hint` } : {}),
-        ...(props.fault === undefined ? {} : { 'aria-invalid': true }),
-      })}
-      {described && (
-        <p id={`${id}-hint`} class={props.fault === undefined ? 'hint' : 'hint fault'}>
-          {props.fault ?? props.hint}
-        </p>
-      )}
-    </div>
-  );
-}
-
-export function TextFilter(props: {
-  readonly label: string;
-  readonly value: string;
-  readonly onInput: (text: string) => void;
-}) {
-  return (
-    <label class="inline-select">
-      <span>{props.label}</span>
-      <input
-        value={props.value}
-        autoComplete="off"
-        spellcheck={false}
-        onInput={(event) => props.onInput(event.currentTarget.value)}
-      />
-    </label>
-  );
-}
-
-export function Select(props: {
-  readonly label: string;
-  readonly value: string;
-  readonly options: readonly (readonly [value: string, text: string])[];
-  readonly onChange: (value: string) => void;
-}) {
-  return (
-    <label class="inline-select">
-      <span>{props.label}</span>
-      <select value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
-        {props.options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-export function Segments<T extends string>(props: {
-  readonly label: string;
-  readonly value: T;
-  readonly options: readonly (readonly [value: T, text: string])[];
-  readonly onChange: (value: T) => void;
-}) {
-  return (
-    <fieldset class="segments">
-      <legend class="unseen">{props.label}</legend>
-      {props.options.map(([value, text]) => (
-        <button
-          type="button"
-          key={value}
-          aria-pressed={value === props.value}
-          onClick={() => props.onChange(value)}
-        >
-          {text}
-        </button>
-      ))}
-    </fieldset>
-  );
-}
-
 export function Stat({
   label,
   value,
@@ -249,12 +155,27 @@ export function State({ state }: { readonly state: string | null }) {
   );
 }
 
+/** What an id stands for, else its beginning, which tells ids apart; the whole one is a pointer away. */
+export function ShortId({ id, name }: { readonly id: string; readonly name?: string | undefined }) {
+  if (name !== undefined) return <span title={id}>{name}</span>;
+  return (
+    <span class="id" title={id}>
+      {id.length > 24 ? `${id.slice(0, 14)}…` : id}
+    </span>
+  );
+}
+
 /** A table that scrolls inside its own frame where the window is too narrow for it. */
-export function Table({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
+export function Table(props: {
+  readonly label: string;
+  /** Its rows become cards where it is narrow. */
+  readonly cards?: boolean;
+  readonly children: ComponentChildren;
+}) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="table-scroll" tabIndex={0} aria-label={label}>
-      <table>{children}</table>
+    <section class="table-scroll" tabIndex={0} aria-label={props.label}>
+      <table class={props.cards === true ? 'cards' : ''}>{props.children}</table>
     </section>
   );
 }

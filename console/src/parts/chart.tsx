@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { painted } from '../shell/theme.ts';
@@ -13,51 +13,71 @@ export type Series = {
   readonly dots?: boolean;
 };
 
-const height = 200;
-
-/** A line for the eye; `summary` says in words what it shows. */
-export function Chart(props: {
-  readonly summary: string;
+type Drawn = {
   /** Milliseconds since 1970. */
   readonly times: readonly number[];
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
-}) {
+  /** The top of the scale; as high as the values go where it is not given. */
+  readonly most?: number;
+  /** Each line of the scale is ten times the one below, for values that lie far apart. */
+  readonly log?: boolean;
+};
+
+const height = 200;
+
+/** A line for the eye; `summary` says in words what it shows. The legend tells the values under the pointer. */
+export function Chart(props: Drawn & { readonly summary: string }) {
+  const { times, series, format, summary } = props;
   const ref = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState<number | null>(null);
   const theme = painted.value;
-  const told = props.series.filter(
-    ({ values }, i) => i === 0 || values.some((value) => value !== null && value > 0),
+  const plot = useRef<uPlot | null>(null);
+  const empty = series.every(({ values, bars }) =>
+    values.every((value) => value === null || (bars === true && value === 0)),
   );
+  // New values go into the drawing that is there: the pointer may be on it.
+  const lines = series.map(({ label, colour }) => `${label} ${colour}`).join('\n');
   useEffect(() => {
     const host = ref.current;
-    if (host === null) return;
-    const plot = draw(host, { ...props, series: told });
-    const resized = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }));
+    if (host === null || empty) return;
+    const drawn = draw(host, props, setAt);
+    plot.current = drawn;
+    const resized = new ResizeObserver(() => drawn.setSize({ width: host.clientWidth, height }));
     resized.observe(host);
     return () => {
       resized.disconnect();
-      plot.destroy();
+      drawn.destroy();
+      plot.current = null;
     };
-  }, [props.times, props.series, theme]);
+  }, [lines, empty, theme]);
+  useEffect(() => plot.current?.setData(dataOf(props)), [times, series]);
+  const time = at === null ? undefined : times[at];
+  const told = (value: number | null | undefined) =>
+    value === null || value === undefined ? '–' : format(value);
   return (
     <figure class="chart">
-      <div ref={ref} role="img" aria-label={props.summary} />
+      {empty ? (
+        <p class="chart-empty soft">Nothing in this time</p>
+      ) : (
+        <div ref={ref} role="img" aria-label={summary} />
+      )}
       <figcaption>
-        {told.map(({ label, colour }) => (
+        {series.map(({ label, colour, values }) => (
           <span key={label}>
             <i style={{ background: `var(${colour})` }} aria-hidden="true" />
             {label}
+            {at !== null && <strong class="number">{told(values[at])}</strong>}
           </span>
         ))}
+        {time !== undefined && <time>{moment(time / 1_000, spanOf(times))}</time>}
       </figcaption>
     </figure>
   );
 }
 
-function draw(
-  host: HTMLElement,
-  { times, series, format }: Pick<Parameters<typeof Chart>[0], 'times' | 'series' | 'format'>,
-): uPlot {
+function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => void): uPlot {
+  const { series, format, most: top, log = false } = drawn;
   const styles = getComputedStyle(document.documentElement);
   const colour = (name: string) => styles.getPropertyValue(name).trim();
   const font = `12px ${styles.getPropertyValue('--sans')}`;
@@ -67,24 +87,42 @@ function draw(
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
   };
+  // A bar stands on the middle of its step: half a step of room keeps the outer ones whole.
+  const margin = ({ data: [times] }: uPlot) =>
+    series.some((each) => each.bars) ? ((times[1] ?? 0) - (times[0] ?? 0)) / 2 : 0;
   const bars = uPlot.paths.bars?.({ size: [0.7, 24], radius: 0.2 });
   return new uPlot(
     {
       width: host.clientWidth,
       height,
-      padding: [12, 8, 0, 0],
+      padding: [12, 20, 0, 0],
       legend: { show: false },
-      cursor: { points: { size: 7 }, drag: { x: false, y: false } },
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 1) * 1.1)] } },
+      cursor: {
+        points: { size: 7, fill: (_plot, i) => colour(series[i - 1]?.colour ?? '--accent') },
+        drag: { x: false, y: false },
+      },
+      hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
+      scales: {
+        x: { time: true, range: (plot, from, to) => [from - margin(plot), to + margin(plot)] },
+        y: log
+          ? { distr: 3 }
+          : { range: (_plot, _least, most) => [0, (top ?? Math.max(1, most ?? 1)) * 1.06] },
+      },
       axes: [
         {
           ...axis,
           grid: { show: false },
           size: 34,
           space: 70,
-          values: (_plot, marks) => marks.map((at) => moment(at, times)),
+          values: ({ data }, marks) => marks.map((mark) => moment(mark, spanOf(data[0]) * 1_000)),
         },
-        { ...axis, size: 62, space: 36, values: (_plot, marks) => marks.map(format) },
+        {
+          ...axis,
+          grid: { ...axis.grid, filter: (_plot, marks) => (log ? marks.map(wholeDecade) : marks) },
+          size: 62,
+          space: 36,
+          values: (_plot, marks) => marks.map((mark) => (mark === null ? '' : format(mark))),
+        },
       ],
       series: [
         {},
@@ -95,22 +133,36 @@ function draw(
           spanGaps: true,
           // A line needs two points; one alone would not be seen.
           points: {
-            show: each.dots === true || each.values.filter((value) => value !== null).length < 3,
+            show: ({ data }: uPlot, i: number) =>
+              each.dots === true || [...(data[i] ?? [])].filter((value) => value !== null).length < 3,
             size: 5,
+            fill: colour('--surface'),
           },
           ...(each.filled || each.bars ? { fill: faded(colour(each.colour), each.bars ? 'cc' : '22') } : {}),
           ...(each.bars && bars !== undefined ? { paths: bars } : {}),
         })),
       ],
     },
-    [times.map((at) => at / 1000), ...series.map(({ values }) => [...values])],
+    dataOf(drawn),
     host,
   );
 }
 
+function dataOf({ times, series }: Drawn): uPlot.AlignedData {
+  return [times.map((time) => time / 1_000), ...series.map(({ values }) => [...values])];
+}
+
+function spanOf(times: ArrayLike<number>): number {
+  return times.length === 0 ? 0 : (times[times.length - 1] ?? 0) - (times[0] ?? 0);
+}
+
+/** Of a scale of tens, only the tens have a line. */
+function wholeDecade(mark: number): number | null {
+  return Number.isInteger(Math.round(Math.log10(mark) * 1e6) / 1e6) ? mark : null;
+}
+
 /** As fine as the whole span is: days, minutes or seconds. */
-function moment(seconds: number, times: readonly number[]): string {
-  const spanMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
+function moment(seconds: number, spanMs: number): string {
   const at = new Date(seconds * 1000);
   if (spanMs > 2 * 86_400_000) return at.toLocaleDateString('en', { day: 'numeric', month: 'short' });
   const fine = spanMs < 300_000 ? ({ second: '2-digit' } as const) : {};

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { Button } from './bits.tsx';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { useDeed } from '../api/use.ts';
+import { Button, CopyButton } from './bits.tsx';
 import { Failed } from './states.tsx';
 
 /** The browser's own modal: focus stays inside, Escape closes it, and the keyboard returns to where it was. */
@@ -37,18 +38,7 @@ export function Confirm(props: {
   readonly act: () => Promise<unknown>;
   readonly onClose: () => void;
 }) {
-  const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState<Error | null>(null);
-  const act = async () => {
-    setBusy(true);
-    try {
-      await props.act();
-      props.onClose();
-    } catch (error) {
-      setFault(error as Error);
-      setBusy(false);
-    }
-  };
+  const { busy, fault, run } = useDeed(props.act, props.onClose);
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <div class="dialog-body">
@@ -57,8 +47,72 @@ export function Confirm(props: {
       </div>
       <div class="dialog-foot">
         <Button onClick={props.onClose}>Cancel</Button>
-        <Button kind="danger" busy={busy} onClick={act}>
+        <Button kind="danger" busy={busy} onClick={run}>
           {props.verb}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Asks for what is needed to make something; `act` makes it, and `then` follows (closing it, unless told otherwise). */
+export function FormDialog(props: {
+  readonly title: string;
+  readonly verb: string;
+  readonly disabled?: boolean;
+  readonly children: ComponentChildren;
+  readonly act: () => Promise<unknown>;
+  readonly then?: () => void;
+  readonly onClose: () => void;
+}) {
+  const { busy, fault, run } = useDeed(props.act, props.then ?? props.onClose);
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          run();
+        }}
+      >
+        <div class="dialog-body">
+          {props.children}
+          {fault !== null && <Failed error={fault} />}
+        </div>
+        <div class="dialog-foot">
+          <Button onClick={props.onClose}>Cancel</Button>
+          <Button kind="main" type="submit" busy={busy} disabled={props.disabled === true}>
+            {props.verb}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+/** A secret that was just made, and will not be told again. */
+export function Once(props: {
+  readonly title: string;
+  readonly says: string;
+  readonly secret: string;
+  readonly copy: string;
+  readonly children?: ComponentChildren;
+  readonly onClose: () => void;
+}) {
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <div class="dialog-body">
+        <p>
+          <strong>Copy it now.</strong> {props.says}
+        </p>
+        <div class="once">
+          <code data-testid="secret">{props.secret}</code>
+          <CopyButton text={props.secret} label={props.copy} />
+        </div>
+        {props.children}
+      </div>
+      <div class="dialog-foot">
+        <Button kind="main" onClick={props.onClose}>
+          I have it
         </Button>
       </div>
     </Dialog>

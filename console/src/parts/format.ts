@@ -1,6 +1,9 @@
 const numbers = new Intl.NumberFormat('en');
-const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+/** Between a number and its unit no line ends. */
+const space = '\u00a0';
 
 export function count(n: number, noun?: string): string {
   const text = numbers.format(n);
@@ -8,21 +11,25 @@ export function count(n: number, noun?: string): string {
 }
 
 export function percent(share: number, digits = 0): string {
-  return `${(share * 100).toFixed(digits)} %`;
+  return `${(share * 100).toFixed(digits)}${space}%`;
 }
 
 /** Milliseconds with as many digits as one reads. */
 export function ms(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
-  if (value === 0) return '0 ms';
-  if (value < 1) return `${value.toFixed(2)} ms`;
-  if (value < 10) return `${value.toFixed(1)} ms`;
-  return value < 10_000 ? `${numbers.format(Math.round(value))} ms` : `${(value / 1000).toFixed(1)} s`;
+  if (value === 0) return `0${space}ms`;
+  if (value < 1) return `${value.toFixed(2)}${space}ms`;
+  if (value < 10) return `${value.toFixed(1)}${space}ms`;
+  return value < 10_000
+    ? `${numbers.format(Math.round(value))}${space}ms`
+    : `${(value / 1000).toFixed(1)}${space}s`;
 }
 
 export function bytes(value: number): string {
-  if (value < 1024) return `${value} B`;
-  return value < 1_048_576 ? `${(value / 1024).toFixed(1)} KB` : `${(value / 1_048_576).toFixed(0)} MB`;
+  if (value < 1024) return `${value}${space}B`;
+  return value < 1_048_576
+    ? `${(value / 1024).toFixed(1)}${space}KB`
+    : `${(value / 1_048_576).toFixed(0)}${space}MB`;
 }
 
 export function when(iso: string): string {
@@ -66,4 +73,14 @@ export function curlOf(method: string, path: string, body?: unknown): string {
       : [`-H 'content-type: application/json'`, `-d ${shellQuoted(JSON.stringify(body))}`]),
   ];
   return lines.join(' \\\n  ');
+}
+
+/** JSON over several lines; any other text as it is. */
+export function pretty(text: string): string {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
 }

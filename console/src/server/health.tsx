@@ -2,7 +2,8 @@ import type { Past } from '../api/types.ts';
 import { useData } from '../api/use.ts';
 import { Badge, Stat, State, Time, type Tone } from '../parts/bits.tsx';
 import { Chart } from '../parts/chart.tsx';
-import { count, ms, percent } from '../parts/format.ts';
+import { count, ms, percent, pretty } from '../parts/format.ts';
+import { Icon } from '../parts/icons.tsx';
 import { Empty, Shown } from '../parts/states.tsx';
 
 export function HealthTab({ path, remote }: { readonly path: string; readonly remote: boolean }) {
@@ -43,7 +44,7 @@ function Looks({ past }: { readonly past: Past }) {
         </div>
         <Stat
           label="Uptime"
-          value={percent(health.uptime, health.uptime === 1 ? 0 : 1)}
+          value={percent(health.uptime, Number.isInteger(health.uptime) ? 0 : 1)}
           note={`of ${count(health.checks, 'look')}`}
         />
         <Stat label="Latency" value={ms(health.latency_ms)} note="at the last look" />
@@ -58,6 +59,7 @@ function Looks({ past }: { readonly past: Past }) {
       </dl>
       {health.reason !== null && (
         <div class="notice warn">
+          <Icon name="warn" />
           <p>{health.reason}</p>
         </div>
       )}
@@ -79,7 +81,11 @@ function Looks({ past }: { readonly past: Past }) {
             format={ms}
           />
         ) : (
-          <p class="soft">A line appears after the second look.</p>
+          <p class="soft">
+            {looks.length > 1
+              ? 'Too few looks were answered for a line.'
+              : 'A line appears after the second look.'}
+          </p>
         )}
         <Strip looks={ordered} />
       </section>
@@ -95,11 +101,16 @@ function Looks({ past }: { readonly past: Past }) {
 function Strip({ looks }: { readonly looks: Past['looks'] }) {
   const alive = looks.filter(({ state }) => state === 'up' || state === 'auth').length;
   return (
-    <div class="strip" role="img" aria-label={`Alive in ${alive} of the last ${count(looks.length, 'look')}`}>
-      {looks.map(({ at, state }) => (
-        <i key={at} class={state} title={`${state} · ${new Date(at).toLocaleString('en')}`} />
-      ))}
-    </div>
+    <>
+      <div class="strip" aria-hidden="true">
+        {looks.map(({ at, state }) => (
+          <i key={at} class={state} title={`${state} · ${new Date(at).toLocaleString('en')}`} />
+        ))}
+      </div>
+      <p class="soft small-text after">
+        Alive in {alive} of the last {count(looks.length, 'look')}, the oldest on the left.
+      </p>
+    </>
   );
 }
 
@@ -128,8 +139,8 @@ function DriftList({ drift }: { readonly drift: Past['drift'] }) {
               {before !== null && after !== null && (
                 <details>
                   <summary>Before and after</summary>
-                  <pre class="wrap removed">{before}</pre>
-                  <pre class="wrap added">{after}</pre>
+                  <pre class="wrap removed">{pretty(before)}</pre>
+                  <pre class="wrap added">{pretty(after)}</pre>
                 </details>
               )}
             </div>

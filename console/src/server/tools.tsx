@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { may } from '../api/client.ts';
 import type { Schema, Tool, WholeServer } from '../api/types.ts';
 import { Badge, Button, CodeBlock } from '../parts/bits.tsx';
+import { TypedFilter } from '../parts/fields.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Empty } from '../parts/states.tsx';
 import { TryTool } from './try.tsx';
@@ -27,18 +28,7 @@ export function ToolList(props: {
   );
   return (
     <>
-      {server.tools.length > 8 && (
-        <label class="text-filter">
-          <Icon name="search" />
-          <span class="unseen">Filter tools</span>
-          <input
-            type="search"
-            placeholder="Filter tools"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-        </label>
-      )}
+      {server.tools.length > 8 && <TypedFilter label="Filter tools" value={text} onValue={setText} />}
       {shown.length === 0 && <Empty icon="search" title="No tool is called or described like that" />}
       <ul class="tool-list">
         {shown.map((tool) => (

@@ -1,8 +1,9 @@
 import { useMemo, useState } from 'preact/hooks';
 import { type Answer, call } from '../api/client.ts';
 import type { Tool, ToolReply } from '../api/types.ts';
-import { Badge, Button, CodeBlock, Field } from '../parts/bits.tsx';
-import { bytes, curlOf, ms } from '../parts/format.ts';
+import { Badge, Button, CodeBlock } from '../parts/bits.tsx';
+import { Field } from '../parts/fields.tsx';
+import { bytes, curlOf, ms, pretty } from '../parts/format.ts';
 import { Failed } from '../parts/states.tsx';
 import { argumentsOf, type Entry, entriesOf, startOf } from './form.ts';
 import { typeName } from './tools.tsx';
@@ -164,13 +165,4 @@ function Block({ block }: { readonly block: NonNullable<ToolReply['content']>[nu
       {data}; it is in the JSON.
     </p>
   );
-}
-
-function pretty(text: string): string {
-  if (!/^\s*[[{]/.test(text)) return text;
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }

@@ -3,12 +3,15 @@ import { may, session, whoAmI } from '../api/client.ts';
 import { ActivityPage } from '../pages/activity.tsx';
 import { AuditPage } from '../pages/audit.tsx';
 import { CataloguePage } from '../pages/catalogue.tsx';
-import { ConnectionsPage } from '../pages/connections.tsx';
 import { DocsPage } from '../pages/docs.tsx';
+import { IssuersPage } from '../pages/issuers.tsx';
 import { KeysPage } from '../pages/keys.tsx';
+import { OAuthClientsPage } from '../pages/oauth-clients.tsx';
 import { SearchPage } from '../pages/search.tsx';
 import { ServerPage } from '../pages/server.tsx';
 import { SettingsPage } from '../pages/settings.tsx';
+import { UsersPage } from '../pages/users.tsx';
+import { WebhooksPage } from '../pages/webhooks.tsx';
 import { Icon, type IconName, Mark } from '../parts/icons.tsx';
 import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
 import { Account } from './account.tsx';
@@ -24,15 +27,25 @@ type Place = {
   readonly scope: string | null;
 };
 
-const places: readonly Place[] = [
-  { path: '', name: 'Search', icon: 'search', scope: 'search' },
-  { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
-  { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
-  { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
-  { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
-  { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin' },
-  { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin' },
-  { path: 'docs', name: 'Docs', icon: 'docs', scope: null },
+/** In groups: finding and calling, who may act for whom, running the service. */
+const groups: readonly (readonly Place[])[] = [
+  [
+    { path: '', name: 'Search', icon: 'search', scope: 'search' },
+    { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
+    { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
+  ],
+  [
+    { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
+    { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
+    { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity' },
+    { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity' },
+    { path: 'oauth-clients', name: 'OAuth clients', icon: 'link', scope: 'admin' },
+  ],
+  [
+    { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin' },
+    { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin' },
+    { path: 'docs', name: 'Docs', icon: 'docs', scope: null },
+  ],
 ];
 
 export function App() {
@@ -61,7 +74,10 @@ export function App() {
 
 function House() {
   const [open, setOpen] = useState(false);
-  const shown = places.filter(({ scope }) => scope === null || may(scope));
+  const lists = groups
+    .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
+    .filter(({ length }) => length > 0);
+  const shown = lists.flat();
   const here = parts.value[0] ?? '';
   const at = shown.find(({ path }) => path === here);
   // A key without search begins at the first page that it may see.
@@ -91,16 +107,18 @@ function House() {
         </div>
         <div class="side-body" id="menu">
           <nav aria-label="Pages">
-            <ul>
-              {shown.map(({ path, name, icon }) => (
-                <li key={path}>
-                  <a href={`/${path}`} aria-current={place?.path === path ? 'page' : undefined}>
-                    <Icon name={icon} />
-                    {name}
-                  </a>
-                </li>
-              ))}
-            </ul>
+            {lists.map((places, i) => (
+              <ul key={i}>
+                {places.map(({ path, name, icon }) => (
+                  <li key={path}>
+                    <a href={`/${path}`} aria-current={place?.path === path ? 'page' : undefined}>
+                      <Icon name={icon} />
+                      {name}
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            ))}
           </nav>
           <div class="side-foot">
             <ThemeSwitch />
@@ -127,7 +145,13 @@ function Page({ path }: { readonly path: string | undefined }) {
     case 'keys':
       return <KeysPage />;
     case 'connections':
-      return <ConnectionsPage />;
+      return <UsersPage />;
+    case 'issuers':
+      return <IssuersPage />;
+    case 'webhooks':
+      return <WebhooksPage />;
+    case 'oauth-clients':
+      return <OAuthClientsPage />;
     case 'audit':
       return <AuditPage />;
     case 'settings':

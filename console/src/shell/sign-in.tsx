@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { session, signIn } from '../api/client.ts';
-import { Button, Field } from '../parts/bits.tsx';
+import { Button } from '../parts/bits.tsx';
+import { Field } from '../parts/fields.tsx';
 import { Mark } from '../parts/icons.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 

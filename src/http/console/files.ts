@@ -19,7 +19,8 @@ export type ConsoleFiles = {
 };
 
 /** Paths that the console draws itself: a reload or a link from elsewhere must lead to it. */
-const pages = /^\/(catalogue|activity|keys|connections|audit|settings|docs)?(\/[^/]+)?$/;
+const pages =
+  /^\/(catalogue|activity|keys|connections|issuers|webhooks|oauth-clients|audit|settings|docs)?(\/[^/]+)?$/;
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',

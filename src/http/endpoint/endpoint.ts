@@ -1,5 +1,5 @@
 /**
- * We as an MCP server, of both eras (2026-07-28, and initialize without a session), over the SDK's own handler.
+ * We as an MCP server, of both eras (2026-07-28, and initialize), over the SDK's own handler.
  *
  * Small catalogues list their tools as they are; large ones offer search_tools, describe_tool and call_tool. What is
  * called goes through the same proxy as everything else, so credentials, limits and the recording of outcomes are its.
@@ -47,7 +47,7 @@ const toolsPerServer = 5;
 
 type Deps = {
   readonly search: Pick<Search, 'answer'>;
-  readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
+  readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay'>;
   readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
   readonly version: string;
   readonly now: () => number;

@@ -11,6 +11,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import { type Caller, type Json, type Mcp, UpstreamFailure } from '../../mcp/mcp.ts';
+import { serveInSession } from './sessions.ts';
 
 /**
  * One server of the catalogue as if it were called without us, for a client of either era: every method goes through,
@@ -21,10 +22,12 @@ export type PassThrough = {
   close(): Promise<void>;
 };
 
-type Deps = { readonly mcp: Pick<Mcp, 'call'>; readonly version: string };
+type Deps = { readonly mcp: Pick<Mcp, 'call' | 'relay'>; readonly version: string };
 type Subject = {
   readonly caller: Caller;
   readonly serverId: string;
+  /** The client's answers to questions have not the form that the revision gives them. */
+  readonly misfit: boolean;
   /** The upstream's error, which the status of our reply has to match. */
   refused?: number;
 };
@@ -39,6 +42,7 @@ const introductions = new Set(['initialize', 'server/discover']);
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
 const notFound = -32601;
+const invalidParams = -32602;
 const modernRevision = '2026-07-28';
 /** What the revision wants the HTTP status of these errors to be: unknown method, header mismatch. */
 const refusals: ReadonlyMap<number, number> = new Map([
@@ -65,8 +69,14 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
   };
 
   const forward = async (subject: Subject, request: JSONRPCRequest, context: ServerContext, era: Era) => {
-    const { caller, serverId } = subject;
+    const { caller, serverId, misfit } = subject;
     const { mcpReq } = context;
+    // An upstream of an older revision would not look at them, and what it answered would pass for the answer to them.
+    if (misfit)
+      throw new ProtocolError(
+        invalidParams,
+        'inputResponses: expected an object with an object for each question',
+      );
     const continuation = mcpReq.requestState<string>();
     const answer = await mcp.call(
       {
@@ -121,14 +131,18 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
 
   return {
     async serve(request, body, caller, serverId) {
-      const { id = null, method = '' } = body as { id?: unknown; method?: string };
+      const { id = null, method = '' } = (body ?? {}) as { id?: unknown; method?: string };
       const isModern = request.headers.get('mcp-protocol-version') === modernRevision;
       const mirrored = isModern ? mirroredIn(request.headers) : undefined;
       const subject: Subject = {
         caller: mirrored === undefined ? caller : { ...caller, mirrored },
         serverId,
+        misfit: isModern && !answersFit(body),
       };
       try {
+        const call = { request, body, caller, serverId };
+        const inSession = isModern ? null : await serveInSession(mcp, call);
+        if (inSession !== null) return inSession;
         const about = introductions.has(method) ? await introduce(subject) : nobody;
         const reply = await handler.fetch(request, {
           parsedBody: body,
@@ -136,10 +150,14 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
         });
         const status = isModern ? refusals.get(subject.refused ?? 0) : undefined;
         return status === undefined ? reply : new Response(reply.body, { status, headers: reply.headers });
-      } catch (error) {
-        if (!(error instanceof UpstreamFailure)) throw error;
-        const { detail: message, reason } = error;
-        return Response.json({ jsonrpc: '2.0', id, error: { code: unusable, message, data: { reason } } });
+      } catch (failure) {
+        if (!(failure instanceof UpstreamFailure)) throw failure;
+        const { detail: message, reason } = failure;
+        const error = { code: unusable, message, data: { reason } };
+        return Response.json(
+          { jsonrpc: '2.0', id, error },
+          { status: request.method === 'POST' ? 200 : 502 },
+        );
       }
     },
     close: () => handler.close(),
@@ -151,7 +169,7 @@ type Era = McpRequestContext['era'];
 /** For requests that no introduction is needed for. */
 const nobody: About = { capabilities: {}, info: { name: 'mcprank', version: '0' } };
 
-/** What a server promises to tell later, it could tell nobody: there is no stream beside the requests. */
+/** What a server promises to tell later, it could tell nobody: without a session there is no stream beside the requests. */
 function reachable(capabilities: ServerCapabilities): ServerCapabilities {
   const { tools, prompts, resources, ...rest } = capabilities;
   return {
@@ -160,6 +178,15 @@ function reachable(capabilities: ServerCapabilities): ServerCapabilities {
     ...(prompts === undefined ? {} : { prompts: { ...prompts, listChanged: false } }),
     ...(resources === undefined ? {} : { resources: { ...resources, listChanged: false } }),
   };
+}
+
+/** 2026-07-28, "InputResponses": absent, or an object by the questions' keys. */
+function answersFit(body: unknown): boolean {
+  const { inputResponses = {} } = ((body as { params?: unknown }).params ?? {}) as {
+    inputResponses?: unknown;
+  };
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject(inputResponses) && Object.values(inputResponses as Json).every(isObject);
 }
 
 function mirroredIn(headers: Headers): Record<string, string> {

@@ -7,6 +7,9 @@ import { json, type Route, route } from '../route.ts';
 
 const windows = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000 } as const;
 const dayMs = 86_400_000;
+/** Success over time: few servers, so that their lines can be told apart, and steps long enough to hold some calls. */
+const serversDrawn = 5;
+const stepsDrawn = 12;
 const number = Type.Number();
 const percentile = Type.Union([number, Type.Null()]);
 const measured = {
@@ -78,6 +81,15 @@ export function activityRoutes({ activity, access, catalog, queryLog, now }: Act
             latency_ms: percentile,
           }),
         ),
+        success: Type.Array(
+          Type.Object({
+            server_id: Type.String(),
+            steps: Type.Array(
+              Type.Object({ at: Type.String(), calls: Type.Integer(), successes: Type.Integer() }),
+            ),
+          }),
+          { description: `the ${serversDrawn} servers called most, in ${stepsDrawn} steps` },
+        ),
         searches: Type.Object({ count: Type.Integer(), cached: Type.Integer() }),
         found_nothing: Type.Array(
           Type.Object({ query: Type.String(), times: Type.Integer(), last_at: Type.String() }),
@@ -92,6 +104,11 @@ export function activityRoutes({ activity, access, catalog, queryLog, now }: Act
           catalog.use.byServer(since),
           queryLog.use.summary(since),
         ]);
+        const success = await successOf(
+          catalog,
+          servers.slice(0, serversDrawn).map(({ serverId }) => serverId),
+          { now: now(), stepMs: windows[window] / stepsDrawn },
+        );
         const { steps, total, kinds } = activity.read(windows[window]);
         return json({
           window,
@@ -104,6 +121,7 @@ export function activityRoutes({ activity, access, catalog, queryLog, now }: Act
             successes,
             latency_ms: latencyMs,
           })),
+          success,
           searches: searched.searches,
           found_nothing: searched.foundNothing.map(({ query, times, lastAt }) => ({
             query,
@@ -154,6 +172,23 @@ export function activityRoutes({ activity, access, catalog, queryLog, now }: Act
       },
     }),
   ];
+}
+
+/** Each server with every step, the latest last. */
+async function successOf(
+  { use }: ActivityDeps['catalog'],
+  serverIds: readonly string[],
+  { now, stepMs }: { readonly now: number; readonly stepMs: number },
+) {
+  const first = Math.floor(now / stepMs) - stepsDrawn + 1;
+  const found = await use.byStep(serverIds, first * stepMs, stepMs);
+  return serverIds.map((serverId) => ({
+    server_id: serverId,
+    steps: Array.from({ length: stepsDrawn }, (_, i) => {
+      const of = found.find((row) => row.serverId === serverId && row.step === first + i);
+      return { at: iso((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
+    }),
+  }));
 }
 
 function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<Step, 'at'>) {

@@ -12,6 +12,9 @@ const message = Type.Object({
   method: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
 });
 
+/** What a reply of the protocol's own says beside its type. */
+const passedHeaders = ['mcp-session-id', 'cache-control', 'x-accel-buffering', 'allow', 'connection'];
+
 type Asked = Call<unknown, unknown, unknown, User | null>;
 
 /** Our own MCP endpoint, and where clients read how to reach it. */
@@ -40,11 +43,11 @@ export function endpointRoutes(
     body: unknown,
     caller: EndpointCaller,
   ) => Promise<Response>;
-  const answer = async (call: Asked, serve: Serve): Promise<Reply> => {
+  const answer = async (call: Asked, serve: Serve, method = 'POST'): Promise<Reply> => {
     const { body, caller, user, headers, target } = call;
     const signal = signalOf(call.gone);
     const request = new Request(`${publicUrl()}${target}`, {
-      method: 'POST',
+      method,
       headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
         typeof value === 'string' ? [[name, value]] : [],
       ),
@@ -66,9 +69,24 @@ export function endpointRoutes(
     const whole = streams
       ? Readable.fromWeb(reply.body as WebStream)
       : Buffer.from(await reply.arrayBuffer());
-    return { status: reply.status, body: whole, contentType };
+    const told = passedHeaders.flatMap((name) => {
+      const value = reply.headers.get(name);
+      return value === null ? [] : [[name, value]];
+    });
+    return { status: reply.status, body: whole, contentType, headers: Object.fromEntries(told) };
   };
+  const one = (call: Asked & { readonly params: { readonly id: string } }, method?: string) =>
+    answer(
+      call,
+      (endpoint, request, body, caller) => endpoint.serveOne(request, body, caller, call.params.id),
+      method,
+    );
   const declared = { method: 'POST', scope: 'mcp', user: 'optional', challenge: true } as const;
+  const ofOne = {
+    ...declared,
+    url: '/mcp/servers/:id',
+    params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
+  };
   return [
     route({
       ...declared,
@@ -81,17 +99,27 @@ export function endpointRoutes(
         answer(call, (endpoint, request, body, caller) => endpoint.serve(request, body, caller)),
     }),
     route({
-      ...declared,
-      url: '/mcp/servers/:id',
+      ...ofOne,
       summary:
         'One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F)',
-      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
       body: message,
       reply: Type.Object({}),
-      handle: (call) =>
-        answer(call, (endpoint, request, body, caller) =>
-          endpoint.serveOne(request, body, caller, call.params.id),
-        ),
+      handle: (call) => one(call),
+    }),
+    route({
+      ...ofOne,
+      method: 'GET',
+      summary:
+        'In a session with that server (Mcp-Session-Id): its stream beside the answers, or the rest of one',
+      reply: Type.Object({}),
+      handle: (call) => one(call, 'GET'),
+    }),
+    route({
+      ...ofOne,
+      method: 'DELETE',
+      summary: 'Ends a session with that server (Mcp-Session-Id)',
+      reply: null,
+      handle: (call) => one(call, 'DELETE'),
     }),
     ...['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
       route({

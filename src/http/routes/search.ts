@@ -113,11 +113,14 @@ export function searchRoutes(
   ];
 }
 
+/** Enough to choose from: what stands in a reply is read by a model, word by word. */
+const defaultTools = 5;
+
 function queryOf(asked: Static<typeof one>): SearchQuery {
   return {
     query: asked.query,
     limit: asked.limit ?? 10,
-    toolLimit: asked.tool_limit ?? 10,
+    toolLimit: asked.tool_limit ?? defaultTools,
     filters: asked.filters ?? {},
     explain: asked.explain ?? false,
     minScore: asked.min_score ?? 0,

@@ -21,10 +21,21 @@ export function webhookRoutes(webhooks: Webhooks): Route[] {
     route({
       method: 'GET',
       url: '/v1/identity/webhook',
-      summary: 'Where events are posted, without the secret; null when nowhere',
+      summary: 'Where events are posted, without the secret, and how many wait; null when nowhere',
       scope: 'identity',
-      reply: Type.Object({ url: Type.Union([url, Type.Null()]) }),
-      handle: async ({ caller }) => json({ url: (await webhooks.get(caller.developerId))?.url ?? null }),
+      reply: Type.Object({
+        url: Type.Union([url, Type.Null()]),
+        updated_at: Type.Union([Type.String(), Type.Null()]),
+        waiting: Type.Integer({ description: 'events that were not heard yet' }),
+      }),
+      handle: async ({ caller }) => {
+        const set = await webhooks.get(caller.developerId);
+        return json({
+          url: set?.url ?? null,
+          updated_at: set === null ? null : new Date(set.updatedAt).toISOString(),
+          waiting: set?.waiting ?? 0,
+        });
+      },
     }),
     route({
       method: 'DELETE',

@@ -1,15 +1,8 @@
 import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
-import {
-  type InputRequests,
-  type InputResponses,
-  type Json,
-  type RpcRequest,
-  type Step,
-  UpstreamFailure,
-} from '../model.ts';
-import { isJson } from '../wire/message.ts';
+import type { InputRequests, InputResponses, Json, RpcRequest, Step } from '../model.ts';
+import { isJson, isWebPage, notAPage } from '../wire/message.ts';
 
 /** A request that waits for its caller: what is asked, and the sealed word by which the caller comes back. */
 export type InputNeeded = { readonly inputRequests: InputRequests; readonly continuation: string };
@@ -124,15 +117,14 @@ export function createInputs({
   };
 }
 
-/** A link to be opened is named with its origin, and is a web page or not passed on at all (threats N10). */
+/** A link to be opened is named with its origin (threats N10). */
 function shown(requests: InputRequests, giveUp: () => void = () => undefined): InputRequests {
   const entries = Object.entries(requests).map(([key, request]) => {
     if (request?.method !== 'elicitation/create' || request.params?.url === undefined) return [key, request];
-    const url = URL.parse(String(request.params.url));
-    if (url !== null && /^https?:$/.test(url.protocol) && url.username === '')
-      return [key, { ...request, origin: url.origin }];
+    const { url } = request.params;
+    if (isWebPage(url)) return [key, { ...request, origin: new URL(String(url)).origin }];
     giveUp();
-    throw new UpstreamFailure('protocol', 'The server wants the user to open something that is no web page');
+    throw notAPage();
   });
   return Object.fromEntries(entries) as InputRequests;
 }

@@ -1,8 +1,8 @@
-import { type Outbound, OutboundFailure, type ReplyHeaders } from '../../outbound/outbound.ts';
+import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
 import { type Channel, type Credential, type Limits, UpstreamFailure } from '../model.ts';
 import { createDuplex } from './duplex.ts';
 import { notMcp } from './message.ts';
-import { createEvents, inOurWords, unauthorised } from './post.ts';
+import { asFailure, createEvents, inOurWords, isStream, unauthorised } from './post.ts';
 
 /** How the GET was answered when it is no such server. */
 export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };
@@ -35,7 +35,7 @@ export async function openLegacySse(deps: {
         maxBytes: limits.maxBytes,
       })
       .catch((error: unknown) => {
-        throw error instanceof OutboundFailure ? inOurWords(error) : error;
+        throw asFailure(error);
       });
     credential.heard(reply.status, reply.headers);
     if (reply.status === 401 || reply.status === 403) throw unauthorised(reply.status, reply.headers);
@@ -64,9 +64,7 @@ export async function openLegacySse(deps: {
     },
     {
       head(status, headers) {
-        const isStream =
-          status === 200 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
-        if (!isStream) endpoint.resolve({ status, headers });
+        if (status !== 200 || !isStream(headers)) endpoint.resolve({ status, headers });
       },
       data(chunk) {
         sinceMessage += chunk.length;

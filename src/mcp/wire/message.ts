@@ -13,8 +13,11 @@ export const clientCapabilities = { elicitation: { form: {}, url: {} }, sampling
 
 /** Codes only a server of the 2026-07-28 revision gives: header mismatch, missing capability, unsupported version. */
 const modernCodes = new Set([-32020, -32021, -32022]);
-/** Names whose second label is `modelcontextprotocol` or `mcp` are the protocol's own, never the caller's. */
-const reservedName = /^[a-z][a-z0-9-]*\.(modelcontextprotocol|mcp)(\.[a-z0-9.-]*)?\//i;
+/** 2025-11-25: the user has to open links before the call can be made. */
+const urlElicitationRequired = -32042;
+/** Names whose second label is `modelcontextprotocol` or `mcp` are the protocol's own, never the caller's; all but which task a message is about (2025-11-25, "Tasks"). */
+const reservedName =
+  /^(?!io\.modelcontextprotocol\/related-task$)[a-z][a-z0-9-]*\.(modelcontextprotocol|mcp)(\.[a-z0-9.-]*)?\//i;
 
 export type RpcMessage = {
   readonly id?: string | number | null;
@@ -49,7 +52,7 @@ export function modernRequestText(id: number, { method, params = {} }: RpcReques
 }
 
 /** Both ways: what the protocol itself says in `_meta` is between neighbours and goes no further. */
-function withoutReserved(fields: Json): Json {
+export function withoutReserved(fields: Json): Json {
   if (!isJson(fields._meta)) return fields;
   const kept = Object.entries(fields._meta).filter(([name]) => !reservedName.test(name));
   const { _meta, ...rest } = fields;
@@ -82,11 +85,27 @@ export function replyIn(message: RpcMessage): RpcReply | null {
 function readError(value: unknown): RpcError {
   const error = isJson(value) ? value : {};
   if (typeof error.code !== 'number' || !Number.isInteger(error.code)) throw notMcp('its error has no code');
+  if (error.code === urlElicitationRequired && !linksIn(error.data).every(isWebPage)) throw notAPage();
   return {
     code: error.code,
     message: typeof error.message === 'string' ? error.message : '',
     ...(error.data === undefined ? {} : { data: error.data }),
   };
+}
+
+function linksIn(data: unknown): unknown[] {
+  const { elicitations } = (data ?? {}) as { elicitations?: unknown };
+  return Array.isArray(elicitations) ? elicitations.map((each: { url?: unknown } | null) => each?.url) : [];
+}
+
+/** A link that a user shall open is a page of the web, or is not passed on (threats N10). */
+export function isWebPage(link: unknown): boolean {
+  const url = URL.parse(String(link));
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '';
+}
+
+export function notAPage(): UpstreamFailure {
+  return new UpstreamFailure('protocol', 'The server wants the user to open something that is no web page');
 }
 
 export function isModernError(reply: RpcReply): boolean {

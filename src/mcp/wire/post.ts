@@ -1,11 +1,11 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type {
-  Exchange,
-  Gone,
-  Outbound,
+import {
+  type Exchange,
+  type Gone,
+  type Outbound,
   OutboundFailure,
-  Receiver,
-  ReplyHeaders,
+  type Receiver,
+  type ReplyHeaders,
 } from '../../outbound/outbound.ts';
 import {
   type Credential,
@@ -120,7 +120,7 @@ class Hearing implements Receiver {
     this.status = status;
     this.headers = headers;
     refuseEncoding(headers);
-    const stream = status < 300 && /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
+    const stream = status < 300 && isStream(headers);
     this.#events = stream ? createEvents((message) => this.#hear(message)) : undefined;
     if (this.#post.id !== null) return;
     // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
@@ -278,8 +278,12 @@ export function createEvents(
   };
 }
 
+export function isStream(headers: ReplyHeaders): boolean {
+  return /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
+}
+
 /** We ask for none; unpacking what nobody asked for is how a small reply becomes a large one. */
-function refuseEncoding(headers: ReplyHeaders): void {
+export function refuseEncoding(headers: ReplyHeaders): void {
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== '' && encoding !== 'identity')
     throw notMcp('its reply is compressed although that was not asked for');
@@ -297,6 +301,10 @@ export function inOurWords(failure: OutboundFailure): UpstreamFailure {
     cause: cause ?? failure,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+export function asFailure(error: unknown): unknown {
+  return error instanceof OutboundFailure ? inOurWords(error) : error;
 }
 
 export function unauthorised(status: number, headers: ReplyHeaders): UpstreamFailure {

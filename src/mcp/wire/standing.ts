@@ -2,7 +2,7 @@ import type { Exchange, Outbound } from '../../outbound/outbound.ts';
 import type { Credential, Limits } from '../model.ts';
 import { askIn } from './asks.ts';
 import type { RpcMessage } from './message.ts';
-import { createEvents } from './post.ts';
+import { createEvents, isStream } from './post.ts';
 
 /** The stream beside the calls on which a server with sessions may ask, too (2025-11-25, "Listening for Messages from the Server"). */
 export type Standing = {
@@ -61,9 +61,7 @@ export function createStanding(deps: {
       },
       {
         head(status, fields) {
-          const isStream =
-            status === 200 && /^text\/event-stream\b/i.test(String(fields['content-type'] ?? ''));
-          if (!isStream) stream?.cancel();
+          if (status !== 200 || !isStream(fields)) stream?.cancel();
           settle();
         },
         data(chunk) {

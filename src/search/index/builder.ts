@@ -58,7 +58,7 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
         a.analysis.server.id < b.analysis.server.id ? -1 : 1,
       );
       const documents = sorted.reduce((sum, { scales }) => sum + scales.length, 0);
-      const store = createVectorStore(documents, embedder.dims);
+      const store = createVectorStore(documents, sorted.length, embedder.dims);
       let at = 0;
       for (const { vectors, scales } of sorted) {
         putVectors(store, at, vectors, scales);

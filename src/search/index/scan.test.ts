@@ -25,7 +25,7 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
   fc.assert(
     fc.property(seeds, seeds, (documents, [question]) => {
       const vectors = documents.map(unit);
-      const store = createVectorStore(vectors.length, dims);
+      const store = createVectorStore(vectors.length, 1, dims);
       for (const [at, vector] of vectors.entries()) {
         const { vectors: cells, scales } = quantise(vector, dims);
         putVectors(store, at, cells, scales);
@@ -46,7 +46,7 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
 });
 
 test('a query of which nothing is known is near to nothing', () => {
-  const store = createVectorStore(1, dims);
+  const store = createVectorStore(1, 1, dims);
   const { vectors, scales } = quantise(unit([1, 2, 3]), dims);
   putVectors(store, 0, vectors, scales);
   const scan = createScan(store, Uint32Array.of(0, 1), 0.3);
@@ -56,5 +56,5 @@ test('a query of which nothing is known is near to nothing', () => {
 });
 
 test('dimensions that the loop cannot take are refused', () => {
-  assert.throws(() => createVectorStore(1, 20), /multiple of 16/);
+  assert.throws(() => createVectorStore(1, 1, 20), /multiple of 16/);
 });

@@ -12,41 +12,46 @@ import {
   f32,
   get,
   i32,
+  load,
+  loadSplat,
   moduleWith,
   op,
   pageBytes,
   set,
   shuffle,
+  storeLane,
   v128,
   vectorLoad,
   vectorStore,
   zeroVector,
 } from './wasm.ts';
 
-/** One snapshot's vectors: the query, three numbers a document, then the vectors. */
+/** One snapshot's vectors: the query, three numbers a document, two a server, then the vectors. */
 export type VectorStore = {
   readonly memory: WebAssembly.Memory;
   readonly dims: number;
   readonly documents: number;
+  readonly servers: number;
 };
 
-function layoutOf({ dims, documents }: Omit<VectorStore, 'memory'>) {
-  const column = Math.ceil(((documents + 3) * 4) / 64) * 64;
+function layoutOf({ dims, documents, servers }: Omit<VectorStore, 'memory'>) {
+  // Both loops take four at a time at most and may touch what lies behind the last one.
+  const column = (numbers: number) => Math.ceil(((numbers + 3) * 4) / 64) * 64;
   const bias = Math.ceil(dims / 64) * 64;
-  const vectors = bias + 3 * column;
-  // The loop takes four documents at a time and may read past the last one.
+  const scale = bias + column(documents);
+  const out = scale + column(documents);
+  const starts = out + column(documents);
+  const best = starts + column(servers + 1);
+  const vectors = best + column(servers);
   const pages = Math.ceil((vectors + (documents + 3) * dims) / pageBytes);
-  return { bias, scale: bias + column, out: bias + 2 * column, vectors, pages };
+  return { bias, scale, out, starts, best, vectors, pages };
 }
 
-export function createVectorStore(documents: number, dims: number): VectorStore {
+export function createVectorStore(documents: number, servers: number, dims: number): VectorStore {
   if (dims % 16 !== 0) throw new RangeError(`vector dimensions must be a multiple of 16, not ${dims}`);
-  const { pages } = layoutOf({ dims, documents });
-  return {
-    memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
-    dims,
-    documents,
-  };
+  const { pages } = layoutOf({ dims, documents, servers });
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  return { memory, dims, documents, servers };
 }
 
 /** Copies quantised vectors in, beginning with document `at`. `scales` undo the quantisation. */
@@ -104,12 +109,14 @@ export type Scan = {
 };
 
 export function createScan(store: VectorStore, docBase: Uint32Array, whole: number): Scan {
-  const { memory, dims, documents } = store;
-  const { bias, scale, out, vectors } = layoutOf(store);
+  const { memory, dims, documents, servers } = store;
+  const { bias, scale, out, starts, best, vectors } = layoutOf(store);
+  new Uint32Array(memory.buffer, starts, servers + 1).set(docBase);
   const ofDocument = new Float32Array(memory.buffer, out, documents);
-  const ofServer = new Float32Array(docBase.length - 1);
+  const ofServer = new Float32Array(memory.buffer, best, servers);
   const instance = new WebAssembly.Instance(moduleFor(dims), { env: { memory } });
-  const run = instance.exports.scan as (...args: number[]) => void;
+  const compare = instance.exports.compare as (...args: number[]) => void;
+  const choose = instance.exports.choose as (...args: number[]) => void;
   const queryBytes = new Uint8Array(memory.buffer, 0, dims);
   let queryScale = 0;
   return {
@@ -127,18 +134,17 @@ export function createScan(store: VectorStore, docBase: Uint32Array, whole: numb
       const n = docBase[from + count]! - doc;
       if (n === 0) return;
       const column = doc * 4;
-      run(vectors + doc * dims, Math.ceil(n / 4), bias + column, scale + column, out + column, queryScale);
-      for (let s = from; s < from + count; s++) ofServer[s] = ofOne(docBase[s]!, docBase[s + 1]!);
+      compare(
+        vectors + doc * dims,
+        Math.ceil(n / 4),
+        bias + column,
+        scale + column,
+        out + column,
+        queryScale,
+      );
+      choose(starts + from * 4, count, out, best + from * 4, whole);
     },
   };
-
-  function ofOne(doc: number, end: number): number {
-    const own = ofDocument[doc]!;
-    if (end - doc === 1) return Math.max(0, own);
-    let best = ofDocument[doc + 1]!;
-    for (let d = doc + 2; d < end; d++) if (ofDocument[d]! > best) best = ofDocument[d]!;
-    return Math.max(0, best + whole * (own - best));
-  }
 }
 
 const modules = new Map<number, WebAssembly.Module>();
@@ -146,16 +152,17 @@ const modules = new Map<number, WebAssembly.Module>();
 function moduleFor(dims: number): WebAssembly.Module {
   const known = modules.get(dims);
   if (known !== undefined) return known;
-  const made = moduleWith('scan', [i32, i32, i32, i32, i32, f32], scanBody(dims), { shared: true });
+  const functions = {
+    compare: { params: [i32, i32, i32, i32, i32, f32], body: compareBody(dims) },
+    choose: { params: [i32, i32, i32, i32, f32], body: chooseBody() },
+  };
+  const made = moduleWith(functions, { shared: true });
   modules.set(dims, made);
   return made;
 }
 
-/**
- * scan(vectors, fours, bias, scale, out, queryScale): four documents at a time; the query lies at address 0.
- * (Finding each server's best in here, too, made a nested loop that was slower than this and a pass in JavaScript.)
- */
-function scanBody(dims: number): number[] {
+/** compare(vectors, fours, bias, scale, out, queryScale): four documents at a time; the query lies at address 0. */
+function compareBody(dims: number): number[] {
   const [vectors, fours, bias, scale, out, queryScale, query] = [0, 1, 2, 3, 4, 5, 6];
   const sums = [7, 8, 9, 10];
   const advance = (local: number, by: number) => [...get(local), ...constant(by), op.add, ...set(local)];
@@ -182,6 +189,33 @@ function scanBody(dims: number): number[] {
     ...vectorStore,
     ...[...advance(vectors, 4 * dims), ...advance(bias, 16), ...advance(scale, 16), ...advance(out, 16)],
     ...[...get(fours), ...constant(1), op.sub, op.tee, fours, op.branchIf, 0],
+    ...[op.end, op.end],
+  ];
+}
+
+/**
+ * choose(starts, servers, cosines, into, whole): for each server `whole` parts its own cosine, the rest its best
+ * tool's; a server without tools has its own. All four lanes hold the same number: the vector maximum does not branch,
+ * and branches on cosines are mispredicted every other time.
+ */
+function chooseBody(): number[] {
+  const [starts, servers, cosines, into, whole, at, end, own, best] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const advance = (local: number, by: number) => [...get(local), ...constant(by), op.add, ...set(local)];
+  const addressOf = (offset: number) => [
+    ...[...get(cosines), ...get(starts), ...load(offset), ...constant(2), op.shiftLeft, op.add],
+  ];
+  const more = [...get(at), ...get(end), op.less];
+  return [
+    ...[2, 2, i32, 2, v128],
+    ...[op.loop, op.nothing, ...addressOf(0), ...set(at), ...addressOf(4), ...set(end)],
+    ...[...get(at), ...loadSplat, ...set(own), ...get(own), ...set(best), ...advance(at, 4)],
+    ...[...more, op.if, op.nothing, ...get(at), ...loadSplat, ...set(best)],
+    ...[op.loop, op.nothing, ...get(best), ...get(at), ...loadSplat, ...op.maxFloats, ...set(best)],
+    ...[...advance(at, 4), ...more, op.branchIf, 0, op.end, op.end],
+    ...[...get(into), ...get(best), ...get(whole), ...op.splat, ...get(own), ...get(best), ...op.subFloats],
+    ...[...op.mulFloats, ...op.addFloats, ...zeroVector, ...op.maxFloats, ...storeLane],
+    ...[...advance(starts, 4), ...advance(into, 4)],
+    ...[...get(servers), ...constant(1), op.sub, op.tee, servers, op.branchIf, 0],
     ...[op.end, op.end],
   ];
 }

@@ -157,6 +157,7 @@ export function createLearning(deps: LearningDeps): Learning {
       const layers = own === null ? [common] : [common, own.layer];
       return {
         blank: layers.every(({ profiles }) => profiles.size === 0),
+        wordless: layers.every((layer) => layer.mostSuccesses() === 0),
         commonVersion: version,
         version: own === null ? `${version}` : `${version}.${own.version}.${developerId}`,
         usage: (asked, top) => usageOf(asked, top, layers, fit),

@@ -50,6 +50,8 @@ export type Learned = {
   readonly version: string;
   /** Nothing was learned yet: rankings are those of the text. */
   readonly blank: boolean;
+  /** No success is tied to a query yet: `usage` finds nothing. */
+  readonly wordless: boolean;
   /** Changes with `common`. */
   readonly commonVersion: number;
   /** `top`: the best candidates by text, best first. */

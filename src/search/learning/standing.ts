@@ -55,6 +55,9 @@ export function standingOf({ good, bad }: Trials, prior: number): Standing {
 /** What a newcomer gains, how good its neighbour must be known, and how near it in relevance it must stand. */
 const exploring = { gain: 1.02, knownTrials: 3, mostBehind: 0.1 };
 
+/** More than all of the above can lift a final score by. */
+export const standingCeiling = (1 + reach.up) * exploring.gain;
+
 /**
  * A small chance for newcomers: where the best by relevance has been tried, one that nobody has tried yet and that
  * fits about as well gains two hundredths, no more and not by chance; with its first outcome it has to do without.

@@ -1,8 +1,10 @@
 /** What was learned, by the numbers of one snapshot instead of by ids. */
 import type { Snapshot } from '../index/snapshot.ts';
 import type { Taught } from '../ranking/learned.ts';
-import type { Learned } from './model.ts';
+import type { Learned, Usage } from './model.ts';
 import { type Priors, priorsOf, standingOf } from './standing.ts';
+
+const nothing: ReadonlyMap<number, Usage> = new Map();
 
 export function createTeaching(ids: readonly string[], category: Snapshot['facts']['category']) {
   let priors: { readonly of: Priors; readonly version: number } | undefined;
@@ -23,6 +25,7 @@ export function createTeaching(ids: readonly string[], category: Snapshot['facts
     const prior = priorsFor(learned);
     return {
       usage(asked, top) {
+        if (learned.wordless) return nothing;
         const named = top.map(({ server, relevance }) => ({ id: ids[server]!, relevance }));
         const found = learned.usage(asked, named);
         return new Map(

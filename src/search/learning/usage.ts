@@ -53,8 +53,9 @@ export function usageOf(
   const known = (id: string) => layers.flatMap(({ profiles }) => profiles.get(id) ?? []);
   const best = [...words].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, considered);
   const ids = new Set([...best.map(([id]) => id), ...top.map(({ id }) => id)]);
-  const read = [...ids].map((id) => {
+  const read = [...ids].flatMap((id) => {
     const profiles = known(id);
+    if (profiles.length === 0) return [];
     const logs = words.get(id) ?? 0;
     const successes = profiles.reduce((sum, profile) => sum + profile.successes, 0);
     const cosine = middleCosine(asked.vector, profiles);

@@ -2,7 +2,7 @@
 
 import type { Snapshot } from '../index/snapshot.ts';
 import type { Usage } from '../learning/model.ts';
-import { exploration, type Standing, untried } from '../learning/standing.ts';
+import { exploration, type Standing, standingCeiling, untried } from '../learning/standing.ts';
 import { addUsage, type Taught } from './learned.ts';
 import {
   createRelevance,
@@ -80,8 +80,16 @@ export type Ranker = (request: RankRequest) => Ranking;
 /** What every hit of one query is measured against. */
 type Best = { readonly relevance: number; readonly evidence: number; readonly standing: Standing };
 
-/** Servers that are scored and can be paged through: what lies behind matches by accident. */
+/** Servers that can be paged through: what lies behind matches by accident. */
 const windowSize = 300;
+/** Servers that are scored for a page at first; more only where one of them could still get onto it. */
+const firstScored = (wanted: number) => 2 * wanted + 20;
+/** The hits of the pages before, of this one, and one that says whether there is another. */
+const wantedBy = ({ offset, limit }: RankRequest) => offset + limit + 1;
+/** The best by text whose lead is part of the evidence. */
+const looked = 20;
+/** Mirrors that one hit names. */
+const mostMirrors = 50;
 
 export function createRanker(
   snapshot: Snapshot,
@@ -89,7 +97,9 @@ export function createRanker(
   weights: RankWeights,
 ): Ranker {
   const relevance = createRelevance(snapshot, lexicon, weights);
-  const { ofServer, words, cosines, ofTools } = relevance;
+  const { ofServer, words, cosines } = relevance;
+  const { fingerprint } = snapshot.facts;
+  const mirrors = mirrorsIn(fingerprint);
 
   const semanticOf = (server: number, best: Best) =>
     round4(semanticScore(best.relevance - ofServer[server]!, best.evidence, weights.calibration));
@@ -132,7 +142,7 @@ export function createRanker(
     const total = mass || 1;
     const relevanceAt = (i: number) => ofServer[window[i] ?? -1] ?? 0;
     const others = window
-      .slice(1, 20)
+      .slice(1, looked)
       .map((s) => words[s]!)
       .sort((a, b) => b - a);
     return {
@@ -150,59 +160,86 @@ export function createRanker(
     };
   }
 
-  function bestTools(server: number, limit: number): number[] {
-    return ofTools(server)
-      .sort((a, b) => b.score - a.score || a.doc - b.doc)
-      .slice(0, limit)
-      .map(({ doc }) => doc);
+  /** Servers by final score, best first, those below the least score left out. */
+  function inOrder(servers: readonly number[], best: Best, request: RankRequest): number[] {
+    const keys = new Float64Array(servers.length);
+    let kept = 0;
+    for (const server of servers) {
+      const final = finalOf(server, best, request);
+      if (final >= request.minScore) keys[kept++] = sortKey(final, server);
+    }
+    return firstOf(keys.subarray(0, kept), kept);
+  }
+
+  /**
+   * The first hits by final score: exactly those of the whole window, looking only as far down as one could come from.
+   * `scored`: the best by relevance, some or all of the window.
+   */
+  function leadersOf(scored: readonly number[], best: Best, request: RankRequest): number[] {
+    const wanted = wantedBy(request);
+    while (true) {
+      const leaders = withoutMirrors(inOrder(scored, best, request), fingerprint, wanted);
+      const last = leaders[wanted - 1];
+      const least = last === undefined ? request.minScore : finalOf(last, best, request);
+      const lift = request.taught === null ? 1 : standingCeiling;
+      const ceiling = round4(semanticOf(scored.at(-1) ?? 0, best) * lift);
+      if (least > ceiling || scored.length === windowSize) return leaders;
+      const more = highest(ofServer, Math.min(4 * scored.length, windowSize));
+      if (more.length === scored.length) return leaders;
+      scored = more;
+    }
+  }
+
+  /** The servers with the same tools, best first. */
+  function mirrorsOf(server: number, best: Best, request: RankRequest): readonly number[] {
+    const others = mirrors.get(fingerprint[server]!)?.filter((s) => s !== server && ofServer[s]! > 0);
+    return others === undefined ? [] : inOrder(others, best, request).slice(0, mostMirrors);
   }
 
   return (request) => {
-    const { parts, vectors, asked, allowed, taught, offset, limit, minScore } = request;
+    const { parts, vectors, asked, allowed, taught, offset, limit } = request;
     const measured = relevance.measure(parts, vectors, allowed);
-    const byText = highest(ofServer, windowSize);
+    const size = Math.min(windowSize, firstScored(wantedBy(request)));
+    const byText = highest(ofServer, taught === null ? size : windowSize);
     const evidence = evidenceOf(measured, byText);
     const { usage, best, surer } = addUsage(relevance, taught, { parts, vector: asked, allowed, byText });
-    const window = usage.size === 0 ? byText : highest(ofServer, windowSize);
-    const first = taught?.standing(window[0] ?? -1) ?? untried;
+    const scored = usage.size === 0 ? byText.slice(0, size) : highest(ofServer, size);
+    const standing = taught?.standing(scored[0] ?? -1) ?? untried;
     const shared = evidenceScore(evidence, weights.calibration) + surer;
-    const leading: Best = { relevance: best, evidence: shared, standing: first };
-    const scored = inOrder(window, minScore, (server) => finalOf(server, leading, request));
-    const { leaders, others } = collapse(scored, snapshot.facts.fingerprint, offset + limit + 1);
+    const leading: Best = { relevance: best, evidence: shared, standing };
+    const leaders = leadersOf(scored, leading, request);
     const hits = leaders.slice(offset, offset + limit).map((server) => ({
       ...hitOf(server, leading, request, measured),
-      alsoFrom: others.get(server) ?? [],
+      alsoFrom: mirrorsOf(server, leading, request),
       usage: usage.get(server) ?? null,
-      tools: bestTools(server, request.toolLimit),
+      tools: relevance.bestTools(server, request.toolLimit),
     }));
     return { hits, more: leaders.length > offset + limit, evidence };
   };
 }
 
-/** Servers by final score, best first, those below the least score left out. */
-function inOrder(servers: readonly number[], least: number, finalOf: (server: number) => number): number[] {
-  const keys = new Float64Array(servers.length);
-  let kept = 0;
-  for (const server of servers) {
-    const final = finalOf(server);
-    if (final >= least) keys[kept++] = sortKey(final, server);
-  }
-  return firstOf(keys.subarray(0, kept), kept);
-}
-
-/** Forks and mirrors stand behind the best of them, as one hit; `enough` hits are found, and all that stand behind those. */
-function collapse(servers: readonly number[], fingerprints: Float64Array, enough: number) {
-  const leaderOf = new Map<number, number>();
-  const others = new Map<number, number[]>();
+/** The first so many of them, forks and mirrors standing behind the best of their kind. */
+function withoutMirrors(servers: readonly number[], fingerprints: Float64Array, wanted: number): number[] {
+  const seen = new Set<number>();
   const leaders: number[] = [];
   for (const server of servers) {
-    const print = fingerprints[server] ?? 0;
-    const leader = print === 0 ? undefined : leaderOf.get(print);
-    if (leader !== undefined) others.set(leader, [...(others.get(leader) ?? []), server]);
-    else if (leaders.length < enough) {
-      leaders.push(server);
-      if (print !== 0) leaderOf.set(print, server);
-    }
+    if (leaders.length === wanted) break;
+    const print = fingerprints[server]!;
+    if (print !== 0 && seen.size === seen.add(print).size) continue;
+    leaders.push(server);
   }
-  return { leaders, others };
+  return leaders;
+}
+
+/** Servers by the fingerprint of their tools, where several have the same. */
+function mirrorsIn(fingerprints: Float64Array): ReadonlyMap<number, readonly number[]> {
+  const groups = new Map<number, number[]>();
+  for (const [server, print] of fingerprints.entries()) {
+    if (print === 0) continue;
+    const group = groups.get(print);
+    if (group === undefined) groups.set(print, [server]);
+    else group.push(server);
+  }
+  for (const [print, { length }] of groups) if (length === 1) groups.delete(print);
+  return groups;
 }

@@ -41,14 +41,12 @@ export type Relevance = {
   measure(parts: readonly string[], vectors: Float32Array, allowed: Uint8Array | null): Measured;
   /** How rare a word is in the catalogue; the highest for one that it does not know. */
   weightOf(stem: string): number;
-  /** How well each tool of a server fits the query last measured. */
-  ofTools(server: number): { readonly doc: number; readonly score: number }[];
+  /** Document numbers of the server's tools that fit the query last measured best, best first. */
+  bestTools(server: number, limit: number): number[];
 };
 
 /** How many of the best candidates are asked sentence by sentence. */
 const candidates = 400;
-/** Relevance is sorted roughly into this many bins to find the best without sorting everything. */
-const bins = 1024;
 
 export function createRelevance(
   snapshot: Snapshot,
@@ -65,7 +63,8 @@ export function createRelevance(
   const ofServer = new Float32Array(serverCount);
   let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0, standout: 0 };
   let lexicalScores: LexicalScores | undefined;
-  let queryVector = new Float32Array(dims);
+  let sentences = false;
+  let queryVector: Float32Array = new Float32Array(dims);
 
   /** Terms of a later snapshot than this one are not known here. */
   const weightOfTerm = (term: number) => (term < termCount ? idf[term]! : unknownWeight);
@@ -94,28 +93,35 @@ export function createRelevance(
   const factors = (bestWords: number, bestCosine: number) =>
     [(1 - weights.dense) / (bestWords || 1), weights.dense / (bestCosine || 1)] as const;
 
-  function measureQuery(text: string, allowed: Uint8Array | null): void {
-    const asked = ask(text);
-    const scores = lexicalOfQuery(asked.terms);
-    lexicalScores = scores;
-    scan.take(queryVector);
-    scan.range(0, serverCount);
-    let [bestWords, bestCosine] = [0, 0];
-    let [count, sum, squares] = [0, 0, 0];
-    for (let s = 0; s < serverCount; s++) {
-      const passes = allowed === null || allowed[s] === 1;
-      const w = passes ? wordsOf(s, scores) : 0;
-      const c = passes ? scan.ofServer[s]! : 0;
-      words[s] = w;
-      cosines[s] = c;
-      if (passes) {
-        count++;
-        sum += c;
-        squares += c * c;
+  /** Fills `words` and `cosines`. The arrays stand in variables of this call: a lookup for each element is twice as slow. */
+  function weigh({ ofServer: own, bestTool, together }: LexicalScores, allowed: Uint8Array | null) {
+    const [intoWords, intoCosines, byVectors] = [words, cosines, scan.ofServer];
+    const { whole } = weights;
+    let [bestWords, bestCosine, count, sum, squares] = [0, 0, 0, 0, 0];
+    for (let s = 0; s < intoWords.length; s++) {
+      if (allowed !== null && allowed[s] !== 1) {
+        intoWords[s] = intoCosines[s] = 0;
+        continue;
       }
+      const w = own[s]! + (1 - whole) * bestTool[s]! + whole * together[s]!;
+      const c = byVectors[s]!;
+      intoWords[s] = w;
+      intoCosines[s] = c;
+      count++;
+      sum += c;
+      squares += c * c;
       if (w > bestWords) bestWords = w;
       if (c > bestCosine) bestCosine = c;
     }
+    return { bestWords, bestCosine, count, sum, squares };
+  }
+
+  function measureQuery(text: string, allowed: Uint8Array | null): void {
+    const asked = ask(text);
+    lexicalScores = lexicalOfQuery(asked.terms);
+    scan.take(queryVector);
+    scan.range(0, serverCount);
+    const { bestWords, bestCosine, count, sum, squares } = weigh(lexicalScores, allowed);
     const [byWords, byCosine] = factors(bestWords, bestCosine);
     for (let s = 0; s < serverCount; s++) ofServer[s] = byWords * words[s]! + byCosine * cosines[s]!;
     const mean = sum / (count || 1);
@@ -149,23 +155,31 @@ export function createRelevance(
     words,
     cosines,
     measure(parts, vectors, allowed) {
-      queryVector = vectors.slice(0, dims);
+      queryVector = vectors.subarray(0, dims);
       measureQuery(parts[0] ?? '', allowed);
-      if (parts.length > 1) addSentences(parts.slice(1), vectors.subarray(dims));
+      sentences = parts.length > 1;
+      if (!sentences) return measured;
+      addSentences(parts.slice(1), vectors.subarray(dims));
       scan.take(queryVector);
       return measured;
     },
     weightOf: (stem) => weightOfTerm(lexicon.get(stem) ?? termCount),
-    ofTools(server) {
+    bestTools(server, limit) {
       const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
-      const from = docBase[server]! + 1;
-      const count = docBase[server + 1]! - from;
-      // Sentences have written over the array since.
-      scan.range(server, 1);
-      return Array.from({ length: count }, (_, i) => ({
-        doc: from + i,
-        score: byWords * (lexicalScores?.ofTool[from + i] ?? 0) + byCosine * scan.ofDocument[from + i]!,
-      }));
+      // Sentences have written over the cosines since.
+      if (sentences) scan.range(server, 1);
+      const docs: number[] = [];
+      const scores: number[] = [];
+      for (let doc = docBase[server]! + 1; doc < docBase[server + 1]!; doc++) {
+        const score = byWords * (lexicalScores?.ofTool[doc] ?? 0) + byCosine * scan.ofDocument[doc]!;
+        let at = docs.length;
+        while (at > 0 && score > scores[at - 1]!) at--;
+        if (at === limit) continue;
+        docs.splice(at, 0, doc);
+        scores.splice(at, 0, score);
+        if (docs.length > limit) docs.length = scores.length = limit;
+      }
+      return docs;
     },
   };
 }
@@ -173,24 +187,21 @@ export function createRelevance(
 /** Sort keys hold a number of a server beside what it is sorted by: 2^21 servers at most. */
 const slots = 2 ** 21;
 
-/** The numbers of the `size` highest positive values, highest first; ties by number. */
+/** The numbers of the `size` highest of values that are not negative, zeros left out, highest first; ties by number. */
 export function highest(values: Float32Array, size: number): number[] {
-  const histogram = new Uint32Array(bins + 1);
-  for (let i = 0; i < values.length; i++) {
-    const bin = Math.min(bins, Math.floor(values[i]! * bins));
-    histogram[bin] = histogram[bin]! + 1;
-  }
-  let floor = bins;
-  let count = histogram[bins]!;
-  while (count < size && floor > 0) count += histogram[--floor]!;
-  // Positive floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
+  // Such floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const keys = new Float64Array(count);
-  let found = 0;
-  for (let i = 0; i < values.length; i++) {
-    const v = values[i]!;
-    if (v > 0 && Math.min(bins, Math.floor(v * bins)) >= floor)
-      keys[found++] = (0xffffffff - bits[i]!) * slots + i;
+  const room = Math.max(128, 4 * size);
+  const keys = new Float64Array(room);
+  let [found, floor] = [0, 0];
+  for (let i = 0; i < bits.length; i++) {
+    // Few pass once the floor has risen: it is the last of the best so far.
+    if (bits[i]! <= floor) continue;
+    keys[found++] = (0xffffffff - bits[i]!) * slots + i;
+    if (found < room) continue;
+    keys.sort();
+    found = size;
+    floor = 0xffffffff - Math.floor(keys[size - 1]! / slots);
   }
   return firstOf(keys.subarray(0, found), size);
 }

@@ -1,0 +1,83 @@
+import { useState } from 'preact/hooks';
+import { call, session } from '../api/client.ts';
+import type { Issuer } from '../api/types.ts';
+import { useData } from '../api/use.ts';
+import { NewIssuer } from '../dialogs/new-issuer.tsx';
+import { Button, Time } from '../parts/bits.tsx';
+import { Confirm } from '../parts/dialog.tsx';
+import { type Column, List } from '../parts/list.tsx';
+import { Empty, PageHead } from '../parts/states.tsx';
+
+export function IssuersPage() {
+  const list = useData<{ issuers: readonly Issuer[] }>('/v1/identity/issuers');
+  const [adding, setAdding] = useState(false);
+  const [removing, setRemoving] = useState<Issuer | null>(null);
+  return (
+    <>
+      <PageHead
+        title="Issuers"
+        lead={`Identity providers that ${session.value?.developer ?? 'you'} trusts to name users: apps exchange their tokens for ours.`}
+      >
+        <Button kind="main" icon="plus" onClick={() => setAdding(true)}>
+          Trust an issuer
+        </Button>
+      </PageHead>
+      <List
+        of={list}
+        rows={({ issuers }) => issuers}
+        keyOf={({ issuer_id }) => issuer_id}
+        empty={
+          <Empty icon="shield" title="No issuer is trusted">
+            Apps name their users themselves, with their key. With an issuer, they present the user’s own
+            token instead. <a href="/docs/identity">How that works</a>
+          </Empty>
+        }
+        label="Issuers"
+        columns={columns(setRemoving)}
+      />
+      {adding && <NewIssuer onClose={() => setAdding(false)} onMade={list.reload} />}
+      {removing !== null && (
+        <Confirm
+          title="Trust this issuer no longer?"
+          verb="Remove"
+          onClose={() => setRemoving(null)}
+          act={async () => {
+            await call('DELETE', `/v1/identity/issuers/${removing.issuer_id}`);
+            list.reload();
+          }}
+        >
+          <p>
+            Tokens of <strong>{removing.issuer}</strong> are not exchanged any more. What was issued for them
+            lives on until it ends.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function columns(remove: (issuer: Issuer) => void): Column<Issuer>[] {
+  return [
+    {
+      head: 'Issuer',
+      cell: ({ issuer, jwks_uri }) => (
+        <>
+          {issuer}
+          <span class="id">keys at {jwks_uri}</span>
+        </>
+      ),
+    },
+    { head: 'Audience', cell: ({ audience }) => <code class="any">{audience}</code> },
+    { head: 'Its users are', cell: ({ user_prefix }) => <code>{`${user_prefix}{sub}`}</code> },
+    { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
+    {
+      head: 'Actions',
+      kind: 'actions',
+      cell: (issuer) => (
+        <Button small kind="danger" onClick={() => remove(issuer)} label={`Remove ${issuer.issuer}`}>
+          Remove
+        </Button>
+      ),
+    },
+  ];
+}

@@ -1,0 +1,223 @@
+import { useState } from 'preact/hooks';
+import { call, query } from '../api/client.ts';
+import { useNames } from '../api/names.ts';
+import type { Connection, User } from '../api/types.ts';
+import { useData } from '../api/use.ts';
+import { Badge, Button, ShortId, Time } from '../parts/bits.tsx';
+import { Confirm } from '../parts/dialog.tsx';
+import { FilterForm } from '../parts/fields.tsx';
+import { count } from '../parts/format.ts';
+import { List } from '../parts/list.tsx';
+import { Empty, PageHead } from '../parts/states.tsx';
+import { Tabs } from '../parts/tabs.tsx';
+import { serverPath } from '../shell/router.ts';
+
+const pageSize = 200;
+
+export function UsersPage() {
+  return (
+    <>
+      <PageHead
+        title="Users"
+        lead="Whom apps act for, and what those people are connected to. Tokens rest sealed and are never shown."
+      />
+      <Tabs
+        label="Users and connections"
+        tabs={[
+          { name: 'Users', body: () => <UsersTab /> },
+          { name: 'Connections', body: () => <ConnectionsTab /> },
+        ]}
+      />
+    </>
+  );
+}
+
+function UsersTab() {
+  const names = useNames();
+  const [filters, setFilters] = useState({ text: '' });
+  const [revoking, setRevoking] = useState<User | null>(null);
+  const list = useData<{ users: readonly User[] }>(
+    `/v1/admin/users${query({ ...filters, limit: pageSize })}`,
+  );
+  return (
+    <>
+      <FilterForm labels={{ text: 'User id' }} onApply={setFilters} />
+      <List
+        of={list}
+        rows={({ users }) => users}
+        keyOf={({ developer_id, user_id }) => `${developer_id} ${user_id}`}
+        empty={
+          filters.text !== '' ? (
+            <Empty icon="people" title="No user is called like that">
+              The filter matches any part of an id.
+            </Empty>
+          ) : (
+            <Empty icon="people" title="No users yet">
+              An app names its user once with POST /v1/identity/token, and the user shows here.{' '}
+              <a href="/docs/identity">How that works</a>
+            </Empty>
+          )
+        }
+        note={(users) =>
+          users.length === pageSize && (
+            <p class="soft tally">The newest {pageSize}; narrow it down for more.</p>
+          )
+        }
+        label="Users"
+        columns={[
+          { head: 'User', cell: ({ user_id }) => user_id },
+          {
+            head: 'Developer',
+            cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
+          },
+          {
+            head: 'Signed in',
+            kind: 'nowrap',
+            cell: ({ sessions }) =>
+              sessions === 0 ? <span class="soft">no</span> : count(sessions, 'session'),
+          },
+          { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
+          {
+            head: 'Actions',
+            kind: 'actions',
+            cell: (user) => (
+              <Button
+                small
+                kind="danger"
+                onClick={() => setRevoking(user)}
+                label={`Revoke everything of ${user.user_id}`}
+              >
+                Revoke
+              </Button>
+            ),
+          },
+        ]}
+      />
+      {revoking !== null && (
+        <Confirm
+          title="Revoke everything of this user?"
+          verb="Revoke"
+          onClose={() => setRevoking(null)}
+          act={async () => {
+            const { developer_id, user_id } = revoking;
+            await call('POST', '/v1/admin/users/revoke', { body: { developer_id, user_id } });
+            list.reload();
+          }}
+        >
+          <p>
+            The tokens of <strong>{revoking.user_id}</strong> die at once, and the connections to providers
+            are deleted. The app can start over with the same user.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function ConnectionsTab() {
+  const names = useNames();
+  const [filters, setFilters] = useState({ user_id: '', provider: '' });
+  const [leaving, setLeaving] = useState<Connection | null>(null);
+  const list = useData<{ connections: readonly Connection[] }>(
+    `/v1/admin/connections${query({ ...filters, limit: pageSize })}`,
+  );
+  const filtered = filters.user_id !== '' || filters.provider !== '';
+  return (
+    <>
+      <FilterForm labels={{ user_id: 'User', provider: 'Provider' }} onApply={setFilters} />
+      <List
+        of={list}
+        rows={({ connections }) => connections}
+        keyOf={({ id }) => id}
+        empty={
+          filtered ? (
+            <Empty icon="people" title="Nobody is connected like that">
+              Filters match whole user ids and provider names.
+            </Empty>
+          ) : (
+            <Empty icon="people" title="Nobody is connected yet">
+              An app opens a session with POST /v1/identity/sessions; the user consents, and the connection
+              shows here. <a href="/docs/connections">How that works</a>
+            </Empty>
+          )
+        }
+        note={(connections) => (
+          <p class="soft tally">
+            {count(connections.length, 'connection')} of{' '}
+            {count(
+              new Set(connections.map(({ developer_id, user_id }) => `${developer_id} ${user_id}`)).size,
+              'user',
+            )}
+            {connections.length === pageSize && ', and there are more: narrow it down'}
+          </p>
+        )}
+        label="Connections"
+        columns={[
+          { head: 'User', cell: ({ user_id }) => user_id },
+          {
+            head: 'Developer',
+            cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
+          },
+          {
+            head: 'Connected to',
+            cell: ({ provider, server_id, label, account, scopes }) => (
+              <>
+                {server_id !== undefined ? (
+                  <a href={serverPath(server_id)}>{server_id}</a>
+                ) : (
+                  `${provider} as ${label ?? account}`
+                )}
+                <span class="soft small-text below" title={scopes.join('\n')}>
+                  {count(scopes.length, 'scope')}
+                </span>
+              </>
+            ),
+          },
+          {
+            head: 'Status',
+            cell: ({ status }) => (
+              <Badge tone={status === 'active' ? 'good' : 'warn'}>
+                {status === 'active' ? 'active' : 'must consent again'}
+              </Badge>
+            ),
+          },
+          { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
+          {
+            head: 'Actions',
+            kind: 'actions',
+            cell: (each) => (
+              <Button
+                small
+                kind="danger"
+                onClick={() => setLeaving(each)}
+                label={`Disconnect ${each.user_id} from ${partyOf(each)}`}
+              >
+                Disconnect
+              </Button>
+            ),
+          },
+        ]}
+      />
+      {leaving !== null && (
+        <Confirm
+          title="Disconnect?"
+          verb="Disconnect"
+          onClose={() => setLeaving(null)}
+          act={async () => {
+            await call('DELETE', `/v1/admin/connections/${leaving.id}`);
+            list.reload();
+          }}
+        >
+          <p>
+            The tokens of <strong>{leaving.user_id}</strong> for {partyOf(leaving)} are deleted here at once,
+            and revoked at the provider as soon as it answers. The user has to consent again.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function partyOf({ provider, server_id }: Connection): string {
+  return server_id ?? provider;
+}
