@@ -198,14 +198,16 @@ export function highest(values: Float32Array, size: number): number[] {
     if (bits[i]! >= floor) keys[found++] = (0xffffffff - bits[i]!) * slots + i;
   return firstOf(keys.subarray(0, found), size);
 }
+/** Used again by every call: the memory of a new one is outside the heap, and costs more than what is done with it. */
 let keys = new Float64Array(0);
+let most = new Uint32Array(0);
 
 /** No more than the `size`-th highest, and seldom much less: so many blocks have at least one number that is as high. */
 function floorOf(bits: Uint32Array, size: number): number {
   const blocks = 2 * size;
   const length = Math.ceil(bits.length / blocks);
   if (length < 4) return 1;
-  const most = new Uint32Array(blocks);
+  if (most.length !== blocks) most = new Uint32Array(blocks);
   for (let block = 0, i = 0; block < blocks; block++) {
     let best = 0;
     for (const end = Math.min(bits.length, i + length); i < end; i++) if (bits[i]! > best) best = bits[i]!;
