@@ -100,6 +100,7 @@ export function createRanker(
   const { ofServer, words, cosines } = relevance;
   const { fingerprint } = snapshot.facts;
   const mirrors = mirrorsIn(fingerprint);
+  let keys = new Float64Array(windowSize);
 
   const semanticOf = (server: number, best: Best) =>
     round4(semanticScore(best.relevance - ofServer[server]!, best.evidence, weights.calibration));
@@ -162,7 +163,7 @@ export function createRanker(
 
   /** Servers by final score, best first, those below the least score left out. */
   function inOrder(servers: readonly number[], best: Best, request: RankRequest): number[] {
-    const keys = new Float64Array(servers.length);
+    if (keys.length < servers.length) keys = new Float64Array(servers.length);
     let kept = 0;
     for (const server of servers) {
       const final = finalOf(server, best, request);

@@ -191,19 +191,29 @@ const slots = 2 ** 21;
 export function highest(values: Float32Array, size: number): number[] {
   // Such floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const room = Math.max(128, 4 * size);
-  const keys = new Float64Array(room);
-  let [found, floor] = [0, 0];
-  for (let i = 0; i < bits.length; i++) {
-    // Few pass once the floor has risen: it is the last of the best so far.
-    if (bits[i]! <= floor) continue;
-    keys[found++] = (0xffffffff - bits[i]!) * slots + i;
-    if (found < room) continue;
-    keys.sort();
-    found = size;
-    floor = 0xffffffff - Math.floor(keys[size - 1]! / slots);
-  }
+  const floor = floorOf(bits, size);
+  if (keys.length < bits.length) keys = new Float64Array(bits.length);
+  let found = 0;
+  for (let i = 0; i < bits.length; i++)
+    if (bits[i]! >= floor) keys[found++] = (0xffffffff - bits[i]!) * slots + i;
   return firstOf(keys.subarray(0, found), size);
+}
+/** Used again by every call: the memory of a new one is outside the heap, and costs more than what is done with it. */
+let keys = new Float64Array(0);
+let most = new Uint32Array(0);
+
+/** No more than the `size`-th highest, and seldom much less: so many blocks have at least one number that is as high. */
+function floorOf(bits: Uint32Array, size: number): number {
+  const blocks = 2 * size;
+  const length = Math.ceil(bits.length / blocks);
+  if (length < 4) return 1;
+  if (most.length !== blocks) most = new Uint32Array(blocks);
+  for (let block = 0, i = 0; block < blocks; block++) {
+    let best = 0;
+    for (const end = Math.min(bits.length, i + length); i < end; i++) if (bits[i]! > best) best = bits[i]!;
+    most[block] = best;
+  }
+  return Math.max(1, most.sort()[blocks - size]!);
 }
 
 /** The numbers of the lowest keys, made as `sortKey` does: highest final score first; ties by number. */
