@@ -6,7 +6,7 @@ import { Pool } from 'undici';
 import { openRooms } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
-import { median, printTable, serve } from './support.ts';
+import { median, printTable, serve, startFlags } from './support.ts';
 
 const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -27,7 +27,7 @@ type TokenSet = { readonly access_token: string; readonly refresh_token: string 
 /** Tokens issued and refreshed over HTTP, every one durable on SQLite before its reply; and the check of one in process. */
 export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const served = await serve(['--max-semi-space-size=1', bin, 'serve'], {
+  const served = await serve([...startFlags, bin, 'serve'], {
     ...settings,
     MCPRANK_DATA_DIR: folder,
   });

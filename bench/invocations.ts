@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load, median, printTable, serve } from './support.ts';
+import { load, median, printTable, serve, startFlags } from './support.ts';
 
 const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -11,7 +11,7 @@ const rounds = 3;
 /** Outcomes recorded over HTTP: answered after the commit, and answered before it. */
 export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const served = await serve(['--max-semi-space-size=1', bin, 'serve'], {
+  const served = await serve([...startFlags, bin, 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',

@@ -2,7 +2,7 @@
  * Our service as a whole under load: mixed traffic (search, outcomes, tools/call, tokens, OAuth proxy) at a share of its
  * measured capacity for long (`soak`), and at three times its capacity for a while (`overload`).
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { connect, serveElsewhere, startOurs } from './proxy.ts';
-import { printTable, residentMegabytes, type Served } from './support.ts';
+import { leaveFirstCore, printTable, residentMegabytes, type Served, startFlags } from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -26,7 +26,7 @@ type Traffic = {
 
 /** The service with a catalogue, an MCP server, a connected user and a provider behind it. */
 async function start(): Promise<Traffic> {
-  spawnSync('taskset', ['-apc', '1', String(process.pid)]);
+  leaveFirstCore();
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
   const provider = await serveElsewhere();
   const mcp = spawn(
@@ -37,7 +37,7 @@ async function start(): Promise<Traffic> {
     },
   );
   const mcpUrl = await urlOf(mcp);
-  const ours = await startOurs(folder, provider.url, ['--max-semi-space-size=1']);
+  const ours = await startOurs(folder, provider.url, startFlags);
   const headers = await connect(ours.url);
   const post = (path: string, body: unknown) =>
     fetch(ours.url + path, {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import {
 import {
   cpuMs,
   type Load,
+  leaveFirstCore,
   load,
   type Measured,
   median,
@@ -20,6 +21,7 @@ import {
   residentMegabytes,
   type Served,
   serve,
+  startFlags,
 } from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,8 +32,6 @@ const seconds = 2;
 const body = JSON.stringify({ server_id: 'upstream', name: 'echo', arguments: { message: 'hi' } });
 
 type Kind = 'json' | 'sse' | 'stdio';
-/** What `npm start` sets: less memory at rest, and half of a busy proxy's calls. */
-const small = ['--max-semi-space-size=1'];
 /** Something under load, and what became of it. */
 type Side = {
   readonly served: Served;
@@ -44,7 +44,7 @@ type Side = {
 /** tools/call through us, through the least gateway there can be and through other people's, alternately, in front of the same upstream. */
 export async function run(): Promise<void> {
   // Load and upstream share the other core, so that the one behind each gateway is its own.
-  spawnSync('taskset', ['-apc', '1', String(process.pid)]);
+  leaveFirstCore();
   const rows = [
     ...(await besideLeast('json', 0.7)),
     ...(await besideLeast('sse', 0.6)),
@@ -59,7 +59,7 @@ async function besideLeast(kind: 'json' | 'sse', bar: number): Promise<string[][
   const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), kind]);
   const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), upstream.url]);
   const ours = await startOurs(upstream.url);
-  const oursSmall = await startOurs(upstream.url, small);
+  const oursSmall = await startOurs(upstream.url, startFlags);
   const parties = { us: ours.call, least: { served: gateway, call: { url: gateway.url, body } } };
   const many = { us: sideOf(parties.us), least: sideOf(parties.least), small: sideOf(oursSmall.call) };
   await alternate([many.us, many.least, many.small], 16);
@@ -170,26 +170,26 @@ async function meanDirect(url: string): Promise<number> {
   return 1000 / (await load({ url, body: direct, connections: 1, seconds: 2 })).perSecond;
 }
 
-/** Resident memory after 20,000 calls and after 100,000 more. */
+/** Resident memory after 100,000 calls, when the heap has grown to what this load takes, and after 100,000 more. */
 async function flatMemory(): Promise<void> {
   const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
-  const { call: us, stop } = await startOurs(upstream.url, small);
+  const { call: us, stop } = await startOurs(upstream.url, startFlags);
   let calls = 0;
   const until = async (count: number) => {
     while (calls < count) calls += 2 * (await load({ ...us.call, connections: 16, seconds: 2 })).perSecond;
     return residentMegabytes(us.served);
   };
-  const before = await until(20_000);
-  const after = await until(120_000);
+  const before = await until(100_000);
+  const after = await until(200_000);
   await stop();
   upstream.child.kill('SIGKILL');
   const grown = after - before;
   printTable(
     ['calls', 'resident MB', 'grown', 'bar', ''],
     [
-      ['20,000', before.toFixed(0), '', '', ''],
+      ['100,000', before.toFixed(0), '', '', ''],
       [
-        '120,000',
+        '200,000',
         after.toFixed(0),
         `${grown.toFixed(0)} MB`,
         'flat (< 30 MB)',

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { serveNginx } from './peers/nginx.ts';
 import {
   cpuMs,
+  leaveFirstCore,
   load,
   type Measured,
   median,
@@ -14,6 +15,7 @@ import {
   residentMegabytes,
   type Served,
   serve,
+  startFlags,
 } from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -26,7 +28,7 @@ const gibibyte = 2 ** 30;
 /** A GET of 6 KB through us, key, MIT and user's token included, and through the least proxy there can be; then 1 GiB each way. */
 export async function run(): Promise<void> {
   // Load and upstream share the other core, so that the one behind each proxy is its own.
-  spawnSync('taskset', ['-apc', '1', String(process.pid)]);
+  leaveFirstCore();
   const upstream = await serveElsewhere();
   const bare = await serve([join(root, 'bench/peers/proxy-gateway.ts'), upstream.url]);
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
@@ -84,7 +86,7 @@ export async function run(): Promise<void> {
   await nginx?.stop();
   if (nginx === null) console.log('nginx is not installed: its row (≥ 0.4 ×) is left out');
   await ours.stop();
-  const fresh = await startOurs(folder, upstream.url, ['--max-semi-space-size=1']);
+  const fresh = await startOurs(folder, upstream.url, startFlags);
   await flatMemory(fresh, await connect(fresh.url));
   await fresh.stop();
   await bare.stop();

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { startPostgres } from '../test/support/postgres.ts';
 import { noRedis, startRedis } from '../test/support/redis.ts';
 import { writeCatalogue } from './large-catalogue.ts';
-import { cpuMs, load, printTable, residentMegabytes, type Served, serve } from './support.ts';
+import { cpuMs, load, printTable, residentMegabytes, type Served, serve, startFlags } from './support.ts';
 
 const bin = join(fileURLToPath(new URL('..', import.meta.url)), 'bin/mcprank.js');
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -48,7 +48,7 @@ export async function run(): Promise<void> {
   const rows: string[][] = [];
   const running: Served[] = [];
   for (const count of [1, 2, 3]) {
-    running.push(await serve(['--max-semi-space-size=1', bin, 'serve'], env, { pin: false }));
+    running.push(await serve([...startFlags, bin, 'serve'], env, { pin: false }));
     await Promise.all(running.map(({ url }) => ready(url)));
     for (const [name, body] of [
       ['search, distinct', searching()],

@@ -1,5 +1,5 @@
-import { type CompiledQuery, sql, type Transaction } from 'kysely';
-import type { Storage } from '../storage/storage.ts';
+import { sql } from 'kysely';
+import { createInsert, type Storage } from '../storage/storage.ts';
 import type { ErrorType } from './model.ts';
 import { dayOf } from './popularity.ts';
 import { insertSlices } from './write-store.ts';
@@ -32,7 +32,10 @@ export type UseCount = { readonly calls: number; readonly successes: number };
 /** One server's calls in one step of time; `step` counts steps since 1970. */
 export type StepUse = UseCount & { readonly serverId: string; readonly step: number };
 
-/** In the order of a statement's parameters. */
+const rowsPerInsert = 64;
+const serversShown = 50;
+const dayMs = 86_400_000;
+
 const columns = [
   'id',
   'developer_id',
@@ -45,23 +48,10 @@ const columns = [
   'error_type',
   'idempotency_key',
   'at',
-] as const satisfies readonly (keyof InvocationRow)[];
-const rowsPerInsert = 64;
-const serversShown = 50;
-const dayMs = 86_400_000;
+] as const;
 
 export function createInvocationStore(storage: Storage) {
-  /** By the number of rows: to put a statement together takes longer than to run it. */
-  const inserts = new Map<number, CompiledQuery>();
-  const insert = async (trx: Transaction<Tables>, rows: readonly InvocationRow[]): Promise<void> => {
-    let statement = inserts.get(rows.length);
-    if (statement === undefined) {
-      statement = trx.insertInto('invocations').values(rows.map(inOrder)).compile();
-      inserts.set(rows.length, statement);
-    }
-    const parameters = rows.flatMap((row) => columns.map((column) => row[column]));
-    await trx.executeQuery({ ...statement, parameters });
-  };
+  const insert = createInsert<Tables, 'invocations'>('invocations', columns);
 
   return {
     /**
@@ -73,7 +63,7 @@ export function createInvocationStore(storage: Storage) {
       storage.write<Tables, ReadonlyMap<string, InvocationRow>>(async (trx) => {
         const keyed = rows.filter((row) => row.idempotency_key !== null).sort(byId);
         const fresh = rows.filter((row) => row.idempotency_key === null);
-        for (const values of insertSlices(fresh, rowsPerInsert)) await insert(trx, values);
+        await insert(trx, fresh);
         const added = new Set<string>();
         for (const values of insertSlices(keyed, rowsPerInsert)) {
           const inserted = await trx
@@ -183,10 +173,6 @@ export function createInvocationStore(storage: Storage) {
         .execute();
     },
   };
-}
-
-function inOrder(row: InvocationRow): InvocationRow {
-  return Object.fromEntries(columns.map((column) => [column, row[column]])) as InvocationRow;
 }
 
 function byId(a: InvocationRow, b: InvocationRow): number {

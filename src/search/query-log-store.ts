@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { scrubText } from '../catalog/catalog.ts';
-import type { Storage } from '../storage/storage.ts';
+import { createInsert, type Storage } from '../storage/storage.ts';
 import type { QueryLogEntry } from './search.ts';
 
 type QueryLogTables = {
@@ -41,11 +41,27 @@ export type SearchUse = {
 const listed = 20;
 const dayMs = 86_400_000;
 
+const columns = [
+  'id',
+  'developer_id',
+  'key_id',
+  'query',
+  'shown',
+  'first_rank',
+  'total',
+  'snapshot',
+  'cache_hit',
+  'latency_ms',
+  'at',
+] as const;
+
 export function createQueryLogStore(storage: Storage) {
+  const insert = createInsert<QueryLogTables, 'query_log'>('query_log', columns);
+
   return {
     append: (entries: readonly QueryLogEntry[]): Promise<void> =>
       storage.writeBehind<QueryLogTables>(async (trx) => {
-        await trx.insertInto('query_log').values(entries.map(rowOf)).execute();
+        await insert(trx, entries.map(rowOf));
       }),
 
     async summary(since: number): Promise<SearchUse> {
