@@ -118,7 +118,7 @@ function sendParts(reply: FastifyReply, parts: readonly Buffer[]): FastifyReply 
   const { raw } = reply;
   raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
   raw.cork();
-  for (const part of parts) raw.write(part);
-  raw.end();
+  for (const part of parts.slice(0, -1)) raw.write(part);
+  raw.end(parts.at(-1));
   return reply;
 }

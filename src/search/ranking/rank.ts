@@ -108,7 +108,7 @@ export function createRanker(
   const newcomerOf = (server: number, best: Best, standing: Standing) =>
     exploration(best.standing, standing, best.relevance - ofServer[server]!);
 
-  /** Asked of hundreds of servers a query, so it makes no objects. */
+  /** Asked of dozens of servers a query, so it makes no objects. */
   function finalOf(server: number, best: Best, request: RankRequest): number {
     const standing = standingIn(server, request);
     const popularity = round4(request.popularity[server] ?? 0);
@@ -226,7 +226,8 @@ function withoutMirrors(servers: readonly number[], fingerprints: Float64Array, 
   for (const server of servers) {
     if (leaders.length === wanted) break;
     const print = fingerprints[server]!;
-    if (print !== 0 && seen.size === seen.add(print).size) continue;
+    if (print !== 0 && seen.has(print)) continue;
+    seen.add(print);
     leaders.push(server);
   }
   return leaders;
