@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { scrubText } from '../catalog/catalog.ts';
 import { createInsert, type Storage } from '../storage/storage.ts';
-import type { QueryLogEntry } from './search.ts';
+import type { QueryLogEntry, SearchUse } from './search.ts';
 
 type QueryLogTables = {
   query_log: {
@@ -20,22 +20,6 @@ type QueryLogTables = {
     at: number;
   };
   invocations: { id: string; query_log_id: string | null };
-};
-
-export type SearchUse = {
-  readonly searches: { readonly count: number; readonly cached: number };
-  /** Queries that showed no server, most often asked first. */
-  readonly foundNothing: readonly {
-    readonly query: string;
-    readonly times: number;
-    readonly lastAt: number;
-  }[];
-  readonly recent: readonly {
-    readonly query: string;
-    readonly shown: number;
-    readonly latencyMs: number;
-    readonly at: number;
-  }[];
 };
 
 const listed = 20;

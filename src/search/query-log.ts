@@ -1,6 +1,6 @@
 import type { Storage } from '../storage/storage.ts';
-import { createQueryLogStore, type SearchUse } from './query-log-store.ts';
-import type { QueryLogEntry } from './search.ts';
+import { createQueryLogStore } from './query-log-store.ts';
+import type { QueryLogEntry, SearchUse } from './search.ts';
 
 export type QueryLog = {
   /** Takes an entry behind the reply; never blocks, never throws. */

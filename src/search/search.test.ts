@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { CatalogChange, CatalogServer } from '../catalog/catalog.ts';
 import { createBuilder } from './index/builder.ts';
+import type { Learned } from './learning/model.ts';
 import {
   builtInEmbedder,
   createSearch,
@@ -62,7 +63,11 @@ function createCatalogue(servers: readonly CatalogServer[]) {
   };
 }
 
-async function started(servers: readonly CatalogServer[], errors: unknown[] = []) {
+async function started(
+  servers: readonly CatalogServer[],
+  errors: unknown[] = [],
+  more: { learnedBy?: () => Learned } = {},
+) {
   const catalogue = createCatalogue(servers);
   const log: QueryLogEntry[] = [];
   let ids = 0;
@@ -74,6 +79,7 @@ async function started(servers: readonly CatalogServer[], errors: unknown[] = []
     recordQuery: (entry) => log.push(entry),
     config: defaultSearchConfig,
     onError: (error) => errors.push(error),
+    ...more,
   });
   open.push(search);
   await search.start();
@@ -87,6 +93,7 @@ type Reply = {
     scores: { semantic: number; popularity: number };
     final_score: number;
     match: string;
+    also_available_from?: string[];
     explain?: Record<string, unknown>;
   }[];
   metadata: { cache_hit: boolean; total_candidates: number; query_log_id: string; next_cursor?: string };
@@ -218,6 +225,68 @@ test('the order is the same whatever the size of the page: a popular server from
   );
   const [first] = (await ask(search, 'book a ferry', { limit: 1, minScore: scores[30] ?? 0 })).servers;
   assert.equal(first?.id, all[0]?.id);
+});
+
+test('a server that works gets onto a page from below those that fit as well and were never tried', async () => {
+  const load =
+    'cars, dogs, bicycles, tents, boats, caravans, lorries, horses, prams, canoes, sledges and pianos';
+  const near = `Books a ferry over the sea for families, schools, clubs, bands and farmers with ${load}.`;
+  const behind = `${near} Daily.`;
+  const alike = Array.from({ length: 100 }, (_, i) =>
+    server(`s${100 + i}`, 'Ferry', i < 5 ? near : behind, { popularity: 1, tools: [] }),
+  );
+  const proven = 's190';
+  const learned: Learned = {
+    version: '1',
+    blank: false,
+    wordless: true,
+    commonVersion: 1,
+    usage: () => new Map(),
+    trials: (id) => ({ good: id === proven ? 100 : 0, bad: 0 }),
+    common: () => [],
+  };
+  const plain = await started(alike);
+  const scores = (await ask(plain.search, 'book a ferry', { limit: 50 })).servers.map((s) => s.final_score);
+  const [first = 0, sixth = 0] = [scores[0], scores[5]];
+  assert.ok(sixth < first && sixth * 1.09 > first, `${sixth} lies a little behind ${first}`);
+  const { search } = await started(alike, [], { learnedBy: () => learned });
+  assert.equal((await ask(search, 'book a ferry', { limit: 1 })).servers[0]?.id, proven);
+});
+
+test('a mirror that the filters leave out is not named either', async () => {
+  const tools = ['send_letter', 'track_letter'].map((name) => ({
+    name,
+    description: `To ${name}`,
+    inputSchema: '{"type":"object"}',
+  }));
+  const mirror = (id: string, transport: 'stdio' | 'streamable-http') =>
+    server(id, 'Post office', 'Sends letters and tells where they are.', { tools, transport });
+  const { search } = await started([...many, mirror('m1', 'streamable-http'), mirror('m2', 'stdio')]);
+  const [all] = (await ask(search, 'send letters')).servers;
+  assert.deepEqual([all?.id, all?.also_available_from], ['m1', ['m2']]);
+  const filters = { transport: ['streamable-http' as const] };
+  const [some] = (await ask(search, 'send letters', { filters })).servers;
+  assert.deepEqual([some?.id, some?.also_available_from], ['m1', undefined]);
+});
+
+test('the tools of a long query are those that fit the whole of it, not its last sentence', async () => {
+  const tool = (name: string, description: string) => ({
+    name,
+    description,
+    inputSchema: '{"type":"object"}',
+  });
+  const tools = [
+    tool('correspond', 'Mail letters by post'),
+    tool('meteorology', 'Rainfall and sunshine outlook'),
+  ];
+  const { search } = await started([server('odd', 'Helper', 'Does two things.', { tools })]);
+  const query =
+    'Email inbox message recipient reply forward attach draft newsletter subscriber sender contact address subject signature spam folder outbox compose thread notify invite colleague customer. Weather forecast temperature tomorrow.';
+  const [hit] = (await ask(search, query)).servers;
+  assert.deepEqual(
+    hit?.tools.map(({ name }) => name),
+    ['correspond', 'meteorology'],
+  );
 });
 
 test('filters apply before the limit', async () => {

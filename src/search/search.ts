@@ -40,6 +40,23 @@ export type QueryLogEntry = {
   readonly total: number;
 };
 
+/** What was searched in a span of time, by the query log. */
+export type SearchUse = {
+  readonly searches: { readonly count: number; readonly cached: number };
+  /** Queries that showed no server, most often asked first. */
+  readonly foundNothing: readonly {
+    readonly query: string;
+    readonly times: number;
+    readonly lastAt: number;
+  }[];
+  readonly recent: readonly {
+    readonly query: string;
+    readonly shown: number;
+    readonly latencyMs: number;
+    readonly at: number;
+  }[];
+};
+
 export type Caller = { readonly keyId: string; readonly developerId: string };
 
 export type SearchConfig = { readonly weights: RankWeights; readonly cacheBytes: number };

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Access } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { SearchUse } from '../../search/search.ts';
 import type { Activity, Step } from '../console/activity.ts';
 import { json, type Route, route } from '../route.ts';
 
@@ -26,21 +27,6 @@ const day = Type.Object({
   calls: Type.Integer(),
   failures: Type.Integer(),
 });
-
-type SearchUse = {
-  readonly searches: { readonly count: number; readonly cached: number };
-  readonly foundNothing: readonly {
-    readonly query: string;
-    readonly times: number;
-    readonly lastAt: number;
-  }[];
-  readonly recent: readonly {
-    readonly query: string;
-    readonly shown: number;
-    readonly latencyMs: number;
-    readonly at: number;
-  }[];
-};
 
 export type ActivityDeps = {
   readonly activity: Activity;
