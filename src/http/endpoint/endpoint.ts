@@ -35,7 +35,6 @@ export type Endpoint = {
   serveOne(request: Request, body: unknown, caller: EndpointCaller, serverId: string): Promise<Response>;
   /** Throws `invalid_request` for a Host or Origin that is not ours. */
   refuseForeign(request: Request, hosts: readonly string[], loopbackOnly: boolean): void;
-  close(): Promise<void>;
 };
 
 export type EndpointCaller = Caller & { readonly maySearch: boolean };
@@ -178,9 +177,6 @@ export function createEndpoint(deps: Deps): Endpoint {
       return passThrough.serve(request, body, caller, serverId);
     },
     refuseForeign,
-    async close() {
-      await Promise.all([handler.close(), passThrough.close()]);
-    },
   };
 }
 

@@ -19,7 +19,6 @@ import { serveInSession } from './sessions.ts';
  */
 export type PassThrough = {
   serve(request: Request, body: unknown, caller: Caller, serverId: string): Promise<Response>;
-  close(): Promise<void>;
 };
 
 type Deps = { readonly mcp: Pick<Mcp, 'call' | 'relay'>; readonly version: string };
@@ -160,7 +159,6 @@ export function createPassThrough({ mcp, version }: Deps): PassThrough {
         );
       }
     },
-    close: () => handler.close(),
   };
 }
 
