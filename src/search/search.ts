@@ -317,13 +317,13 @@ function isShared({ filters }: SearchQuery): boolean {
   return filters.connected === undefined;
 }
 
-/** An estimate of a hit's objects beside its text and its numbers. */
-const hitBytes = 150;
+/** An estimate of an answer's few objects. */
+const answerBytes = 400;
 
-/** Bytes that an answer takes up before it is written out: the key twice (map and log), and the outline. */
-function sizeOf(key: string, { outline }: Answer): number {
-  let bytes = 2 * key.length;
-  for (const { docs, tail } of outline) bytes += hitBytes + tail.length + 8 * docs.length;
+/** Bytes that an answer takes up before it is written out: the key twice (map and log), the outline and the ids shown. */
+function sizeOf(key: string, { outline: { numbers, extras }, shown }: Answer): number {
+  let bytes = answerBytes + 2 * key.length + 8 * (numbers.length + shown.length);
+  for (const extra of extras ?? []) bytes += extra.length;
   return bytes;
 }
 
