@@ -22,8 +22,6 @@ export type QueryLog = {
 /** About 10 MB of entries: several seconds of full load while the store is away. */
 const maxQueued = 20_000;
 const batchRows = 500;
-/** Written when there are so many, or after so long: entries that outlive the collector's young generation cost more than their writing. */
-const flushRows = 64;
 const flushMs = 200;
 /** Searches that led to a recorded invocation stay as long as it does: they are what is learned from. */
 const keptMs = 90 * 86_400_000;
@@ -66,8 +64,7 @@ export function createQueryLog(deps: { storage: Storage; onError: (error: unknow
         return;
       }
       queue.push(entry);
-      if (queue.length >= flushRows) flush();
-      else timer ??= setTimeout(flush, flushMs);
+      timer ??= setTimeout(flush, flushMs);
     },
     dropped: () => dropped,
     use: { summary: store.summary, byDay: store.byDay },
