@@ -154,5 +154,5 @@ export function createAnswers(
 function partsOf(body: Exclude<Reply['body'], Readable>): readonly (Buffer | string)[] {
   if (body === null) return [''];
   if (typeof body === 'string' || Buffer.isBuffer(body)) return [body];
-  return Array.isArray(body) ? (body as readonly Buffer[]) : [JSON.stringify(body)];
+  return Array.isArray(body) ? (body as readonly (Buffer | string)[]) : [JSON.stringify(body)];
 }

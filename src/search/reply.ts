@@ -136,29 +136,32 @@ function putScore(out: Buffer, at: number, score: number): number {
   return at;
 }
 
+/** A piece of a reply's JSON. */
+export type Part = Buffer | string;
+
 /** What is this call's own, to be sent after the prepared part. */
-export function metadataOf(meta: Metadata): Buffer {
+export function metadataOf(meta: Metadata): string {
   const next = meta.nextCursor === null ? '' : `,"next_cursor":"${meta.nextCursor}"`;
-  return Buffer.from(
+  return (
     `{"latency_ms":${Math.round(meta.latencyMs * 1000) / 1000},"cache_hit":${meta.cacheHit},` +
-      `"total_candidates":${meta.totalCandidates},"query_log_id":${JSON.stringify(meta.queryLogId)}${next}}}`,
+    `"total_candidates":${meta.totalCandidates},"query_log_id":"${meta.queryLogId}"${next}}}`
   );
 }
 
 /** A field more for each server, between the bytes that are shared. */
-export function withFields({ bytes, ends }: Body, fields: readonly string[]): readonly Buffer[] {
-  const parts: Buffer[] = [];
+export function withFields({ bytes, ends }: Body, fields: readonly string[]): readonly Part[] {
+  const parts: Part[] = [];
   let from = 0;
   for (const [i, end] of ends.entries()) {
-    parts.push(bytes.subarray(from, end), Buffer.from(`,${fields[i] ?? ''}`));
+    parts.push(bytes.subarray(from, end), `,${fields[i] ?? ''}`);
     from = end;
   }
   return [...parts, bytes.subarray(from)];
 }
 
-export function composeBatch(replies: readonly (readonly Buffer[])[]): readonly Buffer[] {
-  const between = replies.flatMap((reply, i) => (i === 0 ? reply : [Buffer.from(','), ...reply]));
-  return [Buffer.from('{"results":['), ...between, Buffer.from(']}')];
+export function composeBatch(replies: readonly (readonly Part[])[]): readonly Part[] {
+  const between = replies.flatMap((reply, i) => (i === 0 ? reply : [',', ...reply]));
+  return ['{"results":[', ...between, ']}'];
 }
 
 function alsoFrom(hit: Hit, ids: readonly string[]): string {
