@@ -101,7 +101,12 @@ export function createRelevance(
   function weigh({ ofServer: own, bestTool, together }: LexicalScores, allowed: Uint8Array | null) {
     const [intoWords, intoCosines, byVectors] = [words, cosines, scan.ofServer];
     const { whole } = weights;
-    let [bestWords, bestCosine, count, sum, squares] = [0, 0, 0, 0, 0];
+    // One by one: from an array literal V8 does not know that they are numbers, and makes an object of each at every turn.
+    let count = 0;
+    let bestWords = 0;
+    let bestCosine = 0;
+    let sum = 0;
+    let squares = 0;
     for (let s = 0; s < intoWords.length; s++) {
       if (allowed !== null && allowed[s] !== 1) {
         intoWords[s] = intoCosines[s] = 0;
@@ -114,8 +119,8 @@ export function createRelevance(
       count++;
       sum += c;
       squares += c * c;
-      if (w > bestWords) bestWords = w;
-      if (c > bestCosine) bestCosine = c;
+      bestWords = Math.max(bestWords, w);
+      bestCosine = Math.max(bestCosine, c);
     }
     return { bestWords, bestCosine, count, sum, squares };
   }
