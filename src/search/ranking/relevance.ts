@@ -6,7 +6,7 @@
 
 import { createScan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { queryStems } from '../index/text.ts';
+import { countsOf, queryStems } from '../index/text.ts';
 import { createLexical, type LexicalScores, type QueryTerm } from './lexical.ts';
 
 export type RelevanceWeights = {
@@ -75,18 +75,17 @@ export function createRelevance(
 
   /** A word said twice is more important, but not twice as important. */
   function ask(text: string): Asked {
-    const counts = new Map<string, number>();
-    for (const stem of queryStems(text)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
     const terms: QueryTerm[] = [];
-    let [mass, knownMass] = [0, 0];
-    for (const [stem, count] of counts) {
+    let mass = 0;
+    let knownMass = 0;
+    countsOf(queryStems(text)).forEach((count, stem) => {
       const term = lexicon.get(stem) ?? termCount;
       const weight = Math.sqrt(count) * weightOfTerm(term);
       mass += weight;
-      if (term >= termCount) continue;
+      if (term >= termCount) return;
       knownMass += weight;
       terms.push({ term, weight });
-    }
+    });
     return { terms, mass, knownMass };
   }
 
