@@ -190,7 +190,7 @@ export function createRanker(
       const final = finalOf(server, best, request);
       if (final >= request.minScore) keys[kept++] = sortKey(final, server);
     }
-    return firstOf(keys.subarray(0, kept), kept);
+    return firstOf(keys, kept, kept);
   }
 
   /**
