@@ -202,27 +202,27 @@ const slots = 2 ** 21;
 /** The numbers of the `size` highest of values that are not negative, zeros left out, highest first; ties by number. */
 export function highest(values: Float32Array, size: number): number[] {
   // Such floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   const floor = floorOf(bits, size);
   if (scratch.length < bits.length) scratch = new Float64Array(bits.length);
   const keys = scratch;
   let found = 0;
   for (let i = 0; i < bits.length; i++) {
     const value = bits[i]!;
-    if (value >= floor) keys[found++] = (0xffffffff - value) * slots + i;
+    if (value >= floor) keys[found++] = (0x7fffffff - value) * slots + i;
   }
   return firstOf(keys, found, size);
 }
 /** Used again by every call: the memory of a new one is outside the heap, and costs more than what is done with it. */
 let scratch = new Float64Array(0);
-let blockScratch = new Uint32Array(0);
+let blockScratch = new Int32Array(0);
 
 /** No more than the `size`-th highest, and seldom much less: so many blocks have at least one number that is as high. */
-function floorOf(bits: Uint32Array, size: number): number {
+function floorOf(bits: Int32Array, size: number): number {
   const blocks = 2 * size;
   const length = Math.ceil(bits.length / blocks);
   if (length < 4) return 1;
-  if (blockScratch.length !== blocks) blockScratch = new Uint32Array(blocks);
+  if (blockScratch.length !== blocks) blockScratch = new Int32Array(blocks);
   const most = blockScratch;
   for (let block = 0, i = 0; block < blocks; block++) {
     let best = 0;
