@@ -91,7 +91,7 @@ export function embedderFrom(table: SharedArrayBuffer): Embedder {
     const out = new Float32Array(texts.length * dims);
     for (const [i, text] of texts.entries()) {
       const stems = kind === 'query' ? queryStems(text) : stemsOf(text);
-      addWords(out.subarray(i * dims, (i + 1) * dims), stems);
+      addWords(texts.length === 1 ? out : out.subarray(i * dims, (i + 1) * dims), stems);
     }
     return out;
   };
