@@ -50,6 +50,8 @@ export function createUpstream(deps: {
   let verdict: Verdict | undefined;
   let negotiating: Promise<void> | undefined;
   let session: Promise<Session> | undefined;
+  /** The same once it is there, so that no call waits for it. */
+  let opened: Session | undefined;
   let legacy: Promise<Channel> | undefined;
 
   const decide = (era: Era) => {
@@ -66,6 +68,10 @@ export function createUpstream(deps: {
       })
       .catch(() => undefined);
   };
+  const forgetSession = () => {
+    session = undefined;
+    opened = undefined;
+  };
   /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
   const openOnce = (): Promise<Session> => {
     session ??= openSession(post, {
@@ -73,13 +79,16 @@ export function createUpstream(deps: {
       standing: (headers, respond) =>
         createStanding({ outbound, url: target.url, credential, limits, headers, respond }),
     }).then(
-      (opened) => {
-        if ('send' in opened) return opened;
-        session = undefined;
-        throw isRefusal(opened) ? new NotHere(opened) : failureOf(opened);
+      (answer) => {
+        if ('send' in answer) {
+          opened = answer;
+          return answer;
+        }
+        forgetSession();
+        throw isRefusal(answer) ? new NotHere(answer) : failureOf(answer);
       },
       (error: unknown) => {
-        session = undefined;
+        forgetSession();
         throw error;
       },
     );
@@ -149,12 +158,12 @@ export function createUpstream(deps: {
   };
 
   const bySession = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
-    const used = await openOnce();
+    const used = opened ?? (await openOnce());
     if (request.method === discoverMethod) return { kind: 'reply', reply: discovered(used.hello) };
     const posted = await used.send(request, options);
     if (!used.hasId || !isSessionGone(posted)) return posted;
     // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
-    if (session !== undefined && (await session) === used) session = undefined;
+    if (opened === used) forgetSession();
     return (await openOnce()).send(request, options);
   };
   const attempt = (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
@@ -178,7 +187,7 @@ export function createUpstream(deps: {
       // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
       if (round > 0 || !contradicts(outcome, verdict?.era)) return stepOf(outcome);
       verdict = undefined;
-      session = undefined;
+      forgetSession();
     }
   };
 

@@ -153,14 +153,13 @@ export function createDuplex(
     if (failure !== undefined)
       return Promise.reject(new UpstreamFailure('refused', failure.detail, { cause: failure }));
     const id = ++lastId;
+    const text = modern ? modernRequestText(id, request) : requestText(id, request);
     const entry = new Pending(request.method, (giveUp) => {
       if (pending.delete(id) && giveUp) tell(cancelledText(id));
     });
     pending.set(id, entry);
     entry.extend(totalMs);
-    write(modern ? modernRequestText(id, request) : requestText(id, request))?.catch((cause: unknown) =>
-      entry.fail(cause),
-    );
+    write(text)?.catch((cause: unknown) => entry.fail(cause));
     return entry.take(signal);
   };
 
