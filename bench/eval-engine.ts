@@ -66,6 +66,7 @@ export function createAsk(
       limit,
       toolLimit: 0,
       minScore: 0,
+      explain: true,
     });
   };
 }

@@ -54,8 +54,8 @@ function sampleSet(
   const samples: Sample[] = [];
   const take = (kind: Kind, query: string, right: ReadonlySet<string>, without?: ReadonlySet<string>) => {
     const { evidence, hits } = ask(query, without === undefined ? {} : { without });
-    const judged = hits.map(({ relevance, semantic, server }) => ({
-      relevance,
+    const judged = hits.map(({ origin, semantic, server }) => ({
+      relevance: origin?.relevance ?? 0,
       semantic,
       right: right.has(index.ids[server] ?? ''),
     }));

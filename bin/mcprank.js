@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=4
 // A small young generation: the default lets a service at rest hold 30 MB of empty space, and collecting it often is
 // as fast because little survives (measured: no slower).
 //

@@ -149,8 +149,8 @@ const privileges: readonly {
   readonly allowed: (file: string) => boolean;
 }[] = [
   {
-    what: 'the web framework',
-    pattern: /from 'fastify'|from '@fastify\//,
+    what: 'the router',
+    pattern: /from 'find-my-way'/,
     allowed: (file) => file.startsWith('http/'),
   },
   { what: 'requests and replies', pattern: /from 'node:http'/, allowed: (file) => file.startsWith('http/') },

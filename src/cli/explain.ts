@@ -49,7 +49,7 @@ export async function explain(
           ...(cursor === undefined ? {} : { cursor }),
         },
       );
-      const { servers, metadata } = JSON.parse(Buffer.concat(reply).toString()) as Answer;
+      const { servers, metadata } = JSON.parse(reply.join('')) as Answer;
       hits.push(...servers.map((hit, i) => ({ ...hit, rank: hits.length + i + 1 })));
       cursor = metadata.next_cursor;
       more = cursor !== undefined && !servers.some(({ id }) => id === server.id);

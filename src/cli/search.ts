@@ -41,7 +41,7 @@ export async function search(
       },
     );
     await queryLog.flush();
-    return JSON.parse(Buffer.concat(reply).toString()) as Answer;
+    return JSON.parse(reply.join('')) as Answer;
   });
   print(json, answer, lines(answer));
 }

@@ -1,8 +1,7 @@
-import type { OutgoingHttpHeaders } from 'node:http';
-import { Readable } from 'node:stream';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { pipeline, Readable } from 'node:stream';
 import type { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Exchange } from './exchange.ts';
 import { faultOf, problemOf } from './fault.ts';
 import type { Reply } from './route.ts';
 import { pathOf } from './wire.ts';
@@ -15,110 +14,145 @@ const jsonType = 'application/json; charset=utf-8';
 
 export type Answers = {
   /** Sends what a handler answered. */
-  send(request: FastifyRequest, reply: FastifyReply, answer: Reply): FastifyReply;
+  send(exchange: Exchange, answer: Reply): void;
   /** Sends `{"detail", "code"}` for whatever was thrown. */
-  fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  fail(error: unknown, exchange: Exchange): void;
   /** The same before anything was read: the connection stays where the body is small enough to be let pass. */
-  turnAway(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply;
-  /** The headers that every reply of ours has, and those set on this one so far. */
-  dressed(request: FastifyRequest, reply: FastifyReply): OutgoingHttpHeaders;
-  /** Counts and logs the finished exchange. */
-  observe(request: FastifyRequest, reply: FastifyReply): void;
+  turnAway(problem: Problem, exchange: Exchange): void;
+  /** Sends the head of a reply whose body somebody else will write; counted when it is through. */
+  begin(exchange: Exchange, status: number, headers: readonly string[]): void;
 };
 
-export function createAnswers(telemetry: Telemetry, publicUrl: () => string): Answers {
+export function createAnswers(
+  telemetry: Telemetry,
+  publicUrl: () => string,
+  /** Told of every exchange that is over. */
+  onAnswered: (route: string | undefined, status: number, elapsedMs: number) => void,
+): Answers {
   const { log } = telemetry;
   const seconds = telemetry.histogram('http_request_seconds', 'Time to answer, by route and status', [
     'method',
     'route',
     'status',
   ]);
-  const dress = (request: FastifyRequest, reply: FastifyReply, timing = '') => {
-    reply
-      .header('x-request-id', request.id)
-      .header('server-timing', `total;dur=${reply.elapsedTime.toFixed(2)}${timing}`);
+
+  const answered = (exchange: Exchange) => {
+    const { route, method, reply } = exchange;
+    const elapsedMs = exchange.elapsedMs();
+    const status = reply.statusCode;
+    seconds.observe({ method, route: route ?? 'unknown', status }, elapsedMs / 1000);
+    onAnswered(route, status, elapsedMs);
+    if (elapsedMs <= slowMs && !telemetry.verbose) return;
+    // A stream is as long as there is something to tell.
+    const streams = exchange.get('content-type')?.startsWith('text/event-stream') === true;
+    const write = elapsedMs > slowMs && !streams ? log.warn : log.debug;
+    write('request', {
+      request_id: exchange.id,
+      method,
+      path: pathOf(exchange.target),
+      status,
+      ms: Math.round(elapsedMs * 100) / 100,
+    });
   };
 
-  const refuse = (
-    problem: Problem,
-    { request, reply, mayStay }: { request: FastifyRequest; reply: FastifyReply; mayStay: boolean },
-  ) => {
-    const fault = faultOf(problem, request.id, publicUrl());
+  /** The fields that every reply of ours has. */
+  const dress = (exchange: Exchange, timings: Reply['timings'] = []) => {
+    let timing = `total;dur=${exchange.elapsedMs().toFixed(2)}`;
+    for (const [name, ms] of timings) timing += `, ${name};dur=${ms.toFixed(2)}`;
+    exchange.set('x-request-id', exchange.id);
+    exchange.set('server-timing', timing);
+  };
+
+  /** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
+  const finish = (exchange: Exchange, status: number, parts: readonly (Buffer | string)[]) => {
+    const { reply } = exchange;
+    let bytes = 0;
+    for (const part of parts) bytes += Buffer.byteLength(part);
+    if (status !== 204) exchange.set('content-length', String(bytes));
+    reply.writeHead(status, exchange.head);
+    if (parts.length > 1) reply.cork();
+    for (let i = 0; i + 1 < parts.length; i++) reply.write(parts[i]);
+    reply.end(parts.at(-1));
+    answered(exchange);
+  };
+
+  const pour = (exchange: Exchange, status: number, body: Readable) => {
+    const { reply, head } = exchange;
+    reply.writeHead(status, head);
+    reply.once('close', () => answered(exchange));
+    // A reply that breaks off must not look whole: `pipeline` destroys what is left of both.
+    if (exchange.method !== 'HEAD') {
+      pipeline(body, reply, () => undefined);
+      return;
+    }
+    // Nobody reads it, and it may have no end.
+    body.destroy();
+    reply.end();
+  };
+
+  const refuse = (problem: Problem, exchange: Exchange, mayStay: boolean) => {
+    const { id, request, reply, method, target } = exchange;
+    const fault = faultOf(problem, id, publicUrl());
     // A fault of ours is an error; an outside one is news; "not ready yet" is neither.
     const write = problem.kind === 'internal' ? log.error : log.warn;
     if (fault.status >= 500 && problem.cause !== undefined)
       write('request failed', {
-        request_id: request.id,
-        method: request.method,
-        path: pathOf(request.url),
+        request_id: id,
+        method,
+        path: pathOf(target),
         detail: problem.detail,
         error: problem.cause,
       });
+    if (reply.headersSent || reply.destroyed) {
+      reply.destroy();
+      return;
+    }
     // The rest of a refused body is not worth reading, and must not be taken for a next request.
-    if (!request.raw.complete && !mayStay) reply.header('connection', 'close');
-    dress(request, reply);
-    return reply.code(fault.status).headers(fault.headers).type(jsonType).send(fault.body);
+    if (!request.complete && !mayStay) exchange.set('connection', 'close');
+    dress(exchange);
+    for (const name in fault.headers) exchange.set(name, fault.headers[name] ?? '');
+    exchange.set('content-type', jsonType);
+    finish(exchange, fault.status, [fault.body]);
   };
 
   return {
-    send(request, reply, { status, body, contentType, headers, timings }) {
-      dress(request, reply, timings?.map(([name, ms]) => `, ${name};dur=${ms.toFixed(2)}`).join(''));
-      reply.code(status).type(contentType ?? jsonType);
-      if (headers !== undefined) reply.headers(headers);
-      if (request.method === 'HEAD' && body instanceof Readable) {
-        // Nobody reads it, and it may have no end.
-        body.destroy();
-        return reply.send('');
+    send(exchange, { status, body, contentType, headers, timings }) {
+      const { head } = exchange;
+      if (exchange.reply.destroyed) {
+        // Whom the reply was for is gone.
+        if (body instanceof Readable) body.destroy();
+        return;
       }
-      if (Array.isArray(body)) return sendParts(reply, body as readonly Buffer[]);
-      const ready =
-        body === null || typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable;
-      return reply.send(ready ? (body ?? '') : JSON.stringify(body));
+      dress(exchange, timings);
+      exchange.set('content-type', contentType ?? jsonType);
+      for (const name in headers) {
+        const value = headers[name] ?? '';
+        if (typeof value === 'string') exchange.set(name.toLowerCase(), value);
+        else for (const each of value) head.push(name, each);
+      }
+      if (body instanceof Readable) pour(exchange, status, body);
+      else finish(exchange, status, partsOf(body));
     },
 
-    fail: (error, request, reply) => refuse(problemOf(error), { request, reply, mayStay: false }),
-    turnAway(problem, request, reply) {
-      const { headers } = request;
+    fail: (error, exchange) => refuse(problemOf(error), exchange, false),
+
+    turnAway(problem, exchange) {
+      const { headers } = exchange.request;
       const sized = headers['transfer-encoding'] === undefined;
       const mayStay = sized && Number(headers['content-length'] ?? 0) <= passedBytes;
-      return refuse(problem, { request, reply, mayStay });
+      refuse(problem, exchange, mayStay);
     },
 
-    dressed(request, reply) {
-      dress(request, reply);
-      return reply.getHeaders() as OutgoingHttpHeaders;
-    },
-
-    observe(request, reply) {
-      const elapsedMs = reply.elapsedTime;
-      const route = request.routeOptions.url ?? 'unknown';
-      seconds.observe({ method: request.method, route, status: reply.statusCode }, elapsedMs / 1000);
-      if (elapsedMs <= slowMs && !telemetry.verbose) return;
-      // A stream is as long as there is something to tell.
-      const streams = String(reply.getHeader('content-type')).startsWith('text/event-stream');
-      const write = elapsedMs > slowMs && !streams ? log.warn : log.debug;
-      write('request', {
-        request_id: request.id,
-        method: request.method,
-        path: pathOf(request.url),
-        status: reply.statusCode,
-        ms: Math.round(elapsedMs * 100) / 100,
-      });
+    begin(exchange, status, headers) {
+      dress(exchange);
+      exchange.reply.once('close', () => answered(exchange));
+      exchange.reply.writeHead(status, [...headers, ...exchange.head]);
     },
   };
 }
 
-/** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
-function sendParts(reply: FastifyReply, parts: readonly Buffer[]): FastifyReply {
-  reply.header(
-    'content-length',
-    parts.reduce((sum, part) => sum + part.length, 0),
-  );
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
-  raw.cork();
-  for (const part of parts.slice(0, -1)) raw.write(part);
-  raw.end(parts.at(-1));
-  return reply;
+function partsOf(body: Exclude<Reply['body'], Readable>): readonly (Buffer | string)[] {
+  if (body === null) return [''];
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return [body];
+  return Array.isArray(body) ? (body as readonly (Buffer | string)[]) : [JSON.stringify(body)];
 }

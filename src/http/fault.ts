@@ -1,4 +1,4 @@
-import { Problem, type ProblemKind, problemTable } from '../base/problem.ts';
+import { Problem, problemTable } from '../base/problem.ts';
 
 /** A failed request as it goes out. The only file that writes `{"detail": …}`. */
 export type Fault = {
@@ -7,20 +7,9 @@ export type Fault = {
   readonly body: string;
 };
 
-/** Fastify's own errors that mean the client did something wrong (https://fastify.dev/docs/latest/Reference/Errors). */
-const frameworkFaults: Readonly<Record<string, readonly [ProblemKind, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['invalid_request', 'body: larger than 1 MB (1048576 bytes)'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['invalid_request', 'content-type: expected application/json'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'content-length: does not match the body'],
-  FST_ERR_BAD_URL: ['invalid_request', 'path: not a valid URL path'],
-  FST_ERR_MAX_PARAM_LENGTH: ['invalid_request', 'path: a parameter is too long'],
-};
-
 /** What went wrong as a Problem; anything unforeseen becomes `internal` with the error as its cause. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  const known = frameworkFaults[(error as { code?: string } | null)?.code ?? ''];
-  if (known !== undefined) return new Problem(known[0], known[1]);
   return new Problem('internal', 'Internal error', { cause: error });
 }
 

@@ -1,29 +1,21 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access, Principal, Quota } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/session.ts';
 import { isAmong } from './edge/addresses.ts';
+import type { Exchange } from './exchange.ts';
 import type { Route } from './route.ts';
 import { type Credentials, credentialsOf } from './wire.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the gate found out; read through it. A place on the request: a WeakMap costs the collector at every turn. */
-    gateCaller: Principal | null;
-    gateUser: User | null;
-  }
-}
-
 export type Gate = {
   /** Key, scope, quota and user, before the body is read; calls back at once when key and user are known already. */
-  enter(declared: Route, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void;
+  enter(declared: Route, exchange: Exchange, done: (error?: Error) => void): void;
   /** Who came in by this request. */
-  caller(request: FastifyRequest): Principal;
+  caller(exchange: Exchange): Principal;
   /** For whom, by the MIT that came with it. */
-  user(request: FastifyRequest): User | null;
+  user(exchange: Exchange): User | null;
   /** Takes from the caller's quota and says in the reply what is left. */
-  charge(reply: FastifyReply, caller: Principal, cost: number): void | Promise<void>;
+  charge(exchange: Exchange, caller: Principal, cost: number): void | Promise<void>;
 };
 
 const nobody: Principal = {
@@ -39,49 +31,42 @@ const nobody: Principal = {
 /** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
 export type VerifyUser = (token: string, developerId: string) => User | Promise<User>;
 
-/** Makes room on every request for what a gate finds out about it. */
-export function prepareGate(app: FastifyInstance): void {
-  app.decorateRequest('gateCaller', null);
-  app.decorateRequest('gateUser', null);
-}
-
 export function createGate(access: Access, verifyUser: VerifyUser, sessions?: ConsoleSessions): Gate {
-  const charge = (reply: FastifyReply, caller: Principal, cost: number): void | Promise<void> => {
+  const charge = (exchange: Exchange, caller: Principal, cost: number): void | Promise<void> => {
     const quota = access.admit(caller, cost);
-    return quota instanceof Promise ? quota.then((found) => say(reply, found)) : say(reply, quota);
+    return quota instanceof Promise ? quota.then((found) => say(exchange, found)) : say(exchange, quota);
   };
-  const say = (reply: FastifyReply, quota: Quota) => {
-    reply
-      .header('ratelimit-limit', quota.limit)
-      .header('ratelimit-remaining', quota.remaining)
-      .header('ratelimit-reset', Math.ceil(quota.resetMs / 1000));
+  const say = (exchange: Exchange, quota: Quota) => {
+    exchange.set('ratelimit-limit', String(quota.limit));
+    exchange.set('ratelimit-remaining', String(quota.remaining));
+    exchange.set('ratelimit-reset', String(Math.ceil(quota.resetMs / 1000)));
     if (quota.allowed) return;
     const detail = `Rate limit of ${quota.limit} requests a minute exceeded`;
     throw new Problem('rate_limited', detail, { retryAfterMs: quota.retryAfterMs });
   };
 
-  const admit = (declared: Route, request: FastifyRequest, reply: FastifyReply, caller: Principal) => {
+  const admit = (declared: Route, exchange: Exchange, caller: Principal) => {
     // From elsewhere a key is no key: the refusal does not say that it would be one (threats L2).
-    if (caller.addresses !== null && !isAmong(request.ip, caller.addresses))
+    if (caller.addresses !== null && !isAmong(exchange.address, caller.addresses))
       throw new Problem('invalid_api_key', 'Missing or invalid API key');
     if (declared.scope !== null && !caller.scopes.has(declared.scope))
       throw new Problem('missing_scope', `This key lacks the scope ${declared.scope}`);
-    request.gateCaller = caller;
-    return charge(reply, caller, declared.cost);
+    exchange.caller = caller;
+    return charge(exchange, caller, declared.cost);
   };
 
   /** A cookie stands in for a key only where no other credentials were sent, and only for the API proper. */
-  const credentials = (declared: Route, { raw }: FastifyRequest): Credentials => {
-    const { cookie, authorization } = raw.headers;
+  const credentials = (declared: Route, { request }: Exchange): Credentials => {
+    const { cookie, authorization } = request.headers;
     const bare =
-      cookie !== undefined && raw.headers['x-api-key'] === undefined && authorization === undefined;
-    const key = bare && declared.url.startsWith('/v1/') ? (sessions?.keyOf(raw) ?? null) : null;
-    return key === null ? credentialsOf(raw, declared.user !== undefined) : { key, token: null };
+      cookie !== undefined && request.headers['x-api-key'] === undefined && authorization === undefined;
+    const key = bare && declared.url.startsWith('/v1/') ? (sessions?.keyOf(request) ?? null) : null;
+    return key === null ? credentialsOf(request, declared.user !== undefined) : { key, token: null };
   };
 
   const actFor = (
     declared: Route,
-    request: FastifyRequest,
+    exchange: Exchange,
     caller: Principal,
     token: string | null,
   ): Promise<void> | undefined => {
@@ -93,23 +78,23 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
     const user = verifyUser(token, caller.developerId);
     if (user instanceof Promise)
       return user.then((found) => {
-        request.gateUser = found;
+        exchange.user = found;
       });
-    request.gateUser = user;
+    exchange.user = user;
     return undefined;
   };
 
   return {
-    enter(declared, request, reply, done) {
+    enter(declared, exchange, done) {
       if (declared.scope === null) return done();
       try {
-        const { key, token } = credentials(declared, request);
+        const { key, token } = credentials(declared, exchange);
         const enter = (caller: Principal) => {
-          const admitted = admit(declared, request, reply, caller);
-          const act = () => actFor(declared, request, caller, token);
+          const admitted = admit(declared, exchange, caller);
+          const act = () => actFor(declared, exchange, caller, token);
           return admitted instanceof Promise ? admitted.then(act) : act();
         };
-        const caller = access.authenticate(key, request.ip);
+        const caller = access.authenticate(key, exchange.address);
         const entered = caller instanceof Promise ? caller.then(enter) : enter(caller);
         if (entered instanceof Promise) {
           entered.then(
@@ -123,8 +108,8 @@ export function createGate(access: Access, verifyUser: VerifyUser, sessions?: Co
       }
       done();
     },
-    caller: (request) => request.gateCaller ?? nobody,
-    user: (request) => request.gateUser,
+    caller: ({ caller }) => caller ?? nobody,
+    user: ({ user }) => user,
     charge,
   };
 }

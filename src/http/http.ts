@@ -6,13 +6,15 @@
  * Server-Timing. An unknown error is 500 with fixed text, and its cause is in the log under the request id.
  * A client that sends its headers or body too slowly is cut off with 408.
  */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import createRouter, { type HTTPVersion, type Instance } from 'find-my-way';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
-import { bodyLimitBytes, parseJsonBody } from './body.ts';
+import { receiveBody } from './body.ts';
 import type { Activity } from './console/activity.ts';
 import type { ConsoleFiles } from './console/files.ts';
 import type { ConsoleSessions } from './console/session.ts';
@@ -26,8 +28,9 @@ import {
   refuseTunnel,
   watchUnused,
 } from './edge/socket.ts';
-import { createGate, type Gate, prepareGate, type VerifyUser } from './gate.ts';
-import { addRelayRoute } from './relay/relay.ts';
+import { Exchange } from './exchange.ts';
+import { createGate, type Gate, type VerifyUser } from './gate.ts';
+import { relaying } from './relay/relay.ts';
 import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
 import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
@@ -79,50 +82,65 @@ export function createHttp(deps: {
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
-  const answers = createAnswers(deps.telemetry, deps.publicUrl);
+  const answers = createAnswers(deps.telemetry, deps.publicUrl, (route, status, elapsedMs) =>
+    deps.console?.activity.observe(route, status, elapsedMs),
+  );
   const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
-  const app = createServer(limits, answers);
-  prepareGate(app);
-
-  const unused = watchUnused(app.server);
-  app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply));
-  app.setNotFoundHandler((request, reply) => {
-    const page = pageAt(deps.console?.files, request);
-    if (page !== null) return answers.send(request, reply, page);
-    return answers.fail(nowhere(deps.routes, request), request, reply);
-  });
   const shedder = createShedder({
     now: () => performance.now(),
     random: Math.random,
     onShed: turnedAway(deps.telemetry),
     lateMs: limits.lateMs,
   });
-  app.addHook('onClose', async () => shedder.stop());
-  app.addHook('onRequest', (request, reply, done) => {
-    const refusal = alwaysAnswered.has(pathOf(request.url)) ? null : shedder.refuse();
-    if (refusal === null) attempt(() => checkWire(request.raw), done);
-    else answers.turnAway(refusal, request, reply);
-  });
-  app.addHook('onResponse', (request, reply, done) => {
-    answers.observe(request, reply);
-    deps.console?.activity.observe(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
-    done();
-  });
   const slow = watchSlowBodies(limits.requestTimeoutMs, cutSlowClient);
-  app.addHook('onClose', async () => slow.stop());
-  for (const declared of deps.routes)
-    if (isRelay(declared)) addRelayRoute(app, declared, gate, answers);
-    else addRoute(app, declared, gate, answers, slow);
+  const router = routerOf(deps.routes, (declared) =>
+    isRelay(declared) ? relaying(declared, gate, answers) : answering(declared, gate, answers, slow),
+  );
+  const nextId = requestIds();
+  let closing = false;
+
+  const take = (exchange: Exchange) => {
+    const { request, reply, method, target } = exchange;
+    if (closing) exchange.set('connection', 'close');
+    const refusal = alwaysAnswered.has(pathOf(target)) ? null : shedder.refuse();
+    if (refusal !== null) return answers.turnAway(refusal, exchange);
+    checkWire(request);
+    const found = router.find(method as 'GET', target);
+    if (found === null) {
+      const page = pageAt(deps.console?.files, exchange);
+      if (page !== null) return answers.send(exchange, page);
+      throw nowhere(deps.routes, exchange);
+    }
+    const { url, enter } =
+      (found.store as Entry | null) ?? unroutable(() => found.handler(request, reply, {}, null, {}));
+    exchange.route = url;
+    enter(exchange, found.params, found.searchParams);
+  };
+  const server = createHttpServer(limits, (request, reply) => {
+    const exchange = new Exchange(nextId(), request, reply);
+    try {
+      take(exchange);
+    } catch (error) {
+      answers.fail(error, exchange);
+    }
+  });
+  const unused = watchUnused(server);
 
   return {
     async listen(host, port) {
-      await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+      server.listen(port, host);
+      await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
         throw listenProblem(error, host, port);
       });
-      const address = app.server.address() as AddressInfo;
+      const address = server.address() as AddressInfo;
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
-    close: () => closeGently(app, unused, limits.graceMs),
+    async close() {
+      closing = true;
+      await closeGently(server, unused, limits.graceMs);
+      shedder.stop();
+      slow.stop();
+    },
   };
 }
 
@@ -134,112 +152,109 @@ function turnedAway({ counter }: Telemetry): () => void {
   return () => shed.inc();
 }
 
-function createServer(limits: HttpLimits, answers: Answers): FastifyInstance {
-  const app = Fastify({
-    bodyLimit: bodyLimitBytes,
-    genReqId: requestIds(),
-    requestTimeout: limits.relayTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    forceCloseConnections: false,
-    http: {
+function createHttpServer(
+  limits: HttpLimits,
+  answer: (request: IncomingMessage, reply: ServerResponse) => void,
+): Server {
+  const server = createServer(
+    {
       requireHostHeader: false, // checked in wire.ts, so that the reply is ours
+      requestTimeout: limits.relayTimeoutMs,
       headersTimeout: limits.headersTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: 16_384,
     },
-    routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: false },
-    clientErrorHandler: answerBrokenClient,
-    frameworkErrors: answers.fail,
-  });
-  app.server.maxConnections = limits.maxConnections;
-  // Node would say `100 Continue` before anybody knows who is asking (threats D3).
-  app.server.on('checkContinue', (request, reply) => app.server.emit('request', request, reply));
-  app.server.on('connect', refuseTunnel);
-  app.removeAllContentTypeParsers();
-  const jsonTypes = /^application\/([a-z0-9.+-]+\+)?json(\s*;|$)/i;
-  app.addContentTypeParser(jsonTypes, { parseAs: 'buffer' }, (_request, bytes, done) => {
-    let value: unknown;
-    attempt(
-      () => {
-        // Many clients name a type for the body that a DELETE does not have.
-        if (bytes.length > 0) value = parseJsonBody(bytes as Buffer);
-      },
-      (error) => done(error ?? null, value),
-    );
-  });
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    (request, text, done) => {
-      const { form } = request.routeOptions.config as { form?: boolean };
-      if (form === true) done(null, Object.fromEntries(new URLSearchParams(text as string)));
-      else done(new Problem('invalid_request', 'content-type: expected application/json'));
-    },
+    answer,
   );
-  return app;
+  server.maxConnections = limits.maxConnections;
+  // Node would say `100 Continue` before anybody knows who is asking (threats D3).
+  server.on('checkContinue', answer);
+  server.on('connect', refuseTunnel);
+  server.on('clientError', answerBrokenClient);
+  return server;
 }
 
-function addRoute(
-  app: FastifyInstance,
-  declared: JsonRoute,
-  gate: Gate,
-  answers: Answers,
-  slow: SlowBodies,
-): void {
+/** How a route takes a request, with the parameters of its path and its query as texts. */
+type Enter = (exchange: Exchange, params: Texts, query: Texts) => void;
+type Texts = Readonly<Record<string, string | undefined>>;
+type Entry = { readonly url: string; readonly enter: Enter };
+
+function routerOf(routes: readonly Route[], enterBy: (declared: Route) => Enter): Instance<HTTPVersion.V1> {
+  const router = createRouter({
+    maxParamLength: 1_000,
+    onBadUrl() {
+      throw new Problem('invalid_request', 'path: not a valid URL path');
+    },
+    onMaxParamLength() {
+      throw new Problem('invalid_request', 'path: a parameter is too long');
+    },
+  });
+  for (const declared of routes) {
+    const { method, url } = declared;
+    const entry: Entry = { url, enter: enterBy(declared) };
+    router.on(method === 'GET' ? ['GET', 'HEAD'] : method, url, () => undefined, entry);
+  }
+  return router;
+}
+
+/** What the router finds instead of a route throws what is wrong with the path. */
+function unroutable(explain: () => void): never {
+  explain();
+  throw new Problem('not_found', 'Not found');
+}
+
+/** A request for a route with a JSON body: gate, body, schema, handler, reply. */
+function answering(declared: JsonRoute, gate: Gate, answers: Answers, slow: SlowBodies): Enter {
   const parse = parserOf(declared);
-  app.route({
-    method: declared.method,
-    url: declared.url,
-    config: { form: declared.form === true },
-    onRequest: (request, reply, done) =>
-      gate.enter(declared, request, reply, (error) => {
-        if (error === undefined) {
-          slow.expect(request.raw);
-          if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue();
-        }
-        done(error);
-      }),
-    handler: async (request, reply) => {
-      slow.forget(request.raw);
-      const caller = gate.caller(request);
-      const { body, query, params } = parse(request);
-      const answer = await declared.handle({
+  const answer = async (exchange: Exchange, sent: Sent) => {
+    try {
+      const { request, reply } = exchange;
+      const { body, query, params } = parse(sent);
+      const caller = gate.caller(exchange);
+      const answered = await declared.handle({
         body,
         query,
         params,
         caller,
-        user: gate.user(request),
+        user: gate.user(exchange),
         headers: request.headers,
-        address: request.ip,
-        target: request.raw.url ?? '',
-        charge: (cost) => gate.charge(reply, caller, cost),
-        gone: new Departure(reply.raw),
+        address: exchange.address,
+        target: exchange.target,
+        charge: (cost) => gate.charge(exchange, caller, cost),
+        gone: new Departure(reply),
       });
-      return answers.send(request, reply, answer);
-    },
-  });
+      answers.send(exchange, answered);
+    } catch (error) {
+      answers.fail(error, exchange);
+    }
+  };
+  return (exchange, params, query) =>
+    gate.enter(declared, exchange, (refusal) => {
+      if (refusal !== undefined) return answers.fail(refusal, exchange);
+      const { request, reply } = exchange;
+      slow.expect(request);
+      if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
+      receiveBody(request, declared.form === true, (error, body) => {
+        slow.forget(request);
+        if (error === null) void answer(exchange, { body, params, query });
+        else answers.fail(error, exchange);
+      });
+    });
 }
+
+type Sent = { readonly body: unknown; readonly params: Texts; readonly query: Texts };
 
 /** Checks of the declared schemas, compiled once. */
 function parserOf({ body, query, params }: JsonRoute) {
   const checkBody = body === undefined ? undefined : validator(body, 'body');
   const checkQuery = query === undefined ? undefined : validator(query, 'query');
   const checkParams = params === undefined ? undefined : validator(params, 'path');
-  return (request: FastifyRequest) => ({
-    body: checkBody?.(request.body),
-    query: query && checkQuery?.(coerceQuery(query, request.query as Record<string, unknown>)),
-    params: checkParams?.(request.params),
+  return (sent: Sent) => ({
+    body: checkBody?.(sent.body),
+    query: query && checkQuery?.(coerceQuery(query, sent.query)),
+    params: checkParams?.(sent.params),
   });
-}
-
-function attempt(act: () => void, done: (error?: Error) => void): void {
-  try {
-    act();
-  } catch (error) {
-    done(error as Error);
-    return;
-  }
-  done();
 }
 
 /** `req_` + a part that differs between processes + a running number: unique and cheap. */
@@ -250,20 +265,20 @@ function requestIds(): () => string {
 }
 
 /** What no route answers may be one of the console’s files or pages */
-function pageAt(files: ConsoleFiles | undefined, { method, url, headers }: FastifyRequest): Reply | null {
+function pageAt(files: ConsoleFiles | undefined, { method, target, request }: Exchange): Reply | null {
   if (files === undefined || (method !== 'GET' && method !== 'HEAD')) return null;
-  return files.find(pathOf(url), headers);
+  return files.find(pathOf(target), request.headers);
 }
 
 /** 405 where the path exists under another method, else 404. */
-function nowhere(routes: readonly Route[], request: FastifyRequest): Problem {
-  const path = pathOf(request.url);
+function nowhere(routes: readonly Route[], { method, target }: Exchange): Problem {
+  const path = pathOf(target);
   const methods = routes
     .filter((declared) =>
       new RegExp(`^${declared.url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.*')}$`).test(path),
     )
-    .map(({ method }) => method);
+    .map((declared) => declared.method);
   if (methods.length === 0) return new Problem('not_found', 'Not found');
-  const detail = `${request.method} is not offered here; expected ${methods.join(', ')}`;
+  const detail = `${method} is not offered here; expected ${methods.join(', ')}`;
   return new Problem('method_not_allowed', detail);
 }

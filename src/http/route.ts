@@ -29,7 +29,13 @@ export type Call<B, Q, P, U = null> = {
 /** What a handler answers: JSON from a value, bytes that are serialised already, or bytes as they come. */
 export type Reply = {
   readonly status: number;
-  readonly body: Buffer | readonly Buffer[] | Readable | string | Readonly<Record<string, unknown>> | null;
+  readonly body:
+    | Buffer
+    | readonly (Buffer | string)[]
+    | Readable
+    | string
+    | Readonly<Record<string, unknown>>
+    | null;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** More entries for Server-Timing: name and milliseconds. */

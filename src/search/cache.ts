@@ -6,12 +6,22 @@ export type ByteCache<V> = {
   stats(): { entries: number; bytes: number };
 };
 
+/** Made free at once when there is no room: a Map finds its oldest entry by passing all that were deleted before it. */
+const slackShare = 1 / 256;
+
 export function createByteCache<V>(maxBytes: number): ByteCache<V> {
   const entries = new Map<string, { value: V; bytes: number }>();
+  const slackBytes = Math.floor(maxBytes * slackShare);
   let total = 0;
   const drop = (key: string) => {
     total -= entries.get(key)?.bytes ?? 0;
     entries.delete(key);
+  };
+  const makeRoom = () => {
+    for (const oldest of entries.keys()) {
+      drop(oldest);
+      if (total <= maxBytes - slackBytes) return;
+    }
   };
   return {
     get(key) {
@@ -27,10 +37,7 @@ export function createByteCache<V>(maxBytes: number): ByteCache<V> {
       if (bytes > maxBytes) return;
       entries.set(key, { value, bytes });
       total += bytes;
-      for (const oldest of entries.keys()) {
-        if (total <= maxBytes) break;
-        drop(oldest);
-      }
+      if (total > maxBytes) makeRoom();
     },
     clear() {
       entries.clear();

@@ -99,9 +99,9 @@ export function embedderFrom(table: SharedArrayBuffer): Embedder {
     for (const [word, weight] of dampedCounts(stems)) {
       const row = rowOf.get(word);
       if (row === undefined) continue;
-      const by = weight * (scales[row] ?? 0);
+      const by = weight * scales[row]!;
       const from = row * dims;
-      for (let i = 0; i < dims; i++) sum[i] = (sum[i] ?? 0) + by * (vectors[from + i] ?? 0);
+      for (let i = 0; i < dims; i++) sum[i] = sum[i]! + by * vectors[from + i]!;
     }
     normalise(sum);
   };
@@ -121,5 +121,5 @@ function normalise(vector: Float32Array): void {
   for (const x of vector) square += x * x;
   if (square === 0) return;
   const by = 1 / Math.sqrt(square);
-  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) * by;
+  for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! * by;
 }

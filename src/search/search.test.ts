@@ -101,7 +101,7 @@ type Reply = {
 
 async function ask(search: Search, query: string, more: Partial<SearchQuery> = {}): Promise<Reply> {
   const asked = { query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0, ...more };
-  return JSON.parse(Buffer.concat(await search.answer(caller, asked)).toString()) as Reply;
+  return JSON.parse((await search.answer(caller, asked)).join('')) as Reply;
 }
 
 const places = [
@@ -402,7 +402,7 @@ test('explain names every part, and a batch answers in order', async () => {
     { query: 'maps', ...one },
     { query: 'music', ...one },
   ]);
-  const { results } = JSON.parse(Buffer.concat(both).toString()) as { results: Reply[] };
+  const { results } = JSON.parse(both.join('')) as { results: Reply[] };
   assert.deepEqual(
     results.map(({ servers }) => servers[0]?.id.split('-')[0]),
     ['maps', 'music'],

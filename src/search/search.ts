@@ -18,7 +18,7 @@ import { createEngine, type Engine } from './engine.ts';
 import type { Learned } from './learning/model.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
-import { type Body, composeBatch, metadataOf, withFields } from './reply.ts';
+import { type Body, composeBatch, metadataOf, type Part, withFields } from './reply.ts';
 import type { Answer, SearchQuery, ServerFacts, Standings, View } from './view.ts';
 
 export type { SearchQuery, Standings };
@@ -105,13 +105,20 @@ export type Search = {
   /** Builds the first snapshot; rejects when that fails. */
   start(): Promise<void>;
   ready(): boolean;
-  /** The reply's whole JSON body, in parts: the first is shared with the cache and must not be written to. */
-  answer(caller: Caller, query: SearchQuery, standings?: Standings): Promise<readonly Buffer[]>;
+  /**
+   * The reply's whole JSON body, in parts: the first is shared with the cache and must not be written to. A promise only
+   * where somebody has to be waited for.
+   */
+  answer(
+    caller: Caller,
+    query: SearchQuery,
+    standings?: Standings,
+  ): readonly Part[] | Promise<readonly Part[]>;
   answerBatch(
     caller: Caller,
     queries: readonly SearchQuery[],
     standings?: Standings,
-  ): Promise<readonly Buffer[]>;
+  ): Promise<readonly Part[]>;
   /** The catalogue changed: builds beside the running snapshot; calls that come meanwhile become one. */
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
@@ -127,6 +134,14 @@ const restMs = 30_000;
 /** Between two tries to reach a provider and to build its index. */
 const firstPauseMs = 2_000;
 const longestPauseMs = 300_000;
+
+/** An answer, whose it is, and as it goes out. */
+type Found = {
+  readonly on: View;
+  readonly answer: Answer;
+  readonly body: Body;
+  readonly cacheHit: boolean;
+};
 
 export function createSearch(deps: SearchDeps): Search {
   const { clock, embedder, config } = deps;
@@ -199,18 +214,13 @@ export function createSearch(deps: SearchDeps): Search {
     return made;
   }
 
-  /** From the engine that is best now; when its provider fails, from the built-in one. */
-  async function findSafely(
+  /** From the engine that is best now; when its provider fails, from the built-in one. A value, not a promise, where it can. */
+  function findSafely(
     engine: Engine,
     query: SearchQuery,
     learned: Learned | null,
     standings: Standings | undefined,
-  ): Promise<{
-    readonly on: View;
-    readonly answer: Answer;
-    readonly body: Body;
-    readonly cacheHit: boolean;
-  }> {
+  ): Found | Promise<Found> {
     const on = engine.view();
     if (on === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
@@ -225,45 +235,55 @@ export function createSearch(deps: SearchDeps): Search {
       return { on, answer, body, cacheHit: true };
     }
     misses++;
-    try {
-      const found =
-        (isShared(query) ? underway.get(key) : undefined) ?? find(engine, on, key, query, learned, standings);
-      const answer = found instanceof Promise ? await found : found;
-      return { on, answer, body: on.write(answer), cacheHit: false };
-    } catch (error) {
+    const written = (answer: Answer): Found => ({ on, answer, body: on.write(answer), cacheHit: false });
+    const fallBack = (error: unknown) => {
       if (engine === builtIn || (error instanceof Problem && error.kind === 'invalid_request')) throw error;
       restUntil = clock.monotonic() + restMs;
       degraded++;
       deps.onError(error);
       return findSafely(builtIn, query, learned, standings);
+    };
+    try {
+      const found =
+        (isShared(query) ? underway.get(key) : undefined) ?? find(engine, on, key, query, learned, standings);
+      return found instanceof Promise ? found.then(written).catch(fallBack) : written(found);
+    } catch (error) {
+      return fallBack(error);
     }
   }
 
-  async function reply(
+  function reply(
     caller: Caller,
     query: SearchQuery,
     standings?: Standings,
-  ): Promise<readonly Buffer[]> {
+  ): readonly Part[] | Promise<readonly Part[]> {
     const began = clock.monotonic();
     if (query.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
     const learned = deps.learnedBy?.(caller.developerId) ?? null;
-    const { on, answer, body, cacheHit } = await findSafely(current(), query, learned, standings);
-    const { shown, firstRank, total, nextCursor } = answer;
-    const queryLogId = deps.newQueryLogId();
-    const latencyMs = clock.monotonic() - began;
-    const own = metadataOf({
-      latencyMs,
-      cacheHit,
-      totalCandidates: total,
-      queryLogId,
-      nextCursor,
-    });
-    const { keyId, developerId } = caller;
-    const said = { query: query.query, snapshot: on.revision, cacheHit, latencyMs, shown, firstRank, total };
-    deps.recordQuery({ queryLogId, at: clock.now(), keyId, developerId, ...said });
-    if (standings === undefined) return [body.bytes, own];
-    const fields = shown.map((serverId) => `"connection":"${on.connectionOf(serverId, standings)}"`);
-    return [...withFields(body, fields), own];
+    const found = findSafely(current(), query, learned, standings);
+    const told = ({ on, answer, body, cacheHit }: Found) => {
+      const { shown, firstRank, total, nextCursor } = answer;
+      const queryLogId = deps.newQueryLogId();
+      const latencyMs = clock.monotonic() - began;
+      deps.recordQuery({
+        queryLogId,
+        at: clock.now(),
+        keyId: caller.keyId,
+        developerId: caller.developerId,
+        query: query.query,
+        snapshot: on.revision,
+        cacheHit,
+        latencyMs,
+        shown,
+        firstRank,
+        total,
+      });
+      const own = metadataOf({ latencyMs, cacheHit, totalCandidates: total, queryLogId, nextCursor });
+      if (standings === undefined) return [body.bytes, own];
+      const fields = shown.map((serverId) => `"connection":"${on.connectionOf(serverId, standings)}"`);
+      return [...withFields(body, fields), own];
+    };
+    return found instanceof Promise ? found.then(told) : told(found);
   }
 
   const passAll = async () => {
@@ -317,29 +337,22 @@ function isShared({ filters }: SearchQuery): boolean {
   return filters.connected === undefined;
 }
 
-/** An estimate of a hit's objects beside its text and its numbers. */
-const hitBytes = 150;
+/** An estimate of an answer's few objects. */
+const answerBytes = 400;
 
-/** Bytes that an answer takes up before it is written out: the key twice (map and log), and the outline. */
-function sizeOf(key: string, { outline }: Answer): number {
-  let bytes = 2 * key.length;
-  for (const { docs, tail } of outline) bytes += hitBytes + tail.length + 8 * docs.length;
+/** Bytes that an answer takes up before it is written out: the key twice (map and log), the outline and the ids shown. */
+function sizeOf(key: string, { outline: { numbers, extras }, shown }: Answer): number {
+  let bytes = answerBytes + 2 * key.length + 8 * (numbers.length + shown.length);
+  for (const extra of extras ?? []) bytes += extra.length;
   return bytes;
 }
 
 /** All of a request that its answer depends on. */
 function keyOf({ query, limit, toolLimit, filters, explain, minScore, cursor }: SearchQuery): string {
   const { transport, auth, category, verified } = filters;
-  return JSON.stringify([
-    query,
-    limit,
-    toolLimit,
-    transport,
-    auth,
-    category,
-    verified,
-    explain,
-    minScore,
-    cursor,
-  ]);
+  const filtered = transport ?? auth ?? category ?? verified;
+  const narrowed = filtered === undefined ? '' : JSON.stringify([transport, auth, category, verified]);
+  const from = cursor === undefined ? '' : JSON.stringify(cursor);
+  // The query comes last, as it is: nothing that follows could be taken for a part of it.
+  return `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed}\n${query}`;
 }

@@ -149,10 +149,10 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
         limit,
         toolLimit,
         minScore,
+        explain,
       });
-      const { popularity: popularityShare } = weights;
-      const outline = outlineOf(ranking, ids, snapshot.docBase, { explain, popularityShare });
-      const shown = outline.map(({ serverId }) => serverId);
+      const outline = outlineOf(ranking, ids, weights.popularity);
+      const shown = ranking.hits.map(({ server }) => ids[server]!);
       const nextCursor = ranking.more ? cursorOf(print, offset + limit) : null;
       return { outline, shown, firstRank: offset + 1, total, nextCursor };
     },

@@ -27,7 +27,8 @@ export function createInsert<T, Name extends keyof T & string>(
   return async (trx, rows) => {
     for (let from = 0; from < rows.length; from += rowsPerStatement) {
       const some = rows.slice(from, from + rowsPerStatement);
-      const parameters = some.flatMap((row) => columns.map((column) => row[column]));
+      const parameters: unknown[] = [];
+      for (const row of some) for (const column of columns) parameters.push(row[column]);
       await trx.executeQuery({ ...statementFor(trx, some), parameters });
     }
   };

@@ -145,14 +145,14 @@ function adapt(db: DatabaseSync): SqliteDatabase {
 function adaptStatement(statement: StatementSync) {
   return {
     reader: statement.columns().length > 0,
-    all: (parameters: readonly unknown[]) => statement.all(...parameters.map(bindable)),
-    run: (parameters: readonly unknown[]) => statement.run(...parameters.map(bindable)),
-    iterate: (parameters: readonly unknown[]) => statement.iterate(...parameters.map(bindable)),
+    all: (parameters: readonly unknown[]) => statement.all(...bindable(parameters)),
+    run: (parameters: readonly unknown[]) => statement.run(...bindable(parameters)),
+    iterate: (parameters: readonly unknown[]) => statement.iterate(...bindable(parameters)),
   };
 }
 
 /** SQLite has no booleans; everything else we store is text, a number, a blob or null. */
-function bindable(value: unknown): SQLInputValue {
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  return value as SQLInputValue;
+function bindable(values: readonly unknown[]): readonly SQLInputValue[] {
+  if (!values.some((value) => typeof value === 'boolean')) return values as readonly SQLInputValue[];
+  return values.map((value) => (typeof value === 'boolean' ? Number(value) : (value as SQLInputValue)));
 }

@@ -85,7 +85,7 @@ export async function createWorld(t: TestContext, servers: readonly CatalogServe
     async ask(developerId: string, query: string): Promise<Found[]> {
       const asked = { query, limit: 10, toolLimit: 1, filters: {}, explain: true, minScore: 0 };
       const reply = await search.answer({ keyId: 'key', developerId }, asked);
-      return (JSON.parse(Buffer.concat(reply).toString()) as { servers: Found[] }).servers;
+      return (JSON.parse(reply.join('')) as { servers: Found[] }).servers;
     },
     /** One call after a search, read by the search room at once. */
     async call(

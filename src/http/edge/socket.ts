@@ -1,7 +1,7 @@
+import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
 import { Problem } from '../../base/problem.ts';
 import { faultOf } from '../fault.ts';
 
@@ -61,13 +61,15 @@ export function watchUnused(server: Server): ReadonlySet<Socket> {
 
 /** Lets requests in flight finish; what is left after the grace time is cut. */
 export async function closeGently(
-  app: FastifyInstance,
+  server: Server,
   unused: ReadonlySet<Socket>,
   graceMs: number,
 ): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
-  const closed = app.close();
-  app.server.closeIdleConnections();
+  if (!server.listening) return;
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
   for (const socket of unused) socket.destroy();
   await closed;
   clearTimeout(cut);

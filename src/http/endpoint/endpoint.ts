@@ -63,7 +63,7 @@ export function createEndpoint(deps: Deps): Endpoint {
     const limit = numberIn(args, 'limit', defaultLimit, 50);
     const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
     const parts = await deps.search.answer(caller, { ...query, filters: {}, explain: false, minScore: 0 });
-    const found = JSON.parse(Buffer.concat(parts).toString()) as Found;
+    const found = JSON.parse(parts.join('')) as Found;
     trail.searched(
       caller,
       found.metadata.query_log_id,

@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ByteSource } from '../../outbound/outbound.ts';
 import type { Answers } from '../answer.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Gate } from '../gate.ts';
 import type { Relayed, RelayRoute } from '../route.ts';
 import { incomingBody } from './incoming.ts';
@@ -10,87 +10,57 @@ import { incomingBody } from './incoming.ts';
 const stalledMs = 60_000;
 
 /**
- * A route whose bodies pass through unparsed. It answers from the first hook, before the framework would read the body
- * or judge its type; X-Proxy-Origin says whether a reply is the upstream's or ours (threats C1).
+ * How a route whose bodies pass through unparsed takes a request. X-Proxy-Origin says whether a reply is the upstream's or
+ * ours (threats C1).
  */
-export function addRelayRoute(
-  app: FastifyInstance,
-  declared: RelayRoute,
-  gate: Gate,
-  answers: Answers,
-): void {
-  app.route({
-    method: declared.method,
-    url: declared.url,
-    onRequest: (request, reply, _done) => {
-      reply.header('x-proxy-origin', 'gateway');
-      gate.enter(declared, request, reply, (error) => {
-        if (error === undefined) pass(declared, gate, answers, request, reply);
-        else answers.fail(error, request, reply);
-      });
-    },
-    handler: () => undefined,
-  });
+export function relaying(declared: RelayRoute, gate: Gate, answers: Answers): (exchange: Exchange) => void {
+  return (exchange) => {
+    exchange.set('x-proxy-origin', 'gateway');
+    gate.enter(declared, exchange, (error) => {
+      if (error === undefined) pass(declared, gate, answers, exchange);
+      else answers.fail(error, exchange);
+    });
+  };
 }
 
-function pass(
-  declared: RelayRoute,
-  gate: Gate,
-  answers: Answers,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  const { raw } = reply;
+function pass(declared: RelayRoute, gate: Gate, answers: Answers, exchange: Exchange): void {
+  const { request, reply } = exchange;
   const whenGone: (() => void)[] = [];
-  raw.once('close', () => {
-    if (!raw.writableFinished) for (const act of whenGone) act();
+  reply.once('close', () => {
+    if (!reply.writableFinished) for (const act of whenGone) act();
   });
   const relayed = async () =>
     declared.relay({
-      caller: gate.caller(request),
-      user: gate.user(request),
-      method: request.method,
-      target: request.raw.url ?? '',
-      rawHeaders: request.raw.rawHeaders,
-      body: incomingBody(request.raw, raw),
+      caller: gate.caller(exchange),
+      user: gate.user(exchange),
+      method: exchange.method,
+      target: exchange.target,
+      rawHeaders: request.rawHeaders,
+      body: incomingBody(request, reply),
       onGone: (act) => void whenGone.push(act),
     });
   relayed()
-    .then((answer) => send(answer, answers, request, reply))
-    .catch((error: unknown) => {
-      if (!raw.headersSent && !raw.destroyed) answers.fail(error, request, reply);
-      else raw.destroy();
-    });
+    .then((answer) => send(answer, answers, exchange))
+    .catch((error: unknown) => answers.fail(error, exchange));
 }
 
-function send(answer: Relayed, answers: Answers, request: FastifyRequest, reply: FastifyReply): void {
-  const { raw } = reply;
-  const { body } = answer;
-  if (raw.destroyed) {
+function send({ status, headers, body }: Relayed, answers: Answers, exchange: Exchange): void {
+  const { request, reply } = exchange;
+  if (reply.destroyed) {
     if (body !== null && !Buffer.isBuffer(body)) body.cancel();
     return;
   }
-  reply.header('x-proxy-origin', 'upstream');
+  exchange.set('x-proxy-origin', 'upstream');
   // The rest of a body that nobody wanted must not be taken for a next request.
-  if (!request.raw.complete && !endsSoon(request)) reply.header('connection', 'close');
-  reply.hijack();
-  raw.writeHead(answer.status, headLines(answer.headers, answers.dressed(request, reply)));
-  if (body === null || Buffer.isBuffer(body)) raw.end(body ?? undefined);
-  else pour(body, raw);
+  if (!request.complete && !endsSoon(request)) exchange.set('connection', 'close');
+  answers.begin(exchange, status, headers);
+  if (body === null || Buffer.isBuffer(body)) reply.end(body ?? undefined);
+  else pour(body, reply);
 }
 
 /** Without a body, a request is complete as soon as its head is; Node says so a moment later. */
-function endsSoon({ raw }: FastifyRequest): boolean {
-  return raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined;
-}
-
-function headLines(
-  headers: readonly string[],
-  ours: Readonly<Record<string, number | string | string[] | undefined>>,
-): string[] {
-  const lines = [...headers];
-  for (const name in ours) lines.push(name, String(ours[name]));
-  return lines;
+function endsSoon({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
 function pour(source: ByteSource, raw: ServerResponse): void {

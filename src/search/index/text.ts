@@ -48,11 +48,15 @@ export function stemsOf(text: string): string[] {
 }
 
 /** The stems of a query: request phrasing is dropped too, unless nothing else is left. */
-export function queryStems(text: string): string[] {
+export function queryStems(text: string): readonly string[] {
+  if (text === last.text) return last.stems;
   const all = stemsOf(text);
   const kept = all.filter((stem) => !requestStems.has(stem));
-  return kept.length > 0 ? kept : all;
+  last = { text, stems: kept.length > 0 ? kept : all };
+  return last.stems;
 }
+/** Of one query they are asked for three times: to cut it, to embed it, to look its words up. */
+let last: { readonly text: string; readonly stems: readonly string[] } = { text: '', stems: [] };
 
 /** A query as it is searched: whole, and when it is long also sentence by sentence (short ones joined). */
 export function queryParts(text: string): string[] {

@@ -48,22 +48,29 @@ export type RankRequest = {
   readonly limit: number;
   readonly toolLimit: number;
   readonly minScore: number;
+  /** Whether hits shall tell where their scores come from. */
+  readonly explain: boolean;
 };
 
 export type Hit = {
   readonly server: number;
   /** Document numbers of its best tools, best first. */
   readonly tools: readonly number[];
-  readonly relevance: number;
-  readonly lexical: number;
-  readonly cosine: number;
   readonly semantic: number;
   readonly popularity: number;
-  readonly liveness: number;
   readonly final: number;
   readonly strong: boolean;
   /** Servers behind it with the very same tools. */
   readonly alsoFrom: readonly number[];
+  readonly origin: Origin | null;
+};
+
+/** Where a hit's scores come from. */
+export type Origin = {
+  readonly relevance: number;
+  readonly lexical: number;
+  readonly cosine: number;
+  readonly liveness: number;
   readonly usage: Usage | null;
   readonly standing: Standing & { readonly newcomer: number };
 };
@@ -90,6 +97,7 @@ const wantedBy = ({ offset, limit }: RankRequest) => offset + limit + 1;
 const looked = 20;
 /** Mirrors that one hit names. */
 const mostMirrors = 50;
+const none: readonly number[] = [];
 
 export function createRanker(
   snapshot: Snapshot,
@@ -98,8 +106,7 @@ export function createRanker(
 ): Ranker {
   const relevance = createRelevance(snapshot, lexicon, weights);
   const { ofServer, words, cosines } = relevance;
-  const { fingerprint } = snapshot.facts;
-  const mirrors = mirrorsIn(fingerprint);
+  const { groupOf, groups } = mirrorsIn(snapshot.facts.fingerprint);
   let keys = new Float64Array(windowSize);
 
   const semanticOf = (server: number, best: Best) =>
@@ -117,20 +124,34 @@ export function createRanker(
     return round4(Math.min(1, alone * lives * standing.factor * newcomerOf(server, best, standing)));
   }
 
-  function hitOf(server: number, best: Best, request: RankRequest, { mass }: Measured) {
+  function hitOf(server: number, best: Best, request: RankRequest, origin: Origin | null): Hit {
     const semantic = semanticOf(server, best);
-    const standing = standingIn(server, request);
     return {
       server,
       semantic,
       popularity: round4(request.popularity[server] ?? 0),
-      liveness: round4(request.liveness[server] ?? 1),
-      standing: { ...standing, newcomer: newcomerOf(server, best, standing) },
       final: finalOf(server, best, request),
+      strong: semantic >= weights.strong,
+      alsoFrom: mirrorsOf(server, best, request),
+      tools: relevance.bestTools(server, request.toolLimit),
+      origin,
+    };
+  }
+
+  function originOf(
+    server: number,
+    best: Best,
+    request: RankRequest,
+    { mass, usage }: { readonly mass: number; readonly usage: Usage | null },
+  ): Origin {
+    const standing = standingIn(server, request);
+    return {
       relevance: round4(ofServer[server]!),
       lexical: round4(words[server]! / (mass || 1)),
       cosine: round4(cosines[server]!),
-      strong: semantic >= weights.strong,
+      liveness: round4(request.liveness[server] ?? 1),
+      usage,
+      standing: { ...standing, newcomer: newcomerOf(server, best, standing) },
     };
   }
 
@@ -179,7 +200,7 @@ export function createRanker(
   function leadersOf(scored: readonly number[], best: Best, request: RankRequest): number[] {
     const wanted = wantedBy(request);
     while (true) {
-      const leaders = withoutMirrors(inOrder(scored, best, request), fingerprint, wanted);
+      const leaders = withoutMirrors(inOrder(scored, best, request), groupOf, wanted);
       const last = leaders[wanted - 1];
       const least = last === undefined ? request.minScore : finalOf(last, best, request);
       const lift = request.taught === null ? 1 : standingCeiling;
@@ -193,8 +214,10 @@ export function createRanker(
 
   /** The servers with the same tools, best first. */
   function mirrorsOf(server: number, best: Best, request: RankRequest): readonly number[] {
-    const others = mirrors.get(fingerprint[server]!)?.filter((s) => s !== server && ofServer[s]! > 0);
-    return others === undefined ? [] : inOrder(others, best, request).slice(0, mostMirrors);
+    const group = groupOf[server]!;
+    if (group === 0) return none;
+    const others = groups[group]!.filter((s) => s !== server && ofServer[s]! > 0);
+    return inOrder(others, best, request).slice(0, mostMirrors);
   }
 
   return (request) => {
@@ -209,39 +232,46 @@ export function createRanker(
     const shared = evidenceScore(evidence, weights.calibration) + surer;
     const leading: Best = { relevance: best, evidence: shared, standing };
     const leaders = leadersOf(scored, leading, request);
-    const hits = leaders.slice(offset, offset + limit).map((server) => ({
-      ...hitOf(server, leading, request, measured),
-      alsoFrom: mirrorsOf(server, leading, request),
-      usage: usage.get(server) ?? null,
-      tools: relevance.bestTools(server, request.toolLimit),
-    }));
+    const { mass } = measured;
+    const originIn = (server: number) =>
+      request.explain ? originOf(server, leading, request, { mass, usage: usage.get(server) ?? null }) : null;
+    const hits = leaders
+      .slice(offset, offset + limit)
+      .map((server) => hitOf(server, leading, request, originIn(server)));
     return { hits, more: leaders.length > offset + limit, evidence };
   };
 }
 
 /** The first so many of them, forks and mirrors standing behind the best of their kind. */
-function withoutMirrors(servers: readonly number[], fingerprints: Float64Array, wanted: number): number[] {
-  const seen = new Set<number>();
+function withoutMirrors(servers: readonly number[], groupOf: Uint32Array, wanted: number): number[] {
+  const seen: number[] = [];
   const leaders: number[] = [];
   for (const server of servers) {
     if (leaders.length === wanted) break;
-    const print = fingerprints[server]!;
-    if (print !== 0 && seen.has(print)) continue;
-    seen.add(print);
+    const group = groupOf[server]!;
+    if (group !== 0) {
+      if (seen.includes(group)) continue;
+      seen.push(group);
+    }
     leaders.push(server);
   }
   return leaders;
 }
 
-/** Servers by the fingerprint of their tools, where several have the same. */
-function mirrorsIn(fingerprints: Float64Array): ReadonlyMap<number, readonly number[]> {
-  const groups = new Map<number, number[]>();
+/** Servers in groups of the same fingerprint, where several have it; 0 is the group of those that are like no other. */
+function mirrorsIn(fingerprints: Float64Array) {
+  const sharing = new Map<number, number[]>();
   for (const [server, print] of fingerprints.entries()) {
     if (print === 0) continue;
-    const group = groups.get(print);
-    if (group === undefined) groups.set(print, [server]);
+    const group = sharing.get(print);
+    if (group === undefined) sharing.set(print, [server]);
     else group.push(server);
   }
-  for (const [print, { length }] of groups) if (length === 1) groups.delete(print);
-  return groups;
+  const groups: readonly (readonly number[])[] = [
+    none,
+    ...[...sharing.values()].filter(({ length }) => length > 1),
+  ];
+  const groupOf = new Uint32Array(fingerprints.length);
+  for (const [group, servers] of groups.entries()) for (const server of servers) groupOf[server] = group;
+  return { groupOf, groups };
 }

@@ -41,12 +41,14 @@ export type Relevance = {
   measure(parts: readonly string[], vectors: Float32Array, allowed: Uint8Array | null): Measured;
   /** How rare a word is in the catalogue; the highest for one that it does not know. */
   weightOf(stem: string): number;
-  /** Document numbers of the server's tools that fit the query last measured best, best first. */
+  /** Document numbers of the server's tools that fit the query last measured best, best first; fifty at most. */
   bestTools(server: number, limit: number): number[];
 };
 
 /** How many of the best candidates are asked sentence by sentence. */
 const candidates = 400;
+/** Tools that a reply may show of a server. */
+const mostTools = 50;
 
 export function createRelevance(
   snapshot: Snapshot,
@@ -64,6 +66,8 @@ export function createRelevance(
   let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0, standout: 0 };
   let lexicalScores: LexicalScores | undefined;
   let sentences = false;
+  /** Of the best tools of the server at hand. */
+  const toolScores = new Float64Array(mostTools);
   let queryVector: Float32Array = new Float32Array(dims);
 
   /** Terms of a later snapshot than this one are not known here. */
@@ -97,7 +101,12 @@ export function createRelevance(
   function weigh({ ofServer: own, bestTool, together }: LexicalScores, allowed: Uint8Array | null) {
     const [intoWords, intoCosines, byVectors] = [words, cosines, scan.ofServer];
     const { whole } = weights;
-    let [bestWords, bestCosine, count, sum, squares] = [0, 0, 0, 0, 0];
+    // One by one: from an array literal V8 does not know that they are numbers, and makes an object of each at every turn.
+    let count = 0;
+    let bestWords = 0;
+    let bestCosine = 0;
+    let sum = 0;
+    let squares = 0;
     for (let s = 0; s < intoWords.length; s++) {
       if (allowed !== null && allowed[s] !== 1) {
         intoWords[s] = intoCosines[s] = 0;
@@ -110,8 +119,8 @@ export function createRelevance(
       count++;
       sum += c;
       squares += c * c;
-      if (w > bestWords) bestWords = w;
-      if (c > bestCosine) bestCosine = c;
+      bestWords = Math.max(bestWords, w);
+      bestCosine = Math.max(bestCosine, c);
     }
     return { bestWords, bestCosine, count, sum, squares };
   }
@@ -164,20 +173,23 @@ export function createRelevance(
       return measured;
     },
     weightOf: (stem) => weightOfTerm(lexicon.get(stem) ?? termCount),
-    bestTools(server, limit) {
+    bestTools(server, wanted) {
+      const limit = Math.min(wanted, mostTools);
+      const docs: number[] = [];
+      if (limit === 0) return docs;
       const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
       // Sentences have written over the cosines since.
       if (sentences) scan.range(server, 1);
-      const docs: number[] = [];
-      const scores: number[] = [];
       for (let doc = docBase[server]! + 1; doc < docBase[server + 1]!; doc++) {
         const score = byWords * (lexicalScores?.ofTool[doc] ?? 0) + byCosine * scan.ofDocument[doc]!;
-        let at = docs.length;
-        while (at > 0 && score > scores[at - 1]!) at--;
-        if (at === limit) continue;
-        docs.splice(at, 0, doc);
-        scores.splice(at, 0, score);
-        if (docs.length > limit) docs.length = scores.length = limit;
+        if (docs.length === limit && score <= toolScores[limit - 1]!) continue;
+        let at = Math.min(docs.length, limit - 1);
+        for (; at > 0 && score > toolScores[at - 1]!; at--) {
+          docs[at] = docs[at - 1]!;
+          toolScores[at] = toolScores[at - 1]!;
+        }
+        docs[at] = doc;
+        toolScores[at] = score;
       }
       return docs;
     },
