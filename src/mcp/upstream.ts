@@ -157,14 +157,17 @@ export function createUpstream(deps: {
     }
   };
 
-  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
-    const used = opened ?? (await openOnce());
-    if (request.method === discoverMethod) return { kind: 'reply', reply: discovered(used.hello) };
-    const posted = await used.send(request, options);
-    if (!used.hasId || !isSessionGone(posted)) return posted;
-    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
-    if (opened === used) forgetSession();
-    return (await openOnce()).send(request, options);
+  const inSession = (used: Session, request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
+    if (request.method === discoverMethod)
+      return Promise.resolve({ kind: 'reply', reply: discovered(used.hello) });
+    const sent = used.send(request, options);
+    if (!used.hasId) return sent;
+    return sent.then(async (posted) => {
+      if (!isSessionGone(posted)) return posted;
+      // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+      if (opened === used) forgetSession();
+      return (await openOnce()).send(request, options);
+    });
   };
   const attempt = (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
     switch (verdict?.era) {
@@ -173,7 +176,8 @@ export function createUpstream(deps: {
       case 'sse':
         return openLegacy().then((channel) => channel.send(request, options));
       default:
-        return bySession(request, options);
+        if (opened !== undefined) return inSession(opened, request, options);
+        return openOnce().then((used) => inSession(used, request, options));
     }
   };
   const once = async (request: RpcRequest, options: SendOptions): Promise<Step> => {
