@@ -9,7 +9,8 @@ import { byTime } from './ledger.ts';
 import type { Outcome } from './model.ts';
 import type { OutcomeStore, Place } from './outcome-store.ts';
 
-const rowsPerPage = 1_000;
+/** Few enough to be dead before the collector would move them to where it seldom looks. */
+const rowsPerPage = 250;
 /** No row becomes visible later than this after one with a later time. */
 const overlapMs = 5_000;
 const forever = Number.MAX_SAFE_INTEGER;
