@@ -1,4 +1,4 @@
-/** The same route over a search library: MiniSearch or Orama, servers and tools as documents, best ten servers with their tools. */
+/** The same route over a search library: MiniSearch or Orama, servers and tools as documents, best ten servers with five tools each. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { create, insertMultiple, search } from '@orama/orama';
@@ -45,7 +45,7 @@ app.post(
         id,
         name: row?.name,
         description: row?.description,
-        tools: row?.tools.slice(0, 10),
+        tools: row?.tools.slice(0, 5),
         final_score: score,
       };
     });

@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { Problem } from '../base/problem.ts';
-import { queryStems, stemsOf } from './index/text.ts';
+import { countsOf, queryStems, stemsOf } from './index/text.ts';
 
 export type TextKind = 'query' | 'document';
 
@@ -91,29 +91,22 @@ export function embedderFrom(table: SharedArrayBuffer): Embedder {
     const out = new Float32Array(texts.length * dims);
     for (const [i, text] of texts.entries()) {
       const stems = kind === 'query' ? queryStems(text) : stemsOf(text);
-      addWords(out.subarray(i * dims, (i + 1) * dims), stems);
+      addWords(texts.length === 1 ? out : out.subarray(i * dims, (i + 1) * dims), stems);
     }
     return out;
   };
   const addWords = (sum: Float32Array, stems: readonly string[]) => {
-    for (const [word, weight] of dampedCounts(stems)) {
+    countsOf(stems).forEach((count, word) => {
       const row = rowOf.get(word);
-      if (row === undefined) continue;
-      const by = weight * scales[row]!;
+      if (row === undefined) return;
+      // A word said five times is not five times the subject.
+      const by = (1 + Math.log(count)) * scales[row]!;
       const from = row * dims;
       for (let i = 0; i < dims; i++) sum[i] = sum[i]! + by * vectors[from + i]!;
-    }
+    });
     normalise(sum);
   };
   return { id: `builtin-${rows}x${dims}-${header.getUint32(20, true).toString(16)}`, dims, embed, table };
-}
-
-/** A word said five times is not five times the subject. */
-function dampedCounts(stems: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const stem of stems) counts.set(stem, (counts.get(stem) ?? 0) + 1);
-  for (const [stem, count] of counts) counts.set(stem, 1 + Math.log(count));
-  return counts;
 }
 
 function normalise(vector: Float32Array): void {

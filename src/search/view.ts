@@ -91,9 +91,11 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
   const liveness = new Float32Array(ids.length).fill(1);
   let unavailable: ReadonlySet<string> = new Set();
   let factsVersion = 0;
+  let version = '';
 
   function setFacts(facts: ServerFacts): void {
     factsVersion++;
+    version = `${snapshot.revision}.${factsVersion}`;
     liveness.fill(1);
     unavailable = facts.unavailable ?? new Set();
     write(facts.popularity, popularity);
@@ -122,7 +124,7 @@ export function createView({ snapshot, lexicon }: Built, weights: RankWeights, k
     servers: snapshot.serverCount,
     tools: snapshot.documentCount - snapshot.serverCount,
     bytes: bytesOf(snapshot),
-    version: () => `${snapshot.revision}.${factsVersion}`,
+    version: () => version,
     setFacts,
     pageOf(query) {
       const print = crc32(JSON.stringify([snapshot.revision, query.query, query.filters, query.minScore]));

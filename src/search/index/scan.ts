@@ -124,10 +124,10 @@ export function createScan(store: VectorStore, docBase: Uint32Array, whole: numb
     ofDocument,
     take(query) {
       let largest = 0;
-      for (const x of query) largest = Math.max(largest, Math.abs(x));
+      for (let i = 0; i < dims; i++) largest = Math.max(largest, Math.abs(query[i]!));
       queryScale = largest / 63;
       const by = largest === 0 ? 0 : 63 / largest;
-      for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round((query[i] ?? 0) * by);
+      for (let i = 0; i < dims; i++) queryBytes[i] = 64 + Math.round(query[i]! * by);
     },
     range(from, count) {
       const doc = docBase[from]!;

@@ -58,6 +58,13 @@ export function queryStems(text: string): readonly string[] {
 /** Of one query they are asked for three times: to cut it, to embed it, to look its words up. */
 let last: { readonly text: string; readonly stems: readonly string[] } = { text: '', stems: [] };
 
+/** How often each stem occurs, in the order of their first occurrence. */
+export function countsOf(stems: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const stem of stems) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  return counts;
+}
+
 /** A query as it is searched: whole, and when it is long also sentence by sentence (short ones joined). */
 export function queryParts(text: string): string[] {
   if (queryStems(text).length <= longQueryStems) return [text];

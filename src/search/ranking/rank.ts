@@ -108,6 +108,7 @@ export function createRanker(
   const { ofServer, words, cosines } = relevance;
   const { groupOf, groups } = mirrorsIn(snapshot.facts.fingerprint);
   let keys = new Float64Array(windowSize);
+  const others = new Float32Array(looked - 1);
 
   const semanticOf = (server: number, best: Best) =>
     round4(semanticScore(best.relevance - ofServer[server]!, best.evidence, weights.calibration));
@@ -163,10 +164,10 @@ export function createRanker(
     if (top === undefined) return noEvidence;
     const total = mass || 1;
     const relevanceAt = (i: number) => ofServer[window[i] ?? -1] ?? 0;
-    const others = window
-      .slice(1, looked)
-      .map((s) => words[s]!)
-      .sort((a, b) => b - a);
+    const compared = Math.min(looked, window.length) - 1;
+    for (let i = 0; i < compared; i++) others[i] = words[window[i + 1]!]!;
+    others.fill(0, compared).sort();
+    const best = others.length - 1;
     return {
       agreement: relevanceAt(0),
       lexical: bestWords / total,
@@ -176,8 +177,8 @@ export function createRanker(
       both: (words[top]! / total) * bestCosine,
       known: knownMass / total,
       lead: relevanceAt(0) - relevanceAt(9),
-      wordsLead: (words[top]! - (others[0] ?? 0)) / total,
-      wordsLeadOfTen: (words[top]! - (others[8] ?? 0)) / total,
+      wordsLead: (words[top]! - others[best]!) / total,
+      wordsLeadOfTen: (words[top]! - others[best - 8]!) / total,
       logWords: Math.log(1 + terms.length),
     };
   }
@@ -190,7 +191,7 @@ export function createRanker(
       const final = finalOf(server, best, request);
       if (final >= request.minScore) keys[kept++] = sortKey(final, server);
     }
-    return firstOf(keys.subarray(0, kept), kept);
+    return firstOf(keys, kept, kept);
   }
 
   /**

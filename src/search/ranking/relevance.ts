@@ -6,7 +6,7 @@
 
 import { createScan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { queryStems } from '../index/text.ts';
+import { countsOf, queryStems } from '../index/text.ts';
 import { createLexical, type LexicalScores, type QueryTerm } from './lexical.ts';
 
 export type RelevanceWeights = {
@@ -75,18 +75,17 @@ export function createRelevance(
 
   /** A word said twice is more important, but not twice as important. */
   function ask(text: string): Asked {
-    const counts = new Map<string, number>();
-    for (const stem of queryStems(text)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
     const terms: QueryTerm[] = [];
-    let [mass, knownMass] = [0, 0];
-    for (const [stem, count] of counts) {
+    let mass = 0;
+    let knownMass = 0;
+    countsOf(queryStems(text)).forEach((count, stem) => {
       const term = lexicon.get(stem) ?? termCount;
       const weight = Math.sqrt(count) * weightOfTerm(term);
       mass += weight;
-      if (term >= termCount) continue;
+      if (term >= termCount) return;
       knownMass += weight;
       terms.push({ term, weight });
-    }
+    });
     return { terms, mass, knownMass };
   }
 
@@ -132,7 +131,8 @@ export function createRelevance(
     scan.range(0, serverCount);
     const { bestWords, bestCosine, count, sum, squares } = weigh(lexicalScores, allowed);
     const [byWords, byCosine] = factors(bestWords, bestCosine);
-    for (let s = 0; s < serverCount; s++) ofServer[s] = byWords * words[s]! + byCosine * cosines[s]!;
+    const [into, fromWords, fromCosines] = [ofServer, words, cosines];
+    for (let s = 0; s < into.length; s++) into[s] = byWords * fromWords[s]! + byCosine * fromCosines[s]!;
     const mean = sum / (count || 1);
     const deviation = Math.sqrt(Math.max(0, squares / (count || 1) - mean * mean));
     const standout = deviation === 0 ? 0 : (bestCosine - mean) / deviation;
@@ -202,39 +202,62 @@ const slots = 2 ** 21;
 /** The numbers of the `size` highest of values that are not negative, zeros left out, highest first; ties by number. */
 export function highest(values: Float32Array, size: number): number[] {
   // Such floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   const floor = floorOf(bits, size);
-  if (keys.length < bits.length) keys = new Float64Array(bits.length);
+  if (scratch.length < bits.length) scratch = new Float64Array(bits.length);
+  const keys = scratch;
   let found = 0;
-  for (let i = 0; i < bits.length; i++)
-    if (bits[i]! >= floor) keys[found++] = (0xffffffff - bits[i]!) * slots + i;
-  return firstOf(keys.subarray(0, found), size);
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i]!;
+    if (value >= floor) keys[found++] = (0x7fffffff - value) * slots + i;
+  }
+  return firstOf(keys, found, size);
 }
 /** Used again by every call: the memory of a new one is outside the heap, and costs more than what is done with it. */
-let keys = new Float64Array(0);
-let most = new Uint32Array(0);
+let scratch = new Float64Array(0);
+let blockScratch = new Int32Array(0);
 
 /** No more than the `size`-th highest, and seldom much less: so many blocks have at least one number that is as high. */
-function floorOf(bits: Uint32Array, size: number): number {
+function floorOf(bits: Int32Array, size: number): number {
   const blocks = 2 * size;
   const length = Math.ceil(bits.length / blocks);
   if (length < 4) return 1;
-  if (most.length !== blocks) most = new Uint32Array(blocks);
+  if (blockScratch.length !== blocks) blockScratch = new Int32Array(blocks);
+  const most = blockScratch;
   for (let block = 0, i = 0; block < blocks; block++) {
     let best = 0;
-    for (const end = Math.min(bits.length, i + length); i < end; i++) if (bits[i]! > best) best = bits[i]!;
+    for (const end = Math.min(bits.length, i + length); i < end; i++) best = Math.max(best, bits[i]!);
     most[block] = best;
   }
   return Math.max(1, most.sort()[blocks - size]!);
 }
 
-/** The numbers of the lowest keys, made as `sortKey` does: highest final score first; ties by number. */
-export function firstOf(keys: Float64Array, size: number): number[] {
-  keys.sort();
-  const numbers = new Array<number>(Math.min(size, keys.length));
-  // Not `%`: the remainder of large doubles is found bit by bit.
-  for (let i = 0; i < numbers.length; i++) numbers[i] = keys[i]! - Math.floor(keys[i]! / slots) * slots;
+/** The numbers of the lowest of the first `count` keys, made as `sortKey` does: highest final score first; ties by number. */
+export function firstOf(keys: Float64Array, count: number, size: number): number[] {
+  sort(keys, count);
+  const numbers = new Array<number>(Math.min(size, count));
+  for (let i = 0; i < numbers.length; i++) {
+    const key = keys[i]!;
+    // Not `%`: the remainder of large doubles is found bit by bit.
+    numbers[i] = key - Math.floor(key / slots) * slots;
+  }
   return numbers;
+}
+
+/** Up to so many keys, often in order almost, are sorted faster here than by a call into native code. */
+const fewKeys = 64;
+
+function sort(keys: Float64Array, count: number): void {
+  if (count > fewKeys) {
+    keys.subarray(0, count).sort();
+    return;
+  }
+  for (let i = 1; i < count; i++) {
+    const key = keys[i]!;
+    let at = i;
+    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!;
+    keys[at] = key;
+  }
 }
 
 /** Sorts by a score of four decimals, highest first. */
