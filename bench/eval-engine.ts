@@ -119,7 +119,7 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
       return index;
     },
     async learn(outcomes, developerId, fit = usageFit) {
-      const after = async ({ id }: { id: string }, limit: number) => {
+      const after = async ({ id }: { id: string }, _through: number, limit: number) => {
         const from = outcomes.findIndex((outcome) => outcome.id === id) + 1;
         return outcomes.slice(from, from + limit);
       };
@@ -127,7 +127,13 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
       const onError = (error: unknown) => {
         throw error;
       };
-      const learning = createLearning({ store: { after }, embedder, clock: still, onError, fit });
+      const learning = createLearning({
+        store: { after, counts: async () => [] },
+        embedder,
+        clock: still,
+        onError,
+        fit,
+      });
       await learning.update();
       return learning.seenBy(developerId);
     },

@@ -29,6 +29,8 @@ const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const headers = { 'x-api-key': adminKey };
 const rounds = 3;
 const seconds = 2;
+/** Before that no side is as fast as it gets: compilers are at work for as long as this. */
+const warmSeconds = 4;
 const body = JSON.stringify({ server_id: 'upstream', name: 'echo', arguments: { message: 'hi' } });
 
 type Kind = 'json' | 'sse' | 'stdio';
@@ -80,24 +82,27 @@ async function besideLeast(kind: 'json' | 'sse', bar: number): Promise<string[][
   ];
 }
 
-/** mcp-hub calls servers at a URL and runs programs; the others only run programs. */
+/**
+ * The bar is for a JSON upstream. Beside it, without a bar, the same in front of a program: what that costs is mostly
+ * HTTP in Node, which all of them pay for, and the others serve one session for all connections there.
+ */
 async function besideOthers(): Promise<string[][]> {
   const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
   const rows = [
-    ...(await beside('json', await startOurs(upstream.url), await startBeforeUrl(upstream.url))),
+    ...(await beside('json', await startOurs(upstream.url), await startBeforeUrl(upstream.url), 5)),
     ...(await beside('stdio', await startOurs(null), await startBeforeProgram())),
   ];
   upstream.child.kill('SIGKILL');
   return rows;
 }
 
-async function beside(kind: Kind, ours: Ours, others: readonly Other[]): Promise<string[][]> {
+async function beside(kind: Kind, ours: Ours, others: readonly Other[], bar?: number): Promise<string[][]> {
   const us = sideOf(ours.call);
   const sides = others.map(sideOf);
   await alternate([us, ...sides], 16);
   await ours.stop();
   for (const { served } of others) await served.stop();
-  return sides.map((side, i) => rateRow(kind, others[i]?.name ?? '', us, side, 5));
+  return sides.map((side, i) => rateRow(kind, others[i]?.name ?? '', us, side, bar));
 }
 
 function rateRow(kind: Kind, name: string, us: Side, them: Side, bar?: number): string[] {
@@ -147,7 +152,7 @@ function sideOf({ served, call }: Pick<Side, 'served' | 'call'>): Side {
 
 /** Each side in turn, several times over; the first time is for warmth only. */
 async function alternate(sides: readonly Side[], connections: number): Promise<void> {
-  for (const { call } of sides) await load({ ...call, connections, seconds: 2 });
+  for (const { call } of sides) await load({ ...call, connections, seconds: warmSeconds });
   for (let round = 0; round < rounds; round++)
     for (const side of sides) {
       const before = cpuMs(side.served);

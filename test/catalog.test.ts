@@ -424,11 +424,16 @@ for (const engine of engines) {
     const broken = new Problem('unavailable', 'The disk of the store is full; nothing was written');
     Object.assign(storage, { write: () => Promise.reject(broken) });
     await catalog.recordInvocation(call, { durable: false });
+    const refused: string[] = [];
+    const refuse = ({ serverId }: { serverId: string }) => void refused.push(serverId);
+    catalog.noteInvocations([call, { ...call, serverId: 'no' }, { ...call, toolName: '' }, call], refuse);
     await assert.rejects(catalog.recordInvocation(call, durable), broken);
     await assert.rejects(catalog.flush(), broken);
     Object.assign(storage, { write });
     await catalog.flush();
-    assert.equal((await rowsOf(storage)).length, 1);
+    assert.equal((await rowsOf(storage)).length, 3);
+    assert.deepEqual(await useOf(storage), [['s', 'dev_1', 3, 3]]);
+    assert.deepEqual(refused, ['s', 'no']);
   });
 
   suite('outcomes that pile up are refused with a time to come back, not kept without bound', async (t) => {
@@ -442,6 +447,9 @@ for (const engine of engines) {
     assert.ok(refused.length >= 900 && refused.length <= 1_000, `${refused.length}`);
     const reason = refused[0]?.reason as Problem;
     assert.deepEqual([reason.kind, reason.retryAfterMs], ['unavailable', 1_000]);
+    let turnedAway = 0;
+    catalog.noteInvocations([call, call], () => turnedAway++);
+    assert.equal(turnedAway, 2);
     await catalog.flush();
   });
 

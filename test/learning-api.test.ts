@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createInvocationStore } from '../src/catalog/invocation-store.ts';
+import { createInvocationStore, type InvocationRow } from '../src/catalog/invocation-store.ts';
+import { createOutcomeStore } from '../src/search/learning/outcome-store.ts';
+import { createReader } from '../src/search/learning/reader.ts';
 import { createQueryLog } from '../src/search/query-log.ts';
 import { createQueryLogStore } from '../src/search/query-log-store.ts';
 import { bootApp, handClock, type TestApp } from './support/app.ts';
@@ -134,5 +136,57 @@ for (const engine of engines) {
     assert.deepEqual(await left(), ['fresh'], 'once the outcome is gone, its search goes');
     await createQueryLogStore(storage).prune(0, 0);
     assert.deepEqual(await left(), [], 'beyond the most rows the oldest go');
+  });
+}
+
+function rowAt(id: string, at: number, query_log_id: string | null = null): InvocationRow {
+  const fixed = { developer_id: 'd', key_id: 'k', server_id: 's', tool_name: 't', success: 1 };
+  return { id, at, query_log_id, latency_ms: null, error_type: null, idempotency_key: null, ...fixed };
+}
+
+for (const engine of engines) {
+  test(`${engine.name}: the log is read once, and again where rows or a search became visible late`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const clock = handClock();
+    const storage = await openTestStore(t, engine, clock);
+    const { add } = createInvocationStore(storage);
+    const queries = createQueryLog({ storage, onError: (error) => assert.fail(String(error)) });
+    const read = createReader(createOutcomeStore(storage));
+    const news = async () => {
+      const found: string[] = [];
+      for await (const page of read()) found.push(...page.map(({ id, query }) => `${id} ${query}`));
+      return found.sort();
+    };
+    const at = clock.now();
+    // More than a page of one time.
+    const many = Array.from({ length: 1_500 }, (_, i) => `i${1_000 + i}`);
+    await add(many.map((id) => rowAt(id, at)));
+    assert.deepEqual(
+      await news(),
+      many.map((id) => `${id} null`),
+    );
+    assert.deepEqual(await news(), []);
+
+    await add([rowAt('late', at - 4_900)]);
+    assert.deepEqual(await news(), ['late null']);
+    await add([rowAt('a', at - 4_900), rowAt('b', at + 10)]);
+    assert.deepEqual(await news(), ['a null', 'b null', 'late null'], 'with those of the same time');
+    assert.deepEqual(await news(), []);
+
+    await add([rowAt('c', at + 20, 'ql')]);
+    assert.deepEqual(await news(), ['c null']);
+    const shown = { shown: ['s'], firstRank: 1, total: 1, snapshot: 1, cacheHit: false, latencyMs: 1 };
+    queries.record({ ...shown, queryLogId: 'ql', developerId: 'd', keyId: 'k', query: 'why', at });
+    await queries.flush();
+    assert.deepEqual(await news(), ['c why']);
+    assert.deepEqual(await news(), []);
+
+    await add([rowAt('d', at + 30)]);
+    for await (const [one] of read()) {
+      assert.equal(one?.id, 'd');
+      break; // As when its taker fails.
+    }
+    assert.deepEqual(await news(), ['d null']);
   });
 }

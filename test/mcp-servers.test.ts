@@ -147,8 +147,27 @@ test('a program that dies is started again, at once the first time and later whe
   for (const text of [...stored, app.lines.join('')]) assert.doesNotMatch(text, /secret-/);
 });
 
+test('calls at once through one program get their own answers, whatever their size; one that stops listening is started again', async (t) => {
+  const script = join(temporaryFolder(t), 'mortal.mjs');
+  writeFileSync(script, mortal);
+  const entry = { command: process.execPath, args: [script] };
+  const localServers = parseMcpConfig(JSON.stringify({ mcpServers: { mortal: entry } }));
+  const app = await bootMcp(t, { localServers });
+  const texts = Array.from({ length: 40 }, (_, i) => `${i} ${'ä'.repeat((i % 5) * 30_000)}`);
+  const echoed = await Promise.all(texts.map((text) => app.tool('mortal', 'echo', { text })));
+  assert.deepEqual(echoed.map(textOf), texts);
+
+  const first = textOf(await app.tool('mortal', 'pid'));
+  assert.equal((await app.tool('mortal', 'deafen')).status, 200);
+  const unheard = await app.tool('mortal', 'pid');
+  assert.equal(unheard.status, 502);
+  assert.match(String(unheard.body.detail), /stopped listening/);
+  assert.notEqual(textOf(await app.tool('mortal', 'pid')), first);
+});
+
 /** The least there is of an old server on standard streams. */
 const mortal = `
+import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
 console.log('a banner where none belongs');
@@ -157,7 +176,10 @@ for await (const line of createInterface(process.stdin)) {
   if (method === 'initialize') send({ id, result: { protocolVersion: '2025-11-25' } });
   else if (method === 'tools/call') {
     if (params.name === 'die') process.exit(1);
-    const text = params.name === 'pid' ? String(process.pid) : JSON.stringify(process.env);
+    const texts = { echo: params.arguments?.text, pid: String(process.pid), env: JSON.stringify(process.env) };
+    if (params.name === 'deafen') closeSync(0);
+    if (params.name === 'deafen') setInterval(() => undefined, 1_000);
+    const text = texts[params.name] ?? '';
     send({ id, result: { content: [{ type: 'text', text }] } });
   } else if (id !== undefined) send({ id, error: { code: -32601, message: 'Method not found' } });
 }

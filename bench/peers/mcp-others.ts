@@ -14,8 +14,7 @@ type Opened = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: NonNullable<Load['body']>;
 };
-/** Where the answers come from: an MCP server at a URL, or a program. */
-type Upstream = { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
+type Program = { readonly command: string; readonly args: readonly string[] };
 type Gateway = {
   readonly name: string;
   /** In the package's folder. */
@@ -36,21 +35,29 @@ export const othersMissing = existsSync(modules)
   ? null
   : 'needs npm ci --ignore-scripts --prefix bench/peers/gateways';
 
-const [command = '', ...args] = [...onCore(1), process.execPath, join(here, 'mcp-upstream.ts'), 'stdio'];
 /** The upstream as a program, on the core of the load. */
-export const upstreamProgram = { command, args } as const;
+export const upstreamProgram = program(onCore(1), join(here, 'mcp-upstream.ts'), 'stdio');
 
-/** Those who call servers at a URL. */
+/** In front of a server at a URL. Two of them only run programs: what they run is the bridge to a URL that one of them is, too. */
 export function startBeforeUrl(url: string): Promise<Other[]> {
-  return Promise.all([hub({ url })].map(start));
+  const entry = join(modules, 'supergateway', 'dist/index.js');
+  const bridge = program(onCore(0), entry, '--streamableHttp', url, '--logLevel', 'none');
+  return Promise.all([hub({ url }), proxy(bridge), supergateway(bridge)].map(start));
 }
 
-/** Those who run a program. */
+/** In front of the upstream as a program. */
 export function startBeforeProgram(): Promise<Other[]> {
-  return Promise.all([hub(upstreamProgram), proxy, supergateway].map(start));
+  return Promise.all(
+    [hub(upstreamProgram), proxy(upstreamProgram), supergateway(upstreamProgram)].map(start),
+  );
 }
 
-function hub(upstream: Upstream): Gateway {
+function program(core: readonly string[], ...rest: readonly string[]): Program {
+  const [command = '', ...args] = [...core, process.execPath, ...rest];
+  return { command, args };
+}
+
+function hub(upstream: Program | { readonly url: string }): Gateway {
   return {
     name: 'mcp-hub',
     program: 'dist/cli.js',
@@ -66,27 +73,31 @@ function hub(upstream: Upstream): Gateway {
   };
 }
 
-const proxy: Gateway = {
-  name: 'mcp-proxy',
-  program: 'dist/bin/mcp-proxy.mjs',
-  path: '/mcp',
-  args: (port) => [
-    ...['--host', '127.0.0.1', '--port', String(port), '--server', 'stream', '--no-eventStore', '--'],
-    ...[command, ...args],
-  ],
-  open: openSession,
-};
+function proxy({ command, args }: Program): Gateway {
+  return {
+    name: 'mcp-proxy',
+    program: 'dist/bin/mcp-proxy.mjs',
+    path: '/mcp',
+    args: (port) => [
+      ...['--host', '127.0.0.1', '--port', String(port), '--server', 'stream', '--no-eventStore', '--'],
+      ...[command, ...args],
+    ],
+    open: openSession,
+  };
+}
 
-const supergateway: Gateway = {
-  name: 'supergateway',
-  program: 'dist/index.js',
-  path: '/mcp',
-  args: (port) => [
-    ...['--stdio', [command, ...args].join(' '), '--outputTransport', 'streamableHttp', '--stateful'],
-    ...['--port', String(port), '--logLevel', 'none'],
-  ],
-  open: openSession,
-};
+function supergateway({ command, args }: Program): Gateway {
+  return {
+    name: 'supergateway',
+    program: 'dist/index.js',
+    path: '/mcp',
+    args: (port) => [
+      ...['--stdio', [command, ...args].join(' '), '--outputTransport', 'streamableHttp', '--stateful'],
+      ...['--port', String(port), '--logLevel', 'none'],
+    ],
+    open: openSession,
+  };
+}
 
 async function start(gateway: Gateway): Promise<Other> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));

@@ -92,6 +92,8 @@ export type Catalog = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ readonly invocationId: string }>;
+  /** Many at once that nobody waits for. */
+  noteInvocations: Invocations['note'];
   /** The popularity of every active server, 0..1, and the factor on the score of those that are not well. */
   facts(): Promise<{
     readonly popularity: ReadonlyMap<string, number>;
@@ -242,6 +244,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     syncOnce: sync,
     recordInvocation: invocations.record,
+    noteInvocations: invocations.note,
     facts: async () => ({
       popularity: await directory.refreshPopularity(),
       liveness: await health.liveness(),

@@ -47,27 +47,30 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
     if (entry.gone) throw new Problem('server_gone', 'Server is no longer active');
     return entry;
   };
+  const load = async (id: string): Promise<ServerRecord> => {
+    if (entries.get(id)?.gone !== false) await refresh();
+    known(id);
+    const at = revision;
+    const [stored, popularity] = await Promise.all([store.find(id), popular.current()]);
+    if (stored === undefined) throw new Problem('not_found', 'Server not found');
+    if (stored.row.deleted_at !== null) throw new Problem('server_gone', 'Server is no longer active');
+    const record = toRecord(stored, popularity);
+    // A record read before a change must not outlive it.
+    if (at === revision) {
+      for (const oldest of records.keys()) {
+        if (records.size < recordsKept) break;
+        records.delete(oldest);
+      }
+      records.set(id, record);
+    }
+    return record;
+  };
   return {
     refresh,
-    async get(id) {
-      if (entries.get(id)?.gone !== false) await refresh();
-      known(id);
+    get(id) {
+      // Of servers that are gone there is none: what changed is taken out.
       const warm = records.get(id);
-      if (warm !== undefined) return warm;
-      const at = revision;
-      const [stored, popularity] = await Promise.all([store.find(id), popular.current()]);
-      if (stored === undefined) throw new Problem('not_found', 'Server not found');
-      if (stored.row.deleted_at !== null) throw new Problem('server_gone', 'Server is no longer active');
-      const record = toRecord(stored, popularity);
-      // A record read before a change must not outlive it.
-      if (at === revision) {
-        for (const oldest of records.keys()) {
-          if (records.size < recordsKept) break;
-          records.delete(oldest);
-        }
-        records.set(id, record);
-      }
-      return record;
+      return warm === undefined ? load(id) : Promise.resolve(warm);
     },
     check(serverId, toolName) {
       const entry = entries.get(serverId);

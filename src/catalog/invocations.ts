@@ -34,6 +34,8 @@ export type Invocations = {
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ invocationId: string }>;
+  /** Many that nobody waits for and that have no idempotency key; those that cannot be recorded are told. */
+  note(invocations: readonly NewInvocation[], refused: (one: NewInvocation, why: unknown) => void): void;
   /** What was called since a time: the most used servers, how some of them did step by step, or one key's days. */
   readonly use: {
     byServer(since: number): Promise<readonly ServerUse[]>;
@@ -60,6 +62,9 @@ export function createInvocations(deps: {
   const { clock, log, check } = deps;
   const store = createInvocationStore(deps.storage);
   const queue: Pending[] = [];
+  /** These become rows only as they are written: thousands of them wait at a time, and rows are large. */
+  const noted: NewInvocation[] = [];
+  const waiting = () => queue.length + noted.length;
   /** Rows with an idempotency key that are queued or being written: a second call joins the first. */
   const pending = new Map<string, Pending>();
   let writing: Promise<void> | undefined;
@@ -69,16 +74,19 @@ export function createInvocations(deps: {
 
   const write = async (): Promise<void> => {
     failure = undefined;
-    while (queue.length > 0 && failure === undefined) {
+    while (waiting() > 0 && failure === undefined) {
       // The turn of the event loop gathers what arrives together, and lets requests in between two commits.
       await new Promise((resume) => setImmediate(resume));
       const batch = queue.splice(0, rowsPerCommit);
+      const notes = noted.splice(0, rowsPerCommit - batch.length);
       try {
         // The time is that of the commit, not of the call: who reads on from a time must not miss what waited.
         const at = clock.now();
-        settle(batch, await store.add(batch.map(({ row }) => ({ ...row, at }))));
+        const rows = batch.map(({ row }) => ({ ...row, at }));
+        settle(batch, await store.add(rows.concat(notes.map((one) => toRow(one, at)))));
       } catch (error) {
         failure = error;
+        noted.unshift(...notes);
         putBack(batch, error);
       }
     }
@@ -88,7 +96,7 @@ export function createInvocations(deps: {
     retry = undefined;
     writing ??= write().finally(() => {
       writing = undefined;
-      if (queue.length === 0) return;
+      if (waiting() === 0) return;
       if (failure === undefined) start();
       else if (!closed) retry = setTimeout(start, retryMs).unref();
     });
@@ -110,11 +118,11 @@ export function createInvocations(deps: {
       if (waiters.length > 0) pending.delete(row.id);
       for (const waiter of waiters) waiter.reject(error);
     }
-    if (kept.length > 0) log.warn('invocations.write_failed', { error, kept: kept.length });
     queue.unshift(...kept);
+    if (waiting() > 0) log.warn('invocations.write_failed', { error, kept: waiting() });
   };
   const flush = async () => {
-    while (queue.length > 0 || writing !== undefined) {
+    while (waiting() > 0 || writing !== undefined) {
       start();
       await writing;
       if (failure !== undefined) throw failure;
@@ -131,10 +139,7 @@ export function createInvocations(deps: {
       let entry = pending.get(row.id);
       if (entry !== undefined && !isSame(entry.row, row)) throw conflict();
       if (entry === undefined) {
-        if (queue.length >= queueLimit)
-          throw new Problem('unavailable', 'Too many outcomes are waiting to be written', {
-            retryAfterMs: retryMs,
-          });
+        if (waiting() >= queueLimit) throw tooMany();
         entry = { row, waiters: [] };
         if (row.idempotency_key !== null) pending.set(row.id, entry);
         queue.push(entry);
@@ -145,13 +150,29 @@ export function createInvocations(deps: {
       entry.waiters.push(waiter);
       return promise;
     },
+    note(invocations, refused) {
+      const take = (one: NewInvocation) => {
+        if (closed || waiting() >= queueLimit) throw tooMany();
+        noted.push(one);
+        if (retry === undefined) start();
+      };
+      for (const one of invocations)
+        try {
+          validate(one);
+          const unsure = check(one.serverId, one.toolName);
+          if (unsure === undefined) take(one);
+          else unsure.then(() => take(one)).catch((error: unknown) => refused(one, error));
+        } catch (error) {
+          refused(one, error);
+        }
+    },
     use: { byServer: store.byServer, byStep: store.byStep, byDay: store.byDay },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush,
     async close() {
       closed = true;
       clearTimeout(retry);
-      await flush().catch((error: unknown) => log.error('invocations.lost', { error, rows: queue.length }));
+      await flush().catch((error: unknown) => log.error('invocations.lost', { error, rows: waiting() }));
     },
   };
 }
@@ -179,19 +200,22 @@ function toRow(invocation: NewInvocation, at: number): InvocationRow {
 
 /** One unstorable value would fail the whole batch: it is refused before it joins one. */
 function validate(invocation: NewInvocation): void {
-  const texts = {
-    server_id: invocation.serverId,
-    tool_name: invocation.toolName,
-    query_log_id: invocation.queryLogId,
-    idempotency_key: invocation.idempotencyKey,
-  };
-  for (const [field, text] of Object.entries(texts)) {
-    if (text !== undefined && text !== null && !printable.test(text))
-      throw new Problem('invalid_request', `${field}: expected 1 to 200 printable characters`);
-  }
+  checkText('server_id', invocation.serverId);
+  checkText('tool_name', invocation.toolName);
+  checkText('query_log_id', invocation.queryLogId);
+  checkText('idempotency_key', invocation.idempotencyKey);
   const latency = invocation.latencyMs ?? 0;
   if (!Number.isFinite(latency) || latency < 0)
     throw new Problem('invalid_request', 'latency_ms: expected a number of milliseconds, 0 or more');
+}
+
+function checkText(field: string, text: string | null | undefined): void {
+  if (text !== undefined && text !== null && !printable.test(text))
+    throw new Problem('invalid_request', `${field}: expected 1 to 200 printable characters`);
+}
+
+function tooMany(): Problem {
+  return new Problem('unavailable', 'Too many outcomes are waiting to be written', { retryAfterMs: retryMs });
 }
 
 function isSame(a: InvocationRow, b: InvocationRow): boolean {

@@ -2,8 +2,8 @@ import type { Vault } from '../vault/vault.ts';
 import type { Consent } from './calls/consent.ts';
 import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
 import { createMirrors, listAllTools } from './calls/tools.ts';
-import type { Caller, InputResponses, Json, RpcReply, RpcRequest, SendOptions, Step } from './model.ts';
-import type { Lease, Pool } from './pool.ts';
+import type { Caller, Channel, InputResponses, Json, RpcReply, RpcRequest, Step } from './model.ts';
+import type { Pool } from './pool.ts';
 import { type Found, principalOf } from './targets.ts';
 
 export type McpCall = RpcRequest & {
@@ -44,37 +44,36 @@ export function createExchanges(deps: {
   const inputs = createInputs({ tickets, askMs });
 
   /** Sends, and mends one thing: arguments that a modern server wants mirrored in headers and we did not know of. */
-  const send = async (
-    lease: Lease,
+  const send = (
+    channel: Channel,
     { record }: Found,
     request: RpcRequest,
     { signal, notice, mirrored }: Caller,
   ): Promise<Step> => {
-    if (request.method !== 'tools/call') return lease.channel.send(request, { signal, notice });
-    const params = request.params ?? {};
-    const options = (): SendOptions => ({
-      signal,
-      notice,
-      mirrored: mirrored ?? mirrors.headers(record, params),
-    });
-    const step = await lease.channel.send(request, options());
-    const mismatch = step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
-    if (!mismatch || mirrored !== undefined) return step;
-    mirrors.learn(record, await listAllTools(lease.channel, { signal }));
-    return lease.channel.send(request, options());
+    if (request.method !== 'tools/call') return channel.send(request, { signal, notice });
+    if (mirrored !== undefined) return channel.send(request, { signal, notice, mirrored });
+    const once = () => {
+      const headers = mirrors.headers(record, request.params ?? {});
+      return channel.send(request, { signal, notice, mirrored: headers });
+    };
+    const again = async () => {
+      mirrors.learn(record, await listAllTools(channel, { signal }));
+      return once();
+    };
+    return once().then((step) => (isMismatch(step) ? again() : step));
   };
 
   /** Waits for a step, and lets go of what it held unless the step is a question. */
   const finish = async (
     principal: string,
     subject: Subject,
-    step: Promise<Step>,
+    begin: () => Promise<Step>,
     release: () => void,
   ): Promise<McpAnswer> => {
     const started = now();
     let parked = false;
     try {
-      const taken = await step;
+      const taken = await begin();
       const upstreamMs = now() - started;
       if (taken.kind === 'ask') {
         const needed = inputs.park(principal, subject, taken, release);
@@ -91,9 +90,9 @@ export function createExchanges(deps: {
   };
 
   return {
-    async proceed(caller, call) {
+    proceed(caller, call) {
       const { serverId, method, params, continuation, inputResponses = {} } = call;
-      if (notOffered.test(method)) return notOfferedAnswer(method);
+      if (notOffered.test(method)) return Promise.resolve(notOfferedAnswer(method));
       const principal = principalOf(caller);
       const subject: Subject = { serverId, method, params };
       const { signal } = caller;
@@ -104,11 +103,11 @@ export function createExchanges(deps: {
           continuation === undefined ? null : inputs.resume(principal, subject, continuation, inputResponses);
         if (resumed?.kind === 'waiting') {
           const { ask, release } = resumed;
-          return finish(principal, subject, ask.answer(inputResponses, signal), release);
+          return finish(principal, subject, () => ask.answer(inputResponses, signal), release);
         }
         const request = resumed?.request ?? { method, params };
-        const lease = pool.acquire(found.target);
-        return finish(principal, subject, send(lease, found, request, caller), lease.release);
+        const { channel, release } = pool.acquire(found.target);
+        return finish(principal, subject, () => send(channel, found, request, caller), release);
       });
     },
     listTools: (caller, serverId) =>
@@ -126,6 +125,10 @@ export function createExchanges(deps: {
       }),
     close: inputs.close,
   };
+}
+
+function isMismatch(step: Step): boolean {
+  return step.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32020;
 }
 
 function notOfferedAnswer(method: string): McpAnswer {

@@ -16,6 +16,7 @@ export function createProgramUpstream(deps: {
 }): Channel {
   const { now } = deps;
   let running: Promise<Channel> | undefined;
+  let ready: Channel | undefined;
   let startedAt = 0;
   let pauseMs = 0;
   let deaths = 0;
@@ -24,6 +25,7 @@ export function createProgramUpstream(deps: {
 
   const ended = () => {
     running = undefined;
+    ready = undefined;
     const wasWell = now() - startedAt > healthyMs;
     deaths = wasWell ? 1 : deaths + 1;
     // The first death is an accident; from the second on it has to wait.
@@ -46,14 +48,16 @@ export function createProgramUpstream(deps: {
       ended();
     };
     running = openProgram({ ...deps, onEnd });
-    running.catch(onEnd);
+    running.then((channel) => {
+      if (!over) ready = channel;
+    }, onEnd);
     return running;
   };
 
+  const openAndSend: Channel['send'] = async (request, options) => (await open()).send(request, options);
+
   return {
-    async send(request, options) {
-      return (await open()).send(request, options);
-    },
+    send: (request, options) => ready?.send(request, options) ?? openAndSend(request, options),
     close() {
       closed = true;
       running?.then((channel) => channel.close()).catch(() => undefined);

@@ -32,19 +32,16 @@ export async function openProgram(deps: {
   const { stdin, stdout, stderr } = child;
   if (stdin === null || stdout === null || stderr === null) throw new Error('a child without its streams');
 
-  const write = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      stdin.write(`${text}\n`, (error) => {
-        if (error === null || error === undefined) resolve();
-        else reject(new UpstreamFailure('refused', 'The program has ended', { cause: error }));
-      });
-    });
-  const duplex = createDuplex(write, limits, () => stop(child));
+  const duplex = createDuplex(lineWriter(stdin), limits, () => stop(child));
   const end = (failure: UpstreamFailure) => {
     duplex.fail(failure);
     onEnd();
   };
-  stdin.on('error', () => undefined);
+  // How much of what was written it had read before nobody can tell.
+  stdin.on('error', (cause) => {
+    end(new UpstreamFailure('broken', 'The program ended or stopped listening', { cause }));
+    stop(child);
+  });
   child.on('error', (cause) =>
     end(new UpstreamFailure('refused', `The program cannot be started`, { cause })),
   );
@@ -84,27 +81,44 @@ export async function openProgram(deps: {
   }
 }
 
+/** Lines of one turn of the event loop go out together: a write costs more than all else that a message takes. */
+function lineWriter(stream: NodeJS.WritableStream): (text: string) => undefined {
+  let lines = '';
+  const flush = () => {
+    stream.write(lines);
+    lines = '';
+  };
+  return (text) => {
+    if (lines === '') setImmediate(flush);
+    lines += `${text}\n`;
+  };
+}
+
 function readLines(
   stream: NodeJS.ReadableStream,
   maxBytes: number,
   hear: (line: string) => void,
   fail: (error: unknown) => void,
 ): void {
-  let pieces: Buffer[] = [];
+  // Of a line whose end is still to come.
+  const pieces: Buffer[] = [];
   let sizeBytes = 0;
+  const heard = (text: string) => {
+    const line = text.trim();
+    if (line !== '') hear(line);
+  };
   stream.on('data', (chunk: Buffer) => {
-    let rest = chunk;
+    let start = 0;
     try {
-      for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
-        pieces.push(rest.subarray(0, end));
-        const line = Buffer.concat(pieces).toString().trim();
-        pieces = [];
+      for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+        const from = start;
+        start = end + 1;
         sizeBytes = 0;
-        rest = rest.subarray(end + 1);
-        if (line !== '') hear(line);
+        if (pieces.length === 0) heard(chunk.toString('utf8', from, end));
+        else heard(Buffer.concat([...pieces.splice(0), chunk.subarray(from, end)]).toString());
       }
-      if (rest.length > 0) pieces.push(rest);
-      sizeBytes += rest.length;
+      if (start < chunk.length) pieces.push(chunk.subarray(start));
+      sizeBytes += chunk.length - start;
       if (sizeBytes > maxBytes)
         throw new UpstreamFailure('too_large', `The program's message is larger than ${maxBytes} bytes`);
     } catch (error) {

@@ -50,6 +50,8 @@ export function createUpstream(deps: {
   let verdict: Verdict | undefined;
   let negotiating: Promise<void> | undefined;
   let session: Promise<Session> | undefined;
+  /** The same once it is there, so that no call waits for it. */
+  let opened: Session | undefined;
   let legacy: Promise<Channel> | undefined;
 
   const decide = (era: Era) => {
@@ -66,6 +68,10 @@ export function createUpstream(deps: {
       })
       .catch(() => undefined);
   };
+  const forgetSession = () => {
+    session = undefined;
+    opened = undefined;
+  };
   /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
   const openOnce = (): Promise<Session> => {
     session ??= openSession(post, {
@@ -73,13 +79,16 @@ export function createUpstream(deps: {
       standing: (headers, respond) =>
         createStanding({ outbound, url: target.url, credential, limits, headers, respond }),
     }).then(
-      (opened) => {
-        if ('send' in opened) return opened;
-        session = undefined;
-        throw isRefusal(opened) ? new NotHere(opened) : failureOf(opened);
+      (answer) => {
+        if ('send' in answer) {
+          opened = answer;
+          return answer;
+        }
+        forgetSession();
+        throw isRefusal(answer) ? new NotHere(answer) : failureOf(answer);
       },
       (error: unknown) => {
-        session = undefined;
+        forgetSession();
         throw error;
       },
     );
@@ -148,14 +157,17 @@ export function createUpstream(deps: {
     }
   };
 
-  const bySession = async (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
-    const used = await openOnce();
-    if (request.method === discoverMethod) return { kind: 'reply', reply: discovered(used.hello) };
-    const posted = await used.send(request, options);
-    if (!used.hasId || !isSessionGone(posted)) return posted;
-    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
-    if (session !== undefined && (await session) === used) session = undefined;
-    return (await openOnce()).send(request, options);
+  const inSession = (used: Session, request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
+    if (request.method === discoverMethod)
+      return Promise.resolve({ kind: 'reply', reply: discovered(used.hello) });
+    const sent = used.send(request, options);
+    if (!used.hasId) return sent;
+    return sent.then(async (posted) => {
+      if (!isSessionGone(posted)) return posted;
+      // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+      if (opened === used) forgetSession();
+      return (await openOnce()).send(request, options);
+    });
   };
   const attempt = (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
     switch (verdict?.era) {
@@ -164,7 +176,8 @@ export function createUpstream(deps: {
       case 'sse':
         return openLegacy().then((channel) => channel.send(request, options));
       default:
-        return bySession(request, options);
+        if (opened !== undefined) return inSession(opened, request, options);
+        return openOnce().then((used) => inSession(used, request, options));
     }
   };
   const once = async (request: RpcRequest, options: SendOptions): Promise<Step> => {
@@ -178,7 +191,7 @@ export function createUpstream(deps: {
       // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
       if (round > 0 || !contradicts(outcome, verdict?.era)) return stepOf(outcome);
       verdict = undefined;
-      session = undefined;
+      forgetSession();
     }
   };
 

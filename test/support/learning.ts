@@ -41,11 +41,16 @@ export function createLog() {
   return {
     rows,
     add: (row: Outcome) => void rows.push(row),
-    after: async ({ at, id }: { at: number; id: string }, limit: number) =>
+    after: async ({ at, id }: { at: number; id: string }, through: number, limit: number) =>
       rows
-        .filter((row) => row.at > at || (row.at === at && row.id > id))
+        .filter((row) => row.at <= through && (row.at > at || (row.at === at && row.id > id)))
         .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
         .slice(0, limit),
+    counts: async (from: number, through: number) => {
+      const found = new Map<number, number>();
+      for (const { at } of rows) if (at >= from && at <= through) found.set(at, (found.get(at) ?? 0) + 1);
+      return [...found].map(([at, rows]) => ({ at, rows }));
+    },
   };
 }
 

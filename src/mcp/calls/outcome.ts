@@ -4,7 +4,7 @@ import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } 
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
 type Caller = { readonly developerId: string; readonly keyId: string };
-type Outcome = Parameters<Catalog['recordInvocation']>[0];
+type Outcome = Parameters<Catalog['noteInvocations']>[0][number];
 type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
 
 /** What a failure counts as; null: it says nothing about the tool (the caller went away). */
@@ -33,7 +33,7 @@ export type Outcomes = {
 };
 
 /** Writes down, behind the reply, what came of each tools/call. Nothing that goes wrong here reaches the caller. */
-export function createOutcomes(catalog: Pick<Catalog, 'recordInvocation'>, log: Log): Outcomes {
+export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: Log): Outcomes {
   let gathered: Outcome[] = [];
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
@@ -45,13 +45,10 @@ export function createOutcomes(catalog: Pick<Catalog, 'recordInvocation'>, log: 
     gathered = [];
     if (dropped > 0) log.warn('outcomes of calls were given up', { dropped });
     dropped = 0;
-    for (const outcome of outcomes)
-      catalog
-        .recordInvocation(outcome, { durable: false })
-        // A tool that the catalogue does not know of, most often.
-        .catch((error: unknown) =>
-          log.debug('an outcome was not recorded', { server_id: outcome.serverId, error }),
-        );
+    // A tool that the catalogue does not know of, most often.
+    catalog.noteInvocations(outcomes, ({ serverId }, error) =>
+      log.debug('an outcome was not recorded', { server_id: serverId, error }),
+    );
   };
   const gather = (caller: Caller, call: Call, errorType: ErrorType | null, latencyMs: number) => {
     const toolName = call.params?.name;

@@ -29,19 +29,77 @@ export type Duplex = Channel & {
   open(options: { readonly mayBeModern: boolean }): Promise<void>;
 };
 
-type Pending = {
+/** A request under way, until its answer, its time, its caller or the line is over. */
+class Pending {
   readonly method: string;
-  readonly steps: Mailbox<Step>;
-  extend(ms: number): void;
+  readonly #steps = new Mailbox<Step>();
+  readonly #over: (giveUp: boolean) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #signal: Gone | undefined;
+
+  constructor(method: string, over: (giveUp: boolean) => void) {
+    this.method = method;
+    this.#over = over;
+  }
+
+  /** Another so many milliseconds from now. */
+  extend(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(expire, ms, this);
+  }
+
+  /** The next step, for a caller who may go away meanwhile. */
+  take(signal: Gone | undefined): Promise<Step> {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this);
+    if (signal?.aborted) this.handleEvent();
+    return this.#steps.take();
+  }
+
+  /** A question: whoever waited may go, and somebody else may bring the answer. */
+  ask(step: Step): void {
+    this.#leave();
+    this.#steps.put(step);
+  }
+
+  settle(step: Step): void {
+    this.finish(false);
+    this.#steps.put(step);
+  }
+
+  fail(error: unknown, giveUp = false): void {
+    this.finish(giveUp);
+    this.#steps.fail(error);
+  }
+
   /** No longer waited for; `giveUp`: the server is still at it and is told to stop. */
-  finish(giveUp: boolean): void;
-};
+  finish(giveUp: boolean): void {
+    clearTimeout(this.#timer);
+    this.#leave();
+    this.#over(giveUp);
+  }
+
+  /** The signal's call. */
+  handleEvent(): void {
+    this.fail(new UpstreamFailure('cancelled', 'The caller went away'), true);
+  }
+
+  #leave(): void {
+    this.#signal?.removeEventListener('abort', this);
+    this.#signal = undefined;
+  }
+}
+
+function expire(entry: Pending): void {
+  entry.fail(new UpstreamFailure('timeout', 'The server did not answer in time'), true);
+}
 
 /** An old server may not know how to refuse `server/discover`, and stay silent. */
 const discoverMs = 3_000;
 
 export function createDuplex(
-  write: (text: string) => Promise<void>,
+  /** Nothing to wait for: it goes out, or `fail` is called. */
+  write: (text: string) => undefined | Promise<void>,
   limits: Limits,
   shut: () => void,
 ): Duplex {
@@ -50,7 +108,7 @@ export function createDuplex(
   let modern = false;
   let introduction: Json = {};
   let failure: UpstreamFailure | undefined;
-  const tell = (text: string) => void write(text).catch(() => undefined);
+  const tell = (text: string) => void write(text)?.catch(() => undefined);
 
   /** These lines do not say which request a question belongs to: the youngest call is the likeliest to have caused it. */
   const askedBy = (): Pending | undefined =>
@@ -62,9 +120,7 @@ export function createDuplex(
       if (waiting === undefined) return;
       const reply = replyIn(message);
       if (reply === null) return;
-      waiting.finish(false);
-      waiting.steps.put({ kind: 'reply', reply });
-      return;
+      return waiting.settle({ kind: 'reply', reply });
     }
     // Asked right after the handshake, before any call: we have no roots of our own.
     if (message.method === 'roots/list' && message.id !== undefined)
@@ -81,71 +137,37 @@ export function createDuplex(
         }),
       );
     owner.extend(limits.askMs);
-    owner.steps.put(
+    owner.ask(
       askStep(ask, {
-        respond: write,
+        respond: async (text) => write(text),
         next: (signal) => {
           owner.extend(limits.totalMs);
-          return take(owner, signal);
+          return owner.take(signal);
         },
         abandon: () => owner.finish(true),
       }),
     );
   };
 
-  const take = async (entry: Pending, signal: Gone | undefined): Promise<Step> => {
-    const cancel = () => {
-      entry.finish(true);
-      entry.steps.fail(new UpstreamFailure('cancelled', 'The caller went away'));
-    };
-    signal?.addEventListener('abort', cancel);
-    if (signal?.aborted) cancel();
-    try {
-      return await entry.steps.take();
-    } finally {
-      signal?.removeEventListener('abort', cancel);
-    }
-  };
-
-  const send = async (request: RpcRequest, { signal }: SendOptions, totalMs: number): Promise<Step> => {
-    if (failure !== undefined) throw new UpstreamFailure('refused', failure.detail, { cause: failure });
+  const send = (request: RpcRequest, { signal }: SendOptions, totalMs: number): Promise<Step> => {
+    if (failure !== undefined)
+      return Promise.reject(new UpstreamFailure('refused', failure.detail, { cause: failure }));
     const id = ++lastId;
-    const steps = new Mailbox<Step>();
-    const late = () => {
-      entry.finish(true);
-      steps.fail(new UpstreamFailure('timeout', 'The server did not answer in time'));
-    };
-    let timer = setTimeout(late, totalMs);
-    const entry: Pending = {
-      method: request.method,
-      steps,
-      extend(ms) {
-        clearTimeout(timer);
-        timer = setTimeout(late, ms);
-      },
-      finish(giveUp) {
-        clearTimeout(timer);
-        if (pending.delete(id) && giveUp) tell(cancelledText(id));
-      },
-    };
+    const text = modern ? modernRequestText(id, request) : requestText(id, request);
+    const entry = new Pending(request.method, (giveUp) => {
+      if (pending.delete(id) && giveUp) tell(cancelledText(id));
+    });
     pending.set(id, entry);
-    try {
-      await write(modern ? modernRequestText(id, request) : requestText(id, request));
-    } catch (cause) {
-      entry.finish(false);
-      throw cause;
-    }
-    return take(entry, signal);
+    entry.extend(totalMs);
+    write(text)?.catch((cause: unknown) => entry.fail(cause));
+    return entry.take(signal);
   };
 
   return {
     hear,
     fail(error) {
       failure ??= error;
-      for (const { steps, finish } of [...pending.values()]) {
-        finish(false);
-        steps.fail(error);
-      }
+      for (const entry of [...pending.values()]) entry.fail(error);
     },
     async open({ mayBeModern }) {
       if (mayBeModern) {
@@ -159,9 +181,9 @@ export function createDuplex(
       introduction = hello.reply.result;
       await write(initializedText);
     },
-    async send(request, options) {
+    send(request, options) {
       if (!modern && request.method === discoverMethod)
-        return { kind: 'reply', reply: discovered(introduction) };
+        return Promise.resolve({ kind: 'reply', reply: discovered(introduction) });
       return send(request, options, limits.totalMs);
     },
     close: shut,

@@ -36,7 +36,9 @@ export type Post = {
   readonly respond?: (text: string) => Promise<void>;
   readonly notice?: Notice | undefined;
   /** Lets questions in that come beside this exchange, until the answer is called. */
-  readonly join?: (hear: (message: RpcMessage) => void) => () => void;
+  readonly join?: ((hear: (message: RpcMessage) => void) => () => void) | undefined;
+  /** Nobody waits for the answer any more. */
+  readonly giveUp?: () => void;
 };
 
 export type Poster = (post: Post) => Promise<Posted>;
@@ -46,6 +48,8 @@ const failedBytes = 65_536;
 /** A server that ends its stream early and wants to be asked again (2025-11-25 polling) is asked so often. */
 const maxResumptions = 50;
 const maxRetryMs = 5_000;
+/** Failures after which the server may still be at it. */
+const stillRunning: ReadonlySet<string> = new Set(['cancelled', 'timeout']);
 
 type Wire = {
   readonly outbound: Outbound;
@@ -151,6 +155,7 @@ class Hearing implements Receiver {
 
   #fail(error: unknown): void {
     this.#leave?.();
+    if (error instanceof UpstreamFailure && stillRunning.has(error.reason)) this.#post.giveUp?.();
     this.#steps.fail(error);
   }
 

@@ -1,6 +1,5 @@
 import type { Gone } from '../../outbound/outbound.ts';
 import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
-import { UpstreamFailure } from '../model.ts';
 import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
 import type { Posted, Poster } from './post.ts';
 import type { Standing } from './standing.ts';
@@ -50,27 +49,22 @@ export async function openSession(
   return {
     hasId,
     hello: hello.step.reply.result,
-    async send(request, { signal: caller, notice }) {
+    send(request, { signal: caller, notice }) {
       const id = ++lastId;
       const mayAsk = standing !== null && request.method === 'tools/call';
-      if (mayAsk) await standing.open();
-      const join = mayAsk ? { join: standing.join } : {};
-      try {
-        return await post({
+      const send = () =>
+        post({
           id,
           text: requestText(id, request),
           headers,
           signal: caller,
           respond,
+          // In these revisions a closed stream is no cancellation: it has to be said.
+          giveUp: () => void respond(cancelledText(id)).catch(() => undefined),
           notice,
-          ...join,
+          join: mayAsk ? standing.join : undefined,
         });
-      } catch (error) {
-        const stopped = error instanceof UpstreamFailure && ['cancelled', 'timeout'].includes(error.reason);
-        // In these revisions a closed stream is no cancellation: it has to be said.
-        if (stopped) respond(cancelledText(id)).catch(() => undefined);
-        throw error;
-      }
+      return mayAsk ? standing.open().then(send) : send();
     },
     close() {
       standing?.close();

@@ -14,8 +14,9 @@ import type { Embedder } from '../embedder.ts';
 import { createLayer, type Layer } from './layer.ts';
 import { createLedger } from './ledger.ts';
 import type { Learned, Outcome } from './model.ts';
-import type { OutcomeStore, Place } from './outcome-store.ts';
+import type { OutcomeStore } from './outcome-store.ts';
 import { fairShares, profileOf, type Shares } from './profile.ts';
+import { createReader, pagesOf } from './reader.ts';
 import { type UsageFit, usageFit, usageOf } from './usage.ts';
 
 export type Learning = {
@@ -31,7 +32,7 @@ export type Learning = {
 };
 
 export type LearningDeps = {
-  readonly store: Pick<OutcomeStore, 'after'>;
+  readonly store: OutcomeStore;
   readonly embedder: Pick<Embedder, 'embed' | 'dims'>;
   readonly clock: Clock;
   onError(error: unknown): void;
@@ -40,9 +41,6 @@ export type LearningDeps = {
 };
 
 const everyMs = 1_000;
-const rowsPerPage = 1_000;
-/** Rows become visible a little out of the order of their times (several writers), so this much is read again. */
-const overlapMs = 5_000;
 const dayMs = 86_400_000;
 /** Servers weighed before requests get their turn. */
 const serversPerTurn = 100;
@@ -52,10 +50,12 @@ const ownSuccessesKept = 20_000;
 export function createLearning(deps: LearningDeps): Learning {
   const { store, embedder, clock, onError, fit = usageFit } = deps;
   const ledger = createLedger();
+  const readNew = createReader(store);
   const common = createLayer();
   const ownLayers = createByteCache<{ layer: Layer; version: number }>(ownSuccessesKept);
   const ownVersions = new Map<string, number>();
-  let place: Place = { at: 0, id: '' };
+  /** Servers with outcomes that were taken and not weighed yet. */
+  const touched = new Set<string>();
   let today = dayOf(clock.now());
   let version = 0;
   let running: Promise<void> | undefined;
@@ -84,24 +84,18 @@ export function createLearning(deps: LearningDeps): Learning {
   }
 
   async function read(): Promise<void> {
-    const touched = new Set<string>();
     const now = clock.now();
-    let from: Place = { at: place.at - overlapMs, id: '' };
-    while (true) {
-      const page = await store.after(from, rowsPerPage);
+    for await (const page of readNew()) {
       const vectors = await vectorsOf(page);
       for (const [i, outcome] of page.entries())
         if (ledger.take(outcome, vectors[i] ?? null)) touched.add(outcome.serverId);
-      const last = page.at(-1);
-      if (last !== undefined) from = { at: last.at, id: last.id };
-      if (last !== undefined && last.at > place.at) place = from;
-      if (page.length < rowsPerPage) break;
     }
     const day = dayOf(now);
     if (day !== today) {
       today = day;
       await weigh(ledger.servers());
     } else await weigh(touched);
+    touched.clear();
   }
 
   function update(): Promise<void> {
@@ -145,13 +139,7 @@ export function createLearning(deps: LearningDeps): Learning {
       tick();
     },
     update,
-    async *log() {
-      for (let from: Place | undefined = { at: 0, id: '' }; from !== undefined; ) {
-        const page = await store.after(from, rowsPerPage);
-        yield page;
-        from = page.length < rowsPerPage ? undefined : page.at(-1);
-      }
-    },
+    log: () => pagesOf(store),
     seenBy(developerId) {
       const own = ownLayer(developerId);
       const layers = own === null ? [common] : [common, own.layer];

@@ -82,12 +82,14 @@ export function createLedger(): Ledger {
   };
 }
 
-function addTrial(trials: Trial[], { id, at, success }: Outcome): boolean {
-  if (trials.some((trial) => trial.id === id)) return false;
-  const trial = { id, at, good: success };
-  trials.push(trial);
-  trials.sort(byTime);
-  return trials.length <= trialsKept || trials.shift() !== trial;
+/** Into its place among the latest, oldest first. */
+function addTrial(trials: Trial[], outcome: Outcome): boolean {
+  const after = trials.findLastIndex((trial) => byTime(trial, outcome) <= 0);
+  const isFull = trials.length >= trialsKept;
+  if (trials[after]?.id === outcome.id || (isFull && after < 0)) return false;
+  trials.splice(after + 1, 0, { id: outcome.id, at: outcome.at, good: outcome.success });
+  if (isFull) trials.shift();
+  return true;
 }
 
 /** Once a developer and query, whatever the wording's order and case: the latest time counts. */
@@ -113,6 +115,7 @@ function inSteps(vector: Float32Array): Int8Array {
   return out;
 }
 
-function byTime(a: { at: number; id: string }, b: { at: number; id: string }): number {
+/** Earlier first; at one time, by id. */
+export function byTime(a: { at: number; id: string }, b: { at: number; id: string }): number {
   return a.at - b.at || (a.id < b.id ? -1 : Number(a.id > b.id));
 }

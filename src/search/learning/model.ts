@@ -11,6 +11,8 @@ export type Outcome = {
   readonly errorType: string | null;
   /** The text of the search; null when none was named, or it is unknown, or another developer's. */
   readonly query: string | null;
+  /** One was named and is not there, or not there yet. */
+  readonly awaitsQuery?: boolean;
   /** Where the server stood in its reply, from 1; null when it was not shown. */
   readonly rank: number | null;
 };

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Storage } from '../../storage/storage.ts';
 import type { Outcome } from './model.ts';
 
@@ -21,8 +22,8 @@ export type OutcomeStore = ReturnType<typeof createOutcomeStore>;
 
 export function createOutcomeStore(storage: Storage) {
   return {
-    /** In the order of time and id, after a place; a search counts for its own developer's invocations only. */
-    async after({ at, id }: Place, limit: number): Promise<Outcome[]> {
+    /** In the order of time and id, after a place and through a time; a search counts for its own developer's invocations only. */
+    async after({ at, id }: Place, through: number, limit: number): Promise<Outcome[]> {
       const rows = await storage
         .tables<Tables>()
         .selectFrom('invocations as i')
@@ -30,8 +31,9 @@ export function createOutcomeStore(storage: Storage) {
           join.onRef('q.id', '=', 'i.query_log_id').onRef('q.developer_id', '=', 'i.developer_id'),
         )
         .select(['i.id', 'i.at', 'i.developer_id', 'i.server_id', 'i.tool_name', 'i.success', 'i.error_type'])
-        .select(['q.query', 'q.shown', 'q.first_rank'])
+        .select(['i.query_log_id', 'q.query', 'q.shown', 'q.first_rank'])
         .where('i.at', '>=', at)
+        .where('i.at', '<=', through)
         .where((where) => where.or([where('i.at', '>', at), where('i.id', '>', id)]))
         .orderBy('i.at')
         .orderBy('i.id')
@@ -46,8 +48,21 @@ export function createOutcomeStore(storage: Storage) {
         success: row.success === 1,
         errorType: row.error_type,
         query: row.query,
+        awaitsQuery: row.query_log_id !== null && row.query === null,
         rank: rankIn(row.shown, row.first_rank, row.server_id),
       }));
+    },
+    /** How many there are of each time, from one through another. */
+    async counts(from: number, through: number): Promise<{ readonly at: number; readonly rows: number }[]> {
+      const found = await storage
+        .tables<Tables>()
+        .selectFrom('invocations')
+        .select(['at', sql<number>`count(*)`.as('rows')])
+        .where('at', '>=', from)
+        .where('at', '<=', through)
+        .groupBy('at')
+        .execute();
+      return found.map(({ at, rows }) => ({ at, rows: Number(rows) }));
     },
   };
 }
