@@ -27,11 +27,11 @@ type Size = {
   readonly name: string;
   readonly file: string;
   readonly servers?: number;
-  /** Replies a second, measured for `performance.md` with replies of 6 KB. */
+  /** Replies a second; set with replies of 6 KB. */
   readonly bar: number;
 };
-/** What makes a reply of about 6 KB: a default one has five tools for each of ten servers, 20 to 25 KB. */
-const small = { limit: 6, tool_limit: 1 };
+/** What makes a reply of about 6 KB: a default one has five tools for each of ten servers, 16 to 25 KB. */
+const short = { limit: 6, tool_limit: 1 };
 const sizes: readonly Size[] = [
   {
     name: '490 servers',
@@ -116,35 +116,39 @@ async function measure(size: Size): Promise<string[][]> {
     ),
   ];
 
-  out.push(await shortReplies(size, ours));
-  const distinct = distinctBodies(size.file);
+  const distinct = distinctBodies(size.file, short);
   for (const library of ['minisearch', 'orama']) {
     const peer = await serve([join(root, 'bench/peers/library.ts'), library, file]);
     // Libraries that take a second a query need only a few of them.
     const { ours: mine, ratio } = await alternate(ours, peer, distinct, seconds);
     await peer.stop();
-    out.push(row(size.name, 'distinct queries', mine, library, ratio, 'ratio ≥ 20', ratio >= 20));
+    out.push(
+      row(
+        size.name,
+        'distinct queries, short replies',
+        mine,
+        library,
+        ratio,
+        `≥ ${size.bar}/s, ratio ≥ 20`,
+        mine.perSecond >= size.bar && ratio >= 20,
+      ),
+    );
   }
+  out.push(await byDefault(size, ours));
   await ours.stop();
   rmSync(folder, { recursive: true, force: true });
   return out;
 }
 
-async function shortReplies({ name, file, bar }: Size, ours: Served): Promise<string[]> {
-  const request = { url: `${ours.url}/v1/search`, headers, body: distinctBodies(file, small) };
-  const one = await fetch(request.url, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: request.body(),
-  });
-  const { byteLength } = await one.arrayBuffer();
+/** The same with all that a reply shows when nothing is said about it. */
+async function byDefault({ name, file }: Size, ours: Served): Promise<string[]> {
+  const request = { url: `${ours.url}/v1/search`, headers, body: distinctBodies(file) };
   await load({ ...request, seconds: 2 });
   const runs: Measured[] = [];
   for (let round = 0; round < rounds; round++) runs.push(await load({ ...request, seconds }));
-  const [middle] = [...runs].sort((a, b) => a.perSecond - b.perSecond).slice(Math.floor(rounds / 2));
-  const { perSecond, p50, p99 } = middle ?? { perSecond: 0, p50: 0, p99: 0 };
-  const figures = [perSecond.toFixed(0), String(p50), String(p99), `replies of ${byteLength} bytes`, ''];
-  return [name, 'distinct queries', ...figures, `≥ ${bar}/s`, perSecond >= bar ? 'met' : 'MISSED'];
+  const rate = median(runs.map(({ perSecond }) => perSecond));
+  const { p50 = 0, p99 = 0 } = runs.find(({ perSecond }) => perSecond === rate) ?? {};
+  return [name, 'distinct queries, replies as by default', rate.toFixed(0), String(p50), String(p99)];
 }
 
 async function alternate(

@@ -1,4 +1,4 @@
-/** The same route over a search library: MiniSearch or Orama, servers and tools as documents, best ten servers with five tools each. */
+/** The same route over a search library: MiniSearch or Orama, servers and tools as documents, the best servers with a few tools each. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { create, insertMultiple, search } from '@orama/orama';
@@ -11,6 +11,7 @@ type Row = {
   description: string;
   tools: { name: string; description: string; inputSchema: unknown }[];
 };
+type Asked = { query: string; limit?: number; tool_limit?: number };
 type Document = { id: string; server: string; name: string; text: string };
 
 const [, , library, file] = process.argv;
@@ -36,16 +37,16 @@ app.post(
   '/v1/search',
   { schema: { body: { type: 'object', required: ['query'], properties: { query: { type: 'string' } } } } },
   async (request) => {
+    const { query, limit = 10, tool_limit: tools = 5 } = request.body as Asked;
     const best = new Map<string, number>();
-    for (const { server, score } of await find((request.body as { query: string }).query))
-      if (!best.has(server)) best.set(server, score);
-    const servers = [...best].slice(0, 10).map(([id, score]) => {
+    for (const { server, score } of await find(query)) if (!best.has(server)) best.set(server, score);
+    const servers = [...best].slice(0, limit).map(([id, score]) => {
       const row = rows.get(id);
       return {
         id,
         name: row?.name,
         description: row?.description,
-        tools: row?.tools.slice(0, 5),
+        tools: row?.tools.slice(0, tools),
         final_score: score,
       };
     });

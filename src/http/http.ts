@@ -111,10 +111,11 @@ export function createHttp(deps: {
       if (page !== null) return answers.send(exchange, page);
       throw nowhere(deps.routes, exchange);
     }
-    const { url, enter } =
-      (found.store as Entry | null) ?? unroutable(() => found.handler(request, reply, {}, null, {}));
-    exchange.route = url;
-    enter(exchange, found.params, found.searchParams);
+    const entry = found.store as Entry | null;
+    // In place of a route, the router finds what throws that this cannot be a path.
+    if (entry === null) return found.handler(request, reply, {}, null, {});
+    exchange.route = entry.url;
+    entry.enter(exchange, found.params, found.searchParams);
   };
   const server = createHttpServer(limits, (request, reply) => {
     const exchange = new Exchange(nextId(), request, reply);
@@ -196,12 +197,6 @@ function routerOf(routes: readonly Route[], enterBy: (declared: Route) => Enter)
     router.on(method === 'GET' ? ['GET', 'HEAD'] : method, url, () => undefined, entry);
   }
   return router;
-}
-
-/** What the router finds instead of a route throws what is wrong with the path. */
-function unroutable(explain: () => void): never {
-  explain();
-  throw new Problem('not_found', 'Not found');
 }
 
 /** A request for a route with a JSON body: gate, body, schema, handler, reply. */
