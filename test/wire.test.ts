@@ -104,6 +104,53 @@ test('the rest of a refused body is never taken for a next request: the connecti
   assert.match(received, /\r\nconnection: close\r\n/i);
 });
 
+test('HEAD tells what GET would, without the body; 304 has no length; a path that cannot be one is told from an unknown one', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const read = (method: string, path: string, headers = {}) =>
+    fetch(app.url + path, { method, headers: { 'x-api-key': adminKey, ...headers } });
+  const [got, told] = [await read('GET', '/v1/servers'), await read('HEAD', '/v1/servers')];
+  assert.equal(told.status, 200);
+  assert.equal(await told.text(), '');
+  for (const name of ['content-length', 'content-type'])
+    assert.equal(told.headers.get(name), got.headers.get(name), name);
+  const keys = await read('GET', '/.well-known/jwks.json');
+  const again = await read('GET', '/.well-known/jwks.json', {
+    'if-none-match': keys.headers.get('etag') ?? '',
+  });
+  assert.deepEqual([again.status, again.headers.get('content-length')], [304, null]);
+  for (const [path, detail] of [
+    ['/v1/servers/%E0%A4%A', 'path: not a valid URL path'],
+    [`/v1/servers/${'x'.repeat(1_001)}`, 'path: a parameter is too long'],
+  ] as const) {
+    const reply = await read('GET', path);
+    assert.equal(reply.status, 400);
+    assert.equal(((await reply.json()) as { detail: string }).detail, detail);
+  }
+});
+
+test('a body of more than 1 MB is refused whether it says so or not, and one in pieces is one body', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const send = (chunks: readonly string[]) =>
+    fetch(`${app.url}/v1/search`, {
+      method: 'POST',
+      headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+      body: ReadableStream.from(chunks.map((text) => new TextEncoder().encode(text))),
+      duplex: 'half',
+    });
+  const whole = await send(['{"que', 'ry":"caf', 'é"}']);
+  assert.equal(whole.status, 200);
+  await whole.text();
+  const endless = await send(['{"query":"', ...new Array<string>(12).fill('x'.repeat(100_000)), '"}']).catch(
+    (error: unknown) => error,
+  );
+  // The reply may be overtaken by the end of the connection; a 200 never comes.
+  if (endless instanceof Response) {
+    assert.equal(endless.status, 400);
+    assert.match(await endless.text(), /body: larger than 1 MB/);
+  }
+  assert.equal((await send(['{"query":"still here"}'])).status, 200);
+});
+
 test('a stop does not wait for connections that never carried a request', { timeout: 5_000 }, async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const { hostname, port } = new URL(app.url);

@@ -11,6 +11,8 @@ const slowMs = 1_000;
 /** To read so much past a refusal is cheaper than a new connection. */
 const passedBytes = 65_536;
 const jsonType = 'application/json; charset=utf-8';
+/** Replies that end with their head: a length would be that of something else (RFC 9110 section 8.6). */
+const bodiless: ReadonlySet<number> = new Set([204, 304]);
 
 export type Answers = {
   /** Sends what a handler answered. */
@@ -68,7 +70,7 @@ export function createAnswers(
     const { reply } = exchange;
     let bytes = 0;
     for (const part of parts) bytes += Buffer.byteLength(part);
-    if (status !== 204) exchange.set('content-length', String(bytes));
+    if (!bodiless.has(status)) exchange.set('content-length', String(bytes));
     reply.writeHead(status, exchange.head);
     if (parts.length > 1) reply.cork();
     for (let i = 0; i + 1 < parts.length; i++) reply.write(parts[i]);
