@@ -43,6 +43,8 @@ const tailBytes = 120;
 /** UTF-8 bytes for one UTF-16 unit, at most. */
 const widest = 3;
 const whole = 10_000;
+/** Numbers of a hit before its tools; how many tools there are is the last of them. */
+const lead = 6;
 
 export function outlineOf(
   { hits, evidence }: Ranking,
@@ -59,8 +61,8 @@ export function outlineOf(
       fixed(hit.popularity),
       fixed(hit.final),
       hit.strong ? 1 : 0,
+      hit.tools.length,
     );
-    numbers.push(hit.tools.length);
     for (const tool of hit.tools) numbers.push(tool);
     if (hit.alsoFrom.length === 0 && hit.origin === null) continue;
     extras ??= new Array<string>(hits.length).fill('');
@@ -81,8 +83,8 @@ export function writeBody({ numbers, extras }: Outline, { pieces, pieceStarts, d
   for (let i = 0; i < numbers.length; ) {
     if (i > 0) out[at++] = comma;
     at = copyPiece(docBase[numbers[i]!]!, at);
-    const tools = i + 6;
-    const next = tools + numbers[i + 5]!;
+    const tools = i + lead;
+    const next = tools + numbers[tools - 1]!;
     for (let t = tools; t < next; t++) {
       if (t > tools) out[at++] = comma;
       at = copyPiece(numbers[t]!, at);
@@ -109,8 +111,9 @@ function roomFor(
   const piece = (doc: number) => pieceStarts[doc + 1]! - pieceStarts[doc]! + 1;
   for (let i = 0; i < numbers.length; ) {
     room += piece(docBase[numbers[i]!]!) + tailBytes;
-    const next = i + 6 + numbers[i + 5]!;
-    for (let t = i + 6; t < next; t++) room += piece(numbers[t]!);
+    const tools = i + lead;
+    const next = tools + numbers[tools - 1]!;
+    for (let t = tools; t < next; t++) room += piece(numbers[t]!);
     i = next;
   }
   for (const extra of extras ?? []) room += widest * extra.length;
