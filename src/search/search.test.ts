@@ -345,6 +345,26 @@ test('the second of two equal queries is a cache hit with its own log id; change
   assert.equal((await ask(search, 'maps')).metadata.cache_hit, false);
 });
 
+test('an answer is kept for exactly what was asked: whatever may change it makes another question', async () => {
+  const { search } = await started(many);
+  const cursor = (await ask(search, 'maps', { limit: 1 })).metadata.next_cursor ?? '';
+  const questions: Partial<SearchQuery>[] = [
+    {},
+    { limit: 2 },
+    { limit: 2, cursor },
+    { toolLimit: 1 },
+    { explain: true },
+    { minScore: 0.01 },
+    { filters: { verified: false } },
+    { filters: { transport: ['streamable-http'] } },
+    { filters: { auth: ['none'] } },
+    { filters: { category: ['none'] } },
+  ];
+  for (const cached of [false, true])
+    for (const more of questions)
+      assert.equal((await ask(search, 'maps', more)).metadata.cache_hit, cached, JSON.stringify(more));
+});
+
 test('a change is found after the next refresh, and only what changed is read', async () => {
   const { search, catalogue } = await started(many);
   catalogue.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
