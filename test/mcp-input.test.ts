@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import type { ServerResponse } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseMcpConfig } from '../src/mcp/mcp.ts';
 import { handClock, type TestReply } from './support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from './support/mcp-app.ts';
 import { startSdkServer } from './support/mcp-sdk-server.ts';
-import { referenceServer, startEverything } from './support/mcp-servers.ts';
+import { referenceServer, type Seen, sendJson, startEverything, startRaw } from './support/mcp-servers.ts';
 
 type Asked = { readonly method: string; readonly params: { readonly message?: string } };
 
@@ -87,6 +89,63 @@ test('a 2026-07-28 server asks: the same request goes again with the answers', a
     },
   );
   assert.match(JSON.stringify(again.body.result), /Hello Bob/);
+});
+
+/** A server that asks on the stream beside its calls; it opens that stream after a while, or never. */
+async function startAsker(t: TestContext, openAfterMs: number | null): Promise<string> {
+  let stream: ServerResponse | undefined;
+  let waiting: { readonly id: Seen['body']['id']; readonly reply: ServerResponse } | undefined;
+  const ask = { jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: { message: 'Who are you?' } };
+  const finish = (text: string) => {
+    const result = { content: [{ type: 'text', text }] };
+    if (waiting !== undefined) sendJson(waiting.reply, 200, { jsonrpc: '2.0', id: waiting.id, result });
+    waiting = undefined;
+  };
+  const open = (reply: ServerResponse) => {
+    stream = reply.writeHead(200, { 'content-type': 'text/event-stream' });
+    stream.flushHeaders();
+  };
+  const answers: Readonly<Record<string, (seen: Seen, reply: ServerResponse) => void>> = {
+    initialize: ({ body: { id } }, reply) => {
+      const result = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        serverInfo: { name: 'x', version: '1' },
+      };
+      sendJson(reply, 200, { jsonrpc: '2.0', id, result }, { 'mcp-session-id': 's' });
+    },
+    'tools/call': ({ body: { id } }, reply) => {
+      waiting = { id, reply };
+      if (stream === undefined) finish('nobody was there to be asked');
+      else stream.write(`data: ${JSON.stringify(ask)}\n\n`);
+    },
+  };
+  const { url } = await startRaw(t, async (seen, reply) => {
+    if (seen.method === 'GET') {
+      if (openAfterMs !== null) await delay(openAfterMs).then(() => open(reply));
+      return;
+    }
+    const { method, id, result } = seen.body as Seen['body'] & { result?: { content: { name: string } } };
+    const answer = answers[method ?? ''];
+    if (answer !== undefined) return answer(seen, reply);
+    if (method === 'server/discover') return sendJson(reply, 400, {});
+    reply.writeHead(202).end();
+    if (id === ask.id && result !== undefined) finish(`Hello ${result.content.name}`);
+  });
+  return url;
+}
+
+test('a question beside the call reaches the caller when the server is slow to open the stream for it, and one that never does is called all the same', async (t) => {
+  const app = await bootMcp(t);
+  await app.add('slow', await startAsker(t, 600));
+  await app.add('silent', await startAsker(t, null));
+  const body = { server_id: 'slow', name: 'who' };
+  const asked = await app.call('POST', '/v1/mcp/tools/call', { body });
+  assert.equal(questionIn(asked).asked.params.message, 'Who are you?');
+  const done = await resume(app, body, asked, { action: 'accept', content: { name: 'Ada' } });
+  assert.equal(textOf(done), 'Hello Ada', done.text);
+
+  assert.equal(textOf(await app.tool('silent', 'who')), 'nobody was there to be asked');
 });
 
 test('a continuation is for one principal, one request, one time, and its time', async (t) => {

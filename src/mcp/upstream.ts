@@ -24,7 +24,7 @@ import { discoverMethod, modernRevision } from './wire/message.ts';
 import { createModern } from './wire/modern.ts';
 import { createPoster, type Posted } from './wire/post.ts';
 import { discovered, openSession, type Session } from './wire/session.ts';
-import { createStanding } from './wire/standing.ts';
+import { createStanding, patienceWith } from './wire/standing.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export type Upstream = Channel & {
@@ -74,10 +74,22 @@ export function createUpstream(deps: {
   };
   /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
   const openOnce = (): Promise<Session> => {
-    session ??= openSession(post, {
+    if (session !== undefined) return session;
+    const began = now();
+    session = openSession(post, {
       end: endSession,
-      standing: (headers, respond) =>
-        createStanding({ outbound, url: target.url, credential, limits, headers, respond }),
+      standing: (headers, respond) => {
+        const patienceMs = patienceWith(now() - began);
+        return createStanding({
+          outbound,
+          url: target.url,
+          credential,
+          limits,
+          headers,
+          respond,
+          patienceMs,
+        });
+      },
     }).then(
       (answer) => {
         if ('send' in answer) {

@@ -62,7 +62,7 @@ export type Seen = {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: {
-    readonly id?: number;
+    readonly id?: number | string;
     readonly method?: string;
     readonly params?: Record<string, unknown>;
   };

@@ -13,8 +13,16 @@ export type Standing = {
   close(): void;
 };
 
-/** A call waits no longer than this for a stream that most servers never use. */
-const patienceMs = 300;
+/** Opening the stream takes about as long as the handshake took, a new connection and its TLS included; a busy machine may take several times that. */
+const patienceFactor = 4;
+/** At least and at most so long: a server that says nothing before its first question holds up one call a session. */
+const patienceLeastMs = 1_000;
+const patienceMostMs = 10_000;
+
+/** How long a call waits for this stream, which most servers never use, but on which a question is lost while it is not there. */
+export function patienceWith(handshakeMs: number): number {
+  return Math.min(patienceMostMs, patienceLeastMs + patienceFactor * handshakeMs);
+}
 
 export function createStanding(deps: {
   readonly outbound: Outbound;
@@ -23,8 +31,10 @@ export function createStanding(deps: {
   readonly limits: Limits;
   readonly headers: Readonly<Record<string, string>>;
   readonly respond: (text: string) => Promise<void>;
+  /** A call waits no longer than this for the server to open the stream. */
+  readonly patienceMs: number;
 }): Standing {
-  const { outbound, url, credential, limits, headers, respond } = deps;
+  const { outbound, url, credential, limits, headers, respond, patienceMs } = deps;
   const listening = new Set<(message: RpcMessage) => void>();
   let opening: Promise<void> | undefined;
   let stream: Exchange | undefined;
@@ -42,7 +52,8 @@ export function createStanding(deps: {
 
   const start = (): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const patience = setTimeout(resolve, patienceMs);
+    // What has come meanwhile is read first: a process that was held up itself has no reason to be impatient.
+    const patience = setTimeout(() => setImmediate(resolve), patienceMs);
     const settle = () => {
       clearTimeout(patience);
       resolve();
