@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { root } from '../support/paths.ts';
 
 /**
@@ -16,9 +19,37 @@ const notOurs = [
   'auth/wif-jwt-bearer',
 ];
 const runner = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
-const client = 'test/full/conformance/client.ts';
+const client = 'test/full/conformance/turn.ts';
+/** For a scenario, its wait for a turn included. */
+const scenarioTimeoutMs = 600_000;
 
-async function referee(revision: string): Promise<{ code: number; text: string }> {
+/** Lets as many in at once as there are cores; who hangs up makes room. */
+async function startTurnstile(t: TestContext): Promise<number> {
+  const waiting: Socket[] = [];
+  let inside = 0;
+  const admit = () => {
+    while (inside < availableParallelism() && waiting.length > 0) {
+      inside++;
+      waiting.shift()?.write('now');
+    }
+  };
+  const turnstile = createServer((socket) => {
+    waiting.push(socket);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      const at = waiting.indexOf(socket);
+      if (at < 0) inside--;
+      else waiting.splice(at, 1);
+      admit();
+    });
+    admit();
+  }).listen(0, '127.0.0.1');
+  await once(turnstile, 'listening');
+  t.after(() => turnstile.close());
+  return (turnstile.address() as AddressInfo).port;
+}
+
+async function referee(t: TestContext, revision: string): Promise<{ code: number; text: string }> {
   const child = spawn(
     process.execPath,
     [
@@ -29,9 +60,13 @@ async function referee(revision: string): Promise<{ code: number; text: string }
       '--requirements',
       revision,
       '--timeout',
-      '150000',
+      String(scenarioTimeoutMs),
     ],
-    { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CONFORMANCE_TURNS: String(await startTurnstile(t)) },
+    },
   );
   let text = '';
   for (const stream of [child.stdout, child.stderr])
@@ -43,8 +78,8 @@ async function referee(revision: string): Promise<{ code: number; text: string }
 }
 
 for (const revision of ['2025-11-25', '2026-07-28']) {
-  test(`conformance: all that the referee scores for ${revision} passes, and DPoP with and without nonces`, async () => {
-    const { code, text } = await referee(revision);
+  test(`conformance: all that the referee scores for ${revision} passes, and DPoP with and without nonces`, async (t) => {
+    const { code, text } = await referee(t, revision);
     assert.equal(code, 0, text);
     for (const scenario of ['auth/dpop', 'auth/dpop-nonce']) assert.ok(text.includes(`✓ ${scenario}:`), text);
     const failed = [...text.matchAll(/^✗ (\S+):/gm)].map((match) => match[1] ?? '');

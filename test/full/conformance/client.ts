@@ -42,7 +42,7 @@ const app = await startApp(
     MCPRANK_ALLOW_UPSTREAMS: 'localhost,127.0.0.1',
     ...(scenario === 'auth/basic-cimd' ? { MCPRANK_PUBLIC_URL: documentHost } : {}),
   }),
-  // The referee starts every scenario at once: lateness is the machine's.
+  // Other scenarios run beside this one: lateness is the machine's.
   { limits: { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY } },
 );
 let mit = '';
