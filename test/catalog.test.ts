@@ -436,6 +436,27 @@ for (const engine of engines) {
     assert.deepEqual(refused, ['s', 'no']);
   });
 
+  suite('a row that stands for several calls counts as often, and its latency with that weight', async (t) => {
+    const { catalog, storage } = await setUp(t, engine);
+    await catalog.put([input(catalog, 's')], 'x');
+    const failed = { ...call, success: false };
+    const noted = [
+      { ...call, calls: 30, latencyMs: 10 },
+      { ...failed, calls: 9, latencyMs: 50 },
+      { ...failed, latencyMs: null },
+    ];
+    catalog.noteInvocations(noted, assert.fail);
+    await catalog.flush();
+    assert.deepEqual(await useOf(storage), [['s', 'dev_1', 40, 30]]);
+    const [server] = await catalog.use.byServer(0);
+    // 30 of 10 ms and 9 of 50; one did not tell.
+    assert.deepEqual(server, { serverId: 's', calls: 40, successes: 30, latencyMs: 19.2 });
+    const [step] = await catalog.use.byStep(['s'], 0, 60_000);
+    assert.deepEqual([step?.calls, step?.successes], [40, 30]);
+    const days = await catalog.use.byDay(call.keyId, 0);
+    assert.deepEqual([...days.values()], [{ calls: 40, successes: 30 }]);
+  });
+
   suite('outcomes that pile up are refused with a time to come back, not kept without bound', async (t) => {
     const { catalog } = await setUp(t, engine);
     await catalog.put([input(catalog, 's')], 'x');

@@ -140,7 +140,7 @@ for (const engine of engines) {
 }
 
 function rowAt(id: string, at: number, query_log_id: string | null = null): InvocationRow {
-  const fixed = { developer_id: 'd', key_id: 'k', server_id: 's', tool_name: 't', success: 1 };
+  const fixed = { developer_id: 'd', key_id: 'k', server_id: 's', tool_name: 't', success: 1, calls: 1 };
   return { id, at, query_log_id, latency_ms: null, error_type: null, idempotency_key: null, ...fixed };
 }
 

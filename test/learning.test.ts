@@ -176,10 +176,38 @@ const outcome = fc.record({
   developerId: fc.constantFrom('a', 'b', 'c'),
   serverId: fc.constantFrom('mail', 'maps', 'popular'),
   success: fc.boolean(),
+  calls: fc.integer({ min: 1, max: 12 }),
   words: fc.array(fc.constantFrom('send', 'letter', 'route', 'money', 'song'), {
     minLength: 1,
     maxLength: 4,
   }),
+});
+
+test('an outcome that stands for several calls weighs as they would one by one', async () => {
+  const clock = handClock();
+  const trialsAfter = async (outcomes: readonly (readonly [good: boolean, calls: number])[]) => {
+    const log = createLog();
+    const rows = ['a', 'b'].flatMap((developerId) =>
+      outcomes.map(([success, calls], i) => {
+        const id = `inv_${developerId}_${String(i).padStart(3, '0')}`;
+        const fixed = { serverId: 'mail', toolName: 'run', errorType: null, query: null, rank: null };
+        return { ...fixed, id, developerId, at: clock.now() + i, success, calls };
+      }),
+    );
+    for (const row of rows) log.add(row);
+    const learning = createLearning({ store: log, embedder, clock, onError: assert.fail });
+    await learning.update();
+    return learning.seenBy('stranger').trials('mail');
+  };
+  const once = (good: boolean, times: number) => Array.from({ length: times }, () => [good, 1] as const);
+  const oneByOne = await trialsAfter([...once(true, 5), ...once(false, 3), ...once(true, 2)]);
+  const together = await trialsAfter([
+    [true, 5],
+    [false, 3],
+    [true, 2],
+  ]);
+  assert.ok(oneByOne.good > 0 && oneByOne.bad > 0);
+  assert.deepEqual(together, oneByOne);
 });
 
 test('the state is a function of the log: read in steps, again and out of order, it is what a replay gives', async () => {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type Kysely, sql } from 'kysely';
 import { systemClock } from '../src/base/clock.ts';
 import { Problem } from '../src/base/problem.ts';
+import { leanInvocations } from '../src/storage/schema/invocations.ts';
 import { openStorage, type Storage } from '../src/storage/storage.ts';
 import { temporaryFolder } from './support/app.ts';
 import { engines, openTestStore } from './support/stores.ts';
@@ -118,6 +119,43 @@ for (const engine of engines) {
     assert.equal(await leases.take('other job', 'next', 1), true);
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.equal(await leases.take('other job', 'after the lease ran out', 10_000), true);
+  });
+}
+
+for (const engine of engines) {
+  test(`${engine.name}: outcomes of the release before are there after the migration, in order, and their keys are still taken`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const storage = await openTestStore(t, engine);
+    const db = storage.tables<{ invocations: { id: string; at: number; idempotency_key: string | null } }>();
+    await sql`drop table invocations`.execute(db);
+    await sql`create table invocations (id text primary key, developer_id text not null, key_id text not null,
+      query_log_id text, server_id text not null, tool_name text not null, success integer not null,
+      latency_ms double precision, error_type text, idempotency_key text, at bigint not null)`.execute(db);
+    const columns =
+      'id, developer_id, key_id, query_log_id, server_id, tool_name, success, latency_ms, error_type, idempotency_key, at';
+    const rows = Array.from({ length: 20_001 }, (_, i) => i);
+    const add = (ids: readonly number[], at?: number) =>
+      sql`insert into invocations (${sql.raw(columns)}) values ${sql.join(
+        ids.map(
+          (i) =>
+            sql`(${`inv_${i % 7}_${i}`}, 'dev', 'key', null, 's', 't', 1, null, null, ${i % 10 === 0 ? `k${i}` : null}, ${at ?? i % 50})`,
+        ),
+      )}`.execute(db);
+    for (let from = 0; from < rows.length; from += 1_000) await add(rows.slice(from, from + 1_000));
+    const read = () =>
+      db
+        .selectFrom('invocations')
+        .select(['id', 'at', 'idempotency_key'])
+        .orderBy('at')
+        .orderBy('id')
+        .execute();
+    const before = await read();
+    await leanInvocations(db as unknown as Kysely<unknown>);
+    assert.deepEqual(await read(), before);
+    assert.equal(before.length, rows.length);
+    await add([21], 999);
+    await assert.rejects(add([20], 999), 'a key that was used');
   });
 }
 

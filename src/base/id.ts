@@ -28,12 +28,24 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${randomHex()}`;
 }
 
+/** Of the last id of a log: its time, that in hex, and how many of that time came before it. */
+let lastMs = -1;
+let lastTime = '';
+let sequence = 0;
+
 /**
- * A new id that sorts by time: 48 bits of milliseconds, then 128 random ones. Rows of a log then go to the end of their
- * index; with random ids every row of a batch dirties a page of its own.
+ * A new id that sorts by time, and within one process by its making: 48 bits of milliseconds, 16 that count within
+ * each, then 128 random ones. Rows of a log then go to the end of their index one after the other; with random ids every
+ * row of a batch dirties a page of its own, and each is looked for (a third of what a row costs SQLite).
  */
 export function newLogId(prefix: LogPrefix, nowMs: number): string {
-  return `${prefix}_${nowMs.toString(16).padStart(12, '0')}${randomHex()}`;
+  if (nowMs === lastMs) sequence = (sequence + 1) & 0xffff;
+  else {
+    lastMs = nowMs;
+    lastTime = nowMs.toString(16).padStart(12, '0');
+    sequence = 0;
+  }
+  return `${prefix}_${lastTime}${sequence.toString(16).padStart(4, '0')}${randomHex()}`;
 }
 
 function randomHex(): string {

@@ -16,6 +16,8 @@ export type InvocationRow = {
   readonly error_type: ErrorType | null;
   readonly idempotency_key: string | null;
   readonly at: number;
+  /** More than 1: so many calls, alike but for their latency, of which `latency_ms` is the mean. */
+  readonly calls: number;
 };
 type DayUse = { server_id: string; developer_id: string; day: number; calls: number; successes: number };
 type Tables = { invocations: InvocationRow; server_use: DayUse };
@@ -48,7 +50,15 @@ const columns = [
   'error_type',
   'idempotency_key',
   'at',
+  'calls',
 ] as const;
+
+/** Sums over rows, each of which may stand for several calls. */
+const calls = sql<number>`sum(calls)`.as('calls');
+const successes = sql<number>`sum(success * calls)`.as('successes');
+const meanLatency = sql<
+  number | null
+>`sum(latency_ms * calls) / sum(case when latency_ms is not null then calls end)`;
 
 export function createInvocationStore(storage: Storage) {
   const insert = createInsert<Tables, 'invocations'>('invocations', columns);
@@ -77,7 +87,13 @@ export function createInvocationStore(storage: Storage) {
         const known = new Map<string, InvocationRow>();
         const again = keyed.filter((row) => !added.has(row.id)).map((row) => row.id);
         if (again.length > 0) {
-          const first = await trx.selectFrom('invocations').selectAll().where('id', 'in', again).execute();
+          const first = await trx
+            .selectFrom('invocations')
+            .selectAll()
+            .where('id', 'in', again)
+            // As the index has it.
+            .where('idempotency_key', 'is not', null)
+            .execute();
           for (const row of first) known.set(row.id, row);
         }
         for (const values of insertSlices(useOf(rows.filter((row) => !known.has(row.id))), rowsPerInsert)) {
@@ -99,12 +115,7 @@ export function createInvocationStore(storage: Storage) {
       const rows = await storage
         .tables<Tables>()
         .selectFrom('invocations')
-        .select((is) => [
-          'server_id',
-          sql<number>`count(*)`.as('calls'),
-          sql<number>`sum(success)`.as('successes'),
-          is.fn.avg<number | null>('latency_ms').as('latency_ms'),
-        ])
+        .select(['server_id', calls, successes, meanLatency.as('latency_ms')])
         .where('at', '>=', since)
         .groupBy('server_id')
         .orderBy('calls', 'desc')
@@ -125,12 +136,7 @@ export function createInvocationStore(storage: Storage) {
       const rows = await storage
         .tables<Tables>()
         .selectFrom('invocations')
-        .select([
-          'server_id',
-          step.as('step'),
-          sql<number>`count(*)`.as('calls'),
-          sql<number>`sum(success)`.as('successes'),
-        ])
+        .select(['server_id', step.as('step'), calls, successes])
         .where('at', '>=', since)
         .where('server_id', 'in', serverIds)
         .groupBy(['server_id', step])
@@ -148,7 +154,7 @@ export function createInvocationStore(storage: Storage) {
       const rows = await storage
         .tables<Tables>()
         .selectFrom('invocations')
-        .select([day.as('day'), sql<number>`count(*)`.as('calls'), sql<number>`sum(success)`.as('successes')])
+        .select([day.as('day'), calls, successes])
         .where('at', '>=', since)
         .where('key_id', '=', keyId)
         .groupBy(day)
@@ -189,8 +195,8 @@ function useOf(rows: readonly InvocationRow[]): DayUse[] {
       use = { server_id: row.server_id, developer_id: row.developer_id, day, calls: 0, successes: 0 };
       days.set(key, use);
     }
-    use.calls += 1;
-    use.successes += row.success;
+    use.calls += row.calls;
+    use.successes += row.success * row.calls;
   }
   return [...days.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, use]) => use);
 }

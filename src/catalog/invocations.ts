@@ -195,6 +195,7 @@ function toRow(invocation: NewInvocation, at: number): InvocationRow {
     error_type: invocation.errorType ?? null,
     idempotency_key: key,
     at,
+    calls: invocation.calls ?? 1,
   };
 }
 

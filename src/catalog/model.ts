@@ -143,4 +143,6 @@ export type NewInvocation = {
   readonly latencyMs?: number | null;
   readonly errorType?: ErrorType | null;
   readonly idempotencyKey?: string | null;
+  /** How many calls this stands for, 1 unless said; `latencyMs` is their mean. */
+  readonly calls?: number;
 };

@@ -231,7 +231,6 @@ function answering(declared: JsonRoute, gate: Gate, answers: Answers, slow: Slow
       slow.expect(request);
       if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
       receiveBody(request, declared.form === true, (error, body) => {
-        slow.forget(request);
         if (error === null) void answer(exchange, { body, params, query });
         else answers.fail(error, exchange);
       });

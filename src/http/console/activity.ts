@@ -28,6 +28,7 @@ const stepsShown = 60;
 /** Upper bounds grow by a third from a tenth of a millisecond to two minutes: a percentile is right within a sixth. */
 const leastMs = 0.1;
 const growth = 1.35;
+const logGrowth = Math.log(growth);
 const buckets = 48;
 const kinds = ['search', 'mcp', 'invocations', 'identity', 'proxy'] as const;
 
@@ -111,7 +112,7 @@ export function createActivity(routes: readonly Route[], clock: Clock): Activity
 
 function bucketOf(ms: number): number {
   if (ms <= leastMs) return 0;
-  return Math.min(buckets - 1, Math.ceil(Math.log(ms / leastMs) / Math.log(growth)));
+  return Math.min(buckets - 1, Math.ceil(Math.log(ms / leastMs) / logGrowth));
 }
 
 /** The middle of the bucket in which the rank falls. */

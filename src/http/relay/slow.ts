@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 export type SlowBodies = {
   /** The head of this request is here; its body may take so long and no longer. */
   expect(request: IncomingMessage): void;
-  /** It is whole, or nobody reads it. */
-  forget(request: IncomingMessage): void;
   stop(): void;
 };
 
@@ -13,16 +12,17 @@ export type SlowBodies = {
  * the server has the long one, and the short one is held here, by one look round each second instead of a timer each.
  */
 export function watchSlowBodies(limitMs: number, cut: (request: IncomingMessage) => void): SlowBodies {
-  const expected = new Map<IncomingMessage, number>();
+  // By connection, which carries one request at a time: most bodies are whole long before anybody looks, and the next
+  // request takes the place of the last one.
+  const expected = new Map<Socket, { readonly request: IncomingMessage; readonly since: number }>();
   const look = setInterval(
     () => {
       const before = performance.now() - limitMs;
-      for (const [request, since] of expected) {
-        if (request.complete || request.destroyed) expected.delete(request);
-        else if (since < before) {
-          expected.delete(request);
-          cut(request);
-        }
+      for (const [socket, { request, since }] of expected) {
+        const isOver = request.complete || request.destroyed;
+        if (!isOver && since >= before) continue;
+        expected.delete(socket);
+        if (!isOver) cut(request);
       }
     },
     Math.min(1_000, limitMs),
@@ -31,9 +31,8 @@ export function watchSlowBodies(limitMs: number, cut: (request: IncomingMessage)
     expect(request) {
       const { headers } = request;
       if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
-      expected.set(request, performance.now());
+      expected.set(request.socket, { request, since: performance.now() });
     },
-    forget: (request) => void expected.delete(request),
     stop: () => clearInterval(look),
   };
 }

@@ -25,6 +25,9 @@ const gatherMs = 250;
 /** Beyond this the store is too slow for the calls; outcomes are statistics and give way. */
 const maxGathered = 20_000;
 
+/** Calls that nothing tells apart but how long they took: a busy tool is four rows a second, not thousands. */
+type Alike = { readonly outcome: Outcome; calls: number; totalMs: number };
+
 export type Outcomes = {
   record(caller: Caller, call: Call, reply: RpcReply, latencyMs: number): void;
   recordFailure(caller: Caller, call: Call, error: unknown, latencyMs: number): void;
@@ -34,15 +37,16 @@ export type Outcomes = {
 
 /** Writes down, behind the reply, what came of each tools/call. Nothing that goes wrong here reaches the caller. */
 export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: Log): Outcomes {
-  let gathered: Outcome[] = [];
+  let gathered = new Map<string, Alike>();
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
+  let count = 0;
 
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    const outcomes = gathered;
-    gathered = [];
+    const outcomes = [...gathered.values()].map(summed);
+    gathered = new Map();
     if (dropped > 0) log.warn('outcomes of calls were given up', { dropped });
     dropped = 0;
     // A tool that the catalogue does not know of, most often.
@@ -53,20 +57,24 @@ export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: L
   const gather = (caller: Caller, call: Call, errorType: ErrorType | null, latencyMs: number) => {
     const toolName = call.params?.name;
     if (typeof toolName !== 'string') return;
-    if (gathered.length >= maxGathered) {
+    const { developerId, keyId } = caller;
+    const { serverId, queryLogId = null } = call;
+    // What followed a search says something of that search: each such call is a row of its own.
+    const own = queryLogId === null ? '' : ++count;
+    const key = `${own}\n${keyId}\n${serverId}\n${toolName}\n${errorType ?? ''}`;
+    const alike = gathered.get(key);
+    if (alike !== undefined) {
+      alike.calls++;
+      alike.totalMs += latencyMs;
+      return;
+    }
+    if (gathered.size >= maxGathered) {
       dropped++;
       return;
     }
-    gathered.push({
-      developerId: caller.developerId,
-      keyId: caller.keyId,
-      serverId: call.serverId,
-      toolName,
-      success: errorType === null,
-      queryLogId: call.queryLogId ?? null,
-      latencyMs,
-      errorType,
-    });
+    const success = errorType === null;
+    const outcome = { developerId, keyId, serverId, toolName, success, queryLogId, errorType };
+    gathered.set(key, { outcome, calls: 1, totalMs: latencyMs });
     timer ??= setTimeout(flush, gatherMs).unref();
   };
   return {
@@ -85,4 +93,8 @@ export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: L
 function errorTypeOf(reply: RpcReply): ErrorType | null {
   if ('error' in reply) return reply.error.code === invalidParams ? 'invalid_arguments' : 'server';
   return reply.result.isError === true ? 'other' : null;
+}
+
+function summed({ outcome, calls, totalMs }: Alike): Outcome {
+  return { ...outcome, calls, latencyMs: totalMs / calls };
 }

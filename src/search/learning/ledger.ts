@@ -82,13 +82,14 @@ export function createLedger(): Ledger {
   };
 }
 
-/** Into its place among the latest, oldest first. */
+/** Into its place among the latest, oldest first; as often as it happened. */
 function addTrial(trials: Trial[], outcome: Outcome): boolean {
+  const { id, at, success: good, calls = 1 } = outcome;
   const after = trials.findLastIndex((trial) => byTime(trial, outcome) <= 0);
-  const isFull = trials.length >= trialsKept;
-  if (trials[after]?.id === outcome.id || (isFull && after < 0)) return false;
-  trials.splice(after + 1, 0, { id: outcome.id, at: outcome.at, good: outcome.success });
-  if (isFull) trials.shift();
+  if (trials[after]?.id === id || (trials.length >= trialsKept && after < 0)) return false;
+  const times = Math.min(calls, trialsKept);
+  trials.splice(after + 1, 0, ...Array.from({ length: times }, () => ({ id, at, good })));
+  trials.splice(0, trials.length - trialsKept);
   return true;
 }
 

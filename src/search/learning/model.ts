@@ -9,6 +9,8 @@ export type Outcome = {
   readonly toolName: string;
   readonly success: boolean;
   readonly errorType: string | null;
+  /** How many calls it stands for, 1 unless said. */
+  readonly calls?: number;
   /** The text of the search; null when none was named, or it is unknown, or another developer's. */
   readonly query: string | null;
   /** One was named and is not there, or not there yet. */

@@ -13,6 +13,7 @@ type Tables = {
     latency_ms: number | null;
     error_type: string | null;
     at: number;
+    calls: number;
   };
   query_log: { id: string; developer_id: string; query: string; shown: string; first_rank: number };
 };
@@ -31,7 +32,7 @@ export function createOutcomeStore(storage: Storage) {
           join.onRef('q.id', '=', 'i.query_log_id').onRef('q.developer_id', '=', 'i.developer_id'),
         )
         .select(['i.id', 'i.at', 'i.developer_id', 'i.server_id', 'i.tool_name', 'i.success', 'i.error_type'])
-        .select(['i.query_log_id', 'q.query', 'q.shown', 'q.first_rank'])
+        .select(['i.calls', 'i.query_log_id', 'q.query', 'q.shown', 'q.first_rank'])
         .where('i.at', '>=', at)
         .where('i.at', '<=', through)
         .where((where) => where.or([where('i.at', '>', at), where('i.id', '>', id)]))
@@ -47,6 +48,7 @@ export function createOutcomeStore(storage: Storage) {
         toolName: row.tool_name,
         success: row.success === 1,
         errorType: row.error_type,
+        calls: row.calls,
         query: row.query,
         awaitsQuery: row.query_log_id !== null && row.query === null,
         rank: rankIn(row.shown, row.first_rank, row.server_id),

@@ -6,6 +6,7 @@ import { embeddings } from './embeddings.ts';
 import { first } from './first.ts';
 import { serverHealth } from './health.ts';
 import { identity } from './identity.ts';
+import { leanInvocations } from './invocations.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { serverOAuth } from './server-oauth.ts';
 import { webhooks } from './webhooks.ts';
@@ -25,4 +26,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '008_webhooks': { up: webhooks },
   '009_key_addresses': { up: keyAddresses },
   '010_server_oauth': { up: serverOAuth },
+  '011_lean_invocations': { up: leanInvocations },
 };
