@@ -1,42 +1,72 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { buildConnector } from 'undici';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { Problem } from '../base/problem.ts';
 import { type AllowRules, bare, isMetadataAddress, isPublicAddress } from './address.ts';
+import type { Origin } from './http/connections.ts';
 
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
 const connectTimeoutMs = 5_000;
+/** A line that went dead without a word is found out after this and a few minutes of the system's own. */
+const keepAliveDelayMs = 60_000;
 const publicPorts = new Set([443, 8443]);
+/** TLS sessions kept, so that the next connection to a server costs it and us less. */
+const sessionsKept = 100;
 
 /** Resolves, checks every answer and dials a checked address, so that a second look-up cannot swap it (E3, E4). */
-export function guardedConnector(allow: AllowRules, resolve: Resolve): buildConnector.connector {
-  const dial = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+export function createDial(allow: AllowRules, resolve: Resolve): (origin: Origin) => Promise<Socket> {
+  const sessions = new Map<string, Buffer>();
   const permitted = (hostAllowed: boolean, address: string) =>
     !isMetadataAddress(address) && (hostAllowed || allow.address(address) || isPublicAddress(address));
 
-  return (options, callback) => {
-    const hostname = bare(options.hostname);
-    const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80);
-    const hostAllowed = allow.host(options.hostname, port);
-    const dialChecked = (addresses: readonly string[]) => {
-      const address = addresses[0];
-      if (address === undefined || !addresses.every((each) => permitted(hostAllowed, each))) {
-        callback(new Error(`address of ${hostname} is not allowed`), null);
-        return;
-      }
-      const servername = isIP(hostname) === 0 ? { servername: hostname } : {};
-      dial({ ...options, hostname: address, ...servername }, callback);
-    };
-    resolve(hostname).then(dialChecked, (error: unknown) =>
-      callback(error instanceof Error ? error : new Error(String(error)), null),
-    );
+  const dialSecure = (origin: string, hostname: string, to: { host: string; port: number }): Socket => {
+    const session = sessions.get(origin);
+    const socket = connectTls({
+      ...to,
+      ALPNProtocols: ['http/1.1'],
+      // The certificate must be the name's, though an address is dialled.
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
+      ...(session === undefined ? {} : { session }),
+    });
+    socket.on('session', (fresh) => {
+      if (sessions.size >= sessionsKept) sessions.clear();
+      sessions.set(origin, fresh);
+    });
+    return socket;
   };
+  return async ({ origin, isSecure, hostname: written, port }) => {
+    const hostname = bare(written);
+    const hostAllowed = allow.host(written, port);
+    const addresses = await resolve(hostname);
+    const [host] = addresses;
+    if (host === undefined || !addresses.every((each) => permitted(hostAllowed, each)))
+      throw new Error(`address of ${hostname} is not allowed`);
+    const socket = isSecure ? dialSecure(origin, hostname, { host, port }) : connectTcp({ host, port });
+    socket.setNoDelay(true).setKeepAlive(true, keepAliveDelayMs);
+    return connected(socket, isSecure ? 'secureConnect' : 'connect');
+  };
+}
+
+function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const closed = () => reject(new Error('the connection was closed'));
+  const late = setTimeout(() => socket.destroy(new Error('no connection in time')), connectTimeoutMs);
+  socket.once('error', reject).once('close', closed);
+  socket.once(event, () => {
+    socket.off('error', reject).off('close', closed);
+    resolve(socket);
+  });
+  return promise.finally(() => clearTimeout(late));
 }
 
 export async function resolveAll(hostname: string): Promise<readonly string[]> {
   if (isIP(hostname) !== 0) return [hostname];
   return (await lookup(hostname, { all: true })).map(({ address }) => address);
+}
+
+export function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
 /** The URL, or `invalid_request` for one we do not speak to (E5, E9). */
@@ -46,7 +76,7 @@ export function checkUrl(text: string, allow: AllowRules): URL {
     throw new Problem('invalid_request', 'url: expected an http(s) URL');
   if (url.username !== '' || url.password !== '')
     throw new Problem('invalid_request', 'url: must not contain a user name or password');
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  const port = portOf(url);
   if (allow.host(url.hostname, port)) return url;
   if (url.protocol === 'http:')
     throw new Problem(

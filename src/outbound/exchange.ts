@@ -1,5 +1,8 @@
 import { Readable } from 'node:stream';
-import type { Agent, Dispatcher } from 'undici';
+import type { Connection, Job } from './http/connection.ts';
+import type { Connections, Origin } from './http/connections.ts';
+import { headText } from './http/request.ts';
+import { BodyFault } from './http/upload.ts';
 import {
   type FailureReason,
   OutboundFailure,
@@ -18,7 +21,7 @@ const drainMs = 200;
 export type Ended = (answered: boolean, reason: FailureReason | null) => void;
 
 /** A checked URL, in the pieces that are needed for each exchange. */
-export type Destination = { readonly origin: string; readonly host: string; readonly path: string };
+export type Destination = Origin & { readonly host: string; readonly path: string };
 
 /** An exchange under way. */
 export type Exchange = {
@@ -33,67 +36,87 @@ export type Exchange = {
 };
 
 /**
- * One exchange through undici's lowest verb, which costs a third of `request` and a tenth of `fetch`.
- * Nothing is decompressed and no redirect is followed: neither interceptor is installed.
+ * One exchange, as soon as it has its turn. Nothing is decompressed and no redirect is followed. Throws `invalid_request`
+ * for what would not be one request; that takes no turn.
  */
 export function exchange(
-  agent: Agent,
-  url: Destination,
+  connections: Connections,
+  destination: Destination,
   request: OutboundRequest,
   receiver: Receiver,
-  turn: undefined | Promise<void>,
-  ended: Ended,
+  gate: { readonly enter: () => undefined | Promise<void>; readonly ended: Ended },
 ): Exchange {
-  const underWay = new UnderWay(url.host, request, receiver, ended);
-  const start = () => {
-    underWay.hasTurn = true;
-    // The caller had gone before the place came: the next one shall have it.
-    if (underWay.isDone) return ended(false, 'cancelled');
-    agent.dispatch(
-      {
-        origin: url.origin,
-        path: request.target ?? url.path,
-        method: request.method,
-        headers: (request.headers ?? {}) as Record<string, string> | string[],
-        body: request.body ?? null,
-        headersTimeout: request.firstByteMs ?? defaultTimeoutMs,
-        bodyTimeout: request.idleMs ?? defaultTimeoutMs,
-      },
-      underWay,
+  const underWay = new UnderWay(destination, request, receiver, gate.ended);
+  const turn = gate.enter();
+  if (turn === undefined) underWay.start(connections);
+  else
+    turn.then(
+      () => underWay.start(connections),
+      (failure: OutboundFailure) => underWay.finish(failure),
     );
-  };
-  if (turn === undefined) start();
-  else turn.then(start, (failure: OutboundFailure) => underWay.finish(failure));
+  underWay.watchTime();
   return underWay;
 }
 
-/** What its owner holds and what undici calls, in one object: there is one for every call that goes out. */
-class UnderWay implements Exchange, Dispatcher.DispatchHandler {
-  /** Holds a place among the calls to its origin, and gives it back at the end. */
-  hasTurn = false;
+/** What its owner holds and what the connection tells, in one object: there is one for every call that goes out. */
+class UnderWay implements Exchange, Job {
   isDone = false;
-  readonly #host: string;
+  readonly headText: string;
+  readonly #destination: Destination;
   readonly #request: OutboundRequest;
   readonly #receiver: Receiver;
   readonly #ended: Ended;
-  #controller: Dispatcher.DispatchController | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** Holds a place among the calls to its origin, and gives it back at the end. */
+  #hasTurn = false;
+  /** The one that carries it, for as long as it does. */
+  #connection: Connection | undefined;
   #over: (() => void) | undefined;
   #answered = false;
+  #isPaused = false;
   #leftBytes: number;
+  /** One for all that may take too long: the whole of it, and silence. It is set anew only where it would come too late. */
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #until = Number.POSITIVE_INFINITY;
+  #silentSince = 0;
+  #silenceMs = 0;
 
-  constructor(host: string, request: OutboundRequest, receiver: Receiver, ended: Ended) {
-    this.#host = host;
+  constructor(destination: Destination, request: OutboundRequest, receiver: Receiver, ended: Ended) {
+    const { body, signal, timeoutMs = defaultTimeoutMs, maxBytes = defaultMaxBytes } = request;
+    const { method, target = destination.path, headers = {} } = request;
+    this.headText = headText({ method, target, host: destination.host, headers });
+    this.#destination = destination;
     this.#request = request;
     this.#receiver = receiver;
     this.#ended = ended;
-    this.#leftBytes = request.maxBytes ?? defaultMaxBytes;
-    this.extend(request.timeoutMs ?? defaultTimeoutMs);
-    const { signal, body } = request;
+    this.#leftBytes = maxBytes;
+    if (timeoutMs > 0) this.#until = performance.now() + timeoutMs;
     signal?.addEventListener('abort', this);
     if (signal?.aborted) this.cancel();
     // A body that breaks off is the caller's doing: it says nothing about the upstream.
     if (body instanceof Readable) body.once('error', (error) => this.cancel(error));
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get body(): OutboundRequest['body'] {
+    return this.#request.body;
+  }
+
+  get sizeBytes(): number | null {
+    return this.#request.sizeBytes ?? null;
+  }
+
+  start(connections: Connections): void {
+    if (this.isDone) {
+      // The caller had gone before the place came: the next one shall have it.
+      this.#ended(false, 'cancelled');
+      return;
+    }
+    this.#hasTurn = true;
+    connections.send(this.#destination, this);
   }
 
   /** The signal's call. */
@@ -106,17 +129,19 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
   }
 
   pause(): void {
-    this.#controller?.pause();
+    this.#isPaused = true;
+    this.#connection?.pause();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    this.#isPaused = false;
+    this.#silentSince = performance.now();
+    this.#connection?.resume();
   }
 
   extend(timeoutMs: number): void {
-    if (this.isDone) return;
-    clearTimeout(this.#timer);
-    this.#timer = timeoutMs === 0 ? undefined : setTimeout(expire, timeoutMs, this);
+    this.#until = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    this.watchTime();
   }
 
   onOver(act: () => void): void {
@@ -124,29 +149,32 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
     else this.#over = act;
   }
 
-  expire(): void {
-    this.#stop(this.#late());
-  }
-
   finish(failure: OutboundFailure | null): void {
     if (this.isDone) return;
     this.isDone = true;
     clearTimeout(this.#timer);
-    this.#request.signal?.removeEventListener('abort', this);
-    if (this.hasTurn) this.#ended(this.#answered, failure?.reason ?? null);
+    const { signal, body } = this.#request;
+    signal?.removeEventListener('abort', this);
+    // Nobody takes the rest of it.
+    if (body instanceof Readable && !body.readableEnded) body.destroy();
+    if (this.#hasTurn) this.#ended(this.#answered, failure?.reason ?? null);
     this.#receiver.end(failure);
     this.#over?.();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.isDone) controller.abort(new Error('settled before it was sent'));
+  begun(connection: Connection): void {
+    this.#connection = connection;
+    this.#listenFor(this.#request.firstByteMs);
   }
 
-  onResponseStart(_controller: unknown, status: number, headers: ReplyHeaders): void {
-    // 1xx are announcements, not the reply.
-    if (this.isDone || status < 200) return;
+  progressed(): void {
+    this.#silentSince = performance.now();
+  }
+
+  head(status: number, headers: ReplyHeaders): void {
+    if (this.isDone) return;
     this.#answered = true;
+    this.#listenFor(this.#request.idleMs);
     try {
       this.#receiver.head(status, headers);
     } catch (error) {
@@ -154,12 +182,13 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  data(chunk: Buffer): void {
     this.#leftBytes -= chunk.length;
     if (this.isDone) {
-      if (this.#leftBytes < 0) controller.abort(new Error('enough was read'));
+      if (this.#leftBytes < 0) this.#connection?.destroy();
       return;
     }
+    this.#silentSince = performance.now();
     if (this.#leftBytes < 0) {
       const maxBytes = this.#request.maxBytes ?? defaultMaxBytes;
       this.#stop(new OutboundFailure('too_large', `The reply is larger than ${maxBytes} bytes`));
@@ -173,46 +202,76 @@ class UnderWay implements Exchange, Dispatcher.DispatchHandler {
     }
     this.finish(null);
     this.#leftBytes = drainBytes;
-    this.#timer = setTimeout(() => controller.abort(new Error('enough was read')), drainMs).unref();
+    this.#timer = setTimeout(() => this.#connection?.destroy(), drainMs).unref();
   }
 
-  onResponseEnd(): void {
+  end(): void {
+    this.#connection = undefined;
     clearTimeout(this.#timer);
     this.finish(null);
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  failed(error: Error): void {
+    const failure = this.#failureOf(error);
+    this.#connection = undefined;
     clearTimeout(this.#timer);
-    this.finish(this.#failureOf(error));
+    this.finish(failure);
+  }
+
+  /** Sets the timer where none would come in time. */
+  watchTime(): void {
+    const listens = this.#silenceMs > 0 && !this.#isPaused;
+    const at = Math.min(this.#until, listens ? this.#silentSince + this.#silenceMs : this.#until);
+    if (this.isDone || at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(lookAt, Math.ceil(at - performance.now()), this);
+  }
+
+  /** The timer came: time may have been given meanwhile. */
+  look(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    const isSilent = this.#silenceMs > 0 && !this.#isPaused && now - this.#silentSince >= this.#silenceMs;
+    if (isSilent || now >= this.#until) this.#stop(this.#late());
+    else this.watchTime();
+  }
+
+  #listenFor(silenceMs = defaultTimeoutMs): void {
+    this.#silenceMs = silenceMs;
+    this.#silentSince = performance.now();
+    if (this.#timer !== undefined) this.watchTime();
   }
 
   #stop(failure: OutboundFailure): void {
+    if (this.isDone) return;
     this.finish(failure);
-    this.#controller?.abort(failure);
+    this.#connection?.destroy();
+    this.#connection = undefined;
   }
 
-  #late(cause?: unknown): OutboundFailure {
+  #late(): OutboundFailure {
+    const { host } = this.#destination;
     // Before the request went out, slowness is unreachability: it may be tried again without harm.
-    return this.#controller === undefined
-      ? new OutboundFailure('refused', `${this.#host} cannot be reached`, cause)
-      : new OutboundFailure('timeout', `${this.#host} did not answer in time`, cause);
+    return this.#connection === undefined
+      ? new OutboundFailure('refused', `${host} cannot be reached`)
+      : new OutboundFailure('timeout', `${host} did not answer in time`);
   }
 
   #unusable(error: unknown): OutboundFailure {
     if (error instanceof OutboundFailure) return error;
-    return new OutboundFailure('broken', `${this.#host} sent something unusable`, error);
+    return new OutboundFailure('broken', `${this.#destination.host} sent something unusable`, error);
   }
 
   #failureOf(error: Error): OutboundFailure {
-    if (error instanceof OutboundFailure) return error;
-    if (this.#controller === undefined)
-      return new OutboundFailure('refused', `${this.#host} cannot be reached`, error);
-    const { code } = error as { code?: string };
-    if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return this.#late(error);
-    return new OutboundFailure('broken', `${this.#host} broke the connection or did not speak HTTP`, error);
+    const { host } = this.#destination;
+    if (error instanceof BodyFault) return new OutboundFailure('cancelled', 'The caller went away', error);
+    if (this.#connection === undefined)
+      return new OutboundFailure('refused', `${host} cannot be reached`, error);
+    return new OutboundFailure('broken', `${host} broke the connection or did not speak HTTP`, error);
   }
 }
 
-function expire(underWay: UnderWay): void {
-  underWay.expire();
+function lookAt(underWay: UnderWay): void {
+  underWay.look();
 }

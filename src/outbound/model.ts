@@ -19,6 +19,8 @@ export type OutboundRequest = {
   readonly headers?: Readonly<Record<string, string>> | readonly string[];
   /** A stream that fails ends the exchange as `cancelled`, with its error as the cause. */
   readonly body?: string | Buffer | Readable;
+  /** Of a body that is a stream, where that is known; unknown, it goes in chunks. */
+  readonly sizeBytes?: number | null;
   /** Whole exchange, default 30 s; 0: no limit (a stream that stays open). */
   readonly timeoutMs?: number;
   /** Until the reply begins, default 30 s. */

@@ -8,12 +8,12 @@
  * A blocked address and an unreachable one read the same to the caller (no port scanning through us, threats
  * E8); the cause goes to the log. Nothing is tried twice here: only who knows what a call means may repeat it.
  */
-import { Agent } from 'undici';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { parseAllowRules } from './address.ts';
-import { checkUrl, guardedConnector, type Resolve, resolveAll } from './connector.ts';
+import { checkUrl, createDial, portOf, type Resolve, resolveAll } from './connector.ts';
 import { type Destination, type Exchange, exchange } from './exchange.ts';
 import { createGates, defaultGateLimits, type GateLimits } from './gate.ts';
+import { createConnections } from './http/connections.ts';
 import type { OpenReply, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
 import { openReply } from './source.ts';
 
@@ -38,9 +38,9 @@ export type OutboundReply = {
 };
 
 export type Outbound = {
-  /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL we do not speak to. */
+  /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL that we do not speak to and for what would not be one request. */
   request(request: OutboundRequest): Promise<OutboundReply>;
-  /** One exchange, heard as it arrives. Throws at once only for a URL that we do not speak to; every other failure comes by `end`. */
+  /** One exchange, heard as it arrives. Throws at once only what `request` throws as `invalid_request`; every other failure comes by `end`. */
   stream(request: OutboundRequest, receiver: Receiver): Exchange;
   /** One exchange up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
   open(request: OutboundRequest, started?: (exchange: Exchange) => void): Promise<OpenReply>;
@@ -71,19 +71,20 @@ export function createOutbound(
 ): Outbound {
   const allow = parseAllowRules(config.allowUpstreams);
   const gates = createGates(clock, limits);
-  const agent = new Agent({
-    connect: guardedConnector(allow, resolve),
-    connections,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    maxHeaderSize: 65_536,
+  const sockets = createConnections({
+    dial: createDial(allow, resolve),
+    now: clock.monotonic,
+    most: connections,
+    keepAliveMs,
   });
   const checked = new Map<string, Destination>();
   const urlOf = (text: string): Destination => {
     const known = checked.get(text);
     if (known !== undefined) return known;
-    const { origin, host, pathname, search } = checkUrl(text, allow);
-    const destination = { origin, host, path: pathname + search };
+    const url = checkUrl(text, allow);
+    const { origin, host, hostname, protocol, pathname, search } = url;
+    const isSecure = protocol === 'https:';
+    const destination = { origin, isSecure, host, hostname, port: portOf(url), path: pathname + search };
     if (checked.size >= urlsKept) checked.clear();
     checked.set(text, destination);
     return destination;
@@ -100,11 +101,13 @@ export function createOutbound(
     const url = urlOf(request.url);
     // A stream that stays open by design holds no place of the calls.
     const lasting = request.timeoutMs === 0;
-    const turn = lasting ? undefined : turnAt(url.host);
-    return exchange(agent, url, request, receiver, turn, (answered, reason) => {
-      if (lasting) return;
-      const failed = reason === 'refused' || reason === 'timeout' || (reason === 'broken' && !answered);
-      gates.leave(url.host, failed ? 'failed' : reason === 'cancelled' ? 'neutral' : 'ok');
+    return exchange(sockets, url, request, receiver, {
+      enter: () => (lasting ? undefined : turnAt(url.host)),
+      ended(answered, reason) {
+        if (lasting) return;
+        const failed = reason === 'refused' || reason === 'timeout' || (reason === 'broken' && !answered);
+        gates.leave(url.host, failed ? 'failed' : reason === 'cancelled' ? 'neutral' : 'ok');
+      },
     });
   };
 
@@ -131,7 +134,7 @@ export function createOutbound(
     },
     open: (request, started) =>
       openReply((receiver) => stream({ maxBytes: Number.POSITIVE_INFINITY, ...request }, receiver), started),
-    close: () => agent.destroy(),
+    close: async () => sockets.close(),
   };
 }
 

@@ -62,16 +62,15 @@ export function createUpstream(deps: {
   const sendOnce = (sending: Sending, token: FreshToken): Promise<OpenReply> => {
     const { body, destination, headers, method, onGone } = sending;
     const streamed = body === null || Buffer.isBuffer(body) ? null : body;
-    const sized =
-      streamed === null || streamed.sizeBytes === null ? [] : ['content-length', String(streamed.sizeBytes)];
     return outbound.open(
       {
         method,
         url: destination.origin,
         target: destination.target,
         // Last, and the caller's own fields of that name are gone: nobody else can say who calls (B2).
-        headers: headers.concat(sized, 'authorization', `Bearer ${token.accessToken}`),
+        headers: headers.concat('authorization', `Bearer ${token.accessToken}`),
         ...(body === null ? {} : { body: streamed?.stream(limits.bodyBytes) ?? (body as Buffer) }),
+        sizeBytes: streamed?.sizeBytes ?? null,
         firstByteMs: limits.firstByteMs,
         idleMs: limits.idleMs,
         timeoutMs: limits.totalMs,
