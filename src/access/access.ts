@@ -175,7 +175,6 @@ function digestOf(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
-/** An IPv6 host owns a whole /64; an IPv4 one its address. */
 function principalOf(row: StoredKey, tiers: ReadonlyMap<string, number>): Principal {
   // A tier that the operator took away leaves its keys on the smallest one.
   const perMinute = tiers.get(row.tier) ?? Math.min(...tiers.values());

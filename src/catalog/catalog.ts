@@ -62,6 +62,8 @@ export type Catalog = {
   revision(): Promise<number>;
   /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory when warm. */
   get(id: string): Promise<ServerRecord>;
+  /** What `get` and `credential` answer, where memory has both; the same objects until something changes. */
+  warm(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
   /** Active servers in the order of their ids. */
   list(query: {
     readonly cursor?: string;
@@ -191,6 +193,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     revision: store.revision,
     get: directory.get,
+    warm(id) {
+      const [record, credential] = [directory.warm(id), credentials.warm(id)];
+      return record === undefined || credential === undefined ? undefined : { record, credential };
+    },
     async list({ cursor, limit, filters = {} }) {
       const popularity = await directory.popularity();
       const stored = await store.listAfter(

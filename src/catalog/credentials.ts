@@ -12,9 +12,11 @@ export type Credential = { readonly headers: Readonly<Record<string, string>>; r
 /** What the operator sends along to a server: sealed in the store, opened once, kept in memory until something changes. */
 export function createCredentials({ storage, vault }: { storage: Storage; vault: Vault }) {
   const store = createCredentialStore(storage);
-  const opened = new Map<string, Promise<Credential | null>>();
+  const opening = new Map<string, Promise<Credential | null>>();
+  const opened = new Map<string, Credential | null>();
   let known: Promise<ReadonlySet<string>> | undefined;
   storage.subscribe('catalog', () => {
+    opening.clear();
     opened.clear();
     known = undefined;
   });
@@ -42,14 +44,21 @@ export function createCredentials({ storage, vault }: { storage: Storage; vault:
       return known;
     },
     find(serverId: string): Promise<Credential | null> {
-      const before = opened.get(serverId);
+      const before = opening.get(serverId);
       if (before !== undefined) return before;
       const found = open(serverId);
-      opened.set(serverId, found);
-      // A failure is not an answer: the next call asks again.
-      found.catch(() => opened.delete(serverId));
+      opening.set(serverId, found);
+      found.then(
+        (credential) => {
+          if (opening.get(serverId) === found) opened.set(serverId, credential);
+        },
+        // A failure is not an answer: the next call asks again.
+        () => opening.delete(serverId),
+      );
       return found;
     },
+    /** The same from memory; undefined where it has to be asked for. */
+    warm: (serverId: string): Credential | null | undefined => opened.get(serverId),
   };
 
   async function sealOne(serverId: string, headers: Readonly<Record<string, string>>, version: string) {

@@ -11,6 +11,8 @@ export type Directory = {
   /** Reads what changed since the last time. */
   refresh(): Promise<void>;
   get(id: string): Promise<ServerRecord>;
+  /** The same from memory; undefined where the store has to be asked. */
+  warm(id: string): ServerRecord | undefined;
   /** Throws when an outcome cannot be of this server and tool. */
   check(serverId: string, toolName: string): undefined | Promise<void>;
   popularity(): Promise<ReadonlyMap<string, number>>;
@@ -68,10 +70,11 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
   return {
     refresh,
     get(id) {
-      // Of servers that are gone there is none: what changed is taken out.
       const warm = records.get(id);
       return warm === undefined ? load(id) : Promise.resolve(warm);
     },
+    // Of servers that are gone there is none: what changed is taken out.
+    warm: (id) => records.get(id),
     check(serverId, toolName) {
       const entry = entries.get(serverId);
       if (entry?.gone === false && hasTool(entry, toolName)) return undefined;

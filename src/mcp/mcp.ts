@@ -58,7 +58,7 @@ export type Mcp = {
 };
 
 export type McpDeps = {
-  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential'>;
+  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential' | 'warm'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly servers: Pick<Connections['servers'], 'token' | 'invite' | 'stepUp'>;
   readonly outbound: Outbound;

@@ -30,8 +30,10 @@ export type Program = {
   readonly cwd?: string;
 };
 
-/** One server as one principal reaches it. Whatever differs here is never shared: it makes the pool's key. */
+/** One server as one principal reaches it. */
 export type Target = {
+  /** Made of server, address, principal and credential version: whoever differs in any of them shares nothing. */
+  readonly key: string;
   readonly serverId: string;
   readonly principal: string;
   readonly hint: 'streamable-http' | 'sse' | 'stdio';

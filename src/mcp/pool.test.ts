@@ -3,20 +3,22 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
 import { type Channel, fixedCredential, type Program, type Target } from './model.ts';
-import { createPool, defaultPoolLimits } from './pool.ts';
+import { createPool, defaultPoolLimits, keyOf } from './pool.ts';
 
 const program: Program = { command: 'x', args: [], env: {} };
 /** Short texts with what a careless key would be joined with. */
 const part = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '1', '\n', '|'), maxLength: 4 });
-const targets: fc.Arbitrary<Target> = fc.record({
-  serverId: part,
-  principal: part,
-  hint: fc.constant('streamable-http' as const),
-  url: part,
-  program: fc.constant(null),
-  credential: fc.constant(fixedCredential({})),
-  credentialVersion: part,
-});
+const targets: fc.Arbitrary<Target> = fc
+  .record({
+    serverId: part,
+    principal: part,
+    hint: fc.constant('streamable-http' as const),
+    url: part,
+    program: fc.constant(null),
+    credential: fc.constant(fixedCredential({})),
+    credentialVersion: part,
+  })
+  .map((target) => ({ ...target, key: keyOf(target) }));
 const identity = ({ serverId, principal, url, credentialVersion }: Target) =>
   JSON.stringify([serverId, principal, url, credentialVersion]);
 
@@ -69,6 +71,7 @@ test('whatever is acquired, released and swept in whatever order: a channel serv
 test('the pool is bounded: the longest unused goes, and what is in use stays', () => {
   const { pool, made, advance } = recordingPool({ count: 2, programs: 1 });
   const target = (serverId: string, isProgram = false): Target => ({
+    key: serverId,
     serverId,
     principal: 'p',
     hint: 'stdio',

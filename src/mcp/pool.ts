@@ -68,7 +68,7 @@ export function createPool(deps: {
 
   return {
     acquire(target) {
-      const key = keyOf(target);
+      const { key } = target;
       let entry = entries.get(key);
       if (entry !== undefined && entry.users === 0 && now() - entry.madeAt > limits.ageMs) {
         drop(key, entry);
@@ -107,6 +107,11 @@ export function createPool(deps: {
 }
 
 /** Lengths stand before the parts, so that no part can pretend to be two. */
-function keyOf({ serverId, url, principal, credentialVersion }: Target): string {
+export function keyOf({
+  serverId,
+  url,
+  principal,
+  credentialVersion,
+}: Pick<Target, 'serverId' | 'url' | 'principal' | 'credentialVersion'>): string {
   return `${principal.length} ${serverId.length} ${credentialVersion.length} ${principal}${serverId}${credentialVersion}${url ?? ''}`;
 }

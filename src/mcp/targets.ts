@@ -2,7 +2,8 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { LocalServer } from './local.ts';
-import { type Caller, type Credential, fixedCredential, type Target, UpstreamFailure } from './model.ts';
+import { type Caller, fixedCredential, type Target, UpstreamFailure } from './model.ts';
+import { keyOf } from './pool.ts';
 
 /** Where a call goes, and in whose name. */
 export type Found = {
@@ -13,20 +14,34 @@ export type Found = {
 };
 
 export type Targets = {
-  /** Throws not_found, server_gone, and UpstreamFailure when there is nothing to call or the user's consent is over. */
-  find(caller: Caller, serverId: string): Promise<Found>;
+  /**
+   * A value, not a promise, when it is known already. Throws not_found, server_gone, and UpstreamFailure when there is
+   * nothing to call or the user's consent is over.
+   */
+  find(caller: Caller, serverId: string): Found | Promise<Found>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
   renewed(caller: Caller, found: Found): Promise<Found | null>;
 };
 
 type ServerToken = Awaited<ReturnType<Connections['servers']['token']>>;
+type Credential = Awaited<ReturnType<Catalog['credential']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
+/** Where a server is, whoever calls it. */
+type Place = Pick<Target, 'serverId' | 'hint' | 'url' | 'program'>;
+type Kept = {
+  readonly record: ServerRecord;
+  readonly credential: Credential;
+  readonly byDeveloper: Map<string, Found>;
+};
+
+const serversKept = 2_000;
+const developersKept = 1_000;
 
 export const notHere =
   "The server runs on its user's own machine (stdio): start mcprank with it in --mcp-config to call it";
 
 export function createTargets(deps: {
-  readonly catalog: Pick<Catalog, 'get' | 'credential'>;
+  readonly catalog: Pick<Catalog, 'get' | 'credential' | 'warm'>;
   readonly servers: Pick<Connections['servers'], 'token'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
@@ -50,37 +65,56 @@ export function createTargets(deps: {
 
   const look = async (caller: Caller, serverId: string, refused?: number): Promise<Found> => {
     const record = await catalog.get(serverId);
-    const local = record.source === 'config' ? locals.get(serverId) : undefined;
-    const url = local === undefined ? record.remoteUrl : local.url;
-    if (url === null && local?.program == null) throw new UpstreamFailure('refused', notHere);
-    if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    const own = url === null || !isOfUser(caller) ? null : await ofUser(caller, serverId, url, refused);
+    const place = placeOf(record);
+    const own =
+      place.url === null || !isOfUser(caller) ? null : await ofUser(caller, serverId, place.url, refused);
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
     if (own?.kind === 'over')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
-    // Whoever operates this service speaks for all who have nothing of their own.
-    const identity =
-      own !== null
-        ? identityOf(own.token)
-        : local
-          ? ofLocal(local)
-          : ofOperator(await catalog.credential(serverId));
-    const target: Target = {
-      serverId: record.id,
-      principal: principalOf(caller),
-      hint: local?.transport ?? record.transport,
-      url,
-      program: local?.program ?? null,
-      credential: identity.credential,
-      credentialVersion: identity.credentialVersion,
-    };
-    if (own === null) return { record, target, own };
+    const { serverId: id } = place;
+    if (own === null) return shared(caller, record, place, await catalog.credential(id));
+    const target = targetOf(caller, place, identityOf(own.token));
     const { version, connectionId } = own.token;
     return { record, target, own: { version, connectionId } };
   };
+  const placeOf = (record: ServerRecord): Place => {
+    const local = record.source === 'config' ? locals.get(record.id) : undefined;
+    const url = local === undefined ? record.remoteUrl : local.url;
+    const program = local?.program ?? null;
+    if (url === null && program === null) throw new UpstreamFailure('refused', notHere);
+    if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
+    return { serverId: record.id, hint: local?.transport ?? record.transport, url, program };
+  };
+  /** Whoever operates this service speaks for all who have nothing of their own. */
+  const shared = (caller: Caller, record: ServerRecord, place: Place, credential: Credential): Found => {
+    const local = record.source === 'config' ? locals.get(record.id) : undefined;
+    const identity = local === undefined ? ofOperator(credential) : ofLocal(local);
+    return { record, target: targetOf(caller, place, identity), own: null };
+  };
+  /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
+  const kept = new Map<string, Kept>();
+  const recall = (caller: Caller, serverId: string): Found | undefined => {
+    const warm = catalog.warm(serverId);
+    if (warm === undefined) return undefined;
+    const { record, credential } = warm;
+    let known = kept.get(serverId);
+    if (known?.record !== record || known.credential !== credential) {
+      if (kept.size >= serversKept) kept.clear();
+      known = { record, credential, byDeveloper: new Map() };
+      kept.set(serverId, known);
+    }
+    let found = known.byDeveloper.get(caller.developerId);
+    if (found === undefined) {
+      found = shared(caller, record, placeOf(record), credential);
+      if (known.byDeveloper.size >= developersKept) known.byDeveloper.clear();
+      known.byDeveloper.set(caller.developerId, found);
+    }
+    return found;
+  };
 
   return {
-    find: (caller, serverId) => look(caller, serverId),
+    find: (caller, serverId) =>
+      (caller.userId === undefined ? recall(caller, serverId) : undefined) ?? look(caller, serverId),
     async renewed(caller, { record, own }) {
       if (own === null) return null;
       try {
@@ -92,6 +126,14 @@ export function createTargets(deps: {
       }
     },
   };
+}
+
+function targetOf(caller: Caller, place: Place, identity: Identity): Target {
+  const { serverId, hint, url, program } = place;
+  const { credential, credentialVersion } = identity;
+  const principal = principalOf(caller);
+  const key = keyOf({ serverId, url, principal, credentialVersion });
+  return { key, serverId, principal, hint, url, program, credential, credentialVersion };
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
@@ -109,7 +151,7 @@ function ofLocal({ headers, credentialVersion }: LocalServer): Identity {
   return { credential: fixedCredential(headers), credentialVersion };
 }
 
-function ofOperator(own: Awaited<ReturnType<Catalog['credential']>>): Identity {
+function ofOperator(own: Credential): Identity {
   if (own === null) return nobody;
   return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
@@ -122,7 +164,7 @@ function identityOf({ accessToken, connectionId, version, prover }: TokenOf<Serv
 }
 
 /** A token that is good only together with a proof for each request (RFC 9449 section 7). */
-function boundCredential(accessToken: string, prove: Prove): Credential {
+function boundCredential(accessToken: string, prove: Prove): Target['credential'] {
   let nonce: string | null = null;
   return {
     fields: (method, url) => ({

@@ -3,6 +3,9 @@ export type Histogram<L extends string> = {
   observe(labels: Readonly<Record<L, string | number>>, seconds: number): void;
 };
 
+/** Series by the value of the first label, then of the next: no text is put together to count. */
+type Branch = Map<string | number, Branch | Series>;
+
 /** Observations of one set of labels: how many fell between one bound and the next, and what they sum up to. */
 type Series = { readonly labels: string; readonly counts: Float64Array; sum: number };
 
@@ -15,19 +18,28 @@ export function createHistogram<L extends string>(
   help: string,
   labelNames: readonly L[],
 ): Histogram<L> & { text(): string } {
-  const known = new Map<string, Series>();
+  const all: Series[] = [];
+  const root: Branch = new Map();
 
-  const seriesOf = (key: string, labels: Readonly<Record<L, string | number>>): Series => {
+  const grow = (labels: Readonly<Record<L, string | number>>): Series => {
     const written = labelNames.map((label) => `${label}="${escaped(String(labels[label]))}"`).join(',');
     const series: Series = { labels: written, counts: new Float64Array(bounds.length + 1), sum: 0 };
-    known.set(key, series);
+    let branch = root;
+    for (const label of labelNames.slice(0, -1)) {
+      const next = (branch.get(labels[label]) as Branch | undefined) ?? new Map();
+      branch.set(labels[label], next);
+      branch = next;
+    }
+    branch.set(labels[labelNames[labelNames.length - 1]!], series);
+    all.push(series);
     return series;
   };
   return {
     observe(labels, seconds) {
-      let key = '';
-      for (const label of labelNames) key += `${labels[label]}\n`;
-      const series = known.get(key) ?? seriesOf(key, labels);
+      let found: Branch | Series | undefined = root;
+      for (let i = 0; i < labelNames.length && found !== undefined; i++)
+        found = (found as Branch).get(labels[labelNames[i]!]);
+      const series = (found as Series | undefined) ?? grow(labels);
       let bucket = 0;
       while (bucket < bounds.length && seconds > bounds[bucket]!) bucket++;
       series.counts[bucket]! += 1;
@@ -35,7 +47,7 @@ export function createHistogram<L extends string>(
     },
     text() {
       const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
-      for (const { labels, counts, sum } of known.values()) {
+      for (const { labels, counts, sum } of all) {
         let count = 0;
         for (const [bucket, bound] of [...bounds, '+Inf'].entries()) {
           count += counts[bucket]!;

@@ -71,7 +71,8 @@ export function createConsent(deps: {
     async with(caller, serverId, operation, use) {
       let found: Found | null = null;
       try {
-        found = await targets.find(caller, serverId);
+        const known = targets.find(caller, serverId);
+        found = known instanceof Promise ? await known : known;
         return await use(found);
       } catch (error) {
         if (!isRefused(error)) throw error;
