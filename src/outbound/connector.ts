@@ -1,8 +1,9 @@
 import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Problem } from '../base/problem.ts';
 import { type AllowRules, bare, isMetadataAddress, isPublicAddress } from './address.ts';
+import type { Line } from './http/connection.ts';
 import type { Origin } from './http/connections.ts';
 
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
@@ -13,14 +14,20 @@ const keepAliveDelayMs = 60_000;
 const publicPorts = new Set([443, 8443]);
 /** TLS sessions kept, so that the next connection to a server costs it and us less. */
 const sessionsKept = 100;
+/** What all sockets are read into, one after the other: 64 KB set aside for each reading is a part of what a call costs. */
+const received = Buffer.allocUnsafeSlow(65_536);
 
 /** Resolves, checks every answer and dials a checked address, so that a second look-up cannot swap it (E3, E4). */
-export function createDial(allow: AllowRules, resolve: Resolve): (origin: Origin) => Promise<Socket> {
+export function createDial(allow: AllowRules, resolve: Resolve): (origin: Origin) => Promise<Line> {
   const sessions = new Map<string, Buffer>();
   const permitted = (hostAllowed: boolean, address: string) =>
     !isMetadataAddress(address) && (hostAllowed || allow.address(address) || isPublicAddress(address));
 
-  const dialSecure = (origin: string, hostname: string, to: { host: string; port: number }): Socket => {
+  const dialSecure = (
+    origin: string,
+    hostname: string,
+    to: { readonly host: string; readonly port: number; readonly onread: OnReadOpts },
+  ): Socket => {
     const session = sessions.get(origin);
     const socket = connectTls({
       ...to,
@@ -42,20 +49,30 @@ export function createDial(allow: AllowRules, resolve: Resolve): (origin: Origin
     const [host] = addresses;
     if (host === undefined || !addresses.every((each) => permitted(hostAllowed, each)))
       throw new Error(`address of ${hostname} is not allowed`);
-    const socket = isSecure ? dialSecure(origin, hostname, { host, port }) : connectTcp({ host, port });
+    const line = { hear: (_bytes: Buffer): void => undefined };
+    const onread: OnReadOpts = {
+      buffer: received,
+      callback(size) {
+        line.hear(received.subarray(0, size));
+        return true;
+      },
+    };
+    const to = { host, port, onread };
+    const socket = isSecure ? dialSecure(origin, hostname, to) : connectTcp(to);
     socket.setNoDelay(true).setKeepAlive(true, keepAliveDelayMs);
-    return connected(socket, isSecure ? 'secureConnect' : 'connect');
+    await connected(socket, isSecure ? 'secureConnect' : 'connect');
+    return Object.assign(line, { socket });
   };
 }
 
-function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const closed = () => reject(new Error('the connection was closed'));
   const late = setTimeout(() => socket.destroy(new Error('no connection in time')), connectTimeoutMs);
   socket.once('error', reject).once('close', closed);
   socket.once(event, () => {
-    socket.off('error', reject).off('close', closed);
-    resolve(socket);
+    socket.off('close', closed);
+    resolve();
   });
   return promise.finally(() => clearTimeout(late));
 }

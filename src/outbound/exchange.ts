@@ -195,7 +195,8 @@ class UnderWay implements Exchange, Job {
       return;
     }
     try {
-      if (!this.#receiver.data(chunk) || this.isDone) return;
+      // The receiver may keep it; the next reading overwrites what it came in.
+      if (!this.#receiver.data(Buffer.from(chunk)) || this.isDone) return;
     } catch (error) {
       this.#stop(this.#unusable(error));
       return;

@@ -4,7 +4,7 @@ import type { ReplyHeaders } from '../model.ts';
 import { type ReplyEvents, ReplyReader } from './reply.ts';
 import { upload } from './upload.ts';
 
-/** One request on its way, and who hears the reply. It hears `end` or `failed`, once, unless it lets the connection go. */
+/** One request on its way, and who hears the reply: bytes that are good for as long as the call takes. It hears `end` or `failed`, once, unless it lets the connection go. */
 export type Job = ReplyEvents & {
   readonly method: string;
   /** Request line and fields, but for those of the body. */
@@ -20,6 +20,9 @@ export type Job = ReplyEvents & {
   progressed(): void;
   failed(error: Error): void;
 };
+
+/** An open socket, and who hears what comes: bytes that are good for as long as the call takes. */
+export type Line = { readonly socket: Socket; hear: (bytes: Buffer) => void };
 
 /** Who keeps connections for later. */
 export type Keeper = {
@@ -47,10 +50,11 @@ export class Connection implements ReplyEvents {
   #job: Job | undefined;
   #stopUpload: (() => void) | undefined;
 
-  constructor(socket: Socket, keeper: Keeper) {
+  constructor(line: Line, keeper: Keeper) {
+    const { socket } = line;
     this.#socket = socket;
     this.#keeper = keeper;
-    socket.on('data', (chunk) => this.#take(chunk));
+    line.hear = (bytes) => this.#take(bytes);
     socket.on('end', () => this.#closed());
     socket.on('error', (error) => this.fail(error));
     socket.on('close', () => this.fail(new Error('the connection was closed')));
@@ -143,11 +147,11 @@ export class Connection implements ReplyEvents {
     });
   }
 
-  #take(chunk: Buffer): void {
+  #take(bytes: Buffer): void {
     try {
       // Nobody asked for anything.
       if (this.#job === undefined) this.destroy();
-      else this.#reader.feed(chunk);
+      else this.#reader.feed(bytes);
     } catch (error) {
       this.fail(error as Error);
     }

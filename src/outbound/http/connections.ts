@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import { Connection, type Job, type Keeper } from './connection.ts';
+import { Connection, type Job, type Keeper, type Line } from './connection.ts';
 
 /** Where connections of one kind lead. */
 export type Origin = {
@@ -34,7 +33,7 @@ const lookMs = 1_000;
 
 /** Connections by origin: bounded, kept for a while, used again latest first. */
 export function createConnections(deps: {
-  readonly dial: (origin: Origin) => Promise<Socket>;
+  readonly dial: (origin: Origin) => Promise<Line>;
   readonly now: () => number;
   /** To one origin. */
   readonly most: number;
@@ -84,10 +83,10 @@ export function createConnections(deps: {
     while (!isClosed && place.dialing < place.waiting.length && place.all.size + place.dialing < most) {
       place.dialing++;
       dial(place.origin).then(
-        (socket) => {
+        (line) => {
           place.dialing--;
-          if (isClosed) return void socket.destroy();
-          const connection = new Connection(socket, place.keeper);
+          if (isClosed) return void line.socket.destroy();
+          const connection = new Connection(line, place.keeper);
           place.all.add(connection);
           release(place, connection);
         },

@@ -75,7 +75,7 @@ export class ReplyReader {
     this.#state = over;
   }
 
-  /** Throws WireFault, and what `events` throw. */
+  /** Keeps nothing of `chunk` itself. Throws WireFault, and what `events` throw. */
   feed(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length && this.#state !== over) {
@@ -105,7 +105,7 @@ export class ReplyReader {
       if (!bytes.subarray(0, beginning.length).equals(beginning.subarray(0, bytes.length)))
         throw new WireFault('it does not begin as a reply does');
       if (bytes.includes('\n\n')) throw new WireFault('a line ends without CR');
-      this.#held = bytes;
+      this.#held = Buffer.from(bytes);
       return chunk.length;
     }
     this.#held = undefined;
@@ -161,7 +161,7 @@ export class ReplyReader {
     const bytes = held === undefined ? piece : Buffer.concat([held, piece]);
     if (bytes.length > maxLineBytes) throw new WireFault(`a line is longer than ${maxLineBytes} bytes`);
     if (lineFeed < 0) {
-      this.#held = bytes;
+      this.#held = Buffer.from(bytes);
       return end;
     }
     this.#held = undefined;
