@@ -54,7 +54,7 @@ export function exchange(
       () => underWay.start(connections),
       (failure: OutboundFailure) => underWay.finish(failure),
     );
-  underWay.watchTime();
+  underWay.waitInTime();
   return underWay;
 }
 
@@ -74,12 +74,11 @@ class UnderWay implements Exchange, Job {
   #answered = false;
   #isPaused = false;
   #leftBytes: number;
-  /** One for all that may take too long: the whole of it, and silence. It is set anew only where it would come too late. */
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
+  /** Before the request goes out; from then on its connection looks at the time. */
+  #waiting: NodeJS.Timeout | undefined;
   #until = Number.POSITIVE_INFINITY;
-  #silentSince = 0;
   #silenceMs = 0;
+  #silentSince = 0;
 
   constructor(destination: Destination, request: OutboundRequest, receiver: Receiver, ended: Ended) {
     const { body, signal, timeoutMs = defaultTimeoutMs, maxBytes = defaultMaxBytes } = request;
@@ -90,7 +89,7 @@ class UnderWay implements Exchange, Job {
     this.#receiver = receiver;
     this.#ended = ended;
     this.#leftBytes = maxBytes;
-    if (timeoutMs > 0) this.#until = performance.now() + timeoutMs;
+    this.extend(timeoutMs);
     signal?.addEventListener('abort', this);
     if (signal?.aborted) this.cancel();
     // A body that breaks off is the caller's doing: it says nothing about the upstream.
@@ -135,13 +134,13 @@ class UnderWay implements Exchange, Job {
 
   resume(): void {
     this.#isPaused = false;
-    this.#silentSince = performance.now();
+    this.progressed();
     this.#connection?.resume();
   }
 
   extend(timeoutMs: number): void {
     this.#until = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
-    this.watchTime();
+    if (this.#waiting !== undefined) this.waitInTime();
   }
 
   onOver(act: () => void): void {
@@ -152,7 +151,7 @@ class UnderWay implements Exchange, Job {
   finish(failure: OutboundFailure | null): void {
     if (this.isDone) return;
     this.isDone = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#waiting);
     const { signal, body } = this.#request;
     signal?.removeEventListener('abort', this);
     // Nobody takes the rest of it.
@@ -164,6 +163,8 @@ class UnderWay implements Exchange, Job {
 
   begun(connection: Connection): void {
     this.#connection = connection;
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
     this.#listenFor(this.#request.firstByteMs);
   }
 
@@ -188,7 +189,7 @@ class UnderWay implements Exchange, Job {
       if (this.#leftBytes < 0) this.#connection?.destroy();
       return;
     }
-    this.#silentSince = performance.now();
+    this.progressed();
     if (this.#leftBytes < 0) {
       const maxBytes = this.#request.maxBytes ?? defaultMaxBytes;
       this.#stop(new OutboundFailure('too_large', `The reply is larger than ${maxBytes} bytes`));
@@ -203,45 +204,38 @@ class UnderWay implements Exchange, Job {
     }
     this.finish(null);
     this.#leftBytes = drainBytes;
-    this.#timer = setTimeout(() => this.#connection?.destroy(), drainMs).unref();
+    this.extend(drainMs);
   }
 
   end(): void {
     this.#connection = undefined;
-    clearTimeout(this.#timer);
     this.finish(null);
   }
 
   failed(error: Error): void {
     const failure = this.#failureOf(error);
     this.#connection = undefined;
-    clearTimeout(this.#timer);
     this.finish(failure);
   }
 
-  /** Sets the timer where none would come in time. */
-  watchTime(): void {
-    const listens = this.#silenceMs > 0 && !this.#isPaused;
-    const at = Math.min(this.#until, listens ? this.#silentSince + this.#silenceMs : this.#until);
-    if (this.isDone || at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#timer = setTimeout(lookAt, Math.ceil(at - performance.now()), this);
+  look(now: number): void {
+    const isSilent = this.#silenceMs > 0 && !this.#isPaused && now - this.#silentSince >= this.#silenceMs;
+    if (!isSilent && now < this.#until) return;
+    if (this.isDone) this.#connection?.destroy();
+    else this.#stop(this.#late());
   }
 
-  /** The timer came: time may have been given meanwhile. */
-  look(): void {
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    const now = performance.now();
-    const isSilent = this.#silenceMs > 0 && !this.#isPaused && now - this.#silentSince >= this.#silenceMs;
-    if (isSilent || now >= this.#until) this.#stop(this.#late());
-    else this.watchTime();
+  /** For who has to wait for a turn or a connection. */
+  waitInTime(): void {
+    clearTimeout(this.#waiting);
+    if (this.isDone || this.#connection !== undefined || this.#until === Number.POSITIVE_INFINITY) return;
+    const leftMs = Math.ceil(this.#until - performance.now());
+    this.#waiting = setTimeout(() => this.#stop(this.#late()), leftMs);
   }
 
   #listenFor(silenceMs = defaultTimeoutMs): void {
     this.#silenceMs = silenceMs;
-    this.#silentSince = performance.now();
-    if (this.#timer !== undefined) this.watchTime();
+    this.progressed();
   }
 
   #stop(failure: OutboundFailure): void {
@@ -271,8 +265,4 @@ class UnderWay implements Exchange, Job {
       return new OutboundFailure('refused', `${host} cannot be reached`, error);
     return new OutboundFailure('broken', `${host} broke the connection or did not speak HTTP`, error);
   }
-}
-
-function lookAt(underWay: UnderWay): void {
-  underWay.look();
 }

@@ -61,6 +61,20 @@ type Wire = {
 /** POSTs of Streamable HTTP: answers as JSON or as an event stream, with the server's questions among the events. */
 export function createPoster(wire: Wire): Poster {
   const { outbound, url, limits, credential } = wire;
+  let last: { readonly own: object; readonly fields: object; readonly headers: Post['headers'] } | undefined;
+  /** All requests of a session have the same fields: they are put together once. */
+  const headersFor = (own: Post['headers']): Post['headers'] => {
+    const fields = credential.fields('POST', url);
+    if (last?.own === own && last.fields === fields) return last.headers;
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...own,
+      ...fields,
+    };
+    last = { own, fields, headers };
+    return headers;
+  };
   return async (post) => {
     for (let again = false; ; again = true) {
       const hearing = new Hearing(post, wire);
@@ -68,12 +82,7 @@ export function createPoster(wire: Wire): Poster {
         {
           method: 'POST',
           url,
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/json, text/event-stream',
-            ...post.headers,
-            ...credential.fields('POST', url),
-          },
+          headers: headersFor(post.headers),
           body: post.text,
           firstByteMs: limits.firstByteMs,
           // While the caller is asked, the stream is silent for as long as that takes; the whole is bounded all the same.

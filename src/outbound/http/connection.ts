@@ -18,6 +18,8 @@ export type Job = ReplyEvents & {
   begun(connection: Connection): void;
   /** A piece of its body went out. */
   progressed(): void;
+  /** From time to time, while it is on a connection: by `performance.now()`. */
+  look(now: number): void;
   failed(error: Error): void;
 };
 
@@ -74,6 +76,10 @@ export class Connection implements ReplyEvents {
     else if (body !== undefined) this.#send(headText, body);
     else
       this.#socket.write(`${headText}${withBody.has(method) ? 'content-length: 0\r\n' : ''}\r\n`, 'latin1');
+  }
+
+  look(now: number): void {
+    this.#job?.look(now);
   }
 
   pause(): void {

@@ -27,9 +27,21 @@ const ours: ReadonlySet<string> = new Set([
   'trailer',
 ]);
 
-/** Status line and fields but for those of the body. Throws `invalid_request` for what would not be one request (threats B5). */
+/** Of field sets that are sent again and again: the last head that was made with each. */
+const heads = new WeakMap<object, RequestHead & { readonly text: string }>();
+
+/** Request line and fields, but for those of the body. Throws `invalid_request` for what would not be one request (threats B5). */
 export function headText(request: RequestHead): string {
   const { method, target, host, headers } = request;
+  const last = heads.get(headers);
+  if (last !== undefined && last.method === method && last.target === target && last.host === host)
+    return last.text;
+  const text = newHeadText(request);
+  heads.set(headers, { ...request, text });
+  return text;
+}
+
+function newHeadText({ method, target, host, headers }: RequestHead): string {
   if (!token.test(method)) throw unfit('method');
   if (!targetForm.test(target)) throw unfit('target');
   let text = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
