@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../access/access.ts';
 import type { User } from '../identity/identity.ts';
+import type { Line } from './edge/lines.ts';
 
 /** A request and the reply to it, from the first line of the one to the last byte of the other. */
 export class Exchange {
   /** Tells one request from all others in replies and logs. */
   readonly id: string;
+  /** What it came on. */
+  readonly line: Line;
   readonly request: IncomingMessage;
   readonly reply: ServerResponse;
   /** The header fields of the reply so far: name, value, name, value … as they will be written. */
@@ -17,8 +20,9 @@ export class Exchange {
   user: User | null = null;
   readonly #began = performance.now();
 
-  constructor(id: string, request: IncomingMessage, reply: ServerResponse) {
+  constructor(id: string, line: Line, request: IncomingMessage, reply: ServerResponse) {
     this.id = id;
+    this.line = line;
     this.request = request;
     this.reply = reply;
   }

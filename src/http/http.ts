@@ -19,6 +19,7 @@ import type { Activity } from './console/activity.ts';
 import type { ConsoleFiles } from './console/files.ts';
 import type { ConsoleSessions } from './console/session.ts';
 import { Departure } from './edge/departure.ts';
+import { watchLines } from './edge/lines.ts';
 import { createShedder } from './edge/shed.ts';
 import {
   answerBrokenClient,
@@ -26,12 +27,10 @@ import {
   cutSlowClient,
   listenProblem,
   refuseTunnel,
-  watchUnused,
 } from './edge/socket.ts';
 import { Exchange } from './exchange.ts';
 import { createGate, type Gate, type VerifyUser } from './gate.ts';
 import { relaying } from './relay/relay.ts';
-import { type SlowBodies, watchSlowBodies } from './relay/slow.ts';
 import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
@@ -92,9 +91,8 @@ export function createHttp(deps: {
     onShed: turnedAway(deps.telemetry),
     lateMs: limits.lateMs,
   });
-  const slow = watchSlowBodies(limits.requestTimeoutMs, cutSlowClient);
   const router = routerOf(deps.routes, (declared) =>
-    isRelay(declared) ? relaying(declared, gate, answers) : answering(declared, gate, answers, slow),
+    isRelay(declared) ? relaying(declared, gate, answers) : answering(declared, gate, answers),
   );
   const nextId = requestIds();
   let closing = false;
@@ -118,14 +116,16 @@ export function createHttp(deps: {
     entry.enter(exchange, found.params, found.searchParams);
   };
   const server = createHttpServer(limits, (request, reply) => {
-    const exchange = new Exchange(nextId(), request, reply);
+    const line = lines.of(request);
+    line.isUsed = true;
+    const exchange = new Exchange(nextId(), line, request, reply);
     try {
       take(exchange);
     } catch (error) {
       answers.fail(error, exchange);
     }
   });
-  const unused = watchUnused(server);
+  const lines = watchLines(server, { bodyMs: limits.requestTimeoutMs, cut: cutSlowClient });
 
   return {
     async listen(host, port) {
@@ -138,9 +138,9 @@ export function createHttp(deps: {
     },
     async close() {
       closing = true;
-      await closeGently(server, unused, limits.graceMs);
+      await closeGently(server, lines.unused, limits.graceMs);
       shedder.stop();
-      slow.stop();
+      lines.stop();
     },
   };
 }
@@ -200,11 +200,11 @@ function routerOf(routes: readonly Route[], enterBy: (declared: Route) => Enter)
 }
 
 /** A request for a route with a JSON body: gate, body, schema, handler, reply. */
-function answering(declared: JsonRoute, gate: Gate, answers: Answers, slow: SlowBodies): Enter {
+function answering(declared: JsonRoute, gate: Gate, answers: Answers): Enter {
   const parse = parserOf(declared);
   const answer = async (exchange: Exchange, sent: Sent) => {
     try {
-      const { request, reply } = exchange;
+      const { line, request, reply } = exchange;
       const { body, query, params } = parse(sent);
       const caller = gate.caller(exchange);
       const answered = await declared.handle({
@@ -217,7 +217,7 @@ function answering(declared: JsonRoute, gate: Gate, answers: Answers, slow: Slow
         address: exchange.address,
         target: exchange.target,
         charge: (cost) => gate.charge(exchange, caller, cost),
-        gone: new Departure(reply),
+        gone: new Departure(line, reply),
       });
       answers.send(exchange, answered);
     } catch (error) {
@@ -227,8 +227,8 @@ function answering(declared: JsonRoute, gate: Gate, answers: Answers, slow: Slow
   return (exchange, params, query) =>
     gate.enter(declared, exchange, (refusal) => {
       if (refusal !== undefined) return answers.fail(refusal, exchange);
-      const { request, reply } = exchange;
-      slow.expect(request);
+      const { line, request, reply } = exchange;
+      line.await(request);
       if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
       receiveBody(request, declared.form === true, (error, body) => {
         if (error === null) void answer(exchange, { body, params, query });

@@ -45,24 +45,10 @@ export function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/**
- * Connections that never carried a request: clients open some in advance, and Node counts them neither as idle nor as
- * busy, so a stop would wait for them.
- */
-export function watchUnused(server: Server): ReadonlySet<Socket> {
-  const unused = new Set<Socket>();
-  server.on('connection', (socket) => {
-    unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
-  });
-  server.on('request', ({ socket }) => unused.delete(socket));
-  return unused;
-}
-
 /** Lets requests in flight finish; what is left after the grace time is cut. */
 export async function closeGently(
   server: Server,
-  unused: ReadonlySet<Socket>,
+  unused: () => readonly Socket[],
   graceMs: number,
 ): Promise<void> {
   if (!server.listening) return;
@@ -70,7 +56,7 @@ export async function closeGently(
   const closed = once(server, 'close');
   server.close();
   server.closeIdleConnections();
-  for (const socket of unused) socket.destroy();
+  for (const socket of unused()) socket.destroy();
   await closed;
   clearTimeout(cut);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ByteSource } from '../../outbound/outbound.ts';
 import type { Answers } from '../answer.ts';
+import { Departure } from '../edge/departure.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Gate } from '../gate.ts';
 import type { Relayed, RelayRoute } from '../route.ts';
@@ -24,11 +25,8 @@ export function relaying(declared: RelayRoute, gate: Gate, answers: Answers): (e
 }
 
 function pass(declared: RelayRoute, gate: Gate, answers: Answers, exchange: Exchange): void {
-  const { request, reply } = exchange;
-  const whenGone: (() => void)[] = [];
-  reply.once('close', () => {
-    if (!reply.writableFinished) for (const act of whenGone) act();
-  });
+  const { line, request, reply } = exchange;
+  const gone = new Departure(line, reply);
   const relayed = async () =>
     declared.relay({
       caller: gate.caller(exchange),
@@ -37,7 +35,7 @@ function pass(declared: RelayRoute, gate: Gate, answers: Answers, exchange: Exch
       target: exchange.target,
       rawHeaders: request.rawHeaders,
       body: incomingBody(request, reply),
-      onGone: (act) => void whenGone.push(act),
+      onGone: (act) => gone.addEventListener('abort', act),
     });
   relayed()
     .then((answer) => send(answer, answers, exchange))
