@@ -1,5 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import type { Problem } from '../base/problem.ts';
+import type { Turn } from '../base/turn.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Exchange } from './exchange.ts';
 import { faultOf, problemOf } from './fault.ts';
@@ -25,12 +27,15 @@ export type Answers = {
   begin(exchange: Exchange, status: number, headers: readonly string[]): void;
 };
 
-export function createAnswers(
-  telemetry: Telemetry,
-  publicUrl: () => string,
+export function createAnswers(deps: {
+  readonly telemetry: Telemetry;
+  readonly publicUrl: () => string;
+  /** The end of this turn, where it is worth waiting for. */
+  readonly turn: () => Turn | undefined;
   /** Told of every exchange that is over. */
-  onAnswered: (route: string | undefined, status: number, elapsedMs: number) => void,
-): Answers {
+  readonly onAnswered: (exchange: Exchange, status: number, elapsedMs: number) => void;
+}): Answers {
+  const { telemetry, publicUrl, turn, onAnswered } = deps;
   const { log } = telemetry;
   const seconds = telemetry.histogram('http_request_seconds', 'Time to answer, by route and status', [
     'method',
@@ -43,7 +48,7 @@ export function createAnswers(
     const elapsedMs = exchange.elapsedMs();
     const status = reply.statusCode;
     seconds.observe({ method, route: route ?? 'unknown', status }, elapsedMs / 1000);
-    onAnswered(route, status, elapsedMs);
+    onAnswered(exchange, status, elapsedMs);
     if (elapsedMs <= slowMs && !telemetry.verbose) return;
     // A stream is as long as there is something to tell.
     const streams = exchange.get('content-type')?.startsWith('text/event-stream') === true;
@@ -65,16 +70,15 @@ export function createAnswers(
     exchange.set('server-timing', timing);
   };
 
-  /** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
   const finish = (exchange: Exchange, status: number, parts: readonly (Buffer | string)[]) => {
     const { reply } = exchange;
     let bytes = 0;
     for (const part of parts) bytes += Buffer.byteLength(part);
     if (!bodiless.has(status)) exchange.set('content-length', String(bytes));
     reply.writeHead(status, exchange.head);
-    if (parts.length > 1) reply.cork();
-    for (let i = 0; i + 1 < parts.length; i++) reply.write(parts[i]);
-    reply.end(parts.at(-1));
+    const later = turn();
+    if (later === undefined) write(reply, parts);
+    else later.atEnd(() => write(reply, parts));
     answered(exchange);
   };
 
@@ -151,6 +155,13 @@ export function createAnswers(
       exchange.reply.writeHead(status, [...headers, ...exchange.head]);
     },
   };
+}
+
+/** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
+function write(reply: ServerResponse, parts: readonly (Buffer | string)[]): void {
+  if (parts.length > 1) reply.cork();
+  for (let i = 0; i + 1 < parts.length; i++) reply.write(parts[i]);
+  reply.end(parts.at(-1));
 }
 
 function partsOf(body: Exclude<Reply['body'], Readable>): readonly (Buffer | string)[] {

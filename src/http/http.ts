@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import createRouter, { type HTTPVersion, type Instance } from 'find-my-way';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
+import { createTurn, fewUnderWay } from '../base/turn.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { receiveBody } from './body.ts';
@@ -81,9 +82,16 @@ export function createHttp(deps: {
   limits?: HttpLimits;
 }): Http {
   const limits = deps.limits ?? defaultLimits;
-  const answers = createAnswers(deps.telemetry, deps.publicUrl, (route, status, elapsedMs) =>
-    deps.console?.activity.observe(route, status, elapsedMs),
-  );
+  const turn = createTurn();
+  const answers = createAnswers({
+    telemetry: deps.telemetry,
+    publicUrl: deps.publicUrl,
+    turn: () => (lines.underWay() > fewUnderWay ? turn : undefined),
+    onAnswered({ line, route }, status, elapsedMs) {
+      lines.end(line);
+      deps.console?.activity.observe(route, status, elapsedMs);
+    },
+  });
   const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
   const shedder = createShedder({
     now: () => performance.now(),
@@ -117,7 +125,7 @@ export function createHttp(deps: {
   };
   const server = createHttpServer(limits, (request, reply) => {
     const line = lines.of(request);
-    line.isUsed = true;
+    lines.begin(line);
     const exchange = new Exchange(nextId(), line, request, reply);
     try {
       take(exchange);

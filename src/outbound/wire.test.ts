@@ -185,6 +185,31 @@ test('so many connections to one origin and no more: who comes later waits for a
   assert.equal(upstream.sockets.length, 2);
 });
 
+test('with many under way, what is asked in one turn goes out at its end, each answer to its own caller; what was cancelled in it not at all', async (t) => {
+  const heard: (string | undefined)[] = [];
+  const upstream = await startHttp(t, (request, answer) => {
+    heard.push(request.url);
+    answer.end(request.url);
+  });
+  const outbound = outboundFor(t);
+  const get = (path: string, signal?: AbortSignal) =>
+    textOf(outbound.request({ method: 'GET', url: upstream.url + path, signal }));
+  const paths = Array.from({ length: 20 }, (_, i) => `n${i}`);
+  const all = () => Promise.all(paths.map((path) => get(path)));
+  await all();
+  const controller = new AbortController();
+  const asked = all();
+  const gone = get('gone', controller.signal);
+  controller.abort();
+  await assert.rejects(gone, ended('cancelled'));
+  assert.deepEqual(
+    await asked,
+    paths.map((path) => `/${path}`),
+  );
+  assert.ok(!heard.includes('/gone'));
+  assert.equal(await get('gone'), '/gone');
+});
+
 test('a connection that breaks makes room for who waits, and one that cannot be made fails its own call only', async (t) => {
   const upstream = await startHttp(t, (request, answer) => {
     if (request.url === '/break') request.socket.destroy();

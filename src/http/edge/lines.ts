@@ -12,6 +12,8 @@ export type Leaving = {
 /** One client's connection, for as long as it is open: what would be a listener or a timer for each request is kept here once. */
 export class Line {
   isOpen = true;
+  /** Requests that came on it and are not answered. */
+  underWay = 0;
   /** Whether it ever carried a request. */
   isUsed = false;
   /** A request whose body is to come, and since when; one that is whole is left here until the next. */
@@ -46,6 +48,11 @@ export class Line {
 
 export type Lines = {
   of(request: IncomingMessage): Line;
+  /** A request on this line is to be answered; it was. */
+  begin(line: Line): void;
+  end(line: Line): void;
+  /** Of all lines. */
+  underWay(): number;
   /** Connections that never carried a request: clients open some in advance, and Node counts them neither as idle nor as busy, so a stop would wait for them. */
   unused(): readonly Socket[];
   stop(): void;
@@ -60,11 +67,14 @@ export function watchLines(
   { bodyMs, cut }: { readonly bodyMs: number; readonly cut: (request: IncomingMessage) => void },
 ): Lines {
   const lines = new Map<Socket, Line>();
+  let underWay = 0;
   const open = (socket: Socket): Line => {
     const line = new Line();
     lines.set(socket, line);
     socket.once('close', () => {
       lines.delete(socket);
+      // Nobody will answer them any more.
+      underWay -= line.underWay;
       line.close();
     });
     return line;
@@ -87,6 +97,17 @@ export function watchLines(
 
   return {
     of: ({ socket }) => lines.get(socket) ?? open(socket),
+    begin(line) {
+      line.isUsed = true;
+      line.underWay++;
+      underWay++;
+    },
+    end(line) {
+      if (!line.isOpen) return;
+      line.underWay--;
+      underWay--;
+    },
+    underWay: () => underWay,
     unused: () => [...lines].filter(([, { isUsed }]) => !isUsed).map(([socket]) => socket),
     stop: () => clearInterval(look),
   };

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { Turn } from '../../base/turn.ts';
 import type { ReplyHeaders } from '../model.ts';
 import { type ReplyEvents, ReplyReader } from './reply.ts';
 import { upload } from './upload.ts';
@@ -28,6 +29,8 @@ export type Line = { readonly socket: Socket; hear: (bytes: Buffer) => void };
 
 /** Who keeps connections for later. */
 export type Keeper = {
+  /** The end of this turn, where it is worth waiting for. */
+  turn(): Turn | undefined;
   /** It can carry another job. */
   free(connection: Connection): void;
   /** It is closed. */
@@ -68,14 +71,15 @@ export class Connection implements ReplyEvents {
   }
 
   run(job: Job): void {
-    const { method, headText, body } = job;
     this.#job = job;
-    this.#reader.expect(method);
+    this.#reader.expect(job.method);
     job.begun(this);
-    if (body instanceof Readable) this.#pour(job, body);
-    else if (body !== undefined) this.#send(headText, body);
+    const turn = this.#keeper.turn();
+    if (turn === undefined) this.#write(job);
     else
-      this.#socket.write(`${headText}${withBody.has(method) ? 'content-length: 0\r\n' : ''}\r\n`, 'latin1');
+      turn.atEnd(() => {
+        if (this.#job === job) this.#write(job);
+      });
   }
 
   look(now: number): void {
@@ -125,6 +129,14 @@ export class Connection implements ReplyEvents {
       this.#keeper.free(this);
     } else this.destroy();
     job?.end(reusable);
+  }
+
+  #write(job: Job): void {
+    const { method, headText, body } = job;
+    if (body instanceof Readable) this.#pour(job, body);
+    else if (body !== undefined) this.#send(headText, body);
+    else
+      this.#socket.write(`${headText}${withBody.has(method) ? 'content-length: 0\r\n' : ''}\r\n`, 'latin1');
   }
 
   #send(headText: string, body: string | Buffer): void {

@@ -1,3 +1,4 @@
+import { createTurn, fewUnderWay } from '../../base/turn.ts';
 import { Connection, type Job, type Keeper, type Line } from './connection.ts';
 
 /** Where connections of one kind lead. */
@@ -43,12 +44,14 @@ export function createConnections(deps: {
 }): Connections {
   const { dial, now, most, keepAliveMs } = deps;
   const places = new Map<string, Place>();
+  const turn = createTurn();
   let isClosed = false;
 
   const placeOf = (origin: Origin): Place => {
     const known = places.get(origin.origin);
     if (known !== undefined) return known;
     const keeper: Keeper = {
+      turn: () => (made.all.size - made.idle.length > fewUnderWay ? turn : undefined),
       free: (connection) => release(made, connection),
       gone: (connection) => forget(made, connection),
     };
