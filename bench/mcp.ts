@@ -27,7 +27,7 @@ import {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const headers = { 'x-api-key': adminKey };
-const rounds = 3;
+const rounds = 5;
 const seconds = 2;
 /** Before that no side is as fast as it gets: compilers are at work for as long as this. */
 const warmSeconds = 4;
@@ -106,7 +106,8 @@ async function beside(kind: Kind, ours: Ours, others: readonly Other[], bar?: nu
 }
 
 function rateRow(kind: Kind, name: string, us: Side, them: Side, bar?: number): string[] {
-  const ratio = rate(us) / rate(them);
+  // Of each round, one right after the other: a neighbour that slows the machine down for a while slows both.
+  const ratio = median(us.runs.map(({ perSecond }, i) => perSecond / (them.runs[i]?.perSecond ?? 0)));
   const figures = [rate(us).toFixed(0), rate(them).toFixed(0), ratio.toFixed(2)];
   const judged = bar === undefined ? [] : [`≥ ${bar}`, verdict(ratio >= bar)];
   return [kind, '16', `calls/s beside ${name}`, ...figures, ...judged];
