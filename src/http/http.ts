@@ -236,7 +236,7 @@ function answering(declared: JsonRoute, gate: Gate, answers: Answers): Enter {
     gate.enter(declared, exchange, (refusal) => {
       if (refusal !== undefined) return answers.fail(refusal, exchange);
       const { line, request, reply } = exchange;
-      line.await(request);
+      line.expectBody(request);
       if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
       receiveBody(request, declared.form === true, (error, body) => {
         if (error === null) void answer(exchange, { body, params, query });

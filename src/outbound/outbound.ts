@@ -56,7 +56,8 @@ export type OutboundOptions = {
 
 /** Sockets to one origin: what may be under way, and as many streams that stay open beside it. */
 const connectionsPerOrigin = 192;
-const keepAliveMs = 10_000;
+/** Below the five seconds after which many servers close an idle connection without having said so: a request on its way would be lost. */
+const keepAliveMs = 4_000;
 /** Of the URLs checked lately; a check costs microseconds, and the same few are called over and over. */
 const urlsKept = 1_000;
 

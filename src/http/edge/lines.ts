@@ -17,16 +17,16 @@ export class Line {
   /** Whether it ever carried a request. */
   isUsed = false;
   /** A request whose body is to come, and since when; one that is whole is left here until the next. */
-  awaited: IncomingMessage | undefined;
-  awaitedSince = 0;
+  expected: IncomingMessage | undefined;
+  expectedSince = 0;
   readonly #leaving: Leaving[] = [];
 
   /** The head of this request is here, and its body is wanted whole. */
-  await(request: IncomingMessage): void {
+  expectBody(request: IncomingMessage): void {
     const { headers } = request;
     if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
-    this.awaited = request;
-    this.awaitedSince = performance.now();
+    this.expected = request;
+    this.expectedSince = performance.now();
   }
 
   add(one: Leaving): void {
@@ -84,12 +84,12 @@ export function watchLines(
     () => {
       const before = performance.now() - bodyMs;
       for (const line of lines.values()) {
-        const { awaited, awaitedSince } = line;
-        if (awaited === undefined) continue;
-        const isOver = awaited.complete || awaited.destroyed;
-        if (!isOver && awaitedSince >= before) continue;
-        line.awaited = undefined;
-        if (!isOver) cut(awaited);
+        const { expected, expectedSince } = line;
+        if (expected === undefined) continue;
+        const isOver = expected.complete || expected.destroyed;
+        if (!isOver && expectedSince >= before) continue;
+        line.expected = undefined;
+        if (!isOver) cut(expected);
       }
     },
     Math.min(1_000, bodyMs),

@@ -66,12 +66,13 @@ export function createPoster(wire: Wire): Poster {
   const headersFor = (own: Post['headers']): Post['headers'] => {
     const fields = credential.fields('POST', url);
     if (last?.own === own && last.fields === fields) return last.headers;
-    const headers = {
+    // Frozen, so that the head that is made of it can be kept, too.
+    const headers = Object.freeze({
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       ...own,
       ...fields,
-    };
+    });
     last = { own, fields, headers };
     return headers;
   };

@@ -27,7 +27,7 @@ const ours: ReadonlySet<string> = new Set([
   'trailer',
 ]);
 
-/** Of field sets that are sent again and again: the last head that was made with each. */
+/** Of sets of fields that nobody can change any more, and that are sent again and again: the last head that was made with each. */
 const heads = new WeakMap<object, RequestHead & { readonly text: string }>();
 
 /** Request line and fields, but for those of the body. Throws `invalid_request` for what would not be one request (threats B5). */
@@ -37,7 +37,7 @@ export function headText(request: RequestHead): string {
   if (last !== undefined && last.method === method && last.target === target && last.host === host)
     return last.text;
   const text = newHeadText(request);
-  heads.set(headers, { ...request, text });
+  if (Object.isFrozen(headers)) heads.set(headers, { ...request, text });
   return text;
 }
 
