@@ -33,6 +33,23 @@ test('a process that is late refuses a growing share, and takes all again when i
   assert.equal(shedder.refuse(), null);
 });
 
+test('one time that a process was late is no overload, however late it was; twice within a second is', async (t) => {
+  const shedder = createShedder({
+    now: () => performance.now(),
+    random: () => 0,
+    onShed: () => undefined,
+    lateMs: defaultLimits.lateMs,
+  });
+  t.after(shedder.stop);
+  await delay(40);
+  block(1_200);
+  await delay(1);
+  assert.equal(shedder.refuse(), null);
+  block(400);
+  await delay(1);
+  assert.equal(shedder.refuse()?.kind, 'unavailable');
+});
+
 test('overload: new requests get 503 with Retry-After on a connection that stays, health is still answered, and it ends by itself', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' }, { limits: defaultLimits });
   for (let i = 0; i < 20; i++) {

@@ -62,6 +62,8 @@ for (const engine of engines) {
               body: JSON.stringify({ server_id: 'bare', tool_name: 'x', success: true }),
             });
             const { invocation_id: id } = (await reply.json()) as { invocation_id: string };
+            // Busy with its start: nothing was acknowledged.
+            if (reply.status === 503) continue;
             assert.equal(reply.status, 201);
             acknowledged.push(id);
           } catch (error) {

@@ -42,11 +42,34 @@ test('Redis: the shared limiter decides as the local one does', { skip: noRedis 
 test('Redis: three processes together admit what one would', { skip: noRedis }, async (t) => {
   const redis = await startRedis(t);
   const processes = await Promise.all([1, 2, 3].map(() => limiterOn(t, redis.url)));
-  const quotas = await Promise.all(
-    Array.from({ length: 300 }, (_, i) => processes[i % 3]!.limiter.take('one key', 1, 100)),
-  );
-  const admitted = quotas.filter(({ allowed }) => allowed).length;
-  assert.ok(admitted >= 100 && admitted <= 101, `${admitted} were admitted`);
+  const fellBack = () => processes.some(({ fallbacks }) => fallbacks.length > 0);
+  let admitted = 0;
+  const began = performance.now();
+  // No more at once than a busy machine's Redis answers in time: whoever waits too long counts by itself.
+  for (let round = 0; round < 30; round++) {
+    const quotas = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => processes[(round + i) % 3]!.limiter.take('one key', 1, 100)),
+    );
+    admitted += quotas.filter(({ allowed }) => allowed).length;
+  }
+  assert.ok(!fellBack(), 'Redis answered in time');
+  const most = 101 + (performance.now() - began) / 600;
+  assert.ok(admitted >= 100 && admitted <= most, `${admitted} were admitted`);
+});
+
+test('Redis that answered while this process was held up was not late', { skip: noRedis }, async (t) => {
+  const server = await startRedis(t);
+  const { limiter, fallbacks } = await limiterOn(t, server.url);
+  await limiter.take('key', 1, 100);
+  process.kill(server.pid(), 'SIGSTOP');
+  const asked = limiter.take('key', 1, 100);
+  await delay(20);
+  process.kill(server.pid(), 'SIGCONT');
+  // It answers, while nothing is done here for longer than it may take.
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  assert.equal((await asked).remaining, 98);
+  assert.deepEqual(fallbacks, []);
 });
 
 test('Redis away: limits are local, nobody waits, and the shared count is back when Redis is', {

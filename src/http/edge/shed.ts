@@ -6,7 +6,8 @@ import { Problem } from '../../base/problem.ts';
  * An overloaded Node process does everything late, its timers too: how late a timer fires is how long a request waits
  * before anybody looks at it. While that is more than a request should wait, a growing share of new requests is answered
  * 503 at once, which costs a tenth of serving them; the share shrinks as soon as the lateness does. So what is served is
- * served in time, and an overload ends when its cause does.
+ * served in time, and an overload ends when its cause does. One late timer alone is a start or a machine that was busy
+ * with something else: those who waited through it are served, and nobody is refused for it.
  */
 export type Shedder = {
   /** The refusal of this request, or null: it may come in. */
@@ -18,6 +19,8 @@ const tickMs = 20;
 /** By how much the share changes a tick: full refusal in half a second, none a second after. */
 const rise = 0.04;
 const fall = 0.02;
+/** Late timers that were due within so long of each other are one overload. */
+const againMs = 1_000;
 const retryAfterMs = 1_000;
 
 export function createShedder(deps: {
@@ -31,11 +34,17 @@ export function createShedder(deps: {
   const { now, random, onShed, lateMs } = deps;
   let share = 0;
   let due = now() + tickMs;
+  /** When the last timer that was late was over. */
+  let lateAt = Number.NEGATIVE_INFINITY;
   const timer = setInterval(() => {
-    const late = now() - due;
-    due = now() + tickMs;
-    share =
-      late > lateMs ? Math.min(1, share + rise * Math.min(5, late / lateMs)) : Math.max(0, share - fall);
+    const time = now();
+    const late = time - due;
+    if (late <= lateMs) share = Math.max(0, share - fall);
+    else {
+      if (due - lateAt < againMs) share = Math.min(1, share + rise * Math.min(5, late / lateMs));
+      lateAt = time;
+    }
+    due = time + tickMs;
   }, tickMs).unref();
   return {
     refuse() {
