@@ -7,15 +7,15 @@
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
-import module from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { root } from './support/paths.ts';
 import { startPostgres } from './support/postgres.ts';
 
 // The types of the same hundreds of files are stripped once, not once for each of the test processes.
-module.enableCompileCache();
-process.env.NODE_COMPILE_CACHE ??= module.getCompileCacheDir();
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
 const full = process.argv[2] === 'full';
 const skipsForbidden = process.argv.includes('--no-skips');

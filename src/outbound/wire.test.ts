@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
 import { certificate, certificateKey } from '../../test/support/certificate.ts';
+import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import { OutboundFailure } from './model.ts';
 import { createOutbound, type Outbound, type OutboundOptions } from './outbound.ts';
@@ -121,6 +122,32 @@ test('a request is one message: what was given, in its order, with the length of
       `${head('PUT /')}content-length: 3\r\n\r\n\0\xff\n`,
     ].join(''),
   ]);
+});
+
+test('fields that changed since the last request with them are sent as they are now', async (t) => {
+  const upstream = await startBytes(t, (_heard, socket) => socket.write(reply('ok')));
+  const outbound = outboundFor(t);
+  const headers = { authorization: 'Bearer one' };
+  const get = () => outbound.request({ method: 'GET', url: upstream.url, headers });
+  await get();
+  headers.authorization = 'Bearer two';
+  await get();
+  assert.deepEqual(upstream.heard.join('').match(/Bearer .+/g), ['Bearer one', 'Bearer two']);
+});
+
+test('an idle connection is given up before the five seconds after which servers close theirs in silence', async (t) => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + aheadMs };
+  const upstream = await startBytes(t, (_heard, socket) => socket.write(reply('ok')));
+  const outbound = outboundFor(t, { clock });
+  const get = () => textOf(outbound.request({ method: 'GET', url: upstream.url }));
+  await get();
+  aheadMs += 3_000;
+  await get();
+  assert.equal(upstream.sockets.length, 1);
+  aheadMs += 4_500;
+  await get();
+  assert.equal(upstream.sockets.length, 2);
 });
 
 test('D6 a connection is used again after a whole reply, and by nobody after one that was not', async (t) => {
