@@ -3,7 +3,7 @@
  *
  *   node sdk/generate.ts
  *
- * test/sdk-types.test.ts fails when the file no longer says what the routes say.
+ * test/sdk/types.test.ts fails when the file no longer says what the routes say.
  */
 type Schema = {
   readonly $ref?: string;

@@ -5,14 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startBackground } from './app/background.ts';
-import { type AppOptions, openRooms, type Rooms } from './app/rooms.ts';
-import { declareRoutes } from './app/surface.ts';
+import { declareRoutes } from './app/routes.ts';
+import { type AppOptions, openRooms, type Rooms } from './app/services.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
-import { createConsoleFiles } from './http/console/files.ts';
+import { createConsoleFiles } from './http/console/static-files.ts';
 import { createHttp, type Route } from './http/http.ts';
 
-export { type AppOptions, openRooms, type Rooms } from './app/rooms.ts';
+export { type AppOptions, openRooms, type Rooms } from './app/services.ts';
 
 export type App = {
   readonly url: string;

@@ -47,7 +47,7 @@ async function runTests(): Promise<{ readonly failed: number; readonly skipped: 
   const patterns = [
     'src/**/*.test.ts',
     'train/**/*.test.ts',
-    'test/*.test.ts',
+    'test/!(full|support)/*.test.ts',
     ...(full ? ['test/full/*.test.ts'] : []),
   ];
   const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());

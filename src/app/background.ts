@@ -3,7 +3,7 @@ import { Problem } from '../base/problem.ts';
 import type { Config } from '../config.ts';
 import { createJobs, type Job } from '../jobs/jobs.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { Rooms } from './rooms.ts';
+import type { Rooms } from './services.ts';
 
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;

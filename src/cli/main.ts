@@ -30,7 +30,7 @@ program
   .command('serve')
   .description('serve the HTTP API until stopped')
   .option('--mcp-config <file>', "a desktop client's {mcpServers} file: those servers join the catalogue")
-  .action(async (options: { mcpConfig?: string }) => (await import('./serve.ts')).serve(options));
+  .action(async (options: { mcpConfig?: string }) => (await import('./serve-command.ts')).serve(options));
 
 program
   .command('search')
@@ -39,7 +39,7 @@ program
   .option('-n, --limit <n>', 'servers to show', whole(1, 50), 5)
   .option('--explain', 'show why each server stands where it stands')
   .action(async (query: string, options: { limit: number; explain?: true }) =>
-    (await import('./search.ts')).search(query, options, json()),
+    (await import('./search-command.ts')).search(query, options, json()),
   );
 
 program
@@ -49,7 +49,7 @@ program
   .argument('<server_id>')
   .option('--developer <id>', 'as this developer sees it (dev_…), own outcomes included')
   .action(async (query: string, id: string, options: { developer?: string }) =>
-    (await import('./explain.ts')).explain(query, id, options.developer, json()),
+    (await import('./explain-command.ts')).explain(query, id, options.developer, json()),
   );
 
 program
@@ -58,7 +58,7 @@ program
   .command('export')
   .description('write recorded outcomes, with the searches they followed, as JSON Lines')
   .argument('<file>')
-  .action(async (file: string) => (await import('./learning.ts')).exportLearning(file, json()));
+  .action(async (file: string) => (await import('./learning-command.ts')).exportLearning(file, json()));
 
 const keys = program.command('keys').description('API keys');
 keys
@@ -71,17 +71,17 @@ keys
   .option('--expires <time>', 'ISO 8601, for example 2027-01-31')
   .action(
     async (options: { developer: string; name: string; tier: string; scopes?: string; expires?: string }) =>
-      (await import('./keys.ts')).createKey(options, json()),
+      (await import('./keys-command.ts')).createKey(options, json()),
   );
 keys
   .command('list')
   .description('all keys, without their texts')
-  .action(async () => (await import('./keys.ts')).listKeys(json()));
+  .action(async () => (await import('./keys-command.ts')).listKeys(json()));
 keys
   .command('revoke')
   .description('stop a key; running servers refuse it within a second')
   .argument('<key_id>')
-  .action(async (id: string) => (await import('./keys.ts')).revokeKey(id, json()));
+  .action(async (id: string) => (await import('./keys-command.ts')).revokeKey(id, json()));
 
 const servers = program.command('servers').description('servers of the catalogue');
 servers
@@ -94,24 +94,26 @@ servers
   .option('--transport <transport>', 'streamable-http, sse or stdio')
   .action(
     async (id: string, options: { name: string; description: string; url?: string; transport?: string }) =>
-      (await import('./servers.ts')).addServer(id, options, json()),
+      (await import('./servers-command.ts')).addServer(id, options, json()),
   );
 servers
   .command('list')
   .description('the catalogue by id')
   .option('-n, --limit <n>', 'servers to show', whole(1, 100_000), 50)
-  .action(async (options: { limit: number }) => (await import('./servers.ts')).listServers(options, json()));
+  .action(async (options: { limit: number }) =>
+    (await import('./servers-command.ts')).listServers(options, json()),
+  );
 servers
   .command('remove')
   .description('take a server out; its id answers 410 from then on')
   .argument('<id>')
-  .action(async (id: string) => (await import('./servers.ts')).removeServer(id, json()));
+  .action(async (id: string) => (await import('./servers-command.ts')).removeServer(id, json()));
 
 servers
   .command('probe')
   .description('connect now: is it alive, how does it speak, which tools, what changed')
   .argument('<id>')
-  .action(async (id: string) => (await import('./servers.ts')).probeServer(id, json()));
+  .action(async (id: string) => (await import('./servers-command.ts')).probeServer(id, json()));
 
 const catalog = program.command('catalog').description('fill the catalogue');
 catalog
@@ -120,34 +122,34 @@ catalog
   .argument('<path>')
   .option('--replace', 'remove servers of earlier imports that are not in it')
   .action(async (path: string, options: { replace?: true }) =>
-    (await import('./catalog.ts')).importCatalog(path, options, json()),
+    (await import('./catalog-command.ts')).importCatalog(path, options, json()),
   );
 catalog
   .command('sync')
   .description('sync from MCPRANK_REGISTRY_URL now')
-  .action(async () => (await import('./catalog.ts')).syncCatalog(json()));
+  .action(async () => (await import('./catalog-command.ts')).syncCatalog(json()));
 
 program
   .command('vault')
   .description('the keys that seal what the store holds')
   .command('rotate')
   .description('put every sealed value under the first key of MCPRANK_VAULT_KEYS, while servers go on')
-  .action(async () => (await import('./vault.ts')).rotateVault(json()));
+  .action(async () => (await import('./vault-command.ts')).rotateVault(json()));
 
 program
   .command('doctor')
   .description('show the effective settings and try what they need')
-  .action(async () => (await import('./doctor.ts')).doctor(json()));
+  .action(async () => (await import('./doctor-command.ts')).doctor(json()));
 program
   .command('backup')
   .description('copy the store to a file, also while it is in use')
   .argument('<file>')
-  .action(async (file: string) => (await import('./backup.ts')).backup(file, json()));
+  .action(async (file: string) => (await import('./backup-command.ts')).backup(file, json()));
 program
   .command('restore')
   .description('fill an empty store from such a file: also the way from SQLite to PostgreSQL and back')
   .argument('<file>')
-  .action(async (file: string) => (await import('./restore.ts')).restore(file, json()));
+  .action(async (file: string) => (await import('./restore-command.ts')).restore(file, json()));
 program
   .command('version')
   .description('print the version')

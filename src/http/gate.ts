@@ -1,8 +1,8 @@
 import type { Access, Principal, Quota } from '../access/access.ts';
+import { isAmong } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
-import type { ConsoleSessions } from './console/session.ts';
-import { isAmong } from './edge/addresses.ts';
+import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { Exchange } from './exchange.ts';
 import type { Route } from './route.ts';
 import { type Credentials, credentialsOf } from './wire.ts';

@@ -16,9 +16,9 @@ import { createTurn, fewUnderWay } from '../base/turn.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Answers, createAnswers } from './answer.ts';
 import { receiveBody } from './body.ts';
-import type { Activity } from './console/activity.ts';
-import type { ConsoleFiles } from './console/files.ts';
-import type { ConsoleSessions } from './console/session.ts';
+import type { ConsoleSessions } from './console/console-sessions.ts';
+import type { Activity } from './console/request-stats.ts';
+import type { ConsoleFiles } from './console/static-files.ts';
 import { Departure } from './edge/departure.ts';
 import { watchLines } from './edge/lines.ts';
 import { createShedder } from './edge/shed.ts';
@@ -36,6 +36,9 @@ import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
 import { coerceQuery, validator } from './validate.ts';
 import { checkWire, pathOf } from './wire.ts';
 
+export type { ConsoleSessions } from './console/console-sessions.ts';
+export type { Activity, Step } from './console/request-stats.ts';
+export { signalOf } from './edge/departure.ts';
 export { tryListening } from './edge/socket.ts';
 export type { Route } from './route.ts';
 

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, connect, createServer as createRawServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Access, Principal } from '../../src/access/access.ts';
+import { proxyRoutes } from '../../src/api/proxy-routes.ts';
 import { Problem } from '../../src/base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../../src/connections/connections.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
-import { proxyRoutes } from '../../src/http/routes/proxy.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createProxy, type ProxyDeps, type Use } from '../../src/proxy/proxy.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';

@@ -1,15 +1,15 @@
 import type { Migration } from 'kysely/migration';
-import { auditTrail } from './audit.ts';
-import { connections } from './connections.ts';
-import { serverCredentials } from './credentials.ts';
-import { embeddings } from './embeddings.ts';
-import { first } from './first.ts';
-import { serverHealth } from './health.ts';
-import { identity } from './identity.ts';
-import { leanInvocations } from './invocations.ts';
+import { auditTrail } from './audit-tables.ts';
+import { connections } from './connection-tables.ts';
+import { serverCredentials } from './credential-tables.ts';
+import { embeddings } from './embedding-tables.ts';
+import { first } from './first-tables.ts';
+import { serverHealth } from './health-tables.ts';
+import { identity } from './identity-tables.ts';
+import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { serverOAuth } from './server-oauth.ts';
-import { webhooks } from './webhooks.ts';
+import { webhooks } from './webhook-tables.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:

@@ -1,0 +1,192 @@
+import { Type } from 'typebox';
+import { type Access, describeKey, type Principal, scopes } from '../access/access.ts';
+import { isAddressOrNetwork } from '../base/ip-networks.ts';
+import { Problem } from '../base/problem.ts';
+import type { Catalog, Inspect, ServerInput } from '../catalog/catalog.ts';
+import { signalOf } from '../http/http.ts';
+import { json, type Route, route } from '../http/route.ts';
+import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
+
+const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
+const time = Type.String({
+  maxLength: 40,
+  description: timeForm,
+});
+const optionalTime = Type.Union([time, Type.Null()]);
+const apiKey = {
+  key_id: Type.String(),
+  developer_id: Type.String(),
+  developer: Type.String(),
+  name: Type.String(),
+  tier: Type.String(),
+  scopes: Type.Array(Type.String()),
+  created_at: time,
+  expires_at: optionalTime,
+  addresses: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  revoked_at: optionalTime,
+  last_used_at: optionalTime,
+};
+const newKey = Type.Object(
+  {
+    developer: Type.String({ minLength: 1, maxLength: 100 }),
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    tier: Type.String({ minLength: 1, maxLength: 32 }),
+    scopes: Type.Optional(Type.Array(Type.Enum([...scopes]), { minItems: 1, maxItems: scopes.length })),
+    expires_at: Type.Optional(time),
+    addresses: Type.Optional(
+      Type.Array(Type.String({ minLength: 2, maxLength: 50 }), {
+        minItems: 1,
+        maxItems: 50,
+        description: 'addresses and networks (CIDR) the key may be used from',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+const id = Type.String({ minLength: 1, maxLength: 200 });
+const maxServersPerCall = 1000;
+
+export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect): Route[] {
+  return [
+    route({
+      method: 'POST',
+      url: '/v1/admin/keys',
+      summary:
+        'Make an API key; its text is in this reply and nowhere else. A new `developer` name makes a new tenant',
+      scope: 'admin',
+      status: 201,
+      body: newKey,
+      reply: Type.Object({ ...apiKey, key: Type.String() }),
+      handle: async ({ body, caller }) => {
+        const request = {
+          developer: body.developer,
+          name: body.name,
+          tier: body.tier,
+          ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
+          expiresAt: body.expires_at === undefined ? null : timeOf(body.expires_at),
+          addresses: body.addresses === undefined ? null : checkAddresses(body.addresses),
+        };
+        const made = await access.createKey(request, by(caller).actor);
+        return json({ key: made.key, ...describeKey(made) }, 201);
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/admin/keys',
+      summary: 'All API keys, without their texts',
+      scope: 'admin',
+      reply: Type.Object({ keys: Type.Array(Type.Object(apiKey)) }),
+      handle: async () => json({ keys: (await access.listKeys()).map(describeKey) }),
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/keys/:id',
+      summary: 'Revoke an API key: it stops working here at once and elsewhere within a second',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ key_id: Type.String(), revoked: Type.Literal(true) }),
+      handle: async ({ params, caller }) => {
+        await access.revokeKey(params.id, by(caller).actor);
+        return json({ key_id: params.id, revoked: true });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers',
+      summary: 'Add or change a server, or an array of them, in the catalogue format; all or nothing',
+      scope: 'admin',
+      body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
+      reply: Type.Object({
+        ids: Type.Array(Type.String()),
+        added: Type.Integer(),
+        updated: Type.Integer(),
+        unchanged: Type.Integer(),
+      }),
+      handle: async ({ body, caller }) => {
+        const inputs = parseServers(catalog, body);
+        const report = await catalog.put(inputs, 'admin', by(caller));
+        return json({
+          ids: inputs.map((input) => input.id),
+          added: report.added,
+          updated: report.updated,
+          unchanged: report.unchanged,
+        });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers/:id/probe',
+      summary: 'Connect to a server now, list its tools, and keep what that shows',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ id: Type.String(), health: healthSchema }),
+      handle: async ({ params, gone }) => {
+        await catalog.get(params.id);
+        const health = await catalog.health.probe(params.id, inspect, signalOf(gone));
+        return json({ id: params.id, health: describeHealth(health) });
+      },
+    }),
+    browseRoute(catalog, {
+      url: '/v1/admin/servers',
+      summary: 'The catalogue with where each server came from',
+      scope: 'admin',
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/servers/:id',
+      summary: 'Take a server out of the catalogue: its id answers 410 from then on',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
+      handle: async ({ params, caller }) => {
+        await catalog.remove(params.id, by(caller));
+        return json({ id: params.id, deleted: true });
+      },
+    }),
+  ];
+}
+
+/** Who the audit trail names. */
+function by({ keyId, developerId }: Principal) {
+  return { actor: `key:${keyId}`, developerId };
+}
+
+/** Every element is checked before anything is written; the detail names the element and the field. */
+function parseServers(catalog: Catalog, body: unknown): ServerInput[] {
+  const many = Array.isArray(body);
+  const values: unknown[] = many ? body : [body];
+  if (values.length === 0 || values.length > maxServersPerCall)
+    throw new Problem(
+      'invalid_request',
+      `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
+    );
+  return values.map((value, index) => {
+    const parsed = catalog.parse(value);
+    if (!parsed.ok)
+      throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
+    return parsed.input;
+  });
+}
+
+/** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */
+function elementFault(reason: string, place: string): string {
+  if (!/^[a-z_]+[^ ]*: /.test(reason)) return `${place || 'body'}: ${reason}`;
+  return place === '' ? reason : `${place}.${reason}`;
+}
+
+function checkAddresses(addresses: readonly string[]): readonly string[] {
+  const wrong = addresses.findIndex((each) => !isAddressOrNetwork(each));
+  if (wrong < 0) return addresses;
+  throw new Problem(
+    'invalid_request',
+    `addresses[${wrong}]: expected an address or a network, for example 203.0.113.0/24`,
+  );
+}
+
+function timeOf(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(ms)) throw new Problem('invalid_request', `expires_at: expected ${timeForm}`);
+  return ms;
+}

@@ -1,0 +1,50 @@
+import type { LandingPage, Outcome } from '../connections/connections.ts';
+import type { Reply } from '../http/route.ts';
+import { type Html, html, page } from './html.ts';
+
+/** Names app, user, provider and scopes; nothing has happened yet (threats F8, F9). */
+export function landingPage(shown: LandingPage, action: string, cookie: string): Reply {
+  const { app, user, provider, scopes, csrf, formTo } = shown;
+  const content = html`<p><strong>${app}</strong> wants to act for <strong>${user}</strong> at <strong>${provider}</strong>.</p>
+<p>It asks for:</p>
+<ul>${scopes.map((scope) => html`<li><code>${scope}</code></li>`)}</ul>
+<form method="post" action="${action}">
+<input type="hidden" name="csrf" value="${csrf}">
+<button type="submit">Connect ${provider}</button>
+</form>
+<p class="soft">Go on only if you started this yourself, in ${app}. ${provider} will ask you once more. You can withdraw the access at any time.</p>`;
+  return page(200, `Connect ${provider} to ${app}`, content, { formTo, cookie });
+}
+
+/** The end of the way, where there is no app to go back to or the user has to read something first. */
+export function outcomePage(outcome: Outcome): Reply {
+  const { app, provider, account, completionCode, returnTo, error } = outcome;
+  const back = returnTo === undefined ? none : html`<a class="go" href="${returnTo}">Back to ${app}</a>`;
+  if (outcome.status === 'error')
+    return page(
+      200,
+      `${provider} was not connected`,
+      html`<p role="alert">${error ?? 'Something went wrong.'}</p>${back}<p class="soft">Ask ${app} for a new link to try again.</p>`,
+    );
+  const who = account == null ? none : html`<p>Account: <strong>${account}</strong></p>`;
+  if (completionCode === undefined)
+    return page(
+      200,
+      `${provider} is connected`,
+      html`${who}<p>${app} can now act for you at ${provider}.</p>${back}<p class="soft">You can close this page.</p>`,
+    );
+  return page(
+    200,
+    'One more step',
+    html`${who}<p>Type this code into ${app}, where you started. It is good for five minutes.</p>
+<p class="code">${completionCode}</p>${back}
+<p class="soft">Give the code to nobody: whoever has it can use your ${provider} account.</p>`,
+  );
+}
+
+/** For whatever cannot go on. */
+export function faultPage(status: number, detail: string): Reply {
+  return page(status, 'This did not work', html`<p role="alert">${detail}</p>`);
+}
+
+const none: Html = { html: '' };

@@ -1,0 +1,109 @@
+import { Type } from 'typebox';
+import { Problem, problemTable } from '../base/problem.ts';
+import type { Connections } from '../connections/connections.ts';
+import { type Call, type Reply, type Route, route } from '../http/route.ts';
+import { faultPage, landingPage, outcomePage } from './consent-pages.ts';
+import { pageHeaders } from './html.ts';
+
+/** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
+const cookieSeconds = 900;
+const link = Type.Object({
+  link: Type.String({ pattern: '^[A-Za-z0-9_-]{1,100}$', description: 'a link as it was given' }),
+});
+
+/** The pages that users see on their way to a provider and back; no API key, no script, nothing kept by the browser but one cookie. */
+export function browserRoutes(connections: Connections, publicUrl: () => string): Route[] {
+  const pathOf = (token: string) => `/v1/identity/connect/${token}`;
+
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/identity/connect/:link',
+      summary: 'The page behind auth_url: names app, user, provider and scopes, and asks',
+      scope: null,
+      params: link,
+      reply: null,
+      handle: ({ params, headers }) =>
+        asPage(async () => {
+          const shown = await connections.landing(params.link, browserOf(headers, publicUrl()));
+          return landingPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
+        }),
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/identity/connect/:link',
+      summary: 'Its button: on to the provider',
+      scope: null,
+      status: 303,
+      params: link,
+      form: true,
+      body: Type.Object({ csrf: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
+      reply: null,
+      handle: ({ params, body, headers }) =>
+        asPage(async () => {
+          const browser = browserOf(headers, publicUrl());
+          return redirect(await connections.start({ link: params.link, browser, csrf: body.csrf }));
+        }),
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/identity/callback/:provider',
+      summary: "The way back from the provider: the app's return_url, or a page that tells how it went",
+      scope: null,
+      query: Type.Record(Type.String(), Type.String({ maxLength: 4_096 })),
+      params: Type.Object({ provider: Type.String({ maxLength: 32 }) }),
+      reply: null,
+      handle: ({ params, query, headers }) =>
+        asPage(async () => {
+          const outcome = await connections.callback({
+            provider: params.provider,
+            params: new URLSearchParams(query),
+            browser: browserOf(headers, publicUrl()),
+          });
+          const { completionCode, returnTo } = outcome;
+          return returnTo === undefined || completionCode !== undefined
+            ? outcomePage(outcome)
+            : redirect(returnTo);
+        }),
+    }),
+  ];
+}
+
+/** What is told to an app as JSON is told to a person as a page; the rest is as it is everywhere. */
+async function asPage(act: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.kind === 'internal') throw error;
+    return faultPage(problemTable[error.kind].status, error.detail);
+  }
+}
+
+function redirect(location: string): Reply {
+  return {
+    status: 303,
+    body: '',
+    contentType: 'text/plain; charset=utf-8',
+    headers: { ...pageHeaders, location },
+  };
+}
+
+/**
+ * Binds a session to one browser (threats F8). `__Host-`: over https only, from this very host, not to be planted by a
+ * neighbour (RFC 6265bis section 4.1.3.2). Lax: the way back from the provider is a navigation and has to carry it.
+ */
+function cookieName(publicUrl: string): string {
+  return publicUrl.startsWith('https:') ? '__Host-mcprank' : 'mcprank-browser';
+}
+
+function cookieFor(browser: string, publicUrl: string): string {
+  const secure = publicUrl.startsWith('https:') ? '; Secure' : '';
+  return `${cookieName(publicUrl)}=${browser}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${cookieSeconds}${secure}`;
+}
+
+function browserOf({ cookie }: Call<unknown, unknown, unknown>['headers'], publicUrl: string): string | null {
+  const start = `${cookieName(publicUrl)}=`;
+  const found = (cookie ?? '').split(/; */).filter((each) => each.startsWith(start));
+  // Two of one name: one of them is not ours.
+  return found.length === 1 ? (found[0]?.slice(start.length) ?? null) : null;
+}

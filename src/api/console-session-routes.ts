@@ -1,0 +1,106 @@
+import { Type } from 'typebox';
+import type { Access, Principal } from '../access/access.ts';
+import { isAmong } from '../base/ip-networks.ts';
+import { Problem } from '../base/problem.ts';
+import type { ConsoleSessions } from '../http/http.ts';
+import { json, type Reply, type Route, route } from '../http/route.ts';
+
+const session = Type.Object({
+  signed_in: Type.Boolean(),
+  version: Type.String(),
+  csrf: Type.Optional(Type.String({ description: 'goes into X-CSRF-Token of every request but GET' })),
+  key_id: Type.Optional(Type.String()),
+  developer: Type.Optional(Type.String()),
+  developer_id: Type.Optional(Type.String()),
+  tier: Type.Optional(Type.String()),
+  per_minute: Type.Optional(Type.Number()),
+  scopes: Type.Optional(Type.Array(Type.String())),
+});
+
+export type ConsoleDeps = {
+  readonly sessions: ConsoleSessions;
+  readonly access: Pick<Access, 'authenticate'>;
+  readonly version: string;
+  /** Writes the sign-in into the audit trail. */
+  readonly note: (who: Principal) => Promise<void>;
+};
+
+/** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
+export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps): Route[] {
+  const out = { signed_in: false, version };
+  const holderOf = async (key: string, address: string): Promise<Principal> => {
+    const caller = await access.authenticate(key, address);
+    // From elsewhere a key is no key (threats L2), at the door as at the gate.
+    if (caller.addresses !== null && !isAmong(address, caller.addresses))
+      throw new Problem('invalid_api_key', 'Missing or invalid API key');
+    return caller;
+  };
+  return [
+    route({
+      method: 'POST',
+      url: '/console/session',
+      summary: 'Sign in to the console: an API key becomes a cookie for this browser, for twelve hours',
+      scope: null,
+      body: Type.Object(
+        { key: Type.String({ minLength: 1, maxLength: 200 }) },
+        { additionalProperties: false },
+      ),
+      reply: session,
+      handle: async ({ body, headers, address }) => {
+        sessions.refuseForeign(headers);
+        const caller = await holderOf(body.key.trim(), address);
+        await note(caller);
+        const { cookie, csrf } = sessions.open(body.key.trim());
+        return unkept({ ...describe(caller), csrf, version }, cookie);
+      },
+    }),
+    route({
+      method: 'GET',
+      url: '/console/session',
+      summary: 'Who is signed in to the console by this browser',
+      scope: null,
+      reply: session,
+      handle: async ({ headers, address }) => {
+        const found = sessions.find(headers);
+        if (found === null) return unkept(out);
+        try {
+          const caller = await holderOf(found.key, address);
+          return unkept({ ...describe(caller), csrf: found.csrf, version });
+        } catch (error) {
+          // Revoked or expired meanwhile: the cookie is worth nothing any more.
+          if (error instanceof Problem && error.kind === 'invalid_api_key')
+            return unkept(out, sessions.end());
+          throw error;
+        }
+      },
+    }),
+    route({
+      method: 'DELETE',
+      url: '/console/session',
+      summary: 'Sign out of the console',
+      scope: null,
+      reply: session,
+      handle: ({ headers }) => {
+        sessions.refuseForeign(headers);
+        return unkept(out, sessions.end());
+      },
+    }),
+  ];
+}
+
+function describe({ keyId, developer, developerId, tier, perMinute, scopes }: Principal) {
+  return {
+    signed_in: true,
+    key_id: keyId,
+    developer,
+    developer_id: developerId,
+    tier,
+    per_minute: perMinute,
+    scopes: [...scopes],
+  };
+}
+
+function unkept(body: Readonly<Record<string, unknown>>, cookie?: string): Reply {
+  const kept = cookie === undefined ? {} : { 'set-cookie': cookie };
+  return { ...json(body), headers: { 'cache-control': 'no-store', ...kept } };
+}

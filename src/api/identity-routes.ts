@@ -1,0 +1,139 @@
+import { Type } from 'typebox';
+import { Problem } from '../base/problem.ts';
+import { json, type Reply, type Route, route } from '../http/route.ts';
+import { type Identity, jwksMaxAgeSeconds, type TokenSet } from '../identity/identity.ts';
+import { issuerRoutes } from './issuer-routes.ts';
+
+const strict = { additionalProperties: false };
+const userId = Type.String({ minLength: 1, maxLength: 1_024 });
+const tokenSet = {
+  access_token: Type.String(),
+  refresh_token: Type.String(),
+  expires_in: Type.Integer(),
+  token_type: Type.Literal('Bearer'),
+};
+const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
+/** What an app's identity provider hands out (RFC 8693 section 3): all of them are JWTs here. */
+const subjectTokenTypes = [
+  'urn:ietf:params:oauth:token-type:id_token',
+  'urn:ietf:params:oauth:token-type:jwt',
+  accessTokenType,
+];
+const tokenBody = Type.Object(
+  {
+    user_id: Type.Optional(userId),
+    grant_type: Type.Optional(Type.Enum([tokenExchange])),
+    subject_token: Type.Optional(Type.String({ minLength: 1, maxLength: 20_000 })),
+    subject_token_type: Type.Optional(Type.Enum([...subjectTokenTypes])),
+  },
+  strict,
+);
+
+export function identityRoutes(identity: Identity): Route[] {
+  return [
+    route({
+      method: 'POST',
+      url: '/v1/identity/token',
+      summary: 'A MIT for a user, by `user_id` or by a token of your own identity provider (RFC 8693)',
+      scope: 'identity',
+      form: true,
+      body: tokenBody,
+      reply: Type.Object({ ...tokenSet, issued_token_type: Type.Optional(Type.String()) }),
+      handle: async ({ body, caller }) => {
+        const { user_id, grant_type, subject_token, subject_token_type } = body;
+        if (grant_type === undefined) {
+          if (subject_token !== undefined || subject_token_type !== undefined)
+            throw new Problem('invalid_request', `grant_type: required; expected ${tokenExchange}`);
+          return tokens(await identity.issue(caller, required(user_id, 'user_id')));
+        }
+        if (user_id !== undefined)
+          throw new Problem(
+            'invalid_request',
+            'user_id: not together with a subject_token, which names the user',
+          );
+        required(subject_token_type, 'subject_token_type');
+        const issued = await identity.exchange(caller, required(subject_token, 'subject_token'));
+        return tokens(issued, { issued_token_type: accessTokenType });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/identity/refresh',
+      summary: 'A new MIT and a new refresh token for a refresh token; each is good once',
+      scope: 'identity',
+      body: Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 1_000 }) }, strict),
+      reply: Type.Object(tokenSet),
+      handle: async ({ body, caller }) => tokens(await identity.refresh(caller, body.refresh_token)),
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/identity/revoke',
+      summary: "End a user's MITs and refresh tokens at once, and delete the provider tokens stored for them",
+      scope: 'identity',
+      body: Type.Object({ user_id: userId }, strict),
+      reply: Type.Object({ success: Type.Literal(true) }),
+      handle: async ({ body, caller }) => {
+        await identity.revoke(caller, body.user_id);
+        return unstored(json({ success: true }));
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/identity/introspect',
+      summary: 'What a MIT or refresh token of yours says, and whether it is alive (RFC 7662)',
+      scope: 'identity',
+      form: true,
+      body: Type.Object(
+        {
+          token: Type.String({ minLength: 1, maxLength: 20_000 }),
+          token_type_hint: Type.Optional(Type.String({ maxLength: 100 })),
+        },
+        strict,
+      ),
+      reply: Type.Object({ active: Type.Boolean() }),
+      handle: async ({ body, caller }) => unstored(json(await identity.introspect(caller, body.token))),
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/identity/users/:user_id',
+      summary: 'Delete a user: tokens, connections, and the link between them and the audit trail',
+      scope: 'identity',
+      params: Type.Object({ user_id: userId }),
+      reply: Type.Object({ user_id: Type.String(), deleted: Type.Literal(true) }),
+      handle: async ({ params, caller }) => {
+        if (!(await identity.deleteUser(caller, params.user_id)))
+          throw new Problem('not_found', 'User not found');
+        return unstored(json({ user_id: params.user_id, deleted: true }));
+      },
+    }),
+    ...issuerRoutes(identity.issuers),
+    route({
+      method: 'GET',
+      url: '/.well-known/jwks.json',
+      summary: 'The keys that MITs are checked with (RFC 7517)',
+      scope: null,
+      reply: Type.Object({ keys: Type.Array(Type.Object({})) }),
+      handle: async ({ headers: asked }): Promise<Reply> => {
+        const { body, etag } = await identity.jwks();
+        const headers = { etag, 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` };
+        if (asked['if-none-match'] === etag) return { status: 304, body: null, headers };
+        return { status: 200, body, headers };
+      },
+    }),
+  ];
+}
+
+function tokens(set: TokenSet, more: Readonly<Record<string, string>> = {}): Reply {
+  return unstored(json({ ...set, ...more }));
+}
+
+/** No cache on the way may keep what is in a reply about tokens (RFC 6749 section 5.1, threats I12). */
+function unstored(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, 'cache-control': 'no-store', pragma: 'no-cache' } };
+}
+
+function required(value: string | undefined, field: string): string {
+  if (value !== undefined) return value;
+  throw new Problem('invalid_request', `${field}: required`);
+}

@@ -1,0 +1,77 @@
+import { Type } from 'typebox';
+import type { Connections } from '../connections/connections.ts';
+import { json, type Route, route } from '../http/route.ts';
+
+const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+const client = Type.Object({
+  id: Type.String(),
+  issuer: Type.String(),
+  server_id: Type.Union([Type.String(), Type.Null()]),
+  kind: Type.Enum(['registered', 'dynamic']),
+  client_id: Type.String(),
+  auth_method: Type.String(),
+});
+const authMethods = ['client_secret_basic', 'client_secret_post', 'none'];
+
+/** Us as a client of MCP servers' authorization servers. */
+export function oauthClientRoutes(clients: Connections['clients']): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/client-metadata.json',
+      summary: 'Who we are to authorization servers that take this URL for a client id, where it is https',
+      scope: null,
+      reply: Type.Object({}),
+      handle: () => ({ ...json(clients.document()), headers: { 'cache-control': 'public, max-age=3600' } }),
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/admin/oauth-clients',
+      summary: "Our clients at MCP servers' authorization servers; never a secret",
+      scope: 'admin',
+      reply: Type.Object({ clients: Type.Array(client) }),
+      handle: async () => json({ clients: [...(await clients.list())] }),
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/oauth-clients',
+      summary: 'Use a client that was registered by hand, for all servers of an issuer or for one',
+      scope: 'admin',
+      status: 201,
+      body: Type.Object(
+        {
+          issuer: Type.String({ pattern: '^https?://', maxLength: 2_000, description: 'an http(s) URL' }),
+          server_id: Type.Optional(text(200)),
+          client_id: text(2_000),
+          client_secret: Type.Optional(text(2_000)),
+          auth_method: Type.Optional(Type.Enum([...authMethods])),
+        },
+        { additionalProperties: false },
+      ),
+      reply: client,
+      handle: async ({ body, caller }) => {
+        const put = {
+          issuer: body.issuer,
+          serverId: body.server_id ?? null,
+          clientId: body.client_id,
+          clientSecret: body.client_secret ?? null,
+          authMethod: body.auth_method ?? null,
+        };
+        const by = { developerId: caller.developerId, actor: `key:${caller.keyId}` };
+        return json({ ...(await clients.put(put, by)) }, 201);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/oauth-clients/:id',
+      summary: 'Forget a client; what users consented to by it cannot be renewed any more',
+      scope: 'admin',
+      params: Type.Object({ id: text(200) }),
+      reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
+      handle: async ({ params, caller }) => {
+        await clients.remove(params.id, { developerId: caller.developerId, actor: `key:${caller.keyId}` });
+        return json({ id: params.id, deleted: true });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,56 @@
+import { Type } from 'typebox';
+import { Problem } from '../base/problem.ts';
+import type { Connections } from '../connections/connections.ts';
+import { json, type RelayCall, type Route, relayRoute, route } from '../http/route.ts';
+import type { OAuthProxy } from '../proxy/proxy.ts';
+
+const provider = Type.String({ minLength: 1, maxLength: 100, description: 'the name of a provider' });
+
+export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'info'>): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/proxy/:provider/info',
+      summary: 'Has this user connected the provider',
+      scope: 'proxy',
+      user: 'required',
+      params: Type.Object({ provider }),
+      reply: Type.Object({
+        provider: Type.String(),
+        connected: Type.Boolean(),
+        status: Type.Union([Type.Literal('active'), Type.Literal('needs_reauth'), Type.Null()]),
+        can_access: Type.Boolean(),
+      }),
+      handle: async (call) => {
+        const name = proxy.providerOf(call.target);
+        return json({ ...(await connections.info(call.user, name)) });
+      },
+    }),
+    ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>
+      relayRoute({
+        method,
+        url: '/v1/proxy/:provider/*',
+        summary: 'Call the API of a provider as this user; everything passes through as it is',
+        scope: 'proxy',
+        user: 'required',
+        params: Type.Object({ provider, path: Type.String() }),
+        relay: (call) =>
+          proxy.forward({
+            owner: ownerOf(call),
+            keyId: call.caller.keyId,
+            appName: call.caller.developer,
+            method: call.method,
+            target: call.target,
+            rawHeaders: call.rawHeaders,
+            body: call.body,
+            onGone: call.onGone,
+          }),
+      }),
+    ),
+  ];
+}
+
+function ownerOf({ user }: Pick<RelayCall, 'user'>) {
+  if (user === null) throw new Problem('invalid_token', 'The MIT is missing');
+  return user;
+}

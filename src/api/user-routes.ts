@@ -1,0 +1,64 @@
+import { Type } from 'typebox';
+import { json, type Route, route } from '../http/route.ts';
+import type { Identity } from '../identity/identity.ts';
+
+const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+const strict = { additionalProperties: false };
+const pageSize = 100;
+
+/** The operator's view of whom apps act for. */
+export function userRoutes({ users, revoke }: Pick<Identity, 'users' | 'revoke'>): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/admin/users',
+      summary: 'Users of all developers, the newest first; `text` is part of an id',
+      scope: 'admin',
+      query: Type.Object(
+        {
+          developer_id: Type.Optional(name(200)),
+          text: Type.Optional(name(256)),
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+        },
+        strict,
+      ),
+      reply: Type.Object({
+        users: Type.Array(
+          Type.Object({
+            developer_id: Type.String(),
+            user_id: Type.String(),
+            created_at: Type.String(),
+            sessions: Type.Integer({ description: 'refresh tokens that still work' }),
+          }),
+        ),
+      }),
+      handle: async ({ query: { developer_id, text, limit = pageSize } }) => {
+        const found = await users({
+          ...(developer_id === undefined ? {} : { developerId: developer_id }),
+          ...(text === undefined ? {} : { text }),
+          limit,
+        });
+        return json({
+          users: found.map(({ developerId, userId, createdAt, sessions }) => ({
+            developer_id: developerId,
+            user_id: userId,
+            created_at: new Date(createdAt).toISOString(),
+            sessions,
+          })),
+        });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/users/revoke',
+      summary: "Revoke everything of a developer's user: MITs, refresh tokens, connections",
+      scope: 'admin',
+      body: Type.Object({ developer_id: name(200), user_id: name(1_024) }, strict),
+      reply: Type.Object({ success: Type.Literal(true) }),
+      handle: async ({ body, caller }) => {
+        await revoke({ developerId: body.developer_id, keyId: caller.keyId }, body.user_id);
+        return json({ success: true });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,126 @@
+import type { Principal } from '../access/access.ts';
+import { activityRoutes } from '../api/activity-routes.ts';
+import { adminRoutes } from '../api/admin-routes.ts';
+import { auditRoutes } from '../api/audit-routes.ts';
+import { sessionRoutes } from '../api/connection-routes.ts';
+import { browserRoutes } from '../api/consent-routes.ts';
+import { consoleRoutes } from '../api/console-session-routes.ts';
+import { identityRoutes } from '../api/identity-routes.ts';
+import { invocationRoutes } from '../api/invocation-routes.ts';
+import { mcpRoutes } from '../api/mcp-routes.ts';
+import { endpointRoutes } from '../api/mcp-server-routes.ts';
+import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
+import { openApiRoute } from '../api/openapi.ts';
+import { operationRoutes } from '../api/operation-routes.ts';
+import { proxyRoutes } from '../api/proxy-routes.ts';
+import { registryRoutes } from '../api/registry-routes.ts';
+import { searchRoutes } from '../api/search-routes.ts';
+import { serverRoutes } from '../api/server-routes.ts';
+import { settingsRoutes } from '../api/settings-routes.ts';
+import { userRoutes } from '../api/user-routes.ts';
+import { webhookRoutes } from '../api/webhook-routes.ts';
+import { systemClock } from '../base/clock.ts';
+import { type Config, describeConfig, settings } from '../config.ts';
+import type { Owner } from '../connections/connections.ts';
+import { checkup } from '../diagnostics.ts';
+import { createConsoleSessions } from '../http/console/console-sessions.ts';
+import { createActivity } from '../http/console/request-stats.ts';
+import type { LocalServer } from '../mcp/mcp.ts';
+import type { Standings } from '../search/search.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { AppOptions, Rooms } from './services.ts';
+
+/** Every route there is, and what the console needs beside them. */
+export function declareRoutes(config: Config, rooms: Rooms, options: AppOptions, version: string) {
+  const { access, catalog, identity, search, storage, telemetry } = rooms;
+  const clock = options.clock ?? systemClock;
+  const endpoint = async () => {
+    // The SDK is a tenth of a small process's memory: loaded when the first client comes.
+    const { createEndpoint } = await import('../mcp-server/mcp-server.ts');
+    return createEndpoint({ ...rooms, version, now: clock.monotonic });
+  };
+  const publicUrl = () => rooms.place.url;
+  const sessions = createConsoleSessions({ tickets: rooms.vault.tickets, publicUrl });
+  const publicRoutes = [
+    ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
+    ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
+    ...invocationRoutes(catalog),
+    ...serverRoutes(catalog),
+    ...registryRoutes(catalog),
+    ...mcpRoutes(rooms.mcp, catalog),
+    ...identityRoutes(identity),
+    ...sessionRoutes(rooms.connections, access),
+    ...oauthClientRoutes(rooms.connections.clients),
+    ...webhookRoutes(rooms.webhooks),
+    ...proxyRoutes(rooms.proxy, rooms.connections),
+    ...browserRoutes(rooms.connections, () => rooms.place.url),
+    ...auditRoutes(storage.audit.read),
+    ...userRoutes(identity),
+    ...adminRoutes(access, catalog, rooms.mcp.inspect),
+    ...settingsRoutes({
+      settings: () => settingsOf(config),
+      checkup: () => checkup(config, rooms),
+      process: () => processFacts(storage, version),
+    }),
+    ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
+    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
+  ];
+  const activity = createActivity(publicRoutes, clock);
+  publicRoutes.push(...activityRoutes({ ...rooms, activity, now: clock.now }));
+  const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
+  return { routes, sessions, activity };
+}
+
+function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
+  return storage.write((_trx, _notify, audit) =>
+    audit({ developerId, actor: `key:${keyId}`, action: 'key.sign_in', subject: keyId }),
+  );
+}
+
+function settingsOf(config: Config) {
+  const values = describeConfig(config);
+  return Object.entries(settings).map(([name, { meaning, fallback }]) => ({
+    name,
+    value: values[name] ?? '',
+    meaning,
+    default: fallback,
+  }));
+}
+
+function processFacts({ dialect }: Storage, version: string) {
+  return {
+    version,
+    node: process.version,
+    store: dialect,
+    uptime_s: Math.round(process.uptime()),
+    memory_bytes: process.memoryUsage.rss(),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
+  const answers = await storage.ping().then(
+    () => true,
+    () => false,
+  );
+  return { index: search.ready(), store: answers };
+}
+
+/** A user's own consents, then what the operator gave everybody. */
+async function standingsOf(
+  { catalog, connections }: Rooms,
+  locals: readonly LocalServer[],
+  owner: Owner,
+): Promise<Standings> {
+  const [own, credentialed] = await Promise.all([
+    connections.servers.standings(owner),
+    catalog.credentialed(),
+  ]);
+  const ours = new Map(
+    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
+  );
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
+}

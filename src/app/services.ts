@@ -1,0 +1,230 @@
+import { fileURLToPath } from 'node:url';
+import { type Access, createAccess } from '../access/access.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { newLogId } from '../base/id.ts';
+import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
+import type { Config } from '../config.ts';
+import {
+  type Connections,
+  connectionSeals,
+  createConnections,
+  type RefreshLimits,
+} from '../connections/connections.ts';
+import type { HttpLimits } from '../http/http.ts';
+import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
+import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
+import { createOutbound, type Outbound } from '../outbound/outbound.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from '../proxy/proxy.ts';
+import { loadEmbedder } from '../search/embedder.ts';
+import { createLearning, type Learning } from '../search/learning/learning.ts';
+import { createOutcomeStore } from '../search/learning/outcome-store.ts';
+import { createQueryLog, type QueryLog } from '../search/query-log.ts';
+import { createSearch, defaultSearchConfig, type Search } from '../search/search.ts';
+import type { Redis } from '../storage/coordination/redis.ts';
+import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
+import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
+import { connectRedis, embeddingsProvider } from './integrations.ts';
+
+/** Everything below `http/`: what the commands work with too. */
+export type Rooms = {
+  readonly telemetry: Telemetry;
+  readonly storage: Storage;
+  readonly outbound: Outbound;
+  readonly vault: Vault;
+  readonly seals: ReturnType<Storage['seals']>;
+  readonly access: Access;
+  /** null without REDIS_URL. */
+  readonly redis: Pick<Redis, 'isUp'> | null;
+  readonly identity: Identity;
+  readonly connections: Connections;
+  readonly webhooks: Webhooks;
+  readonly proxy: OAuthProxy;
+  /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
+  readonly place: { url: string };
+  readonly catalog: Catalog;
+  readonly search: Search;
+  readonly learning: Learning;
+  readonly mcp: Mcp;
+  readonly queryLog: QueryLog;
+  close(): Promise<void>;
+};
+
+export type AppOptions = {
+  readonly clock?: Clock;
+  readonly telemetry?: Telemetry;
+  readonly limits?: HttpLimits;
+  readonly mcpLimits?: Partial<McpLimits>;
+  readonly refreshLimits?: Partial<RefreshLimits>;
+  readonly proxyLimits?: Partial<ProxyLimits>;
+  /** Servers of `--mcp-config`, and what their programs may see of our environment. */
+  readonly localServers?: readonly LocalServer[];
+  readonly childEnvironment?: Readonly<Record<string, string>>;
+};
+
+const starterFile = fileURLToPath(new URL('../../starter/catalogue.jsonl', import.meta.url));
+/** Everything that the vault sealed at rest: what a change of keys re-wraps. */
+const sealedColumns: readonly SealedColumn[] = [
+  ...identitySealed,
+  ...connectionSeals,
+  ...credentialColumns,
+  ...webhookSeals,
+];
+
+export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
+  const clock = options.clock ?? systemClock;
+  const telemetry = options.telemetry ?? createTelemetry({ level: config.logLevel });
+  const failed = (what: string) => (error: unknown) => telemetry.log.error(what, { error });
+
+  const storage = await openStorage(config, clock, failed('change notices cannot be read'));
+  try {
+    const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
+    const access = createAccess({
+      storage,
+      clock,
+      config,
+      ...(redis !== null && { shared: redis }),
+    });
+    const outbound = createOutbound({
+      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+    });
+    const locals = options.localServers ?? [];
+    const seals = storage.seals(sealedColumns);
+    const vault = await unlockVault({
+      keys: loadKeys({
+        configured: config.vaultKeys,
+        transitToken: config.transitToken,
+        dataDir: config.dataDir,
+        post: outbound.request,
+        warn: (file) =>
+          telemetry.log.warn('the vault key lies beside the store: set MCPRANK_VAULT_KEYS', { file }),
+      }),
+      clock,
+      seals,
+    });
+    const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
+    const connections = createConnections({
+      storage,
+      outbound,
+      vault,
+      clock,
+      log: telemetry.log,
+      config: { ...config, refresh: options.refreshLimits ?? {} },
+      publicUrl: () => place.url,
+      findServer: async (id) => {
+        const { name, remoteUrl, source } = await catalog.get(id);
+        const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+        return { id, name, url: local === undefined ? remoteUrl : local.url };
+      },
+    });
+    // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
+    const providerOutbound = createOutbound(
+      { allowUpstreams: config.allowUpstreams },
+      undefined,
+      providerGates,
+    );
+    const proxy = createProxy({
+      connections,
+      outbound: providerOutbound,
+      now: clock.now,
+      publicUrl: () => place.url,
+      recordUses: (uses) => recordUses(storage, uses),
+      onError: failed('uses of grants are not yet in the audit trail'),
+      limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
+    });
+    const identity = createIdentity({
+      storage,
+      vault,
+      clock,
+      get: outbound.request,
+      config: { issuer: () => place.url, signingKeys: config.signingKeys },
+      connectedServices: connections.connectedServices,
+      forgetConnections: (owner, actor, wholly) =>
+        wholly ? connections.forgetUser(owner, actor) : connections.revokeUser(owner, actor),
+    });
+    const catalog = createCatalog({
+      storage,
+      vault,
+      outbound,
+      clock,
+      config: { registryUrl: config.registryUrl, starterFile },
+      log: telemetry.log,
+    });
+    const queryLog = createQueryLog({ storage, onError: failed('query log entries were lost') });
+    const embedder = loadEmbedder();
+    const learning = createLearning({
+      store: createOutcomeStore(storage),
+      embedder,
+      clock,
+      onError: failed('recorded outcomes cannot be read'),
+    });
+    const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
+    const search = createSearch({
+      changesSince: catalog.changesSince,
+      embedder,
+      ...(provider !== null && { provider }),
+      clock,
+      newQueryLogId: () => newLogId('ql', clock.now()),
+      recordQuery: queryLog.record,
+      learnedBy: learning.seenBy,
+      config: defaultSearchConfig,
+      onError: failed('the search index could not be rebuilt'),
+    });
+    const mcp = createMcp({
+      catalog,
+      servers: connections.servers,
+      outbound,
+      tickets: vault.tickets,
+      clock,
+      log: telemetry.log,
+      locals,
+      environment: options.childEnvironment ?? {},
+      limits: options.mcpLimits ?? {},
+    });
+    return {
+      telemetry,
+      storage,
+      outbound,
+      vault,
+      seals,
+      access,
+      redis,
+      identity,
+      connections,
+      webhooks,
+      proxy,
+      place,
+      catalog,
+      search,
+      learning,
+      mcp,
+      queryLog,
+      async close() {
+        await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
+        await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
+        await Promise.all([outbound.close(), providerOutbound.close(), redis?.close()]);
+        await storage.close();
+        telemetry.flush();
+      },
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+async function recordUses(storage: Storage, uses: readonly Use[]): Promise<void> {
+  await storage.write(async (_trx, _notify, audit) => {
+    for (const { developerId, userId, keyId, connectionId, provider, calls } of uses)
+      await audit({
+        developerId,
+        userId,
+        actor: `key:${keyId}`,
+        action: 'connection.use',
+        subject: connectionId,
+        facts: { provider, calls },
+      });
+  });
+}

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { test } from 'node:test';
+import { root } from '../support/paths.ts';
+
+/** The house of docs/architecture.md: every room and its floor. */
+const floors: Readonly<Record<string, number>> = {
+  // config.ts stands on the shelf of base/.
+  base: 0,
+  config: 1,
+  storage: 2,
+  outbound: 2,
+  vault: 2,
+  jobs: 2,
+  telemetry: 2,
+  catalog: 3,
+  connections: 3,
+  webhooks: 3,
+  identity: 3,
+  access: 3,
+  search: 4,
+  mcp: 4,
+  proxy: 4,
+  http: 5,
+  'mcp-server': 5,
+  diagnostics: 5,
+  api: 6,
+  app: 7,
+  cli: 8,
+};
+/** Between floors 4 and 3 these arrows exist and no other. */
+const upperArrows = new Set(['search→catalog', 'mcp→catalog', 'mcp→connections', 'proxy→connections']);
+/** Rooms that are no rooms: any file of theirs may be imported from above. */
+const openShelves = new Set(['base', 'config']);
+const roomFiles = 10;
+/** `http` has two doors: the server, and the language in which a route is declared. */
+const doors: Readonly<Record<string, readonly string[]>> = { http: ['http/http.ts', 'http/route.ts'] };
+const doorsOf = (room: string): readonly string[] => doors[room] ?? [`${room}/${room}.ts`, `${room}.ts`];
+/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema. */
+const lists = new Set(['.', 'cli', 'api', 'storage/schema']);
+
+type Import = { readonly specifier: string; readonly target: string | null };
+type Source = {
+  readonly file: string;
+  readonly room: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+};
+
+const sources: Source[] = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  .map((file) => read(file.replaceAll('\\', '/')));
+
+function read(file: string): Source {
+  const text = readFileSync(join(root, 'src', file), 'utf8');
+  const imports = [
+    ...text.matchAll(
+      /^\s*(?:import|export)\b[^'";]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm,
+    ),
+  ].map((match) => {
+    const specifier = match[1] ?? match[2] ?? match[3] ?? '';
+    return {
+      specifier,
+      target: specifier.startsWith('.')
+        ? relative(join(root, 'src'), resolve(root, 'src', dirname(file), specifier))
+        : null,
+    };
+  });
+  return { file, room: roomOf(file), text, imports };
+}
+
+function roomOf(file: string): string {
+  return file.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+}
+
+/** Every import of another room's file. */
+function crossings(): { from: Source; target: string; room: string }[] {
+  return sources.flatMap((from) =>
+    from.imports.flatMap(({ target }) =>
+      target === null || target.startsWith('..') || roomOf(target) === from.room
+        ? []
+        : [{ from, target, room: roomOf(target) }],
+    ),
+  );
+}
+
+function offenders(found: readonly { from: Source; target: string }[]): string[] {
+  return found.map(({ from, target }) => `${from.file} → ${target}`);
+}
+
+test('every folder and file of src is a room of the house', () => {
+  assert.deepEqual(
+    sources.filter(({ room }) => floors[room] === undefined).map(({ file }) => file),
+    [],
+  );
+});
+
+test('arrows point downwards, and rooms on one floor do not know each other', () => {
+  const wrong = crossings().filter(({ from, room }) => (floors[room] ?? 99) >= (floors[from.room] ?? 0));
+  assert.deepEqual(offenders(wrong), []);
+});
+
+test('of the rooms on floors 4 and 3 only the named ones know each other', () => {
+  const wrong = crossings().filter(
+    ({ from, room }) =>
+      floors[from.room] === 4 && floors[room] === 3 && !upperArrows.has(`${from.room}→${room}`),
+  );
+  assert.deepEqual(offenders(wrong), []);
+});
+
+test('a room is entered by its door only; app.ts may also take plug-ins', () => {
+  const wrong = crossings().filter(
+    ({ from, target, room }) =>
+      from.room !== 'app' && !openShelves.has(room) && !doorsOf(room).includes(target),
+  );
+  assert.deepEqual(offenders(wrong), []);
+});
+
+test('no file imports itself by way of others, types included', () => {
+  const graph = new Map(
+    sources.map(({ file, imports }) => [file, imports.flatMap(({ target }) => target ?? [])]),
+  );
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (done.has(file) || path.includes(file)) return;
+    for (const next of graph.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) walk(file, []);
+  assert.deepEqual(cycles, []);
+});
+
+test('a room has at most ten files, and folders are at most two deep', () => {
+  const counts = new Map<string, number>();
+  for (const { file } of sources) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  const crowded = [...counts].filter(([folder, count]) => !lists.has(folder) && count > roomFiles);
+  assert.deepEqual(crowded, []);
+  assert.deepEqual(
+    sources.filter(({ file }) => file.split('/').length > 3).map(({ file }) => file),
+    [],
+  );
+});
+
+/** What only some places may do: a pattern, and where it is allowed. */
+const privileges: readonly {
+  readonly what: string;
+  readonly pattern: RegExp;
+  readonly allowed: (file: string) => boolean;
+}[] = [
+  {
+    what: 'the router',
+    pattern: /from 'find-my-way'/,
+    allowed: (file) => file.startsWith('http/'),
+  },
+  {
+    what: 'requests and replies',
+    pattern: /from 'node:http'/,
+    allowed: (file) => file.startsWith('http/'),
+  },
+  {
+    what: 'sockets',
+    pattern: /from '(undici|node:(https|http2|tls|dgram|dns|dns\/promises))'|(?<![.\w])fetch\(/,
+    allowed: (file) => file.startsWith('outbound/'),
+  },
+  {
+    what: 'node:net',
+    pattern: /from 'node:net'/,
+    allowed: (file) => /^(outbound|http)\//.test(file) || file === 'base/ip-networks.ts',
+  },
+  {
+    what: 'SQL',
+    pattern: /from '(kysely|kysely\/migration|pg|node:sqlite)'/,
+    allowed: (file) => file.startsWith('storage/') || file.endsWith('-store.ts'),
+  },
+  { what: 'the environment', pattern: /process\.env/, allowed: (file) => file === 'config.ts' },
+  {
+    what: 'the console',
+    pattern: /\bconsole\.|process\.(stdout|stderr)/,
+    allowed: (file) => /^(cli|telemetry)\//.test(file),
+  },
+  {
+    what: 'child processes',
+    pattern: /from 'node:child_process'/,
+    allowed: (file) => file === 'mcp/stdio.ts',
+  },
+  { what: 'JWT', pattern: /from 'jose'/, allowed: (file) => file.startsWith('identity/') },
+  {
+    what: 'node:crypto',
+    pattern: /from 'node:crypto'/,
+    allowed: (file) => /^(vault|identity|access|connections|webhooks)\//.test(file) || file === 'base/id.ts',
+  },
+];
+
+for (const { what, pattern, allowed } of privileges) {
+  test(`${what}: only where the house says`, () => {
+    assert.deepEqual(
+      sources.filter(({ file, text }) => pattern.test(text) && !allowed(file)).map(({ file }) => file),
+      [],
+    );
+  });
+}
