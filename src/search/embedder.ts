@@ -13,7 +13,7 @@ export type TextKind = 'query' | 'document';
 export type Embedder = {
   /** Names the vector space: vectors of different ids are never compared. */
   readonly id: string;
-  /** A multiple of 16. */
+  /** A multiple of 64. */
   readonly dims: number;
   /** Unit vectors (or zeros, where nothing is known of the text), one after the other. */
   embed(texts: readonly string[], kind: TextKind): Float32Array | Promise<Float32Array>;

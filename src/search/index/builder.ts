@@ -5,8 +5,8 @@
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedder.ts';
 import { type Analysis, analyse, documentTexts, type Lexicon } from './analysis.ts';
-import { createVectorStore, putVectors, quantise, vectorsAt } from './scan.ts';
 import { assemble, type Snapshot } from './snapshot.ts';
+import { createVectorStore, putVectors, quantise, vectorsAt } from './vector-store.ts';
 
 /**
  * How much of the server's vector a tool takes on, and of its tools' mean a server. A server without a description
@@ -60,9 +60,9 @@ export function createBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): Build
       const documents = sorted.reduce((sum, { scales }) => sum + scales.length, 0);
       const store = createVectorStore(documents, sorted.length, embedder.dims);
       let at = 0;
-      for (const { vectors, scales } of sorted) {
-        putVectors(store, at, vectors, scales);
-        at += scales.length;
+      for (const one of sorted) {
+        putVectors(store, at, one);
+        at += one.scales.length;
       }
       const analyses = sorted.map(({ analysis }) => analysis);
       const snapshot = assemble(analyses, lexicon.size, revision, store);

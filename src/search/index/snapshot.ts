@@ -8,7 +8,7 @@
  * server, not once with each tool, and `lexical.ts` adds them up.
  */
 import { type Analysis, fieldCount } from './analysis.ts';
-import type { VectorStore } from './scan.ts';
+import type { VectorStore } from './vector-store.ts';
 
 export type Postings = {
   /** Where each term's postings begin; one more for the end. */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../../base/problem.ts';
 import type { Embedder, TextKind } from '../embedder.ts';
-import { unitVectors } from './vectors.ts';
+import { paddedDims, unitVectors } from './vectors.ts';
 
 /** Of the two optional packages, what is used here; neither is installed with us. */
 type Tensor = { readonly data: Float32Array; readonly dims: readonly number[] };
@@ -80,7 +80,7 @@ export async function loadOnnx(
     return unitVectors(found, dims);
   };
   const [sample = []] = await run(['dimensions']);
-  const dims = Math.ceil(sample.length / 16) * 16;
+  const dims = paddedDims(sample.length);
   return { id: `onnx ${folder} ${sample.length}`, dims, embed };
 }
 

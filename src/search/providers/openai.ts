@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../../base/problem.ts';
 import type { Secret } from '../../base/secret.ts';
 import type { Embedder, TextKind } from '../embedder.ts';
-import { unitVectors } from './vectors.ts';
+import { paddedDims, unitVectors } from './vectors.ts';
 
 /** One HTTP exchange, read whole; `outbound.request` is one. */
 export type Post = (request: {
@@ -45,7 +45,7 @@ const longestPauseMs = 30_000;
 /** Asks the service for one vector, to learn its dimensions; throws its Problem when there is none. */
 export async function connectOpenAi(options: OpenAiOptions): Promise<Embedder> {
   const [sample = []] = await ask(options, ['dimensions'], queryTimeoutMs * 5);
-  const dims = Math.ceil(sample.length / 16) * 16;
+  const dims = paddedDims(sample.length);
   if (sample.length === 0) throw unusable(options, 'its vectors are empty');
 
   const embedDocuments = async (texts: readonly string[]): Promise<Float32Array> => {

@@ -1,3 +1,8 @@
+/** Vectors are padded with zeros to a length that the scan takes. */
+export function paddedDims(length: number): number {
+  return Math.ceil(length / 64) * 64;
+}
+
 /** Rows of any numbers as unit vectors, one after the other, padded with zeros to `dims`. */
 export function unitVectors(rows: readonly (readonly number[])[], dims: number): Float32Array {
   const out = new Float32Array(rows.length * dims);

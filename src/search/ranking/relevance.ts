@@ -127,8 +127,8 @@ export function createRelevance(
   function measureQuery(text: string, allowed: Uint8Array | null): void {
     const asked = ask(text);
     lexicalScores = lexicalOfQuery(asked.terms);
-    scan.take(queryVector);
-    scan.range(0, serverCount);
+    scan.setQuery(queryVector);
+    scan.compare(0, serverCount);
     const { bestWords, bestCosine, count, sum, squares } = weigh(lexicalScores, allowed);
     const [byWords, byCosine] = factors(bestWords, bestCosine);
     const [into, fromWords, fromCosines] = [ofServer, words, cosines];
@@ -145,9 +145,9 @@ export function createRelevance(
     const [w, c] = [new Float32Array(among.length), new Float32Array(among.length)];
     for (const [i, sentence] of sentences.entries()) {
       const scores = lexicalOfSentence(ask(sentence).terms);
-      scan.take(vectors.subarray(i * dims, (i + 1) * dims));
+      scan.setQuery(vectors.subarray(i * dims, (i + 1) * dims));
       for (const [k, s] of among.entries()) {
-        scan.range(s, 1);
+        scan.compare(s, 1);
         w[k] = wordsOf(s, scores);
         c[k] = scan.ofServer[s]!;
       }
@@ -169,7 +169,7 @@ export function createRelevance(
       sentences = parts.length > 1;
       if (!sentences) return measured;
       addSentences(parts.slice(1), vectors.subarray(dims));
-      scan.take(queryVector);
+      scan.setQuery(queryVector);
       return measured;
     },
     weightOf: (stem) => weightOfTerm(lexicon.get(stem) ?? termCount),
@@ -179,7 +179,7 @@ export function createRelevance(
       if (limit === 0) return docs;
       const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
       // Sentences have written over the cosines since.
-      if (sentences) scan.range(server, 1);
+      if (sentences) scan.compare(server, 1);
       for (let doc = docBase[server]! + 1; doc < docBase[server + 1]!; doc++) {
         const score = byWords * (lexicalScores?.ofTool[doc] ?? 0) + byCosine * scan.ofDocument[doc]!;
         if (docs.length === limit && score <= toolScores[limit - 1]!) continue;
