@@ -3,10 +3,10 @@
  * they weigh. The catalogues are real ones; the largest repeats a real one with variation.
  */
 import { existsSync } from 'node:fs';
+import { evalFolder, querySets, readCatalogue, readQueries } from '../eval/query-sets.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { CatalogChange, CatalogServer } from '../src/catalog/catalog.ts';
-import { builtInEmbedder, createSearch, defaultSearchConfig } from '../src/search/search.ts';
-import { evalFolder, querySets, readCatalogue, readQueries } from './eval-sets.ts';
+import { createSearch, defaultSearchConfig, loadBuiltInEmbedder } from '../src/search/search.ts';
 import { printTable } from './support.ts';
 
 type Size = { servers: number; tools: number; catalogue: string; p50Ms: number; p99Ms: number };
@@ -77,7 +77,7 @@ async function measure(size: Size, queries: readonly string[]): Promise<string[]
     async *changesSince(revision) {
       if (revision === 0) yield* changesOf(size);
     },
-    embedder: builtInEmbedder(),
+    embedder: loadBuiltInEmbedder(),
     clock: systemClock,
     newQueryLogId: () => 'ql_bench',
     recordQuery: () => {},
@@ -87,7 +87,7 @@ async function measure(size: Size, queries: readonly string[]): Promise<string[]
   await search.start();
   const caller = { keyId: 'key_bench', developerId: 'dev_bench' };
   const ask = (query: string) =>
-    search.answer(caller, { query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 });
+    search.find({ caller, query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 });
   for (const query of queries.slice(0, warmUpQueries)) await ask(`${query} warm`);
   const times: number[] = [];
   for (const query of queries) {

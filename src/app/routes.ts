@@ -26,7 +26,7 @@ import { checkup } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createActivity } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
-import type { Standings } from '../search/search.ts';
+import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AppOptions, Rooms } from './services.ts';
 
@@ -114,7 +114,7 @@ async function standingsOf(
   { catalog, connections }: Rooms,
   locals: readonly LocalServer[],
   owner: Owner,
-): Promise<Standings> {
+): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
     connections.servers.standings(owner),
     catalog.credentialed(),

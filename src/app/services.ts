@@ -15,11 +15,10 @@ import { createIdentity, type Identity, sealedColumns as identitySealed } from '
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
 import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from '../proxy/proxy.ts';
-import { loadEmbedder } from '../search/embedder.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
-import { createQueryLog, type QueryLog } from '../search/query-log.ts';
-import { createSearch, defaultSearchConfig, type Search } from '../search/search.ts';
+import { createQueryLog, type QueryLog } from '../search/query-log/query-log.ts';
+import { createSearch, defaultSearchConfig, loadBuiltInEmbedder, type Search } from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
@@ -153,7 +152,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       log: telemetry.log,
     });
     const queryLog = createQueryLog({ storage, onError: failed('query log entries were lost') });
-    const embedder = loadEmbedder();
+    const embedder = loadBuiltInEmbedder();
     const learning = createLearning({
       store: createOutcomeStore(storage),
       embedder,
@@ -168,7 +167,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       clock,
       newQueryLogId: () => newLogId('ql', clock.now()),
       recordQuery: queryLog.record,
-      learnedBy: learning.seenBy,
+      usageModelFor: learning.modelFor,
       config: defaultSearchConfig,
       onError: failed('the search index could not be rebuilt'),
     });

@@ -22,7 +22,7 @@ import {
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { Caller, Json, Mcp, McpAnswer } from '../mcp/mcp.ts';
-import type { Search } from '../search/search.ts';
+import { readHit, type Search } from '../search/search.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import { instructions, metaTools } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
@@ -45,7 +45,7 @@ const defaultLimit = 5;
 const toolsPerServer = 5;
 
 type Deps = {
-  readonly search: Pick<Search, 'answer'>;
+  readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay'>;
   readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
   readonly version: string;
@@ -62,18 +62,15 @@ export function createEndpoint(deps: Deps): Endpoint {
     if (!caller.maySearch) return failed('This key lacks the scope search');
     const limit = numberIn(args, 'limit', defaultLimit, 50);
     const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
-    const parts = await deps.search.answer(caller, { ...query, filters: {}, explain: false, minScore: 0 });
-    const found = JSON.parse(parts.join('')) as Found;
-    trail.searched(
-      caller,
-      found.metadata.query_log_id,
-      found.servers.map(({ id }) => id),
-    );
-    const tools = found.servers
-      .flatMap(({ id, name, match, tools }) =>
-        tools.map((tool) => ({ server_id: id, server: name, match, ...tool })),
-      )
-      .slice(0, limit);
+    const found = await deps.search.find({ caller, ...query, filters: {}, explain: false, minScore: 0 });
+    trail.searched(caller, found.queryLogId, found.page.serverIds);
+    const tools = found.page.hits
+      .flatMap((hit) => {
+        const { id, name: server, tools } = readHit(hit);
+        return tools.map((tool) => ({ server_id: id, server, match: hit.match, ...tool }));
+      })
+      .slice(0, limit)
+      .map(({ inputSchema, ...tool }) => ({ ...tool, input_schema: JSON.parse(inputSchema) as Json }));
     return answered({ tools });
   };
 
@@ -189,15 +186,6 @@ function refuseForeign(request: Request, hosts: readonly string[], loopbackOnly:
 }
 
 type Era = McpRequestContext['era'];
-type Found = {
-  readonly servers: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly match: string;
-    readonly tools: readonly Json[];
-  }[];
-  readonly metadata: { readonly query_log_id: string };
-};
 
 /** All tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
 function createDirectList(catalog: Deps['catalog']): () => Promise<readonly AliasedTool[] | null> {

@@ -79,8 +79,10 @@
     (param $starts i32) (param $servers i32) (param $cosines i32) (param $own_share f32) (param $scores i32)
     (local $at i32) (local $end i32) (local $own v128) (local $best v128)
     (loop $server
-      (local.set $at (call $address (local.get $cosines) (i32.load (local.get $starts))))
-      (local.set $end (call $address (local.get $cosines) (i32.load offset=4 (local.get $starts))))
+      (local.set $at
+        (i32.add (local.get $cosines) (i32.shl (i32.load (local.get $starts)) (i32.const 2))))
+      (local.set $end
+        (i32.add (local.get $cosines) (i32.shl (i32.load offset=4 (local.get $starts)) (i32.const 2))))
       (local.set $own (v128.load32_splat (local.get $at)))
       (local.set $best (local.get $own))
       (local.set $at (i32.add (local.get $at) (i32.const 4)))
@@ -99,7 +101,4 @@
           (v128.const f32x4 0 0 0 0)))
       (local.set $starts (i32.add (local.get $starts) (i32.const 4)))
       (local.set $scores (i32.add (local.get $scores) (i32.const 4)))
-      (br_if $server (local.tee $servers (i32.sub (local.get $servers) (i32.const 1))))))
-
-  (func $address (param $cosines i32) (param $document i32) (result i32)
-    (i32.add (local.get $cosines) (i32.shl (local.get $document) (i32.const 2)))))
+      (br_if $server (local.tee $servers (i32.sub (local.get $servers) (i32.const 1)))))))

@@ -19,7 +19,7 @@ declare global {
 
 export const pageBytes = 65_536;
 /** The scan takes so many dimensions at a turn. */
-export const dimsStep = 64;
+const dimsStep = 64;
 
 export type VectorStore = {
   readonly memory: WebAssembly.Memory;

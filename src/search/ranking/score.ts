@@ -66,7 +66,7 @@ export const calibration: Calibration = {
   },
 };
 
-/** One setting for every catalogue; all flat optima (±.05 changes the mean of nine query sets by ≤ .2). */
+/** One setting for every catalogue; all flat optima (±0.05 changes the mean of nine query sets by ≤ 0.2). */
 export const defaultWeights = {
   dense: 0.4,
   whole: 0.3,
@@ -91,7 +91,7 @@ export function semanticScore(behind: number, evidence: number, by: Calibration)
   return 1 / (1 + Math.exp(by.behind * behind - evidence));
 }
 
-/** `semantic × (1 − share × (1 − popularity))`: at .92 and .85 this is .89. */
+/** `semantic × (1 − share × (1 − popularity))`: at 0.92 and 0.85 this is 0.89. */
 export function finalScore(semantic: number, popularity: number, share: number): number {
   return semantic * (1 - share * (1 - popularity));
 }
