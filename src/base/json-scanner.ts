@@ -44,13 +44,20 @@ export class JsonView {
   readonly end: number;
   readonly kind: JsonKind;
   readonly #members: readonly Member[];
+  readonly #other: string | undefined;
 
-  constructor(bytes: Buffer, start: number, end: number, kind: JsonKind, members: readonly Member[]) {
-    this.bytes = bytes;
-    this.start = start;
-    this.end = end;
-    this.kind = kind;
-    this.#members = members;
+  constructor(place: { bytes: Buffer; start: number; end: number; kind: JsonKind }, noted: Noted) {
+    this.bytes = place.bytes;
+    this.start = place.start;
+    this.end = place.end;
+    this.kind = place.kind;
+    this.#members = noted.members;
+    this.#other = noted.other;
+  }
+
+  /** The name of the first member that the shape does not name, where it names any. */
+  get other(): string | undefined {
+    return this.#other;
   }
 
   /** A member that the shape names; undefined where it is absent. */
@@ -59,7 +66,12 @@ export class JsonView {
     return undefined;
   }
 
-  /** The same, but undefined for null too: what is absent and what is null say the same. */
+  /** The members that the shape names, in the order in which they came. */
+  noted(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** Like `get`, but undefined for null too: what is absent and what is null say the same. */
   present(name: string): JsonView | undefined {
     const found = this.get(name);
     return found?.kind === 'null' ? undefined : found;
@@ -89,12 +101,13 @@ export class JsonView {
 }
 
 type Member = { readonly name: string; readonly value: JsonView };
+type Noted = { readonly members: readonly Member[]; readonly other: string | undefined };
 /** A shape, ready to be held against keys. */
 type Wanted = { readonly name: string; readonly key: Buffer; readonly below: readonly Wanted[] };
 
 const compiled = new WeakMap<JsonShape, readonly Wanted[]>();
 const none: readonly Wanted[] = [];
-const noMembers: readonly Member[] = [];
+const nothingNoted: Noted = { members: [], other: undefined };
 
 function compile(shape: JsonShape): readonly Wanted[] {
   let wanted = compiled.get(shape);
@@ -121,7 +134,7 @@ export function scanJson(bytes: Buffer, shape: JsonShape = {}, maxDepth = maxJso
 
 /** The members of an object, all of them, in their order; those with values in `below` noted by that shape. */
 export function membersOf(view: JsonView, shape: JsonShape = {}): readonly Member[] {
-  if (view.kind !== 'object') return noMembers;
+  if (view.kind !== 'object') return [];
   return new Scanner(view.bytes, Number.POSITIVE_INFINITY).everyMember(view.start, compile(shape));
 }
 
@@ -200,21 +213,25 @@ class Scanner {
     const start = this.#at;
     const kind = kindAt(this.#bytes[start]);
     if (kind === undefined) throw this.#fault();
-    const members = kind === 'object' && wanted.length > 0 ? this.#members(wanted) : noMembers;
-    if (members === noMembers) this.#skip();
-    return new JsonView(this.#bytes, start, this.#at, kind, members);
+    let noted = nothingNoted;
+    if (kind === 'object' && wanted.length > 0) noted = this.#noted(wanted);
+    else this.#skip();
+    return new JsonView({ bytes: this.#bytes, start, end: this.#at, kind }, noted);
   }
 
-  #members(wanted: readonly Wanted[]): readonly Member[] {
-    const found: Member[] = [];
+  #noted(wanted: readonly Wanted[]): Noted {
+    const members: Member[] = [];
+    let other: string | undefined;
     this.#object((from, to) => {
       const asked = this.#match(wanted, from, to);
-      if (asked === undefined) return this.#skip();
-      if (found.some(({ name }) => name === asked.name)) throw new JsonFault('duplicate', from, asked.name);
-      found.push({ name: asked.name, value: this.#view(asked.below) });
+      if (asked === undefined) {
+        other ??= this.#name(from, to);
+        return this.#skip();
+      }
+      if (members.some(({ name }) => name === asked.name)) throw new JsonFault('duplicate', from, asked.name);
+      members.push({ name: asked.name, value: this.#view(asked.below) });
     });
-    // Never the shared empty list: that would mean "not looked at".
-    return found;
+    return { members, other };
   }
 
   /** Walks an object; `member` is given where the key's text stands, and takes in the value. */
