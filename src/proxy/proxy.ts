@@ -9,6 +9,7 @@
  * under way, 413, and 502 when the provider cannot be reached or breaks off. What the provider answers is passed on,
  * errors too; a 401 of its own leads to one renewal of the token and one repetition.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../connections/connections.ts';
@@ -71,7 +72,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   const { connections, outbound, publicUrl } = deps;
   const limits = { ...defaultUpstreamLimits, ...defaultConcurrency, ...deps.limits };
   const enter = createConcurrency(limits);
-  const upstream = createUpstream({ outbound, wait: deps.wait ?? sleep, limits });
+  const upstream = createUpstream({ outbound, wait: deps.wait ?? delay, limits });
   const uses = createUses(deps.recordUses, deps.onError);
   const once = createIdempotency<Outcome>({
     now: deps.now,
@@ -195,8 +196,4 @@ function isForUser(error: unknown): error is Problem {
   return (
     error instanceof Problem && (error.kind === 'provider_not_connected' || error.kind === 'token_expired')
   );
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
