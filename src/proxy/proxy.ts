@@ -28,16 +28,16 @@ import {
   type Sending,
   type UpstreamLimits,
 } from './upstream.ts';
-import { createUses, type Use } from './uses.ts';
+import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './model.ts';
-export type { Use } from './uses.ts';
+export type { Usage } from './usage-log.ts';
 
 export type OAuthProxy = {
   /** The provider that a target of `…/{provider}/info` names; throws for one that is not in the table. */
   providerOf(target: string): string;
   forward(request: ProxyRequest): Promise<ProxyReply>;
-  /** Writes down the uses that are still counted. */
+  /** Writes down the usage that is still counted. */
   close(): Promise<void>;
 };
 
@@ -54,7 +54,7 @@ export type ProxyDeps = {
   readonly outbound: Pick<Outbound, 'open'>;
   readonly now: () => number;
   /** For the audit trail. */
-  readonly recordUses: (uses: readonly Use[]) => Promise<void>;
+  readonly recordUsage: (usage: readonly Usage[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
   /** Where others reach us, for `Location`. */
   readonly publicUrl: () => string;
@@ -73,7 +73,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   const limits = { ...defaultUpstreamLimits, ...defaultConcurrency, ...deps.limits };
   const enter = createConcurrency(limits);
   const upstream = createUpstream({ outbound, wait: deps.wait ?? delay, limits });
-  const uses = createUses(deps.recordUses, deps.onError);
+  const usageLog = createUsageLog(deps.recordUsage, deps.onError);
   const once = createIdempotency<Outcome>({
     now: deps.now,
     mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
@@ -139,7 +139,8 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
       const { token, renew } = await tokenFor(request, routes.name, destination);
       const { developerId, userId } = request.owner;
       const { keyId } = request;
-      uses.add({ developerId, userId, keyId, connectionId: token.connectionId, provider: routes.name });
+      const { connectionId } = token;
+      usageLog.enqueue({ developerId, userId, keyId, connectionId, provider: routes.name, calls: 1 });
       const sent = await upstream.send(sending, token, renew);
       return answerOf(sent.reply, sent.token, routes, destination, publicUrl, leave);
     } catch (error) {
@@ -149,7 +150,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   };
 
   return {
-    close: uses.flush,
+    close: () => usageLog.close(),
     providerOf: (target) => routesOf(parseTarget(target).provider).name,
 
     async forward(request) {
