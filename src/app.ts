@@ -10,7 +10,8 @@ import { type AppOptions, openRooms, type Rooms } from './app/services.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
 import { createConsoleFiles } from './http/console/static-files.ts';
-import { createHttp, type Route } from './http/http.ts';
+import { createHttp } from './http/http.ts';
+import type { Route } from './http/route.ts';
 
 export { type AppOptions, openRooms, type Rooms } from './app/services.ts';
 
@@ -37,13 +38,13 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
     if (config.starter) await catalog.loadStarter();
-    const { routes, sessions, activity } = declareRoutes(config, rooms, options, version);
+    const { routes, sessions, stats } = declareRoutes(config, rooms, options, version);
     const http = createHttp({
       routes,
       access,
       verifyUser: identity.verify,
       telemetry,
-      console: { sessions, activity, files: createConsoleFiles(consoleFolder) },
+      console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => rooms.place.url,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });

@@ -2,7 +2,6 @@ import { Type } from 'typebox';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections } from '../connections/connections.ts';
-import { signalOf } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 
 /** Opaque, but nothing that could hide in a log or a page. */
@@ -95,13 +94,13 @@ function appRoutes(connections: Connections): Route[] {
         { additionalProperties: false },
       ),
       reply: seen,
-      handle: async ({ params, query, caller, charge, gone }) => {
+      handle: async ({ params, query, caller, charge, signal }) => {
         const { developerId } = caller;
         try {
           return json(
             query.wait === undefined || query.wait === 0
               ? await connections.session(developerId, params.id)
-              : await connections.waitSession(developerId, params.id, query.wait * 1_000, signalOf(gone)),
+              : await connections.waitSession(developerId, params.id, query.wait * 1_000, signal),
           );
         } catch (error) {
           // Polls cost nothing; guessing ids does (threats G3).

@@ -68,7 +68,7 @@ const inputNeeded = Type.Object({
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
 
-type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'gone'>;
+type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'signal'>;
 
 export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
   return [
@@ -195,9 +195,9 @@ function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind:
   return { status: 'input_required', input_requests: inputRequests, continuation };
 }
 
-function callerOf({ caller, user, gone }: Asking) {
+function callerOf({ caller, user, signal }: Asking) {
   const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, userId: user?.userId, signal: gone };
+  return { developerId, developer, keyId, userId: user?.userId, signal };
 }
 
 function requestOf(

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { Type } from 'typebox';
-import { signalOf } from '../http/http.ts';
 import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import type { Endpoint, EndpointCaller } from '../mcp-server/mcp-server.ts';
@@ -45,7 +44,7 @@ export function endpointRoutes(
   ) => Promise<Response>;
   const answer = async (call: Asked, serve: Serve, method = 'POST'): Promise<Reply> => {
     const { body, caller, user, headers, target } = call;
-    const signal = signalOf(call.gone);
+    const { signal } = call;
     const request = new Request(`${publicUrl()}${target}`, {
       method,
       headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>

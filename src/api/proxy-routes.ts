@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import type { Connections } from '../connections/connections.ts';
-import { json, type RelayCall, type Route, relayRoute, route } from '../http/route.ts';
+import { json, type PassthroughCall, passthroughRoute, type Route, route } from '../http/route.ts';
 import type { OAuthProxy } from '../proxy/proxy.ts';
 
 const provider = Type.String({ minLength: 1, maxLength: 100, description: 'the name of a provider' });
@@ -27,14 +27,14 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
       },
     }),
     ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>
-      relayRoute({
+      passthroughRoute({
         method,
         url: '/v1/proxy/:provider/*',
         summary: 'Call the API of a provider as this user; everything passes through as it is',
         scope: 'proxy',
         user: 'required',
         params: Type.Object({ provider, path: Type.String() }),
-        relay: (call) =>
+        forward: (call) =>
           proxy.forward({
             owner: ownerOf(call),
             keyId: call.caller.keyId,
@@ -43,14 +43,14 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
             target: call.target,
             rawHeaders: call.rawHeaders,
             body: call.body,
-            onGone: call.onGone,
+            onGone: (act) => call.signal.addEventListener('abort', act),
           }),
       }),
     ),
   ];
 }
 
-function ownerOf({ user }: Pick<RelayCall, 'user'>) {
+function ownerOf({ user }: Pick<PassthroughCall, 'user'>) {
   if (user === null) throw new Problem('invalid_token', 'The MIT is missing');
   return user;
 }

@@ -24,7 +24,7 @@ import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
 import { checkup } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
-import { createActivity } from '../http/console/request-stats.ts';
+import { createRequestStats } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
 import type { Standings } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -65,10 +65,10 @@ export function declareRoutes(config: Config, rooms: Rooms, options: AppOptions,
     ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
   ];
-  const activity = createActivity(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ ...rooms, activity, now: clock.now }));
+  const stats = createRequestStats(publicRoutes, clock);
+  publicRoutes.push(...activityRoutes({ ...rooms, stats, now: clock.now }));
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
-  return { routes, sessions, activity };
+  return { routes, sessions, stats };
 }
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {

@@ -61,7 +61,7 @@ test('a thousand idle connections and a hundred that trickle their heads leave e
       limits: {
         headersTimeoutMs: 1_500,
         requestTimeoutMs: 2_000,
-        relayTimeoutMs: 2_000,
+        passthroughTimeoutMs: 2_000,
         keepAliveTimeoutMs: 1_000,
         maxConnections: 2_000,
         graceMs: 500,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Route } from '../../src/http/http.ts';
+import type { Route } from '../../src/http/route.ts';
 import { bootApp, type TestApp, type TestReply } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
 

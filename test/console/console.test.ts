@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { createActivity } from '../../src/http/console/request-stats.ts';
+import { createRequestStats } from '../../src/http/console/request-stats.ts';
 import { createConsoleFiles } from '../../src/http/console/static-files.ts';
-import type { Route } from '../../src/http/http.ts';
+import type { Route } from '../../src/http/route.ts';
 import { adminKey, bootApp, handClock, type TestApp, temporaryFolder } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
 import { engines } from '../support/stores.ts';
@@ -198,7 +198,7 @@ test('requests and percentiles are counted by the minute for a day, and the admi
     { url: '/v1/search', scope: 'search' },
     { url: '/v1/admin/keys', scope: 'admin' },
   ] as unknown as Route[];
-  const activity = createActivity(routes, clock);
+  const activity = createRequestStats(routes, clock);
   for (let i = 1; i <= 100; i++) activity.observe('/v1/search', i > 98 ? 502 : i > 95 ? 400 : 200, i);
   activity.observe('/v1/admin/keys', 200, 5_000);
   activity.observe(undefined, 404, 1);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
+import type { Server } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Problem } from '../../base/problem.ts';
-import { faultOf } from '../fault.ts';
+import { errorResponse } from '../error-response.ts';
 
 /** What Node's parser refuses never becomes a request: answer on the bare socket and close it. */
 export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -16,7 +16,7 @@ export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket)
   const problem = late
     ? new Problem('request_timeout', 'The request took too long to arrive')
     : new Problem('invalid_request', large ? 'headers: larger than 16 KB' : 'Not a valid HTTP/1.1 request');
-  const { status, body } = faultOf(problem, '');
+  const { status, body } = errorResponse(problem, '');
   const head = [
     `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}`,
     'content-type: application/json; charset=utf-8',
@@ -28,14 +28,9 @@ export function answerBrokenClient(error: NodeJS.ErrnoException, socket: Socket)
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** A JSON body that did not arrive in its time. */
-export function cutSlowClient({ socket }: IncomingMessage): void {
-  answerBrokenClient(Object.assign(new Error('slow body'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
-}
-
 /** CONNECT: we are nobody's tunnel (threats A4, B7). */
-export function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
-  const { status, body } = faultOf(new Problem('method_not_allowed', 'CONNECT is not offered'), '');
+export function refuseTunnel(_request: unknown, socket: Duplex): void {
+  const { status, body } = errorResponse(new Problem('method_not_allowed', 'CONNECT is not offered'), '');
   const head = [
     `HTTP/1.1 ${status} Method Not Allowed`,
     'content-type: application/json; charset=utf-8',
@@ -46,7 +41,7 @@ export function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
 }
 
 /** Lets requests in flight finish; what is left after the grace time is cut. */
-export async function closeGently(
+export async function closeGracefully(
   server: Server,
   unused: () => readonly Socket[],
   graceMs: number,

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Problem } from '../base/problem.ts';
+import { Problem } from '../../base/problem.ts';
 
 type Node = {
   readonly type?: string;

@@ -1,7 +1,7 @@
-import { Problem } from '../../base/problem.ts';
+import { EarlyRefusal } from '../respond.ts';
 
 /**
- * Refuses early what could not be answered in time anyway.
+ * Load shedding: refuses early what could not be answered in time anyway.
  *
  * An overloaded Node process does everything late, its timers too: how late a timer fires is how long a request waits
  * before anybody looks at it. While that is more than a request should wait, a growing share of new requests is answered
@@ -9,9 +9,9 @@ import { Problem } from '../../base/problem.ts';
  * served in time, and an overload ends when its cause does. One late timer alone is a start or a machine that was busy
  * with something else: those who waited through it are served, and nobody is refused for it.
  */
-export type Shedder = {
-  /** The refusal of this request, or null: it may come in. */
-  refuse(): Problem | null;
+export type LoadShedder = {
+  /** Lets a request in, or throws `unavailable`; one that is `exempt` always comes in. */
+  admit(exempt: boolean): void;
   stop(): void;
 };
 
@@ -23,14 +23,14 @@ const fall = 0.02;
 const againMs = 1_000;
 const retryAfterMs = 1_000;
 
-export function createShedder(deps: {
+export function createLoadShedder(deps: {
   readonly now: () => number;
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly onShed: () => void;
   /** A request may wait so long for its turn. */
   readonly lateMs: number;
-}): Shedder {
+}): LoadShedder {
   const { now, random, onShed, lateMs } = deps;
   let share = 0;
   let due = now() + tickMs;
@@ -47,10 +47,12 @@ export function createShedder(deps: {
     due = time + tickMs;
   }, tickMs).unref();
   return {
-    refuse() {
-      if (share === 0 || random() >= share) return null;
+    admit(exempt) {
+      if (exempt || share === 0 || random() >= share) return;
       onShed();
-      return new Problem('unavailable', 'The service has more requests than it can answer', { retryAfterMs });
+      throw new EarlyRefusal('unavailable', 'The service has more requests than it can answer', {
+        retryAfterMs,
+      });
     },
     stop: () => clearInterval(timer),
   };

@@ -10,7 +10,7 @@ const singleHeaders: ReadonlyMap<string, number> = new Map(
 const keyInUrl = /sk_mcp_rank_|[?&](api[_-]?key|x-api-key|apikey)=/i;
 
 /** Checks on the raw request that must come before routing has any meaning; throws `invalid_request`. */
-export function checkWire(request: IncomingMessage): void {
+export function checkFraming({ request }: { readonly request: IncomingMessage }): void {
   const target = request.url ?? '';
   // Absolute-form (`GET http://other/…`) and `*` are accepted by Node but are for proxies (RFC 9112 section 3.2, threats A4).
   if (!target.startsWith('/')) throw new Problem('invalid_request', 'path: expected to start with /');
@@ -35,8 +35,8 @@ export function checkWire(request: IncomingMessage): void {
 /** What a call shows of itself: a key, and a MIT or what stands in its place. */
 export type Credentials = { readonly key: string; readonly token: string | null };
 
-/** `Bearer`, one space, token68 (RFC 9110 section 11.4). */
-const bearerForm = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/;
+/** `Bearer` in any case, one space, token68 (RFC 9110 sections 11.1 and 11.4). */
+const bearerForm = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i;
 const keyForm = /^sk_mcp_rank_[0-9a-f]{32}$/;
 /** A MIT has about 900 bytes; nothing longer is worth parsing (threats H7). */
 const maxAuthorization = 4_096;
@@ -45,7 +45,7 @@ const maxAuthorization = 4_096;
  * The API key comes in `X-API-Key`, or in `Authorization: Bearer` where that is not the user's: on a route that acts for a
  * user only without `X-API-Key`, and only what has a key's form. Throws `invalid_api_key` or `invalid_token`.
  */
-export function credentialsOf(request: IncomingMessage, forUser: boolean): Credentials {
+export function credentialsIn(request: IncomingMessage, forUser: boolean): Credentials {
   const header = request.headers['x-api-key'];
   const key = typeof header === 'string' && header !== '' ? header : null;
   const { authorization = '' } = request.headers;
