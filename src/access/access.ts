@@ -3,7 +3,7 @@
  *
  * Promises: a key is stored as a SHA-256 digest only and shown once; a revoked or expired key stops working
  * at once here and within a second in other processes; a warm check touches memory only; failed keys are
- * limited by address before anything is hashed, without locking out the good keys behind the same address.
+ * limited by address before the store is asked, without locking out the good keys behind the same address.
  * Limits are counted here or, with a shared store, over all processes; when that is away, here again.
  * When the store is down, keys seen lately go on working (until they expire); others get `unavailable`.
  */
@@ -13,9 +13,9 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
+import { createKeyVerifier } from './key-verifier.ts';
 import { createLimiter, type Quota } from './limiter.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
-import { createVerifier } from './verifier.ts';
 
 export type { Quota } from './limiter.ts';
 
@@ -60,8 +60,8 @@ export type KeyRequest = {
 };
 
 export type Access = {
-  /** The principal behind a presented key; a value (not a promise) when it is known already. Throws `invalid_api_key`. */
-  authenticate(key: string, address: string): Principal | Promise<Principal>;
+  /** The principal behind a presented key. Throws `invalid_api_key`, and `rate_limited` to who guesses. */
+  authenticate(key: string, address: string): Promise<Principal>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
@@ -93,13 +93,13 @@ export function createAccess(deps: {
   const limiter = createLimiter(clock);
   const quotas =
     shared === undefined ? limiter : createSharedLimiter({ ...shared, local: limiter, now: clock.monotonic });
-  const verifier = createVerifier({
+  const verifier = createKeyVerifier({
     find: store.byDigest,
     ownerOf: (row) => principalOf(row, config.tiers),
     limiter,
     clock,
   });
-  storage.subscribe('keys', verifier.forget);
+  storage.subscribe('keys', verifier.invalidate);
 
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, addresses, developer, name, tier } = request;

@@ -14,7 +14,7 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Use } from '../proxy/proxy.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Usage } from '../proxy/proxy.ts';
 import { loadEmbedder } from '../search/embedder.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
@@ -130,7 +130,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       outbound: providerOutbound,
       now: clock.now,
       publicUrl: () => place.url,
-      recordUses: (uses) => recordUses(storage, uses),
+      recordUsage: (usage) => recordUsage(storage, usage),
       onError: failed('uses of grants are not yet in the audit trail'),
       limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
     });
@@ -215,9 +215,9 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
   }
 }
 
-async function recordUses(storage: Storage, uses: readonly Use[]): Promise<void> {
+async function recordUsage(storage: Storage, usage: readonly Usage[]): Promise<void> {
   await storage.write(async (_trx, _notify, audit) => {
-    for (const { developerId, userId, keyId, connectionId, provider, calls } of uses)
+    for (const { developerId, userId, keyId, connectionId, provider, calls } of usage)
       await audit({
         developerId,
         userId,

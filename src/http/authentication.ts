@@ -7,8 +7,8 @@ import type { Step } from './lifecycle.ts';
 import { type Credentials, credentialsIn } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** The user behind a MIT, if it is that developer's; a value, not a promise, when it is known. */
-export type VerifyUser = (token: string, developerId: string) => User | Promise<User>;
+/** The user behind a MIT, if it is that developer's. */
+export type VerifyUser = (token: string, developerId: string) => Promise<User>;
 
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
 export type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
@@ -36,18 +36,11 @@ export function createAuthentication(deps: {
 
   return {
     /** The key. Throws `invalid_api_key`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
-    authenticate(context) {
-      if (context.route?.scope === null) return undefined;
+    async authenticate(context) {
+      if (context.route?.scope === null) return;
       const { key, token } = credentialsOf(context, consoleSessions);
       context.token = token;
-      const caller = access.authenticate(key, context.address);
-      if (!(caller instanceof Promise)) {
-        context.caller = caller;
-        return undefined;
-      }
-      return caller.then((found) => {
-        context.caller = found;
-      });
+      context.caller = await access.authenticate(key, context.address);
     },
 
     /** Whether that key may do this, from there. Throws `missing_scope` and `invalid_api_key`. */
@@ -66,33 +59,23 @@ export function createAuthentication(deps: {
     },
 
     /** For whom, by the MIT. Throws `invalid_token`, and `unauthorized_token` where the route challenges. */
-    identifyUser(context) {
+    async identifyUser(context) {
       const { route, token, caller } = context;
       if (token === null && route?.user === 'required')
         throw new Problem('invalid_token', 'A MIT is required in Authorization');
-      if (token === null) return undefined;
-      return identify(context, () => verifyUser(token, caller.developerId));
+      if (token === null) return;
+      context.user = await verifyUser(token, caller.developerId).catch((error: unknown) => {
+        if (route?.challenge !== true || !isInvalidToken(error)) throw error;
+        throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
+      });
     },
 
     charge,
   };
 }
 
-function identify(context: RequestContext, verify: () => User | Promise<User>): void | Promise<void> {
-  const set = (user: User) => {
-    context.user = user;
-  };
-  const refuse = (error: unknown): never => {
-    if (context.route?.challenge !== true || !(error instanceof Problem) || error.kind !== 'invalid_token')
-      throw error;
-    throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
-  };
-  try {
-    const user = verify();
-    return user instanceof Promise ? user.then(set, refuse) : set(user);
-  } catch (error) {
-    return refuse(error);
-  }
+function isInvalidToken(error: unknown): error is Problem {
+  return error instanceof Problem && error.kind === 'invalid_token';
 }
 
 /** A cookie stands in for a key only where no other credentials were sent, and only for the API proper. */

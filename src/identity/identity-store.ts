@@ -1,7 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
-import type { Storage } from '../storage/storage.ts';
-import { groupCommit } from './group-commit.ts';
+import { type Storage, WriteBehind } from '../storage/storage.ts';
 
 type UserRow = {
   developer_id: string;
@@ -72,6 +71,9 @@ type Writing = {
   readonly audit: WriteArguments[2];
 };
 
+/** Group commit: enough to share the disk's flush, few enough that nobody waits for the others. */
+const groupCommit = { batchSize: 64, gatherMs: 0, maxQueued: 10_000, retryMs: null };
+
 /** What other processes must forget: one family, or all of a user. */
 export type Revocation = { readonly family?: string; readonly user?: readonly [string, string] };
 
@@ -91,7 +93,7 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
       .executeTakeFirst();
 
   const addFamilies = (added: readonly AddedFamily[]) =>
-    storage.write<IdentityTables, null[]>(async (trx, _notify, audit) => {
+    storage.write<IdentityTables, void>(async (trx, _notify, audit) => {
       const now = clock.now();
       // In one order everywhere: two processes that lock the same users must not wait for each other (PostgreSQL).
       for (const { owner, actor, family, how } of added.toSorted(byOwner)) {
@@ -108,7 +110,6 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
         await trx.insertInto('refresh_families').values(values).execute();
         await audit({ ...owner, actor, action: 'token.issue', subject: family.id, facts: { how } });
       }
-      return added.map(() => null);
     });
 
   const changeFamily = async (
@@ -154,17 +155,20 @@ export function createIdentityStore(storage: Storage, clock: Clock) {
       return asked.map((each) => decisions.get(each) as Decision);
     });
 
+  const additions = new WriteBehind<AddedFamily>({ ...groupCommit, write: addFamilies });
+  const changes = new WriteBehind<ChangedFamily, Decision>({ ...groupCommit, write: changeFamilies });
+
   return {
     family: (id: string) => familyOf(db, id),
 
     /** A family of a user, who is made when unknown. */
-    addFamily: groupCommit(addFamilies),
+    addFamily: (added: AddedFamily) => additions.commit(added),
 
     /**
      * Reads a family, lets `decide` say what becomes of it, and does that, in one transaction. When another process was
      * faster, `decide` is asked again about what that one left.
      */
-    changeFamily: groupCommit(changeFamilies),
+    changeFamily: (change: ChangedFamily) => changes.commit(change),
 
     /** Ends every family of the user at once; an unknown user has none. */
     async revokeUser(owner: Owner, actor: string): Promise<void> {

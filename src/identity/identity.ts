@@ -27,8 +27,8 @@ import { decide, isAlive, newLife } from './refresh.ts';
 import { newSalt, parseRefreshToken, refreshTokenText } from './refresh-token.ts';
 import { keysChanged } from './signing-key-store.ts';
 import { createSigningKeys, type Jwks } from './signing-keys.ts';
-import { type Claims, createTokens, lifeSeconds, type User } from './token.ts';
-import { createTokenVerifier } from './verifier.ts';
+import { createTokens, lifeSeconds, type User } from './token.ts';
+import { createTokenVerifier } from './token-verifier.ts';
 
 export { sealedColumns } from './signing-key-store.ts';
 export { jwksMaxAgeSeconds } from './signing-keys.ts';
@@ -60,8 +60,8 @@ export type Identity = {
   deleteUser(asking: Asking, userId: string): Promise<boolean>;
   /** Users of one developer or of all, for the operator. */
   users(query: UserQuery): Promise<readonly ListedUser[]>;
-  /** The user behind a MIT presented with this developer's key; a value, not a promise, when known. Throws `invalid_token`. */
-  verify(token: string, developerId: string): User | Promise<User>;
+  /** The user behind a MIT presented with this developer's key. Throws `invalid_token`. */
+  verify(token: string, developerId: string): Promise<User>;
   introspect(asking: Asking, token: string): Promise<Introspection>;
   jwks(): Promise<Jwks>;
   readonly issuers: {
@@ -102,7 +102,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
   const verifier = createTokenVerifier({ tokens, family: store.family, clock });
   const subjects = createSubjectTokens({ find: issuerStore.find, get: deps.get, clock });
   storage.subscribe('identity', (payload) => {
-    if (payload !== keysChanged) verifier.forget(JSON.parse(payload) as Revocation);
+    if (payload !== keysChanged) verifier.invalidate(JSON.parse(payload) as Revocation);
   });
 
   const tokenSet = async (asking: Asking, userId: string, sessionId: string, refresh_token: string) => {
@@ -128,7 +128,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
   };
 
   const introspectMit = async (asking: Asking, token: string): Promise<Introspection> => {
-    const claims = (await verifier.verify(token, asking.developerId)) as Claims;
+    const claims = await verifier.verify(token, asking.developerId);
     return {
       active: true,
       token_type: 'Bearer',

@@ -10,6 +10,7 @@ import {
   type ServerCapabilities,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import { isObject } from '../base/json.ts';
 import { type Caller, type Json, type Mcp, UpstreamFailure } from '../mcp/mcp.ts';
 import { serveInSession } from './session-passthrough.ts';
 
@@ -183,7 +184,6 @@ function answersFit(body: unknown): boolean {
   const { inputResponses = {} } = ((body as { params?: unknown }).params ?? {}) as {
     inputResponses?: unknown;
   };
-  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject(inputResponses) && Object.values(inputResponses as Json).every(isObject);
 }
 

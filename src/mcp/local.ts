@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { sha256Hex } from '../base/id.ts';
+import { isObject } from '../base/json.ts';
 import { Problem } from '../base/problem.ts';
 import type { Program } from './model.ts';
-import { isJson } from './wire/message.ts';
 
 /** A server of the operator's own file. Its secrets (headers, environment, arguments, query) live here, in memory, and nowhere else. */
 export type LocalServer = {
@@ -28,15 +28,15 @@ export function parseMcpConfig(text: string): readonly LocalServer[] {
   } catch {
     throw new Problem('setup', 'The MCP configuration is not JSON');
   }
-  const servers = isJson(value) ? value.mcpServers : undefined;
-  if (!isJson(servers))
+  const servers = isObject(value) ? value.mcpServers : undefined;
+  if (!isObject(servers))
     throw new Problem(
       'setup',
       'The MCP configuration has no servers; expected {"mcpServers": {"name": {"command": …} or {"url": …}}}',
     );
   const faults: string[] = [];
   const parsed = Object.entries(servers).flatMap(([name, entry]) => {
-    if (isJson(entry) && (entry.disabled === true || entry.enabled === false)) return [];
+    if (isObject(entry) && (entry.disabled === true || entry.enabled === false)) return [];
     const server = parseServer(name, entry, (fault) => faults.push(`  ${name}: ${fault}`));
     return server === null ? [] : [server];
   });
@@ -52,7 +52,7 @@ function parseServer(id: string, entry: unknown, fault: (text: string) => void):
     fault(text);
   };
   if (!/^[^\p{C}]{1,200}$/u.test(id)) refuse('expected a name of 1 to 200 printable characters');
-  if (!isJson(entry)) {
+  if (!isObject(entry)) {
     refuse('expected an object');
     return null;
   }
@@ -112,7 +112,7 @@ function texts(
   refuse: (text: string) => void,
 ): Readonly<Record<string, string>> {
   if (value === undefined || value === null) return {};
-  if (isJson(value) && Object.values(value).every((each) => typeof each === 'string'))
+  if (isObject(value) && Object.values(value).every((each) => typeof each === 'string'))
     return value as Readonly<Record<string, string>>;
   refuse(`${field}: expected an object of texts`);
   return {};

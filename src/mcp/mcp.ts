@@ -9,8 +9,11 @@
  * notices. When the catalogue cannot write the outcome, the call's answer stands and the log has a line. When this
  * process restarts, open questions (`input_required`) are over and their callers are told so.
  */
+
 import type { Clock } from '../base/clock.ts';
+import { forEachConcurrent } from '../base/concurrency.ts';
 import { createIdempotency } from '../base/idempotency.ts';
+import { isObject } from '../base/json.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
@@ -28,7 +31,6 @@ import { createPool, defaultPoolLimits, type PoolLimits } from './pool.ts';
 import { createProgramUpstream } from './program.ts';
 import { createTargets, notHere, parsed, principalOf } from './targets.ts';
 import { createUpstream } from './upstream.ts';
-import { isJson } from './wire/message.ts';
 
 export type { SessionReply, SessionRequest } from './calls/sessions.ts';
 export type { McpAnswer, McpCall } from './exchange.ts';
@@ -171,11 +173,7 @@ export function createMcp(deps: McpDeps): Mcp {
         [...locals.values()].map((server) => parsed(catalog, describeLocal(server))),
         'config',
       );
-      const waiting = [...locals.values()];
-      const work = async () => {
-        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await adoptTools(next);
-      };
-      await Promise.all(Array.from({ length: adoptAtOnce }, work));
+      await forEachConcurrent(locals.values(), { limit: adoptAtOnce }, adoptTools);
     },
     stats: () => ({ upstreams: pool.size() }),
     quiet: sessions.close,
@@ -214,6 +212,6 @@ export function toolResult(reply: RpcReply): Json {
     content: Array.isArray(content) ? content : [],
     isError: isError === true,
     structuredContent,
-    _meta: isJson(_meta) ? _meta : undefined,
+    _meta: isObject(_meta) ? _meta : undefined,
   };
 }

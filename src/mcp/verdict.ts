@@ -1,3 +1,4 @@
+import { parseRetryAfter } from '../base/retry.ts';
 import { type RpcRequest, type Step, UpstreamFailure } from './model.ts';
 import { supportsModern } from './wire/duplex.ts';
 import { discoverMethod, isModernError, isModernResult, modernRevision } from './wire/message.ts';
@@ -77,9 +78,9 @@ export function failureOf({ status, headers }: Posted): UpstreamFailure {
     );
   if (status === 401 || status === 403) return unauthorised(status, headers);
   if (status === 429) {
-    const seconds = Number(headers['retry-after']);
+    const askedMs = parseRetryAfter(headers['retry-after']) ?? 5_000;
     return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {
-      retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 3_600) * 1_000 : 5_000,
+      retryAfterMs: Math.min(Math.max(askedMs, 1_000), 3_600_000),
     });
   }
   if (status < 500 && status !== 408)

@@ -9,6 +9,7 @@
  * under way, 413, and 502 when the provider cannot be reached or breaks off. What the provider answers is passed on,
  * errors too; a 401 of its own leads to one renewal of the token and one repetition.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../connections/connections.ts';
@@ -27,16 +28,16 @@ import {
   type Sending,
   type UpstreamLimits,
 } from './upstream.ts';
-import { createUses, type Use } from './uses.ts';
+import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './model.ts';
-export type { Use } from './uses.ts';
+export type { Usage } from './usage-log.ts';
 
 export type OAuthProxy = {
   /** The provider that a target of `…/{provider}/info` names; throws for one that is not in the table. */
   providerOf(target: string): string;
   forward(request: ProxyRequest): Promise<ProxyReply>;
-  /** Writes down the uses that are still counted. */
+  /** Writes down the usage that is still counted. */
   close(): Promise<void>;
 };
 
@@ -53,7 +54,7 @@ export type ProxyDeps = {
   readonly outbound: Pick<Outbound, 'open'>;
   readonly now: () => number;
   /** For the audit trail. */
-  readonly recordUses: (uses: readonly Use[]) => Promise<void>;
+  readonly recordUsage: (usage: readonly Usage[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
   /** Where others reach us, for `Location`. */
   readonly publicUrl: () => string;
@@ -71,8 +72,8 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   const { connections, outbound, publicUrl } = deps;
   const limits = { ...defaultUpstreamLimits, ...defaultConcurrency, ...deps.limits };
   const enter = createConcurrency(limits);
-  const upstream = createUpstream({ outbound, wait: deps.wait ?? sleep, limits });
-  const uses = createUses(deps.recordUses, deps.onError);
+  const upstream = createUpstream({ outbound, wait: deps.wait ?? delay, limits });
+  const usageLog = createUsageLog(deps.recordUsage, deps.onError);
   const once = createIdempotency<Outcome>({
     now: deps.now,
     mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
@@ -138,7 +139,8 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
       const { token, renew } = await tokenFor(request, routes.name, destination);
       const { developerId, userId } = request.owner;
       const { keyId } = request;
-      uses.add({ developerId, userId, keyId, connectionId: token.connectionId, provider: routes.name });
+      const { connectionId } = token;
+      usageLog.enqueue({ developerId, userId, keyId, connectionId, provider: routes.name, calls: 1 });
       const sent = await upstream.send(sending, token, renew);
       return answerOf(sent.reply, sent.token, routes, destination, publicUrl, leave);
     } catch (error) {
@@ -148,7 +150,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
   };
 
   return {
-    close: uses.flush,
+    close: () => usageLog.close(),
     providerOf: (target) => routesOf(parseTarget(target).provider).name,
 
     async forward(request) {
@@ -195,8 +197,4 @@ function isForUser(error: unknown): error is Problem {
   return (
     error instanceof Problem && (error.kind === 'provider_not_connected' || error.kind === 'token_expired')
   );
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

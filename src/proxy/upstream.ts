@@ -1,4 +1,5 @@
 import { Problem } from '../base/problem.ts';
+import { backoffMs, parseRetryAfter } from '../base/retry.ts';
 import type { FreshToken } from '../connections/connections.ts';
 import { type Exchange, type OpenReply, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
 import type { RequestBody } from './model.ts';
@@ -39,7 +40,7 @@ export const replayableBytes = 65_536;
 /** A wait that a caller does not notice; what takes longer is the caller's decision. */
 const longestWaitMs = 2_000;
 const maxRepeats = 2;
-const firstWaitMs = 100;
+const backoff = { firstMs: 100, maxMs: longestWaitMs, jitter: 0.5 };
 /** More than this of a reply that nobody wants costs more to read than a new connection. */
 const discardBytes = 65_536;
 
@@ -111,7 +112,7 @@ export function createUpstream(deps: {
 function waitBefore(sending: Sending, outcome: OpenReply | OutboundFailure, repeats: number): number | null {
   if (!sending.repeatable || isStreamed(sending.body)) return null;
   const reads = sending.method === 'GET' || sending.method === 'HEAD';
-  const ownWaitMs = firstWaitMs * 2 ** repeats * (0.5 + Math.random());
+  const ownWaitMs = backoffMs(backoff, repeats + 1);
   if (outcome instanceof OutboundFailure) {
     // Broken off before an answer: it may have been done, which only matters for what changes something.
     if (outcome.reason === 'broken') return reads ? ownWaitMs : null;
@@ -120,8 +121,8 @@ function waitBefore(sending: Sending, outcome: OpenReply | OutboundFailure, repe
   }
   const { status, headers } = outcome;
   if (status === 429 || status === 503) {
-    const askedMs = retryAfterMs(headers['retry-after']);
-    if (askedMs !== null) return short(askedMs);
+    const askedMs = parseRetryAfter(headers['retry-after']);
+    if (askedMs !== undefined) return short(askedMs);
     return status === 503 && reads ? ownWaitMs : null;
   }
   return (status === 502 || status === 504) && reads ? ownWaitMs : null;
@@ -129,11 +130,6 @@ function waitBefore(sending: Sending, outcome: OpenReply | OutboundFailure, repe
 
 function short(ms: number): number | null {
   return ms <= longestWaitMs ? ms : null;
-}
-
-/** Seconds, or a date, which is not worth a second clock (RFC 9110 section 10.2.3). */
-function retryAfterMs(value: string | string[] | undefined): number | null {
-  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : null;
 }
 
 function isStreamed(body: Payload): boolean {

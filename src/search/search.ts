@@ -8,9 +8,11 @@
  * When a provider of vectors fails, the built-in ones answer and it is asked again half a minute later; its index is built beside
  * and swapped in whole. When the query log fails, no search notices.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
+import { backoffMs } from '../base/retry.ts';
 import type { CatalogChange } from '../catalog/catalog.ts';
 import { createByteCache } from './cache.ts';
 import { type Embedder, loadEmbedder } from './embedder.ts';
@@ -132,8 +134,7 @@ export type Search = {
 /** A provider that failed a query is left alone for so long. */
 const restMs = 30_000;
 /** Between two tries to reach a provider and to build its index. */
-const firstPauseMs = 2_000;
-const longestPauseMs = 300_000;
+const backoff = { firstMs: 2_000, maxMs: 300_000 };
 
 /** An answer, whose it is, and as it goes out. */
 type Found = {
@@ -172,15 +173,16 @@ export function createSearch(deps: SearchDeps): Search {
 
   /** Connects and builds beside what answers meanwhile; tried again for as long as it takes. */
   async function bringUp(provider: NonNullable<SearchDeps['provider']>): Promise<void> {
-    for (let attempt = 0; !closing.signal.aborted; attempt++) {
+    for (let attempt = 1; !closing.signal.aborted; attempt++) {
       try {
         better ??= engineOf(await provider());
         await better.pass();
         return;
       } catch (error) {
         deps.onError(error);
-        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
-        await delay(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+        await delay(backoffMs(backoff, attempt), undefined, { signal: closing.signal, ref: false }).catch(
+          () => undefined,
+        );
       }
     }
   }

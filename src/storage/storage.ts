@@ -25,6 +25,7 @@ import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 export type { Audit } from './audit.ts';
 export { createInsert } from './insert.ts';
 export type { SealedColumn } from './sealed-store.ts';
+export { WriteBehind } from './write-behind.ts';
 
 import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
 import { copyStore } from './transfer.ts';

@@ -7,8 +7,10 @@
  * token. The URL passes the same address guard as every way out. When the app is away or slow, its events wait and
  * nobody else's do; when the store is away, they are posted when it is back.
  */
+
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { forEachConcurrent } from '../base/concurrency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -114,11 +116,7 @@ export function createWebhooks(deps: {
     remove: store.remove,
     async deliver(signal) {
       const due = await store.due(perRound);
-      const work = async () => {
-        for (let event = due.shift(); event !== undefined && !signal.aborted; event = due.shift())
-          await deliverOne(event, signal);
-      };
-      await Promise.all(Array.from({ length: atOnce }, work));
+      await forEachConcurrent(due, { limit: atOnce, signal }, (event) => deliverOne(event, signal));
     },
   };
 }

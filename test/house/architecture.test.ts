@@ -37,8 +37,8 @@ const roomFiles = 10;
 /** `http` has two doors: the server, and the language in which a route is declared. */
 const doors: Readonly<Record<string, readonly string[]>> = { http: ['http/http.ts', 'http/route.ts'] };
 const doorsOf = (room: string): readonly string[] => doors[room] ?? [`${room}/${room}.ts`, `${room}.ts`];
-/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema. */
-const lists = new Set(['.', 'cli', 'api', 'storage/schema']);
+/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema, single helpers. */
+const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);
 
 type Import = { readonly specifier: string; readonly target: string | null };
 type Source = {

@@ -360,8 +360,9 @@ test('the MIT and the key: which header is whose', async (t) => {
   assert.equal((await as({ authorization: `Bearer ${key}` })).status, 404, 'a key alone, as Bearer');
   assert.equal((await as({ 'x-api-key': key })).status, 404, 'no MIT where one is optional');
   assert.equal((await as({ authorization: `Bearer ${access_token}` })).status, 401, 'a MIT is no key');
+  const lowerCase = { 'x-api-key': key, authorization: `bearer ${access_token}` };
+  assert.equal((await as(lowerCase)).status, 404, 'the scheme in any case (RFC 9110 section 11.1)');
   for (const authorization of [
-    `bearer ${access_token}`,
     `Bearer  ${access_token}`,
     `Bearer ${access_token} x`,
     `Bearer ${access_token},x`,

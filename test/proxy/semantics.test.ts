@@ -288,7 +288,7 @@ test('O2 every use of a grant is told to the audit trail, counted by key and gra
     connectionId: 'con_1',
     provider: 'google',
   };
-  assert.deepEqual(await proxy.uses(), [{ ...use, calls: 3 }]);
+  assert.deepEqual(await proxy.usage(), [{ ...use, calls: 3 }]);
 });
 
 test('O3 a call that fails before it is sent gives its place back', async (t) => {

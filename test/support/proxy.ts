@@ -7,7 +7,7 @@ import { Problem } from '../../src/base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../../src/connections/connections.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
-import { createProxy, type ProxyDeps, type Use } from '../../src/proxy/proxy.ts';
+import { createProxy, type ProxyDeps, type Usage } from '../../src/proxy/proxy.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 export type Seen = {
@@ -87,7 +87,7 @@ export const secretToken = 'ya29.the-token_of-the-user';
 export type ProxyUnderTest = {
   readonly url: string;
   /** What the audit trail was told. */
-  uses(): Promise<readonly Use[]>;
+  usage(): Promise<readonly Usage[]>;
   /** Raw bytes in (pieces, with a pause between), everything that came out once the other side is done. */
   raw(parts: readonly string[], gapMs?: number): Promise<string>;
   call(method: string, path: string, init?: RequestInit): Promise<Response>;
@@ -131,7 +131,7 @@ export async function startProxy(
   ];
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
   const token: FreshToken = { connectionId: 'con_1', accessToken: secretToken, scopes: [], version: 1 };
-  const recorded: Use[] = [];
+  const recorded: Usage[] = [];
   let url = '';
   const proxy = createProxy({
     connections: {
@@ -141,7 +141,7 @@ export async function startProxy(
     },
     outbound,
     now: Date.now,
-    recordUses: async (uses) => void recorded.push(...uses),
+    recordUsage: async (usage) => void recorded.push(...usage),
     onError: () => undefined,
     publicUrl: () => url,
     ...(options.wait === undefined ? {} : { wait: options.wait }),
@@ -163,7 +163,7 @@ export async function startProxy(
     publicUrl: () => url,
     routes: declared,
     access,
-    verifyUser: (token, developerId) => {
+    verifyUser: async (token, developerId) => {
       if (token !== mit) throw new Problem('invalid_token', 'The MIT is not valid');
       return { userId: 'alice', developerId, tokenId: 'tok_1', sessionId: 'ses_1', keyId: 'key_1' };
     },
@@ -177,7 +177,7 @@ export async function startProxy(
   });
   return {
     url,
-    async uses() {
+    async usage() {
       await proxy.close();
       return recorded;
     },

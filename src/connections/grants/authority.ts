@@ -1,6 +1,8 @@
 import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
+import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
+import { parseRetryAfter } from '../../base/retry.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import { keyAuth } from '../providers/client-key.ts';
 import { configured, type Provider } from '../providers/provider.ts';
@@ -83,8 +85,8 @@ export function createAuthorities(deps: { outbound: Outbound; clock: Clock }): A
         ...(body === undefined || body === null ? {} : { body: String(body) }),
       });
       seen.status = reply.status;
-      const seconds = Number(reply.headers['retry-after']);
-      if (seconds > 0) seen.retryAfterMs = Math.min(seconds, 3_600) * 1_000;
+      const askedMs = parseRetryAfter(reply.headers['retry-after'], clock.now()) ?? 0;
+      if (askedMs > 0) seen.retryAfterMs = Math.min(askedMs, 3_600_000);
       return standardResponse(provider, reply);
     },
     // Plain http is outbound's decision: it refuses every host that the operator did not allow.
@@ -191,7 +193,7 @@ function standardResponse(provider: Provider, { status, headers, body }: Outboun
   } catch {
     return plain();
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return plain();
+  if (!isObject(value)) return plain();
   const fields = value as Record<string, unknown>;
   const reply = provider.standardReply?.(fields) ?? fields;
   if (typeof reply.access_token !== 'string' && typeof reply.error === 'string' && status === 200)

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
+import { backoffMs } from '../../base/retry.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Bell } from '../bell.ts';
 import type { Parties } from '../servers/parties.ts';
@@ -29,8 +31,7 @@ export type Refresher = {
 
 /** The notice of another process's commit wakes a waiter; this is for the one that gets lost. */
 const lookMs = 250;
-const firstBackoffMs = 1_000;
-const maxBackoffMs = 300_000;
+const backoff = { firstMs: 1_000, maxMs: 300_000, jitter: 0.25 };
 const alarmMs = 30_000;
 /** Tokens that the provider has rotated exist only here until they are stored: a busy store is asked again and again. */
 const saveTries = 10;
@@ -132,7 +133,7 @@ export function createRefresher(deps: {
         return await act();
       } catch (error) {
         if (tries >= saveTries || !(error instanceof Problem && error.kind === 'unavailable')) throw error;
-        await new Promise((resolve) => setTimeout(resolve, saveRetryMs));
+        await delay(saveRetryMs);
       }
     }
   };
@@ -156,7 +157,7 @@ export function createRefresher(deps: {
       }
       case 'transient': {
         const failures = row.failures + 1;
-        const waitMs = error.retryAfterMs ?? backoffMs(failures, random());
+        const waitMs = error.retryAfterMs ?? backoffMs(backoff, failures, random());
         log.warn('a token could not be refreshed', { provider: row.provider, failures, error });
         await store.release(row.id, holder, failures, clock.now() + waitMs);
         throw away(row.provider, waitMs, error);
@@ -179,11 +180,6 @@ export function createRefresher(deps: {
       }
     },
   };
-}
-
-function backoffMs(failures: number, random: number): number {
-  const full = Math.min(firstBackoffMs * 2 ** (failures - 1), maxBackoffMs);
-  return Math.round(full * (0.5 + random / 2));
 }
 
 export function notConnected(provider?: string): Problem {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
+import { backoffMs } from '../../base/retry.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
@@ -21,8 +22,7 @@ export type Revocations = {
 
 const batch = 50;
 /** 15 s, 30 s, 1 min … 1 h: a day or so in all. */
-const firstRetryMs = 15_000;
-const maxRetryMs = 3_600_000;
+const backoff = { firstMs: 15_000, maxMs: 3_600_000 };
 const maxAttempts = 30;
 
 export function createRevocations(deps: {
@@ -58,7 +58,7 @@ export function createRevocations(deps: {
   };
 
   const attempt = async (row: RevocationRow) => {
-    const waitMs = Math.min(firstRetryMs * 2 ** row.attempts, maxRetryMs);
+    const waitMs = backoffMs(backoff, row.attempts + 1);
     if (!(await store.claim(row, clock.now() + waitMs))) return;
     try {
       const authority = await parties.of(row);

@@ -1,9 +1,9 @@
+import { isObject, type JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import { Secret } from '../../base/secret.ts';
 import { keyAlgorithms } from './client-key.ts';
 import { blankProvider, type ClientAuth, type Provider } from './provider.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Changes = Partial<Provider>;
 /** Reads one field of the file; undefined when it is not what was expected. */
 type Field = { readonly expected: string; readonly read: (value: unknown) => Changes | undefined };
@@ -88,7 +88,7 @@ export function mergeProviders(builtin: readonly Provider[], json: string | null
   return [...rows.values()];
 }
 
-function parseFile(json: string | null, faults: string[]): Fields {
+function parseFile(json: string | null, faults: string[]): JsonObject {
   if (json === null) return {};
   try {
     const value: unknown = JSON.parse(json);
@@ -100,7 +100,7 @@ function parseFile(json: string | null, faults: string[]): Fields {
   return {};
 }
 
-function readRow(row: Provider, value: Fields, faults: string[]): Provider {
+function readRow(row: Provider, value: JsonObject, faults: string[]): Provider {
   let changes: Changes = {};
   for (const [key, each] of Object.entries(value)) {
     const known = Object.hasOwn(fields, key) ? fields[key] : undefined;
@@ -131,10 +131,6 @@ function withoutAuthority(row: Provider): Provider {
   return { ...row, issuer, authorizationUrl, tokenUrl, revocationUrl, userinfoUrl, jwksUrl };
 }
 
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
@@ -143,7 +139,7 @@ function isClientAuth(value: unknown): value is ClientAuth {
   return clientAuths.some((each) => each === value);
 }
 
-function isPrivateJwk(value: unknown): value is Fields {
+function isPrivateJwk(value: unknown): value is JsonObject {
   return (
     isObject(value) &&
     typeof value.d === 'string' &&

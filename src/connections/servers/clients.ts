@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
+import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Vault } from '../../vault/vault.ts';
@@ -201,8 +202,7 @@ async function standardReply(reply: Response): Promise<Response> {
   const text = await reply.text();
   try {
     const body: unknown = JSON.parse(text);
-    if (typeof body === 'object' && body !== null && !Array.isArray(body))
-      return Response.json({ client_secret_expires_at: 0, ...body }, { status: 201 });
+    if (isObject(body)) return Response.json({ client_secret_expires_at: 0, ...body }, { status: 201 });
   } catch {
     // Said below.
   }

@@ -1,5 +1,6 @@
 import type * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
+import { isObject, type JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Outbound } from '../../outbound/outbound.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
@@ -38,8 +39,6 @@ const metadataKeptMs = 600_000;
 const maxKept = 1_000;
 const probeBody = '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}';
 
-type Json = Readonly<Record<string, unknown>>;
-
 export function createDiscovery({ outbound, clock }: { outbound: Outbound; clock: Clock }): Discovery {
   const kept = new Map<
     string,
@@ -64,13 +63,13 @@ export function createDiscovery({ outbound, clock }: { outbound: Outbound; clock
       });
 
   /** null: there is no such document. */
-  const read = async (url: string): Promise<Json | null> => {
+  const read = async (url: string): Promise<JsonObject | null> => {
     const { status, body } = await request('GET', url, { accept: 'application/json' });
     if (status >= 400 && status < 500) return null;
     if (status !== 200) throw new DiscoveryRefusal(`${url} answers ${status}`);
     try {
       const value: unknown = JSON.parse(body.toString('utf8'));
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+      if (isObject(value)) return value;
     } catch {
       // Said below.
     }
@@ -90,7 +89,10 @@ export function createDiscovery({ outbound, clock }: { outbound: Outbound; clock
     }
   };
 
-  const resourceDocument = async (url: string, challenges: readonly Challenge[]): Promise<Json | null> => {
+  const resourceDocument = async (
+    url: string,
+    challenges: readonly Challenge[],
+  ): Promise<JsonObject | null> => {
     const named = challenges.find(({ resourceMetadata }) => resourceMetadata !== null)?.resourceMetadata;
     for (const place of named == null ? wellKnown(url, 'oauth-protected-resource') : [named]) {
       const found = await read(checked(place));
@@ -147,7 +149,7 @@ export function createDiscovery({ outbound, clock }: { outbound: Outbound; clock
 }
 
 async function fromDocument(
-  document: Json,
+  document: JsonObject,
   url: string,
   metadata: (issuer: string) => Promise<oauth.AuthorizationServer>,
 ) {
@@ -162,7 +164,7 @@ async function fromDocument(
 }
 
 /** What we rely on of an authorization server's metadata (RFC 8414 section 3.3, threats F2, N1). */
-function usable(document: Json, issuer: string): oauth.AuthorizationServer {
+function usable(document: JsonObject, issuer: string): oauth.AuthorizationServer {
   // `https://as.example` and `https://as.example/` have one metadata URL, and lists of issuers write it both ways.
   const same =
     typeof document.issuer === 'string' && URL.parse(document.issuer)?.href === new URL(issuer).href;
@@ -178,7 +180,7 @@ function usable(document: Json, issuer: string): oauth.AuthorizationServer {
 /** The challenge's, else all that the resource knows; a refresh token is asked for only where that is known (threats N7). */
 function scopesOf(
   challenges: readonly Challenge[],
-  document: Json | null,
+  document: JsonObject | null,
   server: oauth.AuthorizationServer,
 ): readonly string[] {
   const challenged = challenges.find(({ scopes }) => scopes.length > 0)?.scopes;
@@ -194,7 +196,7 @@ export function withOffline(scopes: readonly string[], server: oauth.Authorizati
 
 function wantsProof(
   challenges: readonly Challenge[],
-  document: Json | null,
+  document: JsonObject | null,
   server: oauth.AuthorizationServer,
 ): boolean {
   if (!texts(server.dpop_signing_alg_values_supported).includes(proofAlgorithm)) return false;

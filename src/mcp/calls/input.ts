@@ -1,8 +1,9 @@
 import { sha256Hex } from '../../base/id.ts';
+import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { InputRequests, InputResponses, Json, RpcRequest, Step } from '../model.ts';
-import { isJson, isWebPage, notAPage } from '../wire/message.ts';
+import { isWebPage, notAPage } from '../wire/message.ts';
 
 /** A request that waits for its caller: what is asked, and the sealed word by which the caller comes back. */
 export type InputNeeded = { readonly inputRequests: InputRequests; readonly continuation: string };
@@ -82,7 +83,7 @@ export function createInputs({
     seal(principal, subject, { inputRequests, requestState }) {
       const state = typeof requestState === 'string' ? requestState : null;
       return {
-        inputRequests: isJson(inputRequests) ? shown(inputRequests as InputRequests) : {},
+        inputRequests: isObject(inputRequests) ? shown(inputRequests as InputRequests) : {},
         continuation: sealFor(principal, subject, { state }),
       };
     },
@@ -139,7 +140,7 @@ function over(): Problem {
 /** The same text for the same request, in whatever order its fields come. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
-  if (!isJson(value)) return value;
+  if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,6 +1,7 @@
+import { isObject } from '../../base/json.ts';
 import type { ServerRecord } from '../../catalog/catalog.ts';
 import { type Channel, type Json, type RpcReply, type SendOptions, UpstreamFailure } from '../model.ts';
-import { isJson, notMcp } from '../wire/message.ts';
+import { notMcp } from '../wire/message.ts';
 import { type MirroredParam, mirror, mirroredParams } from '../wire/modern.ts';
 
 const maxPages = 200;
@@ -53,7 +54,7 @@ export function resultOf(reply: RpcReply): Json {
 }
 
 function isUsable(tool: unknown): tool is Json {
-  if (!isJson(tool) || typeof tool.name !== 'string' || tool.name === '') return false;
+  if (!isObject(tool) || typeof tool.name !== 'string' || tool.name === '') return false;
   return mirroredParams(tool.inputSchema) !== null;
 }
 

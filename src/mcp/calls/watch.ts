@@ -1,5 +1,6 @@
+import { isObject } from '../../base/json.ts';
 import { type Json, type RpcReply, type RpcRequest, UpstreamFailure } from '../model.ts';
-import { isJson, isWebPage, type RpcMessage, replyIn } from '../wire/message.ts';
+import { isWebPage, type RpcMessage, replyIn } from '../wire/message.ts';
 import { cutOff } from '../wire/post.ts';
 import type { Watch } from '../wire/relay.ts';
 
@@ -85,6 +86,6 @@ export function createWatch(deps: {
 
 function isUnsafeLink({ method, params }: RpcMessage): boolean {
   return (
-    method === 'elicitation/create' && isJson(params) && params.url !== undefined && !isWebPage(params.url)
+    method === 'elicitation/create' && isObject(params) && params.url !== undefined && !isWebPage(params.url)
   );
 }

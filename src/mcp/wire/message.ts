@@ -1,3 +1,4 @@
+import { isObject } from '../../base/json.ts';
 import type { Json, RpcError, RpcReply, RpcRequest } from '../model.ts';
 import { UpstreamFailure } from '../model.ts';
 
@@ -34,10 +35,6 @@ const modernMeta = {
 };
 const modernMetaText = JSON.stringify(modernMeta);
 
-export function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export function requestText(id: number, { method, params }: RpcRequest): string {
   const own = params === undefined ? '' : `,"params":${JSON.stringify(withoutReserved(params))}`;
   return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${own}}`;
@@ -47,13 +44,13 @@ export function requestText(id: number, { method, params }: RpcRequest): string 
 export function modernRequestText(id: number, { method, params = {} }: RpcRequest): string {
   const { _meta, ...rest } = withoutReserved(params);
   const own = JSON.stringify(rest).slice(1, -1);
-  const meta = isJson(_meta) ? JSON.stringify({ ..._meta, ...modernMeta }) : modernMetaText;
+  const meta = isObject(_meta) ? JSON.stringify({ ..._meta, ...modernMeta }) : modernMetaText;
   return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":{${own}${own === '' ? '' : ','}"_meta":${meta}}}`;
 }
 
 /** Both ways: what the protocol itself says in `_meta` is between neighbours and goes no further. */
 export function withoutReserved(fields: Json): Json {
-  if (!isJson(fields._meta)) return fields;
+  if (!isObject(fields._meta)) return fields;
   const kept = Object.entries(fields._meta).filter(([name]) => !reservedName.test(name));
   const { _meta, ...rest } = fields;
   return kept.length === 0 ? rest : { ...rest, _meta: Object.fromEntries(kept) };
@@ -69,7 +66,7 @@ export function parseMessages(text: string): RpcMessage[] {
   }
   // 2025-03-26 allowed several in one array.
   const messages = Array.isArray(value) ? value : [value];
-  if (!messages.every(isJson)) throw notMcp('what it sent is not JSON-RPC');
+  if (!messages.every(isObject)) throw notMcp('what it sent is not JSON-RPC');
   return messages as RpcMessage[];
 }
 
@@ -77,13 +74,13 @@ export function parseMessages(text: string): RpcMessage[] {
 export function replyIn(message: RpcMessage): RpcReply | null {
   if (message.method !== undefined) return null;
   if (message.error !== undefined && message.result === undefined) return { error: readError(message.error) };
-  if (isJson(message.result) && message.error === undefined)
+  if (isObject(message.result) && message.error === undefined)
     return { result: withoutReserved(message.result) };
   throw notMcp('its answer has neither a result nor an error');
 }
 
 function readError(value: unknown): RpcError {
-  const error = isJson(value) ? value : {};
+  const error = isObject(value) ? value : {};
   if (typeof error.code !== 'number' || !Number.isInteger(error.code)) throw notMcp('its error has no code');
   if (error.code === urlElicitationRequired && !linksIn(error.data).every(isWebPage)) throw notAPage();
   return {

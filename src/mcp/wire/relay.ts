@@ -1,7 +1,8 @@
 import { createParser } from 'eventsource-parser';
+import { isObject } from '../../base/json.ts';
 import type { ByteSource } from '../../outbound/outbound.ts';
 import { UpstreamFailure } from '../model.ts';
-import { isJson, parseMessages, type RpcMessage, withoutReserved } from './message.ts';
+import { parseMessages, type RpcMessage, withoutReserved } from './message.ts';
 import { asFailure } from './post.ts';
 
 /** What passes by on its way to a client. */
@@ -94,8 +95,8 @@ export function cleaned(message: RpcMessage): RpcMessage {
   const { params, result } = message;
   return {
     ...message,
-    ...(isJson(params) ? { params: withoutReserved(params) } : {}),
-    ...(isJson(result) ? { result: withoutReserved(result) } : {}),
+    ...(isObject(params) ? { params: withoutReserved(params) } : {}),
+    ...(isObject(result) ? { result: withoutReserved(result) } : {}),
   };
 }
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { sha256Hex } from '../base/id.ts';
+import { createKeyVerifier } from './key-verifier.ts';
 import { createLimiter } from './limiter.ts';
-import { createVerifier } from './verifier.ts';
 
 test('a row that was read before its revocation was heard is not kept', async () => {
   const key = `sk_mcp_rank_${'ab'.repeat(16)}`;
@@ -23,7 +23,7 @@ test('a row that was read before its revocation was heard is not kept', async ()
   };
   let release = () => {};
   let reads = 0;
-  const verifier = createVerifier({
+  const verifier = createKeyVerifier({
     find: async () => {
       const seen = { ...row };
       if (++reads === 1)
@@ -38,10 +38,10 @@ test('a row that was read before its revocation was heard is not kept', async ()
   });
   const early = verifier.verify(key, '127.0.0.1');
   row.revoked_at = 1;
-  verifier.forget(row.id);
+  verifier.invalidate(row.id);
   release();
   assert.equal(await early, 'key_1');
-  await assert.rejects(async () => verifier.verify(key, '127.0.0.1'), {
+  await assert.rejects(verifier.verify(key, '127.0.0.1'), {
     message: 'Missing or invalid API key',
   });
 });
@@ -58,7 +58,7 @@ test('L1 a key that is known and one that is not take the same time to be refuse
   const ended = { expires_at: null, addresses: null, revoked_at: 1, last_used_at: null };
   // Which keys are known is in the digest itself, so that the stand-in for the store does the same for both.
   const isKnown = (digest: string) => digest.charCodeAt(0) % 2 === 0;
-  const verifier = createVerifier({
+  const verifier = createKeyVerifier({
     find: async (digest) => {
       const row = { id: 'key_1', digest, ...base, ...ended };
       return isKnown(digest) ? row : undefined;
@@ -76,7 +76,7 @@ test('L1 a key that is known and one that is not take the same time to be refuse
       const key = keyOf(i);
       const address = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
       const since = performance.now();
-      await Promise.resolve(verifier.verify(key, address)).catch(() => undefined);
+      await verifier.verify(key, address).catch(() => undefined);
       times[kinds[i] ?? 0]?.push(performance.now() - since);
     }
     return welch(...times);
