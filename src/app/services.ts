@@ -14,7 +14,7 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Usage } from '../proxy/proxy.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerCalls, type Usage } from '../proxy/proxy.ts';
 import { loadEmbedder } from '../search/embedder.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
@@ -87,6 +87,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       ...(redis !== null && { shared: redis }),
     });
     const outbound = createOutbound({
+      ...config,
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
     });
     const locals = options.localServers ?? [];
@@ -120,11 +121,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       },
     });
     // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
-    const providerOutbound = createOutbound(
-      { allowUpstreams: config.allowUpstreams },
-      undefined,
-      providerGates,
-    );
+    const providerOutbound = createOutbound(config, providerCalls);
     const proxy = createProxy({
       connections,
       outbound: providerOutbound,

@@ -16,7 +16,7 @@ import { createIdempotency } from '../base/idempotency.ts';
 import { isObject } from '../base/json.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Outbound } from '../outbound/outbound.ts';
+import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createConsent } from './calls/consent.ts';
@@ -93,6 +93,8 @@ const adoptAtOnce = 4;
 export function createMcp(deps: McpDeps): Mcp {
   const { catalog, clock, log, outbound } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
+  // A probe waits behind calls, never the other way round.
+  const background = { ...deps, outbound: inBackground(outbound) };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomes(catalog, log);
   const targets = createTargets({ catalog, servers: deps.servers, locals });
@@ -160,7 +162,7 @@ export function createMcp(deps: McpDeps): Mcp {
     inspect(serverId, signal) {
       const open = async () => {
         const { target } = await targets.find(operator, serverId);
-        if (target.program === null) return makeChannel(deps, target, inspectLimits);
+        if (target.program === null) return makeChannel(background, target, inspectLimits);
         // A program is not started a second time for a look.
         const { channel, release } = pool.acquire(target);
         return { send: channel.send, close: release };

@@ -1,5 +1,5 @@
 import { Problem } from '../base/problem.ts';
-import type { Gone, ReplyHeaders } from '../outbound/outbound.ts';
+import type { ReplyHeaders } from '../outbound/outbound.ts';
 
 /** The room's vocabulary; outside it is imported from `mcp.ts`. */
 
@@ -16,7 +16,7 @@ export type Caller = {
   readonly keyId: string;
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
-  readonly signal?: Gone;
+  readonly signal?: AbortSignal;
   readonly notice?: Notice;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
@@ -66,7 +66,7 @@ export type Step =
   | {
       readonly kind: 'ask';
       readonly requests: InputRequests;
-      answer(responses: InputResponses, signal?: Gone): Promise<Step>;
+      answer(responses: InputResponses, signal?: AbortSignal): Promise<Step>;
       abandon(): void;
     };
 
@@ -131,7 +131,7 @@ export type Channel = {
 };
 
 export type SendOptions = {
-  readonly signal?: Gone | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
   readonly mirrored?: Readonly<Record<string, string>> | undefined;
   /** Hears what the server tells on the way to its answer. Where many requests share one stream, nobody does. */

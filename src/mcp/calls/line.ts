@@ -1,5 +1,5 @@
 import { sha256Hex } from '../../base/id.ts';
-import type { Exchange, Gone, OpenReply, Outbound, OutboundRequest } from '../../outbound/outbound.ts';
+import type { OpenReply, Outbound, OutboundCall, OutboundRequest } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { Caller, Limits, Target } from '../model.ts';
 import { type Found, principalOf } from '../targets.ts';
@@ -21,7 +21,7 @@ export type Line = {
 export type SendRequest = Omit<OutboundRequest, 'url' | 'headers'> & {
   readonly headers?: Readonly<Record<string, string>>;
 };
-export type Started = (exchange: Exchange) => void;
+export type Started = (exchange: OutboundCall) => void;
 
 /** Requests in a session, up to the reply's head. A refusal of our credentials is thrown, so that they can be mended. */
 export function createSender(outbound: Outbound, limits: Limits) {
@@ -50,7 +50,7 @@ export function createSender(outbound: Outbound, limits: Limits) {
   };
   return {
     send,
-    post: (line: Line, message: RpcMessage, signal?: Gone, started?: Started): Promise<OpenReply> =>
+    post: (line: Line, message: RpcMessage, signal?: AbortSignal, started?: Started): Promise<OpenReply> =>
       send(
         line,
         {

@@ -1,4 +1,4 @@
-import type { ByteSource, Exchange, OpenReply, Outbound } from '../../outbound/outbound.ts';
+import type { ByteSource, OpenReply, Outbound, OutboundCall } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { Caller, Limits } from '../model.ts';
 import { failureOf, isSessionGone } from '../verdict.ts';
@@ -140,7 +140,7 @@ export function createSessions(deps: {
 
   const say = async (turn: Turn<'POST'>): Answer => {
     const { caller, line, request } = turn;
-    let exchange: Exchange | undefined;
+    let exchange: OutboundCall | undefined;
     const watch = watchOf(turn, () => exchange?.extend(limits.askMs));
     const reply = await post(line, request.message, caller.signal, (started) => {
       exchange = started;
@@ -161,14 +161,14 @@ export function createSessions(deps: {
     const headers = id === undefined ? {} : { 'last-event-id': id };
     // The rest of an answer is a call like others, and as bounded.
     if (kind === 'answer') return hear(turn, { headers, timeoutMs: limits.askMs });
-    let exchange: Exchange | undefined;
+    let exchange: OutboundCall | undefined;
     const leave = seats.take(request.serverId, turn.caller.developerId, () => exchange?.cancel());
     if (leave === null)
       return refusal(405, 'Too many streams are open to this server; calls go on without one');
-    const started = (begun: Exchange) => {
+    const started = (begun: OutboundCall) => {
       exchange = begun;
       // A request that is repeated keeps its place.
-      begun.onOver(() => {
+      begun.onEnd(() => {
         if (exchange === begun) leave();
       });
     };

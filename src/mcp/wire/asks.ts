@@ -1,5 +1,4 @@
 import { Problem } from '../../base/problem.ts';
-import type { Gone } from '../../outbound/outbound.ts';
 import type { InputResponses, Json, Step } from '../model.ts';
 import type { RpcMessage } from './message.ts';
 
@@ -31,7 +30,7 @@ export function askStep(
   ask: Ask,
   wire: {
     readonly respond: (text: string) => Promise<void>;
-    readonly next: (signal: Gone | undefined) => Promise<Step>;
+    readonly next: (signal: AbortSignal | undefined) => Promise<Step>;
     readonly abandon: () => void;
   },
 ): Step {

@@ -1,4 +1,3 @@
-import type { Gone } from '../../outbound/outbound.ts';
 import {
   type Channel,
   type Json,
@@ -35,7 +34,7 @@ class Pending {
   readonly #steps = new Mailbox<Step>();
   readonly #over: (giveUp: boolean) => void;
   #timer: NodeJS.Timeout | undefined;
-  #signal: Gone | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(method: string, over: (giveUp: boolean) => void) {
     this.method = method;
@@ -49,7 +48,7 @@ class Pending {
   }
 
   /** The next step, for a caller who may go away meanwhile. */
-  take(signal: Gone | undefined): Promise<Step> {
+  take(signal: AbortSignal | undefined): Promise<Step> {
     this.#signal = signal;
     signal?.addEventListener('abort', this);
     if (signal?.aborted) this.handleEvent();

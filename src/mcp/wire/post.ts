@@ -1,8 +1,7 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import {
-  type Exchange,
-  type Gone,
   type Outbound,
+  type OutboundCall,
   OutboundFailure,
   type Receiver,
   type ReplyHeaders,
@@ -31,7 +30,7 @@ export type Post = {
   /** null: a notification or a response, which is not answered. */
   readonly id: number | null;
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal?: Gone | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Sends the answer to a server's question, on servers that may ask. */
   readonly respond?: (text: string) => Promise<void>;
   readonly notice?: Notice | undefined;
@@ -106,7 +105,7 @@ export function createPoster(wire: Wire): Poster {
 class Hearing implements Receiver {
   status = 0;
   headers: ReplyHeaders = {};
-  exchange: Exchange | undefined;
+  exchange: OutboundCall | undefined;
   readonly #post: Post;
   readonly #wire: Wire;
   readonly #steps = new Mailbox<Step | null>();
@@ -122,7 +121,7 @@ class Hearing implements Receiver {
     this.#leave = post.join?.((message) => this.#hear(message));
   }
 
-  next(signal?: Gone): Promise<Step | null> {
+  next(signal?: AbortSignal): Promise<Step | null> {
     const step = this.#steps.take();
     if (signal === undefined) return step;
     const cancel = () => this.exchange?.cancel();
@@ -185,11 +184,11 @@ class Hearing implements Receiver {
     const ask = askIn(message, (text) => void respond(text).catch(() => undefined));
     if (ask === null) return;
     this.exchange?.extend(this.#wire.limits.askMs);
-    const next = (signal: Gone | undefined) => this.#goOn(signal);
+    const next = (signal: AbortSignal | undefined) => this.#goOn(signal);
     this.#steps.put(askStep(ask, { respond, next, abandon: () => this.exchange?.cancel() }));
   }
 
-  async #goOn(signal: Gone | undefined): Promise<Step> {
+  async #goOn(signal: AbortSignal | undefined): Promise<Step> {
     this.exchange?.extend(this.#wire.limits.totalMs);
     const step = await this.next(signal);
     if (step === null) throw cutOff();

@@ -1,4 +1,3 @@
-import type { Gone } from '../../outbound/outbound.ts';
 import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
 import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
 import type { Posted, Poster } from './post.ts';
@@ -32,7 +31,7 @@ export async function openSession(
       respond: (text: string) => Promise<void>,
     ) => Standing;
   },
-  signal?: Gone,
+  signal?: AbortSignal,
 ): Promise<Session | Posted> {
   let lastId = 1;
   const hello = await post({ id: 1, text: requestText(1, initializeRequest), headers: {}, signal });

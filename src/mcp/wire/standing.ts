@@ -1,4 +1,4 @@
-import type { Exchange, Outbound } from '../../outbound/outbound.ts';
+import type { Outbound, OutboundCall } from '../../outbound/outbound.ts';
 import type { Credential, Limits } from '../model.ts';
 import { askIn } from './asks.ts';
 import type { RpcMessage } from './message.ts';
@@ -37,7 +37,7 @@ export function createStanding(deps: {
   const { outbound, url, credential, limits, headers, respond, patienceMs } = deps;
   const listening = new Set<(message: RpcMessage) => void>();
   let opening: Promise<void> | undefined;
-  let stream: Exchange | undefined;
+  let stream: OutboundCall | undefined;
 
   const hear = (message: RpcMessage) => {
     if (message.method === undefined || message.id === undefined) return;

@@ -37,6 +37,8 @@ export type AllowRules = {
   /** May this URL's host be private and spoken to over http? */
   readonly host: (hostname: string, port: number) => boolean;
   readonly address: (address: string) => boolean;
+  /** Is there a CIDR among them? Then any name may be of an allowed address. */
+  readonly hasNetworks: boolean;
 };
 
 export function isMetadataAddress(address: string): boolean {
@@ -65,6 +67,7 @@ export function parseAllowRules(entries: readonly string[]): AllowRules {
       hosts.has(`${hostname}:${port}`) ||
       (isAddress(hostname) && address(bare(hostname))),
     address,
+    hasNetworks: entries.some((entry) => entry.includes('/')),
   };
 }
 

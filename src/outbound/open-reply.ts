@@ -1,13 +1,12 @@
-import type { Exchange } from './exchange.ts';
-import type { ByteSink, ByteSource, OpenReply, Receiver } from './model.ts';
+import type { ByteSink, ByteSource, OpenReply, OutboundCall, Receiver } from './model.ts';
 
 /** What is taken in before somebody reads: most replies are whole by then, and need no pause and no resumption. */
 const earlyBytes = 65_536;
 
 /** Settles with the reply's head; the body waits for its reader and slows the upstream down meanwhile. */
 export function openReply(
-  start: (receiver: Receiver) => Exchange,
-  started?: (exchange: Exchange) => void,
+  start: (receiver: Receiver) => OutboundCall,
+  started?: (call: OutboundCall) => void,
 ): Promise<OpenReply> {
   const { promise, resolve, reject } = Promise.withResolvers<OpenReply>();
   const early: Buffer[] = [];
@@ -21,22 +20,22 @@ export function openReply(
       for (const chunk of early.splice(0)) ready = reader.data(chunk) && ready;
       sink = reader;
       if (ended !== undefined) reader.end(ended);
-      else if (ready) exchange.resume();
-      else exchange.pause();
+      else if (ready) call.resume();
+      else call.pause();
     },
-    resume: () => exchange.resume(),
-    cancel: () => exchange.cancel(),
+    resume: () => call.resume(),
+    cancel: () => call.cancel(),
   };
-  const exchange = start({
+  const call = start({
     head: (status, headers) => resolve({ status, headers, body }),
     data(chunk) {
       if (sink !== undefined) {
-        if (!sink.data(chunk)) exchange.pause();
+        if (!sink.data(chunk)) call.pause();
         return false;
       }
       early.push(chunk);
       sizeBytes += chunk.length;
-      if (sizeBytes > earlyBytes) exchange.pause();
+      if (sizeBytes > earlyBytes) call.pause();
       return false;
     },
     end(failure) {
@@ -45,6 +44,6 @@ export function openReply(
       sink?.end(failure);
     },
   });
-  started?.(exchange);
+  started?.(call);
   return promise;
 }

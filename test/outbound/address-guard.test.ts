@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { Problem } from '../base/problem.ts';
-import { createOutbound, type Resolve } from './outbound.ts';
+import { Problem } from '../../src/base/problem.ts';
+import { createOutbound, type Resolve } from '../../src/outbound/outbound.ts';
 
 /** A loopback server that counts what reached it. */
 async function upstream(t: TestContext, listener: RequestListener) {
@@ -15,7 +15,7 @@ async function upstream(t: TestContext, listener: RequestListener) {
 }
 
 function outboundFor(t: TestContext, allowUpstreams: readonly string[], resolve?: Resolve) {
-  const outbound = createOutbound({ allowUpstreams }, resolve);
+  const outbound = createOutbound({ allowUpstreams }, resolve === undefined ? {} : { resolve });
   t.after(() => outbound.close());
   return outbound;
 }
