@@ -14,8 +14,9 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
+import type { Get } from './exchange/issuer-keys.ts';
 import { createIssuerStore, type Issuer, type NewIssuer } from './exchange/issuer-store.ts';
-import { createSubjectTokens, type Get } from './exchange/subject-token.ts';
+import { createSubjectTokens } from './exchange/subject-token.ts';
 import {
   createIdentityStore,
   type ListedUser,
