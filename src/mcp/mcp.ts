@@ -19,23 +19,30 @@ import type { Connections } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { createConsent } from './calls/consent.ts';
-import { inspect } from './calls/inspect.ts';
-import { createOutcomes } from './calls/outcome.ts';
-import { createSessions, type Sessions } from './calls/sessions.ts';
-import { resultOf } from './calls/tools.ts';
-import { createExchanges, type McpAnswer, type McpCall } from './exchange.ts';
-import { describeLocal, type LocalServer } from './local.ts';
-import { type Caller, type Json, type Limits, type RpcReply, type Target, UpstreamFailure } from './model.ts';
-import { createPool, defaultPoolLimits, type PoolLimits } from './pool.ts';
-import { createProgramUpstream } from './program.ts';
+import { createExchanges, type McpAnswer, type McpCall } from './calls.ts';
+import { createPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
+import {
+  type Caller,
+  type Json,
+  type Limits,
+  type RpcReply,
+  type Target,
+  UpstreamFailure,
+} from './mcp-model.ts';
+import { resultOf } from './messages/tool-list.ts';
+import { createUpstream } from './negotiation/http-upstream.ts';
+import { createOutcomes } from './outcome-recorder.ts';
+import { inspect } from './probe-server.ts';
+import { describeLocal, type LocalServer } from './programs/mcp-config.ts';
+import { createProgramUpstream } from './programs/program-channel.ts';
+import { createSessions, type Sessions } from './session-relay/session-relay.ts';
 import { createTargets, notHere, parsed, principalOf } from './targets.ts';
-import { createUpstream } from './upstream.ts';
+import { createConsent } from './with-authorization.ts';
 
-export type { SessionReply, SessionRequest } from './calls/sessions.ts';
-export type { McpAnswer, McpCall } from './exchange.ts';
-export { type LocalServer, parseMcpConfig, trustedHosts } from './local.ts';
-export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './model.ts';
+export type { McpAnswer, McpCall } from './calls.ts';
+export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './mcp-model.ts';
+export { type LocalServer, parseMcpConfig, trustedHosts } from './programs/mcp-config.ts';
+export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 
 export type Mcp = {
   /** Any method. Throws `not_found`, `server_gone`, `invalid_request` and UpstreamFailure. */

@@ -1,7 +1,7 @@
-import type { Json, RpcReply, RpcRequest, SendOptions } from '../model.ts';
-import { clientCapabilities, clientInfo, requestText, sessionRevision } from './message.ts';
-import type { Posted, Poster } from './post.ts';
-import type { Standing } from './standing.ts';
+import type { Json, RpcReply, RpcRequest, SendOptions } from '../mcp-model.ts';
+import { clientCapabilities, clientInfo, requestText, sessionRevision } from '../messages/rpc-message.ts';
+import type { Standing } from '../transports/server-stream.ts';
+import type { Posted, Poster } from '../transports/streamable-http.ts';
 
 /** A session of the revisions with a handshake, over Streamable HTTP. */
 export type Session = {

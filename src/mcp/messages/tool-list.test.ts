@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ServerRecord } from '../../catalog/catalog.ts';
-import { createMirrors } from './tools.ts';
+import { createMirrors } from './tool-list.ts';
 
 const inputSchema = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } };
 const record = (revision: number) => ({ id: 's', revision, tools: [] }) as unknown as ServerRecord;

@@ -1,8 +1,8 @@
 import type { Outbound, OutboundCall } from '../../outbound/outbound.ts';
-import type { Credential, Limits } from '../model.ts';
-import { askIn } from './asks.ts';
-import type { RpcMessage } from './message.ts';
-import { createEvents, isStream } from './post.ts';
+import type { Credential, Limits } from '../mcp-model.ts';
+import type { RpcMessage } from '../messages/rpc-message.ts';
+import { askIn } from '../messages/server-request.ts';
+import { createEvents, isStream } from './streamable-http.ts';
 
 /** The stream beside the calls on which a server with sessions may ask, too (2025-11-25, "Listening for Messages from the Server"). */
 export type Standing = {

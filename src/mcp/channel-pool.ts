@@ -1,5 +1,5 @@
 import { Problem } from '../base/problem.ts';
-import type { Channel, Target } from './model.ts';
+import type { Channel, Target } from './mcp-model.ts';
 
 export type PoolLimits = {
   readonly count: number;

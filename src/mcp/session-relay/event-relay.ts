@@ -1,9 +1,9 @@
 import { createParser } from 'eventsource-parser';
 import { isObject } from '../../base/json.ts';
 import type { ByteSource } from '../../outbound/outbound.ts';
-import { UpstreamFailure } from '../model.ts';
-import { parseMessages, type RpcMessage, withoutReserved } from './message.ts';
-import { asFailure } from './post.ts';
+import { UpstreamFailure } from '../mcp-model.ts';
+import { parseMessages, type RpcMessage, withoutReserved } from '../messages/rpc-message.ts';
+import { asFailure } from '../transports/streamable-http.ts';
 
 /** What passes by on its way to a client. */
 export type Watch = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLedger, createSeats } from './ledger.ts';
+import { createLedger, createSeats } from './session-registry.ts';
 
 const lifeMs = 1_000;
 

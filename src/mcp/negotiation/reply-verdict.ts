@@ -1,8 +1,8 @@
-import { parseRetryAfter } from '../base/retry.ts';
-import { type RpcRequest, type Step, UpstreamFailure } from './model.ts';
-import { supportsModern } from './wire/duplex.ts';
-import { discoverMethod, isModernError, isModernResult, modernRevision } from './wire/message.ts';
-import { cutOff, type Posted, unauthorised } from './wire/post.ts';
+import { parseRetryAfter } from '../../base/retry.ts';
+import { type RpcRequest, type Step, UpstreamFailure } from '../mcp-model.ts';
+import { discoverMethod, isModernError, isModernResult, modernRevision } from '../messages/rpc-message.ts';
+import { supportsModern } from '../transports/duplex.ts';
+import { cutOff, type Posted, unauthorised } from '../transports/streamable-http.ts';
 
 /** What an answer says about the server that gave it: how old it is, whether it lost its session, why it failed. */
 

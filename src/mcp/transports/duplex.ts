@@ -6,9 +6,7 @@ import {
   type SendOptions,
   type Step,
   UpstreamFailure,
-} from '../model.ts';
-import { askIn, askStep } from './asks.ts';
-import { Mailbox } from './mailbox.ts';
+} from '../mcp-model.ts';
 import {
   discoverMethod,
   modernRequestText,
@@ -16,8 +14,15 @@ import {
   type RpcMessage,
   replyIn,
   requestText,
-} from './message.ts';
-import { cancelledText, discovered, initializedText, initializeRequest } from './session.ts';
+} from '../messages/rpc-message.ts';
+import { askIn, askStep } from '../messages/server-request.ts';
+import {
+  cancelledText,
+  discovered,
+  initializedText,
+  initializeRequest,
+} from '../negotiation/upstream-session.ts';
+import { Mailbox } from './async-queue.ts';
 
 /** One line there and one back, shared by all requests: a child's streams, or the two halves of HTTP+SSE. */
 export type Duplex = Channel & {

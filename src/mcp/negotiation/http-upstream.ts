@@ -1,4 +1,4 @@
-import type { Outbound } from '../outbound/outbound.ts';
+import type { Outbound } from '../../outbound/outbound.ts';
 import {
   type Channel,
   type Limits,
@@ -7,7 +7,12 @@ import {
   type Step,
   type Target,
   UpstreamFailure,
-} from './model.ts';
+} from '../mcp-model.ts';
+import { createModern } from '../messages/mirrored-headers.ts';
+import { discoverMethod, modernRevision } from '../messages/rpc-message.ts';
+import { openLegacySse } from '../transports/http-sse.ts';
+import { createStanding, patienceWith } from '../transports/server-stream.ts';
+import { createPoster, type Posted } from '../transports/streamable-http.ts';
 import {
   contradicts,
   discover,
@@ -18,13 +23,8 @@ import {
   judge,
   stepOf,
   supportedBy,
-} from './verdict.ts';
-import { openLegacySse } from './wire/legacy-sse.ts';
-import { discoverMethod, modernRevision } from './wire/message.ts';
-import { createModern } from './wire/modern.ts';
-import { createPoster, type Posted } from './wire/post.ts';
-import { discovered, openSession, type Session } from './wire/session.ts';
-import { createStanding, patienceWith } from './wire/standing.ts';
+} from './reply-verdict.ts';
+import { discovered, openSession, type Session } from './upstream-session.ts';
 
 /** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export type Upstream = Channel & {

@@ -13,10 +13,10 @@ import {
   type RpcReply,
   type Step,
   UpstreamFailure,
-} from '../model.ts';
-import { askIn, askStep } from './asks.ts';
-import { Mailbox } from './mailbox.ts';
-import { notMcp, parseMessages, type RpcMessage, replyIn } from './message.ts';
+} from '../mcp-model.ts';
+import { notMcp, parseMessages, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
+import { askIn, askStep } from '../messages/server-request.ts';
+import { Mailbox } from './async-queue.ts';
 
 /** What came back for one POST. `step` is null when the body held no answer to our request. */
 export type Posted = {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
-import { type Channel, fixedCredential, type Program, type Target } from './model.ts';
-import { createPool, defaultPoolLimits, keyOf } from './pool.ts';
+import { createPool, defaultPoolLimits, keyOf } from './channel-pool.ts';
+import { type Channel, fixedCredential, type Program, type Target } from './mcp-model.ts';
 
 const program: Program = { command: 'x', args: [], env: {} };
 /** Short texts with what a careless key would be joined with. */

@@ -1,8 +1,8 @@
 import { isObject } from '../../base/json.ts';
-import { type Json, type RpcReply, type RpcRequest, UpstreamFailure } from '../model.ts';
-import { isWebPage, type RpcMessage, replyIn } from '../wire/message.ts';
-import { cutOff } from '../wire/post.ts';
-import type { Watch } from '../wire/relay.ts';
+import { type Json, type RpcReply, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import { isWebPage, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
+import { cutOff } from '../transports/streamable-http.ts';
+import type { Watch } from './event-relay.ts';
 
 export type SessionWatch = Watch & {
   /** A request, and not a notification or an answer. */

@@ -1,5 +1,5 @@
-import { type Channel, type Limits, type Program, UpstreamFailure } from './model.ts';
-import { openProgram } from './stdio.ts';
+import { type Channel, type Limits, type Program, UpstreamFailure } from '../mcp-model.ts';
+import { openProgram } from './stdio-process.ts';
 
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;

@@ -1,8 +1,8 @@
 import { isObject } from '../../base/json.ts';
 import type { ServerRecord } from '../../catalog/catalog.ts';
-import { type Channel, type Json, type RpcReply, type SendOptions, UpstreamFailure } from '../model.ts';
-import { notMcp } from '../wire/message.ts';
-import { type MirroredParam, mirror, mirroredParams } from '../wire/modern.ts';
+import { type Channel, type Json, type RpcReply, type SendOptions, UpstreamFailure } from '../mcp-model.ts';
+import { type MirroredParam, mirror, mirroredParams } from './mirrored-headers.ts';
+import { notMcp } from './rpc-message.ts';
 
 const maxPages = 200;
 const maxTools = 10_000;

@@ -1,15 +1,23 @@
 import type { ByteSource, OpenReply, Outbound, OutboundCall } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { Caller, Limits } from '../model.ts';
-import { failureOf, isSessionGone } from '../verdict.ts';
-import { parseMessages, type RpcMessage, replyIn } from '../wire/message.ts';
-import { isStream } from '../wire/post.ts';
-import { cleaned, passedText, readAll, relayEvents } from '../wire/relay.ts';
-import type { Consent } from './consent.ts';
-import { createLedger, createSeats } from './ledger.ts';
-import { createSender, type Line, lineOf, placeOf, plain, type SendRequest, type Started } from './line.ts';
-import type { Outcomes } from './outcome.ts';
-import { createWatch, type SessionWatch } from './watch.ts';
+import type { Caller, Limits } from '../mcp-model.ts';
+import { parseMessages, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
+import { failureOf, isSessionGone } from '../negotiation/reply-verdict.ts';
+import type { Outcomes } from '../outcome-recorder.ts';
+import { isStream } from '../transports/streamable-http.ts';
+import type { Consent } from '../with-authorization.ts';
+import { cleaned, passedText, readAll, relayEvents } from './event-relay.ts';
+import {
+  createSender,
+  type Line,
+  lineOf,
+  placeOf,
+  plain,
+  type SendRequest,
+  type Started,
+} from './session-context.ts';
+import { createLedger, createSeats } from './session-registry.ts';
+import { createWatch, type SessionWatch } from './stream-filter.ts';
 
 /** One HTTP request of an initialize-era client, as plain values. */
 export type SessionRequest = {

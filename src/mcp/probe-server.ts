@@ -1,7 +1,7 @@
-import { Problem } from '../../base/problem.ts';
-import type { Finding } from '../../catalog/catalog.ts';
-import { type Channel, type Json, UpstreamFailure, type UpstreamReason } from '../model.ts';
-import { listAllTools } from './tools.ts';
+import { Problem } from '../base/problem.ts';
+import type { Finding } from '../catalog/catalog.ts';
+import { type Channel, type Json, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
+import { listAllTools } from './messages/tool-list.ts';
 
 /** A channel that can say which era it settled on. */
 type Inspected = Channel & { readonly era?: () => string | null };

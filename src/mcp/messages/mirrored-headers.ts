@@ -1,6 +1,6 @@
-import type { Json, RpcRequest, SendOptions } from '../model.ts';
-import { modernRequestText, modernRevision } from './message.ts';
-import type { Posted, Poster } from './post.ts';
+import type { Json, RpcRequest, SendOptions } from '../mcp-model.ts';
+import type { Posted, Poster } from '../transports/streamable-http.ts';
+import { modernRequestText, modernRevision } from './rpc-message.ts';
 
 /** The 2026-07-28 revision over HTTP: no handshake, no session; each request says all there is to know. */
 export function createModern(post: Poster): (request: RpcRequest, options: SendOptions) => Promise<Posted> {

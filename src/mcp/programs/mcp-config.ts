@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
-import { sha256Hex } from '../base/id.ts';
-import { isObject } from '../base/json.ts';
-import { Problem } from '../base/problem.ts';
-import type { Program } from './model.ts';
+import { sha256Hex } from '../../base/id.ts';
+import { isObject } from '../../base/json.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Program } from '../mcp-model.ts';
 
 /** A server of the operator's own file. Its secrets (headers, environment, arguments, query) live here, in memory, and nowhere else. */
 export type LocalServer = {

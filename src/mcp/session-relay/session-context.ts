@@ -1,11 +1,11 @@
 import { sha256Hex } from '../../base/id.ts';
 import type { OpenReply, Outbound, OutboundCall, OutboundRequest } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { Caller, Limits, Target } from '../model.ts';
+import type { Caller, Limits, Target } from '../mcp-model.ts';
+import type { RpcMessage } from '../messages/rpc-message.ts';
 import { type Found, principalOf } from '../targets.ts';
-import type { RpcMessage } from '../wire/message.ts';
-import { asFailure, refuseEncoding, unauthorised } from '../wire/post.ts';
-import { cleaned } from '../wire/relay.ts';
+import { asFailure, refuseEncoding, unauthorised } from '../transports/streamable-http.ts';
+import { cleaned } from './event-relay.ts';
 
 /** One client's session from our side: what its requests need to reach the server. */
 export type Line = {

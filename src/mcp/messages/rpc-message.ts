@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
-import type { Json, RpcError, RpcReply, RpcRequest } from '../model.ts';
-import { UpstreamFailure } from '../model.ts';
+import type { Json, RpcError, RpcReply, RpcRequest } from '../mcp-model.ts';
+import { UpstreamFailure } from '../mcp-model.ts';
 
 /** Building requests and reading replies: JSON-RPC 2.0 as MCP uses it, of either era. */
 

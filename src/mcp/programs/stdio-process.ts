@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Channel, type Limits, type Program, UpstreamFailure } from './model.ts';
-import { createDuplex } from './wire/duplex.ts';
-import { parseMessages } from './wire/message.ts';
+import { type Channel, type Limits, type Program, UpstreamFailure } from '../mcp-model.ts';
+import { parseMessages } from '../messages/rpc-message.ts';
+import { createDuplex } from '../transports/duplex.ts';
 
 /** What a child says on its error stream is kept from flooding the log. */
 const maxLineChars = 2_000;

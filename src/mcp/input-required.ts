@@ -1,9 +1,9 @@
-import { sha256Hex } from '../../base/id.ts';
-import { isObject } from '../../base/json.ts';
-import { Problem } from '../../base/problem.ts';
-import type { Vault } from '../../vault/vault.ts';
-import type { InputRequests, InputResponses, Json, RpcRequest, Step } from '../model.ts';
-import { isWebPage, notAPage } from '../wire/message.ts';
+import { sha256Hex } from '../base/id.ts';
+import { isObject } from '../base/json.ts';
+import { Problem } from '../base/problem.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { InputRequests, InputResponses, Json, RpcRequest, Step } from './mcp-model.ts';
+import { isWebPage, notAPage } from './messages/rpc-message.ts';
 
 /** A request that waits for its caller: what is asked, and the sealed word by which the caller comes back. */
 export type InputNeeded = { readonly inputRequests: InputRequests; readonly continuation: string };

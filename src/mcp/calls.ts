@@ -1,10 +1,10 @@
 import type { Vault } from '../vault/vault.ts';
-import type { Consent } from './calls/consent.ts';
-import { createInputs, type InputNeeded, type Subject } from './calls/input.ts';
-import { createMirrors, listAllTools } from './calls/tools.ts';
-import type { Caller, Channel, InputResponses, Json, RpcReply, RpcRequest, Step } from './model.ts';
-import type { Pool } from './pool.ts';
+import type { Pool } from './channel-pool.ts';
+import { createInputs, type InputNeeded, type Subject } from './input-required.ts';
+import type { Caller, Channel, InputResponses, Json, RpcReply, RpcRequest, Step } from './mcp-model.ts';
+import { createMirrors, listAllTools } from './messages/tool-list.ts';
 import { type Found, principalOf } from './targets.ts';
+import type { Consent } from './with-authorization.ts';
 
 export type McpCall = RpcRequest & {
   readonly serverId: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Problem } from '../base/problem.ts';
-import { describeLocal, parseMcpConfig, trustedHosts } from './local.ts';
+import { Problem } from '../../base/problem.ts';
+import { describeLocal, parseMcpConfig, trustedHosts } from './mcp-config.ts';
 
 const parse = (mcpServers: unknown) => parseMcpConfig(JSON.stringify({ mcpServers }));
 

@@ -1,6 +1,6 @@
-import type { Catalog } from '../../catalog/catalog.ts';
-import type { Log } from '../../telemetry/telemetry.ts';
-import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } from '../model.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
 type Caller = { readonly developerId: string; readonly keyId: string };

@@ -1,8 +1,8 @@
 import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
-import { type Channel, type Credential, type Limits, UpstreamFailure } from '../model.ts';
+import { type Channel, type Credential, type Limits, UpstreamFailure } from '../mcp-model.ts';
+import { notMcp } from '../messages/rpc-message.ts';
 import { createDuplex } from './duplex.ts';
-import { notMcp } from './message.ts';
-import { asFailure, createEvents, inOurWords, isStream, unauthorised } from './post.ts';
+import { asFailure, createEvents, inOurWords, isStream, unauthorised } from './streamable-http.ts';
 
 /** How the GET was answered when it is no such server. */
 export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };

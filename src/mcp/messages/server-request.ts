@@ -1,6 +1,6 @@
 import { Problem } from '../../base/problem.ts';
-import type { InputResponses, Json, Step } from '../model.ts';
-import type { RpcMessage } from './message.ts';
+import type { InputResponses, Json, Step } from '../mcp-model.ts';
+import type { RpcMessage } from './rpc-message.ts';
 
 /** What a server may ask a caller. Everything else it asks is answered here and now. */
 const asked = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);

@@ -1,7 +1,7 @@
-import { Problem } from '../../base/problem.ts';
-import { type Connections, parseChallenges } from '../../connections/connections.ts';
-import { type Caller, type RpcRequest, UpstreamFailure } from '../model.ts';
-import type { Found, Targets } from '../targets.ts';
+import { Problem } from '../base/problem.ts';
+import { type Connections, parseChallenges } from '../connections/connections.ts';
+import { type Caller, type RpcRequest, UpstreamFailure } from './mcp-model.ts';
+import type { Found, Targets } from './targets.ts';
 
 type Session = { readonly session_id: string; readonly auth_url: string; readonly expires_at: string };
 
