@@ -198,7 +198,7 @@ export class ClientService {
     const own = ownAnswer(asked);
     if (own !== null) return own;
     if (method === 'server/discover' && asked.age === 'modern') return discover(turn);
-    const inputResponses = responsesIn(params?.present('inputResponses'));
+    const inputResponses = responsesIn(params?.get('inputResponses'));
     if (inputResponses === undefined)
       return {
         kind: 'error',
@@ -211,7 +211,11 @@ export class ClientService {
       ...request,
       ...(continuation === undefined ? {} : { continuation, inputResponses }),
     });
-    if (outcome.kind !== 'input' || asked.age === 'modern') return outcome;
+    if (asked.age === 'modern') return outcome;
+    // 2026-07-28 has no such method, and older clients ask for it as soon as there is a log.
+    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound)
+      return emptyResult;
+    if (outcome.kind !== 'input') return outcome;
     return this.#askClient({ ...turn, caller }, request, outcome, emit);
   }
 
@@ -262,10 +266,24 @@ function wordsFor(reason: JsonFault['reason']): string {
   return reason === 'utf8' ? 'the body is not UTF-8' : 'the body is not JSON';
 }
 
-/** What needs no server: `ping`, and the log's level where nothing is behind that has a log. */
-function ownAnswer({ method }: AskedRequest): Outcome | null {
-  return method === 'ping' ? { kind: 'result', body: { members: [] } } : null;
+/** What 2026-07-28 took away; a server behind us that still knows it is not asked. */
+const removed: ReadonlySet<string> = new Set([
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
+
+/** What needs no server behind us. */
+function ownAnswer({ method, age }: AskedRequest): Outcome | null {
+  if (age === 'modern')
+    return removed.has(method)
+      ? { kind: 'error', error: rpcError(methodNotFound, 'Method not found') }
+      : null;
+  return method === 'ping' ? emptyResult : null;
 }
+
+const emptyResult: Outcome = { kind: 'result', body: { members: [] } };
 
 async function discover({ backend, caller }: Turn): Promise<Outcome> {
   const { capabilities, instructions } = await backend.introduce(caller);

@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
-import { type Caller, type Mcp, noParams, type RpcReply } from '../../mcp/mcp.ts';
+import { type Caller, type Mcp, noParams } from '../../mcp/mcp.ts';
 import { modernRevision, serverInfoKey } from '../client-request.ts';
 import type { Backend, BackendRequest, Introduction, McpCaller, Outcome } from './backend.ts';
 
@@ -77,8 +77,6 @@ function withoutListChanged(capabilities: JsonView | undefined): JsonParts {
   return changeMembers(capabilities, changes);
 }
 
-const notFound = -32601;
-
 async function forward(
   mcp: Pick<Mcp, 'call'>,
   caller: McpCaller,
@@ -87,13 +85,7 @@ async function forward(
 ): Promise<Outcome> {
   const answer = await mcp.call(caller, { serverId, ...request });
   if (answer.kind === 'input') return { kind: 'input', needed: answer };
-  return toOutcome(answer.reply, request.method);
-}
-
-function toOutcome(reply: RpcReply, method: string): Outcome {
+  const { reply } = answer;
   if ('result' in reply) return { kind: 'result', body: { view: reply.result } };
-  // 2026-07-28 has no such method, and older clients ask for it as soon as there is a log.
-  if (method === 'logging/setLevel' && reply.error.code === notFound)
-    return { kind: 'result', body: { members: [] } };
   return { kind: 'error', error: reply.error };
 }
