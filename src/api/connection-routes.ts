@@ -3,12 +3,8 @@ import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { userId } from './user-id-schema.ts';
 
-/** Opaque, but nothing that could hide in a log or a page. */
-const userId = Type.String({
-  pattern: '^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{1,256}$',
-  description: '1 to 256 printable characters',
-});
 const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 const strings = Type.Array(Type.String());
 const time = Type.String({ description: 'ISO 8601' });

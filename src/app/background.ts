@@ -58,7 +58,7 @@ function jobsOf(
     name: 'identity',
     everyMs: 3_600_000,
     run: async () => {
-      await identity.tend();
+      await identity.runMaintenance();
       return undefined;
     },
   });

@@ -7,11 +7,11 @@ import {
   importJWK,
   type JWK,
 } from 'jose';
-import type { Clock } from '../base/clock.ts';
-import { sha256Hex } from '../base/id.ts';
-import type { Secret } from '../base/secret.ts';
-import type { Storage } from '../storage/storage.ts';
-import type { Vault } from '../vault/vault.ts';
+import type { Clock } from '../../base/clock.ts';
+import { sha256Hex } from '../../base/id.ts';
+import type { Secret } from '../../base/secret.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Vault } from '../../vault/vault.ts';
 import { createSigningKeyStore, keysChanged, type StoredSigningKey } from './signing-key-store.ts';
 
 type SigningKey = {
@@ -29,7 +29,7 @@ export type SigningKeys = {
   find(kid: string): Promise<CryptoKey | undefined>;
   published(): Promise<Jwks>;
   /** Makes the next key when its time has come, and drops those that can have signed nothing alive. */
-  turn(): Promise<void>;
+  rotate(): Promise<void>;
   /** The root of refresh tokens. */
   refreshRoot(): Promise<Buffer>;
 };
@@ -46,13 +46,16 @@ const keepAfterMs = 3_600_000 + 120_000;
 /** A token with an unknown key id costs at most one read a second, however many come. */
 const rereadMs = 1_000;
 
-/** Keys of the store, generated and turned over there, or the configured ones. */
-export function createSigningKeys(deps: {
-  storage: Storage;
-  vault: Vault;
-  clock: Clock;
-  configured: Secret | null;
-}): SigningKeys {
+type Deps = {
+  readonly storage: Storage;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly configured: Secret | null;
+};
+type Store = ReturnType<typeof createSigningKeyStore>;
+
+/** Keys of the store, generated and rotated there, or the configured ones. */
+export function createSigningKeys(deps: Deps): SigningKeys {
   const { storage, vault, clock, configured } = deps;
   const store = createSigningKeyStore(storage, clock);
   let loading: Promise<readonly SigningKey[]> | undefined;
@@ -62,38 +65,14 @@ export function createSigningKeys(deps: {
     if (payload === keysChanged) loading = undefined;
   });
 
-  const create = async (number: number, useFrom: number) => {
-    const pair = await generateKeyPair(algorithm, { modulusLength, extractable: true });
-    const publicJwk = await exportJWK(pair.publicKey);
-    const kid = await calculateJwkThumbprint(publicJwk);
-    const sealed = await vault.seal(
-      JSON.stringify(await exportJWK(pair.privateKey)),
-      bindingOf('signing key', kid),
-    );
-    const row = {
-      kid,
-      number,
-      public_jwk: JSON.stringify(publicJwk),
-      private_sealed: sealed,
-      use_from: useFrom,
-    };
-    await store.add(row);
-  };
-  const load = async (): Promise<readonly SigningKey[]> => {
-    readAt = clock.monotonic();
-    if (configured !== null) return configuredKeys(configured);
-    let rows = await store.all();
-    if (rows.length === 0) {
-      await create(1, clock.now());
-      rows = await store.all();
-    }
-    return Promise.all(rows.map((row) => openKey(vault, row)));
-  };
   const keys = () => {
-    loading ??= load().catch((error: unknown) => {
-      loading = undefined;
-      throw error;
-    });
+    if (loading === undefined) {
+      readAt = clock.monotonic();
+      loading = configured === null ? loadKeys(store, deps) : configuredKeys(configured);
+      loading.catch(() => {
+        loading = undefined;
+      });
+    }
     return loading;
   };
 
@@ -113,37 +92,62 @@ export function createSigningKeys(deps: {
       return alive(await keys(), clock.now()).find((key) => key.kid === kid)?.verify;
     },
     async published() {
-      const jwks = alive(await keys(), clock.now()).map(({ kid, publicJwk }) => ({
-        ...publicJwk,
-        kid,
-        alg: algorithm,
-        use: 'sig',
-      }));
+      const published = alive(await keys(), clock.now());
+      const jwks = published.map(({ kid, publicJwk }) => ({ ...publicJwk, kid, alg: algorithm, use: 'sig' }));
       const body = JSON.stringify({ keys: jwks });
       return { body, etag: `"${sha256Hex(body).slice(0, 32)}"` };
     },
-    async turn() {
+    async rotate() {
       if (configured !== null) return;
       const now = clock.now();
       const rows = await store.all();
       const last = rows.at(-1);
       if (last !== undefined && last.use_from + signsForMs - publishAheadMs <= now)
-        await create(last.number + 1, now + publishAheadMs);
+        await createKey(store, vault, { number: last.number + 1, useFrom: now + publishAheadMs });
       const over = rows.filter((_, i) => isOver(rows[i + 1]?.use_from, now)).map(({ kid }) => kid);
       if (over.length > 0) await store.retire(over);
     },
     refreshRoot() {
-      const binding = bindingOf('refresh root', 'refresh');
-      root ??= store
-        .secret('refresh', () => vault.seal(randomBytes(32).toString('base64'), binding))
-        .then(async (sealed) => Buffer.from(await vault.open(sealed, binding), 'base64'))
-        .catch((error: unknown) => {
-          root = undefined;
-          throw error;
-        });
+      root ??= loadRefreshRoot(store, vault).catch((error: unknown) => {
+        root = undefined;
+        throw error;
+      });
       return root;
     },
   };
+}
+
+async function loadKeys(store: Store, { vault, clock }: Deps): Promise<readonly SigningKey[]> {
+  let rows = await store.all();
+  if (rows.length === 0) {
+    await createKey(store, vault, { number: 1, useFrom: clock.now() });
+    rows = await store.all();
+  }
+  return Promise.all(rows.map((row) => openKey(vault, row)));
+}
+
+async function createKey(
+  store: Store,
+  vault: Vault,
+  { number, useFrom }: { readonly number: number; readonly useFrom: number },
+): Promise<void> {
+  const pair = await generateKeyPair(algorithm, { modulusLength, extractable: true });
+  const publicJwk = await exportJWK(pair.publicKey);
+  const kid = await calculateJwkThumbprint(publicJwk);
+  const privateJwk = JSON.stringify(await exportJWK(pair.privateKey));
+  await store.add({
+    kid,
+    number,
+    public_jwk: JSON.stringify(publicJwk),
+    private_sealed: await vault.seal(privateJwk, bindingOf('signing key', kid)),
+    use_from: useFrom,
+  });
+}
+
+async function loadRefreshRoot(store: Store, vault: Vault): Promise<Buffer> {
+  const binding = bindingOf('refresh root', 'refresh');
+  const sealed = await store.secret('refresh', () => vault.seal(randomBytes(32).toString('base64'), binding));
+  return Buffer.from(await vault.open(sealed, binding), 'base64');
 }
 
 /** All but those whose successor has signed for longer than a token lives. */
@@ -162,7 +166,7 @@ function bindingOf(what: string, id: string): readonly string[] {
 async function openKey(vault: Vault, row: StoredSigningKey): Promise<SigningKey> {
   const text = await vault.open(row.private_sealed, bindingOf('signing key', row.kid));
   const publicJwk = JSON.parse(row.public_jwk) as JWK;
-  return imported(row.kid, JSON.parse(text) as JWK, publicJwk, row.use_from);
+  return importKey({ kid: row.kid, useFrom: row.use_from }, JSON.parse(text) as JWK, publicJwk);
 }
 
 /** In the order they stand in: all are published for ever, as the operator decides when one goes. */
@@ -173,12 +177,16 @@ async function configuredKeys(text: Secret): Promise<readonly SigningKey[]> {
     jwks.map(async (jwk) => {
       const publicJwk: JWK = { kty: 'RSA', n: jwk.n ?? '', e: jwk.e ?? '' };
       const kid = jwk.kid ?? (await calculateJwkThumbprint(publicJwk));
-      return imported(kid, jwk, publicJwk, Number.POSITIVE_INFINITY);
+      return importKey({ kid, useFrom: Number.POSITIVE_INFINITY }, jwk, publicJwk);
     }),
   );
 }
 
-async function imported(kid: string, privateJwk: JWK, publicJwk: JWK, useFrom: number): Promise<SigningKey> {
+async function importKey(
+  { kid, useFrom }: Pick<SigningKey, 'kid' | 'useFrom'>,
+  privateJwk: JWK,
+  publicJwk: JWK,
+): Promise<SigningKey> {
   const [sign, verify] = await Promise.all([
     importJWK(privateJwk, algorithm),
     importJWK(publicJwk, algorithm),

@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.ts';
-import type { SealedColumn, Storage } from '../storage/storage.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { SealedColumn, Storage } from '../../storage/storage.ts';
 
 type SigningKeyRow = {
   kid: string;

@@ -2,9 +2,9 @@ import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { newId } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
-import { algorithm, type SigningKeys } from './signing-keys.ts';
+import { algorithm, type SigningKeys } from './keys/signing-keys.ts';
 
-/** Whom a MIT stands for. */
+/** Whom a user token stands for; the contract calls it MIT (MCP Identity Token). */
 export type User = {
   readonly userId: string;
   readonly developerId: string;
@@ -16,7 +16,7 @@ export type User = {
   readonly keyId: string;
 };
 
-/** A MIT's content as its signature vouches for it. */
+/** A user token's content as its signature vouches for it. */
 export type Claims = User & {
   /** Seconds since 1970. */
   readonly issuedAt: number;
@@ -24,7 +24,7 @@ export type Claims = User & {
   readonly connectedServices: readonly string[];
 };
 
-export type Tokens = {
+export type UserTokens = {
   mint(claims: Omit<Claims, 'tokenId' | 'issuedAt' | 'expiresAt'>): Promise<string>;
   /** Everything but whether it was revoked. Throws `invalid_token`. */
   read(token: string): Promise<Claims>;
@@ -33,7 +33,7 @@ export type Tokens = {
 export const lifeSeconds = 3_600;
 /** Between our clocks and those of who sees the token (threats H5). */
 export const skewSeconds = 5;
-const audience = 'mcp-servers';
+export const audience = 'mcp-servers';
 /** RFC 9068: tells it from an ID token of the same issuer, which must never pass for one (RFC 8725 section 3.11). */
 const type = 'at+jwt';
 const maxLength = 4_096;
@@ -41,7 +41,11 @@ const maxLength = 4_096;
 const keyHeaders = ['jwk', 'jku', 'x5c', 'x5u', 'crit'];
 const requiredClaims = ['iss', 'sub', 'aud', 'exp', 'iat', 'jti', 'sid', 'api_key_id', 'developer_id'];
 
-export function createTokens(deps: { keys: SigningKeys; issuer: () => string; clock: Clock }): Tokens {
+export function createUserTokens(deps: {
+  keys: SigningKeys;
+  issuer: () => string;
+  clock: Clock;
+}): UserTokens {
   const { keys, issuer, clock } = deps;
   return {
     async mint({ userId, developerId, keyId, sessionId, connectedServices }) {

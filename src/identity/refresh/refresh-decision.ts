@@ -1,5 +1,6 @@
-import { sha256Hex } from '../base/id.ts';
-import type { Decision, Family } from './identity-store.ts';
+import { sha256Hex } from '../../base/id.ts';
+import type { Family } from '../identity-model.ts';
+import type { Decision } from './family-store.ts';
 import { isGenuine, type RefreshToken, refreshTokenText } from './refresh-token.ts';
 
 const dayMs = 86_400_000;
@@ -10,7 +11,7 @@ const absoluteMs = 90 * dayMs;
 const replayMs = 30_000;
 
 /** How long a family that begins now lives unused, and at most. */
-export function newLife(now: number) {
+export function newLifetimes(now: number) {
   return { idle_until: now + idleMs, ends_at: now + absoluteMs };
 }
 
