@@ -43,7 +43,7 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
             target: call.target,
             rawHeaders: call.rawHeaders,
             body: call.body,
-            onGone: (act) => call.signal.addEventListener('abort', act),
+            signal: call.signal,
           }),
       }),
     ),

@@ -22,51 +22,51 @@ import { webhookRoutes } from '../api/webhook-routes.ts';
 import { systemClock } from '../base/clock.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
-import { checkup } from '../diagnostics.ts';
+import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
 import type { Standings } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { AppOptions, Rooms } from './services.ts';
+import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
-export function declareRoutes(config: Config, rooms: Rooms, options: AppOptions, version: string) {
-  const { access, catalog, identity, search, storage, telemetry } = rooms;
+export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
+  const { access, catalog, identity, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const endpoint = async () => {
     // The SDK is a tenth of a small process's memory: loaded when the first client comes.
     const { createEndpoint } = await import('../mcp-server/mcp-server.ts');
-    return createEndpoint({ ...rooms, version, now: clock.monotonic });
+    return createEndpoint({ ...services, version, now: clock.monotonic });
   };
-  const publicUrl = () => rooms.place.url;
-  const sessions = createConsoleSessions({ tickets: rooms.vault.tickets, publicUrl });
+  const publicUrl = () => services.place.url;
+  const sessions = createConsoleSessions({ tickets: services.vault.tickets, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
+    ...searchRoutes(search, (owner) => standingsOf(services, options.localServers ?? [], owner)),
     ...invocationRoutes(catalog),
     ...serverRoutes(catalog),
     ...registryRoutes(catalog),
-    ...mcpRoutes(rooms.mcp, catalog),
+    ...mcpRoutes(services.mcp, catalog),
     ...identityRoutes(identity),
-    ...sessionRoutes(rooms.connections, access),
-    ...oauthClientRoutes(rooms.connections.clients),
-    ...webhookRoutes(rooms.webhooks),
-    ...proxyRoutes(rooms.proxy, rooms.connections),
-    ...browserRoutes(rooms.connections, () => rooms.place.url),
+    ...sessionRoutes(services.connections, access),
+    ...oauthClientRoutes(services.connections.clients),
+    ...webhookRoutes(services.webhooks),
+    ...proxyRoutes(services.proxy, services.connections),
+    ...browserRoutes(services.connections, () => services.place.url),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, rooms.mcp.inspect),
+    ...adminRoutes(access, catalog, services.mcp.inspect),
     ...settingsRoutes({
       settings: () => settingsOf(config),
-      checkup: () => checkup(config, rooms),
+      diagnose: () => diagnose(config, services),
       process: () => processFacts(storage, version),
     }),
     ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
-    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
+    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ ...rooms, stats, now: clock.now }));
+  publicRoutes.push(...activityRoutes({ ...services, stats, now: clock.now }));
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats };
 }
@@ -101,7 +101,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
+async function readiness({ search, storage }: Services): Promise<Record<string, boolean>> {
   const answers = await storage.ping().then(
     () => true,
     () => false,
@@ -111,7 +111,7 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
 
 /** A user's own consents, then what the operator gave everybody. */
 async function standingsOf(
-  { catalog, connections }: Rooms,
+  { catalog, connections }: Services,
   locals: readonly LocalServer[],
   owner: Owner,
 ): Promise<Standings> {

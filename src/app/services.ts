@@ -14,7 +14,7 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerGates, type Usage } from '../proxy/proxy.ts';
+import { createProxy, type OAuthProxy, type ProxyLimits, providerCalls, type Usage } from '../proxy/proxy.ts';
 import { loadEmbedder } from '../search/embedder.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
@@ -28,7 +28,7 @@ import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '..
 import { connectRedis, embeddingsProvider } from './integrations.ts';
 
 /** Everything below `http/`: what the commands work with too. */
-export type Rooms = {
+export type Services = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
@@ -72,12 +72,12 @@ const sealedColumns: readonly SealedColumn[] = [
   ...webhookSeals,
 ];
 
-export async function openRooms(config: Config, options: AppOptions = {}): Promise<Rooms> {
+export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
   const clock = options.clock ?? systemClock;
   const telemetry = options.telemetry ?? createTelemetry({ level: config.logLevel });
   const failed = (what: string) => (error: unknown) => telemetry.log.error(what, { error });
 
-  const storage = await openStorage(config, clock, failed('change notices cannot be read'));
+  const storage = await openStorage(config, clock, failed('storage.notices.failed'));
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const access = createAccess({
@@ -87,6 +87,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       ...(redis !== null && { shared: redis }),
     });
     const outbound = createOutbound({
+      ...config,
       allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
     });
     const locals = options.localServers ?? [];
@@ -98,7 +99,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
         dataDir: config.dataDir,
         post: outbound.request,
         warn: (file) =>
-          telemetry.log.warn('the vault key lies beside the store: set MCPRANK_VAULT_KEYS', { file }),
+          telemetry.log.warn('vault.key.beside_store', { file, advice: 'set MCPRANK_VAULT_KEYS' }),
       }),
       clock,
       seals,
@@ -120,18 +121,14 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       },
     });
     // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
-    const providerOutbound = createOutbound(
-      { allowUpstreams: config.allowUpstreams },
-      undefined,
-      providerGates,
-    );
+    const providerOutbound = createOutbound(config, providerCalls);
     const proxy = createProxy({
       connections,
       outbound: providerOutbound,
       now: clock.now,
       publicUrl: () => place.url,
       recordUsage: (usage) => recordUsage(storage, usage),
-      onError: failed('uses of grants are not yet in the audit trail'),
+      onError: failed('proxy.usage.write_failed'),
       limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
     });
     const identity = createIdentity({
@@ -152,13 +149,13 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       config: { registryUrl: config.registryUrl, starterFile },
       log: telemetry.log,
     });
-    const queryLog = createQueryLog({ storage, onError: failed('query log entries were lost') });
+    const queryLog = createQueryLog({ storage, onError: failed('search.query_log.write_failed') });
     const embedder = loadEmbedder();
     const learning = createLearning({
       store: createOutcomeStore(storage),
       embedder,
       clock,
-      onError: failed('recorded outcomes cannot be read'),
+      onError: failed('search.learning.read_failed'),
     });
     const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
     const search = createSearch({
@@ -170,7 +167,7 @@ export async function openRooms(config: Config, options: AppOptions = {}): Promi
       recordQuery: queryLog.record,
       learnedBy: learning.seenBy,
       config: defaultSearchConfig,
-      onError: failed('the search index could not be rebuilt'),
+      onError: failed('search.index.rebuild_failed'),
     });
     const mcp = createMcp({
       catalog,

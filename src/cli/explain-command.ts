@@ -1,6 +1,6 @@
 import { Problem } from '../base/problem.ts';
-import { withRooms } from './open-services.ts';
-import { busy, plain, print, table } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, table, withSpinner } from './output.ts';
 
 type Hit = {
   readonly id: string;
@@ -29,9 +29,9 @@ export async function explain(
   developerId: string | undefined,
   json: boolean,
 ): Promise<void> {
-  const found = await withRooms(async ({ catalog, search, learning }, config) => {
+  const found = await withServices(async ({ catalog, search, learning }, config) => {
     if (config.starter) await catalog.loadStarter();
-    await busy('Building the index', search.start);
+    await withSpinner('Building the index', search.start);
     search.setFacts(await catalog.facts());
     await learning.update();
     const server = await catalog.get(serverId);
@@ -60,7 +60,7 @@ export async function explain(
   if (hit === undefined)
     throw new Problem(
       'not_found',
-      `${plain(found.name)} is not among the ${found.hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
+      `${stripControl(found.name)} is not among the ${found.hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
     );
   const above = found.hits.slice(0, hit.rank - 1);
   print(json, { query, ...hit, above: above.slice(-shownAbove) }, [
@@ -73,7 +73,7 @@ function reading({ rank, name, id, match, scores, final_score, explain: parts }:
   const { usage, outcomes } = parts;
   const { good = 0, bad = 0, prior = 0, posterior = 0, factor = 1, newcomer = 1 } = outcomes;
   return [
-    `${plain(name)} (${plain(id)}) is number ${rank}, a ${match} match, with ${final_score.toFixed(4)}:`,
+    `${stripControl(name)} (${stripControl(id)}) is number ${rank}, a ${match} match, with ${final_score.toFixed(4)}:`,
     `  semantic ${scores.semantic}, from relevance ${parts.relevance} (words ${parts.lexical}, vectors ${parts.cosine})`,
     `  × ${parts.popularity_factor} for a popularity of ${scores.popularity}`,
     ...(parts.liveness_factor === 1
@@ -93,7 +93,7 @@ function compare(hits: readonly Placed[]): string[] {
     hits.map(({ rank, id, final_score, scores, explain: parts }) =>
       [
         rank,
-        plain(id),
+        stripControl(id),
         final_score,
         scores.semantic,
         parts.lexical,

@@ -1,5 +1,5 @@
-import { withRooms } from './open-services.ts';
-import { busy, plain, print } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, withSpinner } from './output.ts';
 
 type Hit = {
   readonly id: string;
@@ -24,9 +24,9 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const answer = await withRooms(async ({ catalog, search, learning, queryLog }, config) => {
+  const answer = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
-    await busy('Building the index', search.start);
+    await withSpinner('Building the index', search.start);
     search.setFacts(await catalog.facts());
     await learning.update();
     const reply = await search.answer(
@@ -49,10 +49,10 @@ export async function search(
 function lines({ servers, metadata }: Answer): string[] {
   if (servers.length === 0) return ['Nothing fits.'];
   const hits = servers.flatMap((hit, i) => {
-    const tools = hit.tools.slice(0, shownTools).map(({ name }) => plain(name));
+    const tools = hit.tools.slice(0, shownTools).map(({ name }) => stripControl(name));
     return [
-      `${String(i + 1).padStart(2)}. ${plain(hit.name)}  (${plain(hit.id)})  ${hit.final_score.toFixed(2)} ${hit.match}`,
-      `    ${plain(hit.description).slice(0, shownWords)}`,
+      `${String(i + 1).padStart(2)}. ${stripControl(hit.name)}  (${stripControl(hit.id)})  ${hit.final_score.toFixed(2)} ${hit.match}`,
+      `    ${stripControl(hit.description).slice(0, shownWords)}`,
       ...(tools.length === 0 ? [] : [`    tools: ${tools.join(', ')}`]),
       ...(hit.explain === undefined ? [] : [`    ${JSON.stringify(hit.explain)}`]),
     ];

@@ -23,6 +23,7 @@ import { batchAbove, createWriteBatch } from './connection/write-batch.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { RequestStats } from './console/request-stats.ts';
 import type { ConsoleFiles } from './console/static-files.ts';
+import { type ArrivalDeadline, createArrivalDeadline } from './input/arrival-deadline.ts';
 import { createReadBody, createValidate } from './input/read-input.ts';
 import { runLifecycle, type Step } from './lifecycle.ts';
 import { passThrough } from './passthrough/passthrough.ts';
@@ -30,6 +31,7 @@ import { checkFraming, pathOf } from './request-checks.ts';
 import { RequestContext } from './request-context.ts';
 import { createResponder, type Responder } from './respond.ts';
 import { isPassthrough, type JsonRoute, type Route } from './route.ts';
+import { RouteCall } from './route-call.ts';
 import { createRouting } from './router.ts';
 
 export { tryListening } from './connection/server-socket.ts';
@@ -107,7 +109,8 @@ export function createHttp(deps: HttpDeps): Http {
     onShed: countShed(deps.telemetry),
     lateMs: limits.lateMs,
   });
-  const steps = stepsOf(deps, { limits, responder, shedder });
+  const deadline = createArrivalDeadline(limits.requestTimeoutMs);
+  const steps = stepsOf(deps, { deadline, responder, shedder });
 
   return {
     async listen(host, port) {
@@ -122,6 +125,7 @@ export function createHttp(deps: HttpDeps): Http {
       isClosing = true;
       await closeGracefully(server, connections.unused, limits.graceMs);
       shedder.stop();
+      deadline.stop();
     },
   };
 }
@@ -129,7 +133,7 @@ export function createHttp(deps: HttpDeps): Http {
 /** A request's life, top-down. */
 function stepsOf(
   { routes, access, verifyUser, console }: HttpDeps,
-  { limits, responder, shedder }: { limits: HttpLimits; responder: Responder; shedder: LoadShedder },
+  { deadline, responder, shedder }: { deadline: ArrivalDeadline; responder: Responder; shedder: LoadShedder },
 ): readonly Step[] {
   const consoleSessions = console?.sessions;
   const authentication = createAuthentication({ access, verifyUser, consoleSessions });
@@ -141,7 +145,7 @@ function stepsOf(
     authentication.authorize,
     authentication.limit,
     authentication.identifyUser,
-    createReadBody(limits.requestTimeoutMs),
+    createReadBody(deadline),
     createValidate(),
     createHandle(authentication.charge, responder),
     (context) => context.answer && responder.respond(context, context.answer),
@@ -160,24 +164,13 @@ function createHandle(charge: Charge, responder: Responder): Step {
   };
 }
 
-async function handle(route: JsonRoute, context: RequestContext, charge: Charge): Promise<void> {
-  const { input, request, caller, user, address, target, json, bytes } = context;
-  context.answer = await route.handle({
-    body: input?.body,
-    query: input?.query,
-    params: input?.params,
-    caller,
-    user,
-    headers: request.headers,
-    address,
-    target,
-    json,
-    bytes,
-    charge: (cost) => charge(context, cost),
-    get signal() {
-      return context.signal;
-    },
-  });
+function handle(route: JsonRoute, context: RequestContext, charge: Charge): void | Promise<void> {
+  const answer = route.handle(new RouteCall(context, charge));
+  if (answer instanceof Promise)
+    return answer.then((found) => {
+      context.answer = found;
+    });
+  context.answer = answer;
 }
 
 function countShed({ counter }: Telemetry): () => void {

@@ -45,7 +45,8 @@ export class RequestContext {
   /** From `handle`. */
   answer: Reply | undefined;
 
-  readonly #headers = new Map<string, string | readonly string[]>();
+  /** Name, value, name, value …: a reply has a dozen fields at most, and a list of them is what `writeHead` takes. */
+  readonly #headers: (string | readonly string[])[] = [];
   readonly #began = performance.now();
   #abort: AbortController | undefined;
 
@@ -80,20 +81,24 @@ export class RequestContext {
 
   /** Sets a header field of the reply, several of one name with an array; `name` in lower case. */
   setHeader(name: string, value: string | readonly string[]): void {
-    this.#headers.set(name, value);
+    const at = this.#indexOf(name);
+    if (at < 0) this.#headers.push(name, value);
+    else this.#headers[at + 1] = value;
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers.get(name);
+    const at = this.#indexOf(name);
+    const value = at < 0 ? undefined : this.#headers[at + 1];
     return typeof value === 'string' ? value : undefined;
   }
 
   /** The header fields of the reply so far: name, value, name, value … */
-  rawHeaders(): string[] {
-    const raw: string[] = [];
-    for (const [name, value] of this.#headers)
-      if (typeof value === 'string') raw.push(name, value);
-      else for (const each of value) raw.push(name, each);
-    return raw;
+  rawHeaders(): readonly (string | readonly string[])[] {
+    return this.#headers;
+  }
+
+  #indexOf(name: string): number {
+    for (let i = 0; i < this.#headers.length; i += 2) if (this.#headers[i] === name) return i;
+    return -1;
   }
 }

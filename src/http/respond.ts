@@ -48,7 +48,7 @@ export function createResponder(deps: Deps): Responder {
     let bytes = 0;
     for (const part of parts) bytes += Buffer.byteLength(part);
     if (!bodiless.has(status)) context.setHeader('content-length', String(bytes));
-    reply.writeHead(status, context.rawHeaders());
+    reply.writeHead(status, context.rawHeaders() as string[]);
     const batch = writeBatch();
     if (batch === undefined) writeParts(reply, parts);
     else batch.flushAtEndOfTick(() => writeParts(reply, parts));
@@ -57,7 +57,7 @@ export function createResponder(deps: Deps): Responder {
 
   const pipe = (context: RequestContext, status: number, body: Readable) => {
     const { reply } = context;
-    reply.writeHead(status, context.rawHeaders());
+    reply.writeHead(status, context.rawHeaders() as string[]);
     reply.once('close', () => report(context));
     // A reply that breaks off must not look whole: `pipeline` destroys what is left of both.
     if (context.method !== 'HEAD') {
@@ -105,7 +105,7 @@ export function createResponder(deps: Deps): Responder {
     writeHead(context, status, headers) {
       setCommonHeaders(context);
       context.reply.once('close', () => report(context));
-      context.reply.writeHead(status, [...headers, ...context.rawHeaders()]);
+      context.reply.writeHead(status, [...headers, ...context.rawHeaders()] as string[]);
     },
 
     abandon: report,

@@ -16,26 +16,33 @@ import { createIdempotency } from '../base/idempotency.ts';
 import { isObject } from '../base/json.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Outbound } from '../outbound/outbound.ts';
+import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { createConsent } from './calls/consent.ts';
-import { inspect } from './calls/inspect.ts';
-import { createOutcomes } from './calls/outcome.ts';
-import { createSessions, type Sessions } from './calls/sessions.ts';
-import { resultOf } from './calls/tools.ts';
-import { createExchanges, type McpAnswer, type McpCall } from './exchange.ts';
-import { describeLocal, type LocalServer } from './local.ts';
-import { type Caller, type Json, type Limits, type RpcReply, type Target, UpstreamFailure } from './model.ts';
-import { createPool, defaultPoolLimits, type PoolLimits } from './pool.ts';
-import { createProgramUpstream } from './program.ts';
+import { createExchanges, type McpAnswer, type McpCall } from './calls.ts';
+import { createPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
+import {
+  type Caller,
+  type Json,
+  type Limits,
+  type RpcReply,
+  type Target,
+  UpstreamFailure,
+} from './mcp-model.ts';
+import { resultOf } from './messages/tool-list.ts';
+import { createUpstream } from './negotiation/http-upstream.ts';
+import { createOutcomes } from './outcome-recorder.ts';
+import { inspect } from './probe-server.ts';
+import { describeLocal, type LocalServer } from './programs/mcp-config.ts';
+import { createProgramUpstream } from './programs/program-channel.ts';
+import { createSessions, type Sessions } from './session-relay/session-relay.ts';
 import { createTargets, notHere, parsed, principalOf } from './targets.ts';
-import { createUpstream } from './upstream.ts';
+import { createConsent } from './with-authorization.ts';
 
-export type { SessionReply, SessionRequest } from './calls/sessions.ts';
-export type { McpAnswer, McpCall } from './exchange.ts';
-export { type LocalServer, parseMcpConfig, trustedHosts } from './local.ts';
-export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './model.ts';
+export type { McpAnswer, McpCall } from './calls.ts';
+export { type Caller, type Json, type Limits, type RpcReply, UpstreamFailure } from './mcp-model.ts';
+export { type LocalServer, parseMcpConfig, trustedHosts } from './programs/mcp-config.ts';
+export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 
 export type Mcp = {
   /** Any method. Throws `not_found`, `server_gone`, `invalid_request` and UpstreamFailure. */
@@ -93,6 +100,8 @@ const adoptAtOnce = 4;
 export function createMcp(deps: McpDeps): Mcp {
   const { catalog, clock, log, outbound } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
+  // A probe waits behind calls, never the other way round.
+  const background = { ...deps, outbound: inBackground(outbound) };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomes(catalog, log);
   const targets = createTargets({ catalog, servers: deps.servers, locals });
@@ -160,7 +169,7 @@ export function createMcp(deps: McpDeps): Mcp {
     inspect(serverId, signal) {
       const open = async () => {
         const { target } = await targets.find(operator, serverId);
-        if (target.program === null) return makeChannel(deps, target, inspectLimits);
+        if (target.program === null) return makeChannel(background, target, inspectLimits);
         // A program is not started a second time for a look.
         const { channel, release } = pool.acquire(target);
         return { send: channel.send, close: release };

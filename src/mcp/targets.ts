@@ -1,9 +1,9 @@
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { LocalServer } from './local.ts';
-import { type Caller, fixedCredential, type Target, UpstreamFailure } from './model.ts';
-import { keyOf } from './pool.ts';
+import { keyOf } from './channel-pool.ts';
+import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
+import type { LocalServer } from './programs/mcp-config.ts';
 
 /** Where a call goes, and in whose name. */
 export type Found = {

@@ -3,13 +3,6 @@ import { Problem } from '../base/problem.ts';
 
 /** The room's vocabulary; outside it is imported from `outbound.ts`. */
 
-/** Whoever waits for something may go away; an AbortSignal is one of these. */
-export type Gone = {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
-  removeEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
-};
-
 export type OutboundRequest = {
   readonly method: string;
   readonly url: string;
@@ -17,11 +10,11 @@ export type OutboundRequest = {
   readonly target?: string;
   /** By name; or name, value, name, value … when order and repetition matter. */
   readonly headers?: Readonly<Record<string, string>> | readonly string[];
-  /** A stream that fails ends the exchange as `cancelled`, with its error as the cause. */
+  /** A stream that fails ends the call as `cancelled`, with its error as the cause. */
   readonly body?: string | Buffer | Readable;
   /** Of a body that is a stream, where that is known; unknown, it goes in chunks. */
   readonly sizeBytes?: number | null;
-  /** Whole exchange, default 30 s; 0: no limit (a stream that stays open). */
+  /** The whole call, default 30 s; 0: no limit (a stream that stays open). */
   readonly timeoutMs?: number;
   /** Until the reply begins, default 30 s. */
   readonly firstByteMs?: number;
@@ -29,15 +22,29 @@ export type OutboundRequest = {
   readonly idleMs?: number;
   /** Reply body, default 8 MB. */
   readonly maxBytes?: number;
-  readonly signal?: Gone | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Nobody waits for it: it has sockets and look-ups of its own, and takes none of those of calls. */
+  readonly priority?: 'background';
+};
+
+/** A request under way. */
+export type OutboundCall = {
+  cancel(): void;
+  /** Reads no further, so that the upstream is slowed down, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Another so many milliseconds from now for the whole of it; 0: no limit. */
+  extend(timeoutMs: number): void;
+  /** For one beside the receiver who wants to know when it is over, well or not. */
+  onEnd(listener: () => void): void;
 };
 
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Hears a reply as it arrives: its head, its pieces, and, once in any case, its end. */
+/** Is given a reply as it arrives: its head, its pieces, and, once in any case, its end. */
 export type Receiver = {
   head(status: number, headers: ReplyHeaders): void;
-  /** True: enough has been read; the exchange is done, whatever is still to come. */
+  /** True: enough has been read; the call is done, whatever is still to come. */
   data(chunk: Buffer): boolean;
   /** It is whole or enough was read (null), or it failed, perhaps before anything was sent. */
   end(failure: OutboundFailure | null): void;

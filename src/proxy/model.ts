@@ -23,8 +23,8 @@ export type ProxyRequest = {
   /** Name, value, name, value …, as they came. */
   readonly rawHeaders: readonly string[];
   readonly body: RequestBody | null;
-  /** To be done when the caller goes away. */
-  readonly onGone: (act: () => void) => void;
+  /** Of a caller that goes away. */
+  readonly signal: AbortSignal;
 };
 
 export type ProxyReply = {

@@ -13,7 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, FreshToken, ProviderRoutes } from '../connections/connections.ts';
-import { defaultGateLimits, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
+import { type Outbound, OutboundFailure } from '../outbound/outbound.ts';
 import { answerOf, type Flowing, type Outcome, whole } from './answer.ts';
 import { fieldOf, forwardedHeaders } from './headers.ts';
 import { type ConcurrencyLimits, createConcurrency, defaultConcurrency } from './limits.ts';
@@ -44,10 +44,7 @@ export type OAuthProxy = {
 export type ProxyLimits = UpstreamLimits & ConcurrencyLimits;
 
 /** For the way out: places are counted here, by user and provider; sockets for as many. */
-export const providerGates = {
-  gates: { ...defaultGateLimits, concurrency: defaultConcurrency.perProvider },
-  connections: defaultConcurrency.perProvider,
-};
+export const providerCalls = { calls: { concurrency: defaultConcurrency.perProvider } };
 
 export type ProxyDeps = {
   readonly connections: Pick<Connections, 'provider' | 'freshToken' | 'openSession'>;
@@ -161,11 +158,11 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
       const reads = readOnly.has(request.method);
       const key = reads ? null : idempotencyKey(fieldOf(request.rawHeaders, 'idempotency-key'));
       checkBody(request, reads, key === null ? limits.bodyBytes : keyedRequestBytes);
-      const { method, onGone } = request;
+      const { method, signal } = request;
       const sending = { method, destination, headers, repeatable: reads || key !== null };
       if (key === null) {
         const body = await payloadOf(request, limits.bodyBytes);
-        return perform(request, routes, destination, { ...sending, body, onGone });
+        return perform(request, routes, destination, { ...sending, body, signal });
       }
       const body = (await request.body?.read(keyedRequestBytes)) ?? null;
       const { developerId, userId } = request.owner;
@@ -174,7 +171,7 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
       const compared = [method, request.target, account, type, body?.toString('base64') ?? null];
       // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
       return once(JSON.stringify([developerId, userId]), key, compared, async () =>
-        whole(await perform(request, routes, destination, { ...sending, body, onGone: () => undefined })),
+        whole(await perform(request, routes, destination, { ...sending, body })),
       );
     },
   };

@@ -1,7 +1,7 @@
 import { Problem } from '../base/problem.ts';
 import { backoffMs, parseRetryAfter } from '../base/retry.ts';
 import type { FreshToken } from '../connections/connections.ts';
-import { type Exchange, type OpenReply, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
+import { type OpenReply, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
 import type { RequestBody } from './model.ts';
 import type { Destination } from './target.ts';
 
@@ -29,7 +29,7 @@ export type Sending = {
   readonly body: Payload;
   /** To send it again does no harm: it changes nothing, or the caller vouches for it with an Idempotency-Key. */
   readonly repeatable: boolean;
-  readonly onGone: (act: () => void) => void;
+  readonly signal?: AbortSignal;
 };
 
 /** Bytes that can be sent again, a body that can be sent once, or none. */
@@ -61,23 +61,21 @@ export function createUpstream(deps: {
   const { outbound, wait, limits } = deps;
 
   const sendOnce = (sending: Sending, token: FreshToken): Promise<OpenReply> => {
-    const { body, destination, headers, method, onGone } = sending;
+    const { body, destination, headers, method, signal } = sending;
     const streamed = body === null || Buffer.isBuffer(body) ? null : body;
-    return outbound.open(
-      {
-        method,
-        url: destination.origin,
-        target: destination.target,
-        // Last, and the caller's own fields of that name are gone: nobody else can say who calls (B2).
-        headers: headers.concat('authorization', `Bearer ${token.accessToken}`),
-        ...(body === null ? {} : { body: streamed?.stream(limits.bodyBytes) ?? (body as Buffer) }),
-        sizeBytes: streamed?.sizeBytes ?? null,
-        firstByteMs: limits.firstByteMs,
-        idleMs: limits.idleMs,
-        timeoutMs: limits.totalMs,
-      },
-      (exchange: Exchange) => onGone(() => exchange.cancel()),
-    );
+    return outbound.open({
+      method,
+      url: destination.origin,
+      target: destination.target,
+      // Last, and the caller's own fields of that name are gone: nobody else can say who calls (B2).
+      headers: headers.concat('authorization', `Bearer ${token.accessToken}`),
+      ...(body === null ? {} : { body: streamed?.stream(limits.bodyBytes) ?? (body as Buffer) }),
+      sizeBytes: streamed?.sizeBytes ?? null,
+      firstByteMs: limits.firstByteMs,
+      idleMs: limits.idleMs,
+      timeoutMs: limits.totalMs,
+      signal,
+    });
   };
 
   return {

@@ -16,7 +16,7 @@ function open(t: TestContext, app: TestApp): { socket: Socket; closed: Promise<s
 }
 
 const served = async (app: TestApp) => {
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const reply = await app.call('POST', '/v1/search', { body: { query: 'anything' } });
   assert.equal(reply.status, 200);
 };

@@ -147,7 +147,7 @@ test('every route with a scope: over the limit is 429 with Retry-After, and the 
 
 test('every public route answers without a key, dressed like the others', async (t) => {
   const app = await boot(t);
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   for (const route of app.routes.filter(({ scope }) => scope === null)) {
     const reply = await app.call(route.method, pathOf(route), { key: null });
     assertDressed(reply, route.url);

@@ -209,7 +209,7 @@ test('doctor shows the settings without secrets and finds what is wrong', async 
   writeFileSync(join(folder, 'mcprank.db'), 'no database'.repeat(1000));
   const broken = await done(folder, ['doctor']);
   assert.equal(broken.code, 3);
-  assert.match(broken.out, /FAULT +store and model: .*not a SQLite database/);
+  assert.match(broken.out, /ERROR +store and model: .*not a SQLite database/);
 });
 
 test('backup copies a store that is in use', async (t) => {

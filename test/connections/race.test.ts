@@ -24,14 +24,14 @@ async function stage(t: TestContext, engine: Engine): Promise<Stage> {
   };
   const app = await bootApp(t, env);
   await connectUser(app, { userId: 'u1', provider: 'idp' });
-  const [connection] = await app.rooms.connections.list({ limit: 1 });
+  const [connection] = await app.services.connections.list({ limit: 1 });
   assert.ok(connection !== undefined);
   await expire(app);
   return { idp, app, env, owner: { developerId: connection.developer_id, userId: 'u1' } };
 }
 
 async function expire(app: TestApp): Promise<void> {
-  await app.rooms.storage
+  await app.services.storage
     .tables<{ connections: { issued_at: number } }>()
     .updateTable('connections')
     .set((e) => ({ issued_at: e('issued_at', '-', 7_200_000) }))
@@ -62,8 +62,8 @@ for (const engine of engines) {
       assert.equal((await idp.introspect(String(results[0]?.accessToken))).active, true);
       await expire(app);
       // What a process holds in memory goes by what it read: a notice, as every change of a row brings one, drops it.
-      const [connection] = await app.rooms.connections.list({ limit: 1 });
-      await app.rooms.storage.write((_trx, notify) => notify('connections', connection?.id ?? ''));
+      const [connection] = await app.services.connections.list({ limit: 1 });
+      await app.services.storage.write((_trx, notify) => notify('connections', connection?.id ?? ''));
       await pause(1_000);
     }
   });
@@ -116,7 +116,7 @@ for (const engine of engines) {
     sleeper.signal('SIGCONT');
     const [woken] = await slept;
     assert.deepEqual(woken, taken);
-    const kept = await app.rooms.connections.freshToken({ owner, provider: 'idp' });
+    const kept = await app.services.connections.freshToken({ owner, provider: 'idp' });
     assert.equal(kept.accessToken, taken?.accessToken);
     assert.equal(idp.counts.refreshes, 2);
   });
@@ -137,7 +137,7 @@ for (const engine of engines) {
     sleeper.signal('SIGCONT');
     const [woken] = await slept;
     assert.equal(woken?.version, 2);
-    const [connection] = await app.rooms.connections.list({ limit: 1 });
+    const [connection] = await app.services.connections.list({ limit: 1 });
     assert.equal(connection?.status, 'active', 'the last successful issue wins');
     assert.equal(idp.counts.refreshes, 2);
   });

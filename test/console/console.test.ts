@@ -230,14 +230,14 @@ for (const engine of engines) {
   }, async (t) => {
     const app = await bootApp(t, { ...(await engine.environment(t)), MCPRANK_STARTER: 'off' });
     await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-    await app.rooms.search.settled();
+    await app.services.search.settled();
     for (const query of ['send mail', 'qqxyzzy', 'qqxyzzy'])
       await app.call('POST', '/v1/search', { body: { query } });
     for (const success of [true, true, false])
       await app.call('POST', '/v1/invocations', {
         body: { server_id: 'com.example/mail', tool_name: 'send_email', success, latency_ms: 40 },
       });
-    await app.rooms.queryLog.flush();
+    await app.services.queryLog.flush();
     const { body } = await app.call('GET', '/v1/admin/activity?window=1h');
     assert.deepEqual(body.servers, [
       { server_id: 'com.example/mail', calls: 3, successes: 2, latency_ms: 40 },
@@ -317,7 +317,7 @@ for (const engine of engines) {
 
 test('settings are told with secrets masked, and with what doctor finds', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const reply = await app.call('GET', '/v1/admin/settings');
   assert.ok(!reply.text.includes(adminKey));
   const { settings, findings } = reply.body as {

@@ -184,7 +184,7 @@ const privileges: readonly {
   {
     what: 'child processes',
     pattern: /from 'node:child_process'/,
-    allowed: (file) => file === 'mcp/stdio.ts',
+    allowed: (file) => file === 'mcp/programs/stdio-process.ts',
   },
   { what: 'JWT', pattern: /from 'jose'/, allowed: (file) => file.startsWith('identity/') },
   {

@@ -50,7 +50,7 @@ async function boot(t: TestContext): Promise<TestApp> {
   // A cursor belongs to one state of the catalogue: the program's tools are listed behind the start.
   const listed = async () => ((await app.call('GET', '/v1/servers/memory')).body.tools ?? []) as unknown[];
   while ((await listed()).length === 0) await new Promise((next) => setTimeout(next, 20));
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   await connectUser(app, { userId: 'ann', provider: 'google' });
   return app;
 }

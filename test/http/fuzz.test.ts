@@ -18,7 +18,7 @@ function assertSane(reply: TestReply, asked: unknown): void {
 async function boot(t: Parameters<typeof bootApp>[0]): Promise<TestApp> {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_TIERS: 'free=100,enterprise=10000000' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 

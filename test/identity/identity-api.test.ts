@@ -249,7 +249,7 @@ for (const engine of engines) {
     async (t) => {
       const { app, clock } = await boot(t);
       const key = await app.newKey();
-      const { identity } = app.rooms;
+      const { identity } = app.services;
       const kidsPublished = async () =>
         ((await app.call('GET', '/.well-known/jwks.json', { key: null })).body.keys as { kid: string }[]).map(
           ({ kid }) => kid,
@@ -398,7 +398,7 @@ test('I1 I9 I11 a refresh token is 256 opaque bits, only its digest is kept, it 
     400,
     'there is no such field',
   );
-  const families = await app.rooms.storage
+  const families = await app.services.storage
     .tables<{ refresh_families: Record<string, unknown> }>()
     .selectFrom('refresh_families')
     .selectAll()

@@ -54,7 +54,7 @@ for (const era of eras) {
       tools: [{ name: 'echo', description: 'Say it again', inputSchema: { type: 'object' } }],
     });
     await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: many(40) });
-    await app.rooms.search.settled();
+    await app.services.search.settled();
     const client = await connect(t, app, era);
     assert.deepEqual(await namesOf(client), ['search_tools', 'describe_tool', 'call_tool']);
 
@@ -69,7 +69,7 @@ for (const era of eras) {
     let outcomes: { query_log_id: string | null }[] = [];
     while (outcomes.length === 0) {
       await delay(20);
-      outcomes = await app.rooms.storage
+      outcomes = await app.services.storage
         .tables<{ invocations: { query_log_id: string | null } }>()
         .selectFrom('invocations')
         .selectAll()

@@ -360,14 +360,14 @@ test('what comes of a call in a session is recorded like any other', async (t) =
     const isError = body.params?.name === 'bad';
     sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result: { content: [], isError } });
   });
-  await app.add('one', (await app.rooms.catalog.get('one')).remoteUrl ?? '', {
+  await app.add('one', (await app.services.catalog.get('one')).remoteUrl ?? '', {
     tools: [{ name: 'good' }, { name: 'bad' }],
   });
   const { session } = await say(app, null, hello);
   for (const name of ['good', 'bad'])
     await say(app, session, { id: 1, method: 'tools/call', params: { name } });
   const read = () =>
-    app.rooms.storage
+    app.services.storage
       .tables<{ invocations: { tool_name: string; success: number } }>()
       .selectFrom('invocations')
       .select(['tool_name', 'success'])

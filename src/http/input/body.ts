@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { JsonFault, type JsonShape, type JsonView, scanJson } from '../../base/json-scanner.ts';
 import { Problem } from '../../base/problem.ts';
+import type { ArrivalDeadline } from './arrival-deadline.ts';
 
 /** 1 MB; a catalogue larger than that goes through `mcprank catalog import`. */
 export const bodyLimitBytes = 1_048_576;
@@ -33,19 +34,16 @@ export function isBodiless({ headers, method }: IncomingMessage): boolean {
 export function receiveBody(
   request: IncomingMessage,
   reply: ServerResponse,
-  { limitBytes, timeoutMs }: { readonly limitBytes: number; readonly timeoutMs: number },
+  { limitBytes, deadline }: { readonly limitBytes: number; readonly deadline: ArrivalDeadline },
 ): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const stop = () => {
-      clearTimeout(late);
-      request.off('data', take).off('end', finish).off('close', breakOff);
-    };
     const fail = (problem: Problem) => {
-      stop();
+      deadline.done(arrival);
+      request.off('data', take);
       reject(problem);
     };
     const take = (chunk: Buffer) => {
@@ -53,17 +51,18 @@ export function receiveBody(
       size += chunk.length;
       if (size > limitBytes) fail(tooLarge(limitBytes));
     };
-    const finish = () => {
-      stop();
+    const arrival = deadline.start(() =>
+      fail(new Problem('request_timeout', 'The request took too long to arrive')),
+    );
+    request.on('data', take);
+    request.on('end', () => {
+      deadline.done(arrival);
       const [first] = chunks;
       resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
-    };
-    const breakOff = () => fail(new Problem('request_timeout', 'The caller went away'));
-    const late = setTimeout(
-      () => fail(new Problem('request_timeout', 'The request took too long to arrive')),
-      timeoutMs,
-    );
-    request.on('data', take).on('end', finish).on('close', breakOff);
+    });
+    request.on('close', () => {
+      if (!request.complete) fail(new Problem('request_timeout', 'The caller went away'));
+    });
   });
 }
 

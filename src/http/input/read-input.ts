@@ -4,6 +4,7 @@ import { Problem } from '../../base/problem.ts';
 import type { Step } from '../lifecycle.ts';
 import type { RequestContext } from '../request-context.ts';
 import { isPassthrough, type JsonRoute, type Route } from '../route.ts';
+import type { ArrivalDeadline } from './arrival-deadline.ts';
 import {
   bodyKind,
   bodyLimitBytes,
@@ -17,19 +18,19 @@ import {
 import { coerceQuery, validator } from './validate.ts';
 
 /** The step that takes in a body, where the route wants one whole. */
-export function createReadBody(timeoutMs: number): Step {
-  return async (context) => {
+export function createReadBody(deadline: ArrivalDeadline): Step {
+  return (context) => {
     const { request, reply, route } = context;
-    if (route === undefined || isPassthrough(route)) return;
+    if (route === undefined || isPassthrough(route) || isBodiless(request)) return undefined;
     const kind = bodyKind(request.headers['content-type'] ?? '', route.form === true);
-    if (isBodiless(request)) return;
     if (kind === null) throw new Problem('invalid_request', 'content-type: expected application/json');
     const limitBytes = route.maxBodyBytes ?? bodyLimitBytes;
-    const bytes = await receiveBody(request, reply, { limitBytes, timeoutMs });
-    if (bytes === undefined) return;
-    context.bytes = bytes;
-    if (kind === 'form') context.body = parseForm(bytes);
-    else if (route.rawBody !== true) readJson(context, route, bytes);
+    return receiveBody(request, reply, { limitBytes, deadline }).then((bytes) => {
+      if (bytes === undefined) return;
+      context.bytes = bytes;
+      if (kind === 'form') context.body = parseForm(bytes);
+      else if (route.rawBody !== true) readJson(context, route, bytes);
+    });
   };
 }
 

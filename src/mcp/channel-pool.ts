@@ -1,0 +1,117 @@
+import { Problem } from '../base/problem.ts';
+import type { Channel, Target } from './mcp-model.ts';
+
+export type PoolLimits = {
+  readonly count: number;
+  /** Of those, child processes. */
+  readonly programs: number;
+  readonly idleMs: number;
+  readonly ageMs: number;
+};
+
+/** A session costs a few kilobytes here and perhaps much more at the server; a child is a whole process. */
+export const defaultPoolLimits: PoolLimits = {
+  count: 2_000,
+  programs: 64,
+  idleMs: 300_000,
+  ageMs: 3_600_000,
+};
+
+/** A channel in use; whoever has it gives it back once. */
+export type Lease = { readonly channel: Channel; release(): void };
+
+export type Pool = {
+  acquire(target: Target): Lease;
+  /** Drops what was idle or alive for too long. */
+  sweep(): void;
+  size(): number;
+  close(): void;
+};
+
+type Entry = {
+  readonly channel: Channel;
+  readonly isProgram: boolean;
+  readonly madeAt: number;
+  usedAt: number;
+  users: number;
+};
+
+/**
+ * Channels by server, address, principal and credential version. The key *is* the isolation: no two principals ever
+ * meet in one entry, so no session, cookie or answer can cross from one to the other.
+ */
+export function createPool(deps: {
+  readonly make: (target: Target) => Channel;
+  readonly limits: PoolLimits;
+  readonly now: () => number;
+}): Pool {
+  const { make, limits, now } = deps;
+  const entries = new Map<string, Entry>();
+  let programs = 0;
+
+  const drop = (key: string, entry: Entry) => {
+    entries.delete(key);
+    if (entry.isProgram) programs--;
+    entry.channel.close();
+  };
+  /** Room for one more: the longest unused goes. */
+  const makeRoom = (isProgram: boolean) => {
+    let oldest: readonly [string, Entry] | undefined;
+    for (const [key, entry] of entries) {
+      if (entry.users > 0 || (isProgram && !entry.isProgram)) continue;
+      if (oldest === undefined || entry.usedAt < oldest[1].usedAt) oldest = [key, entry];
+    }
+    if (oldest === undefined)
+      throw new Problem('unavailable', 'Too many servers are being called at once', { retryAfterMs: 1_000 });
+    drop(...oldest);
+  };
+
+  return {
+    acquire(target) {
+      const { key } = target;
+      let entry = entries.get(key);
+      if (entry !== undefined && entry.users === 0 && now() - entry.madeAt > limits.ageMs) {
+        drop(key, entry);
+        entry = undefined;
+      }
+      if (entry === undefined) {
+        const isProgram = target.program !== null;
+        if (isProgram && programs >= limits.programs) makeRoom(true);
+        if (entries.size >= limits.count) makeRoom(false);
+        entry = { channel: make(target), isProgram, madeAt: now(), usedAt: now(), users: 0 };
+        entries.set(key, entry);
+        if (isProgram) programs++;
+      }
+      const leased = entry;
+      leased.users++;
+      return {
+        channel: leased.channel,
+        release() {
+          leased.users--;
+          leased.usedAt = now();
+        },
+      };
+    },
+    sweep() {
+      const time = now();
+      for (const [key, entry] of entries) {
+        if (entry.users > 0) continue;
+        if (time - entry.usedAt > limits.idleMs || time - entry.madeAt > limits.ageMs) drop(key, entry);
+      }
+    },
+    size: () => entries.size,
+    close() {
+      for (const [key, entry] of entries) drop(key, entry);
+    },
+  };
+}
+
+/** Lengths stand before the parts, so that no part can pretend to be two. */
+export function keyOf({
+  serverId,
+  url,
+  principal,
+  credentialVersion,
+}: Pick<Target, 'serverId' | 'url' | 'principal' | 'credentialVersion'>): string {
+  return `${principal.length} ${serverId.length} ${credentialVersion.length} ${principal}${serverId}${credentialVersion}${url ?? ''}`;
+}

@@ -1,0 +1,124 @@
+import { Problem } from '../base/problem.ts';
+import { type Connections, parseChallenges } from '../connections/connections.ts';
+import { type Caller, type RpcRequest, UpstreamFailure } from './mcp-model.ts';
+import type { Found, Targets } from './targets.ts';
+
+type Session = { readonly session_id: string; readonly auth_url: string; readonly expires_at: string };
+
+export type Consent = {
+  /**
+   * Uses a server in the caller's name. A token that is refused is renewed once, and the use repeated; what the user has
+   * to mend becomes `provider_not_connected` with a session that does (threats N6).
+   */
+  with<T>(
+    caller: Caller,
+    serverId: string,
+    operation: RpcRequest,
+    use: (found: Found) => Promise<T>,
+  ): Promise<T>;
+};
+
+export function createConsent(deps: {
+  readonly targets: Targets;
+  readonly servers: Pick<Connections['servers'], 'invite' | 'stepUp'>;
+}): Consent {
+  const { targets, servers } = deps;
+
+  /** What to throw in the failure's place. */
+  const inPlaceOf = async (
+    failure: UpstreamFailure,
+    caller: Caller,
+    serverId: string,
+    { operation, own }: { readonly operation: RpcRequest; readonly own: Found['own'] },
+  ): Promise<unknown> => {
+    const challenges = parseChallenges(failure.challenge);
+    const { developerId, userId, keyId, developer = developerId } = caller;
+    if (userId === undefined) {
+      const offersOAuth = challenges.some(({ resourceMetadata }) => resourceMetadata !== null);
+      return failure.status === 401 && offersOAuth ? wantsUser(serverId, failure) : failure;
+    }
+    const { challenge } = failure;
+    const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
+    if (failure.status === 401) {
+      const session = await servers.invite(request);
+      return session === null ? failure : notConnected(serverId, session, failure);
+    }
+    const wanted = challenges.find(({ error }) => error === 'insufficient_scope');
+    if (wanted === undefined || own === null) return failure;
+    const named = JSON.stringify([operation.method, operation.params?.name ?? null]);
+    const step = await servers.stepUp({ ...request, operation: named, scopes: wanted.scopes });
+    if (step.kind === 'session') return missingScopes(serverId, step.session, wanted.scopes, failure);
+    return new UpstreamFailure('auth', 'The server wants more than the user was asked for and gave', {
+      cause: failure,
+    });
+  };
+
+  const refuse = async (
+    failure: UpstreamFailure,
+    caller: Caller,
+    serverId: string,
+    about: { readonly operation: RpcRequest; readonly own: Found['own'] },
+  ): Promise<never> => {
+    const instead = await inPlaceOf(failure, caller, serverId, about).catch((error: unknown) => {
+      // The sign-in cannot be used: the call fails for the reason it failed for, and the words say what is wrong.
+      if (!(error instanceof Problem) || error.kind !== 'upstream_error') throw error;
+      return new UpstreamFailure('auth', error.detail, { cause: error });
+    });
+    throw instead;
+  };
+
+  return {
+    async with(caller, serverId, operation, use) {
+      let found: Found | null = null;
+      try {
+        const known = targets.find(caller, serverId);
+        found = known instanceof Promise ? await known : known;
+        return await use(found);
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        const renewed = found === null || error.status !== 401 ? null : await targets.renewed(caller, found);
+        if (renewed === null) return refuse(error, caller, serverId, { operation, own: found?.own ?? null });
+        try {
+          return await use(renewed);
+        } catch (again) {
+          if (!isRefused(again)) throw again;
+          return refuse(again, caller, serverId, { operation, own: renewed.own });
+        }
+      }
+    },
+  };
+}
+
+function isRefused(error: unknown): error is UpstreamFailure {
+  return error instanceof UpstreamFailure && error.reason === 'auth';
+}
+
+function wantsUser(serverId: string, cause: unknown): Problem {
+  const detail = 'The server wants a user who has connected it: send the MIT of one';
+  return new Problem('provider_not_connected', detail, { cause, facts: { server_id: serverId } });
+}
+
+function notConnected(serverId: string, opened: Session, cause: unknown): Problem {
+  const detail = 'The user has not connected this server, or has to again: send them to auth_url';
+  return new Problem('provider_not_connected', detail, {
+    cause,
+    facts: { server_id: serverId, session: sessionOf(opened) },
+  });
+}
+
+function missingScopes(
+  serverId: string,
+  opened: Session,
+  scopes: readonly string[],
+  cause: unknown,
+): Problem {
+  const detail = "The user's consent does not cover this call: send them to auth_url";
+  return new Problem('provider_not_connected', detail, {
+    cause,
+    facts: { server_id: serverId, missing_scopes: scopes, session: sessionOf(opened) },
+  });
+}
+
+function sessionOf({ session_id, auth_url, expires_at }: Session) {
+  return { id: session_id, auth_url, expires_at };
+}
