@@ -15,7 +15,7 @@ import { forEachConcurrent } from '../base/concurrency.ts';
 import { createIdempotency } from '../base/idempotency.ts';
 import { isObject } from '../base/json.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
-import type { Connections } from '../connections/connections.ts';
+import type { ConnectionSessions, ConnectionTokens } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -69,7 +69,10 @@ export type Mcp = {
 export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential' | 'warm'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
-  readonly servers: Pick<Connections['servers'], 'token' | 'invite' | 'stepUp'>;
+  readonly connections: {
+    readonly tokens: Pick<ConnectionTokens, 'forServer'>;
+    readonly sessions: Pick<ConnectionSessions, 'requestAuthorization' | 'requestScopes'>;
+  };
   readonly outbound: Outbound;
   readonly tickets: Vault['tickets'];
   readonly clock: Clock;
@@ -104,8 +107,8 @@ export function createMcp(deps: McpDeps): Mcp {
   const background = { ...deps, outbound: inBackground(outbound) };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomes(catalog, log);
-  const targets = createTargets({ catalog, servers: deps.servers, locals });
-  const consent = createConsent({ targets, servers: deps.servers });
+  const targets = createTargets({ catalog, tokens: deps.connections.tokens, locals });
+  const consent = createConsent({ targets, sessions: deps.connections.sessions });
   const once = createIdempotency<McpAnswer>({ now: clock.monotonic, mayRetry: ranNothing });
   const pool = createPool({
     make: (target) => makeChannel(deps, target, limits),

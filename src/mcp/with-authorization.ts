@@ -1,9 +1,12 @@
 import { Problem } from '../base/problem.ts';
-import { type Connections, parseChallenges } from '../connections/connections.ts';
+import {
+  type ConnectionSessions,
+  type OpenedSession,
+  parseChallenges,
+  sessionFacts,
+} from '../connections/connections.ts';
 import { type Caller, type RpcRequest, UpstreamFailure } from './mcp-model.ts';
 import type { Found, Targets } from './targets.ts';
-
-type Session = { readonly session_id: string; readonly auth_url: string; readonly expires_at: string };
 
 export type Consent = {
   /**
@@ -20,9 +23,9 @@ export type Consent = {
 
 export function createConsent(deps: {
   readonly targets: Targets;
-  readonly servers: Pick<Connections['servers'], 'invite' | 'stepUp'>;
+  readonly sessions: Pick<ConnectionSessions, 'requestAuthorization' | 'requestScopes'>;
 }): Consent {
-  const { targets, servers } = deps;
+  const { targets, sessions } = deps;
 
   /** What to throw in the failure's place. */
   const inPlaceOf = async (
@@ -40,13 +43,13 @@ export function createConsent(deps: {
     const { challenge } = failure;
     const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
     if (failure.status === 401) {
-      const session = await servers.invite(request);
+      const session = await sessions.requestAuthorization(request);
       return session === null ? failure : notConnected(serverId, session, failure);
     }
     const wanted = challenges.find(({ error }) => error === 'insufficient_scope');
     if (wanted === undefined || own === null) return failure;
     const named = JSON.stringify([operation.method, operation.params?.name ?? null]);
-    const step = await servers.stepUp({ ...request, operation: named, scopes: wanted.scopes });
+    const step = await sessions.requestScopes({ ...request, operation: named, scopes: wanted.scopes });
     if (step.kind === 'session') return missingScopes(serverId, step.session, wanted.scopes, failure);
     return new UpstreamFailure('auth', 'The server wants more than the user was asked for and gave', {
       cause: failure,
@@ -98,27 +101,23 @@ function wantsUser(serverId: string, cause: unknown): Problem {
   return new Problem('provider_not_connected', detail, { cause, facts: { server_id: serverId } });
 }
 
-function notConnected(serverId: string, opened: Session, cause: unknown): Problem {
+function notConnected(serverId: string, opened: OpenedSession, cause: unknown): Problem {
   const detail = 'The user has not connected this server, or has to again: send them to auth_url';
   return new Problem('provider_not_connected', detail, {
     cause,
-    facts: { server_id: serverId, session: sessionOf(opened) },
+    facts: { server_id: serverId, session: sessionFacts(opened) },
   });
 }
 
 function missingScopes(
   serverId: string,
-  opened: Session,
+  opened: OpenedSession,
   scopes: readonly string[],
   cause: unknown,
 ): Problem {
   const detail = "The user's consent does not cover this call: send them to auth_url";
   return new Problem('provider_not_connected', detail, {
     cause,
-    facts: { server_id: serverId, missing_scopes: scopes, session: sessionOf(opened) },
+    facts: { server_id: serverId, missing_scopes: scopes, session: sessionFacts(opened) },
   });
-}
-
-function sessionOf({ session_id, auth_url, expires_at }: Session) {
-  return { id: session_id, auth_url, expires_at };
 }
