@@ -43,7 +43,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     return createEndpoint({ ...services, version, now: clock.monotonic });
   };
   const publicUrl = () => services.place.url;
-  const sessions = createConsoleSessions({ tickets: services.vault.tickets, publicUrl });
+  const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, (owner) => standingsOf(services, options.localServers ?? [], owner)),

@@ -174,7 +174,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       catalog,
       connections,
       outbound,
-      tickets: vault.tickets,
+      tickets: vault.sealedTokens,
       clock,
       log: telemetry.log,
       locals,

@@ -35,7 +35,7 @@ const notOffered = /^(initialize|subscriptions\/listen|notifications\/.*)$/;
 export function createExchanges(deps: {
   readonly consent: Consent;
   readonly pool: Pool;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly askMs: number;
   readonly now: () => number;
 }): Exchanges {

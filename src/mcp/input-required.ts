@@ -42,7 +42,7 @@ export function createInputs({
   tickets,
   askMs,
 }: {
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly askMs: number;
 }): Inputs {
   const parked = new Map<string, Parked>();

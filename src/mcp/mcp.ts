@@ -74,7 +74,7 @@ export type McpDeps = {
     readonly sessions: Pick<ConnectionSessions, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: readonly LocalServer[];

@@ -78,7 +78,7 @@ type Asked = {
 
 /** null: the session is not this caller's, or there can be none with a server of this kind. */
 export function lineOf(
-  tickets: Pick<Vault['tickets'], 'open'>,
+  tickets: Pick<Vault['sealedTokens'], 'open'>,
   found: Found,
   { caller, request }: { readonly caller: Caller; readonly request: Asked },
 ): Line | null {

@@ -75,7 +75,7 @@ type Answer = Promise<SessionReply | null>;
 export function createSessions(deps: {
   readonly consent: Consent;
   readonly outbound: Outbound;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly outcomes: Outcomes;
   readonly limits: Limits;
   readonly now: () => number;

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { authTagLength, ivBytes, type KeyWrapper } from './wrapper.ts';
+import { authTagLength, ivBytes, type KeyWrapper } from './key-wrapper.ts';
 
 /** A key held by this process: 32 bytes. */
 export type VaultKey = { readonly kid: string; readonly key: Buffer };

@@ -1,8 +1,9 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import { authTagLength, ivBytes } from './wrappers/wrapper.ts';
+import { authTagLength, ivBytes } from './wrappers/key-wrapper.ts';
 
-export type Tickets = {
+/** Short-lived sealed texts that we hand out and take back: cookies, session ids, continuations. */
+export type SealedTokens = {
   /** `binding` is compared, not contained: whoever opens must know it. */
   seal(text: string, binding: string, lifeMs: number): string;
   /** The text, or null when it is not ours, was changed, is bound to something else, or is over. */
@@ -11,13 +12,15 @@ export type Tickets = {
 
 const version = 't1';
 const timeBytes = 6;
+/** Part of every key: another text would make every token that is out unreadable. */
+const keyInfo = 'mcprank tickets v1';
 
-/** Keys by kid; a ticket's key is derived from the vault's (RFC 5869), so it is the same after a restart and in every replica. */
-export function createTickets(seeds: ReadonlyMap<string, Buffer>, clock: Clock): Tickets {
+/** Keys by kid; a sealed token's key is derived from the vault's (RFC 5869), so it is the same after a restart and in every replica. */
+export function createSealedTokens(seeds: ReadonlyMap<string, Buffer>, clock: Clock): SealedTokens {
   const keys = new Map(
     [...seeds].map(([kid, seed]) => [
       kid,
-      Buffer.from(hkdfSync('sha256', seed, Buffer.alloc(0), 'mcprank tickets v1', 32)),
+      Buffer.from(hkdfSync('sha256', seed, Buffer.alloc(0), keyInfo, 32)),
     ]),
   );
   const [first = ['', Buffer.alloc(0)] as const] = keys;

@@ -3,10 +3,16 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
-import { type AwsKms, awsKmsWrapper, type GcpKms, gcpKmsWrapper, optionalPackage } from './wrappers/cloud.ts';
-import type { VaultKey } from './wrappers/local.ts';
-import { type Post, transitWrapper } from './wrappers/transit.ts';
-import type { KeyWrapper } from './wrappers/wrapper.ts';
+import {
+  type AwsKms,
+  awsKmsWrapper,
+  type GcpKms,
+  gcpKmsWrapper,
+  optionalPackage,
+} from './wrappers/cloud-kms.ts';
+import type { KeyWrapper } from './wrappers/key-wrapper.ts';
+import type { VaultKey } from './wrappers/local-key.ts';
+import { type Post, transitWrapper } from './wrappers/transit-key.ts';
 
 const fileName = 'vault.key';
 

@@ -26,7 +26,7 @@ const batchSize = 200;
 export async function rotate(
   vault: Vault,
   columns: readonly SealedRows[],
-  tell: (progress: RotationProgress) => void,
+  onProgress: (progress: RotationProgress) => void,
 ): Promise<number> {
   const { prefix } = vault;
   let all = 0;
@@ -39,7 +39,7 @@ export async function rotate(
       if (after === '') break;
       await column.replace(await Promise.all(rows.map((row) => rewrapped(vault, row))));
       done += rows.length;
-      tell({ column: column.name, done, total });
+      onProgress({ column: column.name, done, total });
     }
     all += done;
   }

@@ -1,6 +1,6 @@
 import { Problem } from '../../base/problem.ts';
-import { away } from './transit.ts';
-import type { KeyWrapper } from './wrapper.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+import { away } from './transit-key.ts';
 
 /** What we use of the two clouds' clients; tests hand in one of their own. */
 export type AwsKms = {

@@ -1,6 +1,6 @@
 import { Problem } from '../../base/problem.ts';
 import type { Secret } from '../../base/secret.ts';
-import type { KeyWrapper } from './wrapper.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
 
 /** The one call this needs of the network; the outbound room offers it. */
 export type Post = (request: {
