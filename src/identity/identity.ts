@@ -99,7 +99,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
   return {
     issue: (actor, userId) => issueTokens(issuing, actor, { userId, how: 'user_id' }),
     async exchange(actor, subjectToken) {
-      const userId = await subjects.userOf(actor.developerId, subjectToken);
+      const userId = await subjects.resolveUser(actor.developerId, subjectToken);
       return issueTokens(issuing, actor, { userId, how: 'token-exchange' });
     },
     refresh: (actor, refreshToken) => refreshTokens(issuing, actor, refreshToken),

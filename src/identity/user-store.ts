@@ -51,7 +51,7 @@ export class UserStore {
         .where('user_id', '=', owner.userId)
         .execute();
       await audit({ ...owner, actor, action: 'user.revoke' });
-      await notify('identity', revocationOf(owner));
+      await notify('identity', serializeUserRevocation(owner));
     });
   }
 
@@ -106,12 +106,12 @@ export class UserStore {
       }
       await this.#storage.audit.forget(trx as never, developerId, userId);
       await audit({ developerId, actor, action: 'user.delete' });
-      await notify('identity', revocationOf({ developerId, userId }));
+      await notify('identity', serializeUserRevocation({ developerId, userId }));
       return deleted > 0n;
     });
   }
 }
 
-function revocationOf({ developerId, userId }: Owner): string {
+function serializeUserRevocation({ developerId, userId }: Owner): string {
   return JSON.stringify({ user: [developerId, userId] } satisfies Revocation);
 }

@@ -70,7 +70,7 @@ export function createUserTokens(deps: {
     },
 
     async read(token) {
-      const kid = keyIdOf(token);
+      const kid = parseKeyId(token);
       const key = await keys.find(kid);
       if (key === undefined) throw invalidToken('signed with a key that is not ours');
       const { payload } = await jwtVerify(token, key, {
@@ -106,7 +106,7 @@ export function invalidToken(why: string, cause?: unknown): Problem {
   });
 }
 
-function keyIdOf(token: string): string {
+function parseKeyId(token: string): string {
   if (token.length > maxLength) throw invalidToken('longer than 4 KiB');
   if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw invalidToken('not a JWT in compact form');
   let header: ReturnType<typeof decodeProtectedHeader>;

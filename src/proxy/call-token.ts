@@ -7,7 +7,7 @@ import {
   type ProviderApi,
   sessionFacts,
 } from '../connections/connections.ts';
-import { fieldOf } from './headers.ts';
+import { findField } from './headers.ts';
 import type { CallToken } from './provider-request.ts';
 import type { ProxyRequest } from './proxy-model.ts';
 
@@ -28,7 +28,7 @@ export async function getCallToken(
   { api, prefix }: Api,
 ): Promise<CallToken> {
   const provider = api.name;
-  const account = fieldOf(request.rawHeaders, 'x-proxy-account');
+  const account = findField(request.rawHeaders, 'x-proxy-account');
   const get = (refused?: number): Promise<FreshToken> =>
     deps.tokens
       .fresh({

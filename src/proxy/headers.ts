@@ -80,9 +80,9 @@ export function forwardedHeaders(
 ): string[] {
   if (rawHeaders.length > 2 * maxFields)
     throw new Problem('invalid_request', `headers: more than ${maxFields}`);
-  if (fieldOf(rawHeaders, 'upgrade') !== undefined)
+  if (findField(rawHeaders, 'upgrade') !== undefined)
     throw new Problem('invalid_request', 'upgrade: not offered');
-  const named = nominated(fieldOf(rawHeaders, 'connection'));
+  const named = nominated(findField(rawHeaders, 'connection'));
   const kept: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const [field = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]];
@@ -120,7 +120,7 @@ export function returnedHeaders(headers: ReplyHeaders): string[] {
 }
 
 /** The first value of a field, by its lower-case name. */
-export function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
+export function findField(rawHeaders: readonly string[], name: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2)
     if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name)
       return rawHeaders[i + 1];

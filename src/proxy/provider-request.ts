@@ -77,14 +77,14 @@ export async function sendToProvider(
       token = newer;
     } else {
       const waitMs = retryDelayMs(request, outcome, ++retries);
-      if (waitMs === null) return { reply: replyOf(outcome), token };
+      if (waitMs === null) return { reply: requireReply(outcome), token };
       discard(outcome);
       await deps.wait(waitMs);
     }
   }
 }
 
-function replyOf(outcome: OpenReply | OutboundFailure): OpenReply {
+function requireReply(outcome: OpenReply | OutboundFailure): OpenReply {
   if (outcome instanceof OutboundFailure) throw outcome;
   return outcome;
 }

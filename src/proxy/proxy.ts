@@ -22,7 +22,7 @@ import {
   defaultConcurrency,
 } from './call-limiter.ts';
 import { getCallToken, type TokenDeps } from './call-token.ts';
-import { fieldOf, forwardedHeaders } from './headers.ts';
+import { findField, forwardedHeaders } from './headers.ts';
 import {
   defaultRequestLimits,
   type Payload,
@@ -34,7 +34,7 @@ import {
 } from './provider-request.ts';
 import type { ProxyReply, ProxyRequest } from './proxy-model.ts';
 import { readWhole, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
-import { destinationOf, parseTarget } from './target.ts';
+import { parseTarget, resolveDestination } from './target.ts';
 import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './proxy-model.ts';
@@ -104,15 +104,15 @@ async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply>
   const { connections, limits, runOnce } = parts;
   const target = parseTarget(request.target);
   const api = findApi(connections, target.provider);
-  const destination = destinationOf(api, target);
+  const destination = resolveDestination(api, target);
   const headers = forwardedHeaders(request.rawHeaders, api);
   const reads = readOnly.has(request.method);
-  const key = reads ? null : idempotencyKey(fieldOf(request.rawHeaders, 'idempotency-key'));
+  const key = reads ? null : idempotencyKey(findField(request.rawHeaders, 'idempotency-key'));
   checkBody(request, reads, key === null ? limits.bodyBytes : keyedRequestBytes);
   const { method, signal, owner } = request;
   const call = { method, destination, headers, isRepeatable: reads || key !== null };
   if (key === null) {
-    const body = await payloadOf(request, limits.bodyBytes);
+    const body = await readPayload(request, limits.bodyBytes);
     return perform(parts, { request, api, call: { ...call, body, signal } });
   }
   const body = (await request.body?.read(keyedRequestBytes)) ?? null;
@@ -157,14 +157,14 @@ function checkBody(request: ProxyRequest, reads: boolean, limitBytes: number): v
 }
 
 /** Small bodies are read first, so that they can be sent again; others pass through once. */
-async function payloadOf({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
+async function readPayload({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
   if (body === null || body.sizeBytes === null || body.sizeBytes > replayableBytes) return body;
   return body.read(limitBytes);
 }
 
 /** What must be the same for a call to be the same call. */
 function comparedParts({ method, target, rawHeaders }: ProxyRequest, body: Buffer | null): unknown[] {
-  const account = fieldOf(rawHeaders, 'x-proxy-account') ?? null;
-  const type = fieldOf(rawHeaders, 'content-type') ?? null;
+  const account = findField(rawHeaders, 'x-proxy-account') ?? null;
+  const type = findField(rawHeaders, 'content-type') ?? null;
   return [method, target, account, type, body?.toString('base64') ?? null];
 }

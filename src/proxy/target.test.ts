@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
 import type { ProviderApi } from '../connections/connections.ts';
 import { googleApiRules } from '../connections/providers/provider-api.ts';
-import { destinationOf, parseTarget, proxiedPath } from './target.ts';
+import { parseTarget, proxiedPath, resolveDestination } from './target.ts';
 
 const rules = { ...googleApiRules, scopesByPrefix: {} };
 const google: ProviderApi = {
@@ -43,7 +43,7 @@ function send(target: string): string | number {
     const parsed = parseTarget(target);
     const routes = providers[parsed.provider];
     if (routes === undefined) return 404;
-    const { origin, target: sent } = destinationOf(routes, parsed);
+    const { origin, target: sent } = resolveDestination(routes, parsed);
     return origin + sent;
   } catch (error) {
     assert.ok(error instanceof Problem, String(error));

@@ -44,16 +44,16 @@ export function parseTarget(target: string): Target {
 }
 
 /** Where a checked target leads. Throws `not_found` where the provider's table has nothing. */
-export function destinationOf(api: ProviderApi, { path, query }: Target): Destination {
+export function resolveDestination(api: ProviderApi, { path, query }: Target): Destination {
   checkQuery(query, api.refusedParameters);
-  const row = rowFor(api, path);
+  const row = findRow(api, path);
   const rest = row?.prefix.startsWith('~') ? path.slice(row.prefix.length + 1) : path;
   if (isBatch(api, rest))
     throw refused('path: batch requests are refused, as the calls inside could not be checked');
   const base = row?.origin ?? api.defaultOrigin;
   if (base === null || base === undefined)
     throw new Problem('not_found', `path: ${api.name} has nothing under this prefix`);
-  const { origin, folder } = baseOf(base);
+  const { origin, folder } = parseBase(base);
   const sent = `${folder}/${rest}`;
   // What we checked is what is sent: a parser on the way must not read another address (A7).
   const read = URL.parse(origin + sent);
@@ -69,7 +69,7 @@ export function proxiedPath(api: ProviderApi, url: URL): string | null {
   const at = (path: string) => {
     try {
       const target = parseTarget(`/v1/proxy/${api.name}/${path}${url.search}`);
-      const found = destinationOf(api, target);
+      const found = resolveDestination(api, target);
       return found.origin === url.origin && found.target === url.pathname + url.search
         ? `/v1/proxy/${api.name}/${path}${url.search}`
         : null;
@@ -79,7 +79,7 @@ export function proxiedPath(api: ProviderApi, url: URL): string | null {
   };
   const services = api.routes.filter(({ prefix }) => prefix.startsWith('~'));
   const bases = [api.defaultOrigin ?? '', ...api.routes.map(({ origin }) => origin)];
-  const folders = new Set(bases.filter((base) => base !== '').map((base) => baseOf(base).folder));
+  const folders = new Set(bases.filter((base) => base !== '').map((base) => parseBase(base).folder));
   for (const folder of folders) {
     if (!url.pathname.startsWith(`${folder}/`)) continue;
     const path = url.pathname.slice(folder.length + 1);
@@ -149,7 +149,7 @@ function isBatch({ uploadFolders }: ProviderApi, path: string): boolean {
 type Row = ProviderApi['routes'][number];
 
 /** What lies in a provider's folder of uploads goes where the path behind it goes. */
-function rowFor(api: ProviderApi, path: string): Row | undefined {
+function findRow(api: ProviderApi, path: string): Row | undefined {
   const folder = api.uploadFolders.find((each) => path.startsWith(each)) ?? '';
   return longest(api, path) ?? longest(api, path.slice(folder.length), true);
 }
@@ -177,7 +177,7 @@ type Base = { readonly origin: string; readonly folder: string };
 const bases = new Map<string, Base>();
 
 /** An address of the provider table in its two parts. The table is the operator's, so what is kept is small. */
-function baseOf(text: string): Base {
+function parseBase(text: string): Base {
   let base = bases.get(text);
   if (base === undefined) {
     const { origin, pathname } = new URL(text);

@@ -48,7 +48,7 @@ export function createVault({ keys, clock, tokenSeeds = new Map() }: VaultOption
   );
 
   const unwrapped = async (sealed: string) => {
-    const { kid, wrapped, body } = partsOf(sealed);
+    const { kid, wrapped, body } = parseSealed(sealed);
     const wrapper = wrappers.get(kid);
     if (wrapper === undefined)
       throw decryptFailed(`sealed under the vault key ${kid}, which is not configured`);
@@ -66,7 +66,7 @@ export function createVault({ keys, clock, tokenSeeds = new Map() }: VaultOption
       return decrypt(dataKey, body, binding);
     },
     async rewrap(sealed) {
-      if (partsOf(sealed).kid === first.kid) return null;
+      if (parseSealed(sealed).kid === first.kid) return null;
       const { dataKey, body } = await unwrapped(sealed);
       return join(first.kid, await first.wrap(dataKey, context), body);
     },
@@ -106,7 +106,7 @@ function join(kid: string, wrapped: Buffer, body: Buffer): string {
   return [version, kid, wrapped.toString('base64url'), body.toString('base64url')].join('.');
 }
 
-function partsOf(sealed: string): { kid: string; wrapped: Buffer; body: Buffer } {
+function parseSealed(sealed: string): { kid: string; wrapped: Buffer; body: Buffer } {
   const [form, kid, wrapped, body, ...rest] = sealed.split('.');
   if (form !== version || !kid || !wrapped || !body || rest.length > 0)
     throw decryptFailed('not a sealed text');

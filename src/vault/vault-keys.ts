@@ -29,10 +29,10 @@ export function loadKeys(options: {
   readonly warn: (file: string) => void;
 }): (VaultKey | KeyWrapper)[] {
   const text = options.configured?.reveal() ?? generatedKey(options.dataDir, options.warn);
-  return text.split(',').map((entry) => wrapperOf(entry.trim(), options));
+  return text.split(',').map((entry) => toKeyWrapper(entry.trim(), options));
 }
 
-function wrapperOf(
+function toKeyWrapper(
   entry: string,
   { transitToken, post }: { readonly transitToken: Secret | null; readonly post: Post },
 ): VaultKey | KeyWrapper {

@@ -98,7 +98,7 @@ export class ConsentFlow {
     browser: string | null;
   }): Promise<ConsentOutcome> {
     const { store, vault, log } = this.#deps;
-    const row = await this.#sessionOf(callback);
+    const row = await this.#findSession(callback);
     if (row === undefined || !(await store.consumeState(row)))
       throw new Problem('invalid_request', strayCallback);
     try {
@@ -108,7 +108,7 @@ export class ConsentFlow {
     } catch (error) {
       if (!(error instanceof ConsentRefusal))
         log.warn('connections.consent.failed', { session_id: row.id, provider: row.provider, error });
-      const reason = reasonOf(error);
+      const reason = toReason(error);
       await store.fail(row, reason, 'user');
       return this.#outcome(row, { status: 'error', error: reason });
     }
@@ -127,7 +127,7 @@ export class ConsentFlow {
   }
 
   /** One callback for each provider: an answer at another's is a mix-up (RFC 9700 section 4.4, threats F4). */
-  async #sessionOf(callback: {
+  async #findSession(callback: {
     readonly provider: string;
     readonly params: URLSearchParams;
     readonly browser: string | null;
@@ -190,7 +190,7 @@ export class ConsentFlow {
   }
 }
 
-function reasonOf(error: unknown): string {
+function toReason(error: unknown): string {
   if (error instanceof ConsentRefusal) return error.message;
   if (error instanceof TokenEndpointFailure && error.reason === 'misconfigured')
     return 'The provider does not accept this service as its client';

@@ -37,13 +37,13 @@ export function awsKmsWrapper(kid: string, arn: string, load: () => Promise<AwsK
       const kms = await client();
       const request = { KeyId: arn, Plaintext: dataKey, EncryptionContext: { context } };
       const { CiphertextBlob } = await kms.encrypt(request).catch((cause) => refuse(kid, cause));
-      return bytesOf(CiphertextBlob, kid);
+      return toBytes(CiphertextBlob, kid);
     },
     async unwrap(wrapped, context) {
       const kms = await client();
       const request = { KeyId: arn, CiphertextBlob: wrapped, EncryptionContext: { context } };
       const { Plaintext } = await kms.decrypt(request).catch((cause) => refuse(kid, cause));
-      return bytesOf(Plaintext, kid);
+      return toBytes(Plaintext, kid);
     },
   };
 }
@@ -57,13 +57,13 @@ export function gcpKmsWrapper(kid: string, name: string, load: () => Promise<Gcp
       const kms = await client();
       const request = { name, plaintext: dataKey, additionalAuthenticatedData: Buffer.from(context) };
       const [{ ciphertext }] = await kms.encrypt(request).catch((cause) => refuse(kid, cause));
-      return bytesOf(ciphertext, kid);
+      return toBytes(ciphertext, kid);
     },
     async unwrap(wrapped, context) {
       const kms = await client();
       const request = { name, ciphertext: wrapped, additionalAuthenticatedData: Buffer.from(context) };
       const [{ plaintext }] = await kms.decrypt(request).catch((cause) => refuse(kid, cause));
-      return bytesOf(plaintext, kid);
+      return toBytes(plaintext, kid);
     },
   };
 }
@@ -85,7 +85,7 @@ function refuse(kid: string, cause: unknown): never {
   throw away(kid, cause);
 }
 
-function bytesOf(value: Uint8Array | string | null | undefined, kid: string): Buffer {
+function toBytes(value: Uint8Array | string | null | undefined, kid: string): Buffer {
   if (value === null || value === undefined)
     throw away(kid, new Error('the key service answers without a value'));
   return typeof value === 'string' ? Buffer.from(value, 'base64') : Buffer.from(value);

@@ -40,7 +40,7 @@ export function transitWrapper(options: {
     // 400 means the bytes are not right; anything else says that the service cannot be used now.
     if (reply.status === 400) throw new Error(`transit refuses to ${verb}: status 400`);
     if (reply.status !== 200) throw away(kid, new Error(`transit answers ${reply.status}`));
-    return fieldOf(reply.body, verb === 'encrypt' ? 'ciphertext' : 'plaintext', kid);
+    return parseField(reply.body, verb === 'encrypt' ? 'ciphertext' : 'plaintext', kid);
   };
 
   return {
@@ -68,7 +68,7 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
 
-function fieldOf(body: Buffer, field: string, kid: string): string {
+function parseField(body: Buffer, field: string, kid: string): string {
   try {
     const { data } = JSON.parse(body.toString('utf8')) as { data?: Record<string, unknown> };
     const value = data?.[field];
