@@ -49,8 +49,7 @@ export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys
       handle: async ({ params, body, caller }) => {
         await requireDeveloper(params.id);
         const { return_urls: returnUrls, require_confirmation: requireConfirmation = false } = body;
-        const by = { developerId: params.id, actor: keyActor(caller) };
-        await admin.changeAppSettings(by, { returnUrls, requireConfirmation });
+        await admin.changeAppSettings(params.id, { returnUrls, requireConfirmation }, keyActor(caller));
         return json(describe(await admin.appSettings(params.id)));
       },
     }),

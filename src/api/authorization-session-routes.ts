@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
-import type { ConnectionSessions, OpenedSession, SessionState } from '../connections/connections.ts';
+import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { userId } from './user-id-schema.ts';
 
@@ -39,7 +39,10 @@ const request = Type.Object(
 );
 
 /** Sessions in which a user connects a provider or an MCP server, as apps open and poll them. */
-export function authorizationSessionRoutes(sessions: ConnectionSessions): Route[] {
+export function authorizationSessionRoutes({
+  sessions,
+  confirmations,
+}: Pick<Connections, 'sessions' | 'confirmations'>): Route[] {
   return [
     route({
       method: 'POST',
@@ -98,7 +101,7 @@ export function authorizationSessionRoutes(sessions: ConnectionSessions): Route[
       reply: state,
       handle: async ({ params, body, caller }) => {
         const { developerId } = caller;
-        await sessions.confirm({
+        await confirmations.confirm({
           developerId,
           sessionId: params.id,
           userId: body.user_id,

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { Problem, problemTable } from '../base/problem.ts';
-import type { ConnectionSessions, ConsentOutcome } from '../connections/connections.ts';
+import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
 import { consentPage, faultPage, outcomePage } from './consent-pages.ts';
 import { pageHeaders } from './html.ts';
@@ -12,7 +12,7 @@ const link = Type.Object({
 });
 
 /** The pages that users see on their way to a provider and back; no API key, no script, nothing kept by the browser but one cookie. */
-export function consentRoutes(sessions: ConnectionSessions, publicUrl: () => string): Route[] {
+export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route[] {
   const pathOf = (token: string) => `/v1/identity/connect/${token}`;
 
   return [
@@ -25,7 +25,7 @@ export function consentRoutes(sessions: ConnectionSessions, publicUrl: () => str
       reply: null,
       handle: ({ params, headers }) =>
         asPage(async () => {
-          const shown = await sessions.showConsent(params.link, browserOf(headers, publicUrl()));
+          const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
           return consentPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
         }),
     }),
@@ -42,7 +42,7 @@ export function consentRoutes(sessions: ConnectionSessions, publicUrl: () => str
       handle: ({ params, body, headers }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
-          return redirect(await sessions.startConsent({ link: params.link, browser, csrf: body.csrf }));
+          return redirect(await flow.start({ link: params.link, browser, csrf: body.csrf }));
         }),
     }),
     route({
@@ -55,7 +55,7 @@ export function consentRoutes(sessions: ConnectionSessions, publicUrl: () => str
       reply: null,
       handle: ({ params, query, headers }) =>
         asPage(async () => {
-          const outcome = await sessions.finishConsent({
+          const outcome = await flow.finish({
             provider: params.provider,
             params: new URLSearchParams(query),
             browser: browserOf(headers, publicUrl()),

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
-import type { OAuthClient, OAuthClients } from '../connections/connections.ts';
+import type { Connections, OAuthClient } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -15,7 +15,7 @@ const client = Type.Object({
 const authMethods = ['client_secret_basic', 'client_secret_post', 'none'];
 
 /** Us as a client of MCP servers' authorization servers. */
-export function oauthClientRoutes(clients: OAuthClients): Route[] {
+export function oauthClientRoutes(clients: Connections['clients']): Route[] {
   return [
     route({
       method: 'GET',

@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
-import type { ConnectionTokens } from '../connections/connections.ts';
+import type { UserTokens } from '../connections/connections.ts';
 import { json, type PassthroughCall, passthroughRoute, type Route, route } from '../http/route.ts';
 import type { OAuthProxy } from '../proxy/proxy.ts';
 
 const provider = Type.String({ minLength: 1, maxLength: 100, description: 'the name of a provider' });
 
-export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<ConnectionTokens, 'providerStatus'>): Route[] {
+export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'providerStatus'>): Route[] {
   return [
     route({
       method: 'GET',

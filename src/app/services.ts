@@ -138,7 +138,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       clock,
       get: outbound.request,
       config: { issuer: () => place.url, signingKeys: config.signingKeys },
-      connectedServices: connections.tokens.connectedServices,
+      connectedServices: (owner) => connections.tokens.connectedServices(owner),
       forgetConnections: (owner, actor, wholly) =>
         wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
     });

@@ -93,6 +93,5 @@ export type SessionStatus = 'open' | 'sent' | 'exchanging' | 'awaiting' | 'compl
 
 export type GrantRow = ConnectionTables['connections'];
 export type SessionRow = ConnectionTables['oauth_sessions'];
-export type AppRow = ConnectionTables['oauth_apps'];
 export type ClientRow = ConnectionTables['oauth_clients'];
 export type RevocationRow = ConnectionTables['oauth_revocations'];

@@ -4,18 +4,19 @@ import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createAuthorizationServers } from './authorization-servers/authorization-servers.ts';
-import { createClientRegistry } from './authorization-servers/client-registry.ts';
+import { ClientRegistry } from './authorization-servers/client-registry.ts';
 import { createIssuerMetadata } from './authorization-servers/issuer-metadata.ts';
 import { createMetadataDocuments } from './authorization-servers/metadata-documents.ts';
 import { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 import { createServerDiscovery } from './authorization-servers/server-discovery.ts';
-import { createChangeSignal } from './change-signal.ts';
+import { ChangeSignal } from './change-signal.ts';
 import type { KnownServer } from './connections-model.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
 import { AuthorizationRequests } from './sessions/authorization-requests.ts';
 import { AuthorizationSessions } from './sessions/authorization-sessions.ts';
 import { createConfirmations } from './sessions/confirmation.ts';
+import { ConnectionAdmin } from './sessions/connection-admin.ts';
 import { ConnectionWriter } from './sessions/connection-writer.ts';
 import { ConsentFlow } from './sessions/consent-flow.ts';
 import { SessionStore } from './sessions/session-store.ts';
@@ -26,6 +27,7 @@ import { createTokenEncryption } from './tokens/token-encryption.ts';
 import { createTokenEndpoint } from './tokens/token-endpoint.ts';
 import { defaultRefreshLimits, type RefreshLimits, TokenRefresher } from './tokens/token-refresh.ts';
 import { createUserGrants } from './tokens/user-grants.ts';
+import { UserTokens } from './tokens/user-tokens.ts';
 
 export type ConnectionsDeps = {
   readonly storage: Storage;
@@ -48,23 +50,21 @@ const registrationMs = 10_000;
 
 /** The room's parts, each handed those that it may know. */
 export function openConnectionsServices(deps: ConnectionsDeps) {
-  const { storage, clock } = deps;
-  const signal = createChangeSignal();
+  const signal = new ChangeSignal();
   const servers = openAuthorizationServers(deps);
   const tokens = openTokens(deps, { ...servers, signal });
   const sessions = openSessions(deps, { ...servers, ...tokens, signal });
-  storage.subscribe('connections', (id) => {
+  deps.storage.subscribe('connections', (id) => {
     if (isOwnerTag(id)) return tokens.userGrants.invalidate(id);
     tokens.freshTokens.invalidate(id);
     signal.notify(id);
   });
-  return { storage, clock, ...servers, ...tokens, ...sessions };
+  return { ...servers, ...tokens, ...sessions };
 }
 
-export type ConnectionsServices = ReturnType<typeof openConnectionsServices>;
 type Servers = ReturnType<typeof openAuthorizationServers>;
 type Tokens = ReturnType<typeof openTokens>;
-type Signal = { readonly signal: ReturnType<typeof createChangeSignal> };
+type Signal = { readonly signal: ChangeSignal };
 
 function openAuthorizationServers(deps: ConnectionsDeps) {
   const { outbound, clock, config, findServer } = deps;
@@ -74,7 +74,7 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
   const issuerMetadata = createIssuerMetadata(documents, clock);
   const discoverServer = createServerDiscovery({ documents, issuerMetadata });
   const callOptions = () => oauthFetch(anyServer, { timeoutMs: registrationMs });
-  const clients = createClientRegistry({ ...deps, callOptions });
+  const clients = new ClientRegistry({ ...deps, callOptions });
   const servers = createAuthorizationServers({
     providers,
     issuerMetadata,
@@ -85,7 +85,7 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
   return { providers, oauthFetch, clients, servers };
 }
 
-function openTokens(deps: ConnectionsDeps, { oauthFetch, servers, signal }: Servers & Signal) {
+function openTokens(deps: ConnectionsDeps, { providers, oauthFetch, servers, signal }: Servers & Signal) {
   const { storage, vault, clock, config } = deps;
   const random = Math.random;
   const grants = new GrantStore(storage, clock);
@@ -105,7 +105,8 @@ function openTokens(deps: ConnectionsDeps, { oauthFetch, servers, signal }: Serv
   });
   const freshTokens = new FreshTokens({ ...deps, store: grants, encryption, refresher });
   const userGrants = createUserGrants(grants, clock.now);
-  return { grants, encryption, endpoint, revocations, refresher, freshTokens, userGrants };
+  const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, clock });
+  return { grants, encryption, endpoint, revocations, refresher, freshTokens, userGrants, tokens };
 }
 
 function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
@@ -117,5 +118,6 @@ function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
   const confirmations = createConfirmations({ ...deps, store, writer });
   const consentFlow = new ConsentFlow({ ...deps, ...parts, store, writer, confirmations });
   const requests = new AuthorizationRequests({ ...deps, ...parts, sessions });
-  return { sessionStore: store, appSettings, sessions, confirmations, consentFlow, requests };
+  const admin = new ConnectionAdmin({ ...deps, ...parts, store, appSettings, confirmations });
+  return { store, sessions, confirmations, consentFlow, requests, admin };
 }

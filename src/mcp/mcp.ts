@@ -15,7 +15,7 @@ import { forEachConcurrent } from '../base/concurrency.ts';
 import { createIdempotency } from '../base/idempotency.ts';
 import { isObject } from '../base/json.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
-import type { ConnectionSessions, ConnectionTokens } from '../connections/connections.ts';
+import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -70,8 +70,8 @@ export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential' | 'warm'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<ConnectionTokens, 'forServer'>;
-    readonly sessions: Pick<ConnectionSessions, 'requestAuthorization' | 'requestScopes'>;
+    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
   readonly tickets: Vault['sealedTokens'];
@@ -108,7 +108,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomes(catalog, log);
   const targets = createTargets({ catalog, tokens: deps.connections.tokens, locals });
-  const consent = createConsent({ targets, sessions: deps.connections.sessions });
+  const consent = createConsent({ targets, requests: deps.connections.requests });
   const once = createIdempotency<McpAnswer>({ now: clock.monotonic, mayRetry: ranNothing });
   const pool = createPool({
     make: (target) => makeChannel(deps, target, limits),

@@ -1,6 +1,6 @@
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { ConnectionTokens, ServerToken, SignDPoPProof } from '../connections/connections.ts';
+import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
 import { keyOf } from './channel-pool.ts';
 import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
 import type { LocalServer } from './programs/mcp-config.ts';
@@ -41,7 +41,7 @@ export const notHere =
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'warm'>;
-  readonly tokens: Pick<ConnectionTokens, 'forServer'>;
+  readonly tokens: Pick<UserTokens, 'forServer'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
   const { catalog, tokens, locals } = deps;

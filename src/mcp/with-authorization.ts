@@ -1,6 +1,6 @@
 import { Problem } from '../base/problem.ts';
 import {
-  type ConnectionSessions,
+  type AuthorizationRequests,
   type OpenedSession,
   parseChallenges,
   sessionFacts,
@@ -23,9 +23,9 @@ export type Consent = {
 
 export function createConsent(deps: {
   readonly targets: Targets;
-  readonly sessions: Pick<ConnectionSessions, 'requestAuthorization' | 'requestScopes'>;
+  readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
 }): Consent {
-  const { targets, sessions } = deps;
+  const { targets, requests } = deps;
 
   /** What to throw in the failure's place. */
   const inPlaceOf = async (
@@ -43,13 +43,13 @@ export function createConsent(deps: {
     const { challenge } = failure;
     const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
     if (failure.status === 401) {
-      const session = await sessions.requestAuthorization(request);
+      const session = await requests.requestAuthorization(request);
       return session === null ? failure : notConnected(serverId, session, failure);
     }
     const wanted = challenges.find(({ error }) => error === 'insufficient_scope');
     if (wanted === undefined || own === null) return failure;
     const named = JSON.stringify([operation.method, operation.params?.name ?? null]);
-    const step = await sessions.requestScopes({ ...request, operation: named, scopes: wanted.scopes });
+    const step = await requests.requestScopes({ ...request, operation: named, scopes: wanted.scopes });
     if (step.kind === 'session') return missingScopes(serverId, step.session, wanted.scopes, failure);
     return new UpstreamFailure('auth', 'The server wants more than the user was asked for and gave', {
       cause: failure,

@@ -1,19 +1,19 @@
 import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import {
-  type ConnectionSessions,
-  type ConnectionTokens,
+  type AuthorizationSessions,
   type FreshToken,
   type ProviderApi,
   sessionFacts,
+  type UserTokens,
 } from '../connections/connections.ts';
 import { findField } from './headers.ts';
 import type { CallToken } from './provider-request.ts';
 import type { ProxyRequest } from './proxy-model.ts';
 
 export type TokenDeps = {
-  readonly tokens: Pick<ConnectionTokens, 'fresh'>;
-  readonly sessions: Pick<ConnectionSessions, 'open'>;
+  readonly tokens: Pick<UserTokens, 'fresh'>;
+  readonly sessions: Pick<AuthorizationSessions, 'open'>;
 };
 
 type Api = { readonly api: ProviderApi; readonly prefix: string | null };

@@ -5,10 +5,10 @@ import type { Access, Principal } from '../../src/access/access.ts';
 import { proxyRoutes } from '../../src/api/proxy-routes.ts';
 import { Problem } from '../../src/base/problem.ts';
 import type {
-  ConnectionSessions,
-  ConnectionTokens,
+  AuthorizationSessions,
   FreshToken,
   ProviderApi,
+  UserTokens,
 } from '../../src/connections/connections.ts';
 import { google } from '../../src/connections/providers/google-provider.ts';
 import { toProviderApi } from '../../src/connections/providers/provider-api.ts';
@@ -102,8 +102,8 @@ export type ProxyUnderTest = {
 
 type Options = {
   readonly routes?: readonly ProviderApi[];
-  readonly freshToken?: ConnectionTokens['fresh'];
-  readonly openSession?: ConnectionSessions['open'];
+  readonly freshToken?: UserTokens['fresh'];
+  readonly openSession?: AuthorizationSessions['open'];
   readonly limits?: ProxyDeps['limits'];
   readonly httpLimits?: Partial<HttpLimits>;
   readonly wait?: ProxyDeps['wait'];

@@ -38,24 +38,7 @@ export type NewOAuthClient = {
 };
 
 /** Who changes something, for the audit trail. */
-export type ChangedBy = { readonly developerId: string; readonly actor: string };
-
-/** Us as a client of MCP servers' authorization servers, for the operator. */
-export type OAuthClients = {
-  list(): Promise<readonly OAuthClient[]>;
-  put(client: NewOAuthClient, by: ChangedBy): Promise<OAuthClient>;
-  /** Throws not_found. */
-  remove(id: string, by: ChangedBy): Promise<void>;
-  /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
-  document(): Readonly<Record<string, unknown>>;
-};
-
-export type ClientRegistry = OAuthClients & {
-  /** Registered by the operator, else our metadata document, else registered on the way. Throws DiscoveryRefusal. */
-  find(server: oauth.AuthorizationServer, serverId: string): Promise<OurClient>;
-  /** The server refuses it: the next one who asks registers anew. */
-  forget(id: string): Promise<void>;
-};
+type ChangedBy = { readonly developerId: string; readonly actor: string };
 
 type Deps = {
   readonly storage: Storage;
@@ -64,80 +47,93 @@ type Deps = {
   readonly publicUrl: () => string;
   readonly callOptions: () => CallOptions;
 };
-type Store = ReturnType<typeof createClientStore>;
 
 /** In a row: whatever the issuer's metadata says. */
 const byMetadata = '';
 
-export function createClientRegistry(deps: Deps): ClientRegistry {
-  const { storage, vault, publicUrl } = deps;
-  const store = createClientStore(storage);
-  const flights = new Map<string, Promise<ClientRow>>();
+/** Us as a client of MCP servers' authorization servers. */
+export class ClientRegistry {
+  readonly #deps: Deps;
+  readonly #store: ReturnType<typeof createClientStore>;
+  readonly #flights = new Map<string, Promise<ClientRow>>();
 
-  /** Calls of this process share one registration; of two processes that register at once the first one's stays. */
-  const registerOnce = (server: oauth.AuthorizationServer, outdated: ClientRow | undefined) => {
-    let flight = flights.get(server.issuer);
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    this.#store = createClientStore(deps.storage);
+  }
+
+  /** Registered by the operator, else our metadata document, else registered on the way. Throws DiscoveryRefusal. */
+  async find(server: oauth.AuthorizationServer, serverId: string): Promise<OurClient> {
+    const { vault } = this.#deps;
+    const publicUrl = this.#deps.publicUrl();
+    const rows = await this.#store.of(server.issuer, serverId);
+    const registered = rows
+      .filter(({ kind }) => kind === 'registered')
+      .sort((a, b) => b.server_id.length - a.server_id.length);
+    if (registered[0] !== undefined) return toOurClient(vault, registered[0], server);
+    if (hasDocument(publicUrl) && server.client_id_metadata_document_supported === true)
+      return { client: toClient(documentUrl(publicUrl)), auth: oauth.None(), dynamicId: null };
+    const known = rows.find(({ kind }) => kind === 'dynamic');
+    const isGood = known !== undefined && isUsable(known, this.#deps);
+    return toOurClient(vault, isGood ? known : await this.#registerOnce(server, known), server);
+  }
+
+  /** The server refuses it: the next one who asks registers anew. */
+  forget(id: string): Promise<void> {
+    return this.#store.drop(id);
+  }
+
+  async list(): Promise<readonly OAuthClient[]> {
+    return (await this.#store.list()).map(toOAuthClient);
+  }
+
+  async put(client: NewOAuthClient, by: ChangedBy): Promise<OAuthClient> {
+    const row = await toRow(this.#deps, client);
+    await this.#store.put(row, by);
+    return toOAuthClient(row);
+  }
+
+  /** Throws not_found. */
+  async remove(id: string, by: ChangedBy): Promise<void> {
+    if (!(await this.#store.remove(id, by))) throw new Problem('not_found', 'OAuth client not found');
+  }
+
+  /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
+  document(): Readonly<Record<string, unknown>> {
+    const publicUrl = this.#deps.publicUrl();
+    const metadata = clientMetadata(publicUrl);
+    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' };
+  }
+
+  /** Single flight: calls of this process share one registration; of two processes that register at once the first one's stays. */
+  #registerOnce(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+    let flight = this.#flights.get(server.issuer);
     if (flight === undefined) {
-      flight = register(deps, store, { server, outdated }).finally(() => flights.delete(server.issuer));
-      flights.set(server.issuer, flight);
+      flight = this.#register(server, outdated).finally(() => this.#flights.delete(server.issuer));
+      this.#flights.set(server.issuer, flight);
     }
     return flight;
-  };
+  }
 
-  return {
-    async find(server, serverId) {
-      const rows = await store.of(server.issuer, serverId);
-      const registered = rows
-        .filter(({ kind }) => kind === 'registered')
-        .sort((a, b) => b.server_id.length - a.server_id.length);
-      if (registered[0] !== undefined) return toOurClient(vault, registered[0], server);
-      if (hasDocument(publicUrl()) && server.client_id_metadata_document_supported === true)
-        return { client: toClient(documentUrl(publicUrl())), auth: oauth.None(), dynamicId: null };
-      const known = rows.find(({ kind }) => kind === 'dynamic');
-      const row = known !== undefined && isUsable(known, deps) ? known : await registerOnce(server, known);
-      return toOurClient(vault, row, server);
-    },
-    forget: store.drop,
-    list: async () => (await store.list()).map(toOAuthClient),
-    async put(client, by) {
-      const row = await toRow(deps, client);
-      await store.put(row, by);
-      return toOAuthClient(row);
-    },
-    async remove(id, by) {
-      if (!(await store.remove(id, by))) throw new Problem('not_found', 'OAuth client not found');
-    },
-    document: () => ({
-      client_id: documentUrl(publicUrl()),
-      ...clientMetadata(publicUrl()),
-      token_endpoint_auth_method: 'none',
-    }),
-  };
-}
-
-async function register(
-  { vault, clock, publicUrl, callOptions }: Deps,
-  store: Store,
-  {
-    server,
-    outdated,
-  }: { readonly server: oauth.AuthorizationServer; readonly outdated: ClientRow | undefined },
-): Promise<ClientRow> {
-  const made = await registerDynamically(server, clientMetadata(publicUrl()), callOptions());
-  const place = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
-  const row: ClientRow = {
-    ...place,
-    client_id: made.clientId,
-    secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(place)),
-    auth_method: made.authMethod,
-    redirect_uri: redirectUri(publicUrl()),
-    expires_at: made.expiresAt,
-    created_at: clock.now(),
-  };
-  if (outdated !== undefined) await store.drop(outdated.id);
-  await store.keep(row);
-  const stored = (await store.of(server.issuer, '')).find(({ kind }) => kind === 'dynamic');
-  return stored ?? row;
+  async #register(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+    const { vault, clock, callOptions } = this.#deps;
+    const publicUrl = this.#deps.publicUrl();
+    const made = await registerDynamically(server, clientMetadata(publicUrl), callOptions());
+    const place = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
+    const row: ClientRow = {
+      ...place,
+      client_id: made.clientId,
+      secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(place)),
+      auth_method: made.authMethod,
+      redirect_uri: redirectUri(publicUrl),
+      expires_at: made.expiresAt,
+      created_at: clock.now(),
+    };
+    if (outdated !== undefined) await this.#store.drop(outdated.id);
+    await this.#store.keep(row);
+    const stored = (await this.#store.of(server.issuer, '')).find(({ kind }) => kind === 'dynamic');
+    return stored ?? row;
+  }
 }
 
 /** A client for another callback, or with a secret that is over, is no use any more. */

@@ -1,21 +1,41 @@
 import type { Storage } from '../../storage/storage.ts';
-import type { AppRow, ConnectionTables } from '../connection-rows.ts';
+import type { ConnectionTables } from '../connection-rows.ts';
+
+/** What an operator registers for a developer's app. */
+export type AppSettings = {
+  /** Where a browser may be sent back to, each compared as a whole (threats F7). */
+  readonly returnUrls: readonly string[];
+  /** The default of sessions that do not say (threats F8). */
+  readonly requireConfirmation: boolean;
+};
 
 export function createAppSettingsStore(storage: Storage) {
   const db = storage.tables<ConnectionTables>();
   return {
-    find: (developerId: string): Promise<AppRow | undefined> =>
-      db.selectFrom('oauth_apps').selectAll().where('developer_id', '=', developerId).executeTakeFirst(),
-    async put(row: AppRow, actor: string): Promise<void> {
+    async read(developerId: string): Promise<AppSettings> {
+      const row = await db
+        .selectFrom('oauth_apps')
+        .selectAll()
+        .where('developer_id', '=', developerId)
+        .executeTakeFirst();
+      return {
+        returnUrls: row === undefined ? [] : (JSON.parse(row.return_urls) as string[]),
+        requireConfirmation: row?.require_confirmation === 1,
+      };
+    },
+    async put(developerId: string, settings: AppSettings, actor: string): Promise<void> {
+      const return_urls = [...new Set(settings.returnUrls)];
+      const columns = {
+        return_urls: JSON.stringify(return_urls),
+        require_confirmation: settings.requireConfirmation ? 1 : 0,
+      };
       await storage.write<ConnectionTables, void>(async (trx, _notify, audit) => {
-        const { developer_id: developerId, ...columns } = row;
         await trx
           .insertInto('oauth_apps')
-          .values(row)
+          .values({ developer_id: developerId, ...columns })
           .onConflict((c) => c.column('developer_id').doUpdateSet(columns))
           .execute();
-        const facts = { return_urls: JSON.parse(row.return_urls) as string[] };
-        await audit({ developerId, actor, action: 'app.change', facts });
+        await audit({ developerId, actor, action: 'app.change', facts: { return_urls } });
       });
     },
   };

@@ -10,8 +10,7 @@ import type { ChangeSignal } from '../change-signal.ts';
 import type { SessionRow } from '../connection-rows.ts';
 import type { OpenedSession, SessionRequest, SessionResult, SessionState } from '../connections-model.ts';
 import { isScope } from '../providers/oauth-provider.ts';
-import { type AppSettings, readAppSettings } from './app-settings.ts';
-import type { AppSettingsStore } from './app-settings-store.ts';
+import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { SessionStore } from './session-store.ts';
 
 export const sessionLifeMs = 300_000;
@@ -46,7 +45,7 @@ export class AuthorizationSessions {
   async open(request: SessionRequest): Promise<OpenedSession> {
     const { store, appSettings, servers, clock, publicUrl } = this.#deps;
     checkScopes(request.scopes);
-    const settings = await readAppSettings(appSettings, request.owner.developerId);
+    const settings = await appSettings.read(request.owner.developerId);
     checkReturnUrl(request.returnUrl, settings);
     const target =
       'serverId' in request.target
