@@ -38,7 +38,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
     if (config.starter) await catalog.loadStarter();
-    const { routes, sessions, stats } = declareRoutes(config, services, options, version);
+    const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
     const http = createHttp({
       routes,
       access,
@@ -57,7 +57,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       services,
       firstKey,
       async close() {
-        services.mcp.quiet();
+        services.mcp.closeStreams();
+        mcpServer.closeStreams();
         await http.close();
         await stop();
         await services.close();

@@ -27,7 +27,9 @@ export function startBackground(config: Config, services: Services, clock: Clock
     leases: storage.leases,
     onError: (job, error) => reportJob(telemetry, job, error),
   });
-  mcp.adopt().catch((error: unknown) => telemetry.log.error('mcp.configuration.failed', { error }));
+  mcp
+    .registerLocalServers()
+    .catch((error: unknown) => telemetry.log.error('mcp.configuration.failed', { error }));
   for (const job of jobsOf(config, services, clock)) jobs.schedule(job);
   return async () => {
     for (const timer of timers) clearInterval(timer);
@@ -80,7 +82,7 @@ function jobsOf(
     jobs.push({
       name: 'probe servers',
       everyMs: 60_000,
-      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+      run: (signal) => catalog.health.probeDue(mcp.probe, signal),
     });
   if (config.sync)
     jobs.push({

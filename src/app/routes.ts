@@ -10,7 +10,7 @@ import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
-import { endpointRoutes } from '../api/mcp-server-routes.ts';
+import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
@@ -29,6 +29,7 @@ import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
+import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { Standings } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AppOptions, Services } from './services.ts';
@@ -37,11 +38,12 @@ import type { AppOptions, Services } from './services.ts';
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
   const { access, catalog, connections, identity, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
-  const endpoint = async () => {
-    // The SDK is a tenth of a small process's memory: loaded when the first client comes.
-    const { createEndpoint } = await import('../mcp-server/mcp-server.ts');
-    return createEndpoint({ ...services, version, now: clock.monotonic });
-  };
+  const mcpServer = createMcpServer({
+    ...services,
+    tickets: services.vault.sealedTokens,
+    version,
+    now: clock.monotonic,
+  });
   const publicUrl = () => services.place.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
@@ -61,19 +63,19 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, services.mcp.inspect),
+    ...adminRoutes(access, catalog, services.mcp.probe),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),
       process: () => processFacts(storage, version),
     }),
-    ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
+    ...mcpServerRoutes(mcpServer, { publicUrl, loopbackOnly: isLoopback(config.host) }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
   publicRoutes.push(...activityRoutes({ ...services, stats, now: clock.now }));
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
-  return { routes, sessions, stats };
+  return { routes, sessions, stats, mcpServer };
 }
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {

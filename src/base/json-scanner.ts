@@ -132,7 +132,7 @@ export function scanJson(bytes: Buffer, shape: JsonShape = {}, maxDepth = maxJso
   return scanner.whole(compile(shape));
 }
 
-/** The members of an object, all of them, in their order; those with values in `below` noted by that shape. */
+/** The members of an object, all of them, in their order, each with the members that the shape names. */
 export function membersOf(view: JsonView, shape: JsonShape = {}): readonly Member[] {
   if (view.kind !== 'object') return [];
   return new Scanner(view.bytes, Number.POSITIVE_INFINITY).everyMember(view.start, compile(shape));
@@ -194,9 +194,7 @@ class Scanner {
     this.#at = start;
     const found: Member[] = [];
     this.#object((from, to) => {
-      const name = this.#name(from, to);
-      const below = wanted.find((each) => each.name === name)?.below ?? none;
-      found.push({ name, value: this.#view(below) });
+      found.push({ name: this.#name(from, to), value: this.#view(wanted) });
     });
     return found;
   }

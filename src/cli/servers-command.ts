@@ -65,7 +65,7 @@ export async function removeServer(id: string, json: boolean): Promise<void> {
 export async function probeServer(id: string, json: boolean): Promise<void> {
   const health = await withServices(async ({ catalog, mcp }) => {
     await catalog.get(id);
-    return catalog.health.probe(id, mcp.inspect);
+    return catalog.health.probe(id, mcp.probe);
   });
   const facts = [
     ['state', health.state],

@@ -159,7 +159,7 @@ const neverShed = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
 function createHandle(charge: Charge, responder: Responder): Step {
   return (context) => {
     const { route } = context;
-    if (route === undefined) return undefined;
+    if (route === undefined || context.answer !== undefined) return undefined;
     return isPassthrough(route) ? passThrough(route, context, responder) : handle(route, context, charge);
   };
 }

@@ -63,6 +63,10 @@ type Declaration<B, Q, P, U> = {
   readonly form?: boolean;
   /** Members of the body that are passed on as they came, and what is read of them: `body` has but an empty value of their kind. */
   readonly spans?: JsonShape;
+  /** With `spans`: members whose faults the handler answers itself; they are not checked against the schema. */
+  readonly uncheckedMembers?: readonly string[];
+  /** With `spans`: what to answer where the body is no JSON; 400 unless given. */
+  readonly onBrokenJson?: () => Reply;
   /** The body is neither parsed nor checked here. */
   readonly rawBody?: boolean;
   /** Bytes a body may have; 1 MB unless given. */

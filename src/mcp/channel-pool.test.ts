@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
-import { createPool, defaultPoolLimits, keyOf } from './channel-pool.ts';
+import { createChannelPool, defaultPoolLimits, keyOf } from './channel-pool.ts';
 import { type Channel, fixedCredential, type Program, type Target } from './mcp-model.ts';
 
 const program: Program = { command: 'x', args: [], env: {} };
@@ -27,12 +27,13 @@ type Recorded = Channel & { readonly of: string; closed: boolean };
 function recordingPool(limits: Partial<typeof defaultPoolLimits> = {}) {
   let now = 0;
   const made: Recorded[] = [];
-  const pool = createPool({
+  const pool = createChannelPool({
     make: (target) => {
       const channel: Recorded = {
         of: identity(target),
         closed: false,
         send: () => Promise.reject(new Error('unused')),
+        listen: () => () => undefined,
         close() {
           channel.closed = true;
         },

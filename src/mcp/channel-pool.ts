@@ -20,7 +20,7 @@ export const defaultPoolLimits: PoolLimits = {
 /** A channel in use; whoever has it gives it back once. */
 export type Lease = { readonly channel: Channel; release(): void };
 
-export type Pool = {
+export type ChannelPool = {
   acquire(target: Target): Lease;
   /** Drops what was idle or alive for too long. */
   sweep(): void;
@@ -40,11 +40,11 @@ type Entry = {
  * Channels by server, address, principal and credential version. The key *is* the isolation: no two principals ever
  * meet in one entry, so no session, cookie or answer can cross from one to the other.
  */
-export function createPool(deps: {
+export function createChannelPool(deps: {
   readonly make: (target: Target) => Channel;
   readonly limits: PoolLimits;
   readonly now: () => number;
-}): Pool {
+}): ChannelPool {
   const { make, limits, now } = deps;
   const entries = new Map<string, Entry>();
   let programs = 0;
@@ -66,10 +66,19 @@ export function createPool(deps: {
     drop(...oldest);
   };
 
+  /** A program that was started to list its tools, and has served nobody yet, is given to its first caller: some own a port or a lock. */
+  const claimSpare = ({ key, spareKey }: Target): Entry | undefined => {
+    const spare = spareKey === undefined || spareKey === key ? undefined : entries.get(spareKey);
+    if (spareKey === undefined || spare === undefined) return undefined;
+    entries.delete(spareKey);
+    entries.set(key, spare);
+    return spare;
+  };
+
   return {
     acquire(target) {
       const { key } = target;
-      let entry = entries.get(key);
+      let entry = entries.get(key) ?? claimSpare(target);
       if (entry !== undefined && entry.users === 0 && now() - entry.madeAt > limits.ageMs) {
         drop(key, entry);
         entry = undefined;

@@ -1,12 +1,29 @@
+import type { JsonView } from '../base/json-scanner.ts';
+import type { JsonParts } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
 import type { ReplyHeaders } from '../outbound/outbound.ts';
 
 /** The room's vocabulary; outside it is imported from `mcp.ts`. */
 
-export type Json = Readonly<Record<string, unknown>>;
-export type RpcError = { readonly code: number; readonly message: string; readonly data?: unknown };
-export type RpcReply = { readonly result: Json } | { readonly error: RpcError };
-export type RpcRequest = { readonly method: string; readonly params?: Json | undefined };
+/** The params of a request: what stands between the braces of the object, as it came, and what is read of it. */
+export type RpcParams = {
+  /** Without `_meta`, and without what resumes an earlier request. */
+  readonly members: JsonParts;
+  readonly name: string | undefined;
+  readonly uri: string | undefined;
+  readonly arguments: JsonView | undefined;
+  readonly meta: JsonView | undefined;
+};
+export type RpcRequest = { readonly method: string; readonly params?: RpcParams | undefined };
+export type RpcError = {
+  readonly code: number;
+  readonly message: string;
+  readonly data: JsonView | undefined;
+  /** The error as it is passed on. */
+  readonly text: JsonParts;
+};
+/** A result as it came; its members are noted. */
+export type RpcReply = { readonly result: JsonView } | { readonly error: RpcError };
 
 /** Who calls, and until when it matters. */
 export type Caller = {
@@ -17,7 +34,7 @@ export type Caller = {
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
   readonly signal?: AbortSignal;
-  readonly notice?: Notice;
+  readonly onNotification?: OnNotification | undefined;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
 };
@@ -34,6 +51,8 @@ export type Program = {
 export type Target = {
   /** Made of server, address, principal and credential version: whoever differs in any of them shares nothing. */
   readonly key: string;
+  /** Of a program: the key of the child that listed its tools in the operator's name. */
+  readonly spareKey?: string;
   readonly serverId: string;
   readonly principal: string;
   readonly hint: 'streamable-http' | 'sse' | 'stdio';
@@ -48,25 +67,32 @@ export type Target = {
 /** Goes with every request of one channel. */
 export type Credential = {
   fields(method: string, url: string): Readonly<Record<string, string>>;
-  /** Hears the head of every reply. True: the server only wanted a nonce, and the same request would be let in now (RFC 9449 section 9). */
-  heard(status: number, headers: ReplyHeaders): boolean;
+  /** Called with the head of every reply. True: the request must be sent again, with the DPoP nonce just received (RFC 9449 section 9). */
+  onResponse(status: number, headers: ReplyHeaders): boolean;
 };
 
 export function fixedCredential(headers: Readonly<Record<string, string>>): Credential {
-  return { fields: () => headers, heard: () => false };
+  return { fields: () => headers, onResponse: () => false };
 }
 
-/** What a server wants to know before it goes on: method and params by its own key. */
-export type InputRequests = Readonly<Record<string, RpcRequest>>;
-export type InputResponses = Readonly<Record<string, Json>>;
+/** A question to the caller in the middle of a call: elicitation, sampling, roots (the specification's "server requests"). */
+export type ServerRequest = {
+  /** By which its answer is known. */
+  readonly key: string;
+  readonly method: string;
+  /** As the server sent them. */
+  readonly params: JsonView | undefined;
+};
+/** Answers by the keys of the questions. */
+export type InputResponses = ReadonlyMap<string, JsonView>;
 
-/** Where an exchange stands: finished, or (initialize-era servers only) waiting for the caller's answer. */
-export type Step =
+/** What came of a request: its reply, or (servers with a handshake only) a question, on whose answer it goes on. */
+export type CallResult =
   | { readonly kind: 'reply'; readonly reply: RpcReply }
   | {
-      readonly kind: 'ask';
-      readonly requests: InputRequests;
-      answer(responses: InputResponses, signal?: AbortSignal): Promise<Step>;
+      readonly kind: 'question';
+      readonly requests: readonly ServerRequest[];
+      answer(responses: InputResponses, signal?: AbortSignal): Promise<CallResult>;
       abandon(): void;
     };
 
@@ -76,9 +102,9 @@ export type Limits = {
   /** One exchange, from the request to its answer. */
   readonly totalMs: number;
   /** A question to the caller stays open so long. */
-  readonly askMs: number;
+  readonly questionMs: number;
   readonly maxBytes: number;
-  /** A verdict "old server" is doubted after this: the server may have learnt the new revision. */
+  /** "Speaks an older revision" is doubted after this: the server may have learnt the new one. */
   readonly reprobeMs: number;
 };
 
@@ -126,7 +152,9 @@ export class UpstreamFailure extends Problem {
 
 /** What one revision's transport offers to the negotiation above it. */
 export type Channel = {
-  send(request: RpcRequest, options: SendOptions): Promise<Step>;
+  send(request: RpcRequest, options: SendOptions): Promise<CallResult>;
+  /** Called with what the server tells beside all calls (lists that changed, lines of its log) until it is unsubscribed. */
+  listen(onNotification: OnNotification): () => void;
   close(): void;
 };
 
@@ -134,9 +162,10 @@ export type SendOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
   readonly mirrored?: Readonly<Record<string, string>> | undefined;
-  /** Hears what the server tells on the way to its answer. Where many requests share one stream, nobody does. */
-  readonly notice?: Notice | undefined;
+  /** Called with what the server tells on the way to its answer. */
+  readonly onNotification?: OnNotification | undefined;
 };
 
 /** Progress, a line of the server's log: told, not asked. */
-export type Notice = (told: RpcRequest) => void;
+export type Notification = { readonly method: string; readonly params: JsonParts | undefined };
+export type OnNotification = (notification: Notification) => void;

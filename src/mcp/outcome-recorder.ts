@@ -28,7 +28,7 @@ const maxGathered = 20_000;
 /** Calls that nothing tells apart but how long they took: a busy tool is four rows a second, not thousands. */
 type Alike = { readonly outcome: Outcome; calls: number; totalMs: number };
 
-export type Outcomes = {
+export type OutcomeRecorder = {
   record(caller: Caller, call: Call, reply: RpcReply, latencyMs: number): void;
   recordFailure(caller: Caller, call: Call, error: unknown, latencyMs: number): void;
   /** Hands over what was gathered. */
@@ -36,7 +36,7 @@ export type Outcomes = {
 };
 
 /** Writes down, behind the reply, what came of each tools/call. Nothing that goes wrong here reaches the caller. */
-export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: Log): Outcomes {
+export function createOutcomeRecorder(catalog: Pick<Catalog, 'noteInvocations'>, log: Log): OutcomeRecorder {
   let gathered = new Map<string, Alike>();
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
@@ -47,16 +47,16 @@ export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: L
     timer = undefined;
     const outcomes = [...gathered.values()].map(summed);
     gathered = new Map();
-    if (dropped > 0) log.warn('outcomes of calls were given up', { dropped });
+    if (dropped > 0) log.warn('mcp.outcomes.dropped', { dropped });
     dropped = 0;
     // A tool that the catalogue does not know of, most often.
     catalog.noteInvocations(outcomes, ({ serverId }, error) =>
-      log.debug('an outcome was not recorded', { server_id: serverId, error }),
+      log.debug('mcp.outcome.unrecorded', { server_id: serverId, error }),
     );
   };
   const gather = (caller: Caller, call: Call, errorType: ErrorType | null, latencyMs: number) => {
     const toolName = call.params?.name;
-    if (typeof toolName !== 'string') return;
+    if (toolName === undefined) return;
     const { developerId, keyId } = caller;
     const { serverId, queryLogId = null } = call;
     // What followed a search says something of that search: each such call is a row of its own.
@@ -92,7 +92,7 @@ export function createOutcomes(catalog: Pick<Catalog, 'noteInvocations'>, log: L
 
 function errorTypeOf(reply: RpcReply): ErrorType | null {
   if ('error' in reply) return reply.error.code === invalidParams ? 'invalid_arguments' : 'server';
-  return reply.result.isError === true ? 'other' : null;
+  return reply.result.get('isError')?.text() === 'true' ? 'other' : null;
 }
 
 function summed({ outcome, calls, totalMs }: Alike): Outcome {

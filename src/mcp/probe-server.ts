@@ -1,10 +1,19 @@
+import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Finding } from '../catalog/catalog.ts';
-import { type Channel, type Json, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
-import { listAllTools } from './messages/tool-list.ts';
+import { type Channel, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
+import { type ListedTool, listAllTools } from './messages/tool-list.ts';
+import type { ProtocolMode } from './negotiation/negotiation.ts';
 
-/** A channel that can say which era it settled on. */
-type Inspected = Channel & { readonly era?: () => string | null };
+/** A channel that can say how its server speaks. */
+type Probed = Channel & { readonly protocolMode?: () => ProtocolMode | null };
+
+/** As the catalogue and the API name them. */
+const eras: Readonly<Record<ProtocolMode, string>> = {
+  stateless: 'modern',
+  session: 'session',
+  'http+sse': 'sse',
+};
 
 const stateOf: Readonly<Record<UpstreamReason, Finding['state']>> = {
   auth: 'auth',
@@ -19,17 +28,17 @@ const stateOf: Readonly<Record<UpstreamReason, Finding['state']>> = {
 };
 
 /** Connects, lists the tools, and says what that showed; whatever the server does is a finding, never an error. */
-export async function inspect(
-  open: () => Promise<Inspected>,
+export async function probeServer(
+  open: () => Promise<Probed>,
   now: () => number,
   signal: AbortSignal | undefined,
 ): Promise<Finding> {
   const started = now();
-  let channel: Inspected | undefined;
+  let channel: Probed | undefined;
   try {
     channel = await open();
     const tools = await listAllTools(channel, { signal });
-    return found('up', { tools, era: channel.era?.() ?? null, latencyMs: now() - started });
+    return found('up', { tools: tools.map(toRow), era: eraOf(channel), latencyMs: now() - started });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const reason = error.detail;
@@ -37,7 +46,7 @@ export async function inspect(
     const state = stateOf[error.reason];
     return found(state, {
       reason,
-      era: channel?.era?.() ?? null,
+      era: eraOf(channel),
       latencyMs: state === 'down' ? null : now() - started,
       auth: state === 'auth' ? authOf(error.challenge) : null,
       unreached: error.reason === 'refused',
@@ -47,10 +56,7 @@ export async function inspect(
   }
 }
 
-function found(
-  state: Finding['state'],
-  known: Partial<Finding> & { readonly tools?: readonly Json[] },
-): Finding {
+function found(state: Finding['state'], known: Partial<Finding>): Finding {
   return {
     state,
     era: null,
@@ -68,4 +74,15 @@ function authOf(challenge: string | undefined): Finding['auth'] {
   if (challenge === undefined) return null;
   if (/resource_metadata\s*=/i.test(challenge)) return 'oauth2';
   return /^\s*bearer\b/i.test(challenge) ? 'bearer' : null;
+}
+
+function eraOf(channel: Probed | undefined): string | null {
+  const mode = channel?.protocolMode?.() ?? null;
+  return mode === null ? null : eras[mode];
+}
+
+/** A tool as the catalogue reads it: a value, but for the schema, which keeps its text. */
+export function toRow({ view, inputSchema }: ListedTool): Readonly<Record<string, unknown>> {
+  const value = view.value() as Record<string, unknown>;
+  return inputSchema === undefined ? value : { ...value, inputSchema: new JsonText(inputSchema.text()) };
 }

@@ -81,7 +81,9 @@ async function runPage(app: TestApp, file: string): Promise<string> {
 function reached(app: TestApp, from: number): Set<string> {
   const hits = app.lines.slice(from).flatMap((line) => {
     const { msg, method, path, status } = JSON.parse(line) as Record<string, unknown>;
-    return msg === 'request' ? [{ method, path: String(path), status: Number(status) }] : [];
+    return msg === 'http.request.answered' || msg === 'http.request.slow'
+      ? [{ method, path: String(path), status: Number(status) }]
+      : [];
   });
   return new Set(
     app.routes

@@ -1,4 +1,5 @@
 import { isObject } from '../../base/json.ts';
+import { JsonText } from '../../base/json-text.ts';
 import { Problem } from '../../base/problem.ts';
 import type { AuthType, CatalogTool, Launch, ServerInput, Transport } from '../model.ts';
 import { priorOf } from '../popularity.ts';
@@ -18,7 +19,7 @@ import { cleanJson } from './scrub.ts';
 /** `strict` refuses a server with a fault anywhere; `lenient` leaves out the faulty part and notes it. */
 export type Strictness = 'strict' | 'lenient';
 
-const maxTools = 1_000;
+const maxTools = 10_000;
 const maxToolName = 128;
 const maxSchemaBytes = 65_536;
 const maxTags = 50;
@@ -153,16 +154,17 @@ function parseTool(value: unknown, field: string, notes: string[]): CatalogTool 
   };
 }
 
-/** The schema as text. What is no object, too large or too deep is replaced by one that allows anything. */
-function parseSchema(value: unknown, field: string, notes: string[]): string {
-  if (value === undefined || value === null) return anySchema;
+/** The schema as text, as it came where nothing in it had to be cleaned. What is no object, too large or too deep is replaced by one that allows anything. */
+function parseSchema(given: unknown, field: string, notes: string[]): string {
+  if (given === undefined || given === null) return anySchema;
+  const value: unknown = given instanceof JsonText ? JSON.parse(given.text) : given;
   if (!isObject(value)) {
     notes.push(`${field}: expected an object, replaced by ${anySchema}`);
     return anySchema;
   }
   if (Object.keys(value).length === 0) return anySchema;
   try {
-    const text = JSON.stringify(cleanJson(value));
+    const text = cleanSchemaText(value, given);
     if (Buffer.byteLength(text) <= maxSchemaBytes) return text;
     notes.push(`${field}: larger than ${maxSchemaBytes / 1024} KB, replaced by ${anySchema}`);
   } catch (error) {
@@ -171,4 +173,9 @@ function parseSchema(value: unknown, field: string, notes: string[]): string {
     notes.push(`${field}: nested too deeply, replaced by ${anySchema}`);
   }
   return anySchema;
+}
+
+function cleanSchemaText(value: object, given: unknown): string {
+  const clean = JSON.stringify(cleanJson(value));
+  return given instanceof JsonText && clean === JSON.stringify(value) ? given.text : clean;
 }

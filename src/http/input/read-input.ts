@@ -1,5 +1,5 @@
-import type { TSchema } from 'typebox';
-import type { JsonShape, JsonView } from '../../base/json-scanner.ts';
+import { type TSchema, Type } from 'typebox';
+import { JsonFault, type JsonShape, type JsonView } from '../../base/json-scanner.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Step } from '../lifecycle.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -39,9 +39,23 @@ function readJson(context: RequestContext, route: JsonRoute, bytes: Buffer): voi
     context.body = parseJsonBody(bytes);
     return;
   }
-  const view = scanJsonBody(bytes, shapeFor(route, route.spans));
+  const view = scanOrAnswer(context, route, bytes);
+  if (view === null) return;
   context.json = view;
   context.body = view.kind === 'object' ? valueAround(view, route.spans) : view.value();
+}
+
+/** null: the route has an answer of its own for what is no JSON. */
+function scanOrAnswer(context: RequestContext, route: JsonRoute, bytes: Buffer): JsonView | null {
+  try {
+    return scanJsonBody(bytes, shapeFor(route, route.spans ?? {}));
+  } catch (error) {
+    const fault = error instanceof Problem ? error.cause : undefined;
+    const isBroken = fault instanceof JsonFault && (fault.reason === 'syntax' || fault.reason === 'utf8');
+    if (route.onBrokenJson === undefined || !isBroken) throw error;
+    context.answer = route.onBrokenJson();
+    return null;
+  }
 }
 
 const shapes = new WeakMap<JsonRoute, JsonShape>();
@@ -79,7 +93,7 @@ export function createValidate(): Step {
   const checks = new WeakMap<Route, (context: RequestContext) => RequestContext['input']>();
   return (context) => {
     const { route } = context;
-    if (route === undefined || isPassthrough(route)) return;
+    if (route === undefined || isPassthrough(route) || context.answer !== undefined) return;
     let check = checks.get(route);
     if (check === undefined) {
       check = compileChecks(route);
@@ -93,8 +107,11 @@ function compileChecks({
   body,
   query,
   params,
+  rawBody,
+  uncheckedMembers,
 }: JsonRoute): (context: RequestContext) => RequestContext['input'] {
-  const checkBody = body === undefined ? undefined : validator(body, 'body');
+  const checked = body === undefined || rawBody ? undefined : withoutMembers(body, uncheckedMembers);
+  const checkBody = checked === undefined ? undefined : validator(checked, 'body');
   const checkQuery = query === undefined ? undefined : validator(query, 'query');
   const checkParams = params === undefined ? undefined : validator(params, 'path');
   return (context) => ({
@@ -102,4 +119,19 @@ function compileChecks({
     query: query && checkQuery?.(coerceQuery(query, context.query)),
     params: checkParams?.(context.params),
   });
+}
+
+/** The schema with some members left to the handler. */
+function withoutMembers(schema: TSchema, names: readonly string[] = []): TSchema {
+  if (names.length === 0) return schema;
+  const { properties, required, ...rest } = schema as TSchema & {
+    properties: Record<string, TSchema>;
+    required?: readonly string[];
+  };
+  const open = Object.fromEntries(names.map((name) => [name, Type.Unknown()]));
+  return {
+    ...rest,
+    properties: { ...properties, ...open },
+    required: (required ?? []).filter((name) => !names.includes(name)),
+  } as unknown as TSchema;
 }

@@ -1,50 +1,64 @@
+import type { JsonView } from '../../base/json-scanner.ts';
+import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
-import type { InputResponses, Json, Step } from '../mcp-model.ts';
+import type { CallResult, InputResponses, ServerRequest } from '../mcp-model.ts';
 import type { RpcMessage } from './rpc-message.ts';
 
 /** What a server may ask a caller. Everything else it asks is answered here and now. */
-const asked = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);
+const passedOn: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);
 
-export type Ask = {
-  readonly id: string | number;
-  readonly method: string;
-  readonly params: Json | undefined;
-};
+/** A question, with the id under which the server wants its answer. */
+export type Question = ServerRequest & { readonly id: JsonView };
+export type Respond = (message: Buffer) => void;
 
-/** The question to the caller in a server's request; null when it is answered with `respond` already. */
-export function askIn(message: RpcMessage, respond: (text: string) => void): Ask | null {
-  const { id, method } = message;
-  // A notification (progress, log): nothing to do, the answer comes after it.
-  if (method === undefined || id === undefined || id === null) return null;
-  if (asked.has(method)) return { id, method, params: message.params };
-  const outcome =
-    method === 'ping'
-      ? { result: {} }
-      : { error: { code: -32601, message: `${method} is not offered by this client` } };
-  respond(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }));
+/** The question to the caller in a server's message; null when there is none, or it is answered with `respond` already. */
+export function questionIn(message: RpcMessage, respond: Respond): Question | null {
+  const { id, method, params } = message;
+  if (method === undefined || id === undefined) return null;
+  if (passedOn.has(method)) return { key: id.string() ?? id.text(), id, method, params };
+  if (method === 'ping') respond(response(id, { result: ['{}'] }));
+  else respond(response(id, refusal(-32601, `${method} is not offered by this client`)));
   return null;
 }
 
-/** A question as a step; its answer goes out through `respond`, and then `next` is what the server makes of it. */
-export function askStep(
-  ask: Ask,
-  wire: {
-    readonly respond: (text: string) => Promise<void>;
-    readonly next: (signal: AbortSignal | undefined) => Promise<Step>;
+/** Asked of nobody: right after the handshake, before any call. We have no roots of our own. */
+export function respondUnasked({ id, method }: Question, respond: Respond, why: string): void {
+  if (method === 'roots/list') respond(response(id, { result: ['{"roots":[]}'] }));
+  else respond(response(id, refusal(-32603, why)));
+}
+
+/** A question as the result of a call; its answer goes out through `respond`, and `next` is what the server makes of it. */
+export function toQuestionResult(
+  question: Question,
+  on: {
+    readonly respond: (message: Buffer) => Promise<void>;
+    readonly next: (signal: AbortSignal | undefined) => Promise<CallResult>;
     readonly abandon: () => void;
   },
-): Step {
-  const key = String(ask.id);
+): CallResult {
+  const { key, id } = question;
   return {
-    kind: 'ask',
-    requests: { [key]: { method: ask.method, ...(ask.params === undefined ? {} : { params: ask.params }) } },
+    kind: 'question',
+    requests: [question],
     async answer(responses: InputResponses, signal) {
-      const result = responses[key];
+      const result = responses.get(key);
       if (result === undefined)
         throw new Problem('invalid_request', `input_responses: expected an answer to "${key.slice(0, 100)}"`);
-      await wire.respond(JSON.stringify({ jsonrpc: '2.0', id: ask.id, result }));
-      return wire.next(signal);
+      await on.respond(response(id, { result: [result.span()] }));
+      return on.next(signal);
     },
-    abandon: wire.abandon,
+    abandon: on.abandon,
   };
+}
+
+function response(
+  id: JsonView,
+  outcome: { readonly result: JsonParts } | { readonly error: JsonParts },
+): Buffer {
+  const [name, text] = 'result' in outcome ? ['result', outcome.result] : ['error', outcome.error];
+  return joinJson(['{"jsonrpc":"2.0","id":', id.span(), `,"${name}":`, ...text, '}']);
+}
+
+function refusal(code: number, message: string): { readonly error: JsonParts } {
+  return { error: [JSON.stringify({ code, message })] };
 }

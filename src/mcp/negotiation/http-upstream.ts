@@ -1,232 +1,283 @@
+import { joinJson } from '../../base/json-splice.ts';
 import type { Outbound } from '../../outbound/outbound.ts';
 import {
+  type CallResult,
   type Channel,
   type Limits,
+  type OnNotification,
   type RpcRequest,
   type SendOptions,
-  type Step,
   type Target,
   UpstreamFailure,
 } from '../mcp-model.ts';
-import { createModern } from '../messages/mirrored-headers.ts';
+import { discoveredBy, discoverRequest, refusedHandshake } from '../messages/handshake.ts';
+import { encodeHeader, nameHeader } from '../messages/mirrored-headers.ts';
 import { discoverMethod, modernRevision } from '../messages/rpc-message.ts';
-import { openLegacySse } from '../transports/http-sse.ts';
-import { createStanding, patienceWith } from '../transports/server-stream.ts';
-import { createPoster, type Posted } from '../transports/streamable-http.ts';
+import { modernRequest } from '../messages/rpc-request.ts';
+import { openHttpSse } from '../transports/http-sse.ts';
+import type { Endpoint, Posted, Poster } from '../transports/post.ts';
+import { createPoster } from '../transports/streamable-http.ts';
+import { negotiate, type Observation, type ProtocolMode } from './negotiation.ts';
 import {
   contradicts,
-  discover,
-  type Era,
   failureOf,
-  isRefusal,
   isSessionGone,
-  judge,
-  stepOf,
-  supportedBy,
+  isWithoutHandshake,
+  judgeModern,
+  namesOurRevision,
+  resultOf,
 } from './reply-verdict.ts';
-import { discovered, openSession, type Session } from './upstream-session.ts';
-
-/** One server as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
-export type Upstream = Channel & {
-  /** For the log and the tests. */
-  readonly era: () => Era | null;
-};
-
-type Verdict = { readonly era: Era; readonly until: number };
+import { openSession, type UpstreamSession } from './upstream-session.ts';
 
 /** Methods that change nothing: to send them twice is harmless. */
 const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
+/** A server that knows no `server/discover` may stay silent; it is asked the older way then. */
+const discoverMs = 3_000;
 
-export function createUpstream(deps: {
-  readonly target: Target & { readonly url: string };
-  readonly outbound: Outbound;
-  readonly limits: Limits;
-  readonly now: () => number;
-}): Upstream {
-  const { target, outbound, limits, now } = deps;
-  const { credential } = target;
-  const post = createPoster({ outbound, url: target.url, credential, limits });
-  const sendModern = createModern(post);
-  let verdict: Verdict | undefined;
-  let negotiating: Promise<void> | undefined;
-  let session: Promise<Session> | undefined;
-  /** The same once it is there, so that no call waits for it. */
-  let opened: Session | undefined;
-  let legacy: Promise<Channel> | undefined;
+/** One server at a URL as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
+export class HttpUpstream implements Channel {
+  readonly #endpoint: Endpoint;
+  readonly #hint: Target['hint'];
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  readonly #post: Poster;
+  readonly #listeners = new Set<OnNotification>();
+  #lastId = 0;
+  #mode: ProtocolMode | undefined;
+  /** "Speaks an older revision" is doubted after this: it works for ever and would never heal itself. */
+  #modeUntil = 0;
+  #negotiating: Promise<void> | undefined;
+  #session: Promise<UpstreamSession> | undefined;
+  /** The same once it is open, so that a call need not wait for a promise. */
+  #openSession: UpstreamSession | undefined;
+  #sse: Promise<Channel> | undefined;
 
-  const decide = (era: Era) => {
-    // "Old" is doubted from time to time: it works for ever and would never heal itself.
-    verdict = { era, until: era === 'modern' ? Number.POSITIVE_INFINITY : now() + limits.reprobeMs };
-  };
-  const endSession = (headers: Readonly<Record<string, string>>) => {
-    outbound
-      .request({
-        method: 'DELETE',
-        url: target.url,
-        headers: { ...headers, ...credential.fields('DELETE', target.url) },
-        timeoutMs: 2_000,
-      })
-      .catch(() => undefined);
-  };
-  const forgetSession = () => {
-    session = undefined;
-    opened = undefined;
-  };
-  /** The session, opened once for all who wait for it; `notHere` says that the server has no handshake. */
-  const openOnce = (): Promise<Session> => {
-    if (session !== undefined) return session;
-    const began = now();
-    session = openSession(post, {
-      end: endSession,
-      standing: (headers, respond) => {
-        const patienceMs = patienceWith(now() - began);
-        return createStanding({
-          outbound,
-          url: target.url,
-          credential,
-          limits,
-          headers,
-          respond,
-          patienceMs,
-        });
+  constructor(deps: {
+    readonly target: Target & { readonly url: string };
+    readonly outbound: Outbound;
+    readonly limits: Limits;
+    readonly now: () => number;
+  }) {
+    const { target, outbound, limits, now } = deps;
+    const { url, credential } = target;
+    this.#endpoint = { outbound, credential, limits, url };
+    this.#hint = target.hint;
+    this.#limits = limits;
+    this.#now = now;
+    this.#post = createPoster(this.#endpoint);
+  }
+
+  /** For the log and the tests. */
+  protocolMode(): ProtocolMode | null {
+    return this.#mode ?? null;
+  }
+
+  send(request: RpcRequest, options: SendOptions): Promise<CallResult> {
+    const sent = this.#sendOnce(request, options);
+    if (!safe.test(request.method)) return sent;
+    return sent.catch((error: unknown) => {
+      const again = error instanceof UpstreamFailure && error.reason === 'broken';
+      if (!again || options.signal?.aborted) throw error;
+      return this.#sendOnce(request, options);
+    });
+  }
+
+  listen(onNotification: OnNotification): () => void {
+    this.#listeners.add(onNotification);
+    return () => void this.#listeners.delete(onNotification);
+  }
+
+  close(): void {
+    this.#session?.then((session) => session.close()).catch(() => undefined);
+    this.#sse?.then((channel) => channel.close()).catch(() => undefined);
+  }
+
+  async #sendOnce(request: RpcRequest, options: SendOptions): Promise<CallResult> {
+    for (let round = 0; ; round++) {
+      if (this.#mode === undefined || this.#modeUntil <= this.#now()) {
+        const answered = await this.#settleMode(request, options);
+        if (answered !== null) return answered;
+      }
+      const outcome = await this.#attempt(request, options);
+      if ('kind' in outcome) return outcome;
+      // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
+      if (round > 0 || !contradicts(outcome, this.#mode)) return resultOf(outcome);
+      this.#mode = undefined;
+      this.#forgetSession();
+    }
+  }
+
+  #attempt(request: RpcRequest, options: SendOptions): Promise<CallResult | Posted> {
+    if (this.#mode === 'stateless') return this.#sendModern(request, options);
+    if (this.#mode === 'http+sse') return this.#openSse().then((channel) => channel.send(request, options));
+    if (this.#openSession !== undefined) return this.#sendIn(this.#openSession, request, options);
+    return this.#openOnce().then((session) => this.#sendIn(session, request, options));
+  }
+
+  /** 2026-07-28 over HTTP: no handshake, no session; each request says all there is to know. */
+  #sendModern(request: RpcRequest, options: SendOptions, firstByteMs?: number): Promise<Posted> {
+    const id = ++this.#lastId;
+    const name = nameHeader(request);
+    const { signal, onNotification, mirrored } = options;
+    return this.#post({
+      id,
+      body: joinJson(modernRequest(id, request)),
+      headers: {
+        'mcp-protocol-version': modernRevision,
+        'mcp-method': encodeHeader(request.method),
+        ...(name === undefined ? {} : { 'mcp-name': encodeHeader(name) }),
+        ...mirrored,
       },
+      signal,
+      onNotification,
+      firstByteMs,
+    });
+  }
+
+  async #sendIn(
+    session: UpstreamSession,
+    request: RpcRequest,
+    options: SendOptions,
+  ): Promise<CallResult | Posted> {
+    if (request.method === discoverMethod)
+      return { kind: 'reply', reply: discoveredBy(session.introduction) };
+    const posted = await session.send(request, options);
+    if (!session.hasId || !isSessionGone(posted)) return posted;
+    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+    if (this.#openSession === session) this.#forgetSession();
+    return (await this.#openOnce()).send(request, options);
+  }
+
+  /** Single flight: one asks how the server speaks, the others wait for what it finds out; when it fails, the next one asks. */
+  async #settleMode(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
+    while (this.#negotiating !== undefined) await this.#negotiating;
+    if (this.#mode !== undefined && this.#modeUntil > this.#now()) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#negotiating = promise;
+    try {
+      return await this.#negotiate(request, options);
+    } finally {
+      this.#negotiating = undefined;
+      resolve();
+    }
+  }
+
+  /** Follows the reducer; a request that does no harm may serve as the question, and its answer is returned. */
+  async #negotiate(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
+    let observation: Observation = { asked: 'nothing', hint: this.#hint };
+    let last: Posted | undefined;
+    let answered: CallResult | null = null;
+    for (;;) {
+      const decision = negotiate(observation);
+      if ('settle' in decision) {
+        this.#mode = decision.settle;
+        const lasts = decision.settle === 'stateless';
+        this.#modeUntil = lasts ? Number.POSITIVE_INFINITY : this.#now() + this.#limits.reprobeMs;
+        return answered;
+      }
+      if ('fail' in decision) throw handshakeFailure(last ?? { status: 404, headers: {}, result: null });
+      if (decision.ask === 'discover') {
+        const question = request.method === 'tools/list' ? request : discoverRequest;
+        const asked = await this.#discover(question, options);
+        last = asked.posted;
+        observation = { asked: 'discover', showed: asked.showed };
+        answered = asked.showed === 'modern' && question === request ? asked.posted.result : null;
+      } else if (decision.ask === 'initialize') {
+        const refused = await refusalOf(this.#openOnce());
+        last = refused ?? last;
+        observation = { asked: 'initialize', showed: refused === null ? 'opened' : 'refused' };
+      } else {
+        const refused = await refusalOf(this.#openSse());
+        const first: boolean = observation.asked === 'nothing';
+        // What the older way said, where there was one, says more than that there is no stream.
+        if (refused !== null) this.#refuseUnauthorized(refused);
+        observation = { asked: 'open-sse', showed: refused === null ? 'opened' : 'refused', first };
+      }
+    }
+  }
+
+  #refuseUnauthorized(posted: Posted): void {
+    if (posted.status === 401 || posted.status === 403) throw failureOf(posted);
+  }
+
+  async #discover(
+    question: RpcRequest,
+    options: SendOptions,
+  ): Promise<{ posted: Posted; showed: 'modern' | 'older' | 'inconclusive' }> {
+    const ask = () => this.#sendModern(question, options, Math.min(discoverMs, this.#limits.firstByteMs));
+    try {
+      let posted = await ask();
+      if (namesOurRevision(posted)) posted = await ask();
+      return { posted, showed: judgeModern(posted, question) };
+    } catch (error) {
+      // Silent, or an answer that is none: an older server may not know how to refuse.
+      if (!(error instanceof UpstreamFailure) || !['timeout', 'protocol'].includes(error.reason)) throw error;
+      return { posted: { status: 404, headers: {}, result: null }, showed: 'older' };
+    }
+  }
+
+  /** The session, opened once for all who wait for it. */
+  #openOnce(): Promise<UpstreamSession> {
+    this.#session ??= openSession(this.#post, this.#endpoint, {
+      now: this.#now,
+      onNotification: (told) => this.#notify(told),
     }).then(
       (answer) => {
         if ('send' in answer) {
-          opened = answer;
+          this.#openSession = answer;
           return answer;
         }
-        forgetSession();
-        throw isRefusal(answer) ? new NotHere(answer) : failureOf(answer);
+        this.#forgetSession();
+        throw isWithoutHandshake(answer) ? new NotOffered(answer) : handshakeFailure(answer);
       },
       (error: unknown) => {
-        forgetSession();
+        this.#forgetSession();
         throw error;
       },
     );
-    return session;
-  };
-  const openLegacy = (): Promise<Channel> => {
-    legacy ??= openLegacySse({
-      outbound,
-      url: target.url,
-      credential,
-      limits,
-      onEnd: () => {
-        legacy = undefined;
-      },
-    }).then(
+    return this.#session;
+  }
+
+  #forgetSession(): void {
+    this.#session = undefined;
+    this.#openSession = undefined;
+  }
+
+  #openSse(): Promise<Channel> {
+    const forget = () => {
+      this.#sse = undefined;
+    };
+    this.#sse ??= openHttpSse(this.#endpoint, forget).then(
       (opened) => {
-        if ('send' in opened) return opened;
-        legacy = undefined;
-        throw new NotHere({ ...opened, step: null });
+        if (!('send' in opened)) {
+          forget();
+          throw new NotOffered({ ...opened, result: null });
+        }
+        opened.listen((told) => this.#notify(told));
+        return opened;
       },
       (error: unknown) => {
-        legacy = undefined;
+        forget();
         throw error;
       },
     );
-    return legacy;
-  };
+    return this.#sse;
+  }
 
-  /** Which era, by asking; a real request may serve as the question where it does no harm, and its answer is returned. */
-  const negotiate = async (request: RpcRequest, options: SendOptions): Promise<Step | null> => {
-    if (target.hint === 'sse' && (await isLegacy(openLegacy))) {
-      decide('sse');
-      return null;
-    }
-    const question = request.method === 'tools/list' ? request : discover;
-    let posted = await sendModern(question, options);
-    // It refuses our revision and names it among its own: perhaps it just learnt it.
-    if (supportedBy(posted.step)?.includes(modernRevision)) posted = await sendModern(question, options);
-    const speaks = judge(posted, question);
-    if (speaks === 'modern') {
-      decide('modern');
-      return question === request ? posted.step : null;
-    }
-    if (speaks === 'unknown') throw failureOf(posted);
-    try {
-      await openOnce();
-      decide('session');
-    } catch (error) {
-      if (!(error instanceof NotHere)) throw error;
-      if (!(await isLegacy(openLegacy))) throw failureOf(error.posted);
-      decide('sse');
-    }
-    return null;
-  };
-  const settle = async (request: RpcRequest, options: SendOptions): Promise<Step | null> => {
-    // One asks, the others wait for what it finds out; when it fails, the next one asks.
-    while (negotiating !== undefined) await negotiating;
-    if (verdict !== undefined && verdict.until > now()) return null;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    negotiating = promise;
-    try {
-      return await negotiate(request, options);
-    } finally {
-      negotiating = undefined;
-      resolve();
-    }
-  };
+  #notify(told: Parameters<OnNotification>[0]): void {
+    for (const listener of this.#listeners) listener(told);
+  }
+}
 
-  const inSession = (used: Session, request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
-    if (request.method === discoverMethod)
-      return Promise.resolve({ kind: 'reply', reply: discovered(used.hello) });
-    const sent = used.send(request, options);
-    if (!used.hasId) return sent;
-    return sent.then(async (posted) => {
-      if (!isSessionGone(posted)) return posted;
-      // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
-      if (opened === used) forgetSession();
-      return (await openOnce()).send(request, options);
-    });
-  };
-  const attempt = (request: RpcRequest, options: SendOptions): Promise<Step | Posted> => {
-    switch (verdict?.era) {
-      case 'modern':
-        return sendModern(request, options);
-      case 'sse':
-        return openLegacy().then((channel) => channel.send(request, options));
-      default:
-        if (opened !== undefined) return inSession(opened, request, options);
-        return openOnce().then((used) => inSession(used, request, options));
-    }
-  };
-  const once = async (request: RpcRequest, options: SendOptions): Promise<Step> => {
-    for (let round = 0; ; round++) {
-      if (verdict === undefined || verdict.until <= now()) {
-        const answered = await settle(request, options);
-        if (answered !== null) return answered;
-      }
-      const outcome = await attempt(request, options);
-      if ('kind' in outcome) return outcome;
-      // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
-      if (round > 0 || !contradicts(outcome, verdict?.era)) return stepOf(outcome);
-      verdict = undefined;
-      forgetSession();
-    }
-  };
-
-  return {
-    era: () => verdict?.era ?? null,
-    send(request, options) {
-      const sent = once(request, options);
-      if (!safe.test(request.method)) return sent;
-      return sent.catch((error: unknown) => {
-        const again = error instanceof UpstreamFailure && error.reason === 'broken';
-        if (!again || options.signal?.aborted) throw error;
-        return once(request, options);
-      });
-    },
-    close() {
-      session?.then((open) => open.close()).catch(() => undefined);
-      legacy?.then((open) => open.close()).catch(() => undefined);
-    },
-  };
+/** What a server says where it refuses the handshake is worth more than its status. */
+function handshakeFailure(posted: Posted): UpstreamFailure {
+  const { status, result } = posted;
+  const isSaid = result?.kind === 'reply' && 'error' in result.reply && result.reply.error.message !== '';
+  return isSaid && (status < 300 || status === 400) ? refusedHandshake(result) : failureOf(posted);
 }
 
 /** The server has no such way of speaking. */
-class NotHere extends Error {
+class NotOffered extends Error {
   readonly posted: Posted;
 
   constructor(posted: Posted) {
@@ -235,12 +286,13 @@ class NotHere extends Error {
   }
 }
 
-async function isLegacy(open: () => Promise<Channel>): Promise<boolean> {
+/** What the server answered where it does not offer this way; null where it does. */
+async function refusalOf(opening: Promise<unknown>): Promise<Posted | null> {
   try {
-    await open();
-    return true;
+    await opening;
+    return null;
   } catch (error) {
-    if (error instanceof NotHere && error.posted.status !== 401 && error.posted.status !== 403) return false;
-    throw error instanceof NotHere ? failureOf(error.posted) : error;
+    if (error instanceof NotOffered) return error.posted;
+    throw error;
   }
 }

@@ -1,82 +1,80 @@
 import { parseRetryAfter } from '../../base/retry.ts';
-import { type RpcRequest, type Step, UpstreamFailure } from '../mcp-model.ts';
-import { discoverMethod, isModernError, isModernResult, modernRevision } from '../messages/rpc-message.ts';
-import { supportsModern } from '../transports/duplex.ts';
-import { cutOff, type Posted, unauthorised } from '../transports/streamable-http.ts';
+import { type CallResult, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import { discoverRequest, supportedVersions, supportsModern } from '../messages/handshake.ts';
+import { isModernError, isModernResult, modernRevision } from '../messages/rpc-message.ts';
+import type { Posted } from '../transports/post.ts';
+import { cutOff, unauthorized } from '../transports/reply-checks.ts';
+import type { ProtocolMode } from './negotiation.ts';
 
 /** What an answer says about the server that gave it: how old it is, whether it lost its session, why it failed. */
 
-export type Era = 'modern' | 'session' | 'sse';
-
-/** Answers that mean "not this way" before anything ran, so that the next older way may be tried. */
-const wrongWay = new Set([400, 404, 405, 500]);
+/** Statuses that say nothing about a server's age: who calls, how much, and whether it works at all. */
+const inconclusive = new Set([401, 403, 408, 425, 429, 502, 503, 504]);
+/** Answers that mean "not this way" before anything ran. */
+const wrongWay = new Set([400, 404, 405, 406, 409, 412, 415, 422, 501]);
 /** Codes under which servers in the wild report a session that they do not know (any more). */
 const goneCodes = new Set([-32000, -32001, -32003, -32004]);
-export const discover: RpcRequest = { method: discoverMethod };
 
-export function isRefusal({ status, step }: Posted): boolean {
-  return wrongWay.has(status) && status !== 500 && !isModernStep(step);
+/** The handshake was refused by a server that knows none: another way may be tried. */
+export function isWithoutHandshake({ status, result }: Posted): boolean {
+  return wrongWay.has(status) && !isModernReply(result);
 }
 
-/** Modern, old, or (overloaded, unauthorised) not to be told from this answer. */
-export function judge(posted: Posted, question: RpcRequest): 'modern' | 'old' | 'unknown' {
-  const { status, step } = posted;
+/** What the answer to a modern request shows. Any complete answer that is not a modern one is an older server's. */
+export function judgeModern(
+  { status, result }: Posted,
+  question: RpcRequest,
+): 'modern' | 'older' | 'inconclusive' {
   if (status < 300) {
-    if (question === discover) return supportsModern(step) ? 'modern' : 'old';
-    return step?.kind === 'reply' && isModernResult(step.reply) ? 'modern' : 'old';
+    if (question === discoverRequest) return supportsModern(result) ? 'modern' : 'older';
+    return result?.kind === 'reply' && isModernResult(result.reply) ? 'modern' : 'older';
   }
-  if (!wrongWay.has(status)) return 'unknown';
-  return isModernStep(step) && !offersOnlyOld(step) ? 'modern' : 'old';
+  if (inconclusive.has(status) || (status >= 300 && status < 400)) return 'inconclusive';
+  return isModernReply(result) && !offersOnlyOlder(result) ? 'modern' : 'older';
 }
 
-function isModernStep(step: Step | null): boolean {
-  return step?.kind === 'reply' && isModernError(step.reply);
+function isModernReply(result: CallResult | null): boolean {
+  return result?.kind === 'reply' && isModernError(result.reply);
 }
 
-/** -32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
-function offersOnlyOld(step: Step | null): boolean {
-  const isRefusal = step?.kind === 'reply' && 'error' in step.reply && step.reply.error.code === -32022;
-  return isRefusal && !supportedBy(step)?.includes(modernRevision);
+function errorCode(result: CallResult | null): number | undefined {
+  return result?.kind === 'reply' && 'error' in result.reply ? result.reply.error.code : undefined;
 }
 
-/** The versions in a -32022. */
-export function supportedBy(step: Step | null): readonly unknown[] | null {
-  if (step?.kind !== 'reply' || !('error' in step.reply) || step.reply.error.code !== -32022) return null;
-  const { supported } = (step.reply.error.data ?? {}) as { supported?: unknown };
-  return Array.isArray(supported) ? supported : null;
+/** −32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
+function offersOnlyOlder(result: CallResult | null): boolean {
+  return errorCode(result) === -32022 && !supportedVersions(result)?.includes(modernRevision);
 }
 
-export function isSessionGone({ status, step }: Posted): boolean {
-  if (status === 404) return true;
-  return (
-    status === 400 && step?.kind === 'reply' && 'error' in step.reply && goneCodes.has(step.reply.error.code)
-  );
+/** It refuses our revision and names it among its own: perhaps it just learnt it. */
+export function namesOurRevision({ result }: Posted): boolean {
+  return errorCode(result) === -32022 && supportedVersions(result)?.includes(modernRevision) === true;
 }
 
-export function contradicts({ status, step }: Posted, era: Era | undefined): boolean {
-  if (era === 'modern')
-    return (wrongWay.has(status) && status !== 500 && step === null) || offersOnlyOld(step);
-  return status === 405 || (status === 404 && step === null) || isModernStep(step);
+export function isSessionGone({ status, result }: Posted): boolean {
+  return status === 404 || (status === 400 && goneCodes.has(errorCode(result) ?? 0));
 }
 
-export function stepOf(posted: Posted): Step {
-  const { status, step } = posted;
-  if (step === null || status === 401 || status === 403 || status === 429) throw failureOf(posted);
-  return step;
+/** Whether an answer shows that the server does not (or no longer) speak in the way that was settled. */
+export function contradicts({ status, result }: Posted, mode: ProtocolMode | undefined): boolean {
+  if (mode === 'stateless') return (wrongWay.has(status) && result === null) || offersOnlyOlder(result);
+  return status === 405 || (status === 404 && result === null) || isModernReply(result);
+}
+
+export function resultOf(posted: Posted): CallResult {
+  const { status, result } = posted;
+  if (result === null || status === 401 || status === 403 || status === 429) throw failureOf(posted);
+  return result;
 }
 
 /** A failed status in words. What the body says beside it may be anything and is not repeated. */
-export function failureOf({ status, headers }: Posted): UpstreamFailure {
+export function failureOf({ status, headers }: Pick<Posted, 'status' | 'headers'>): UpstreamFailure {
   if (status < 300)
     return status === 202
       ? new UpstreamFailure('protocol', 'The server accepted the request and never answered it')
       : cutOff();
-  if (status < 400)
-    return new UpstreamFailure(
-      'protocol',
-      `The server redirects (${status}), and redirects are not followed`,
-    );
-  if (status === 401 || status === 403) return unauthorised(status, headers);
+  if (status < 400) return new UpstreamFailure('protocol', redirectText(status, headers.location));
+  if (status === 401 || status === 403) return unauthorized(status, headers);
   if (status === 429) {
     const askedMs = parseRetryAfter(headers['retry-after']) ?? 5_000;
     return new UpstreamFailure('rate_limited', 'The server has too many requests (429)', {
@@ -85,8 +83,13 @@ export function failureOf({ status, headers }: Posted): UpstreamFailure {
   }
   if (status < 500 && status !== 408)
     return new UpstreamFailure('protocol', `The server does not speak MCP there (${status})`);
-  return new UpstreamFailure(
-    status === 408 || status === 504 ? 'timeout' : 'broken',
-    `The server failed (${status})`,
-  );
+  const reason = status === 408 || status === 504 ? 'timeout' : 'broken';
+  return new UpstreamFailure(reason, `The server failed (${status})`);
+}
+
+/** Where it leads is said without what a query may hold. */
+function redirectText(status: number, location: unknown): string {
+  const target = typeof location === 'string' ? URL.parse(location) : null;
+  const place = target === null ? '' : ` to ${target.origin}${target.pathname}`.slice(0, 300);
+  return `The server redirects${place} (${status}), and redirects to other origins are not followed`;
 }

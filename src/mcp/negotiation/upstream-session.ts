@@ -1,105 +1,122 @@
-import type { Json, RpcReply, RpcRequest, SendOptions } from '../mcp-model.ts';
-import { clientCapabilities, clientInfo, requestText, sessionRevision } from '../messages/rpc-message.ts';
-import type { Standing } from '../transports/server-stream.ts';
-import type { Posted, Poster } from '../transports/streamable-http.ts';
+import type { JsonView } from '../../base/json-scanner.ts';
+import { joinJson } from '../../base/json-splice.ts';
+import type { OnNotification, RpcRequest, SendOptions } from '../mcp-model.ts';
+import {
+  cancelled,
+  initializedMessage,
+  initializeFor,
+  initializeRequest,
+  newestCommon,
+  supportedVersions,
+} from '../messages/handshake.ts';
+import { sessionRevision } from '../messages/rpc-message.ts';
+import { sessionRequest } from '../messages/rpc-request.ts';
+import type { Endpoint, Posted, Poster } from '../transports/post.ts';
+import { createServerStream, patienceAfter, type ServerStream } from '../transports/server-stream.ts';
 
 /** A session of the revisions with a handshake, over Streamable HTTP. */
-export type Session = {
+export type UpstreamSession = {
   /** Some servers have none: every request stands alone, and nothing can be lost. */
   readonly hasId: boolean;
   /** What the server said of itself in the handshake. */
-  readonly hello: Json;
+  readonly introduction: JsonView;
   send(request: RpcRequest, options: SendOptions): Promise<Posted>;
   close(): void;
 };
 
-export const initializeRequest: RpcRequest = {
-  method: 'initialize',
-  params: { protocolVersion: sessionRevision, capabilities: clientCapabilities, clientInfo },
-};
-export const initializedText = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
+type Headers = Readonly<Record<string, string>>;
+const endTimeoutMs = 2_000;
 
 /** The handshake. When the server has no such thing, what it answered instead. */
 export async function openSession(
   post: Poster,
-  wire: {
-    /** Says goodbye. */
-    readonly end: (headers: Readonly<Record<string, string>>) => void;
-    /** The stream for questions beside the calls. */
-    readonly standing: (
-      headers: Readonly<Record<string, string>>,
-      respond: (text: string) => Promise<void>,
-    ) => Standing;
-  },
-  signal?: AbortSignal,
-): Promise<Session | Posted> {
-  let lastId = 1;
-  const hello = await post({ id: 1, text: requestText(1, initializeRequest), headers: {}, signal });
-  if (hello.step?.kind !== 'reply' || !('result' in hello.step.reply) || hello.status >= 300) return hello;
-  const { protocolVersion } = hello.step.reply.result;
-  const headers = sessionHeaders(hello, protocolVersion);
-  const respond = async (text: string) => {
-    await post({ id: null, text, headers });
-  };
-  await respond(initializedText);
-  const hasId = headers['mcp-session-id'] !== undefined;
-  const standing = hasId ? wire.standing(headers, respond) : null;
+  endpoint: Endpoint,
+  on: { readonly now: () => number; readonly onNotification: OnNotification },
+): Promise<UpstreamSession | Posted> {
+  const began = on.now();
+  const say = (request: RpcRequest) =>
+    post({ id: 1, body: joinJson(sessionRequest(1, request)), headers: {} });
+  let hello = await say(initializeRequest);
+  // 2025-03-26 and later: a server that does not know our revision may name its own.
+  const common = newestCommon(supportedVersions(hello.result));
+  if (common !== undefined) hello = await say(initializeFor(common));
+  const introduction = introductionIn(hello);
+  if (introduction === null) return hello;
 
+  const headers = sessionHeaders(hello, introduction);
+  const respond = async (message: Buffer | string) => {
+    await post({ id: null, body: message, headers });
+  };
+  await respond(initializedMessage);
+  const hasId = headers['mcp-session-id'] !== undefined;
+  const stream = hasId
+    ? createServerStream({
+        endpoint,
+        headers,
+        respond,
+        onNotification: on.onNotification,
+        patienceMs: patienceAfter(on.now() - began),
+      })
+    : null;
   return {
     hasId,
-    hello: hello.step.reply.result,
-    send(request, { signal: caller, notice }) {
-      const id = ++lastId;
-      const mayAsk = standing !== null && request.method === 'tools/call';
-      const send = () =>
-        post({
-          id,
-          text: requestText(id, request),
-          headers,
-          signal: caller,
-          respond,
-          // In these revisions a closed stream is no cancellation: it has to be said.
-          giveUp: () => void respond(cancelledText(id)).catch(() => undefined),
-          notice,
-          join: mayAsk ? standing.join : undefined,
-        });
-      return mayAsk ? standing.open().then(send) : send();
-    },
+    introduction,
+    send: createSend({ post, headers, respond, stream }),
     close() {
-      standing?.close();
-      if (hasId) wire.end(headers);
+      stream?.close();
+      if (hasId) endSession(endpoint, headers);
     },
   };
 }
 
-function sessionHeaders(hello: Posted, protocolVersion: unknown): Record<string, string> {
+function introductionIn({ status, result }: Posted): JsonView | null {
+  return status < 300 && result?.kind === 'reply' && 'result' in result.reply ? result.reply.result : null;
+}
+
+function createSend(session: {
+  readonly post: Poster;
+  readonly headers: Headers;
+  readonly respond: (message: Buffer) => Promise<void>;
+  readonly stream: ServerStream | null;
+}): UpstreamSession['send'] {
+  const { post, headers, respond, stream } = session;
+  let lastId = 1;
+  return (request, { signal, onNotification }) => {
+    const id = ++lastId;
+    const mayAsk = stream !== null && request.method === 'tools/call';
+    const send = () =>
+      post({
+        id,
+        body: joinJson(sessionRequest(id, request)),
+        headers,
+        signal,
+        respond,
+        // In these revisions a closed stream is no cancellation: it has to be said.
+        onAbandoned: () => void respond(cancelled(id)).catch(() => undefined),
+        onNotification,
+        subscribe: mayAsk ? stream.subscribe : undefined,
+      });
+    return mayAsk ? stream.open().then(send) : send();
+  };
+}
+
+function sessionHeaders(hello: Posted, introduction: JsonView): Headers {
   const id = hello.headers['mcp-session-id'];
+  const version = introduction.present('protocolVersion')?.string() ?? '';
   return {
     // Lenient: one that names no version gets the one we offered.
-    'mcp-protocol-version':
-      typeof protocolVersion === 'string' && /^[\x21-\x7e]{1,100}$/.test(protocolVersion)
-        ? protocolVersion
-        : sessionRevision,
+    'mcp-protocol-version': /^[\x21-\x7e]{1,100}$/.test(version) ? version : sessionRevision,
     ...(typeof id === 'string' && /^[\x21-\x7e]{1,2000}$/.test(id) ? { 'mcp-session-id': id } : {}),
   };
 }
 
-export function cancelledText(id: number): string {
-  return JSON.stringify({
-    jsonrpc: '2.0',
-    method: 'notifications/cancelled',
-    params: { requestId: id, reason: 'the caller went away or the time is over' },
-  });
-}
-
-/** A handshake in the words of `server/discover`, so that callers can ask servers of every age the same. */
-export function discovered({ protocolVersion, capabilities, serverInfo, instructions }: Json): RpcReply {
-  return {
-    result: {
-      supportedVersions: [protocolVersion],
-      capabilities: capabilities ?? {},
-      serverInfo: serverInfo ?? {},
-      ...(instructions === undefined ? {} : { instructions }),
-    },
-  };
+function endSession({ outbound, credential, url }: Endpoint, headers: Headers): void {
+  outbound
+    .request({
+      method: 'DELETE',
+      url,
+      headers: { ...headers, ...credential.fields('DELETE', url) },
+      timeoutMs: endTimeoutMs,
+    })
+    .catch(() => undefined);
 }

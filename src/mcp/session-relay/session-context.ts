@@ -2,13 +2,11 @@ import { sha256Hex } from '../../base/id.ts';
 import type { OpenReply, Outbound, OutboundCall, OutboundRequest } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { Caller, Limits, Target } from '../mcp-model.ts';
-import type { RpcMessage } from '../messages/rpc-message.ts';
-import { type Found, principalOf } from '../targets.ts';
-import { asFailure, refuseEncoding, unauthorised } from '../transports/streamable-http.ts';
-import { cleaned } from './event-relay.ts';
+import { type FoundTarget, principalOf } from '../targets.ts';
+import { refuseEncoding, toFailure, unauthorized } from '../transports/reply-checks.ts';
 
 /** One client's session from our side: what its requests need to reach the server. */
-export type Line = {
+export type SessionContext = {
   readonly url: string;
   readonly credential: Target['credential'];
   readonly headers: Readonly<Record<string, string>>;
@@ -21,26 +19,30 @@ export type Line = {
 export type SendRequest = Omit<OutboundRequest, 'url' | 'headers'> & {
   readonly headers?: Readonly<Record<string, string>>;
 };
-export type Started = (exchange: OutboundCall) => void;
+export type OnStart = (call: OutboundCall) => void;
 
 /** Requests in a session, up to the reply's head. A refusal of our credentials is thrown, so that they can be mended. */
 export function createSender(outbound: Outbound, limits: Limits) {
-  const send = async (line: Line, request: SendRequest, started?: Started): Promise<OpenReply> => {
-    const { url, credential } = line;
+  const send = async (
+    context: SessionContext,
+    request: SendRequest,
+    started?: OnStart,
+  ): Promise<OpenReply> => {
+    const { url, credential } = context;
     const once = () => {
-      const headers = { ...line.headers, ...request.headers, ...credential.fields(request.method, url) };
+      const headers = { ...context.headers, ...request.headers, ...credential.fields(request.method, url) };
       const whole = { firstByteMs: limits.firstByteMs, idleMs: 0, ...request, url, headers };
       return outbound.open(whole, started).catch((error: unknown) => {
-        throw asFailure(error);
+        throw toFailure(error);
       });
     };
     let reply = await once();
-    if (credential.heard(reply.status, reply.headers)) {
+    if (credential.onResponse(reply.status, reply.headers)) {
       reply.body.cancel();
       reply = await once();
     }
     try {
-      if (reply.status === 401 || reply.status === 403) throw unauthorised(reply.status, reply.headers);
+      if (reply.status === 401 || reply.status === 403) throw unauthorized(reply.status, reply.headers);
       refuseEncoding(reply.headers);
       return reply;
     } catch (error) {
@@ -50,15 +52,20 @@ export function createSender(outbound: Outbound, limits: Limits) {
   };
   return {
     send,
-    post: (line: Line, message: RpcMessage, signal?: AbortSignal, started?: Started): Promise<OpenReply> =>
+    post: (
+      context: SessionContext,
+      message: Buffer,
+      signal?: AbortSignal,
+      started?: OnStart,
+    ): Promise<OpenReply> =>
       send(
-        line,
+        context,
         {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(cleaned(message)),
+          body: message,
           // The server may be asking the user meanwhile, and not only on this stream.
-          timeoutMs: limits.askMs,
+          timeoutMs: limits.questionMs,
           maxBytes: limits.maxBytes,
           ...(signal === undefined ? {} : { signal }),
         },
@@ -77,11 +84,11 @@ type Asked = {
 };
 
 /** null: the session is not this caller's, or there can be none with a server of this kind. */
-export function lineOf(
+export function contextOf(
   tickets: Pick<Vault['sealedTokens'], 'open'>,
-  found: Found,
+  found: FoundTarget,
   { caller, request }: { readonly caller: Caller; readonly request: Asked },
-): Line | null {
+): SessionContext | null {
   const { url, hint, credential } = found.target;
   const { session, accept, revision } = request;
   if (url === null || hint === 'sse') return null;
@@ -94,13 +101,13 @@ export function lineOf(
 }
 
 /** Whoever differs in any of these has another session. */
-function bindingOf(caller: Caller, { target, own }: Found, url: string): string {
+function bindingOf(caller: Caller, { target, own }: FoundTarget, url: string): string {
   const account = own?.connectionId ?? target.credentialVersion;
   const parts = [caller.keyId, principalOf(caller), target.serverId, url, account];
   return `mcp session ${sha256Hex(JSON.stringify(parts))}`;
 }
 
 /** The session by a name that no other has: servers give the same ids as others do. Its events are sealed for this. */
-export function placeOf({ binding, id }: Line): string {
+export function sessionName({ binding, id }: SessionContext): string {
   return `mcp event ${sha256Hex(`${binding}\n${id}`)}`;
 }

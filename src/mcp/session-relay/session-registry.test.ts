@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLedger, createSeats } from './session-registry.ts';
+import { createSessionRegistry } from './session-registry.ts';
+import { createStreamSlots } from './stream-slots.ts';
 
 const lifeMs = 1_000;
 
-function openLedger() {
+function openRegistry() {
   let time = 0;
   const ended: string[] = [];
-  const ledger = createLedger(() => time, lifeMs, { all: 5, each: 3 });
-  const add = (developer: string, id: string) => ledger.add(developer, id, () => void ended.push(id));
-  return { ...ledger, add, ended, wait: (ms: number) => (time += ms) };
+  const registry = createSessionRegistry(() => time, lifeMs, { all: 5, each: 3 });
+  const add = (developer: string, id: string) => registry.add(developer, id, () => void ended.push(id));
+  return { ...registry, add, ended, wait: (ms: number) => (time += ms) };
 }
 
 test('a developer’s least recently used session is ended for its next; nobody’s for another developer', () => {
-  const { add, used, ended } = openLedger();
+  const { add, used, ended } = openRegistry();
   for (const id of ['a1', 'a2', 'a3']) assert.ok(add('a', id));
   used('a', 'a1');
   assert.ok(add('a', 'a4'));
@@ -25,7 +26,7 @@ test('a developer’s least recently used session is ended for its next; nobody�
 });
 
 test('a session that was ended makes room; one whose time is over is ended once', () => {
-  const { add, forget, sweep, ended, wait } = openLedger();
+  const { add, forget, sweep, ended, wait } = openRegistry();
   for (const id of ['a1', 'a2', 'a3']) add('a', id);
   forget('a', 'a1');
   forget('a', 'a1');
@@ -44,9 +45,9 @@ test('a session that was ended makes room; one whose time is over is ended once'
 
 test('streams are bounded in all, at a server, and of a developer at it; who leaves makes room; a close ends all', () => {
   const cut: string[] = [];
-  const seats = createSeats({ all: 4, server: 3, developer: 2 });
+  const slots = createStreamSlots({ all: 4, server: 3, developer: 2 });
   const take = (server: string, developer: string) =>
-    seats.take(server, developer, () => void cut.push(`${developer} at ${server}`));
+    slots.take(server, developer, () => void cut.push(`${developer} at ${server}`));
   const first = take('x', 'a');
   assert.ok(take('x', 'a') !== null);
   assert.equal(take('x', 'a'), null, 'two of one developer');
@@ -57,9 +58,9 @@ test('streams are bounded in all, at a server, and of a developer at it; who lea
   first?.();
   first?.();
   assert.ok(take('z', 'a') !== null);
-  seats.close();
+  slots.close();
   assert.deepEqual(cut.sort(), ['a at x', 'a at y', 'a at z', 'b at x']);
-  const closed = createSeats();
+  const closed = createStreamSlots();
   closed.close();
   assert.equal(
     closed.take('w', 'd', () => undefined),

@@ -1,11 +1,10 @@
-/** Bounds on what clients may leave behind: sessions at servers, and streams that stay open here. */
-
-export type Ledger = {
-  /** False: too many are on the books of this process. A developer's least recently used one makes room for its next. */
-  add(developerId: string, id: string, goodbye: () => void): boolean;
+/** Bounds on what clients may leave behind at servers. */
+export type SessionRegistry = {
+  /** False: this process has too many. A developer's least recently used one makes room for its next. */
+  add(developerId: string, id: string, endSession: () => void): boolean;
   used(developerId: string, id: string): void;
   forget(developerId: string, id: string): void;
-  /** Says goodbye for those whose time is over: no replica takes their ids any more. */
+  /** Says endSession for those whose time is over: no replica takes their ids any more. */
   sweep(): void;
 };
 
@@ -14,35 +13,35 @@ const maxSessions = 10_000;
 const maxSessionsEach = 1_000;
 
 /** The sessions that were begun in this process. Other replicas may use them, too, so none is ended for being idle here. */
-export function createLedger(
+export function createSessionRegistry(
   now: () => number,
   lifeMs: number,
   { all = maxSessions, each = maxSessionsEach } = {},
-): Ledger {
+): SessionRegistry {
   const byDeveloper = new Map<
     string,
-    Map<string, { readonly goodbye: () => void; readonly begunAt: number }>
+    Map<string, { readonly endSession: () => void; readonly begunAt: number }>
   >();
   let count = 0;
 
-  const forget: Ledger['forget'] = (developerId, id) => {
+  const forget: SessionRegistry['forget'] = (developerId, id) => {
     const own = byDeveloper.get(developerId);
     if (own?.delete(id) !== true) return;
     count--;
     if (own.size === 0) byDeveloper.delete(developerId);
   };
   return {
-    add(developerId, id, goodbye) {
+    add(developerId, id, endSession) {
       forget(developerId, id);
       const own = byDeveloper.get(developerId) ?? new Map();
       const [oldest] = own;
       if (own.size >= each && oldest !== undefined) {
         forget(developerId, oldest[0]);
-        oldest[1].goodbye();
+        oldest[1].endSession();
       }
       if (count >= all) return false;
       byDeveloper.set(developerId, own);
-      own.set(id, { goodbye, begunAt: now() });
+      own.set(id, { endSession, begunAt: now() });
       count++;
       return true;
     },
@@ -56,46 +55,11 @@ export function createLedger(
     forget,
     sweep() {
       for (const [developerId, own] of byDeveloper)
-        for (const [id, { goodbye, begunAt }] of own)
+        for (const [id, { endSession, begunAt }] of own)
           if (now() - begunAt > lifeMs) {
             forget(developerId, id);
-            goodbye();
+            endSession();
           }
-    },
-  };
-}
-
-export type Seats = {
-  /** How to leave again; null: all are taken, in all, at this server, or of this developer at it. */
-  take(serverId: string, developerId: string, cut: () => void): (() => void) | null;
-  /** Everybody out, and nobody in any more. */
-  close(): void;
-};
-
-/** One server's sockets are 192: beside these streams there is room for the calls. */
-const maxSeats = { all: 1_000, server: 64, developer: 32 };
-
-/** Streams that stay open for what a server may want to tell. */
-export function createSeats(max: typeof maxSeats = maxSeats): Seats {
-  const taken = new Set<{
-    readonly serverId: string;
-    readonly developerId: string;
-    readonly cut: () => void;
-  }>();
-  let isClosed = false;
-  return {
-    take(serverId, developerId, cut) {
-      const here = [...taken].filter((seat) => seat.serverId === serverId);
-      const own = here.filter((seat) => seat.developerId === developerId);
-      if (isClosed || taken.size >= max.all || here.length >= max.server || own.length >= max.developer)
-        return null;
-      const seat = { serverId, developerId, cut };
-      taken.add(seat);
-      return () => void taken.delete(seat);
-    },
-    close() {
-      isClosed = true;
-      for (const { cut } of [...taken]) cut();
     },
   };
 }

@@ -1,25 +1,28 @@
+import { joinJson } from '../../base/json-splice.ts';
 import type { ByteSource, OpenReply, Outbound, OutboundCall } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { Caller, Limits } from '../mcp-model.ts';
-import { parseMessages, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
+import { type Caller, type Limits, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import { type RpcMessage, readMessages, replyIn } from '../messages/rpc-message.ts';
+import { paramsOf } from '../messages/rpc-request.ts';
 import { failureOf, isSessionGone } from '../negotiation/reply-verdict.ts';
-import type { Outcomes } from '../outcome-recorder.ts';
-import { isStream } from '../transports/streamable-http.ts';
-import type { Consent } from '../with-authorization.ts';
-import { cleaned, passedText, readAll, relayEvents } from './event-relay.ts';
+import type { OutcomeRecorder } from '../outcome-recorder.ts';
+import { isEventStream } from '../transports/reply-checks.ts';
+import type { WithAuthorization } from '../with-authorization.ts';
+import { filterBody, readAll, relayEvents, stripReservedMeta } from './event-relay.ts';
 import {
+  contextOf,
   createSender,
-  type Line,
-  lineOf,
-  placeOf,
+  type OnStart,
   plain,
   type SendRequest,
-  type Started,
+  type SessionContext,
+  sessionName,
 } from './session-context.ts';
-import { createLedger, createSeats } from './session-registry.ts';
-import { createWatch, type SessionWatch } from './stream-filter.ts';
+import { createSessionRegistry } from './session-registry.ts';
+import { createSessionFilter, type SessionFilter } from './stream-filter.ts';
+import { createStreamSlots } from './stream-slots.ts';
 
-/** One HTTP request of an initialize-era client, as plain values. */
+/** One HTTP request of an initialize-based client, as plain values. */
 export type SessionRequest = {
   readonly serverId: string;
   /** As the client was given it; null: this is its `initialize`. */
@@ -37,8 +40,8 @@ export type SessionReply = {
   readonly status: number;
   /** With the answer to `initialize`: the id of the new session. */
   readonly session?: string;
-  /** A text is JSON, a source an event stream. */
-  readonly body: string | ByteSource | null;
+  /** A buffer is JSON, a source an event stream. */
+  readonly body: Buffer | ByteSource | null;
 };
 
 /**
@@ -46,13 +49,13 @@ export type SessionReply = {
  * here: its id is the server's own, sealed for this key, user, server, address and credential, so any replica can pass on
  * what is said in it, and the server decides how long it lasts. Event ids are sealed for their session alike.
  */
-export type Sessions = {
+export type SessionRelay = {
   /**
    * null: there is no such session (any more), or, of an `initialize`: the server keeps none over Streamable HTTP.
    * Throws as a call does.
    */
   relay(caller: Caller, request: SessionRequest): Promise<SessionReply | null>;
-  /** Says goodbye to servers for clients that never did. */
+  /** Ends sessions at servers for clients that never did. */
   sweep(): void;
   /** Ends the streams that stay open by design; the sessions go on at other replicas, or after a restart. */
   close(): void;
@@ -60,194 +63,230 @@ export type Sessions = {
 
 /** After this the client starts anew: what nobody ended is ended then. */
 const lifeMs = 24 * 3_600_000;
-const goodbyeMs = 5_000;
+const endTimeoutMs = 5_000;
 /** Of a failed reply this much is worth reading: enough for a JSON-RPC error. */
 const failedBytes = 65_536;
 
-/** One request, on its way. */
+type Deps = {
+  readonly withAuthorization: WithAuthorization;
+  readonly outbound: Outbound;
+  readonly tickets: Vault['sealedTokens'];
+  readonly outcomes: OutcomeRecorder;
+  readonly limits: Limits;
+  readonly now: () => number;
+};
+/** What all of the relay's steps share. */
+type Relay = Deps &
+  ReturnType<typeof createSender> & {
+    readonly registry: ReturnType<typeof createSessionRegistry>;
+    readonly slots: ReturnType<typeof createStreamSlots>;
+  };
+/** One request on its way. */
 type Turn<M extends SessionRequest['method']> = {
   readonly caller: Caller;
-  readonly line: Line;
+  readonly context: SessionContext;
   readonly request: SessionRequest & { readonly method: M };
 };
 type Answer = Promise<SessionReply | null>;
 
-export function createSessions(deps: {
-  readonly consent: Consent;
-  readonly outbound: Outbound;
-  readonly tickets: Vault['sealedTokens'];
-  readonly outcomes: Outcomes;
-  readonly limits: Limits;
-  readonly now: () => number;
-}): Sessions {
-  const { consent, outbound, tickets, outcomes, limits, now } = deps;
-  const { send, post } = createSender(outbound, limits);
-  const ledger = createLedger(now, lifeMs);
-  const seats = createSeats();
-
-  const watchOf = ({ caller, line, request }: Turn<'POST' | 'GET'>, asked = () => {}): SessionWatch => {
-    const kind: StreamKind = request.method === 'GET' ? 'listen' : 'answer';
-    return createWatch({
-      message: request.method === 'POST' ? request.message : null,
-      eventId: (id) => tickets.seal(JSON.stringify([kind, id]), placeOf(line), lifeMs),
-      tell: (message) => drop(post(line, message as RpcMessage)),
-      asked,
-      now,
-      outcome(call, settled, ms) {
-        const made = { ...call, serverId: request.serverId };
-        if ('reply' in settled) outcomes.record(caller, made, settled.reply, ms);
-        else outcomes.recordFailure(caller, made, settled.failure, ms);
-      },
-    });
+export function createSessionRelay(deps: Deps): SessionRelay {
+  const relay: Relay = {
+    ...deps,
+    ...createSender(deps.outbound, deps.limits),
+    registry: createSessionRegistry(deps.now, lifeMs),
+    slots: createStreamSlots(),
   };
-
-  const passed = async ({ status, headers, body }: OpenReply, watch: SessionWatch): Answer => {
-    if (isStream(headers)) return { status, body: relayEvents(body, watch, limits.maxBytes) };
-    const text = passedText(await readAll(body, limits.maxBytes), watch);
-    const last = watch.end(null);
-    return { status, body: text ?? JSON.stringify(last) };
-  };
-
-  /** What the server says when it does not do as it was asked; null when it does not know the session. */
-  const refused = async (
-    { caller, line }: Turn<SessionRequest['method']>,
-    declined: OpenReply,
-    watch?: SessionWatch,
-  ): Answer => {
-    const { status, headers, body } = declined;
-    const message = errorIn(await readAll(body, failedBytes).catch(() => ''));
-    const reply = message === null ? null : replyIn(message);
-    const posted = { status, headers, step: reply === null ? null : { kind: 'reply' as const, reply } };
-    if (isSessionGone(posted)) {
-      ledger.forget(caller.developerId, placeOf(line));
-      return null;
-    }
-    if (message === null || reply === null) throw failureOf(posted);
-    watch?.settle(reply);
-    return { status, body: JSON.stringify(cleaned(message)) };
-  };
-
-  const begin = async (turn: Turn<'POST'>): Answer => {
-    const { caller, line, request } = turn;
-    const reply = await post(line, request.message, caller.signal);
-    const id = reply.headers['mcp-session-id'];
-    if (reply.status >= 300 || typeof id !== 'string' || !plain.test(id)) {
-      reply.body.cancel();
-      return null;
-    }
-    const begun = { ...line, id, headers: { ...line.headers, 'mcp-session-id': id } };
-    const goodbye = () => drop(send(begun, { method: 'DELETE', timeoutMs: goodbyeMs }));
-    if (!ledger.add(caller.developerId, placeOf(begun), goodbye)) {
-      reply.body.cancel();
-      goodbye();
-      return null;
-    }
-    const answer = await passed(reply, watchOf({ ...turn, line: begun }));
-    return answer === null ? null : { ...answer, session: tickets.seal(id, line.binding, lifeMs) };
-  };
-
-  const say = async (turn: Turn<'POST'>): Answer => {
-    const { caller, line, request } = turn;
-    let exchange: OutboundCall | undefined;
-    const watch = watchOf(turn, () => exchange?.extend(limits.askMs));
-    const reply = await post(line, request.message, caller.signal, (started) => {
-      exchange = started;
-    });
-    if (reply.status >= 300) return refused(turn, reply, watch);
-    if (watch.expectsAnswer) return passed(reply, watch);
-    reply.body.cancel();
-    return { status: 202, body: null };
-  };
-
-  /** A stream to read from: the one beside the answers, or the rest of an answer; from an event on, or from now. */
-  const listen = async (turn: Turn<'GET'>): Answer => {
-    const { line, request } = turn;
-    const last =
-      request.lastEventId === null ? '["listen"]' : tickets.open(request.lastEventId, placeOf(line));
-    if (last === null) return refusal(400, 'Last-Event-ID: expected one of this session');
-    const [kind, id] = JSON.parse(last) as [StreamKind, string?];
-    const headers = id === undefined ? {} : { 'last-event-id': id };
-    // The rest of an answer is a call like others, and as bounded.
-    if (kind === 'answer') return hear(turn, { headers, timeoutMs: limits.askMs });
-    let exchange: OutboundCall | undefined;
-    const leave = seats.take(request.serverId, turn.caller.developerId, () => exchange?.cancel());
-    if (leave === null)
-      return refusal(405, 'Too many streams are open to this server; calls go on without one');
-    const started = (begun: OutboundCall) => {
-      exchange = begun;
-      // A request that is repeated keeps its place.
-      begun.onEnd(() => {
-        if (exchange === begun) leave();
-      });
-    };
-    try {
-      return await hear(turn, { headers, timeoutMs: 0 }, started);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  };
-  const hear = async (turn: Turn<'GET'>, how: Omit<SendRequest, 'method'>, started?: Started): Answer => {
-    const { caller, line } = turn;
-    const signal = caller.signal === undefined ? {} : { signal: caller.signal };
-    const reply = await send(line, { method: 'GET', ...how, ...signal }, started);
-    if (reply.status < 300 && isStream(reply.headers)) return passed(reply, watchOf(turn));
-    if (reply.status >= 300 && reply.status !== 405) return refused(turn, reply);
-    reply.body.cancel();
-    return refusal(405, 'The server offers no stream beside its answers');
-  };
-
-  const end = async (turn: Turn<'DELETE'>): Answer => {
-    const { caller, line } = turn;
-    const reply = await send(line, { method: 'DELETE', timeoutMs: goodbyeMs });
-    if (reply.status >= 300 && reply.status !== 405) return refused(turn, reply);
-    reply.body.cancel();
-    if (reply.status === 405) return refusal(405, 'The server does not let its clients end a session');
-    ledger.forget(caller.developerId, placeOf(line));
-    return { status: 200, body: null };
-  };
-
   return {
     async relay(caller, request) {
-      const began = now();
-      const { method, params } = request.method === 'POST' ? request.message : {};
-      const operation = { method: method ?? '', params };
+      const began = deps.now();
+      const operation = operationOf(request);
       try {
-        return await consent.with(caller, request.serverId, operation, async (found) => {
-          const line = lineOf(tickets, found, { caller, request });
-          if (line === null) return null;
-          ledger.used(caller.developerId, placeOf(line));
-          if (request.method === 'GET') return listen({ caller, line, request });
-          if (request.method === 'DELETE') return end({ caller, line, request });
-          const turn = { caller, line, request };
-          return line.id === null ? begin(turn) : say(turn);
+        return await deps.withAuthorization(caller, request.serverId, operation, async (found) => {
+          const context = contextOf(deps.tickets, found, { caller, request });
+          return context === null ? null : pass(relay, caller, context, request);
         });
       } catch (error) {
-        const call = { serverId: request.serverId, method: method ?? '', params };
-        if (method === 'tools/call') outcomes.recordFailure(caller, call, error, now() - began);
+        const call = { ...operation, serverId: request.serverId };
+        if (operation.method === 'tools/call')
+          deps.outcomes.recordFailure(caller, call, error, deps.now() - began);
         throw error;
       }
     },
-    sweep: ledger.sweep,
-    close: seats.close,
+    sweep: relay.registry.sweep,
+    close: relay.slots.close,
   };
+}
+
+function operationOf(request: SessionRequest): RpcRequest {
+  if (request.method !== 'POST') return { method: '' };
+  const { method = '', params } = request.message;
+  return { method, params: paramsOf(params) };
+}
+
+function pass(relay: Relay, caller: Caller, context: SessionContext, request: SessionRequest): Answer {
+  relay.registry.used(caller.developerId, sessionName(context));
+  if (request.method === 'GET') return listen(relay, { caller, context, request });
+  if (request.method === 'DELETE') return end(relay, { caller, context, request });
+  const turn = { caller, context, request };
+  return context.id === null ? initialize(relay, turn) : post(relay, turn);
+}
+
+async function initialize(relay: Relay, turn: Turn<'POST'>): Answer {
+  const { caller, context, request } = turn;
+  const reply = await relay.post(context, bytesOf(request.message), caller.signal);
+  const id = reply.headers['mcp-session-id'];
+  if (reply.status >= 300 || typeof id !== 'string' || !plain.test(id)) {
+    reply.body.cancel();
+    return null;
+  }
+  const begun = { ...context, id, headers: { ...context.headers, 'mcp-session-id': id } };
+  const endSession = () => drop(relay.send(begun, { method: 'DELETE', timeoutMs: endTimeoutMs }));
+  if (!relay.registry.add(caller.developerId, sessionName(begun), endSession)) {
+    reply.body.cancel();
+    endSession();
+    return null;
+  }
+  const answer = await passOn(relay, reply, filterFor(relay, { ...turn, context: begun }));
+  return answer === null ? null : { ...answer, session: relay.tickets.seal(id, context.binding, lifeMs) };
+}
+
+async function post(relay: Relay, turn: Turn<'POST'>): Answer {
+  const { caller, context, request } = turn;
+  let call: OutboundCall | undefined;
+  const filter = filterFor(relay, turn, () => call?.extend(relay.limits.questionMs));
+  const reply = await relay.post(context, bytesOf(request.message), caller.signal, (started) => {
+    call = started;
+  });
+  if (reply.status >= 300) return refused(relay, turn, reply, filter);
+  if (filter.expectsAnswer) return passOn(relay, reply, filter);
+  reply.body.cancel();
+  return { status: 202, body: null };
+}
+
+/** A stream to read from: the one beside the answers, or the rest of an answer; from an event on, or from now. */
+async function listen(relay: Relay, turn: Turn<'GET'>): Answer {
+  const { context, request, caller } = turn;
+  const last =
+    request.lastEventId === null
+      ? '["listen"]'
+      : relay.tickets.open(request.lastEventId, sessionName(context));
+  if (last === null) return refusal(400, 'Last-Event-ID: expected one of this session');
+  const [kind, id] = JSON.parse(last) as [StreamKind, string?];
+  const headers = id === undefined ? {} : { 'last-event-id': id };
+  // The rest of an answer is a call like others, and as bounded.
+  if (kind === 'answer') return read(relay, turn, { headers, timeoutMs: relay.limits.questionMs });
+  let call: OutboundCall | undefined;
+  const leave = relay.slots.take(request.serverId, caller.developerId, () => call?.cancel());
+  if (leave === null)
+    return refusal(405, 'Too many streams are open to this server; calls go on without one');
+  const onStart = (started: OutboundCall) => {
+    call = started;
+    // A request that is repeated keeps its place.
+    started.onEnd(() => {
+      if (call === started) leave();
+    });
+  };
+  try {
+    return await read(relay, turn, { headers, timeoutMs: 0 }, onStart);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+async function read(
+  relay: Relay,
+  turn: Turn<'GET'>,
+  how: Omit<SendRequest, 'method'>,
+  onStart?: OnStart,
+): Answer {
+  const { caller, context } = turn;
+  const signal = caller.signal === undefined ? {} : { signal: caller.signal };
+  const reply = await relay.send(context, { method: 'GET', ...how, ...signal }, onStart);
+  if (reply.status < 300 && isEventStream(reply.headers)) return passOn(relay, reply, filterFor(relay, turn));
+  if (reply.status >= 300 && reply.status !== 405) return refused(relay, turn, reply);
+  reply.body.cancel();
+  return refusal(405, 'The server offers no stream beside its answers');
+}
+
+async function end(relay: Relay, turn: Turn<'DELETE'>): Answer {
+  const { caller, context } = turn;
+  const reply = await relay.send(context, { method: 'DELETE', timeoutMs: endTimeoutMs });
+  if (reply.status >= 300 && reply.status !== 405) return refused(relay, turn, reply);
+  reply.body.cancel();
+  if (reply.status === 405) return refusal(405, 'The server does not let its clients end a session');
+  relay.registry.forget(caller.developerId, sessionName(context));
+  return { status: 200, body: null };
+}
+
+async function passOn(relay: Relay, { status, headers, body }: OpenReply, filter: SessionFilter): Answer {
+  const { maxBytes } = relay.limits;
+  if (isEventStream(headers)) return { status, body: relayEvents(body, filter, maxBytes) };
+  const passed = filterBody(await readAll(body, maxBytes), filter);
+  const last = filter.end(null);
+  return { status, body: passed ?? last ?? Buffer.from('null') };
+}
+
+/** What the server says when it does not do as it was asked; null when it does not know the session. */
+async function refused(
+  relay: Relay,
+  { caller, context }: Turn<SessionRequest['method']>,
+  { status, headers, body }: OpenReply,
+  filter?: SessionFilter,
+): Answer {
+  const message = errorIn(await readAll(body, failedBytes).catch(() => Buffer.alloc(0)));
+  const reply = message === null ? null : replyIn(message);
+  const posted = { status, headers, result: reply === null ? null : { kind: 'reply' as const, reply } };
+  if (isSessionGone(posted)) {
+    relay.registry.forget(caller.developerId, sessionName(context));
+    return null;
+  }
+  if (message === null || reply === null) throw failureOf(posted);
+  filter?.settle(reply);
+  return { status, body: bytesOf(message) };
+}
+
+function filterFor(
+  relay: Relay,
+  { caller, context, request }: Turn<'POST' | 'GET'>,
+  onQuestion = () => {},
+): SessionFilter {
+  const kind: StreamKind = request.method === 'GET' ? 'listen' : 'answer';
+  return createSessionFilter({
+    message: request.method === 'POST' ? request.message : null,
+    eventId: (id) => relay.tickets.seal(JSON.stringify([kind, id]), sessionName(context), lifeMs),
+    tell: (message) => drop(relay.post(context, message)),
+    onQuestion,
+    now: relay.now,
+    onOutcome(call, settled, ms) {
+      const made = { ...call, serverId: request.serverId };
+      if ('reply' in settled) relay.outcomes.record(caller, made, settled.reply, ms);
+      else relay.outcomes.recordFailure(caller, made, settled.failure, ms);
+    },
+  });
 }
 
 /** Of what an event's id is: the rest of an answer, or of the stream beside the answers. */
 type StreamKind = 'answer' | 'listen';
 
+function bytesOf(message: RpcMessage): Buffer {
+  return joinJson(stripReservedMeta(message));
+}
+
 /** The JSON-RPC error in a refusal's body. */
-function errorIn(text: string): RpcMessage | null {
+function errorIn(bytes: Buffer): RpcMessage | null {
   try {
-    const [message] = parseMessages(text);
+    const [message] = readMessages(bytes);
     return message !== undefined && replyIn(message) !== null && message.error !== undefined ? message : null;
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof UpstreamFailure) return null;
+    throw error;
   }
 }
 
 function refusal(status: number, message: string): SessionReply {
-  return { status, body: JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32000, message } }) };
+  const error = { code: -32000, message };
+  return { status, body: Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: null, error })) };
 }
 
 /** What comes of it does not matter. */

@@ -1,10 +1,12 @@
-import { isObject } from '../../base/json.ts';
-import { type Json, type RpcReply, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
-import { isWebPage, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
-import { cutOff } from '../transports/streamable-http.ts';
-import type { Watch } from './event-relay.ts';
+import type { JsonView } from '../../base/json-scanner.ts';
+import { joinJson } from '../../base/json-splice.ts';
+import { type RpcReply, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import { isWebPage, type RpcMessage, replyIn, rpcError } from '../messages/rpc-message.ts';
+import { paramsOf } from '../messages/rpc-request.ts';
+import { cutOff } from '../transports/reply-checks.ts';
+import type { StreamFilter } from './event-relay.ts';
 
-export type SessionWatch = Watch & {
+export type SessionFilter = StreamFilter & {
   /** A request, and not a notification or an answer. */
   readonly expectsAnswer: boolean;
   /** The reply came by another way than on a stream. */
@@ -18,20 +20,21 @@ const unusable = -32000;
 const invalidParams = -32602;
 
 /** Looks at what passes from a server to a client in its session: what came of its call, and what must not pass. */
-export function createWatch(deps: {
+export function createSessionFilter(deps: {
   /** What the client sent; null: it only listens. */
   readonly message: RpcMessage | null;
   readonly eventId: (id: string) => string;
-  /** Says something to the server in the client's name. */
-  readonly tell: (message: Json) => void;
+  /** Sends something to the server in the client's name. */
+  readonly tell: (message: Buffer) => void;
   /** The server asks the client something: that takes as long as people take. */
-  readonly asked: () => void;
-  readonly outcome: (call: RpcRequest, settled: Settled, ms: number) => void;
+  readonly onQuestion: () => void;
+  readonly onOutcome: (call: RpcRequest, settled: Settled, ms: number) => void;
   readonly now: () => number;
-}): SessionWatch {
-  const { message: sent, tell, asked, outcome, now } = deps;
-  const { id, method, params } = sent ?? {};
-  const expectsAnswer = method !== undefined && id !== undefined && id !== null;
+}): SessionFilter {
+  const { message: sent, tell, onQuestion, onOutcome, now } = deps;
+  const id = sent?.id;
+  const method = sent?.method;
+  const expectsAnswer = method !== undefined && id !== undefined;
   const started = now();
   let isSettled = false;
   let canResume = false;
@@ -39,7 +42,8 @@ export function createWatch(deps: {
   const finish = (settled: Settled) => {
     if (isSettled) return;
     isSettled = true;
-    if (method === 'tools/call') outcome({ method, params }, settled, now() - started);
+    if (method === 'tools/call')
+      onOutcome({ method, params: paramsOf(sent?.params) }, settled, now() - started);
   };
   return {
     expectsAnswer,
@@ -51,12 +55,11 @@ export function createWatch(deps: {
     pass(message) {
       const isRequest = message.method !== undefined && message.id !== undefined;
       if (isRequest && isUnsafeLink(message)) {
-        const error = { code: invalidParams, message: 'url: expected an http(s) page' };
-        tell({ jsonrpc: '2.0', id: message.id, error });
+        tell(errorTo(message.id, invalidParams, 'url: expected an http(s) page'));
         return false;
       }
-      if (isRequest) asked();
-      if (!expectsAnswer || message.method !== undefined || message.id !== id) return true;
+      if (isRequest) onQuestion();
+      if (!expectsAnswer || message.method !== undefined || message.id?.text() !== id.text()) return true;
       const reply = replyIn(message);
       if (reply !== null) finish({ reply });
       return true;
@@ -70,22 +73,29 @@ export function createWatch(deps: {
       if (canResume && (why.reason === 'broken' || why.reason === 'timeout')) return null;
       finish({ failure: why });
       if (why.reason === 'timeout')
-        tell({
-          jsonrpc: '2.0',
-          method: 'notifications/cancelled',
-          params: { requestId: id, reason: 'timeout' },
-        });
-      return {
-        jsonrpc: '2.0',
-        id,
-        error: { code: unusable, message: why.detail, data: { reason: why.reason } },
-      };
+        tell(
+          joinJson([
+            '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":',
+            id.span(),
+            ',"reason":"timeout"}}',
+          ]),
+        );
+      return errorTo(id, unusable, why.detail, { reason: why.reason });
     },
   };
 }
 
+function errorTo(
+  id: JsonView | undefined,
+  code: number,
+  message: string,
+  data?: Readonly<Record<string, unknown>>,
+): Buffer {
+  const { text } = rpcError(code, message, data);
+  return joinJson(['{"jsonrpc":"2.0","id":', id?.span() ?? 'null', ',"error":', ...text, '}']);
+}
+
 function isUnsafeLink({ method, params }: RpcMessage): boolean {
-  return (
-    method === 'elicitation/create' && isObject(params) && params.url !== undefined && !isWebPage(params.url)
-  );
+  const url = params?.present('url');
+  return method === 'elicitation/create' && url !== undefined && !isWebPage(url.string());
 }

@@ -1,26 +1,26 @@
-/** Hands things over between who hears them and the one who waits for them, in order; after `fail` only the failure. */
-export class Mailbox<T> {
+/** An async queue for one reader: items in order, and after `fail` only the failure. */
+export class AsyncQueue<T> {
   readonly #items: T[] = [];
-  #waiting: PromiseWithResolvers<T> | undefined;
+  #reader: PromiseWithResolvers<T> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   put(item: T): void {
-    if (this.#waiting === undefined) this.#items.push(item);
-    else this.#waiting.resolve(item);
-    this.#waiting = undefined;
+    if (this.#reader === undefined) this.#items.push(item);
+    else this.#reader.resolve(item);
+    this.#reader = undefined;
   }
 
   fail(error: unknown): void {
     this.#failure ??= { error };
-    this.#waiting?.reject(error);
-    this.#waiting = undefined;
+    this.#reader?.reject(error);
+    this.#reader = undefined;
   }
 
   take(): Promise<T> {
     const item = this.#items.shift();
     if (item !== undefined) return Promise.resolve(item);
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
-    this.#waiting = Promise.withResolvers<T>();
-    return this.#waiting.promise;
+    this.#reader = Promise.withResolvers<T>();
+    return this.#reader.promise;
   }
 }

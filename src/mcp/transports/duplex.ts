@@ -1,211 +1,177 @@
+import type { JsonView } from '../../base/json-scanner.ts';
+import { changeMembers, type JsonParts, joinJson } from '../../base/json-splice.ts';
 import {
+  type CallResult,
   type Channel,
-  type Json,
   type Limits,
+  type OnNotification,
   type RpcRequest,
   type SendOptions,
-  type Step,
   UpstreamFailure,
 } from '../mcp-model.ts';
-import {
-  discoverMethod,
-  modernRequestText,
-  modernRevision,
-  type RpcMessage,
-  replyIn,
-  requestText,
-} from '../messages/rpc-message.ts';
-import { askIn, askStep } from '../messages/server-request.ts';
-import {
-  cancelledText,
-  discovered,
-  initializedText,
-  initializeRequest,
-} from '../negotiation/upstream-session.ts';
-import { Mailbox } from './async-queue.ts';
+import { cancelled, discoveredBy, initializedMessage, initializeRequest } from '../messages/handshake.ts';
+import { discoverMethod, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
+import { modernRequest, sessionRequest } from '../messages/rpc-request.ts';
+import { type Question, questionIn, respondUnasked, toQuestionResult } from '../messages/server-request.ts';
+import { PendingRequest } from './pending-request.ts';
 
-/** One line there and one back, shared by all requests: a child's streams, or the two halves of HTTP+SSE. */
-export type Duplex = Channel & {
-  hear(message: RpcMessage): void;
-  /** Nothing more will be heard: every request under way ends with this. */
-  fail(failure: UpstreamFailure): void;
-  /** Discovers which era the other side speaks (or only shakes hands, when it can only be old). */
-  open(options: { readonly mayBeModern: boolean }): Promise<void>;
-};
+type Pending = { readonly request: PendingRequest; readonly progressToken: JsonView | undefined };
 
-/** A request under way, until its answer, its time, its caller or the line is over. */
-class Pending {
-  readonly method: string;
-  readonly #steps = new Mailbox<Step>();
-  readonly #over: (giveUp: boolean) => void;
-  #timer: NodeJS.Timeout | undefined;
-  #signal: AbortSignal | undefined;
+/** Where its messages go; a promise only where there is something to wait for. */
+export type Write = (message: Buffer) => undefined | Promise<void>;
 
-  constructor(method: string, over: (giveUp: boolean) => void) {
-    this.method = method;
-    this.#over = over;
+/**
+ * One connection there and one back, shared by all requests: a child's streams, or the two halves of HTTP+SSE. Both do not
+ * say which request a message from the server belongs to: progress is told apart by tokens of ours, everything else goes
+ * to the youngest call, which is the likeliest to have caused it.
+ */
+export class Duplex implements Channel {
+  readonly #write: Write;
+  readonly #limits: Limits;
+  readonly #onClose: () => void;
+  readonly #pending = new Map<number, Pending>();
+  readonly #listeners = new Set<OnNotification>();
+  #lastId = 0;
+  #isModern = false;
+  #introduction: JsonView | undefined;
+  #failure: UpstreamFailure | undefined;
+
+  constructor(write: Write, limits: Limits, onClose: () => void) {
+    this.#write = write;
+    this.#limits = limits;
+    this.#onClose = onClose;
   }
 
-  /** Another so many milliseconds from now. */
-  extend(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(expire, ms, this);
+  /** The other side speaks 2026-07-28: no handshake. */
+  useModern(): void {
+    this.#isModern = true;
   }
 
-  /** The next step, for a caller who may go away meanwhile. */
-  take(signal: AbortSignal | undefined): Promise<Step> {
-    this.#signal = signal;
-    signal?.addEventListener('abort', this);
-    if (signal?.aborted) this.handleEvent();
-    return this.#steps.take();
+  /** The other side shook hands, with these words. */
+  async useSession(introduction: JsonView): Promise<void> {
+    this.#introduction = introduction;
+    await this.#write(Buffer.from(initializedMessage));
   }
 
-  /** A question: whoever waited may go, and somebody else may bring the answer. */
-  ask(step: Step): void {
-    this.#leave();
-    this.#steps.put(step);
+  send(request: RpcRequest, options: SendOptions): Promise<CallResult> {
+    if (this.#introduction !== undefined && request.method === discoverMethod)
+      return Promise.resolve({ kind: 'reply', reply: discoveredBy(this.#introduction) });
+    return this.ask(request, { ...options, totalMs: this.#limits.totalMs, isModern: this.#isModern });
   }
 
-  settle(step: Step): void {
-    this.finish(false);
-    this.#steps.put(step);
+  /** Sends a request in the words of either age, whatever was agreed on. */
+  ask(
+    request: RpcRequest,
+    { signal, onNotification, totalMs, isModern }: SendOptions & { totalMs: number; isModern: boolean },
+  ): Promise<CallResult> {
+    if (this.#failure !== undefined)
+      return Promise.reject(new UpstreamFailure('refused', this.#failure.detail, { cause: this.#failure }));
+    const id = ++this.#lastId;
+    const progressToken = progressTokenOf(request);
+    const token = progressToken === undefined ? undefined : id;
+    const text = isModern ? modernRequest(id, request, token) : sessionRequest(id, request, token);
+    const pending = new PendingRequest(request.method, onNotification, (isAbandoned) => {
+      if (this.#pending.delete(id) && isAbandoned) this.#tell(cancelled(id));
+    });
+    this.#pending.set(id, { request: pending, progressToken });
+    pending.extend(totalMs);
+    this.#write(joinJson(text))?.catch((cause: unknown) => pending.fail(cause));
+    return pending.take(signal);
   }
 
-  fail(error: unknown, giveUp = false): void {
-    this.finish(giveUp);
-    this.#steps.fail(error);
-  }
-
-  /** No longer waited for; `giveUp`: the server is still at it and is told to stop. */
-  finish(giveUp: boolean): void {
-    clearTimeout(this.#timer);
-    this.#leave();
-    this.#over(giveUp);
-  }
-
-  /** The signal's call. */
-  handleEvent(): void {
-    this.fail(new UpstreamFailure('cancelled', 'The caller went away'), true);
-  }
-
-  #leave(): void {
-    this.#signal?.removeEventListener('abort', this);
-    this.#signal = undefined;
-  }
-}
-
-function expire(entry: Pending): void {
-  entry.fail(new UpstreamFailure('timeout', 'The server did not answer in time'), true);
-}
-
-/** An old server may not know how to refuse `server/discover`, and stay silent. */
-const discoverMs = 3_000;
-
-export function createDuplex(
-  /** Nothing to wait for: it goes out, or `fail` is called. */
-  write: (text: string) => undefined | Promise<void>,
-  limits: Limits,
-  shut: () => void,
-): Duplex {
-  const pending = new Map<number, Pending>();
-  let lastId = 0;
-  let modern = false;
-  let introduction: Json = {};
-  let failure: UpstreamFailure | undefined;
-  const tell = (text: string) => void write(text)?.catch(() => undefined);
-
-  /** These lines do not say which request a question belongs to: the youngest call is the likeliest to have caused it. */
-  const askedBy = (): Pending | undefined =>
-    [...pending.values()].findLast(({ method }) => method !== 'initialize' && method !== 'server/discover');
-
-  const hear = (message: RpcMessage) => {
-    const waiting = pending.get(Number(message.id));
-    if (message.method === undefined) {
-      if (waiting === undefined) return;
-      const reply = replyIn(message);
-      if (reply === null) return;
-      return waiting.settle({ kind: 'reply', reply });
+  /** A message came in. */
+  take(message: RpcMessage): void {
+    const { method, id } = message;
+    if (method === undefined) this.#settle(message);
+    else if (id === undefined) this.#notify(method, message.params);
+    else {
+      const question = questionIn(message, (answer) => this.#tell(answer));
+      if (question !== null) this.#ask(question);
     }
-    // Asked right after the handshake, before any call: we have no roots of our own.
-    if (message.method === 'roots/list' && message.id !== undefined)
-      return tell(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: { roots: [] } }));
-    const ask = askIn(message, tell);
-    if (ask === null) return;
-    const owner = askedBy();
-    if (owner === undefined)
-      return tell(
-        JSON.stringify({
-          jsonrpc: '2.0',
-          id: ask.id,
-          error: { code: -32603, message: 'Nobody is there to answer' },
-        }),
-      );
-    owner.extend(limits.askMs);
+  }
+
+  /** Nothing more will come in: every request in flight ends with this. */
+  fail(failure: UpstreamFailure): void {
+    this.#failure ??= failure;
+    for (const { request } of [...this.#pending.values()]) request.fail(failure);
+  }
+
+  listen(onNotification: OnNotification): () => void {
+    this.#listeners.add(onNotification);
+    return () => void this.#listeners.delete(onNotification);
+  }
+
+  close(): void {
+    this.#onClose();
+  }
+
+  #settle(message: RpcMessage): void {
+    const { id } = message;
+    const waiting = id && this.#pending.get(Number(id.string() ?? id.text()));
+    if (waiting === undefined) return;
+    try {
+      const reply = replyIn(message);
+      if (reply !== null) waiting.request.settle({ kind: 'reply', reply });
+    } catch (error) {
+      // An answer of no use ends its own request, and nobody else's.
+      waiting.request.fail(error);
+    }
+  }
+
+  #notify(method: string, params: JsonView | undefined): void {
+    if (method === 'notifications/progress') {
+      this.#notifyProgress(params);
+      return;
+    }
+    const told = { method, params: params && [params.span()] };
+    const caller = this.#youngestCall();
+    if (method === 'notifications/message' && caller?.onNotification !== undefined)
+      caller.onNotification(told);
+    else for (const listener of this.#listeners) listener(told);
+  }
+
+  #notifyProgress(params: JsonView | undefined): void {
+    const token = params?.get('progressToken');
+    const pending = token && this.#pending.get(Number(token.string() ?? token.text()));
+    if (params === undefined || pending?.progressToken === undefined) return;
+    const own: JsonParts = [pending.progressToken.span()];
+    pending.request.onNotification?.({
+      method: 'notifications/progress',
+      params: changeMembers(params, { progressToken: own }),
+    });
+  }
+
+  #ask(question: Question): void {
+    // Asked right after the handshake, and of nobody in particular: we have no roots.
+    const owner = question.method === 'roots/list' ? undefined : this.#youngestCall();
+    if (owner === undefined) {
+      respondUnasked(question, (answer) => this.#tell(answer), 'Nobody is there to answer');
+      return;
+    }
+    owner.extend(this.#limits.questionMs);
     owner.ask(
-      askStep(ask, {
-        respond: async (text) => write(text),
+      toQuestionResult(question, {
+        respond: async (answer) => this.#write(answer),
         next: (signal) => {
-          owner.extend(limits.totalMs);
+          owner.extend(this.#limits.totalMs);
           return owner.take(signal);
         },
         abandon: () => owner.finish(true),
       }),
     );
-  };
+  }
 
-  const send = (request: RpcRequest, { signal }: SendOptions, totalMs: number): Promise<Step> => {
-    if (failure !== undefined)
-      return Promise.reject(new UpstreamFailure('refused', failure.detail, { cause: failure }));
-    const id = ++lastId;
-    const text = modern ? modernRequestText(id, request) : requestText(id, request);
-    const entry = new Pending(request.method, (giveUp) => {
-      if (pending.delete(id) && giveUp) tell(cancelledText(id));
-    });
-    pending.set(id, entry);
-    entry.extend(totalMs);
-    write(text)?.catch((cause: unknown) => entry.fail(cause));
-    return entry.take(signal);
-  };
+  #youngestCall(): PendingRequest | undefined {
+    return [...this.#pending.values()].findLast(
+      ({ request: { method } }) => method !== initializeRequest.method && method !== discoverMethod,
+    )?.request;
+  }
 
-  return {
-    hear,
-    fail(error) {
-      failure ??= error;
-      for (const entry of [...pending.values()]) entry.fail(error);
-    },
-    async open({ mayBeModern }) {
-      if (mayBeModern) {
-        modern = true;
-        modern = await isModern((request) => send(request, {}, discoverMs));
-        if (modern) return;
-      }
-      const hello = await send(initializeRequest, {}, limits.totalMs);
-      if (hello.kind !== 'reply' || !('result' in hello.reply))
-        throw new UpstreamFailure('protocol', 'The server refused to initialize', { cause: hello });
-      introduction = hello.reply.result;
-      await write(initializedText);
-    },
-    send(request, options) {
-      if (!modern && request.method === discoverMethod)
-        return Promise.resolve({ kind: 'reply', reply: discovered(introduction) });
-      return send(request, options, limits.totalMs);
-    },
-    close: shut,
-  };
-}
-
-async function isModern(send: (request: RpcRequest) => Promise<Step>): Promise<boolean> {
-  try {
-    return supportsModern(await send({ method: 'server/discover' }));
-  } catch (error) {
-    if (error instanceof UpstreamFailure && error.reason === 'timeout') return false;
-    throw error;
+  #tell(message: Buffer): void {
+    void this.#write(message)?.catch(() => undefined);
   }
 }
 
-/** Some servers answer `server/discover` and speak only older revisions: the list decides. */
-export function supportsModern(step: Step | null): boolean {
-  if (step?.kind !== 'reply' || !('result' in step.reply)) return false;
-  const { supportedVersions } = step.reply.result;
-  return Array.isArray(supportedVersions) && supportedVersions.includes(modernRevision);
+function progressTokenOf({ params }: RpcRequest): JsonView | undefined {
+  return params?.meta?.present('progressToken');
 }

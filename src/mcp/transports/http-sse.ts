@@ -1,8 +1,11 @@
-import type { Outbound, ReplyHeaders } from '../../outbound/outbound.ts';
-import { type Channel, type Credential, type Limits, UpstreamFailure } from '../mcp-model.ts';
+import type { OutboundCall, ReplyHeaders } from '../../outbound/outbound.ts';
+import { type Channel, UpstreamFailure } from '../mcp-model.ts';
+import { shakeHands } from '../messages/handshake.ts';
 import { notMcp } from '../messages/rpc-message.ts';
-import { createDuplex } from './duplex.ts';
-import { asFailure, createEvents, inOurWords, isStream, unauthorised } from './streamable-http.ts';
+import { Duplex } from './duplex.ts';
+import type { Endpoint } from './post.ts';
+import { fromOutbound, isEventStream, toFailure, unauthorized } from './reply-checks.ts';
+import { createSseEvents } from './sse-events.ts';
 
 /** How the GET was answered when it is no such server. */
 export type Refusal = { readonly status: number; readonly headers: ReplyHeaders };
@@ -11,48 +14,80 @@ export type Refusal = { readonly status: number; readonly headers: ReplyHeaders 
  * HTTP+SSE of 2024-11-05: a GET opens the stream, whose first event names the URL to POST to; answers come on the
  * stream. The named URL must be of the same origin: anything else would carry our credential elsewhere.
  */
-export async function openLegacySse(deps: {
-  readonly outbound: Outbound;
-  readonly url: string;
-  readonly credential: Credential;
-  readonly limits: Limits;
-  readonly onEnd: () => void;
-}): Promise<Channel | Refusal> {
-  const { outbound, url, credential, limits, onEnd } = deps;
-  const endpoint = Promise.withResolvers<string | Refusal>();
+export async function openHttpSse(endpoint: Endpoint, onEnd: () => void): Promise<Channel | Refusal> {
+  const { limits, url } = endpoint;
+  const named = Promise.withResolvers<string | Refusal>();
   let postUrl = '';
-  let sinceMessage = 0;
+  const duplex = new Duplex(
+    (message) => postMessage(endpoint, postUrl, message),
+    limits,
+    () => stream.cancel(),
+  );
+  const stream = readStream(endpoint, duplex, named, onEnd);
+  // A stream that is no such stream, and says nothing, is not worth more than one answer's time.
+  const timer = setTimeout(
+    () => named.reject(new UpstreamFailure('timeout', 'The server named no endpoint in time')),
+    limits.firstByteMs,
+  );
+  try {
+    const found = await named.promise;
+    if (typeof found !== 'string') {
+      stream.cancel();
+      return found;
+    }
+    postUrl = sameOrigin(found, url);
+    const { totalMs } = limits;
+    await duplex.useSession(await shakeHands((request) => duplex.ask(request, { totalMs, isModern: false })));
+    return duplex;
+  } catch (error) {
+    stream.cancel();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
-  const write = async (text: string) => {
-    const reply = await outbound
-      .request({
-        method: 'POST',
-        url: postUrl,
-        headers: { 'content-type': 'application/json', ...credential.fields('POST', postUrl) },
-        body: text,
-        firstByteMs: limits.firstByteMs,
-        timeoutMs: limits.totalMs,
-        maxBytes: limits.maxBytes,
-      })
-      .catch((error: unknown) => {
-        throw asFailure(error);
-      });
-    credential.heard(reply.status, reply.headers);
-    if (reply.status === 401 || reply.status === 403) throw unauthorised(reply.status, reply.headers);
-    if (reply.status >= 300)
-      throw new UpstreamFailure('refused', `The server answered ${reply.status} to a message`);
-  };
-  const duplex = createDuplex(write, limits, () => stream.cancel());
-  const events = createEvents(
+async function postMessage(
+  { outbound, credential, limits }: Endpoint,
+  url: string,
+  body: Buffer,
+): Promise<void> {
+  const reply = await outbound
+    .request({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/json', ...credential.fields('POST', url) },
+      body,
+      firstByteMs: limits.firstByteMs,
+      timeoutMs: limits.totalMs,
+      maxBytes: limits.maxBytes,
+    })
+    .catch((error: unknown) => {
+      throw toFailure(error);
+    });
+  credential.onResponse(reply.status, reply.headers);
+  if (reply.status === 401 || reply.status === 403) throw unauthorized(reply.status, reply.headers);
+  if (reply.status >= 300)
+    throw new UpstreamFailure('refused', `The server answered ${reply.status} to a message`);
+}
+
+function readStream(
+  { outbound, url, credential, limits }: Endpoint,
+  duplex: Duplex,
+  named: Pick<PromiseWithResolvers<string | Refusal>, 'resolve' | 'reject'>,
+  onEnd: () => void,
+): OutboundCall {
+  let sinceMessageBytes = 0;
+  const events = createSseEvents(
     (message) => {
-      sinceMessage = 0;
-      duplex.hear(message);
+      sinceMessageBytes = 0;
+      duplex.take(message);
     },
     (event, data) => {
-      if (event === 'endpoint') endpoint.resolve(data.trim());
+      if (event === 'endpoint') named.resolve(data.trim());
     },
   );
-  const stream = outbound.stream(
+  return outbound.stream(
     {
       method: 'GET',
       url,
@@ -64,11 +99,11 @@ export async function openLegacySse(deps: {
     },
     {
       head(status, headers) {
-        if (status !== 200 || !isStream(headers)) endpoint.resolve({ status, headers });
+        if (status !== 200 || !isEventStream(headers)) named.resolve({ status, headers });
       },
       data(chunk) {
-        sinceMessage += chunk.length;
-        if (sinceMessage > limits.maxBytes)
+        sinceMessageBytes += chunk.length;
+        if (sinceMessageBytes > limits.maxBytes)
           throw new UpstreamFailure(
             'too_large',
             `The server's message is larger than ${limits.maxBytes} bytes`,
@@ -80,33 +115,13 @@ export async function openLegacySse(deps: {
         const why =
           failure === null
             ? new UpstreamFailure('broken', 'The server closed its stream')
-            : inOurWords(failure);
+            : fromOutbound(failure);
         duplex.fail(why);
-        endpoint.reject(why);
+        named.reject(why);
         onEnd();
       },
     },
   );
-  // A stream that is no such stream, and says nothing, is not worth more than one answer's time.
-  const timer = setTimeout(
-    () => endpoint.reject(new UpstreamFailure('timeout', 'The server named no endpoint in time')),
-    limits.firstByteMs,
-  );
-  try {
-    const named = await endpoint.promise;
-    if (typeof named !== 'string') {
-      stream.cancel();
-      return named;
-    }
-    postUrl = sameOrigin(named, url);
-    await duplex.open({ mayBeModern: false });
-    return duplex;
-  } catch (error) {
-    stream.cancel();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function sameOrigin(endpoint: string, url: string): string {

@@ -1,5 +1,5 @@
-import { sha256Hex } from '../base/id.ts';
-import type { CatalogTool, ServerRecord } from '../catalog/catalog.ts';
+import { sha256Hex } from '../../base/id.ts';
+import type { CatalogTool, ServerRecord } from '../../catalog/catalog.ts';
 
 /** One tool under the name that our own list gives it. */
 export type AliasedTool = { readonly alias: string; readonly serverId: string; readonly tool: CatalogTool };

@@ -1,10 +1,8 @@
-import type { Tool } from '@modelcontextprotocol/server';
-
 /**
  * The three tools of a large catalogue. Their names, descriptions and schemas never change: clients cache prompts by
  * them, and the schema of a found tool travels in an answer instead of in the list.
  */
-export const metaTools: readonly Tool[] = [
+export const metaTools = [
   {
     name: 'search_tools',
     title: 'Search tools',
