@@ -98,7 +98,7 @@ async function checks(): Promise<void> {
   const { identity } = services;
   const asking = { developerId: 'dev_bench', keyId: 'key_bench' };
   const tokens: string[] = [];
-  for (let i = 0; i < 1_000; i++) tokens.push((await identity.issue(asking, `user-${i}`)).access_token);
+  for (let i = 0; i < 1_000; i++) tokens.push((await identity.issue(asking, `user-${i}`)).accessToken);
   const cold = performance.now();
   for (const each of tokens) await identity.verify(each, asking.developerId);
   const coldMicros = performance.now() - cold;

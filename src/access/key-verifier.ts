@@ -105,11 +105,11 @@ function isRefusal(error: unknown): boolean {
 }
 
 function guessesFrom(address: string): string {
-  return `bad keys from ${networkOf(address)}`;
+  return `bad keys from ${toNetwork(address)}`;
 }
 
 /** An IPv6 host owns a whole /64; an IPv4 one its address. */
-function networkOf(address: string): string {
+function toNetwork(address: string): string {
   const isV6 = address.includes(':') && !address.startsWith('::ffff:');
   return isV6 ? address.split(':').slice(0, 4).join(':') : address;
 }

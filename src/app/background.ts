@@ -58,7 +58,7 @@ function jobsOf(
     name: 'identity',
     everyMs: 3_600_000,
     run: async () => {
-      await identity.tend();
+      await identity.runMaintenance();
       return undefined;
     },
   });
@@ -74,7 +74,7 @@ function jobsOf(
     name: 'connections',
     everyMs: 15_000,
     run: async (signal) => {
-      await connections.upkeep(signal);
+      await connections.runMaintenance(signal);
       return undefined;
     },
   });
@@ -102,7 +102,7 @@ async function updateFacts({ catalog, search }: Services): Promise<void> {
 
 function measure({ connections, search, mcp, queryLog, telemetry }: Services): void {
   telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
-    connections.misconfigured(),
+    connections.admin.countMisconfigured(),
   );
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);

@@ -1,9 +1,11 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
 import { adminRoutes } from '../api/admin-routes.ts';
+import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
-import { sessionRoutes } from '../api/connection-routes.ts';
-import { browserRoutes } from '../api/consent-routes.ts';
+import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { connectionRoutes } from '../api/connection-routes.ts';
+import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
@@ -19,6 +21,7 @@ import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
+import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
@@ -33,16 +36,16 @@ import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
-  const { access, catalog, identity, search, storage, telemetry } = services;
+  const { access, catalog, connections, identity, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const mcpServer = createMcpServer({
     ...services,
-    tickets: services.vault.tickets,
+    tickets: services.vault.sealedTokens,
     version,
     now: clock.monotonic,
   });
   const publicUrl = () => services.place.url;
-  const sessions = createConsoleSessions({ tickets: services.vault.tickets, publicUrl });
+  const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, (owner) => standingsOf(services, options.localServers ?? [], owner)),
@@ -51,11 +54,13 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...registryRoutes(catalog),
     ...mcpRoutes(services.mcp, catalog),
     ...identityRoutes(identity),
-    ...sessionRoutes(services.connections, access),
-    ...oauthClientRoutes(services.connections.clients),
+    ...authorizationSessionRoutes(connections),
+    ...appRoutes(connections.admin, access),
+    ...connectionRoutes(connections.admin),
+    ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
-    ...proxyRoutes(services.proxy, services.connections),
-    ...browserRoutes(services.connections, () => services.place.url),
+    ...proxyRoutes(services.proxy, connections.tokens),
+    ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...adminRoutes(access, catalog, services.mcp.probe),
@@ -75,7 +80,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
-    audit({ developerId, actor: `key:${keyId}`, action: 'key.sign_in', subject: keyId }),
+    audit({ developerId, actor: keyActor({ keyId }), action: 'key.sign_in', subject: keyId }),
   );
 }
 
@@ -118,7 +123,7 @@ async function standingsOf(
   owner: Owner,
 ): Promise<Standings> {
   const [own, credentialed] = await Promise.all([
-    connections.servers.standings(owner),
+    connections.tokens.serverStates(owner),
     catalog.credentialed(),
   ]);
   const ours = new Map(

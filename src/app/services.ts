@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Access, createAccess } from '../access/access.ts';
+import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { newLogId } from '../base/id.ts';
 import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
@@ -137,9 +138,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       clock,
       get: outbound.request,
       config: { issuer: () => place.url, signingKeys: config.signingKeys },
-      connectedServices: connections.connectedServices,
+      connectedServices: (owner) => connections.tokens.connectedServices(owner),
       forgetConnections: (owner, actor, wholly) =>
-        wholly ? connections.forgetUser(owner, actor) : connections.revokeUser(owner, actor),
+        wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
     });
     const catalog = createCatalog({
       storage,
@@ -171,9 +172,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
     });
     const mcp = createMcp({
       catalog,
-      servers: connections.servers,
+      connections,
       outbound,
-      tickets: vault.tickets,
+      tickets: vault.sealedTokens,
       clock,
       log: telemetry.log,
       locals,
@@ -218,7 +219,7 @@ async function recordUsage(storage: Storage, usage: readonly Usage[]): Promise<v
       await audit({
         developerId,
         userId,
-        actor: `key:${keyId}`,
+        actor: keyActor({ keyId }),
         action: 'connection.use',
         subject: connectionId,
         facts: { provider, calls },

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { RevalidatingCache } from '../base/revalidating-cache.ts';
-import type { Family, Revocation } from './identity-store.ts';
-import { type Claims, invalidToken, skewSeconds, type Tokens } from './token.ts';
+import type { Family, Revocation } from './identity-model.ts';
+import { type Claims, invalidToken, skewSeconds, type UserTokens } from './user-token.ts';
 
 export type TokenVerifier = {
   /** What the token says, if it is the developer's and alive. Throws `invalid_token`. */
@@ -16,8 +16,8 @@ const rereadMs = 60_000;
 const maxCached = 50_000;
 
 type Deps = {
-  readonly tokens: Tokens;
-  readonly family: (id: string) => Promise<Family | undefined>;
+  readonly tokens: UserTokens;
+  readonly findFamily: (id: string) => Promise<Family | undefined>;
   readonly clock: Clock;
 };
 
@@ -50,9 +50,9 @@ export function createTokenVerifier(deps: Deps): TokenVerifier {
   };
 }
 
-async function readToken({ tokens, family }: Deps, token: string): Promise<Claims> {
+async function readToken({ tokens, findFamily }: Deps, token: string): Promise<Claims> {
   const claims = await tokens.read(token);
-  const row = await family(claims.sessionId);
+  const row = await findFamily(claims.sessionId);
   const isSame = row?.developer_id === claims.developerId && row.user_id === claims.userId;
   if (row === undefined || !isSame || row.revoked_at !== null || row.epoch !== row.user_epoch)
     throw invalidToken('revoked');

@@ -44,7 +44,10 @@ export class ClientService {
   readonly #sessions: ClientSessions;
   readonly #streams = new NotificationStreams();
 
-  constructor({ mcp, tickets }: { readonly mcp: Pick<Mcp, 'relay'>; readonly tickets: Vault['tickets'] }) {
+  constructor({
+    mcp,
+    tickets,
+  }: { readonly mcp: Pick<Mcp, 'relay'>; readonly tickets: Vault['sealedTokens'] }) {
     this.#mcp = mcp;
     this.#sessions = new ClientSessions(tickets);
   }

@@ -22,11 +22,11 @@ type Question = { readonly owner: string; readonly settle: (response: JsonView |
  * requests that may be cancelled, and questions that wait for the client's answer.
  */
 export class ClientSessions {
-  readonly #tickets: Vault['tickets'];
+  readonly #tickets: Vault['sealedTokens'];
   readonly #inFlight = new Map<string, AbortController>();
   readonly #questions = new Map<string, Question>();
 
-  constructor(tickets: Vault['tickets']) {
+  constructor(tickets: Vault['sealedTokens']) {
     this.#tickets = tickets;
   }
 

@@ -35,7 +35,7 @@ export type McpServer = {
 export type McpServerDeps = AggregateDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'>;
   readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
 };
 
 /** What servers say of themselves, for the answers that repeat it. */

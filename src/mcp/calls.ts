@@ -25,7 +25,7 @@ export type ToolList = { readonly tools: readonly ListedTool[]; readonly upstrea
 type Deps = {
   readonly withAuthorization: WithAuthorization;
   readonly pool: ChannelPool;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly questionMs: number;
   readonly now: () => number;
 };

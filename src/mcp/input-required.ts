@@ -38,12 +38,12 @@ export type Subject = RpcRequest & { readonly serverId: string };
 
 /** Requests that wait for their caller's answers. */
 export class InputRequired {
-  readonly #tickets: Vault['tickets'];
+  readonly #tickets: Vault['sealedTokens'];
   readonly #questionMs: number;
   readonly #parked = new Map<string, Parked>();
   #lastId = 0;
 
-  constructor(tickets: Vault['tickets'], questionMs: number) {
+  constructor(tickets: Vault['sealedTokens'], questionMs: number) {
     this.#tickets = tickets;
     this.#questionMs = questionMs;
   }

@@ -15,7 +15,7 @@ import { createIdempotency } from '../base/idempotency.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import type { Catalog, Finding } from '../catalog/catalog.ts';
-import type { Connections } from '../connections/connections.ts';
+import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -92,9 +92,12 @@ export type Mcp = {
 export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential' | 'warm'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
-  readonly servers: Pick<Connections['servers'], 'token' | 'invite' | 'stepUp'>;
+  readonly connections: {
+    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
+  };
   readonly outbound: Outbound;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: readonly LocalServer[];
@@ -124,8 +127,8 @@ export function createMcp(deps: McpDeps): Mcp {
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
   const outcomes = createOutcomeRecorder(catalog, log);
-  const targets = createTargets({ catalog, servers: deps.servers, locals });
-  const withAuthorization = createWithAuthorization({ targets, servers: deps.servers });
+  const targets = createTargets({ catalog, tokens: deps.connections.tokens, locals });
+  const withAuthorization = createWithAuthorization({ targets, requests: deps.connections.requests });
   const pool = createChannelPool({
     make: (target) => openChannel(deps, target, limits),
     limits: { ...defaultPoolLimits, ...deps.pool },

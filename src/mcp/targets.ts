@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { Connections } from '../connections/connections.ts';
+import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
 import { keyOf } from './channel-pool.ts';
 import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
 import type { LocalServer } from './programs/mcp-config.ts';
@@ -24,7 +24,6 @@ export type Targets = {
   renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
 };
 
-type ServerToken = Awaited<ReturnType<Connections['servers']['token']>>;
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
@@ -46,10 +45,10 @@ export const notCallable =
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'warm'>;
-  readonly servers: Pick<Connections['servers'], 'token'>;
+  readonly tokens: Pick<UserTokens, 'forServer'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
-  const { catalog, servers, locals } = deps;
+  const { catalog, tokens, locals } = deps;
 
   const ofUser = async (
     { developerId, userId, keyId }: Caller & { readonly userId: string },
@@ -57,7 +56,7 @@ export function createTargets(deps: {
     url: string,
     refused?: number,
   ) => {
-    const found: ServerToken = await servers.token({
+    const found: ServerToken = await tokens.forServer({
       owner: { developerId, userId },
       serverId,
       url,
@@ -75,7 +74,7 @@ export function createTargets(deps: {
         ? null
         : await ofUser(caller, serverId, location.url, refused);
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
-    if (own?.kind === 'over')
+    if (own?.kind === 'expired')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
     const { serverId: id } = location;
     if (own === null) return shared(caller, record, location, await catalog.credential(id));
@@ -167,20 +166,20 @@ function ofOperator(own: Credential): Identity {
   return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
 
-function identityOf({ accessToken, connectionId, version, prover }: TokenOf<ServerToken>): Identity {
+function identityOf({ accessToken, connectionId, version, signDPoPProof }: TokenOf<ServerToken>): Identity {
   const credentialVersion = `${connectionId}:${version}`;
-  if (prover == null)
+  if (signDPoPProof == null)
     return { credential: fixedCredential({ authorization: `Bearer ${accessToken}` }), credentialVersion };
-  return { credential: boundCredential(accessToken, prover), credentialVersion };
+  return { credential: boundCredential(accessToken, signDPoPProof), credentialVersion };
 }
 
 /** A token that is good only together with a proof for each request (RFC 9449 section 7). */
-function boundCredential(accessToken: string, prove: Prove): Target['credential'] {
+function boundCredential(accessToken: string, sign: SignDPoPProof): Target['credential'] {
   let nonce: string | null = null;
   return {
     fields: (method, url) => ({
       authorization: `DPoP ${accessToken}`,
-      dpop: prove({ method, url, nonce }),
+      dpop: sign({ method, url, nonce }),
     }),
     onResponse(status, headers) {
       const given = headers['dpop-nonce'];
@@ -192,7 +191,6 @@ function boundCredential(accessToken: string, prove: Prove): Target['credential'
 }
 
 type TokenOf<T> = T extends { readonly token: infer U } ? U : never;
-type Prove = NonNullable<TokenOf<ServerToken>['prover']>;
 
 export function parsed(catalog: Pick<Catalog, 'parse'>, row: Readonly<Record<string, unknown>>) {
   const found = catalog.parse(row);

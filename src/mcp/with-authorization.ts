@@ -1,9 +1,12 @@
 import { Problem } from '../base/problem.ts';
-import { type Connections, parseChallenges } from '../connections/connections.ts';
+import {
+  type AuthorizationRequests,
+  type OpenedSession,
+  parseChallenges,
+  sessionFacts,
+} from '../connections/connections.ts';
 import { type Caller, type RpcRequest, UpstreamFailure } from './mcp-model.ts';
 import type { FoundTarget, Targets } from './targets.ts';
-
-type Session = { readonly session_id: string; readonly auth_url: string; readonly expires_at: string };
 
 /**
  * Uses a server in the caller's name. A token that is refused is renewed once, and the use repeated; what the user has to
@@ -18,7 +21,7 @@ export type WithAuthorization = <T>(
 
 type Deps = {
   readonly targets: Targets;
-  readonly servers: Pick<Connections['servers'], 'invite' | 'stepUp'>;
+  readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
 };
 /** A use that was refused, and whose. */
 type Refused = {
@@ -64,7 +67,7 @@ async function explain(deps: Deps, refused: Refused): Promise<unknown> {
 }
 
 async function mendable(
-  { servers }: Deps,
+  { requests }: Deps,
   { failure, caller, serverId, operation, own }: Refused,
 ): Promise<unknown> {
   const challenges = parseChallenges(failure.challenge);
@@ -76,13 +79,13 @@ async function mendable(
   const { challenge } = failure;
   const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
   if (failure.status === 401) {
-    const session = await servers.invite(request);
+    const session = await requests.requestAuthorization(request);
     return session === null ? failure : notConnected(serverId, session, failure);
   }
   const wanted = challenges.find(({ error }) => error === 'insufficient_scope');
   if (wanted === undefined || own === null) return failure;
   const named = JSON.stringify([operation.method, operation.params?.name ?? null]);
-  const step = await servers.stepUp({ ...request, operation: named, scopes: wanted.scopes });
+  const step = await requests.requestScopes({ ...request, operation: named, scopes: wanted.scopes });
   if (step.kind === 'session') return missingScopes(serverId, step.session, wanted.scopes, failure);
   return new UpstreamFailure('auth', 'The server wants more than the user was asked for and gave', {
     cause: failure,
@@ -98,27 +101,23 @@ function wantsUser(serverId: string, cause: unknown): Problem {
   return new Problem('provider_not_connected', detail, { cause, facts: { server_id: serverId } });
 }
 
-function notConnected(serverId: string, opened: Session, cause: unknown): Problem {
+function notConnected(serverId: string, opened: OpenedSession, cause: unknown): Problem {
   const detail = 'The user has not connected this server, or has to again: send them to auth_url';
   return new Problem('provider_not_connected', detail, {
     cause,
-    facts: { server_id: serverId, session: sessionOf(opened) },
+    facts: { server_id: serverId, session: sessionFacts(opened) },
   });
 }
 
 function missingScopes(
   serverId: string,
-  opened: Session,
+  opened: OpenedSession,
   scopes: readonly string[],
   cause: unknown,
 ): Problem {
   const detail = "The user's consent does not cover this call: send them to auth_url";
   return new Problem('provider_not_connected', detail, {
     cause,
-    facts: { server_id: serverId, missing_scopes: scopes, session: sessionOf(opened) },
+    facts: { server_id: serverId, missing_scopes: scopes, session: sessionFacts(opened) },
   });
-}
-
-function sessionOf({ session_id, auth_url, expires_at }: Session) {
-  return { id: session_id, auth_url, expires_at };
 }

@@ -32,8 +32,8 @@ import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
-type Notify = (topic: Topic, payload: string) => Promise<void>;
-type WriteAudit = (entry: AuditEntry) => Promise<void>;
+export type Notify = (topic: Topic, payload: string) => Promise<void>;
+export type WriteAudit = (entry: AuditEntry) => Promise<void>;
 
 export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';

@@ -7,6 +7,11 @@ import { type Engine, engines } from '../support/stores.ts';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The provider has done the first refresh, and has not answered yet. */
+async function firstRefresh({ counts }: Idp): Promise<void> {
+  while (counts.refreshes === 0) await pause(5);
+}
+
 type Stage = {
   readonly idp: Idp;
   readonly app: TestApp;
@@ -24,10 +29,10 @@ async function stage(t: TestContext, engine: Engine): Promise<Stage> {
   };
   const app = await bootApp(t, env);
   await connectUser(app, { userId: 'u1', provider: 'idp' });
-  const [connection] = await app.services.connections.list({ limit: 1 });
+  const [connection] = await app.services.connections.admin.list({ limit: 1 });
   assert.ok(connection !== undefined);
   await expire(app);
-  return { idp, app, env, owner: { developerId: connection.developer_id, userId: 'u1' } };
+  return { idp, app, env, owner: { developerId: connection.developerId, userId: 'u1' } };
 }
 
 async function expire(app: TestApp): Promise<void> {
@@ -62,7 +67,7 @@ for (const engine of engines) {
       assert.equal((await idp.introspect(String(results[0]?.accessToken))).active, true);
       await expire(app);
       // What a process holds in memory goes by what it read: a notice, as every change of a row brings one, drops it.
-      const [connection] = await app.services.connections.list({ limit: 1 });
+      const [connection] = await app.services.connections.admin.list({ limit: 1 });
       await app.services.storage.write((_trx, notify) => notify('connections', connection?.id ?? ''));
       await pause(1_000);
     }
@@ -91,7 +96,7 @@ for (const engine of engines) {
       assert.ok(first !== undefined && second !== undefined);
       idp.conduct.delayMs = 500;
       first.ask({ request: { owner, provider: 'idp' }, times: 1 }).catch(() => undefined);
-      await pause(250);
+      await firstRefresh(idp);
       first.signal('SIGKILL');
       const waiting = second.ask({ request: { owner, provider: 'idp' }, times: 3 });
       const results = await waiting;
@@ -109,14 +114,14 @@ for (const engine of engines) {
     assert.ok(sleeper !== undefined && next !== undefined);
     idp.conduct.delayMs = 400;
     const slept = sleeper.ask({ request: { owner, provider: 'idp' }, times: 1 });
-    await pause(200);
+    await firstRefresh(idp);
     sleeper.signal('SIGSTOP');
     const [taken] = await next.ask({ request: { owner, provider: 'idp' }, times: 1 });
     assert.equal(taken?.version, 2);
     sleeper.signal('SIGCONT');
     const [woken] = await slept;
     assert.deepEqual(woken, taken);
-    const kept = await app.services.connections.freshToken({ owner, provider: 'idp' });
+    const kept = await app.services.connections.tokens.fresh({ owner, provider: 'idp' });
     assert.equal(kept.accessToken, taken?.accessToken);
     assert.equal(idp.counts.refreshes, 2);
   });
@@ -129,7 +134,7 @@ for (const engine of engines) {
     assert.ok(sleeper !== undefined && next !== undefined);
     idp.conduct.delayMs = 400;
     const slept = sleeper.ask({ request: { owner, provider: 'idp' }, times: 1 });
-    await pause(200);
+    await firstRefresh(idp);
     sleeper.signal('SIGSTOP');
     // The provider rotates for the sleeper; the next one brings the old token, and the provider ends the grant.
     const [taken] = await next.ask({ request: { owner, provider: 'idp' }, times: 1 });
@@ -137,7 +142,7 @@ for (const engine of engines) {
     sleeper.signal('SIGCONT');
     const [woken] = await slept;
     assert.equal(woken?.version, 2);
-    const [connection] = await app.services.connections.list({ limit: 1 });
+    const [connection] = await app.services.connections.admin.list({ limit: 1 });
     assert.equal(connection?.status, 'active', 'the last successful issue wins');
     assert.equal(idp.counts.refreshes, 2);
   });

@@ -4,7 +4,14 @@ import type { TestContext } from 'node:test';
 import type { Access, Principal } from '../../src/access/access.ts';
 import { proxyRoutes } from '../../src/api/proxy-routes.ts';
 import { Problem } from '../../src/base/problem.ts';
-import type { Connections, FreshToken, ProviderRoutes } from '../../src/connections/connections.ts';
+import type {
+  AuthorizationSessions,
+  FreshToken,
+  ProviderApi,
+  UserTokens,
+} from '../../src/connections/connections.ts';
+import { google } from '../../src/connections/providers/google-provider.ts';
+import { toProviderApi } from '../../src/connections/providers/provider-api.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createProxy, type ProxyDeps, type Usage } from '../../src/proxy/proxy.ts';
@@ -94,9 +101,9 @@ export type ProxyUnderTest = {
 };
 
 type Options = {
-  readonly routes?: readonly ProviderRoutes[];
-  readonly freshToken?: Connections['freshToken'];
-  readonly openSession?: Connections['openSession'];
+  readonly routes?: readonly ProviderApi[];
+  readonly freshToken?: UserTokens['fresh'];
+  readonly openSession?: AuthorizationSessions['open'];
   readonly limits?: ProxyDeps['limits'];
   readonly httpLimits?: Partial<HttpLimits>;
   readonly wait?: ProxyDeps['wait'];
@@ -120,8 +127,7 @@ export async function startProxy(
 ): Promise<ProxyUnderTest> {
   const routes = options.routes ?? [
     {
-      name: 'google',
-      defaultOrigin: null,
+      ...toProviderApi(google),
       routes: [
         { prefix: 'gmail/v1', origin },
         { prefix: 'drive/v3', origin },
@@ -135,9 +141,9 @@ export async function startProxy(
   let url = '';
   const proxy = createProxy({
     connections: {
-      provider: (name) => routes.find((each) => each.name === name),
-      freshToken: options.freshToken ?? (async () => token),
-      openSession: options.openSession ?? (() => Promise.reject(new Error('no session'))),
+      providerApi: (name) => routes.find((each) => each.name === name),
+      tokens: { fresh: options.freshToken ?? (async () => token) },
+      sessions: { open: options.openSession ?? (() => Promise.reject(new Error('no session'))) },
     },
     outbound,
     now: Date.now,
@@ -155,7 +161,12 @@ export async function startProxy(
     admit: () => ({ allowed: true, limit: 100_000, remaining: 99_999, resetMs: 0, retryAfterMs: 0 }),
   } as unknown as Access;
   const declared = proxyRoutes(proxy, {
-    info: async (_owner, provider) => ({ provider, connected: true, status: 'active', can_access: true }),
+    providerStatus: async (_owner, provider) => ({
+      provider,
+      isConnected: true,
+      status: 'active',
+      canAccess: true,
+    }),
   });
   const telemetry = createTelemetry({ level: 'silent' });
   const limits = { ...defaultLimits, ...options.httpLimits };

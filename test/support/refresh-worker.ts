@@ -16,7 +16,7 @@ const services = await openServices(parseConfig(env), {
 });
 process.on('message', async ({ request, times }: Order) => {
   const calls = Array.from({ length: times }, () =>
-    services.connections.freshToken(request).then(
+    services.connections.tokens.fresh(request).then(
       ({ version, accessToken }) => ({ version, accessToken }),
       (error: unknown) => ({ problem: error instanceof Problem ? error.kind : String(error) }),
     ),

@@ -6,7 +6,7 @@ import type { Issuer } from './issuer-store.ts';
 
 export type SubjectTokens = {
   /** The user an app's own identity provider vouches for. Throws `invalid_request`, or `upstream_error` without its keys. */
-  userOf(developerId: string, token: string): Promise<string>;
+  resolveUser(developerId: string, token: string): Promise<string>;
 };
 
 /** Asymmetric only: with a shared secret, whoever checks could also sign (threats H1). */
@@ -23,7 +23,7 @@ export function createSubjectTokens(deps: {
   const { find, get, clock } = deps;
   const keysAt = createIssuerKeys(get);
   return {
-    async userOf(developerId, token) {
+    async resolveUser(developerId, token) {
       const issuer = await find(developerId, claimedIssuer(token));
       if (issuer === undefined) throw refused('its issuer is not registered');
       const { payload } = await jwtVerify(token, keysAt(issuer.jwksUri), {

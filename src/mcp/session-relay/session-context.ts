@@ -85,7 +85,7 @@ type Asked = {
 
 /** null: the session is not this caller's, or there can be none with a server of this kind. */
 export function contextOf(
-  tickets: Pick<Vault['tickets'], 'open'>,
+  tickets: Pick<Vault['sealedTokens'], 'open'>,
   found: FoundTarget,
   { caller, request }: { readonly caller: Caller; readonly request: Asked },
 ): SessionContext | null {

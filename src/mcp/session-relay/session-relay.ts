@@ -70,7 +70,7 @@ const failedBytes = 65_536;
 type Deps = {
   readonly withAuthorization: WithAuthorization;
   readonly outbound: Outbound;
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly outcomes: OutcomeRecorder;
   readonly limits: Limits;
   readonly now: () => number;
