@@ -12,7 +12,7 @@ import {
 import { changeMembers, joinJson, onOneLine } from './json-splice.ts';
 
 /** `JSON_FUZZ_RUNS=1000000 node --test src/base/json-scanner.test.ts` for the long run. */
-const runs = 60_000;
+const runs = 30_000;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 function refusal(act: () => unknown): JsonFaultReason | null {

@@ -12,6 +12,7 @@ import type { Reply } from './route.ts';
 const slowMs = 1_000;
 /** To read so much past a refusal is cheaper than a new connection. */
 const drainBytes = 65_536;
+const joinedBytes = 16_384;
 const jsonType = 'application/json; charset=utf-8';
 /** Replies that end with their head: a length would be that of something else (RFC 9110 section 8.6). */
 const bodiless: ReadonlySet<number> = new Set([204, 304]);
@@ -50,8 +51,8 @@ export function createResponder(deps: Deps): Responder {
     if (!bodiless.has(status)) context.setHeader('content-length', String(bytes));
     reply.writeHead(status, context.rawHeaders() as string[]);
     const batch = writeBatch();
-    if (batch === undefined) writeParts(reply, parts);
-    else batch.flushAtEndOfTick(() => writeParts(reply, parts));
+    if (batch === undefined) writeParts(reply, parts, bytes);
+    else batch.flushAtEndOfTick(() => writeParts(reply, parts, bytes));
     report(context);
   };
 
@@ -171,8 +172,15 @@ function isSmall({ request: { headers } }: RequestContext): boolean {
   return sized && Number(headers['content-length'] ?? 0) <= drainBytes;
 }
 
-/** Parts go to the socket as they are: joining them would copy tens of kilobytes for every reply. */
-function writeParts(reply: ServerResponse, parts: readonly (Buffer | string)[]): void {
+/**
+ * A small reply goes out as one text, which Node writes together with the head in one system call; of a large one the parts
+ * go to the socket as they are: joining them would copy tens of kilobytes for every reply.
+ */
+function writeParts(reply: ServerResponse, parts: readonly (Buffer | string)[], bytes: number): void {
+  if (parts.length > 1 && bytes <= joinedBytes) {
+    reply.end(parts.join(''));
+    return;
+  }
   if (parts.length > 1) reply.cork();
   for (let i = 0; i + 1 < parts.length; i++) reply.write(parts[i]);
   reply.end(parts.at(-1));

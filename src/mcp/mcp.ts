@@ -50,7 +50,6 @@ export {
   type Notification,
   type RpcError,
   type RpcParams,
-  type RpcReply,
   type ServerRequest,
   UpstreamFailure,
 } from './mcp-model.ts';
