@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
-import { OutboundFailure } from './model.ts';
+import { OutboundFailure } from './outbound-model.ts';
 
 /** How a call ended: `neutral` says nothing about the upstream (the caller went away). */
 export type Outcome = 'ok' | 'failed' | 'neutral';

@@ -57,12 +57,12 @@ export function createDispatcher(deps: {
   readonly resolve: Resolve;
   readonly proxies: Proxies | null;
   /** Sockets to one origin. */
-  readonly connections: Readonly<Record<Lane, number>>;
+  readonly connectionsOf: (lane: Lane) => number;
 }): OutboundDispatcher {
-  const { guard, resolve, proxies, connections } = deps;
+  const { guard, resolve, proxies, connectionsOf } = deps;
   const open = (lane: Lane) => {
     const connect = createGuardedConnect(guard, lane === 'background');
-    const options = { ...httpOptions, connections: connections[lane], connect };
+    const options = { ...httpOptions, connections: connectionsOf(lane), connect };
     const direct = new Agent(options);
     return { direct, proxied: proxies === null ? null : openProxied(options, proxies, resolve) };
   };

@@ -13,7 +13,7 @@ import {
   type OutboundRequest,
   type Receiver,
   type ReplyHeaders,
-} from './model.ts';
+} from './outbound-model.ts';
 
 type Controller = Dispatcher.DispatchController;
 
@@ -39,6 +39,7 @@ export type CallLane = {
  * comes after that is drained. There is one for every call that goes out, so it is one object and makes few others.
  */
 export class HttpCall implements OutboundCall, Handler, Timed {
+  slot = -1;
   readonly #destination: Destination;
   readonly #request: OutboundRequest;
   readonly #receiver: Receiver;
