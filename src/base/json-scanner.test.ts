@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { jsonText as json } from '../../test/support/json-text.ts';
 import {
   itemsOf,
   JsonFault,
@@ -33,47 +34,6 @@ function isParsed(bytes: Buffer): boolean {
     return false;
   }
 }
-
-/** JSON text nobody would write by hand: white space, escapes, numbers of any length. */
-const number = fc.oneof(
-  fc.constantFrom('0', '-0', '-0.0', '1.0', '1e400', '9007199254740993', '1E-7', '0.1e+3'),
-  fc.stringMatching(/^[1-9][0-9]{0,399}$/),
-);
-const character = fc.oneof(
-  fc.constantFrom(
-    '\\u0000',
-    '\\ud800',
-    '\\uD83D\\uDE00',
-    '\\n',
-    '\\"',
-    '\\\\',
-    '\\/',
-    'é',
-    '漢',
-    '😀',
-    '\u2028',
-  ),
-  fc.stringMatching(/^[a-z0-9 ]$/),
-);
-const string = fc.array(character, { maxLength: 8 }).map((parts) => `"${parts.join('')}"`);
-const space = fc.constantFrom('', '', '', ' ', '\n', '\r\n\t');
-const { json } = fc.letrec<{ json: string }>((tie) => ({
-  json: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    number,
-    string,
-    fc.constantFrom('true', 'false', 'null'),
-    fc
-      .tuple(space, fc.array(tie('json'), { maxLength: 4 }))
-      .map(([gap, items]) => `[${gap}${items.join(`,${gap}`)}]`),
-    fc
-      .tuple(space, fc.array(fc.tuple(string, tie('json')), { maxLength: 4 }))
-      .map(
-        ([gap, members]) =>
-          `{${gap}${members.map(([key, value]) => `${key}${gap}:${value}`).join(',')}${gap}}`,
-      ),
-  ),
-}));
 
 test('accepts and refuses what JSON.parse does, for valid texts and for texts with bytes changed', () => {
   const alphabet = Buffer.from('{}[]",:0123456789.eE+-\\utrfalsn \n\x00\xc3\xa9', 'latin1');

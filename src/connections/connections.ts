@@ -65,7 +65,7 @@ export const connectionSeals: readonly SealedColumn[] = [
   { table: 'oauth_clients', id: 'id', sealed: 'secret_sealed' },
 ];
 
-/** Over sessions are kept for the apps that poll late. */
+/** Finished sessions are kept for the apps that poll late. */
 const sessionsKeptMs = 86_400_000;
 const overduePerRun = 100;
 

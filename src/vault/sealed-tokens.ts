@@ -44,8 +44,8 @@ export function createSealedTokens(seeds: ReadonlyMap<string, Buffer>, clock: Cl
       const key = keys.get(kid);
       const bytes = Buffer.from(text, 'base64url');
       const start = timeBytes + ivBytes + authTagLength;
-      const whole = `${version}.${kid}.${bytes.toString('base64url')}` === sealed;
-      if (prefix !== version || key === undefined || bytes.length < start || !whole) return null;
+      const isWhole = `${version}.${kid}.${bytes.toString('base64url')}` === sealed;
+      if (prefix !== version || key === undefined || bytes.length < start || !isWhole) return null;
       const time = bytes.subarray(0, timeBytes);
       if (time.readUIntBE(0, timeBytes) < clock.now()) return null;
       const iv = bytes.subarray(timeBytes, timeBytes + ivBytes);

@@ -119,11 +119,11 @@ export class ClientRegistry {
     const { vault, clock, callOptions } = this.#deps;
     const publicUrl = this.#deps.publicUrl();
     const made = await registerDynamically(server, clientMetadata(publicUrl), callOptions());
-    const place = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
+    const identity = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
     const row: ClientRow = {
-      ...place,
+      ...identity,
       client_id: made.clientId,
-      secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(place)),
+      secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(identity)),
       auth_method: made.authMethod,
       redirect_uri: redirectUri(publicUrl),
       expires_at: made.expiresAt,
@@ -147,11 +147,11 @@ async function toRow({ vault, clock }: Deps, client: NewOAuthClient): Promise<Cl
   const { issuer, serverId, clientId, clientSecret, authMethod } = client;
   if (clientSecret === null && authMethod !== null && authMethod !== 'none')
     throw new Problem('invalid_request', 'auth_method: only none goes without a client_secret');
-  const place = { id: newId('cli'), issuer, server_id: serverId ?? '', kind: 'registered' as const };
+  const identity = { id: newId('cli'), issuer, server_id: serverId ?? '', kind: 'registered' as const };
   return {
-    ...place,
+    ...identity,
     client_id: clientId,
-    secret_sealed: clientSecret === null ? null : await vault.seal(clientSecret, binding(place)),
+    secret_sealed: clientSecret === null ? null : await vault.seal(clientSecret, binding(identity)),
     auth_method: clientSecret === null ? 'none' : (authMethod ?? byMetadata),
     redirect_uri: null,
     expires_at: null,

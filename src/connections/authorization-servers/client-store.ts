@@ -4,7 +4,7 @@ import type { ClientRow, ConnectionTables } from '../connection-rows.ts';
 /** Us as a client of authorization servers: what the operator registered, and what was registered on the way. */
 export function createClientStore(storage: Storage) {
   const db = storage.tables<ConnectionTables>();
-  const place = ({ issuer, server_id, kind }: Pick<ClientRow, 'issuer' | 'server_id' | 'kind'>) =>
+  const keyOf = ({ issuer, server_id, kind }: Pick<ClientRow, 'issuer' | 'server_id' | 'kind'>) =>
     ({ issuer, server_id, kind }) as const;
 
   return {
@@ -28,7 +28,7 @@ export function createClientStore(storage: Storage) {
     },
     async put(row: ClientRow, by: { readonly developerId: string; readonly actor: string }): Promise<void> {
       await storage.write<ConnectionTables, void>(async (trx, _notify, audit) => {
-        const { issuer, server_id, kind } = place(row);
+        const { issuer, server_id, kind } = keyOf(row);
         await trx
           .deleteFrom('oauth_clients')
           .where('issuer', '=', issuer)

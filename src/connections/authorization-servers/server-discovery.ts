@@ -68,8 +68,8 @@ async function readResourceDocument(
   challenges: readonly Challenge[],
 ): Promise<JsonObject | null> {
   const named = challenges.find(({ resourceMetadata }) => resourceMetadata !== null)?.resourceMetadata;
-  for (const place of named == null ? resourceMetadataUrls(url) : [named]) {
-    const found = await documents.read(checkedUrl(place));
+  for (const location of named == null ? resourceMetadataUrls(url) : [named]) {
+    const found = await documents.read(checkedUrl(location));
     if (found !== null) return found;
   }
   if (named != null) throw new DiscoveryRefusal('the resource metadata that it names is not there');

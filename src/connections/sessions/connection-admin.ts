@@ -20,8 +20,8 @@ type Deps = {
   readonly confirmations: Confirmations;
 };
 
-/** Tokens that are being renewed at this moment have a newer version: look again. */
-const maxLooks = 20;
+/** Tokens that are being renewed at this moment have a newer version: they are read again. */
+const maxReads = 20;
 const loopback = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
@@ -89,9 +89,9 @@ export class ConnectionAdmin {
 
   /** False: there were none. */
   async #removeAll(read: () => Promise<readonly GrantRow[]>, actor: string): Promise<boolean> {
-    for (let looks = 0; looks < maxLooks; looks++) {
+    for (let reads = 0; reads < maxReads; reads++) {
       const rows = await read();
-      if (rows.length === 0) return looks > 0;
+      if (rows.length === 0) return reads > 0;
       for (const row of rows) await this.#remove(row, actor);
     }
     throw new Problem('unavailable', 'The connection is being renewed', { retryAfterMs: 1_000 });

@@ -34,10 +34,10 @@ export type Completion = {
   readonly actor: string;
 };
 
-/** What a consent becomes: the row, and the version whose place it takes (null: none). */
-type NewGrant = { readonly row: GrantRow; readonly over: number | null };
+/** What a consent becomes: the row, and the version that it replaces (null: none). */
+type NewGrant = { readonly row: GrantRow; readonly replaces: number | null };
 
-/** Two consents of one account at once: whoever comes second takes the place of the first's tokens. */
+/** Two consents of one account at once: whoever comes second replaces the first's tokens. */
 const keepTries = 5;
 
 type Deps = {
@@ -68,7 +68,7 @@ export class ConnectionWriter {
     }
   }
 
-  /** Nobody will use these tokens: the provider is told. */
+  /** Nobody will use these tokens: they are revoked at the provider. */
   async discard({ owner, provider, issuer, resource, issued }: Consent): Promise<void> {
     const token = issued.refreshToken ?? issued.accessToken;
     await this.#deps.revocations.enqueue(owner.developerId, { provider, issuer, resource }, token);
@@ -78,7 +78,7 @@ export class ConnectionWriter {
   async #tryKeep(consent: Consent, { session, from, actor }: Completion): Promise<boolean> {
     const { storage, sessions, grants } = this.#deps;
     // Everything that takes time comes before the transaction.
-    const { row, over } = await this.#newGrant(consent);
+    const { row, replaces } = await this.#newGrant(consent);
     const first = await grants.find(consent.owner, consent.provider);
     const scopes = splitScopes(row.scopes);
     const result: SessionResult = {
@@ -89,7 +89,7 @@ export class ConnectionWriter {
       missingScopes: consent.asked.filter((scope) => !scopes.includes(scope)),
     };
     return storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
-      if (!(await grants.put(trx, row, over))) return false;
+      if (!(await grants.put(trx, row, replaces))) return false;
       if (!(await sessions.complete(trx, session, { from, result: serializeResult(result) })))
         throw new SessionEnded();
       const about = { ...consent.owner, actor, subject: row.id };
@@ -135,7 +135,7 @@ export class ConnectionWriter {
       created_at: previous?.created_at ?? clock.now(),
       updated_at: clock.now(),
     };
-    return { row, over: previous?.version ?? null };
+    return { row, replaces: previous?.version ?? null };
   }
 }
 

@@ -40,6 +40,13 @@ type Deps = {
   readonly publicUrl: () => string;
 };
 
+/** What comes back from the provider, at whose callback, and the browser's cookie. */
+type Callback = {
+  readonly provider: string;
+  readonly params: URLSearchParams;
+  readonly browser: string | null;
+};
+
 /** The browser's way: our page -> the provider -> back to us. Nobody holds an API key here. */
 export class ConsentFlow {
   readonly #deps: Deps;
@@ -92,11 +99,7 @@ export class ConsentFlow {
   }
 
   /** Throws invalid_request when the callback belongs to no session of this browser; nothing is sent then. */
-  async finish(callback: {
-    provider: string;
-    params: URLSearchParams;
-    browser: string | null;
-  }): Promise<ConsentOutcome> {
+  async finish(callback: Callback): Promise<ConsentOutcome> {
     const { store, vault, log } = this.#deps;
     const row = await this.#findSession(callback);
     if (row === undefined || !(await store.consumeState(row)))
@@ -127,12 +130,7 @@ export class ConsentFlow {
   }
 
   /** One callback for each provider: an answer at another's is a mix-up (RFC 9700 section 4.4, threats F4). */
-  async #findSession(callback: {
-    readonly provider: string;
-    readonly params: URLSearchParams;
-    readonly browser: string | null;
-  }): Promise<SessionRow | undefined> {
-    const { provider, params, browser } = callback;
+  async #findSession({ provider, params, browser }: Callback): Promise<SessionRow | undefined> {
     const state = params.get('state') ?? '';
     if (browser === null || !browserPattern.test(state)) return undefined;
     const row = await this.#deps.store.byState(sha256Hex(state));

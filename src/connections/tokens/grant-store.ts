@@ -114,14 +114,14 @@ export class GrantStore {
     });
   }
 
-  /** New tokens in the place of version `over`; false when that is not the row's version any more (the fence, threats J4). */
-  saveRefreshed(row: GrantRow, over: number, columns: IssueColumns): Promise<boolean> {
+  /** New tokens for those of version `replaces`; false when that is not the row's version any more (fencing token, threats J4). */
+  saveRefreshed(row: GrantRow, replaces: number, columns: IssueColumns): Promise<boolean> {
     return this.#storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
       const saved = await trx
         .updateTable('connections')
         .set({ ...columns, ...settled, updated_at: this.#clock.now() })
         .where('id', '=', row.id)
-        .where('version', '=', over)
+        .where('version', '=', replaces)
         .executeTakeFirst();
       if (saved.numUpdatedRows === 0n) return false;
       await notify('connections', row.id);
@@ -171,9 +171,9 @@ export class GrantStore {
     });
   }
 
-  /** In the transaction of a consent: a row of its own, or newer tokens in the place of version `over`. */
-  async put(trx: Kysely<ConnectionTables>, row: GrantRow, over: number | null): Promise<boolean> {
-    if (over === null) {
+  /** In the transaction of a consent: a row of its own, or newer tokens for those of version `replaces`. */
+  async put(trx: Kysely<ConnectionTables>, row: GrantRow, replaces: number | null): Promise<boolean> {
+    if (replaces === null) {
       const added = await trx
         .insertInto('connections')
         .values(row)
@@ -186,7 +186,7 @@ export class GrantStore {
       .updateTable('connections')
       .set({ ...columns, ...settled })
       .where('id', '=', id)
-      .where('version', '=', over)
+      .where('version', '=', replaces)
       .executeTakeFirst();
     return saved.numUpdatedRows > 0n;
   }

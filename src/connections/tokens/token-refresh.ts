@@ -59,7 +59,7 @@ export class TokenRefresher {
   /** The row once its tokens are newer than version `than`; throws the Problem to show when they cannot be had. */
   async renew(id: string, than: number): Promise<GrantRow> {
     for (;;) {
-      // Single flight: calls in this process share one look at the store and one request.
+      // Single flight: calls in this process share one reading of the store and one request.
       let flight = this.#flights.get(id);
       if (flight === undefined) {
         flight = this.#obtain(id, than).finally(() => this.#flights.delete(id));
@@ -135,17 +135,17 @@ export class TokenRefresher {
     throw error;
   }
 
-  /** The version is the fence (threats J4): whoever was overtaken stores only what was issued later than what is there. */
+  /** The version is the fencing token (threats J4): whoever was overtaken stores only what was issued later than what is there. */
   async #save(
     row: GrantRow,
     issued: IssuedTokens,
     { at, provider }: { readonly at: number; readonly provider: string },
   ): Promise<void> {
     const { store, encryption, discard } = this.#deps;
-    let over = row;
+    let latest = row;
     for (;;) {
-      const columns = await encryption.seal(row, { issued, version: over.version + 1, at }, over);
-      const { version } = over;
+      const columns = await encryption.seal(row, { issued, version: latest.version + 1, at }, latest);
+      const { version } = latest;
       if (await retryWhileBusy(() => store.saveRefreshed(row, version, columns))) {
         this.#misconfiguredUntil.delete(provider);
         return;
@@ -153,7 +153,7 @@ export class TokenRefresher {
       const current = await store.findById(row.id);
       if (current === undefined) return discard(row, issued.refreshToken ?? issued.accessToken);
       if (current.issued_at >= at) return;
-      over = current;
+      latest = current;
     }
   }
 
@@ -167,7 +167,7 @@ export class TokenRefresher {
     }
     switch (error.reason) {
       case 'invalid_grant':
-        // Only for the tokens we sent: somebody else may have newer ones, which the next look finds (threats J5).
+        // Only for the tokens we sent: somebody else may have newer ones, which the next reading finds (threats J5).
         await store.markExpired(row, holder);
         return;
       case 'misconfigured':

@@ -104,8 +104,8 @@ export function createSigningKeys(deps: Deps): SigningKeys {
       const last = rows.at(-1);
       if (last !== undefined && last.use_from + signsForMs - publishAheadMs <= now)
         await createKey(store, vault, { number: last.number + 1, useFrom: now + publishAheadMs });
-      const over = rows.filter((_, i) => isOver(rows[i + 1]?.use_from, now)).map(({ kid }) => kid);
-      if (over.length > 0) await store.retire(over);
+      const expired = rows.filter((_, i) => isOver(rows[i + 1]?.use_from, now)).map(({ kid }) => kid);
+      if (expired.length > 0) await store.retire(expired);
     },
     refreshRoot() {
       root ??= loadRefreshRoot(store, vault).catch((error: unknown) => {
