@@ -97,8 +97,10 @@ function openProxied(options: Agent.Options, proxies: Proxies, resolve: Resolve)
     ...options,
     ...proxies,
     connectTimeout: proxyTimeoutMs,
-    proxyTls: { lookup: lookupWith(resolve) },
-    clientFactory: (origin, own) => new Pool(origin, { ...own, headersTimeout: proxyTimeoutMs }),
+    proxyTls: { lookup: lookupWith(resolve), allowH2: false },
+    factory: (origin, own) => new Pool(origin, { ...options, ...own }),
+    clientFactory: (origin, own) =>
+      new Pool(origin, { ...httpOptions, ...own, headersTimeout: proxyTimeoutMs }),
   });
 }
 
