@@ -15,7 +15,13 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerCalls, type Usage } from '../proxy/proxy.ts';
+import {
+  createProxy,
+  type OAuthProxy,
+  type ProxyLimits,
+  providerLimits,
+  type Usage,
+} from '../proxy/proxy.ts';
 import { loadEmbedder } from '../search/embedder.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
@@ -190,7 +196,7 @@ function openActing(
     },
   });
   // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
-  const providerOutbound = createOutbound(config, providerCalls);
+  const providerOutbound = createOutbound(config, providerLimits);
   const proxy = createProxy({
     connections,
     outbound: providerOutbound,

@@ -50,7 +50,7 @@ test('B5 what would not be one request is not sent: line ends in names, values a
 
 test('a request is one message: what was given, in its order, with the length of its body in bytes', async (t) => {
   const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok')));
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const host = new URL(upstream.url).host;
   const head = (line: string) => `${line} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   await outbound.request({
@@ -97,7 +97,7 @@ test('fields that changed since the last request with them are sent as they are 
 
 test('an idle connection is given up before the five seconds after which servers close theirs in silence', async (t) => {
   const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok')));
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const get = async () => {
     await textOf(outbound.request({ method: 'GET', url: upstream.url }));
     // It becomes idle a turn of the loop later.
@@ -116,7 +116,7 @@ test('an idle connection is given up before the five seconds after which servers
 });
 
 test('D6 a connection is used again after a whole reply, and by nobody after one that was not', async (t) => {
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   let count = 0;
   const answers: Readonly<Record<string, (socket: Socket) => void>> = {
     '/good': (socket) => socket.write(reply(String(++count))),
@@ -159,7 +159,7 @@ test('D6 a connection is used again after a whole reply, and by nobody after one
 test('so many connections to one origin and no more: who comes later waits for a free one, or goes away', async (t) => {
   const held: (() => void)[] = [];
   const upstream = await startHttp(t, (_request, answer) => void held.push(() => answer.end('x')));
-  const outbound = outboundFor(t, { calls: { concurrency: 2 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 2 } } });
   const get = (signal?: AbortSignal) =>
     textOf(outbound.request({ method: 'GET', url: upstream.url, signal }));
   const controller = new AbortController();
@@ -207,7 +207,7 @@ test('a connection that breaks makes room for who waits, and one that cannot be 
     if (request.url === '/break') request.socket.destroy();
     else answer.end('fine');
   });
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const broken = outbound.request({ method: 'GET', url: `${upstream.url}break` });
   const fine = [1, 2, 3].map(() => textOf(outbound.request({ method: 'GET', url: upstream.url })));
   await assert.rejects(broken, ended('broken'));
@@ -228,7 +228,7 @@ test('a body that is a stream goes out as it comes, in chunks or with its length
     bodies.push({ text, fields: [length, coding] });
     answer.end('done');
   });
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const send = (pieces: readonly string[], sizeBytes: number | null) =>
     textOf(
       outbound.request({
