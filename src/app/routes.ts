@@ -44,7 +44,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     version,
     now: clock.monotonic,
   });
-  const publicUrl = () => services.place.url;
+  const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),

@@ -11,7 +11,7 @@ export type McpHttpRequest = {
 };
 
 /** One request on its way to one door. */
-export type Turn = {
+export type DoorRequest = {
   readonly backend: Backend;
   readonly request: McpHttpRequest;
   readonly caller: McpCaller;
