@@ -95,8 +95,9 @@ test('fields that changed since the last request with them are sent as they are 
   assert.deepEqual(upstream.received.join('').match(/Bearer .+/g), ['Bearer one', 'Bearer two']);
 });
 
-test('an idle connection is given up before the five seconds after which servers close theirs in silence', async (t) => {
-  const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok')));
+test('an idle connection is given up before the five seconds after which servers close theirs in silence, and before what they announce', async (t) => {
+  let fields = '';
+  const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok', fields)));
   const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const get = async () => {
     await textOf(outbound.request({ method: 'GET', url: upstream.url }));
@@ -111,8 +112,15 @@ test('an idle connection is given up before the five seconds after which servers
   await get();
   assert.equal(upstream.sockets.length, 1);
   aheadMs += 4_500;
+  fields = 'keep-alive: timeout=4\r\n';
   await get();
   assert.equal(upstream.sockets.length, 2);
+  aheadMs += 1_500;
+  await get();
+  assert.equal(upstream.sockets.length, 2);
+  aheadMs += 2_500;
+  await get();
+  assert.equal(upstream.sockets.length, 3);
 });
 
 test('D6 a connection is used again after a whole reply, and by nobody after one that was not', async (t) => {
