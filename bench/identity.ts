@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
-import { openRooms } from '../src/app.ts';
+import { openServices } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 import { median, printTable, serve, startFlags } from './support.ts';
@@ -94,23 +94,24 @@ async function rate(act: (worker: number) => Promise<unknown>): Promise<Rate> {
 async function checks(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
   const config = parseConfig({ ...settings, MCPRANK_DATA_DIR: folder });
-  const rooms = await openRooms(config, { telemetry: createTelemetry({ level: 'silent' }) });
-  const { identity } = rooms;
+  const services = await openServices(config, { telemetry: createTelemetry({ level: 'silent' }) });
+  const { identity } = services;
   const asking = { developerId: 'dev_bench', keyId: 'key_bench' };
   const tokens: string[] = [];
-  for (let i = 0; i < 1_000; i++) tokens.push((await identity.issue(asking, `user-${i}`)).access_token);
+  for (let i = 0; i < 1_000; i++) tokens.push((await identity.issue(asking, `user-${i}`)).accessToken);
   const cold = performance.now();
   for (const each of tokens) await identity.verify(each, asking.developerId);
   const coldMicros = performance.now() - cold;
   const passes = 100;
-  const warmRounds = Array.from({ length: 5 }, () => {
+  const warmRounds: number[] = [];
+  for (let round = 0; round < 5; round++) {
     const start = performance.now();
     for (let pass = 0; pass < passes; pass++)
-      for (const each of tokens) identity.verify(each, asking.developerId);
-    return ((performance.now() - start) * 1_000) / (passes * tokens.length);
-  });
+      for (const each of tokens) await identity.verify(each, asking.developerId);
+    warmRounds.push(((performance.now() - start) * 1_000) / (passes * tokens.length));
+  }
   const warm = median(warmRounds);
-  await rooms.close();
+  await services.close();
   rmSync(folder, { recursive: true, force: true });
   console.log('');
   printTable(

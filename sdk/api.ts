@@ -98,7 +98,7 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: { readonly server_id: string; readonly method: string; readonly params?: Readonly<Record<string, unknown>> | undefined; readonly id?: string | number | undefined; readonly query_log_id?: string | undefined; readonly continuation?: string | undefined; readonly input_responses?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined; };
-    reply: { readonly jsonrpc: "2.0"; readonly id: string | number; readonly result?: Readonly<Record<string, unknown>> | undefined; readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown | undefined; } | undefined; };
+    reply: { readonly jsonrpc: "2.0"; readonly id: string | number | null; readonly result?: Readonly<Record<string, unknown>> | undefined; readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown | undefined; } | undefined; };
   };
   /** The tools of a server, all pages of them */
   'POST /v1/mcp/tools/list': {
@@ -378,30 +378,30 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly settings: readonly ({ readonly name: string; readonly value: string; readonly meaning: string; readonly default: string | null; })[]; readonly findings: readonly ({ readonly check: string; readonly level: "ok" | "note" | "fault"; readonly says: string; })[]; readonly process: Readonly<Record<string, unknown>>; };
+    reply: { readonly settings: readonly ({ readonly name: string; readonly value: string; readonly meaning: string; readonly default: string | null; })[]; readonly findings: readonly ({ readonly check: string; readonly level: "ok" | "warning" | "error"; readonly message: string; })[]; readonly process: Readonly<Record<string, unknown>>; };
   };
   /** We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are */
   'POST /mcp': {
     params: undefined;
     query: undefined;
-    body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
+    body: { readonly jsonrpc: "2.0"; readonly id?: string | number | undefined; readonly method?: string | undefined; readonly params?: Readonly<Record<string, unknown>> | undefined; };
     reply: Readonly<Record<string, unknown>>;
   };
   /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
   'POST /mcp/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
-    body: { readonly jsonrpc: "2.0"; readonly method?: string | undefined; };
+    body: { readonly jsonrpc: "2.0"; readonly id?: string | number | undefined; readonly method?: string | undefined; readonly params?: Readonly<Record<string, unknown>> | undefined; };
     reply: Readonly<Record<string, unknown>>;
   };
-  /** In a session with that server (Mcp-Session-Id): its stream beside the answers, or the rest of one */
+  /** In a session (Mcp-Session-Id): the stream beside the answers, or the rest of one */
   'GET /mcp/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
     reply: Readonly<Record<string, unknown>>;
   };
-  /** Ends a session with that server (Mcp-Session-Id) */
+  /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;

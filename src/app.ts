@@ -1,23 +1,24 @@
 /**
- * The assembly: configuration -> rooms -> routes -> http, and what goes on behind them. These files are the only ones that
+ * The assembly: configuration -> services -> routes -> http, and what goes on behind them. These files are the only ones that
  * know everybody; each reads as a table of contents.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startBackground } from './app/background.ts';
 import { declareRoutes } from './app/routes.ts';
-import { type AppOptions, openRooms, type Rooms } from './app/services.ts';
+import { type AppOptions, openServices, type Services } from './app/services.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
 import { createConsoleFiles } from './http/console/static-files.ts';
-import { createHttp, type Route } from './http/http.ts';
+import { createHttp } from './http/http.ts';
+import type { Route } from './http/route.ts';
 
-export { type AppOptions, openRooms, type Rooms } from './app/services.ts';
+export { type AppOptions, openServices, type Services } from './app/services.ts';
 
 export type App = {
   readonly url: string;
   readonly routes: readonly Route[];
-  readonly rooms: Rooms;
+  readonly services: Services;
   /** The admin key made on this very first start, to be shown once; null ever after. */
   readonly firstKey: string | null;
   /** Requests in flight finish, queues are flushed, the store is closed. */
@@ -31,39 +32,40 @@ export const version: string = (
 const consoleFolder = fileURLToPath(new URL('../console/dist', import.meta.url));
 
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const rooms = await openRooms(config, options);
-  const { access, catalog, identity, telemetry } = rooms;
+  const services = await openServices(config, options);
+  const { access, catalog, identity, telemetry } = services;
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
     if (config.starter) await catalog.loadStarter();
-    const { routes, sessions, activity } = declareRoutes(config, rooms, options, version);
+    const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
     const http = createHttp({
       routes,
       access,
       verifyUser: identity.verify,
       telemetry,
-      console: { sessions, activity, files: createConsoleFiles(consoleFolder) },
-      publicUrl: () => rooms.place.url,
+      console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
+      publicUrl: () => services.baseUrl.url,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     const url = await http.listen(config.host, config.port);
-    rooms.place.url = config.publicUrl ?? url;
-    const stop = startBackground(config, rooms, options.clock ?? systemClock);
+    services.baseUrl.url = config.publicUrl ?? url;
+    const stop = startBackground(config, services, options.clock ?? systemClock);
     return {
       url,
       routes,
-      rooms,
+      services,
       firstKey,
       async close() {
-        rooms.mcp.quiet();
+        services.mcp.closeStreams();
+        mcpServer.closeStreams();
         await http.close();
         await stop();
-        await rooms.close();
+        await services.close();
       },
     };
   } catch (error) {
-    await rooms.close();
+    await services.close();
     throw error;
   }
 }

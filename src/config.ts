@@ -28,6 +28,10 @@ export type Config = {
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
+  readonly httpProxy: Secret | null;
+  readonly httpsProxy: Secret | null;
+  /** Hosts that are reached past them. */
+  readonly noProxy: string;
   /** Request bodies through the OAuth proxy. */
   readonly proxyBodyMegabytes: number;
   readonly registryUrl: string;
@@ -47,6 +51,8 @@ type Setting = {
   readonly expected: string;
   readonly example: string;
   readonly secret?: true;
+  /** Another spelling of the name, which other programs read, too; it goes first. */
+  readonly alias?: string;
   /** The value, or undefined when the text is not what was expected. */
   readonly parse: (text: string) => Config[keyof Config] | undefined;
 };
@@ -190,6 +196,35 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'localhost,10.0.0.0/8,mcp.internal:8080',
     parse: parseAllow,
   },
+  HTTPS_PROXY: {
+    field: 'httpsProxy',
+    alias: 'https_proxy',
+    meaning: 'outgoing proxy for https, by CONNECT; HTTP_PROXY where it is unset',
+    fallback: null,
+    expected: 'an http(s) URL of a proxy',
+    example: 'http://proxy.internal:3128',
+    secret: true,
+    parse: parseProxy,
+  },
+  HTTP_PROXY: {
+    field: 'httpProxy',
+    alias: 'http_proxy',
+    meaning: 'outgoing proxy for http',
+    fallback: null,
+    expected: 'an http(s) URL of a proxy',
+    example: 'http://proxy.internal:3128',
+    secret: true,
+    parse: parseProxy,
+  },
+  NO_PROXY: {
+    field: 'noProxy',
+    alias: 'no_proxy',
+    meaning: 'hosts that are reached past the outgoing proxy, with all names below them',
+    fallback: '',
+    expected: 'hosts, host:port or * with commas',
+    example: 'example.com,.corp.internal,10.1.2.3:8443',
+    parse: (text) => (/^[\w.*:[\]/, -]*$/.test(text) ? text : undefined),
+  },
   MCPRANK_PROXY_BODY_MB: {
     field: 'proxyBodyMegabytes',
     meaning: 'largest request body through the OAuth proxy, in MiB',
@@ -320,19 +355,24 @@ function settingText(
   readSecret: (path: string) => string,
   faults: string[],
 ): string | null {
-  const direct = env[name];
+  const direct = textIn(env, setting.alias) ?? textIn(env, name);
   const file = setting.secret ? env[`${name}_FILE`] : undefined;
-  if (direct !== undefined && direct !== '' && file !== undefined) {
+  if (direct !== undefined && file !== undefined) {
     faults.push(`${name}: set it or ${name}_FILE, not both`);
     return setting.fallback;
   }
-  if (file === undefined) return direct === undefined || direct === '' ? setting.fallback : direct.trim();
+  if (file === undefined) return direct === undefined ? setting.fallback : direct.trim();
   try {
     return readSecret(file).trim();
   } catch (cause) {
     faults.push(`${name}_FILE: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'error'})`);
     return setting.fallback;
   }
+}
+
+/** Unset and empty are the same. */
+function textIn(env: Env, name: string | undefined): string | undefined {
+  return (name === undefined ? undefined : env[name]) || undefined;
 }
 
 function parsePort(text: string): number | undefined {
@@ -348,6 +388,14 @@ function parseUrl(text: string): string | undefined {
     url.hash === '' &&
     url.username === '';
   return fits ? url.href.replace(/\/+$/, '') : undefined;
+}
+
+/** It may have a user name and a password, so it is kept as a secret. */
+function parseProxy(text: string): Secret | undefined {
+  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  const fits =
+    url !== null && /^https?:$/.test(url.protocol) && /^\/?$/.test(url.pathname + url.search + url.hash);
+  return fits ? new Secret(url.href) : undefined;
 }
 
 function secretUrl(protocol: RegExp) {

@@ -1,8 +1,8 @@
 /**
  * Does what the settings name work? One answer for `mcprank doctor` and for the console's settings page.
  *
- * Promises: nothing is changed, nothing secret is told, and a check that fails is a finding, never an error. A thing that
- * the service lives well without (the registry, the shared limits) is a note, not a fault.
+ * Promises: nothing is changed, nothing secret is told, and a check that fails is a diagnostic, never an exception. A thing that
+ * the service lives well without (the registry, the shared limits) is a warning, not an error.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from './base/problem.ts';
@@ -12,11 +12,11 @@ import type { Outbound } from './outbound/outbound.ts';
 import type { Search } from './search/search.ts';
 import type { Storage } from './storage/storage.ts';
 
-/** `note`: worth knowing, and no reason not to start. */
-export type Level = 'ok' | 'note' | 'fault';
-export type Finding = { readonly check: string; readonly level: Level; readonly says: string };
+/** `warning`: worth knowing, and no reason not to start. */
+export type Level = 'ok' | 'warning' | 'error';
+export type Diagnostic = { readonly check: string; readonly level: Level; readonly message: string };
 
-export type Examined = {
+export type DiagnosticTargets = {
   readonly storage: Pick<Storage, 'dialect' | 'ping'>;
   readonly redis: { isUp(): boolean } | null;
   readonly catalog: Pick<Catalog, 'stats'>;
@@ -24,14 +24,14 @@ export type Examined = {
   readonly outbound: Pick<Outbound, 'request'>;
 };
 
-export async function checkup(config: Config, rooms: Examined): Promise<Finding[]> {
-  const { catalog, redis, search, storage } = rooms;
+export async function diagnose(config: Config, services: DiagnosticTargets): Promise<Diagnostic[]> {
+  const { catalog, redis, search, storage } = services;
   return Promise.all([
     attempt('store', async () => {
       await storage.ping();
       return `${storage.dialect} opens and answers`;
     }),
-    ...(redis === null ? [] : [attempt('redis', () => tryRedis(redis), 'note')]),
+    ...(redis === null ? [] : [attempt('redis', () => tryRedis(redis), 'warning')]),
     attempt('catalogue', async () => {
       const { servers, tools } = await catalog.stats();
       return `${servers} servers, ${tools} tools`;
@@ -41,19 +41,19 @@ export async function checkup(config: Config, rooms: Examined): Promise<Finding[
       return `index of ${search.stats().servers} servers built`;
     }),
     // Offline is a way to live: the sync tries again by itself.
-    ...(config.sync ? [attempt('registry', () => tryRegistry(config, rooms), 'note')] : []),
+    ...(config.sync ? [attempt('registry', () => tryRegistry(config, services), 'warning')] : []),
   ]);
 }
 
 export async function attempt(
   check: string,
   act: () => Promise<string>,
-  otherwise: Level = 'fault',
-): Promise<Finding> {
+  otherwise: Level = 'error',
+): Promise<Diagnostic> {
   try {
-    return { check, level: 'ok', says: await act() };
+    return { check, level: 'ok', message: await act() };
   } catch (error) {
-    return { check, level: otherwise, says: error instanceof Error ? error.message : String(error) };
+    return { check, level: otherwise, message: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -64,7 +64,7 @@ async function tryRedis(redis: { isUp(): boolean }): Promise<string> {
   throw new Problem('unavailable', 'does not answer: every process counts its own limits until it does');
 }
 
-async function tryRegistry({ registryUrl }: Config, { outbound }: Examined): Promise<string> {
+async function tryRegistry({ registryUrl }: Config, { outbound }: DiagnosticTargets): Promise<string> {
   const { status } = await outbound.request({
     method: 'GET',
     url: `${registryUrl}/v0.1/servers?limit=1`,

@@ -4,13 +4,15 @@
  *   node test/run.ts fast             lint, types, dead code, unit tests and the tests of the running app
  *   node test/run.ts full             those, on PostgreSQL too, and test/full/
  *   node test/run.ts full --no-skips  a skipped test fails the run
+ *   node test/run.ts fast --slowest   also says which tests took longest
  */
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
 import { root } from './support/paths.ts';
 import { startPostgres } from './support/postgres.ts';
 
@@ -19,7 +21,11 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
 const full = process.argv[2] === 'full';
 const skipsForbidden = process.argv.includes('--no-skips');
-const testTimeoutMs = full ? 900_000 : 120_000;
+const slowestShown = process.argv.includes('--slowest') ? 40 : 0;
+/** Of one process, whatever it runs. */
+const timeoutMs = full ? 1_800_000 : 300_000;
+/** Processes that share the fast tests: one more than there are cores to expect, since tests also wait. */
+const shards = 3;
 
 const checks: readonly (readonly [promise: string, command: string, ...args: string[]])[] = [
   ['the code is formatted and free of lint', 'biome', 'check', '--error-on-warnings', '.'],
@@ -43,21 +49,40 @@ function check([promise, command, ...args]: (typeof checks)[number]): Promise<bo
   });
 }
 
+/**
+ * Test files share a few processes: to start one for each costs as much as most of them. Each shard is a file that imports
+ * its share, the largest files first and spread evenly.
+ */
+function writeShards(folder: string): string[] {
+  const patterns = ['src/**/*.test.ts', 'train/**/*.test.ts', 'test/!(full|support)/*.test.ts'];
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }));
+  const bySize = files.sort((a, b) => statSync(join(root, b)).size - statSync(join(root, a)).size);
+  return Array.from({ length: shards }, (_, shard) => {
+    const file = join(folder, `shard-${shard + 1}.ts`);
+    const share = bySize.filter((_each, i) => i % shards === shard);
+    const imports = share.map((each) => `await import('${pathToFileURL(join(root, each)).href}');\n`);
+    writeFileSync(file, imports.join(''));
+    return file;
+  });
+}
+
 async function runTests(): Promise<{ readonly failed: number; readonly skipped: number }> {
-  const patterns = [
-    'src/**/*.test.ts',
-    'train/**/*.test.ts',
-    'test/!(full|support)/*.test.ts',
-    ...(full ? ['test/full/*.test.ts'] : []),
-  ];
-  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
-  const tests = run({ files, cwd: root, concurrency: 2, timeout: testTimeoutMs });
+  const folder = join(root, '.tmp/shards');
+  mkdirSync(folder, { recursive: true });
+  const alone = full ? globSync('test/full/*.test.ts', { cwd: root }).sort() : [];
+  const files = [...writeShards(folder), ...alone];
+  const tests = run({ files, cwd: root, concurrency: shards, timeout: timeoutMs });
   const counted = { failed: 0, skipped: 0 };
+  const durations: { readonly name: string; readonly ms: number }[] = [];
   tests.on('test:fail', () => counted.failed++);
-  tests.on('test:pass', (event) => {
-    if (event.skip !== undefined && event.skip !== false) counted.skipped++;
+  tests.on('test:pass', ({ skip, name, nesting, details }) => {
+    if (skip !== undefined && skip !== false) counted.skipped++;
+    if (nesting === 0) durations.push({ name, ms: details.duration_ms });
   });
   for await (const line of tests.compose(new spec())) process.stdout.write(line as string);
+  rmSync(folder, { recursive: true, force: true });
+  const slowest = durations.sort((a, b) => b.ms - a.ms).slice(0, slowestShown);
+  for (const { name, ms } of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(6)} s  ${name}`);
   return counted;
 }
 

@@ -3,19 +3,20 @@
  *
  * Promises: a key is stored as a SHA-256 digest only and shown once; a revoked or expired key stops working
  * at once here and within a second in other processes; a warm check touches memory only; failed keys are
- * limited by address before anything is hashed, without locking out the good keys behind the same address.
+ * limited by address before the store is asked, without locking out the good keys behind the same address.
  * Limits are counted here or, with a shared store, over all processes; when that is away, here again.
  * When the store is down, keys seen lately go on working (until they expire); others get `unavailable`.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
+import { createKeyVerifier } from './key-verifier.ts';
 import { createLimiter, type Quota } from './limiter.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
-import { createVerifier } from './verifier.ts';
 
 export type { Quota } from './limiter.ts';
 
@@ -60,8 +61,8 @@ export type KeyRequest = {
 };
 
 export type Access = {
-  /** The principal behind a presented key; a value (not a promise) when it is known already. Throws `invalid_api_key`. */
-  authenticate(key: string, address: string): Principal | Promise<Principal>;
+  /** The principal behind a presented key. Throws `invalid_api_key`, and `rate_limited` to who guesses. */
+  authenticate(key: string, address: string): Promise<Principal>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
@@ -93,23 +94,23 @@ export function createAccess(deps: {
   const limiter = createLimiter(clock);
   const quotas =
     shared === undefined ? limiter : createSharedLimiter({ ...shared, local: limiter, now: clock.monotonic });
-  const verifier = createVerifier({
+  const verifier = createKeyVerifier({
     find: store.byDigest,
-    ownerOf: (row) => principalOf(row, config.tiers),
+    ownerOf: (row) => toPrincipal(row, config.tiers),
     limiter,
     clock,
   });
-  storage.subscribe('keys', verifier.forget);
+  storage.subscribe('keys', verifier.invalidate);
 
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, addresses, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
-    const digest = digestOf(key);
+    const digest = sha256Hex(key);
     const row = await store.insert(
       { developer, name, digest, tier, scopes: words, expiresAt, addresses },
       actor,
     );
-    return { ...apiKeyOf(row), key };
+    return { ...toApiKey(row), key };
   };
 
   return {
@@ -132,7 +133,7 @@ export function createAccess(deps: {
       return insert({ ...request, scopes: wanted, expiresAt, addresses }, actor);
     },
 
-    listKeys: async () => (await store.list()).map(apiKeyOf),
+    listKeys: async () => (await store.list()).map(toApiKey),
 
     async revokeKey(id, actor = system) {
       if (!(await store.revoke(id, actor))) throw new Problem('not_found', 'Key not found');
@@ -144,7 +145,7 @@ export function createAccess(deps: {
           ? (await insert({ ...adminKey, name: 'first key' }, system)).key
           : null;
       }
-      const digest = digestOf(configured.reveal());
+      const digest = sha256Hex(configured.reveal());
       // The setting is the truth: a key it named earlier is not good any more, and one revoked by hand stays so.
       for (const row of await store.list()) {
         const earlier = row.name === configuredKeyName && row.digest !== digest && row.revoked_at === null;
@@ -171,11 +172,7 @@ function newKeyText(): string {
   return `sk_mcp_rank_${randomBytes(16).toString('hex')}`;
 }
 
-function digestOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
-}
-
-function principalOf(row: StoredKey, tiers: ReadonlyMap<string, number>): Principal {
+function toPrincipal(row: StoredKey, tiers: ReadonlyMap<string, number>): Principal {
   // A tier that the operator took away leaves its keys on the smallest one.
   const perMinute = tiers.get(row.tier) ?? Math.min(...tiers.values());
   return {
@@ -185,15 +182,15 @@ function principalOf(row: StoredKey, tiers: ReadonlyMap<string, number>): Princi
     scopes: new Set(row.scopes.split(' ')),
     tier: row.tier,
     perMinute,
-    addresses: addressesOf(row),
+    addresses: parseAddresses(row),
   };
 }
 
-function addressesOf({ addresses }: StoredKey): readonly string[] | null {
+function parseAddresses({ addresses }: StoredKey): readonly string[] | null {
   return addresses === null ? null : (JSON.parse(addresses) as string[]);
 }
 
-function apiKeyOf(row: StoredKey): ApiKey {
+function toApiKey(row: StoredKey): ApiKey {
   return {
     keyId: row.id,
     developerId: row.developer_id,
@@ -203,7 +200,7 @@ function apiKeyOf(row: StoredKey): ApiKey {
     scopes: row.scopes === '' ? [] : row.scopes.split(' '),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
-    addresses: addressesOf(row),
+    addresses: parseAddresses(row),
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,
   };

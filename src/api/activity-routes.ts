@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Activity, Step } from '../http/http.ts';
+import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { QueryLogSummary } from '../search/search.ts';
 
@@ -29,7 +29,7 @@ const day = Type.Object({
 });
 
 export type ActivityDeps = {
-  readonly activity: Activity;
+  readonly stats: RequestStats;
   readonly access: Pick<Access, 'listKeys'>;
   readonly catalog: Pick<Catalog, 'use'>;
   readonly queryLog: {
@@ -40,7 +40,7 @@ export type ActivityDeps = {
 };
 
 /** What the service is used for, as its operator sees it. */
-export function activityRoutes({ activity, access, catalog, queryLog, now }: ActivityDeps): Route[] {
+export function activityRoutes({ stats, access, catalog, queryLog, now }: ActivityDeps): Route[] {
   return [
     route({
       method: 'GET',
@@ -90,7 +90,7 @@ export function activityRoutes({ activity, access, catalog, queryLog, now }: Act
           servers.slice(0, serversDrawn).map(({ serverId }) => serverId),
           { now: now(), stepMs: windows[window] / stepsDrawn },
         );
-        const { steps, total, kinds } = activity.read(windows[window]);
+        const { steps, total, kinds } = stats.read(windows[window]);
         return json({
           window,
           total: describe(total),
@@ -172,7 +172,7 @@ async function successOf(
   }));
 }
 
-function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<Step, 'at'>) {
+function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<StatsStep, 'at'>) {
   return {
     requests,
     client_errors: clientErrors,

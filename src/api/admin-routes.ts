@@ -3,7 +3,6 @@ import { type Access, describeKey, type Principal, scopes } from '../access/acce
 import { isAddressOrNetwork } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, Inspect, ServerInput } from '../catalog/catalog.ts';
-import { signalOf } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
 
@@ -120,9 +119,9 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       scope: 'admin',
       params: Type.Object({ id }),
       reply: Type.Object({ id: Type.String(), health: healthSchema }),
-      handle: async ({ params, gone }) => {
+      handle: async ({ params, signal }) => {
         await catalog.get(params.id);
-        const health = await catalog.health.probe(params.id, inspect, signalOf(gone));
+        const health = await catalog.health.probe(params.id, inspect, signal);
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),

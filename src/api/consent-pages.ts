@@ -1,9 +1,9 @@
-import type { LandingPage, Outcome } from '../connections/connections.ts';
+import type { ConsentOutcome, ConsentPage } from '../connections/connections.ts';
 import type { Reply } from '../http/route.ts';
 import { type Html, html, page } from './html.ts';
 
 /** Names app, user, provider and scopes; nothing has happened yet (threats F8, F9). */
-export function landingPage(shown: LandingPage, action: string, cookie: string): Reply {
+export function consentPage(shown: ConsentPage, action: string, cookie: string): Reply {
   const { app, user, provider, scopes, csrf, formTo } = shown;
   const content = html`<p><strong>${app}</strong> wants to act for <strong>${user}</strong> at <strong>${provider}</strong>.</p>
 <p>It asks for:</p>
@@ -17,9 +17,9 @@ export function landingPage(shown: LandingPage, action: string, cookie: string):
 }
 
 /** The end of the way, where there is no app to go back to or the user has to read something first. */
-export function outcomePage(outcome: Outcome): Reply {
-  const { app, provider, account, completionCode, returnTo, error } = outcome;
-  const back = returnTo === undefined ? none : html`<a class="go" href="${returnTo}">Back to ${app}</a>`;
+export function outcomePage(outcome: ConsentOutcome, returnTo: string | null): Reply {
+  const { app, provider, account, completionCode, error } = outcome;
+  const back = returnTo === null ? none : html`<a class="go" href="${returnTo}">Back to ${app}</a>`;
   if (outcome.status === 'error')
     return page(
       200,

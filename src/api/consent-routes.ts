@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { Problem, problemTable } from '../base/problem.ts';
-import type { Connections } from '../connections/connections.ts';
+import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
-import { faultPage, landingPage, outcomePage } from './consent-pages.ts';
+import { consentPage, faultPage, outcomePage } from './consent-pages.ts';
 import { pageHeaders } from './html.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
@@ -12,7 +12,7 @@ const link = Type.Object({
 });
 
 /** The pages that users see on their way to a provider and back; no API key, no script, nothing kept by the browser but one cookie. */
-export function browserRoutes(connections: Connections, publicUrl: () => string): Route[] {
+export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route[] {
   const pathOf = (token: string) => `/v1/identity/connect/${token}`;
 
   return [
@@ -25,8 +25,8 @@ export function browserRoutes(connections: Connections, publicUrl: () => string)
       reply: null,
       handle: ({ params, headers }) =>
         asPage(async () => {
-          const shown = await connections.landing(params.link, browserOf(headers, publicUrl()));
-          return landingPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
+          const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
+          return consentPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
         }),
     }),
     route({
@@ -42,7 +42,7 @@ export function browserRoutes(connections: Connections, publicUrl: () => string)
       handle: ({ params, body, headers }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
-          return redirect(await connections.start({ link: params.link, browser, csrf: body.csrf }));
+          return redirect(await flow.start({ link: params.link, browser, csrf: body.csrf }));
         }),
     }),
     route({
@@ -55,18 +55,23 @@ export function browserRoutes(connections: Connections, publicUrl: () => string)
       reply: null,
       handle: ({ params, query, headers }) =>
         asPage(async () => {
-          const outcome = await connections.callback({
+          const outcome = await flow.finish({
             provider: params.provider,
             params: new URLSearchParams(query),
             browser: browserOf(headers, publicUrl()),
           });
-          const { completionCode, returnTo } = outcome;
-          return returnTo === undefined || completionCode !== undefined
-            ? outcomePage(outcome)
+          const returnTo = returnUrlOf(outcome);
+          return returnTo === null || outcome.completionCode !== undefined
+            ? outcomePage(outcome, returnTo)
             : redirect(returnTo);
         }),
     }),
   ];
+}
+
+/** Where the app wants the browser back, with the session's id and status and nothing else. */
+function returnUrlOf({ returnUrl, sessionId, status }: ConsentOutcome): string | null {
+  return returnUrl === null ? null : `${returnUrl}?${new URLSearchParams({ session_id: sessionId, status })}`;
 }
 
 /** What is told to an app as JSON is told to a person as a page; the rest is as it is everywhere. */

@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
-import { type Identity, jwksMaxAgeSeconds, type TokenSet } from '../identity/identity.ts';
+import { type Identity, type Introspection, jwksMaxAgeSeconds, type TokenSet } from '../identity/identity.ts';
 import { issuerRoutes } from './issuer-routes.ts';
+import { userId } from './user-id-schema.ts';
 
 const strict = { additionalProperties: false };
-const userId = Type.String({ minLength: 1, maxLength: 1_024 });
 const tokenSet = {
   access_token: Type.String(),
   refresh_token: Type.String(),
@@ -92,7 +92,8 @@ export function identityRoutes(identity: Identity): Route[] {
         strict,
       ),
       reply: Type.Object({ active: Type.Boolean() }),
-      handle: async ({ body, caller }) => unstored(json(await identity.introspect(caller, body.token))),
+      handle: async ({ body, caller }) =>
+        unstored(json(describeIntrospection(await identity.introspect(caller, body.token)))),
     }),
     route({
       method: 'DELETE',
@@ -125,7 +126,47 @@ export function identityRoutes(identity: Identity): Route[] {
 }
 
 function tokens(set: TokenSet, more: Readonly<Record<string, string>> = {}): Reply {
-  return unstored(json({ ...set, ...more }));
+  return unstored(
+    json({
+      access_token: set.accessToken,
+      refresh_token: set.refreshToken,
+      expires_in: set.expiresInSeconds,
+      token_type: 'Bearer',
+      ...more,
+    }),
+  );
+}
+
+/** RFC 7662 section 2.2. */
+function describeIntrospection(found: Introspection): Readonly<Record<string, unknown>> {
+  switch (found.kind) {
+    case 'inactive':
+      return { active: false };
+    case 'refresh_token':
+      return {
+        active: true,
+        token_type: 'refresh_token',
+        sub: found.userId,
+        sid: found.sessionId,
+        exp: found.expiresAt,
+        developer_id: found.developerId,
+      };
+    case 'user_token':
+      return {
+        active: true,
+        token_type: 'Bearer',
+        iss: found.issuer,
+        aud: found.audience,
+        sub: found.claims.userId,
+        username: found.claims.userId,
+        client_id: found.claims.keyId,
+        jti: found.claims.tokenId,
+        sid: found.claims.sessionId,
+        iat: found.claims.issuedAt,
+        exp: found.claims.expiresAt,
+        developer_id: found.claims.developerId,
+      };
+  }
 }
 
 /** No cache on the way may keep what is in a reply about tokens (RFC 6749 section 5.1, threats I12). */

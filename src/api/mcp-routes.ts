@@ -1,16 +1,24 @@
 import { type Static, Type } from 'typebox';
 import { idempotencyKey } from '../base/idempotency.ts';
+import type { JsonView } from '../base/json-scanner.ts';
+import type { JsonPart, JsonParts } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
-  type Json,
   type Mcp,
   type McpAnswer,
   type McpCall,
+  paramsOf,
+  paramsShape,
+  responsesIn,
+  resultIn,
+  rpcError,
+  toolParams,
   toolResult,
   UpstreamFailure,
+  withoutReservedMeta,
 } from '../mcp/mcp.ts';
 import { documentedServer, documentedServerSchema } from './server-routes.ts';
 
@@ -29,8 +37,8 @@ const callBody = Type.Object(
     method: Type.String({ minLength: 1, maxLength: 200 }),
     params: Type.Optional(anything),
     id: Type.Optional(
-      Type.Union([Type.String({ maxLength: 200 }), Type.Integer()], {
-        description: 'a string or an integer',
+      Type.Union([Type.String({ maxLength: 200 }), Type.Number()], {
+        description: 'a string or a number',
       }),
     ),
     query_log_id: queryLogId,
@@ -55,7 +63,7 @@ const listedTool = Type.Object({
   description: Type.Optional(Type.String()),
   inputSchema: Type.Optional(anything),
 });
-const rpcError = Type.Object({
+const rpcErrorSchema = Type.Object({
   code: Type.Integer(),
   message: Type.String(),
   data: Type.Optional(Type.Unknown()),
@@ -67,8 +75,14 @@ const inputNeeded = Type.Object({
 });
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
+const parseError = -32700;
+const invalidRequest = -32600;
+const invalidParams = -32602;
 
-type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'gone'>;
+type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'signal' | 'json'>;
+
+/** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
+const maxBodyBytes = 8_500_000;
 
 export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
   return [
@@ -89,11 +103,15 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       scope: 'mcp',
       user: 'optional',
       body: callBody,
+      spans: { params: paramsShape, input_responses: true },
+      uncheckedMembers: ['method', 'params', 'id'],
+      onBrokenJson: () => envelope('null', errorMember(parseError, 'Parse error: the body is not JSON')),
+      maxBodyBytes,
       reply: Type.Object({
         jsonrpc: Type.Literal('2.0'),
-        id: Type.Union([Type.String(), Type.Integer()]),
+        id: Type.Union([Type.String(), Type.Number(), Type.Null()]),
         result: Type.Optional(anything),
-        error: Type.Optional(rpcError),
+        error: Type.Optional(rpcErrorSchema),
       }),
       handle: (call) => answerEnvelope(mcp, call),
     }),
@@ -105,14 +123,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       user: 'optional',
       body: listBody,
       reply: Type.Object({ tools: Type.Array(listedTool) }),
-      handle: async (call) => {
-        try {
-          const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);
-          return answerWith({ tools }, upstreamMs);
-        } catch (error) {
-          throw inWords('Listing tools failed', error);
-        }
-      },
+      handle: (call) => listTools(mcp, call),
     }),
     route({
       method: 'POST',
@@ -121,6 +132,8 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       scope: 'mcp',
       user: 'optional',
       body: toolBody,
+      spans: { arguments: true, input_responses: true },
+      maxBodyBytes,
       reply: Type.Union([
         Type.Object({
           content: Type.Array(anything),
@@ -134,28 +147,72 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
   ];
 }
 
+async function listTools(
+  mcp: Mcp,
+  call: Asking & { readonly body: Static<typeof listBody> },
+): Promise<Reply> {
+  try {
+    const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);
+    const list = tools.flatMap(({ view }, i) => (i === 0 ? [view.span()] : [',', view.span()]));
+    return answer(['{"tools":[', ...list, ']}'], upstreamMs);
+  } catch (error) {
+    throw inWords('Listing tools failed', error);
+  }
+}
+
 async function answerEnvelope(
   mcp: Mcp,
   call: Asking & { readonly body: Static<typeof callBody> },
 ): Promise<Reply> {
-  const { body } = call;
-  const envelope = (rest: Json, upstreamMs = 0) =>
-    answerWith({ jsonrpc: '2.0', id: body.id ?? 1, ...rest }, upstreamMs);
+  const { body, json: sent } = call;
+  const id = sent?.get('id');
+  const echoed = id === undefined ? '1' : id.span();
+  const fault = requestFault(sent);
+  if (fault !== null) return envelope(id !== undefined && isId(id) ? echoed : 'null', fault);
   try {
-    const answer = await mcp.call(
-      callerOf(call),
-      requestOf(body, { method: body.method, params: body.params }),
-    );
-    if (answer.kind === 'reply') return envelope(answer.reply, answer.upstreamMs);
-    const { inputRequests } = answer;
-    return envelope(
-      { ...inputFields(answer), result: { resultType: 'input_required', inputRequests } },
-      answer.upstreamMs,
-    );
+    const method = sent?.get('method')?.string() ?? '';
+    const params = sent?.present('params');
+    const found = await mcp.call(callerOf(call), {
+      ...requestOf(body, sent),
+      method,
+      params: params && paramsOf(params),
+    });
+    if (found.kind === 'input') return envelope(echoed, inputMembers(found), found.upstreamMs);
+    const { reply } = found;
+    const member: JsonParts =
+      'result' in reply
+        ? ['"result":', ...withoutReservedMeta(reply.result)]
+        : ['"error":', ...reply.error.text];
+    return envelope(echoed, member, found.upstreamMs);
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
-    return envelope({ error: { code: unusable, message: error.detail, data: { reason: error.reason } } });
+    return envelope(echoed, errorMember(unusable, error.detail, { reason: error.reason }));
   }
+}
+
+/** JSON-RPC's own faults are answered in its envelope (contract B). */
+function requestFault(sent: JsonView | undefined): JsonParts | null {
+  const id = sent?.get('id');
+  if (id !== undefined && !isId(id)) return errorMember(invalidRequest, 'id: expected a string or a number');
+  const method = sent?.get('method')?.string() ?? '';
+  if (method === '' || method.length > 200)
+    return errorMember(invalidRequest, 'method: expected a text of 1 to 200 characters');
+  const params = sent?.present('params');
+  if (params !== undefined && params.kind !== 'object')
+    return errorMember(invalidParams, 'params: expected an object');
+  return null;
+}
+
+function isId(id: JsonView): boolean {
+  return (id.kind === 'string' && id.end - id.start <= 1_000) || id.kind === 'number';
+}
+
+function errorMember(code: number, message: string, data?: Readonly<Record<string, unknown>>): JsonParts {
+  return ['"error":', ...rpcError(code, message, data).text];
+}
+
+function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply {
+  return answer(['{"jsonrpc":"2.0","id":', id, ',', ...member, '}'], upstreamMs);
 }
 
 async function callTool(
@@ -165,57 +222,62 @@ async function callTool(
     readonly headers: Readonly<Record<string, unknown>>;
   },
 ): Promise<Reply> {
-  const { body } = call;
-  const params = { name: body.name, arguments: body.arguments ?? {} };
-  const request = requestOf(body, { method: 'tools/call', params });
+  const { body, json: sent } = call;
+  const params = toolParams(body.name, sent?.present('arguments'));
+  const request: McpCall = { ...requestOf(body, sent), method: 'tools/call', params };
   const key = idempotencyKey(call.headers['idempotency-key']);
   try {
-    const answer = await (key === null
+    const found = await (key === null
       ? mcp.call(callerOf(call), request)
       : mcp.callOnce(callerOf(call), request, key));
-    const fields = answer.kind === 'reply' ? toolResult(answer.reply) : inputFields(answer);
-    return answerWith(fields, answer.upstreamMs);
+    if (found.kind === 'input') return answer(['{', ...inputFields(found), '}'], found.upstreamMs);
+    return answer(toolResult(resultIn(found.reply)), found.upstreamMs);
   } catch (error) {
     throw inWords('Tool call failed', error);
   }
 }
 
-/** Serialised here: an upstream's answer may be nested deeper than V8 can write it (RangeError). */
-function answerWith(fields: Json, upstreamMs: number): Reply {
-  try {
-    return { status: 200, body: JSON.stringify(fields), timings: [['upstream', upstreamMs]] };
-  } catch (cause) {
-    throw new UpstreamFailure('protocol', 'The server does not speak MCP: its answer cannot be written', {
-      cause,
-    });
-  }
+function answer(body: JsonParts, upstreamMs: number): Reply {
+  return { status: 200, body, timings: [['upstream', upstreamMs]] };
 }
 
-function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind: 'input' }>) {
-  return { status: 'input_required', input_requests: inputRequests, continuation };
+function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
+  return [
+    '"status":"input_required","input_requests":',
+    ...inputRequests,
+    `,"continuation":${JSON.stringify(continuation)}`,
+  ];
 }
 
-function callerOf({ caller, user, gone }: Asking) {
+function inputMembers(found: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
+  return [
+    ...inputFields(found),
+    ',"result":{"resultType":"input_required","inputRequests":',
+    ...found.inputRequests,
+    '}',
+  ];
+}
+
+function callerOf({ caller, user, signal }: Asking) {
   const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, userId: user?.userId, signal: gone };
+  return { developerId, developer, keyId, userId: user?.userId, signal };
 }
 
 function requestOf(
-  body: {
-    readonly server_id: string;
-    readonly query_log_id?: string;
-    readonly continuation?: string;
-    readonly input_responses?: Record<string, Json>;
-  },
-  request: { readonly method: string; readonly params?: Json | undefined },
-): McpCall {
+  body: { readonly server_id: string; readonly query_log_id?: string; readonly continuation?: string },
+  sent: JsonView | undefined,
+): Omit<McpCall, 'method'> {
+  const inputResponses = responsesIn(sent?.present('input_responses'));
+  if (inputResponses === undefined)
+    throw new Problem(
+      'invalid_request',
+      'input_responses: expected an object with an object for each question',
+    );
   return {
     serverId: body.server_id,
-    method: request.method,
-    params: request.params,
     queryLogId: body.query_log_id ?? null,
     continuation: body.continuation,
-    inputResponses: body.input_responses,
+    inputResponses,
   };
 }
 

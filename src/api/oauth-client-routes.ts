@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import type { Connections } from '../connections/connections.ts';
+import { keyActor } from '../base/actor.ts';
+import type { Connections, OAuthClient } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -30,7 +31,7 @@ export function oauthClientRoutes(clients: Connections['clients']): Route[] {
       summary: "Our clients at MCP servers' authorization servers; never a secret",
       scope: 'admin',
       reply: Type.Object({ clients: Type.Array(client) }),
-      handle: async () => json({ clients: [...(await clients.list())] }),
+      handle: async () => json({ clients: (await clients.list()).map(describe) }),
     }),
     route({
       method: 'POST',
@@ -57,8 +58,8 @@ export function oauthClientRoutes(clients: Connections['clients']): Route[] {
           clientSecret: body.client_secret ?? null,
           authMethod: body.auth_method ?? null,
         };
-        const by = { developerId: caller.developerId, actor: `key:${caller.keyId}` };
-        return json({ ...(await clients.put(put, by)) }, 201);
+        const by = { developerId: caller.developerId, actor: keyActor(caller) };
+        return json(describe(await clients.put(put, by)), 201);
       },
     }),
     route({
@@ -69,9 +70,13 @@ export function oauthClientRoutes(clients: Connections['clients']): Route[] {
       params: Type.Object({ id: text(200) }),
       reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
       handle: async ({ params, caller }) => {
-        await clients.remove(params.id, { developerId: caller.developerId, actor: `key:${caller.keyId}` });
+        await clients.remove(params.id, { developerId: caller.developerId, actor: keyActor(caller) });
         return json({ id: params.id, deleted: true });
       },
     }),
   ];
+}
+
+function describe({ id, issuer, serverId, kind, clientId, authMethod }: OAuthClient) {
+  return { id, issuer, server_id: serverId, kind, client_id: clientId, auth_method: authMethod };
 }

@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
-import type { Connections } from '../connections/connections.ts';
-import { json, type RelayCall, type Route, relayRoute, route } from '../http/route.ts';
+import type { UserTokens } from '../connections/connections.ts';
+import { json, type PassthroughCall, passthroughRoute, type Route, route } from '../http/route.ts';
 import type { OAuthProxy } from '../proxy/proxy.ts';
 
 const provider = Type.String({ minLength: 1, maxLength: 100, description: 'the name of a provider' });
 
-export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'info'>): Route[] {
+export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'providerStatus'>): Route[] {
   return [
     route({
       method: 'GET',
@@ -22,19 +22,20 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
         can_access: Type.Boolean(),
       }),
       handle: async (call) => {
-        const name = proxy.providerOf(call.target);
-        return json({ ...(await connections.info(call.user, name)) });
+        const name = proxy.parseProvider(call.target);
+        const { provider, isConnected, status, canAccess } = await tokens.providerStatus(call.user, name);
+        return json({ provider, connected: isConnected, status, can_access: canAccess });
       },
     }),
     ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>
-      relayRoute({
+      passthroughRoute({
         method,
         url: '/v1/proxy/:provider/*',
         summary: 'Call the API of a provider as this user; everything passes through as it is',
         scope: 'proxy',
         user: 'required',
         params: Type.Object({ provider, path: Type.String() }),
-        relay: (call) =>
+        forward: (call) =>
           proxy.forward({
             owner: ownerOf(call),
             keyId: call.caller.keyId,
@@ -43,14 +44,14 @@ export function proxyRoutes(proxy: OAuthProxy, connections: Pick<Connections, 'i
             target: call.target,
             rawHeaders: call.rawHeaders,
             body: call.body,
-            onGone: call.onGone,
+            signal: call.signal,
           }),
       }),
     ),
   ];
 }
 
-function ownerOf({ user }: Pick<RelayCall, 'user'>) {
+function ownerOf({ user }: Pick<PassthroughCall, 'user'>) {
   if (user === null) throw new Problem('invalid_token', 'The MIT is missing');
   return user;
 }

@@ -10,8 +10,8 @@ const setting = Type.Object({
 });
 const finding = Type.Object({
   check: text,
-  level: Type.Enum(['ok', 'note', 'fault']),
-  says: text,
+  level: Type.Enum(['ok', 'warning', 'error']),
+  message: text,
 });
 
 type Settings = {
@@ -20,12 +20,12 @@ type Settings = {
   readonly meaning: string;
   readonly default: string | null;
 }[];
-type Findings = readonly { readonly check: string; readonly level: string; readonly says: string }[];
+type Findings = readonly { readonly check: string; readonly level: string; readonly message: string }[];
 
 /** What `mcprank doctor` shows, of the process that answers. */
 export function settingsRoutes(deps: {
   readonly settings: () => Settings;
-  readonly checkup: () => Promise<Findings>;
+  readonly diagnose: () => Promise<Findings>;
   readonly process: () => Readonly<Record<string, string | number>>;
 }): Route[] {
   return [
@@ -40,7 +40,7 @@ export function settingsRoutes(deps: {
         process: Type.Object({}),
       }),
       handle: async () =>
-        json({ settings: deps.settings(), findings: await deps.checkup(), process: deps.process() }),
+        json({ settings: deps.settings(), findings: await deps.diagnose(), process: deps.process() }),
     }),
   ];
 }

@@ -1,13 +1,14 @@
 import { Type } from 'typebox';
 import { json, type Route, route } from '../http/route.ts';
 import type { Identity } from '../identity/identity.ts';
+import { userId } from './user-id-schema.ts';
 
 const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 const strict = { additionalProperties: false };
 const pageSize = 100;
 
 /** The operator's view of whom apps act for. */
-export function userRoutes({ users, revoke }: Pick<Identity, 'users' | 'revoke'>): Route[] {
+export function userRoutes(identity: Pick<Identity, 'listUsers' | 'revoke'>): Route[] {
   return [
     route({
       method: 'GET',
@@ -33,17 +34,17 @@ export function userRoutes({ users, revoke }: Pick<Identity, 'users' | 'revoke'>
         ),
       }),
       handle: async ({ query: { developer_id, text, limit = pageSize } }) => {
-        const found = await users({
+        const found = await identity.listUsers({
           ...(developer_id === undefined ? {} : { developerId: developer_id }),
           ...(text === undefined ? {} : { text }),
           limit,
         });
         return json({
-          users: found.map(({ developerId, userId, createdAt, sessions }) => ({
-            developer_id: developerId,
-            user_id: userId,
-            created_at: new Date(createdAt).toISOString(),
-            sessions,
+          users: found.map((user) => ({
+            developer_id: user.developerId,
+            user_id: user.userId,
+            created_at: new Date(user.createdAt).toISOString(),
+            sessions: user.sessions,
           })),
         });
       },
@@ -53,10 +54,10 @@ export function userRoutes({ users, revoke }: Pick<Identity, 'users' | 'revoke'>
       url: '/v1/admin/users/revoke',
       summary: "Revoke everything of a developer's user: MITs, refresh tokens, connections",
       scope: 'admin',
-      body: Type.Object({ developer_id: name(200), user_id: name(1_024) }, strict),
+      body: Type.Object({ developer_id: name(200), user_id: userId }, strict),
       reply: Type.Object({ success: Type.Literal(true) }),
       handle: async ({ body, caller }) => {
-        await revoke({ developerId: body.developer_id, keyId: caller.keyId }, body.user_id);
+        await identity.revoke({ developerId: body.developer_id, keyId: caller.keyId }, body.user_id);
         return json({ success: true });
       },
     }),

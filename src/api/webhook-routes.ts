@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -16,7 +17,7 @@ export function webhookRoutes(webhooks: Webhooks): Route[] {
       body: Type.Object({ url }, { additionalProperties: false }),
       reply: Type.Object({ url, secret: Type.String() }),
       handle: async ({ body, caller }) =>
-        json({ ...(await webhooks.set(caller.developerId, urlOf(body.url), `key:${caller.keyId}`)) }),
+        json({ ...(await webhooks.set(caller.developerId, urlOf(body.url), keyActor(caller))) }),
     }),
     route({
       method: 'GET',
@@ -44,7 +45,7 @@ export function webhookRoutes(webhooks: Webhooks): Route[] {
       scope: 'identity',
       reply: Type.Object({ deleted: Type.Boolean() }),
       handle: async ({ caller }) =>
-        json({ deleted: await webhooks.remove(caller.developerId, `key:${caller.keyId}`) }),
+        json({ deleted: await webhooks.remove(caller.developerId, keyActor(caller)) }),
     }),
   ];
 }

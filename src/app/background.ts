@@ -3,24 +3,24 @@ import { Problem } from '../base/problem.ts';
 import type { Config } from '../config.ts';
 import { createJobs, type Job } from '../jobs/jobs.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { Rooms } from './services.ts';
+import type { Services } from './services.ts';
 
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
 
 /** What goes on behind the requests: index, learning, jobs. Answers with how to end it. */
-export function startBackground(config: Config, rooms: Rooms, clock: Clock): () => Promise<void> {
-  const { access, catalog, mcp, search, storage, telemetry } = rooms;
-  measure(rooms);
+export function startBackground(config: Config, services: Services, clock: Clock): () => Promise<void> {
+  const { access, catalog, mcp, search, storage, telemetry } = services;
+  measure(services);
   catalog.onChange(search.refresh);
-  rooms.learning.start();
+  services.learning.start();
   search
     .start()
-    .then(() => updateFacts(rooms))
-    .catch((error: unknown) => telemetry.log.error('the first search index could not be built', { error }));
+    .then(() => updateFacts(services))
+    .catch((error: unknown) => telemetry.log.error('search.index.first_build_failed', { error }));
   const timers = [
-    repeat(factsEveryMs, () => updateFacts(rooms), telemetry),
+    repeat(factsEveryMs, () => updateFacts(services), telemetry),
     repeat(keyUseEveryMs, () => access.flush(), telemetry),
   ];
   const jobs = createJobs({
@@ -28,9 +28,9 @@ export function startBackground(config: Config, rooms: Rooms, clock: Clock): () 
     onError: (job, error) => reportJob(telemetry, job, error),
   });
   mcp
-    .adopt()
-    .catch((error: unknown) => telemetry.log.error('the MCP configuration was not taken over', { error }));
-  for (const job of jobsOf(config, rooms, clock)) jobs.schedule(job);
+    .registerLocalServers()
+    .catch((error: unknown) => telemetry.log.error('mcp.configuration.failed', { error }));
+  for (const job of jobsOf(config, services, clock)) jobs.schedule(job);
   return async () => {
     for (const timer of timers) clearInterval(timer);
     await jobs.stop();
@@ -39,7 +39,7 @@ export function startBackground(config: Config, rooms: Rooms, clock: Clock): () 
 
 function jobsOf(
   config: Config,
-  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Rooms,
+  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Services,
   clock: Clock,
 ): Job[] {
   const jobs: Job[] = [
@@ -58,7 +58,7 @@ function jobsOf(
     name: 'identity',
     everyMs: 3_600_000,
     run: async () => {
-      await identity.tend();
+      await identity.runMaintenance();
       return undefined;
     },
   });
@@ -74,7 +74,7 @@ function jobsOf(
     name: 'connections',
     everyMs: 15_000,
     run: async (signal) => {
-      await connections.upkeep(signal);
+      await connections.runMaintenance(signal);
       return undefined;
     },
   });
@@ -82,27 +82,27 @@ function jobsOf(
     jobs.push({
       name: 'probe servers',
       everyMs: 60_000,
-      run: (signal) => catalog.health.probeDue(mcp.inspect, signal),
+      run: (signal) => catalog.health.probeDue(mcp.probe, signal),
     });
   if (config.sync)
     jobs.push({
       name: 'registry sync',
       everyMs: 3_600_000,
       run: async (signal) => {
-        telemetry.log.info('registry sync', { ...(await catalog.syncOnce(signal)) });
+        telemetry.log.info('catalog.sync.done', { ...(await catalog.syncOnce(signal)) });
         return undefined;
       },
     });
   return jobs;
 }
 
-async function updateFacts({ catalog, search }: Rooms): Promise<void> {
+async function updateFacts({ catalog, search }: Services): Promise<void> {
   search.setSignals(await catalog.facts());
 }
 
-function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void {
+function measure({ connections, search, mcp, queryLog, telemetry }: Services): void {
   telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
-    connections.misconfigured(),
+    connections.admin.countMisconfigured(),
   );
   telemetry.gauge('search_servers', 'Servers in the index', () => search.stats().servers);
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
@@ -115,7 +115,7 @@ function measure({ connections, search, mcp, queryLog, telemetry }: Rooms): void
 
 function repeat(everyMs: number, act: () => Promise<void>, telemetry: Telemetry): NodeJS.Timeout {
   return setInterval(
-    () => act().catch((error: unknown) => telemetry.log.error('background work failed', { error })),
+    () => act().catch((error: unknown) => telemetry.log.error('background.task.failed', { error })),
     everyMs,
   ).unref();
 }
@@ -123,6 +123,6 @@ function repeat(everyMs: number, act: () => Promise<void>, telemetry: Telemetry)
 /** The outside being away is news, not a fault of ours: one line, without a stack. */
 function reportJob({ log }: Telemetry, job: string, error: unknown): void {
   if (error instanceof Problem)
-    log.warn('a job will be tried again', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
-  else log.error('a job failed', { job, error });
+    log.warn('jobs.job.retrying', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
+  else log.error('jobs.job.failed', { job, error });
 }

@@ -14,8 +14,8 @@ const embeddingSayMs = 5_000;
 export async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
   const { openRedis } = await import('../storage/coordination/redis.ts');
   const redis = openRedis(url, (up, error) => {
-    if (up) log.info('Redis is there: limits are shared');
-    else log.warn('Redis is away: every process counts its own limits', { error });
+    if (up) log.info('redis.connection.up');
+    else log.warn('redis.connection.down', { error });
   });
   gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
   const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');
@@ -60,7 +60,7 @@ export function embeddingsProvider(
       progress = now;
       if (clock.monotonic() - saidAt < embeddingSayMs) return;
       saidAt = clock.monotonic();
-      telemetry.log.info('embedding the catalogue', { by: embedder.id, ...now });
+      telemetry.log.info('search.embedding.progress', { by: embedder.id, ...now });
     });
   };
 }

@@ -1,14 +1,16 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
 import { adminRoutes } from '../api/admin-routes.ts';
+import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
-import { sessionRoutes } from '../api/connection-routes.ts';
-import { browserRoutes } from '../api/consent-routes.ts';
+import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { connectionRoutes } from '../api/connection-routes.ts';
+import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
-import { endpointRoutes } from '../api/mcp-server-routes.ts';
+import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
@@ -19,61 +21,66 @@ import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
+import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
-import { checkup } from '../diagnostics.ts';
+import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
-import { createActivity } from '../http/console/request-stats.ts';
+import { createRequestStats } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
+import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { AppOptions, Rooms } from './services.ts';
+import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
-export function declareRoutes(config: Config, rooms: Rooms, options: AppOptions, version: string) {
-  const { access, catalog, identity, search, storage, telemetry } = rooms;
+export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
+  const { access, catalog, connections, identity, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
-  const endpoint = async () => {
-    // The SDK is a tenth of a small process's memory: loaded when the first client comes.
-    const { createEndpoint } = await import('../mcp-server/mcp-server.ts');
-    return createEndpoint({ ...rooms, version, now: clock.monotonic });
-  };
-  const publicUrl = () => rooms.place.url;
-  const sessions = createConsoleSessions({ tickets: rooms.vault.tickets, publicUrl });
+  const mcpServer = createMcpServer({
+    ...services,
+    tickets: services.vault.sealedTokens,
+    version,
+    now: clock.monotonic,
+  });
+  const publicUrl = () => services.baseUrl.url;
+  const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => standingsOf(rooms, options.localServers ?? [], owner)),
+    ...searchRoutes(search, (owner) => connectionLookup(services, options.localServers ?? [], owner)),
     ...invocationRoutes(catalog),
     ...serverRoutes(catalog),
     ...registryRoutes(catalog),
-    ...mcpRoutes(rooms.mcp, catalog),
+    ...mcpRoutes(services.mcp, catalog),
     ...identityRoutes(identity),
-    ...sessionRoutes(rooms.connections, access),
-    ...oauthClientRoutes(rooms.connections.clients),
-    ...webhookRoutes(rooms.webhooks),
-    ...proxyRoutes(rooms.proxy, rooms.connections),
-    ...browserRoutes(rooms.connections, () => rooms.place.url),
+    ...authorizationSessionRoutes(connections),
+    ...appRoutes(connections.admin, access),
+    ...connectionRoutes(connections.admin),
+    ...oauthClientRoutes(connections.clients),
+    ...webhookRoutes(services.webhooks),
+    ...proxyRoutes(services.proxy, connections.tokens),
+    ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, rooms.mcp.inspect),
+    ...adminRoutes(access, catalog, services.mcp.probe),
     ...settingsRoutes({
       settings: () => settingsOf(config),
-      checkup: () => checkup(config, rooms),
+      diagnose: () => diagnose(config, services),
       process: () => processFacts(storage, version),
     }),
-    ...endpointRoutes(endpoint, { publicUrl, loopbackOnly: isLoopback(config.host) }),
-    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(rooms) }),
+    ...mcpServerRoutes(mcpServer, { publicUrl, loopbackOnly: isLoopback(config.host) }),
+    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
-  const activity = createActivity(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ ...rooms, activity, now: clock.now }));
+  const stats = createRequestStats(publicRoutes, clock);
+  publicRoutes.push(...activityRoutes({ ...services, stats, now: clock.now }));
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
-  return { routes, sessions, activity };
+  return { routes, sessions, stats, mcpServer };
 }
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
-    audit({ developerId, actor: `key:${keyId}`, action: 'key.sign_in', subject: keyId }),
+    audit({ developerId, actor: keyActor({ keyId }), action: 'key.sign_in', subject: keyId }),
   );
 }
 
@@ -101,7 +108,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-async function readiness({ search, storage }: Rooms): Promise<Record<string, boolean>> {
+async function readiness({ search, storage }: Services): Promise<Record<string, boolean>> {
   const answers = await storage.ping().then(
     () => true,
     () => false,
@@ -110,13 +117,13 @@ async function readiness({ search, storage }: Rooms): Promise<Record<string, boo
 }
 
 /** A user's own consents, then what the operator gave everybody. */
-async function standingsOf(
-  { catalog, connections }: Rooms,
+async function connectionLookup(
+  { catalog, connections }: Services,
   locals: readonly LocalServer[],
   owner: Owner,
 ): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
-    connections.servers.standings(owner),
+    connections.tokens.serverStates(owner),
     catalog.credentialed(),
   ]);
   const ours = new Map(

@@ -14,7 +14,8 @@ type IdPrefix =
   | 'cli'
   | 'con'
   | 'sess'
-  | 'rvk';
+  | 'rvk'
+  | 'ask';
 /** Ids of rows that come by the thousand. */
 type LogPrefix = 'ql' | 'inv' | 'aud' | 'look' | 'drift';
 

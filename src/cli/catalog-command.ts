@@ -1,7 +1,7 @@
 import { progress } from '@clack/prompts';
 import type { ImportProgress } from '../catalog/catalog.ts';
-import { withRooms } from './open-services.ts';
-import { busy, plain, print } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, withSpinner } from './output.ts';
 
 export async function importCatalog(
   path: string,
@@ -10,7 +10,7 @@ export async function importCatalog(
 ): Promise<void> {
   const bar = json ? undefined : progressBar(`Importing ${path}`);
   const started = performance.now();
-  const report = await withRooms(({ catalog }) =>
+  const report = await withServices(({ catalog }) =>
     catalog.importFile(path, {
       source: 'import',
       replace: options.replace === true,
@@ -25,14 +25,16 @@ export async function importCatalog(
       ? []
       : [
           `${report.skipped} rows skipped:`,
-          ...report.problems.map(({ file, row, reason }) => `  ${plain(file)}:${row} ${plain(reason)}`),
+          ...report.problems.map(
+            ({ file, row, reason }) => `  ${stripControl(file)}:${row} ${stripControl(reason)}`,
+          ),
         ]),
   ]);
 }
 
 export async function syncCatalog(json: boolean): Promise<void> {
-  const report = await busy('Reading the registry', () =>
-    withRooms(({ catalog }) => catalog.syncOnce(new AbortController().signal)),
+  const report = await withSpinner('Reading the registry', () =>
+    withServices(({ catalog }) => catalog.syncOnce(new AbortController().signal)),
   );
   print(json, report, [
     `${report.added} added, ${report.updated} changed, ${report.unchanged} unchanged, ${report.removed} removed; ${report.pages} pages${report.resumed ? ', gone on from a break' : ''}`,
@@ -40,7 +42,7 @@ export async function syncCatalog(json: boolean): Promise<void> {
       ? []
       : [
           `${report.skipped} entries skipped:`,
-          ...report.problems.map(({ id, reason }) => `  ${plain(id)}: ${plain(reason)}`),
+          ...report.problems.map(({ id, reason }) => `  ${stripControl(id)}: ${stripControl(reason)}`),
         ]),
   ]);
 }

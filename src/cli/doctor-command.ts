@@ -1,47 +1,51 @@
-import { openRooms, type Rooms } from '../app.ts';
+import { openServices, type Services } from '../app.ts';
 import { type Config, describeConfig, environment, parseConfig, unknownSettings } from '../config.ts';
-import { attempt, checkup, type Finding } from '../diagnostics.ts';
+import { attempt, type Diagnostic, diagnose } from '../diagnostics.ts';
 import { tryListening } from '../http/http.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
-import { busy, exitCodes, print, table } from './output.ts';
+import { exitCodes, print, table, withSpinner } from './output.ts';
 
 /** Shows the effective settings, secrets masked, and tries everything they need. */
 export async function doctor(json: boolean): Promise<void> {
   const env = environment();
   const config = parseConfig(env);
-  const findings: Finding[] = [
+  const findings: Diagnostic[] = [
     await attempt('node', async () => `${process.version}`),
     ...unknownSettings(env).map(
-      (name): Finding => ({ check: 'settings', level: 'note', says: `${name} is unknown: a typing error?` }),
+      (name): Diagnostic => ({
+        check: 'settings',
+        level: 'warning',
+        message: `${name} is unknown: a typing error?`,
+      }),
     ),
     await attempt('port', () => tryPort(config)),
-    ...(await tryRooms(config)),
+    ...(await tryServices(config)),
   ];
   const settings = describeConfig(config);
   print(json, { settings, findings }, [
     ...table(['SETTING', 'VALUE'], Object.entries(settings)),
     '',
-    ...findings.map(({ check, level, says }) => `${level.toUpperCase().padEnd(5)}  ${check}: ${says}`),
+    ...findings.map(({ check, level, message }) => `${level.toUpperCase().padEnd(7)}  ${check}: ${message}`),
   ]);
-  if (findings.some(({ level }) => level === 'fault')) process.exitCode = exitCodes.setup;
+  if (findings.some(({ level }) => level === 'error')) process.exitCode = exitCodes.setup;
 }
 
-async function tryRooms(config: Config): Promise<Finding[]> {
-  let rooms: Rooms;
+async function tryServices(config: Config): Promise<Diagnostic[]> {
+  let services: Services;
   try {
-    rooms = await openRooms(config, { telemetry: createTelemetry({ level: 'silent' }) });
+    services = await openServices(config, { telemetry: createTelemetry({ level: 'silent' }) });
   } catch (error) {
-    return [{ check: 'store and model', level: 'fault', says: textOf(error) }];
+    return [{ check: 'store and model', level: 'error', message: textOf(error) }];
   }
   try {
     const built = await attempt('index', async () => {
-      await busy('Building the index', rooms.search.start);
+      await withSpinner('Building the index', services.search.start);
       return '';
     });
-    const findings = await checkup(config, rooms);
+    const findings = await diagnose(config, services);
     return built.level === 'ok' ? findings : [...findings, built];
   } finally {
-    await rooms.close();
+    await services.close();
   }
 }
 

@@ -7,8 +7,8 @@ import {
   type SearchHit,
   type SearchResult,
 } from '../search/search.ts';
-import { withRooms } from './open-services.ts';
-import { busy, plain, print, table } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, table, withSpinner } from './output.ts';
 
 type RankedHit = SearchHit & { readonly rank: number };
 
@@ -20,9 +20,9 @@ export async function explain(
   developerId: string | undefined,
   json: boolean,
 ): Promise<void> {
-  const { name, results } = await withRooms(async ({ catalog, search, learning }, config) => {
+  const { name, results } = await withServices(async ({ catalog, search, learning }, config) => {
     if (config.starter) await catalog.loadStarter();
-    await busy('Building the index', search.start);
+    await withSpinner('Building the index', search.start);
     search.setSignals(await catalog.facts());
     await learning.update();
     const server = await catalog.get(serverId);
@@ -36,7 +36,7 @@ export async function explain(
   if (hit === undefined)
     throw new Problem(
       'not_found',
-      `${plain(name)} is not among the ${hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
+      `${stripControl(name)} is not among the ${hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
     );
   const above = hits.slice(0, hit.rank - 1).slice(-shownAbove);
   print(json, json ? toJson(query, results, [...above, hit]) : null, [
@@ -79,7 +79,7 @@ function reading(hit: RankedHit): string[] {
   const { good, bad, prior, posterior, factor, explorationBonus } = outcomes;
   const { relevance, lexical, cosine } = explanation;
   return [
-    `${plain(name)} (${plain(id)}) is number ${rank}, a ${match} match, with ${finalScore.toFixed(4)}:`,
+    `${stripControl(name)} (${stripControl(id)}) is number ${rank}, a ${match} match, with ${finalScore.toFixed(4)}:`,
     `  semantic ${semantic}, from relevance ${relevance} (words ${lexical}, vectors ${cosine})`,
     `  × ${popularityFactor} for a popularity of ${popularity}`,
     ...(livenessFactor === 1
@@ -104,7 +104,7 @@ function compare(hits: readonly RankedHit[]): string[] {
     ['rank', 'id', 'final', 'semantic', 'words', 'vectors', 'learned', 'popularity', 'outcomes'],
     hits.map(({ rank, serverId, finalScore, semantic, explanation }) =>
       [
-        ...[rank, plain(serverId), finalScore, semantic],
+        ...[rank, stripControl(serverId), finalScore, semantic],
         ...[explanation?.lexical, explanation?.cosine, explanation?.usage?.bonus ?? 0],
         ...[explanation?.popularityFactor, explanation?.outcomes.factor],
       ].map(String),

@@ -1,7 +1,7 @@
 import { type ApiKey, describeKey } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
-import { withRooms } from './open-services.ts';
-import { plain, print, table } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, table } from './output.ts';
 
 type NewKeyOptions = {
   readonly developer: string;
@@ -16,7 +16,7 @@ export async function createKey(options: NewKeyOptions, json: boolean): Promise<
   if (Number.isNaN(expiresAt))
     throw new Problem('invalid_request', '--expires: expected ISO 8601, for example 2027-01-31');
   const scopes = options.scopes?.split(',').map((scope) => scope.trim());
-  const made = await withRooms(({ access }) =>
+  const made = await withServices(({ access }) =>
     access.createKey({
       developer: options.developer,
       name: options.name,
@@ -27,16 +27,16 @@ export async function createKey(options: NewKeyOptions, json: boolean): Promise<
   );
   print(json, { key: made.key, ...describeKey(made) }, [
     made.key,
-    `${made.keyId} for ${plain(made.developer)}, tier ${made.tier}, scopes ${made.scopes.join(' ')}; keep the key: it is not shown again`,
+    `${made.keyId} for ${stripControl(made.developer)}, tier ${made.tier}, scopes ${made.scopes.join(' ')}; keep the key: it is not shown again`,
   ]);
 }
 
 export async function listKeys(json: boolean): Promise<void> {
-  const keys = await withRooms(({ access }) => access.listKeys());
+  const keys = await withServices(({ access }) => access.listKeys());
   const rows = keys.map((key) => [
     key.keyId,
-    plain(key.developer),
-    plain(key.name),
+    stripControl(key.developer),
+    stripControl(key.name),
     key.tier,
     key.scopes.join(' '),
     stateOf(key),
@@ -49,7 +49,7 @@ export async function listKeys(json: boolean): Promise<void> {
 }
 
 export async function revokeKey(id: string, json: boolean): Promise<void> {
-  await withRooms(({ access }) => access.revokeKey(id));
+  await withServices(({ access }) => access.revokeKey(id));
   print(json, { key_id: id, revoked: true }, [`${id} is revoked`]);
 }
 

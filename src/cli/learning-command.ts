@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
-import { withRooms } from './open-services.ts';
-import { busy, print } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, withSpinner } from './output.ts';
 
 /** A new file only its owner may read: queries are what users asked for. */
 export async function exportLearning(file: string, json: boolean): Promise<void> {
-  const outcomes = await withRooms(({ learning }) =>
-    busy('Writing', async () => {
+  const outcomes = await withServices(({ learning }) =>
+    withSpinner('Writing', async () => {
       const out = await open(file, 'w', 0o600);
       try {
         let written = 0;

@@ -18,10 +18,10 @@ Exit codes: ${Object.entries(exitCodes)
       .join(', ')}.`,
   );
 
-const whole = (least: number, most: number) => (text: string) => {
+const integer = (min: number, max: number) => (text: string) => {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`);
   return value;
 };
 const json = () => program.opts<{ json?: true }>().json === true;
@@ -36,7 +36,7 @@ program
   .command('search')
   .description('search the store without a server')
   .argument('<query>', 'what is wanted, in plain words')
-  .option('-n, --limit <n>', 'servers to show', whole(1, 50), 5)
+  .option('-n, --limit <n>', 'servers to show', integer(1, 50), 5)
   .option('--explain', 'show why each server stands where it stands')
   .action(async (query: string, options: { limit: number; explain?: true }) =>
     (await import('./search-command.ts')).search(query, options, json()),
@@ -99,7 +99,7 @@ servers
 servers
   .command('list')
   .description('the catalogue by id')
-  .option('-n, --limit <n>', 'servers to show', whole(1, 100_000), 50)
+  .option('-n, --limit <n>', 'servers to show', integer(1, 100_000), 50)
   .action(async (options: { limit: number }) =>
     (await import('./servers-command.ts')).listServers(options, json()),
   );

@@ -8,8 +8,8 @@ export function print(json: boolean, value: unknown, lines: readonly string[]): 
   console.log(json ? JSON.stringify(value) : lines.join('\n'));
 }
 
-/** Says on the error stream what is being done when it takes longer than a second. */
-export async function busy<T>(what: string, act: () => Promise<T>): Promise<T> {
+/** Names on the error stream what is being done when it takes longer than a second. */
+export async function withSpinner<T>(what: string, act: () => Promise<T>): Promise<T> {
   const timer = setTimeout(() => console.error(`${what} …`), 1_000);
   try {
     return await act();
@@ -52,6 +52,6 @@ export function table(header: readonly string[], rows: readonly (readonly string
 }
 
 /** What a user typed or a catalogue says may hold control characters that would drive the terminal. */
-export function plain(text: string): string {
+export function stripControl(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trim();
 }

@@ -1,7 +1,7 @@
 import { createSearchJson, explanationToJson } from '../api/search-json.ts';
 import { readHit, type SearchResult } from '../search/search.ts';
-import { withRooms } from './open-services.ts';
-import { busy, plain, print } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, withSpinner } from './output.ts';
 
 const shownTools = 4;
 const shownWords = 110;
@@ -11,9 +11,9 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const result = await withRooms(async ({ catalog, search, learning, queryLog }, config) => {
+  const result = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
-    await busy('Building the index', search.start);
+    await withSpinner('Building the index', search.start);
     search.setSignals(await catalog.facts());
     await learning.update();
     const found = await search.find({
@@ -41,10 +41,10 @@ function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
   const lines = hits.flatMap((hit, i) => {
     const { finalScore, match, explanation } = hit;
     const { id, name, description, tools } = readHit(hit);
-    const names = tools.slice(0, shownTools).map((tool) => plain(tool.name));
+    const names = tools.slice(0, shownTools).map((tool) => stripControl(tool.name));
     return [
-      `${String(i + 1).padStart(2)}. ${plain(name)}  (${plain(id)})  ${finalScore.toFixed(2)} ${match}`,
-      `    ${plain(description).slice(0, shownWords)}`,
+      `${String(i + 1).padStart(2)}. ${stripControl(name)}  (${stripControl(id)})  ${finalScore.toFixed(2)} ${match}`,
+      `    ${stripControl(description).slice(0, shownWords)}`,
       ...(names.length === 0 ? [] : [`    tools: ${names.join(', ')}`]),
       ...(explanation === null ? [] : [`    ${JSON.stringify(explanationToJson(explanation))}`]),
     ];

@@ -9,7 +9,7 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   const config = parseConfig(environment());
   const telemetry = createTelemetry({ level: config.logLevel });
   for (const name of unknownSettings(environment()))
-    telemetry.log.warn('unknown setting: a typing error?', { name });
+    telemetry.log.warn('config.setting.unknown', { name, advice: 'a typing error?' });
   const app = await startApp(config, {
     telemetry,
     localServers: mcpConfig === undefined ? [] : readMcpConfig(mcpConfig),
@@ -24,11 +24,11 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
     // A second signal means now.
     if (stopping) process.exit(1);
     stopping = true;
-    telemetry.log.info('stopping', { signal });
+    telemetry.log.info('service.stopping', { signal });
     app.close().then(
-      () => telemetry.log.info('stopped'),
+      () => telemetry.log.info('service.stopped'),
       (error: unknown) => {
-        telemetry.log.error('stopping failed', { error });
+        telemetry.log.error('service.stop_failed', { error });
         process.exitCode = 1;
       },
     );

@@ -1,7 +1,7 @@
 import { Problem } from '../base/problem.ts';
 import type { ServerRecord } from '../catalog/catalog.ts';
-import { withRooms } from './open-services.ts';
-import { plain, print, table } from './output.ts';
+import { withServices } from './open-services.ts';
+import { print, stripControl, table } from './output.ts';
 
 type NewServerOptions = {
   readonly name: string;
@@ -12,7 +12,7 @@ type NewServerOptions = {
 
 export async function addServer(id: string, options: NewServerOptions, json: boolean): Promise<void> {
   const { url, transport, ...words } = options;
-  const report = await withRooms(({ catalog }) => {
+  const report = await withServices(({ catalog }) => {
     const parsed = catalog.parse({
       id,
       ...words,
@@ -26,7 +26,7 @@ export async function addServer(id: string, options: NewServerOptions, json: boo
 }
 
 export async function listServers(options: { readonly limit: number }, json: boolean): Promise<void> {
-  const servers = await withRooms(async ({ catalog }) => {
+  const servers = await withServices(async ({ catalog }) => {
     const found: ServerRecord[] = [];
     let cursor: string | undefined;
     do {
@@ -40,11 +40,11 @@ export async function listServers(options: { readonly limit: number }, json: boo
     return found;
   });
   const rows = servers.map((server) => [
-    plain(server.id),
+    stripControl(server.id),
     server.transport,
     server.authType ?? 'none',
     server.source,
-    plain(server.name),
+    stripControl(server.name),
   ]);
   const value = servers.map(({ id, name, remoteUrl, transport, authType, source }) => ({
     id,
@@ -58,14 +58,14 @@ export async function listServers(options: { readonly limit: number }, json: boo
 }
 
 export async function removeServer(id: string, json: boolean): Promise<void> {
-  await withRooms(({ catalog }) => catalog.remove(id));
+  await withServices(({ catalog }) => catalog.remove(id));
   print(json, { id, deleted: true }, [`${id} is removed: its id answers 410 from now on`]);
 }
 
 export async function probeServer(id: string, json: boolean): Promise<void> {
-  const health = await withRooms(async ({ catalog, mcp }) => {
+  const health = await withServices(async ({ catalog, mcp }) => {
     await catalog.get(id);
-    return catalog.health.probe(id, mcp.inspect);
+    return catalog.health.probe(id, mcp.probe);
   });
   const facts = [
     ['state', health.state],
@@ -74,6 +74,6 @@ export async function probeServer(id: string, json: boolean): Promise<void> {
     ['latency', health.latencyMs === null ? null : `${Math.round(health.latencyMs)} ms`],
     ['reason', health.reason],
     ...health.suspicions.map(({ tool, kinds }) => ['suspicious', `${tool}: ${kinds.join(', ')}`]),
-  ].flatMap(([name, value]) => (value == null ? [] : [[String(name), plain(String(value))]]));
+  ].flatMap(([name, value]) => (value == null ? [] : [[String(name), stripControl(String(value))]]));
   print(json, { id, health }, table(['FACT', 'VALUE'], facts));
 }

@@ -1,5 +1,5 @@
 import { rotate } from '../vault/vault.ts';
-import { withRooms } from './open-services.ts';
+import { withServices } from './open-services.ts';
 import { print } from './output.ts';
 
 /** A line a second is enough to see that it goes on. */
@@ -8,7 +8,7 @@ const tellEveryMs = 1_000;
 /** Puts every sealed value under the first key of MCPRANK_VAULT_KEYS; servers go on working meanwhile. */
 export async function rotateVault(json: boolean): Promise<void> {
   let told = Date.now();
-  const rewrapped = await withRooms(({ vault, seals }) =>
+  const rewrapped = await withServices(({ vault, seals }) =>
     rotate(vault, seals.columns, ({ column, done, total }) => {
       if (Date.now() - told < tellEveryMs) return;
       told = Date.now();

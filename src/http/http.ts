@@ -1,46 +1,42 @@
 /**
- * The HTTP server: wire checks, who is calling, limits, validation, the route, the reply.
+ * The HTTP server: what happens to a request between the socket and the code of its route.
  *
- * A request's life: wire checks -> key and scope -> quota -> body -> schema -> handler -> reply; any of them may
- * throw a Problem, which becomes `{"detail", "code"}` with its status. Every reply has X-Request-Id and
- * Server-Timing. An unknown error is 500 with fixed text, and its cause is in the log under the request id.
- * A client that sends its headers or body too slowly is cut off with 408.
+ * A request's life is the list in `stepsOf`; any step may throw a Problem, which becomes `{"detail", "code"}` with its
+ * status. Every reply has X-Request-Id and Server-Timing. An unknown error is 500 with fixed text, and its cause is in the
+ * log under the request id. A client that sends its headers or body too slowly is cut off with 408.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import createRouter, { type HTTPVersion, type Instance } from 'find-my-way';
 import type { Access } from '../access/access.ts';
-import { Problem } from '../base/problem.ts';
-import { createTurn, fewUnderWay } from '../base/turn.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type Answers, createAnswers } from './answer.ts';
-import { receiveBody } from './body.ts';
-import type { ConsoleSessions } from './console/console-sessions.ts';
-import type { Activity } from './console/request-stats.ts';
-import type { ConsoleFiles } from './console/static-files.ts';
-import { Departure } from './edge/departure.ts';
-import { watchLines } from './edge/lines.ts';
-import { createShedder } from './edge/shed.ts';
+import { type Charge, createAuthentication, type VerifyUser } from './authentication.ts';
+import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
+import { watchConnections } from './connection/open-connections.ts';
 import {
   answerBrokenClient,
-  closeGently,
-  cutSlowClient,
+  closeGracefully,
   listenProblem,
   refuseTunnel,
-} from './edge/socket.ts';
-import { Exchange } from './exchange.ts';
-import { createGate, type Gate, type VerifyUser } from './gate.ts';
-import { relaying } from './relay/relay.ts';
-import { isRelay, type JsonRoute, type Reply, type Route } from './route.ts';
-import { coerceQuery, validator } from './validate.ts';
-import { checkWire, pathOf } from './wire.ts';
+} from './connection/server-socket.ts';
+import { batchAbove, createWriteBatch } from './connection/write-batch.ts';
+import type { ConsoleSessions } from './console/console-sessions.ts';
+import type { RequestStats } from './console/request-stats.ts';
+import type { ConsoleFiles } from './console/static-files.ts';
+import { type ArrivalDeadline, createArrivalDeadline } from './input/arrival-deadline.ts';
+import { createReadBody, createValidate } from './input/read-input.ts';
+import { type LifecycleStep, runLifecycle } from './lifecycle.ts';
+import { passThrough } from './passthrough/passthrough.ts';
+import { checkFraming, pathOf } from './request-checks.ts';
+import { RequestContext } from './request-context.ts';
+import { createResponder, type Responder } from './respond.ts';
+import { isPassthrough, type JsonRoute, type Route } from './route.ts';
+import { RouteCall } from './route-call.ts';
+import { createRouting } from './router.ts';
 
+export { tryListening } from './connection/server-socket.ts';
 export type { ConsoleSessions } from './console/console-sessions.ts';
-export type { Activity, Step } from './console/request-stats.ts';
-export { signalOf } from './edge/departure.ts';
-export { tryListening } from './edge/socket.ts';
-export type { Route } from './route.ts';
+export type { RequestStats, StatsStep } from './console/request-stats.ts';
 
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
@@ -54,7 +50,7 @@ export type HttpLimits = {
   /** For a request with a JSON body to arrive. */
   readonly requestTimeoutMs: number;
   /** For one whose body is passed on as it comes. */
-  readonly relayTimeoutMs: number;
+  readonly passthroughTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxConnections: number;
   readonly graceMs: number;
@@ -65,7 +61,7 @@ export type HttpLimits = {
 export const defaultLimits: HttpLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
-  relayTimeoutMs: 600_000,
+  passthroughTimeoutMs: 600_000,
   keepAliveTimeoutMs: 65_000,
   maxConnections: 10_000,
   graceMs: 10_000,
@@ -73,70 +69,48 @@ export const defaultLimits: HttpLimits = {
   lateMs: 300,
 };
 
-export function createHttp(deps: {
-  routes: readonly Route[];
-  access: Access;
-  verifyUser: VerifyUser;
-  telemetry: Telemetry;
+type HttpDeps = {
+  readonly routes: readonly Route[];
+  readonly access: Access;
+  readonly verifyUser: VerifyUser;
+  readonly telemetry: Telemetry;
   /** Browsers that are signed in to the console, its files, and what is counted for it. */
-  console?: { sessions: ConsoleSessions; files: ConsoleFiles; activity: Activity };
+  readonly console?: { sessions: ConsoleSessions; files: ConsoleFiles; stats: RequestStats };
   /** How others reach us. */
-  publicUrl: () => string;
-  limits?: HttpLimits;
-}): Http {
+  readonly publicUrl: () => string;
+  readonly limits?: HttpLimits;
+};
+
+export function createHttp(deps: HttpDeps): Http {
   const limits = deps.limits ?? defaultLimits;
-  const turn = createTurn();
-  const answers = createAnswers({
+  const batch = createWriteBatch();
+  const nextId = createRequestIds();
+  let isClosing = false;
+
+  const server = createHttpServer(limits, (request, reply) => {
+    connections.requestStarted(request);
+    const context = new RequestContext(nextId(), request, reply);
+    if (isClosing) context.setHeader('connection', 'close');
+    void runLifecycle(context, steps, (error) => responder.sendError(error, context));
+  });
+  const connections = watchConnections(server);
+  const responder = createResponder({
     telemetry: deps.telemetry,
     publicUrl: deps.publicUrl,
-    turn: () => (lines.underWay() > fewUnderWay ? turn : undefined),
-    onAnswered({ line, route }, status, elapsedMs) {
-      lines.end(line);
-      deps.console?.activity.observe(route, status, elapsedMs);
+    writeBatch: () => (connections.inFlight() > batchAbove ? batch : undefined),
+    onFinished({ route }, status, elapsedMs) {
+      connections.requestFinished();
+      deps.console?.stats.observe(route?.url, status, elapsedMs);
     },
   });
-  const gate = createGate(deps.access, deps.verifyUser, deps.console?.sessions);
-  const shedder = createShedder({
+  const shedder = createLoadShedder({
     now: () => performance.now(),
     random: Math.random,
-    onShed: turnedAway(deps.telemetry),
+    onShed: countShed(deps.telemetry),
     lateMs: limits.lateMs,
   });
-  const router = routerOf(deps.routes, (declared) =>
-    isRelay(declared) ? relaying(declared, gate, answers) : answering(declared, gate, answers),
-  );
-  const nextId = requestIds();
-  let closing = false;
-
-  const take = (exchange: Exchange) => {
-    const { request, reply, method, target } = exchange;
-    if (closing) exchange.set('connection', 'close');
-    const refusal = alwaysAnswered.has(pathOf(target)) ? null : shedder.refuse();
-    if (refusal !== null) return answers.turnAway(refusal, exchange);
-    checkWire(request);
-    const found = router.find(method as 'GET', target);
-    if (found === null) {
-      const page = pageAt(deps.console?.files, exchange);
-      if (page !== null) return answers.send(exchange, page);
-      throw nowhere(deps.routes, exchange);
-    }
-    const entry = found.store as Entry | null;
-    // In place of a route, the router finds what throws that this cannot be a path.
-    if (entry === null) return found.handler(request, reply, {}, null, {});
-    exchange.route = entry.url;
-    entry.enter(exchange, found.params, found.searchParams);
-  };
-  const server = createHttpServer(limits, (request, reply) => {
-    const line = lines.of(request);
-    lines.begin(line);
-    const exchange = new Exchange(nextId(), line, request, reply);
-    try {
-      take(exchange);
-    } catch (error) {
-      answers.fail(error, exchange);
-    }
-  });
-  const lines = watchLines(server, { bodyMs: limits.requestTimeoutMs, cut: cutSlowClient });
+  const deadline = createArrivalDeadline(limits.requestTimeoutMs);
+  const steps = stepsOf(deps, { deadline, responder, shedder });
 
   return {
     async listen(host, port) {
@@ -148,18 +122,58 @@ export function createHttp(deps: {
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
     async close() {
-      closing = true;
-      await closeGently(server, lines.unused, limits.graceMs);
+      isClosing = true;
+      await closeGracefully(server, connections.unused, limits.graceMs);
       shedder.stop();
-      lines.stop();
+      deadline.stop();
     },
   };
 }
 
-/** What orchestrators and operators ask to know how things stand, most of all when they stand badly. */
-const alwaysAnswered = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
+/** A request's life, top-down. */
+function stepsOf(
+  { routes, access, verifyUser, console }: HttpDeps,
+  { deadline, responder, shedder }: { deadline: ArrivalDeadline; responder: Responder; shedder: LoadShedder },
+): readonly LifecycleStep[] {
+  const consoleSessions = console?.sessions;
+  const authentication = createAuthentication({ access, verifyUser, consoleSessions });
+  return [
+    ({ target }) => shedder.admit(neverShed.has(pathOf(target))),
+    checkFraming,
+    createRouting(routes, console?.files),
+    authentication.authenticate,
+    authentication.authorize,
+    authentication.limit,
+    authentication.identifyUser,
+    createReadBody(deadline),
+    createValidate(),
+    createHandle(authentication.charge, responder),
+    (context) => context.answer && responder.respond(context, context.answer),
+  ];
+}
 
-function turnedAway({ counter }: Telemetry): () => void {
+/** What orchestrators and operators ask to know how things stand, most of all when they stand badly. */
+const neverShed = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
+
+/** The step in which the route does its work; one whose bodies pass through answers by itself. */
+function createHandle(charge: Charge, responder: Responder): LifecycleStep {
+  return (context) => {
+    const { route } = context;
+    if (route === undefined || context.answer !== undefined) return undefined;
+    return isPassthrough(route) ? passThrough(route, context, responder) : handle(route, context, charge);
+  };
+}
+
+function handle(route: JsonRoute, context: RequestContext, charge: Charge): void | Promise<void> {
+  const answer = route.handle(new RouteCall(context, charge));
+  if (answer instanceof Promise)
+    return answer.then((found) => {
+      context.answer = found;
+    });
+  context.answer = answer;
+}
+
+function countShed({ counter }: Telemetry): () => void {
   const shed = counter('http_shed', 'Requests turned away because the process was late');
   return () => shed.inc();
 }
@@ -170,8 +184,8 @@ function createHttpServer(
 ): Server {
   const server = createServer(
     {
-      requireHostHeader: false, // checked in wire.ts, so that the reply is ours
-      requestTimeout: limits.relayTimeoutMs,
+      requireHostHeader: false, // checked in request-checks.ts, so that the reply is ours
+      requestTimeout: limits.passthroughTimeoutMs,
       headersTimeout: limits.headersTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
@@ -187,103 +201,9 @@ function createHttpServer(
   return server;
 }
 
-/** How a route takes a request, with the parameters of its path and its query as texts. */
-type Enter = (exchange: Exchange, params: Texts, query: Texts) => void;
-type Texts = Readonly<Record<string, string | undefined>>;
-type Entry = { readonly url: string; readonly enter: Enter };
-
-function routerOf(routes: readonly Route[], enterBy: (declared: Route) => Enter): Instance<HTTPVersion.V1> {
-  const router = createRouter({
-    maxParamLength: 1_000,
-    onBadUrl() {
-      throw new Problem('invalid_request', 'path: not a valid URL path');
-    },
-    onMaxParamLength() {
-      throw new Problem('invalid_request', 'path: a parameter is too long');
-    },
-  });
-  for (const declared of routes) {
-    const { method, url } = declared;
-    const entry: Entry = { url, enter: enterBy(declared) };
-    router.on(method === 'GET' ? ['GET', 'HEAD'] : method, url, () => undefined, entry);
-  }
-  return router;
-}
-
-/** A request for a route with a JSON body: gate, body, schema, handler, reply. */
-function answering(declared: JsonRoute, gate: Gate, answers: Answers): Enter {
-  const parse = parserOf(declared);
-  const answer = async (exchange: Exchange, sent: Sent) => {
-    try {
-      const { line, request, reply } = exchange;
-      const { body, query, params } = parse(sent);
-      const caller = gate.caller(exchange);
-      const answered = await declared.handle({
-        body,
-        query,
-        params,
-        caller,
-        user: gate.user(exchange),
-        headers: request.headers,
-        address: exchange.address,
-        target: exchange.target,
-        charge: (cost) => gate.charge(exchange, caller, cost),
-        gone: new Departure(line, reply),
-      });
-      answers.send(exchange, answered);
-    } catch (error) {
-      answers.fail(error, exchange);
-    }
-  };
-  return (exchange, params, query) =>
-    gate.enter(declared, exchange, (refusal) => {
-      if (refusal !== undefined) return answers.fail(refusal, exchange);
-      const { line, request, reply } = exchange;
-      line.expectBody(request);
-      if (request.headers.expect?.toLowerCase() === '100-continue') reply.writeContinue();
-      receiveBody(request, declared.form === true, (error, body) => {
-        if (error === null) void answer(exchange, { body, params, query });
-        else answers.fail(error, exchange);
-      });
-    });
-}
-
-type Sent = { readonly body: unknown; readonly params: Texts; readonly query: Texts };
-
-/** Checks of the declared schemas, compiled once. */
-function parserOf({ body, query, params }: JsonRoute) {
-  const checkBody = body === undefined ? undefined : validator(body, 'body');
-  const checkQuery = query === undefined ? undefined : validator(query, 'query');
-  const checkParams = params === undefined ? undefined : validator(params, 'path');
-  return (sent: Sent) => ({
-    body: checkBody?.(sent.body),
-    query: query && checkQuery?.(coerceQuery(query, sent.query)),
-    params: checkParams?.(sent.params),
-  });
-}
-
 /** `req_` + a part that differs between processes + a running number: unique and cheap. */
-function requestIds(): () => string {
+function createRequestIds(): () => string {
   const process = Math.random().toString(36).slice(2, 10).padEnd(8, '0');
   let count = 0;
   return () => `req_${process}${(++count).toString(36).padStart(6, '0')}`;
-}
-
-/** What no route answers may be one of the console’s files or pages */
-function pageAt(files: ConsoleFiles | undefined, { method, target, request }: Exchange): Reply | null {
-  if (files === undefined || (method !== 'GET' && method !== 'HEAD')) return null;
-  return files.find(pathOf(target), request.headers);
-}
-
-/** 405 where the path exists under another method, else 404. */
-function nowhere(routes: readonly Route[], { method, target }: Exchange): Problem {
-  const path = pathOf(target);
-  const methods = routes
-    .filter((declared) =>
-      new RegExp(`^${declared.url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.*')}$`).test(path),
-    )
-    .map((declared) => declared.method);
-  if (methods.length === 0) return new Problem('not_found', 'Not found');
-  const detail = `${method} is not offered here; expected ${methods.join(', ')}`;
-  return new Problem('method_not_allowed', detail);
 }

@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
+import type { JsonShape, JsonView } from '../base/json-scanner.ts';
 import type { User } from '../identity/identity.ts';
-import type { ByteSource, Gone } from '../outbound/outbound.ts';
+import type { ByteSource } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
@@ -22,8 +23,12 @@ export type Call<B, Q, P, U = null> = {
   readonly address: string;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void | Promise<void>;
-  /** Tells when the caller goes away. */
-  readonly gone: Gone;
+  /** Aborts when the caller goes away before its reply is whole. */
+  readonly signal: AbortSignal;
+  /** With `spans`: the body as it came. */
+  readonly json: JsonView | undefined;
+  /** With `rawBody`: its bytes. */
+  readonly bytes: Buffer | undefined;
 };
 
 /** What a handler answers: JSON from a value, bytes that are serialised already, or bytes as they come. */
@@ -56,6 +61,16 @@ type Declaration<B, Q, P, U> = {
   readonly challenge?: boolean;
   /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
   readonly form?: boolean;
+  /** Members of the body that are passed on as they came, and what is read of them: `body` has but an empty value of their kind. */
+  readonly spans?: JsonShape;
+  /** With `spans`: members whose faults the handler answers itself; they are not checked against the schema. */
+  readonly uncheckedMembers?: readonly string[];
+  /** With `spans`: what to answer where the body is no JSON; 400 unless given. */
+  readonly onBrokenJson?: () => Reply;
+  /** The body is neither parsed nor checked here. */
+  readonly rawBody?: boolean;
+  /** Bytes a body may have; 1 MB unless given. */
+  readonly maxBodyBytes?: number;
   /** Requests this call counts for in the rate limit. */
   readonly cost: number;
   readonly status: number;
@@ -66,7 +81,7 @@ type Declaration<B, Q, P, U> = {
 };
 
 /** A request that is passed on as it came: nothing of it decoded or parsed. */
-export type RelayCall = {
+export type PassthroughCall = {
   readonly caller: Principal;
   readonly user: User | null;
   readonly method: string;
@@ -75,12 +90,12 @@ export type RelayCall = {
   /** Name, value, name, value …, as they came. */
   readonly rawHeaders: readonly string[];
   readonly body: RequestBody | null;
-  /** To be done when the caller goes away before the reply is whole. */
-  readonly onGone: (act: () => void) => void;
+  /** Aborts when the caller goes away before its reply is whole. */
+  readonly signal: AbortSignal;
 };
 
 /** A reply that is passed on as it comes; headers as name, value, name, value … */
-export type Relayed = {
+export type PassthroughReply = {
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: ByteSource | Buffer | null;
@@ -90,13 +105,13 @@ export type Relayed = {
 export type JsonRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
   readonly handle: (call: Call<unknown, unknown, unknown, unknown>) => Promise<Reply> | Reply;
 };
-export type RelayRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
-  readonly relay: (call: RelayCall) => Promise<Relayed>;
+export type PassthroughRoute = Declaration<TSchema, TSchema, TSchema, UserNeed> & {
+  readonly forward: (call: PassthroughCall) => Promise<PassthroughReply>;
 };
-export type Route = JsonRoute | RelayRoute;
+export type Route = JsonRoute | PassthroughRoute;
 
-export function isRelay(declared: Route): declared is RelayRoute {
-  return 'relay' in declared;
+export function isPassthrough(declared: Route): declared is PassthroughRoute {
+  return 'forward' in declared;
 }
 
 type UserNeed = 'optional' | 'required';
@@ -118,12 +133,17 @@ export function route<
   return { status: 200, cost: 1, ...declaration } as Route;
 }
 
+/** Matches the paths that a declared URL (`:name`, `*`) stands for. */
+export function pathPattern(url: string): RegExp {
+  return new RegExp(`^${url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.*')}$`);
+}
+
 export function json(body: Readonly<Record<string, unknown>>, status = 200): Reply {
   return { status, body };
 }
 
-export function relayRoute(
-  declaration: Omit<RelayRoute, 'status' | 'cost' | 'reply' | 'body' | 'query'>,
-): RelayRoute {
+export function passthroughRoute(
+  declaration: Omit<PassthroughRoute, 'status' | 'cost' | 'reply' | 'body' | 'query'>,
+): PassthroughRoute {
   return { status: 200, cost: 1, reply: null, ...declaration };
 }

@@ -1,12 +1,13 @@
+import { LRUCache } from 'lru-cache';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { Connections } from '../connections/connections.ts';
-import type { LocalServer } from './local.ts';
-import { type Caller, fixedCredential, type Target, UpstreamFailure } from './model.ts';
-import { keyOf } from './pool.ts';
+import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import { keyOf } from './channel-pool.ts';
+import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
+import type { LocalServer } from './programs/mcp-config.ts';
 
 /** Where a call goes, and in whose name. */
-export type Found = {
+export type FoundTarget = {
   readonly record: ServerRecord;
   readonly target: Target;
   /** The user's own token that it goes with; null: the operator's header fields, or none. */
@@ -18,34 +19,36 @@ export type Targets = {
    * A value, not a promise, when it is known already. Throws not_found, server_gone, and UpstreamFailure when there is
    * nothing to call or the user's consent is over.
    */
-  find(caller: Caller, serverId: string): Found | Promise<Found>;
+  find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
-  renewed(caller: Caller, found: Found): Promise<Found | null>;
+  renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
 };
 
-type ServerToken = Awaited<ReturnType<Connections['servers']['token']>>;
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
-type Place = Pick<Target, 'serverId' | 'hint' | 'url' | 'program'>;
-type Kept = {
+type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program'>;
+type CacheEntry = {
   readonly record: ServerRecord;
   readonly credential: Credential;
-  readonly byDeveloper: Map<string, Found>;
+  readonly byDeveloper: LRUCache<string, FoundTarget>;
 };
 
-const serversKept = 2_000;
-const developersKept = 1_000;
+const maxServers = 2_000;
+const maxDevelopers = 1_000;
 
-export const notHere =
+/** The developer in whose name the operator's own servers are asked for their tools. */
+export const operatorId = 'operator';
+
+export const notCallable =
   "The server runs on its user's own machine (stdio): start mcprank with it in --mcp-config to call it";
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'warm'>;
-  readonly servers: Pick<Connections['servers'], 'token'>;
+  readonly tokens: Pick<UserTokens, 'forServer'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
-  const { catalog, servers, locals } = deps;
+  const { catalog, tokens, locals } = deps;
 
   const ofUser = async (
     { developerId, userId, keyId }: Caller & { readonly userId: string },
@@ -53,7 +56,7 @@ export function createTargets(deps: {
     url: string,
     refused?: number,
   ) => {
-    const found: ServerToken = await servers.token({
+    const found: ServerToken = await tokens.forServer({
       owner: { developerId, userId },
       serverId,
       url,
@@ -63,50 +66,55 @@ export function createTargets(deps: {
     return found.kind === 'none' ? null : found;
   };
 
-  const look = async (caller: Caller, serverId: string, refused?: number): Promise<Found> => {
+  const resolve = async (caller: Caller, serverId: string, refused?: number): Promise<FoundTarget> => {
     const record = await catalog.get(serverId);
-    const place = placeOf(record);
+    const location = locationOf(record);
     const own =
-      place.url === null || !isOfUser(caller) ? null : await ofUser(caller, serverId, place.url, refused);
+      location.url === null || !isOfUser(caller)
+        ? null
+        : await ofUser(caller, serverId, location.url, refused);
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
-    if (own?.kind === 'over')
+    if (own?.kind === 'expired')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
-    const { serverId: id } = place;
-    if (own === null) return shared(caller, record, place, await catalog.credential(id));
-    const target = targetOf(caller, place, identityOf(own.token));
+    const { serverId: id } = location;
+    if (own === null) return shared(caller, record, location, await catalog.credential(id));
+    const target = targetOf(caller, location, identityOf(own.token));
     const { version, connectionId } = own.token;
     return { record, target, own: { version, connectionId } };
   };
-  const placeOf = (record: ServerRecord): Place => {
+  const locationOf = (record: ServerRecord): Location => {
     const local = record.source === 'config' ? locals.get(record.id) : undefined;
     const url = local === undefined ? record.remoteUrl : local.url;
     const program = local?.program ?? null;
-    if (url === null && program === null) throw new UpstreamFailure('refused', notHere);
+    if (url === null && program === null) throw new UpstreamFailure('refused', notCallable);
     if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
     return { serverId: record.id, hint: local?.transport ?? record.transport, url, program };
   };
   /** Whoever operates this service speaks for all who have nothing of their own. */
-  const shared = (caller: Caller, record: ServerRecord, place: Place, credential: Credential): Found => {
+  const shared = (
+    caller: Caller,
+    record: ServerRecord,
+    location: Location,
+    credential: Credential,
+  ): FoundTarget => {
     const local = record.source === 'config' ? locals.get(record.id) : undefined;
     const identity = local === undefined ? ofOperator(credential) : ofLocal(local);
-    return { record, target: targetOf(caller, place, identity), own: null };
+    return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
-  const kept = new Map<string, Kept>();
-  const recall = (caller: Caller, serverId: string): Found | undefined => {
+  const cache = new LRUCache<string, CacheEntry>({ max: maxServers });
+  const getCached = (caller: Caller, serverId: string): FoundTarget | undefined => {
     const warm = catalog.warm(serverId);
     if (warm === undefined) return undefined;
     const { record, credential } = warm;
-    let known = kept.get(serverId);
+    let known = cache.get(serverId);
     if (known?.record !== record || known.credential !== credential) {
-      if (kept.size >= serversKept) kept.clear();
-      known = { record, credential, byDeveloper: new Map() };
-      kept.set(serverId, known);
+      known = { record, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
+      cache.set(serverId, known);
     }
     let found = known.byDeveloper.get(caller.developerId);
     if (found === undefined) {
-      found = shared(caller, record, placeOf(record), credential);
-      if (known.byDeveloper.size >= developersKept) known.byDeveloper.clear();
+      found = shared(caller, record, locationOf(record), credential);
       known.byDeveloper.set(caller.developerId, found);
     }
     return found;
@@ -114,11 +122,11 @@ export function createTargets(deps: {
 
   return {
     find: (caller, serverId) =>
-      (caller.userId === undefined ? recall(caller, serverId) : undefined) ?? look(caller, serverId),
+      (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
     async renewed(caller, { record, own }) {
       if (own === null) return null;
       try {
-        const found = await look(caller, record.id, own.version);
+        const found = await resolve(caller, record.id, own.version);
         return found.own !== null && found.own.version > own.version ? found : null;
       } catch (error) {
         if (error instanceof UpstreamFailure) return null;
@@ -128,12 +136,14 @@ export function createTargets(deps: {
   };
 }
 
-function targetOf(caller: Caller, place: Place, identity: Identity): Target {
-  const { serverId, hint, url, program } = place;
+function targetOf(caller: Caller, location: Location, identity: Identity): Target {
+  const { serverId, hint, url, program } = location;
   const { credential, credentialVersion } = identity;
   const principal = principalOf(caller);
   const key = keyOf({ serverId, url, principal, credentialVersion });
-  return { key, serverId, principal, hint, url, program, credential, credentialVersion };
+  const spare =
+    program === null ? {} : { spareKey: keyOf({ serverId, url, principal: operatorId, credentialVersion }) };
+  return { key, ...spare, serverId, principal, hint, url, program, credential, credentialVersion };
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
@@ -156,22 +166,22 @@ function ofOperator(own: Credential): Identity {
   return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
 
-function identityOf({ accessToken, connectionId, version, prover }: TokenOf<ServerToken>): Identity {
+function identityOf({ accessToken, connectionId, version, signDPoPProof }: TokenOf<ServerToken>): Identity {
   const credentialVersion = `${connectionId}:${version}`;
-  if (prover == null)
+  if (signDPoPProof == null)
     return { credential: fixedCredential({ authorization: `Bearer ${accessToken}` }), credentialVersion };
-  return { credential: boundCredential(accessToken, prover), credentialVersion };
+  return { credential: boundCredential(accessToken, signDPoPProof), credentialVersion };
 }
 
 /** A token that is good only together with a proof for each request (RFC 9449 section 7). */
-function boundCredential(accessToken: string, prove: Prove): Target['credential'] {
+function boundCredential(accessToken: string, sign: SignDPoPProof): Target['credential'] {
   let nonce: string | null = null;
   return {
     fields: (method, url) => ({
       authorization: `DPoP ${accessToken}`,
-      dpop: prove({ method, url, nonce }),
+      dpop: sign({ method, url, nonce }),
     }),
-    heard(status, headers) {
+    onResponse(status, headers) {
       const given = headers['dpop-nonce'];
       if (typeof given !== 'string' || given === nonce || !/^[\x21-\x7e]{1,1000}$/.test(given)) return false;
       nonce = given;
@@ -181,7 +191,6 @@ function boundCredential(accessToken: string, prove: Prove): Target['credential'
 }
 
 type TokenOf<T> = T extends { readonly token: infer U } ? U : never;
-type Prove = NonNullable<TokenOf<ServerToken>['prover']>;
 
 export function parsed(catalog: Pick<Catalog, 'parse'>, row: Readonly<Record<string, unknown>>) {
   const found = catalog.parse(row);

@@ -1,35 +1,48 @@
 /**
- * The only way out to the network.
+ * The only way out to the network: undici behind an address guard.
  *
- * Promises: a connection is dialled to an address that was checked, and to no other (private, loopback and
- * metadata addresses are refused unless the operator allows them); plain http only where allowed; redirects
- * are never followed; nothing is decompressed; every reply is bounded in bytes and time; one origin gets at most
- * so many calls at once, and a dead one is left alone by a circuit breaker; a caller that goes away ends its call.
- * A blocked address and an unreachable one read the same to the caller (no port scanning through us, threats
- * E8); the cause goes to the log. Nothing is tried twice here: only who knows what a call means may repeat it.
+ * Promises: a connection is dialled to an address that was checked, and to no other (private, loopback and metadata
+ * addresses are refused unless the operator allows them), and all checked addresses of a host are tried; plain http only
+ * where allowed; redirects are never followed; nothing is decompressed; every reply is bounded in bytes and time; one
+ * origin gets at most so many calls at once, streams that stay open have sockets of their own, and a dead origin is left
+ * alone by a circuit breaker; whoever waits for a turn or a connection is answered within ten seconds; a caller that goes
+ * away ends its call. Behind an outgoing proxy, the proxy resolves names: what can be seen to be private from here is
+ * refused all the same.
+ * A blocked address and an unreachable one read the same to the caller (no port scanning through us, threats E8); the
+ * cause goes to the log. Nothing is tried twice here: only who knows what a call means may repeat it.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
-import { parseAllowRules } from './address.ts';
-import { checkUrl, createDial, portOf, type Resolve, resolveAll } from './connector.ts';
-import { type Destination, type Exchange, exchange } from './exchange.ts';
-import { createGates, defaultGateLimits, type GateLimits } from './gate.ts';
-import { createConnections } from './http/connections.ts';
-import type { OpenReply, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
-import { openReply } from './source.ts';
+import type { Secret } from '../base/secret.ts';
+import { createAdmission } from './admission.ts';
+import { checkRequestLine, toFields } from './checks/request-headers.ts';
+import { createUrlCheck } from './checks/upstream-url.ts';
+import {
+  type BreakerLimits,
+  type CircuitBreaker,
+  createCircuitBreaker,
+  defaultBreakerLimits,
+} from './circuit-breaker.ts';
+import { type ConcurrencyLimits, createConcurrencyLimit } from './concurrency-limit.ts';
+import { parseAllowRules } from './connect/address.ts';
+import { createAddressGuard } from './connect/address-guard.ts';
+import { createLookup, type Resolve } from './connect/lookup.ts';
+import { createDeadlines } from './deadlines.ts';
+import { createDispatcher, type Lane, type Proxies } from './dispatcher.ts';
+import { openReply } from './open-reply.ts';
+import { type CallLane, HttpCall } from './outbound-call.ts';
+import type { OpenReply, OutboundCall, OutboundRequest, Receiver, ReplyHeaders } from './outbound-model.ts';
 
-export type { Resolve } from './connector.ts';
-export type { Exchange } from './exchange.ts';
-export { defaultGateLimits } from './gate.ts';
+export type { Resolve } from './connect/lookup.ts';
 export type {
   ByteSink,
   ByteSource,
-  Gone,
   OpenReply,
+  OutboundCall,
   OutboundRequest,
   Receiver,
   ReplyHeaders,
-} from './model.ts';
-export { OutboundFailure } from './model.ts';
+} from './outbound-model.ts';
+export { OutboundFailure } from './outbound-model.ts';
 
 export type OutboundReply = {
   readonly status: number;
@@ -38,105 +51,129 @@ export type OutboundReply = {
 };
 
 export type Outbound = {
-  /** One exchange, read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL that we do not speak to and for what would not be one request. */
+  /** One call, its reply read whole. Throws `OutboundFailure` when there is no usable reply, `invalid_request` for a URL that we do not speak to and for what would not be one request. */
   request(request: OutboundRequest): Promise<OutboundReply>;
-  /** One exchange, heard as it arrives. Throws at once only what `request` throws as `invalid_request`; every other failure comes by `end`. */
-  stream(request: OutboundRequest, receiver: Receiver): Exchange;
-  /** One exchange up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
-  open(request: OutboundRequest, started?: (exchange: Exchange) => void): Promise<OpenReply>;
+  /** One call, its reply given as it arrives. Throws at once only what `request` throws as `invalid_request`; every other failure comes by `end`. */
+  stream(request: OutboundRequest, receiver: Receiver): OutboundCall;
+  /** One call up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
+  open(request: OutboundRequest, started?: (call: OutboundCall) => void): Promise<OpenReply>;
   close(): Promise<void>;
+};
+
+export type OutboundConfig = {
+  readonly allowUpstreams: readonly string[];
+  /** Outgoing proxies; one may have a password. */
+  readonly httpProxy?: Secret | null;
+  readonly httpsProxy?: Secret | null;
+  /** Hosts that are reached past them. */
+  readonly noProxy?: string;
 };
 
 export type OutboundOptions = {
   readonly clock?: Clock;
-  readonly gates?: GateLimits;
-  /** Sockets to one origin. */
-  readonly connections?: number;
+  /** In place of the hosts file and DNS. */
+  readonly resolve?: Resolve;
+  readonly limits?: { readonly [lane in Lane]?: Partial<ConcurrencyLimits> };
+  readonly breaker?: BreakerLimits;
 };
 
-/** Sockets to one origin: what may be under way, and as many streams that stay open beside it. */
-const connectionsPerOrigin = 192;
-/** Below the five seconds after which many servers close an idle connection without having said so: a request on its way would be lost. */
-const keepAliveMs = 4_000;
-/** Of the URLs checked lately; a check costs microseconds, and the same few are called over and over. */
-const urlsKept = 1_000;
+const waitMs = 10_000;
+const defaultLimits: Readonly<Record<Lane, ConcurrencyLimits>> = {
+  /** One slow origin holds at most 64 of our calls. */
+  call: { concurrency: 64, waiting: 256, waitMs },
+  /** Streams that stay open by design, most of them for one user each. */
+  stream: { concurrency: 256, waiting: 64, waitMs },
+  background: { concurrency: 8, waiting: 64, waitMs },
+};
 
-export function createOutbound(
-  config: { allowUpstreams: readonly string[] },
-  resolve: Resolve = resolveAll,
-  {
-    clock = systemClock,
-    gates: limits = defaultGateLimits,
-    connections = connectionsPerOrigin,
-  }: OutboundOptions = {},
-): Outbound {
+export function createOutbound(config: OutboundConfig, options: OutboundOptions = {}): Outbound {
+  const { clock = systemClock, resolve = createLookup() } = options;
+  const limitsOf = (lane: Lane) => ({ ...defaultLimits[lane], ...options.limits?.[lane] });
   const allow = parseAllowRules(config.allowUpstreams);
-  const gates = createGates(clock, limits);
-  const sockets = createConnections({
-    dial: createDial(allow, resolve),
-    now: clock.monotonic,
-    most: connections,
-    keepAliveMs,
+  const toDestination = createUrlCheck(allow);
+  const deadlines = createDeadlines();
+  const breaker = createCircuitBreaker(clock, options.breaker ?? defaultBreakerLimits);
+  const dispatcher = createDispatcher({
+    guard: createAddressGuard(allow, resolve),
+    resolve,
+    proxies: proxiesIn(config),
+    // A place is a socket.
+    connectionsOf: (lane) => limitsOf(lane).concurrency,
   });
-  const checked = new Map<string, Destination>();
-  const urlOf = (text: string): Destination => {
-    const known = checked.get(text);
-    if (known !== undefined) return known;
-    const url = checkUrl(text, allow);
-    const { origin, host, hostname, protocol, pathname, search } = url;
-    const isSecure = protocol === 'https:';
-    const destination = { origin, isSecure, host, hostname, port: portOf(url), path: pathname + search };
-    if (checked.size >= urlsKept) checked.clear();
-    checked.set(text, destination);
-    return destination;
+  const openLane = (lane: Lane, breaker: CircuitBreaker | null): CallLane => ({
+    admission: createAdmission(createConcurrencyLimit(limitsOf(lane)), breaker),
+    deadlines,
+    dispatch: (destination, request, handler) => dispatcher.dispatch(lane, destination, request, handler),
+  });
+  const lanes: Readonly<Record<Lane, CallLane>> = {
+    call: openLane('call', breaker),
+    stream: openLane('stream', null),
+    background: openLane('background', breaker),
   };
 
-  const turnAt = (host: string) => {
-    try {
-      return gates.enter(host);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
   const stream: Outbound['stream'] = (request, receiver) => {
-    const url = urlOf(request.url);
-    // A stream that stays open by design holds no place of the calls.
-    const lasting = request.timeoutMs === 0;
-    return exchange(sockets, url, request, receiver, {
-      enter: () => (lasting ? undefined : turnAt(url.host)),
-      ended(answered, reason) {
-        if (lasting) return;
-        const failed = reason === 'refused' || reason === 'timeout' || (reason === 'broken' && !answered);
-        gates.leave(url.host, failed ? 'failed' : reason === 'cancelled' ? 'neutral' : 'ok');
-      },
-    });
+    const { method, url, body } = request;
+    const destination = toDestination(url);
+    const { origin } = destination;
+    const path = request.target ?? destination.target;
+    checkRequestLine(method, path);
+    const headers = toFields(request);
+    const call = new HttpCall(destination, request, receiver, lanes[laneOf(request)]);
+    call.start(
+      body === undefined ? { origin, path, method, headers } : { origin, path, method, headers, body },
+    );
+    return call;
   };
-
   return {
     stream,
-    async request(request) {
-      const chunks: Buffer[] = [];
-      let status = 0;
-      let headers: ReplyHeaders = {};
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      stream(request, {
-        head(code, fields) {
-          status = code;
-          headers = fields;
-        },
-        data(chunk) {
-          chunks.push(chunk);
-          return false;
-        },
-        end: (failure) => (failure === null ? resolve() : reject(failure)),
-      });
-      await promise;
-      return { status, headers: flat(headers), body: Buffer.concat(chunks) };
-    },
+    request: (request) => readWhole((receiver) => stream(request, receiver)),
     open: (request, started) =>
       openReply((receiver) => stream({ maxBytes: Number.POSITIVE_INFINITY, ...request }, receiver), started),
-    close: async () => sockets.close(),
+    async close() {
+      deadlines.close();
+      await dispatcher.destroy(new Error('shutting down'));
+    },
   };
+}
+
+/** The same, in the background: nobody waits for what it sends, which takes nothing from calls. */
+export function inBackground({ request, stream, open, close }: Outbound): Outbound {
+  const priority = 'background';
+  return {
+    request: (each) => request({ ...each, priority }),
+    stream: (each, receiver) => stream({ ...each, priority }, receiver),
+    open: (each, started) => open({ ...each, priority }, started),
+    close,
+  };
+}
+
+function proxiesIn({ httpProxy, httpsProxy, noProxy = '' }: OutboundConfig): Proxies | null {
+  const [http, https] = [httpProxy, httpsProxy].map((proxy) => proxy?.reveal() ?? '');
+  return http || https ? { httpProxy: http ?? '', httpsProxy: https ?? '', noProxy } : null;
+}
+
+function laneOf({ timeoutMs, priority }: OutboundRequest): Lane {
+  return priority ?? (timeoutMs === 0 ? 'stream' : 'call');
+}
+
+async function readWhole(start: (receiver: Receiver) => OutboundCall): Promise<OutboundReply> {
+  const chunks: Buffer[] = [];
+  let status = 0;
+  let headers: ReplyHeaders = {};
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  start({
+    head(code, fields) {
+      status = code;
+      headers = fields;
+    },
+    data(chunk) {
+      chunks.push(chunk);
+      return false;
+    },
+    end: (failure) => (failure === null ? resolve() : reject(failure)),
+  });
+  await promise;
+  return { status, headers: flat(headers), body: Buffer.concat(chunks) };
 }
 
 function flat(headers: ReplyHeaders): Record<string, string> {

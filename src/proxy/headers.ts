@@ -1,5 +1,6 @@
 /** Header fields both ways, as data: what never passes, and why (threats B1–B7, C1, C5). */
 import { Problem } from '../base/problem.ts';
+import type { ProviderApi } from '../connections/connections.ts';
 import type { ReplyHeaders } from '../outbound/outbound.ts';
 
 /** Between two neighbours only (RFC 9110 section 7.6.1); who else is named in `Connection` goes with them. */
@@ -44,10 +45,7 @@ const refusedRequest = new Set([
   'x-original-url',
   'x-rewrite-url',
 ]);
-const refusedRequestPrefixes = ['x-forwarded-', 'proxy-', 'x-proxy-', 'sec-', 'cf-', 'x-b3-', 'x-goog-'];
-/** Of Google's own fields only those that neither bill nor impersonate (B6). */
-const allowedGoogle =
-  /^x-goog-(api-client|fieldmask|request-params|request-reason|hash|meta-[a-z0-9-]+|upload-[a-z-]+)$/;
+const refusedRequestPrefixes = ['x-forwarded-', 'proxy-', 'x-proxy-', 'sec-', 'cf-', 'x-b3-'];
 
 /** Not passed back: they would speak for our origin, or of the provider's connection (C1). */
 const refusedReply = new Set([
@@ -76,22 +74,35 @@ const refusedReplyPrefixes = ['proxy-', 'x-proxy-', 'access-control-'];
 const maxFields = 100;
 
 /** The caller's fields that the provider may see, as they came; the credential is not among them. */
-export function forwardedHeaders(rawHeaders: readonly string[]): string[] {
+export function forwardedHeaders(
+  rawHeaders: readonly string[],
+  { refusedHeaders }: Pick<ProviderApi, 'refusedHeaders'>,
+): string[] {
   if (rawHeaders.length > 2 * maxFields)
     throw new Problem('invalid_request', `headers: more than ${maxFields}`);
-  const named = nominated(fieldOf(rawHeaders, 'connection'));
+  if (findField(rawHeaders, 'upgrade') !== undefined)
+    throw new Problem('invalid_request', 'upgrade: not offered');
+  const named = nominated(findField(rawHeaders, 'connection'));
   const kept: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? '').toLowerCase();
-    const value = rawHeaders[i + 1] ?? '';
-    if (name === 'upgrade') throw new Problem('invalid_request', 'upgrade: not offered');
-    const trailersWanted = name === 'te' && value.toLowerCase() === 'trailers';
-    if (named?.has(name)) continue;
-    if (refusedRequest.has(name) && !trailersWanted) continue;
-    if (refusedRequestPrefixes.some((each) => name.startsWith(each)) && !allowedGoogle.test(name)) continue;
-    kept.push(rawHeaders[i] ?? '', value);
+    const [field = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]];
+    const name = field.toLowerCase();
+    const wantsTrailers = name === 'te' && value.toLowerCase() === 'trailers';
+    if (named?.has(name) || isRefused(name, refusedHeaders)) continue;
+    if (refusedRequest.has(name) && !wantsTrailers) continue;
+    kept.push(field, value);
   }
   return kept;
+}
+
+function isRefused(name: string, { prefixes, allowed }: ProviderApi['refusedHeaders']): boolean {
+  if (startsWithOne(name, refusedRequestPrefixes)) return true;
+  // Of the provider's own fields those that bill or impersonate (B6).
+  return startsWithOne(name, prefixes) && !allowed.test(name);
+}
+
+function startsWithOne(name: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((each) => name.startsWith(each));
 }
 
 /** The provider's fields that the caller may see. */
@@ -101,7 +112,7 @@ export function returnedHeaders(headers: ReplyHeaders): string[] {
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || refusedReply.has(name) || named?.has(name)) continue;
-    if (refusedReplyPrefixes.some((each) => name.startsWith(each))) continue;
+    if (startsWithOne(name, refusedReplyPrefixes)) continue;
     if (typeof value === 'string') kept.push(name, value);
     else for (const each of value) kept.push(name, each);
   }
@@ -109,7 +120,7 @@ export function returnedHeaders(headers: ReplyHeaders): string[] {
 }
 
 /** The first value of a field, by its lower-case name. */
-export function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
+export function findField(rawHeaders: readonly string[], name: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2)
     if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name)
       return rawHeaders[i + 1];

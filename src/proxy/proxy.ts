@@ -9,51 +9,56 @@
  * under way, 413, and 502 when the provider cannot be reached or breaks off. What the provider answers is passed on,
  * errors too; a 401 of its own leads to one renewal of the token and one repetition.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
 import { Problem } from '../base/problem.ts';
-import type { Connections, FreshToken, ProviderRoutes } from '../connections/connections.ts';
-import { defaultGateLimits, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
-import { answerOf, type Flowing, type Outcome, whole } from './answer.ts';
-import { fieldOf, forwardedHeaders } from './headers.ts';
-import { type ConcurrencyLimits, createConcurrency, defaultConcurrency } from './limits.ts';
-import type { ProxyReply, ProxyRequest } from './model.ts';
-import { missingScopes } from './scopes.ts';
-import { type Destination, destinationOf, parseTarget } from './target.ts';
+import type { Connections, ProviderApi } from '../connections/connections.ts';
+import { type Outbound, OutboundFailure } from '../outbound/outbound.ts';
+import type { WriteBehind } from '../storage/storage.ts';
 import {
-  createUpstream,
-  defaultUpstreamLimits,
+  type AcquireCall,
+  type ConcurrencyLimits,
+  createCallLimiter,
+  defaultConcurrency,
+} from './call-limiter.ts';
+import { getCallToken, type TokenDeps } from './call-token.ts';
+import { findField, forwardedHeaders } from './headers.ts';
+import {
+  defaultRequestLimits,
   type Payload,
+  type ProviderRequest,
+  type RequestDeps,
+  type RequestLimits,
   replayableBytes,
-  type Sending,
-  type UpstreamLimits,
-} from './upstream.ts';
-import { createUses, type Use } from './uses.ts';
+  sendToProvider,
+} from './provider-request.ts';
+import type { ProxyReply, ProxyRequest } from './proxy-model.ts';
+import { readWhole, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
+import { parseTarget, resolveDestination } from './target.ts';
+import { createUsageLog, type Usage } from './usage-log.ts';
 
-export type { ProxyReply, ProxyRequest, RequestBody } from './model.ts';
-export type { Use } from './uses.ts';
+export type { ProxyReply, ProxyRequest, RequestBody } from './proxy-model.ts';
+export type { Usage } from './usage-log.ts';
 
 export type OAuthProxy = {
   /** The provider that a target of `…/{provider}/info` names; throws for one that is not in the table. */
-  providerOf(target: string): string;
+  parseProvider(target: string): string;
   forward(request: ProxyRequest): Promise<ProxyReply>;
-  /** Writes down the uses that are still counted. */
+  /** Writes down the usage that is still counted. */
   close(): Promise<void>;
 };
 
-export type ProxyLimits = UpstreamLimits & ConcurrencyLimits;
+export type ProxyLimits = RequestLimits & ConcurrencyLimits;
 
-/** For the way out: places are counted here, by user and provider; sockets for as many. */
-export const providerGates = {
-  gates: { ...defaultGateLimits, concurrency: defaultConcurrency.perProvider },
-  connections: defaultConcurrency.perProvider,
-};
+/** For the way out: calls are counted here, by user and provider; sockets for as many. */
+export const providerLimits = { limits: { call: { concurrency: defaultConcurrency.perProvider } } };
 
 export type ProxyDeps = {
-  readonly connections: Pick<Connections, 'provider' | 'freshToken' | 'openSession'>;
+  readonly connections: Pick<Connections, 'providerApi'> & TokenDeps;
   readonly outbound: Pick<Outbound, 'open'>;
   readonly now: () => number;
   /** For the audit trail. */
-  readonly recordUses: (uses: readonly Use[]) => Promise<void>;
+  readonly recordUsage: (usage: readonly Usage[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
   /** Where others reach us, for `Location`. */
   readonly publicUrl: () => string;
@@ -61,121 +66,87 @@ export type ProxyDeps = {
   readonly limits?: Partial<ProxyLimits>;
 };
 
+type Parts = Pick<ProxyDeps, 'connections' | 'publicUrl'> &
+  RequestDeps & {
+    readonly acquire: AcquireCall;
+    readonly usageLog: WriteBehind<Usage>;
+    readonly runOnce: ReturnType<typeof createIdempotency<WholeReply>>;
+  };
+
 const readOnly = new Set(['GET', 'HEAD']);
 /** With an Idempotency-Key the request is compared, so it has to be read whole. */
 const keyedRequestBytes = 1_048_576;
 /** Answers that say that nothing was done yet. */
-const undone = new Set([401, 403, 408, 425, 429, 503]);
+const notExecuted = new Set([401, 403, 408, 425, 429, 503]);
 
 export function createProxy(deps: ProxyDeps): OAuthProxy {
   const { connections, outbound, publicUrl } = deps;
-  const limits = { ...defaultUpstreamLimits, ...defaultConcurrency, ...deps.limits };
-  const enter = createConcurrency(limits);
-  const upstream = createUpstream({ outbound, wait: deps.wait ?? sleep, limits });
-  const uses = createUses(deps.recordUses, deps.onError);
-  const once = createIdempotency<Outcome>({
+  const limits = { ...defaultRequestLimits, ...defaultConcurrency, ...deps.limits };
+  const usageLog = createUsageLog(deps.recordUsage, deps.onError);
+  const runOnce = createIdempotency<WholeReply>({
     now: deps.now,
     mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
-    isOutcome: ({ status }) => !undone.has(status),
+    isOutcome: ({ status }) => !notExecuted.has(status),
     sizeOf: ({ body, headers }) => body.length + headers.join().length,
   });
-
-  const routesOf = (name: string): ProviderRoutes => {
-    const routes = connections.provider(name);
-    if (routes === undefined) throw new Problem('not_found', `provider: ${name} is not known here`);
-    return routes;
-  };
-
-  /** Throws with a session that would mend it, where one can be opened. */
-  const refuse = async (request: ProxyRequest, provider: string, error: Problem): Promise<never> => {
-    const { owner, keyId, appName } = request;
-    const opened = await connections
-      .openSession({ owner, keyId, appName, party: { provider } })
-      .catch(() => null);
-    throw new Problem(error.kind, error.detail, {
-      cause: error.cause,
-      facts: {
-        provider,
-        ...error.facts,
-        ...(opened === null
-          ? {}
-          : { session: { id: opened.session_id, auth_url: opened.auth_url, expires_at: opened.expires_at } }),
-      },
-    });
-  };
-
-  const tokenFor = async (request: ProxyRequest, provider: string, { prefix }: Destination) => {
-    const account = fieldOf(request.rawHeaders, 'x-proxy-account');
-    const ask = (refused?: number): Promise<FreshToken> =>
-      connections
-        .freshToken({
-          owner: request.owner,
-          provider,
-          actor: `key:${request.keyId}`,
-          ...(account === undefined ? {} : { account }),
-          ...(refused === undefined ? {} : { refused }),
-        })
-        .catch((error: unknown) => {
-          if (!isForUser(error)) throw error;
-          return refuse(request, provider, error);
-        });
-    const token = await ask();
-    const missing = missingScopes(provider, prefix, token.scopes);
-    if (missing === null) return { token, renew: ask };
-    const detail = `The user's consent with ${provider} does not cover ${prefix}`;
-    const problem = new Problem('provider_not_connected', detail, { facts: { missing_scopes: missing } });
-    return refuse(request, provider, problem);
-  };
-
-  const perform = async (
-    request: ProxyRequest,
-    routes: ProviderRoutes,
-    destination: Destination,
-    sending: Sending,
-  ): Promise<Flowing> => {
-    const leave = enter(`${request.owner.developerId}\n${request.owner.userId}`, routes.name);
-    try {
-      const { token, renew } = await tokenFor(request, routes.name, destination);
-      const { developerId, userId } = request.owner;
-      const { keyId } = request;
-      uses.add({ developerId, userId, keyId, connectionId: token.connectionId, provider: routes.name });
-      const sent = await upstream.send(sending, token, renew);
-      return answerOf(sent.reply, sent.token, routes, destination, publicUrl, leave);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  };
-
+  const acquire = createCallLimiter(limits);
+  const wait = deps.wait ?? delay;
+  const parts = { connections, outbound, publicUrl, limits, wait, acquire, usageLog, runOnce };
   return {
-    close: uses.flush,
-    providerOf: (target) => routesOf(parseTarget(target).provider).name,
-
-    async forward(request) {
-      const target = parseTarget(request.target);
-      const routes = routesOf(target.provider);
-      const destination = destinationOf(routes, target);
-      const headers = forwardedHeaders(request.rawHeaders);
-      const reads = readOnly.has(request.method);
-      const key = reads ? null : idempotencyKey(fieldOf(request.rawHeaders, 'idempotency-key'));
-      checkBody(request, reads, key === null ? limits.bodyBytes : keyedRequestBytes);
-      const { method, onGone } = request;
-      const sending = { method, destination, headers, repeatable: reads || key !== null };
-      if (key === null) {
-        const body = await payloadOf(request, limits.bodyBytes);
-        return perform(request, routes, destination, { ...sending, body, onGone });
-      }
-      const body = (await request.body?.read(keyedRequestBytes)) ?? null;
-      const { developerId, userId } = request.owner;
-      const account = fieldOf(request.rawHeaders, 'x-proxy-account') ?? null;
-      const type = fieldOf(request.rawHeaders, 'content-type') ?? null;
-      const compared = [method, request.target, account, type, body?.toString('base64') ?? null];
-      // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
-      return once(JSON.stringify([developerId, userId]), key, compared, async () =>
-        whole(await perform(request, routes, destination, { ...sending, body, onGone: () => undefined })),
-      );
-    },
+    parseProvider: (target) => findApi(connections, parseTarget(target).provider).name,
+    forward: (request) => forward(parts, request),
+    close: () => usageLog.close(),
   };
+}
+
+/** Checks everything that can be checked before the body is read, then performs the call: once for each Idempotency-Key. */
+async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply> {
+  const { connections, limits, runOnce } = parts;
+  const target = parseTarget(request.target);
+  const api = findApi(connections, target.provider);
+  const destination = resolveDestination(api, target);
+  const headers = forwardedHeaders(request.rawHeaders, api);
+  const reads = readOnly.has(request.method);
+  const key = reads ? null : idempotencyKey(findField(request.rawHeaders, 'idempotency-key'));
+  checkBody(request, reads, key === null ? limits.bodyBytes : keyedRequestBytes);
+  const { method, signal, owner } = request;
+  const call = { method, destination, headers, isRepeatable: reads || key !== null };
+  if (key === null) {
+    const body = await readPayload(request, limits.bodyBytes);
+    return perform(parts, { request, api, call: { ...call, body, signal } });
+  }
+  const body = (await request.body?.read(keyedRequestBytes)) ?? null;
+  const principal = JSON.stringify([owner.developerId, owner.userId]);
+  // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
+  return runOnce(principal, key, comparedParts(request, body), async () =>
+    readWhole(await perform(parts, { request, api, call: { ...call, body } })),
+  );
+}
+
+async function perform(
+  { connections, acquire, usageLog, publicUrl, ...sending }: Parts,
+  { request, api, call }: { request: ProxyRequest; api: ProviderApi; call: ProviderRequest },
+): Promise<StreamedReply> {
+  const { developerId, userId } = request.owner;
+  const { destination } = call;
+  const release = acquire(`${developerId}\n${userId}`, api.name);
+  try {
+    const callToken = await getCallToken(connections, request, { api, prefix: destination.prefix });
+    const { connectionId } = callToken.token;
+    const { keyId } = request;
+    usageLog.enqueue({ developerId, userId, keyId, connectionId, provider: api.name, calls: 1 });
+    const { reply, token } = await sendToProvider(sending, call, callToken);
+    return toProxyReply(reply, { token, api, destination, publicUrl: publicUrl(), release });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function findApi(connections: Pick<Connections, 'providerApi'>, name: string): ProviderApi {
+  const api = connections.providerApi(name);
+  if (api === undefined) throw new Problem('not_found', `provider: ${name} is not known here`);
+  return api;
 }
 
 function checkBody(request: ProxyRequest, reads: boolean, limitBytes: number): void {
@@ -186,17 +157,14 @@ function checkBody(request: ProxyRequest, reads: boolean, limitBytes: number): v
 }
 
 /** Small bodies are read first, so that they can be sent again; others pass through once. */
-async function payloadOf({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
+async function readPayload({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
   if (body === null || body.sizeBytes === null || body.sizeBytes > replayableBytes) return body;
   return body.read(limitBytes);
 }
 
-function isForUser(error: unknown): error is Problem {
-  return (
-    error instanceof Problem && (error.kind === 'provider_not_connected' || error.kind === 'token_expired')
-  );
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** What must be the same for a call to be the same call. */
+function comparedParts({ method, target, rawHeaders }: ProxyRequest, body: Buffer | null): unknown[] {
+  const account = findField(rawHeaders, 'x-proxy-account') ?? null;
+  const type = findField(rawHeaders, 'content-type') ?? null;
+  return [method, target, account, type, body?.toString('base64') ?? null];
 }

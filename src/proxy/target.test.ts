@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../base/problem.ts';
-import type { ProviderRoutes } from '../connections/connections.ts';
-import { destinationOf, parseTarget, proxiedPath } from './target.ts';
+import type { ProviderApi } from '../connections/connections.ts';
+import { googleApiRules } from '../connections/providers/provider-api.ts';
+import { parseTarget, proxiedPath, resolveDestination } from './target.ts';
 
-const google: ProviderRoutes = {
+const rules = { ...googleApiRules, scopesByPrefix: {} };
+const google: ProviderApi = {
+  ...rules,
   name: 'google',
   defaultOrigin: null,
   routes: [
@@ -20,9 +23,19 @@ const google: ProviderRoutes = {
     { prefix: 'v1/things', origin: 'https://two.googleapis.com' },
   ],
 };
-const github: ProviderRoutes = { name: 'github', defaultOrigin: 'https://api.github.com', routes: [] };
-const slack: ProviderRoutes = { name: 'slack', defaultOrigin: 'https://slack.com/api', routes: [] };
-const providers: Readonly<Record<string, ProviderRoutes>> = { google, github, slack };
+const github: ProviderApi = {
+  ...rules,
+  name: 'github',
+  defaultOrigin: 'https://api.github.com',
+  routes: [],
+};
+const slack: ProviderApi = {
+  ...rules,
+  name: 'slack',
+  defaultOrigin: 'https://slack.com/api',
+  routes: [],
+};
+const providers: Readonly<Record<string, ProviderApi>> = { google, github, slack };
 
 /** The URL that would be sent, or the status of the refusal. */
 function send(target: string): string | number {
@@ -30,7 +43,7 @@ function send(target: string): string | number {
     const parsed = parseTarget(target);
     const routes = providers[parsed.provider];
     if (routes === undefined) return 404;
-    const { origin, target: sent } = destinationOf(routes, parsed);
+    const { origin, target: sent } = resolveDestination(routes, parsed);
     return origin + sent;
   } catch (error) {
     assert.ok(error instanceof Problem, String(error));
@@ -280,7 +293,7 @@ test('A7 whatever comes in, what goes out is the same bytes at an origin of the 
 });
 
 test('C2 a URL of the provider has a path of ours that leads to the same bytes, and no other URL has one', () => {
-  const there: readonly (readonly [ProviderRoutes, string, string | null])[] = [
+  const there: readonly (readonly [ProviderApi, string, string | null])[] = [
     [
       google,
       'https://www.googleapis.com/upload/drive/v3/files?uploadType=resumable&upload_id=a%2Fb',

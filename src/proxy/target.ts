@@ -5,7 +5,7 @@
  * would read differently is refused (threats A1–A10).
  */
 import { Problem } from '../base/problem.ts';
-import type { ProviderRoutes } from '../connections/connections.ts';
+import type { ProviderApi } from '../connections/connections.ts';
 
 export type Target = {
   readonly provider: string;
@@ -28,10 +28,8 @@ const plain = /^[\x21\x22\x24-\x5b\x5d-\x7e]*$/;
 const badEscape = /%(?![0-9a-fA-F]{2})/;
 const shape = /^\/v1\/proxy\/([^/?]*)\/([^?]*)(\?.*)?$/;
 const providerName = /^[a-z0-9-]{1,32}$/;
-/** Uploads of Google's APIs live beside the API: `upload/drive/v3` goes where `drive/v3` goes. */
-const uploadFolder = /^(?:resumable\/)?upload\//;
 /** Credentials and billing in the query: the provider would take them in place of what we inject (A10). */
-const refusedParameters = new Set(['access_token', 'oauth_token', 'bearer_token', 'key', 'userproject']);
+const refusedParameters = ['access_token', 'oauth_token', 'bearer_token', 'key'];
 
 export function parseTarget(target: string): Target {
   if (!plain.test(target)) throw refused('path: expected visible ASCII characters without # and \\');
@@ -41,20 +39,21 @@ export function parseTarget(target: string): Target {
   if (!providerName.test(provider))
     throw refused('provider: expected 1 to 32 of a-z, 0-9 and -, as /v1/proxy/{provider}/{path}');
   checkSegments(path);
-  if (query.length > 1) checkQuery(query.slice(1));
+  checkQuery(query, refusedParameters);
   return { provider, path, query };
 }
 
 /** Where a checked target leads. Throws `not_found` where the provider's table has nothing. */
-export function destinationOf(routes: ProviderRoutes, { path, query }: Target): Destination {
-  const row = rowFor(routes, path);
+export function resolveDestination(api: ProviderApi, { path, query }: Target): Destination {
+  checkQuery(query, api.refusedParameters);
+  const row = findRow(api, path);
   const rest = row?.prefix.startsWith('~') ? path.slice(row.prefix.length + 1) : path;
-  if (isBatch(rest))
+  if (isBatch(api, rest))
     throw refused('path: batch requests are refused, as the calls inside could not be checked');
-  const base = row?.origin ?? routes.defaultOrigin;
+  const base = row?.origin ?? api.defaultOrigin;
   if (base === null || base === undefined)
-    throw new Problem('not_found', `path: ${routes.name} has nothing under this prefix`);
-  const { origin, folder } = baseOf(base);
+    throw new Problem('not_found', `path: ${api.name} has nothing under this prefix`);
+  const { origin, folder } = parseBase(base);
   const sent = `${folder}/${rest}`;
   // What we checked is what is sent: a parser on the way must not read another address (A7).
   const read = URL.parse(origin + sent);
@@ -66,21 +65,21 @@ export function destinationOf(routes: ProviderRoutes, { path, query }: Target): 
 /**
  * The proxy's own path for a URL of the provider, or null when none leads there: for `Location` (C2).
  */
-export function proxiedPath(routes: ProviderRoutes, url: URL): string | null {
+export function proxiedPath(api: ProviderApi, url: URL): string | null {
   const at = (path: string) => {
     try {
-      const target = parseTarget(`/v1/proxy/${routes.name}/${path}${url.search}`);
-      const found = destinationOf(routes, target);
+      const target = parseTarget(`/v1/proxy/${api.name}/${path}${url.search}`);
+      const found = resolveDestination(api, target);
       return found.origin === url.origin && found.target === url.pathname + url.search
-        ? `/v1/proxy/${routes.name}/${path}${url.search}`
+        ? `/v1/proxy/${api.name}/${path}${url.search}`
         : null;
     } catch {
       return null;
     }
   };
-  const services = routes.routes.filter(({ prefix }) => prefix.startsWith('~'));
-  const bases = [routes.defaultOrigin ?? '', ...routes.routes.map(({ origin }) => origin)];
-  const folders = new Set(bases.filter((base) => base !== '').map((base) => baseOf(base).folder));
+  const services = api.routes.filter(({ prefix }) => prefix.startsWith('~'));
+  const bases = [api.defaultOrigin ?? '', ...api.routes.map(({ origin }) => origin)];
+  const folders = new Set(bases.filter((base) => base !== '').map((base) => parseBase(base).folder));
   for (const folder of folders) {
     if (!url.pathname.startsWith(`${folder}/`)) continue;
     const path = url.pathname.slice(folder.length + 1);
@@ -118,15 +117,15 @@ function checkSegment(segment: string): void {
     if (/^\.{1,2}(;.*)?$/.test(part)) throw refused('path: has a dot segment');
 }
 
-function checkQuery(query: string): void {
-  for (const pair of query.split(/[&;]/)) {
+function checkQuery(query: string, refusedNames: readonly string[]): void {
+  for (const pair of query.slice(1).split(/[&;]/)) {
     const name = decode((pair.split('=', 1)[0] ?? '').replaceAll('+', ' '), 'query');
     const bare = name
       .trim()
       .toLowerCase()
       .replace(/^[$.]+/, '')
       .replace(/\[.*$/, '');
-    if (refusedParameters.has(bare))
+    if (refusedNames.includes(bare))
       throw refused(`query: ${bare} is refused, the user's own credential is sent`);
   }
 }
@@ -140,22 +139,23 @@ function decode(text: string, where: string): string {
 }
 
 /** One request that holds many: the policy would see only its envelope (A9). */
-function isBatch(path: string): boolean {
+function isBatch({ uploadFolders }: ProviderApi, path: string): boolean {
   if (!/batch|%/i.test(path)) return false;
   const segments = path.split('/').map((segment) => decode(segment, 'path').toLowerCase());
-  return (
-    segments.includes('$batch') || segments.find((each) => !/^(upload|resumable)$/.test(each)) === 'batch'
-  );
+  const folders = new Set(uploadFolders.flatMap((folder) => folder.split('/').slice(0, -1)));
+  return segments.includes('$batch') || segments.find((each) => !folders.has(each)) === 'batch';
 }
 
-type Row = ProviderRoutes['routes'][number];
+type Row = ProviderApi['routes'][number];
 
-function rowFor(provider: ProviderRoutes, path: string): Row | undefined {
-  return longest(provider, path) ?? longest(provider, path.replace(uploadFolder, ''), true);
+/** What lies in a provider's folder of uploads goes where the path behind it goes. */
+function findRow(api: ProviderApi, path: string): Row | undefined {
+  const folder = api.uploadFolders.find((each) => path.startsWith(each)) ?? '';
+  return longest(api, path) ?? longest(api, path.slice(folder.length), true);
 }
 
 /** The row with the longest prefix that ends where a segment of the path ends, compared byte for byte (A6). */
-function longest({ name, routes }: ProviderRoutes, path: string, inUploads = false): Row | undefined {
+function longest({ name, routes }: ProviderApi, path: string, inUploads = false): Row | undefined {
   let best: Row | undefined;
   let rivals = false;
   for (const row of routes) {
@@ -177,7 +177,7 @@ type Base = { readonly origin: string; readonly folder: string };
 const bases = new Map<string, Base>();
 
 /** An address of the provider table in its two parts. The table is the operator's, so what is kept is small. */
-function baseOf(text: string): Base {
+function parseBase(text: string): Base {
   let base = bases.get(text);
   if (base === undefined) {
     const { origin, pathname } = new URL(text);

@@ -2,14 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
+import { type Backoff, backoffMs } from '../base/retry.ts';
 import { createEmbedderIndex, type EmbedderIndex, type EmbedderIndexDeps } from './embedder-index.ts';
 import type { Embedder } from './embedding/embedder.ts';
 
 /** A provider that failed a query is left alone for so long. */
 const restMs = 30_000;
 /** Between two tries to reach a provider and to build its index. */
-const firstPauseMs = 2_000;
-const longestPauseMs = 300_000;
+const backoff: Backoff = { firstMs: 2_000, maxMs: 300_000 };
 
 export type Failover = {
   /** The index that answers now. */
@@ -62,15 +62,15 @@ export function createFailover(deps: FailoverDeps): Failover {
   }
 
   async function bringUp(connect: () => Promise<Embedder>): Promise<void> {
-    for (let attempt = 0; !closing.signal.aborted; attempt++) {
+    for (let attempt = 1; !closing.signal.aborted; attempt++) {
       try {
         provided ??= createEmbedderIndex(await connect(), deps);
         await provided.rebuild();
         return;
       } catch (error) {
         onError(error);
-        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
-        await delay(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+        const options = { signal: closing.signal, ref: false };
+        await delay(backoffMs(backoff, attempt), undefined, options).catch(() => undefined);
       }
     }
   }

@@ -25,14 +25,15 @@ import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 export type { Audit } from './audit.ts';
 export { createInsert } from './insert.ts';
 export type { SealedColumn } from './sealed-store.ts';
+export { WriteBehind } from './write-behind.ts';
 
 import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
 import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
-type Notify = (topic: Topic, payload: string) => Promise<void>;
-type WriteAudit = (entry: AuditEntry) => Promise<void>;
+export type Notify = (topic: Topic, payload: string) => Promise<void>;
+export type WriteAudit = (entry: AuditEntry) => Promise<void>;
 
 export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';

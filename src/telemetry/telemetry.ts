@@ -5,8 +5,7 @@
  * still looks like a secret by value); writing never blocks a request and never throws.
  */
 import pino from 'pino';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { createHistogram, type Histogram } from './histogram.ts';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { redactText } from './redact.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -26,6 +25,8 @@ export type Telemetry = {
   flush(): void;
 };
 
+/** Upper bounds in seconds: from half a millisecond (a cached search) to ten seconds (a slow upstream). */
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const secretFields = ['key', 'token', 'authorization', 'password', 'secret', 'cookie'];
 
 export function createTelemetry(options: { level: LogLevel; write?: (line: string) => void }): Telemetry {
@@ -44,7 +45,6 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
     destination,
   );
   const registry = new Registry();
-  const histograms: { text(): string }[] = [];
   collectDefaultMetrics({ register: registry });
 
   return {
@@ -67,18 +67,15 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
         },
       });
     },
-    histogram(name, help, labels) {
-      const histogram = createHistogram(`mcprank_${name}`, help, labels);
-      histograms.push(histogram);
-      return histogram;
-    },
-    async metrics() {
-      const others = await registry.metrics();
-      return {
-        contentType: registry.contentType,
-        text: others + histograms.map((each) => each.text()).join(''),
-      };
-    },
+    histogram: <L extends string>(name: string, help: string, labels: readonly L[]) =>
+      new Histogram<L>({
+        name: `mcprank_${name}`,
+        help,
+        labelNames: [...labels],
+        buckets: secondsBuckets,
+        registers: [registry],
+      }),
+    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     flush: () => logger.flush(),
   };
 }

@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
-import { createTickets, type Tickets } from './tickets.ts';
-import { localWrapper, type VaultKey } from './wrappers/local.ts';
-import { authTagLength, ivBytes, type KeyWrapper } from './wrappers/wrapper.ts';
+import { createSealedTokens, type SealedTokens } from './sealed-tokens.ts';
+import { authTagLength, ivBytes, type KeyWrapper } from './wrappers/key-wrapper.ts';
+import { localWrapper, type VaultKey } from './wrappers/local-key.ts';
 
 /** Where a text belongs, part by part: purpose, developer, user, provider, account, row id, field, row version … (threats K2). */
 export type Binding = readonly string[];
@@ -18,15 +18,15 @@ export type Vault = {
   /** What every text begins with that was sealed under the first key. */
   readonly prefix: string;
   /** For what is handed out and comes back within minutes. */
-  readonly tickets: Tickets;
+  readonly sealedTokens: SealedTokens;
 };
 
 export type VaultOptions = {
   /** The first one seals; all of them open. */
   readonly keys: readonly (VaultKey | KeyWrapper)[];
   readonly clock: Clock;
-  /** By kid, what tickets are derived from where the key itself never comes to us (a key service). */
-  readonly ticketSeeds?: ReadonlyMap<string, Buffer>;
+  /** By kid, what the keys of sealed tokens are derived from where the key itself never comes to us (a key service). */
+  readonly tokenSeeds?: ReadonlyMap<string, Buffer>;
 };
 
 const version = 'v1';
@@ -34,7 +34,7 @@ const dataKeyBytes = 32;
 /** Keeps a data key of ours from being unwrapped as something else that the same key wrapped. */
 const context = 'mcprank vault v1';
 
-export function createVault({ keys, clock, ticketSeeds = new Map() }: VaultOptions): Vault {
+export function createVault({ keys, clock, tokenSeeds = new Map() }: VaultOptions): Vault {
   const wrappers = new Map(
     keys.map((key) => {
       const wrapper = 'key' in key ? localWrapper(key) : key;
@@ -44,14 +44,15 @@ export function createVault({ keys, clock, ticketSeeds = new Map() }: VaultOptio
   const [first] = wrappers.values();
   if (first === undefined) throw new Error('a vault needs a key');
   const seeds = new Map(
-    keys.map((key) => [key.kid, 'key' in key ? key.key : (ticketSeeds.get(key.kid) ?? randomBytes(32))]),
+    keys.map((key) => [key.kid, 'key' in key ? key.key : (tokenSeeds.get(key.kid) ?? randomBytes(32))]),
   );
 
   const unwrapped = async (sealed: string) => {
-    const { kid, wrapped, body } = partsOf(sealed);
+    const { kid, wrapped, body } = parseSealed(sealed);
     const wrapper = wrappers.get(kid);
-    if (wrapper === undefined) throw unopened(`sealed under the vault key ${kid}, which is not configured`);
-    return { dataKey: await wrapper.unwrap(wrapped, context).catch(told), kid, body };
+    if (wrapper === undefined)
+      throw decryptFailed(`sealed under the vault key ${kid}, which is not configured`);
+    return { dataKey: await wrapper.unwrap(wrapped, context).catch(toUnwrapFailure), kid, body };
   };
 
   return {
@@ -65,12 +66,12 @@ export function createVault({ keys, clock, ticketSeeds = new Map() }: VaultOptio
       return decrypt(dataKey, body, binding);
     },
     async rewrap(sealed) {
-      if (partsOf(sealed).kid === first.kid) return null;
+      if (parseSealed(sealed).kid === first.kid) return null;
       const { dataKey, body } = await unwrapped(sealed);
       return join(first.kid, await first.wrap(dataKey, context), body);
     },
     prefix: `${version}.${first.kid}.`,
-    tickets: createTickets(seeds, clock),
+    sealedTokens: createSealedTokens(seeds, clock),
   };
 }
 
@@ -88,7 +89,7 @@ function encrypt(key: Buffer, plain: string, binding: Binding): Buffer {
 }
 
 function decrypt(key: Buffer, body: Buffer, binding: Binding): string {
-  if (body.length < ivBytes + authTagLength) throw unopened('cut short');
+  if (body.length < ivBytes + authTagLength) throw decryptFailed('cut short');
   const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, ivBytes), { authTagLength });
   decipher.setAAD(aadOf(binding));
   decipher.setAuthTag(body.subarray(ivBytes, ivBytes + authTagLength));
@@ -97,7 +98,7 @@ function decrypt(key: Buffer, body: Buffer, binding: Binding): string {
       decipher.update(body.subarray(ivBytes + authTagLength), undefined, 'utf8') + decipher.final('utf8')
     );
   } catch {
-    throw unopened('changed, or sealed for another place');
+    throw decryptFailed('changed, or sealed for another place');
   }
 }
 
@@ -105,18 +106,19 @@ function join(kid: string, wrapped: Buffer, body: Buffer): string {
   return [version, kid, wrapped.toString('base64url'), body.toString('base64url')].join('.');
 }
 
-function partsOf(sealed: string): { kid: string; wrapped: Buffer; body: Buffer } {
+function parseSealed(sealed: string): { kid: string; wrapped: Buffer; body: Buffer } {
   const [form, kid, wrapped, body, ...rest] = sealed.split('.');
-  if (form !== version || !kid || !wrapped || !body || rest.length > 0) throw unopened('not a sealed text');
+  if (form !== version || !kid || !wrapped || !body || rest.length > 0)
+    throw decryptFailed('not a sealed text');
   return { kid, wrapped: Buffer.from(wrapped, 'base64url'), body: Buffer.from(body, 'base64url') };
 }
 
-/** A key service that is away says so itself; any other refusal to unwrap means the wrapped key is not right. */
-function told(error: unknown): never {
+/** A key service that is away throws its own Problem; any other refusal to unwrap means the wrapped key is not right. */
+function toUnwrapFailure(error: unknown): never {
   if (error instanceof Problem) throw error;
-  throw unopened('the data key does not unwrap: changed, or another key under the same kid', error);
+  throw decryptFailed('the data key does not unwrap: changed, or another key under the same kid', error);
 }
 
-function unopened(why: string, cause?: unknown): Problem {
+function decryptFailed(why: string, cause?: unknown): Problem {
   return new Problem('internal', 'A sealed value cannot be opened', { cause: new Error(why, { cause }) });
 }

@@ -8,10 +8,10 @@ import { Problem } from '../base/problem.ts';
 import { Secret } from '../base/secret.ts';
 import { createOutbound } from '../outbound/outbound.ts';
 import { createVault } from './vault.ts';
-import { awsKmsWrapper, gcpKmsWrapper, optionalPackage } from './wrappers/cloud.ts';
-import { localWrapper } from './wrappers/local.ts';
-import { transitWrapper } from './wrappers/transit.ts';
-import type { KeyWrapper } from './wrappers/wrapper.ts';
+import { awsKmsWrapper, gcpKmsWrapper, optionalPackage } from './wrappers/cloud-kms.ts';
+import type { KeyWrapper } from './wrappers/key-wrapper.ts';
+import { localWrapper } from './wrappers/local-key.ts';
+import { transitWrapper } from './wrappers/transit-key.ts';
 
 const clock = { now: () => 0, monotonic: () => 0 };
 const key = (kid: string) => ({ kid, key: randomBytes(32) });
@@ -87,29 +87,32 @@ test('a ticket opens under its own binding, in its time, unchanged, also in the 
   let now = 1_000;
   const turning = { now: () => now, monotonic: () => now };
   const [k1, k2] = [key('k1'), key('k2')];
-  const { tickets } = createVault({ keys: [k1], clock: turning });
+  const { sealedTokens } = createVault({ keys: [k1], clock: turning });
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.string(), fc.nat(), (text, binding, other, at) => {
-      const sealed = tickets.seal(text, binding, 10);
-      assert.equal(tickets.open(sealed, binding), text);
-      if (other !== binding) assert.equal(tickets.open(sealed, other), null);
+      const sealed = sealedTokens.seal(text, binding, 10);
+      assert.equal(sealedTokens.open(sealed, binding), text);
+      if (other !== binding) assert.equal(sealedTokens.open(sealed, other), null);
       const place = 6 + (at % (sealed.length - 6));
       const changed = sealed.slice(0, place) + (sealed[place] === 'A' ? 'B' : 'A') + sealed.slice(place + 1);
-      assert.equal(tickets.open(changed, binding), null);
-      assert.equal(tickets.open(sealed.slice(0, -1), binding), null);
-      assert.equal(tickets.open(other, binding), null);
+      assert.equal(sealedTokens.open(changed, binding), null);
+      assert.equal(sealedTokens.open(sealed.slice(0, -1), binding), null);
+      assert.equal(sealedTokens.open(other, binding), null);
     }),
   );
-  const sealed = tickets.seal('text', 'b', 10);
+  const sealed = sealedTokens.seal('text', 'b', 10);
   const bytes = Buffer.from(sealed.slice(6), 'base64url');
   for (const length of [4, 8, 12])
-    assert.equal(tickets.open(`t1.k1.${bytes.subarray(0, 18 + length).toString('base64url')}`, 'b'), null);
-  assert.equal(createVault({ keys: [k2, k1], clock: turning }).tickets.open(sealed, 'b'), 'text');
-  assert.equal(createVault({ keys: [key('k1')], clock: turning }).tickets.open(sealed, 'b'), null);
+    assert.equal(
+      sealedTokens.open(`t1.k1.${bytes.subarray(0, 18 + length).toString('base64url')}`, 'b'),
+      null,
+    );
+  assert.equal(createVault({ keys: [k2, k1], clock: turning }).sealedTokens.open(sealed, 'b'), 'text');
+  assert.equal(createVault({ keys: [key('k1')], clock: turning }).sealedTokens.open(sealed, 'b'), null);
   now += 10;
-  assert.equal(tickets.open(sealed, 'b'), 'text');
+  assert.equal(sealedTokens.open(sealed, 'b'), 'text');
   now += 1;
-  assert.equal(tickets.open(sealed, 'b'), null);
+  assert.equal(sealedTokens.open(sealed, 'b'), null);
 });
 
 /** A key service that really encrypts, under a key that stays with it. */

@@ -4,7 +4,7 @@
  * Promises: a sealed text opens under the very binding it was sealed under (owner, row, field, version) and is never
  * readable or changeable by whoever holds the database; every text has a data key of its own, wrapped by a
  * key-encryption key with an id (`kid`), so that keys change without a pause: the first one seals, all of them open.
- * Tickets are the small sibling for what leaves our hands and comes back soon: they expire, and open after a restart.
+ * Sealed tokens are the small sibling for what leaves our hands and comes back soon: they expire, and open after a restart.
  * A key that is not the store's, or the absence of one still in use, refuses the start. When a key service is away, the
  * caller gets `unavailable`; a text that was changed, moved or sealed under a removed key is `internal`, never wrong text.
  */
@@ -12,12 +12,12 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import { createVault, type Vault } from './envelope.ts';
-import type { VaultKey } from './wrappers/local.ts';
-import type { KeyWrapper } from './wrappers/wrapper.ts';
+import type { KeyWrapper } from './wrappers/key-wrapper.ts';
+import type { VaultKey } from './wrappers/local-key.ts';
 
 export { createVault, type Vault } from './envelope.ts';
-export { loadKeys } from './keys.ts';
-export { rotate } from './rotation.ts';
+export { rotate } from './key-rotation.ts';
+export { loadKeys } from './vault-keys.ts';
 
 /** What the vault needs to know of the store's sealed texts; the store's own functions are handed in. */
 export type Seals = {
@@ -48,7 +48,7 @@ export async function unlockVault(options: {
     const sealed = known.get(key.kid) ?? (await newCanary(key, clock, seals));
     seeds.set(key.kid, Buffer.from(await openCanary(vault, key.kid, sealed), 'base64'));
   }
-  return createVault({ keys, clock, ticketSeeds: seeds });
+  return createVault({ keys, clock, tokenSeeds: seeds });
 }
 
 const canaryBinding = (kid: string) => ['canary', kid];

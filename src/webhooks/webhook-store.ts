@@ -67,7 +67,7 @@ export function createWebhookStore(storage: Storage, clock: Clock) {
         .limit(limit)
         .execute();
     },
-    async waiting(developerId: string): Promise<number> {
+    async countWaiting(developerId: string): Promise<number> {
       const { count } = await db
         .selectFrom('webhook_outbox')
         .select((is) => is.fn.countAll().as('count'))
@@ -83,3 +83,5 @@ export function createWebhookStore(storage: Storage, clock: Clock) {
     },
   };
 }
+
+export type WebhookStore = ReturnType<typeof createWebhookStore>;

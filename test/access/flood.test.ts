@@ -16,7 +16,7 @@ function open(t: TestContext, app: TestApp): { socket: Socket; closed: Promise<s
 }
 
 const served = async (app: TestApp) => {
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const reply = await app.call('POST', '/v1/search', { body: { query: 'anything' } });
   assert.equal(reply.status, 200);
 };
@@ -61,7 +61,7 @@ test('a thousand idle connections and a hundred that trickle their heads leave e
       limits: {
         headersTimeoutMs: 1_500,
         requestTimeoutMs: 2_000,
-        relayTimeoutMs: 2_000,
+        passthroughTimeoutMs: 2_000,
         keepAliveTimeoutMs: 1_000,
         maxConnections: 2_000,
         graceMs: 500,

@@ -52,11 +52,11 @@ test('another mcprank syncs from this one, removals included', async (t) => {
     MCPRANK_REGISTRY_URL: first.url,
     MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
   });
-  const sync = () => second.rooms.catalog.syncOnce(new AbortController().signal);
+  const sync = () => second.services.catalog.syncOnce(new AbortController().signal);
   const report = await sync();
   assert.deepEqual([report.added, report.skipped], [153, 0]);
-  const [gone] = (await first.rooms.catalog.list({ limit: 1 })).servers;
-  await first.rooms.storage
+  const [gone] = (await first.services.catalog.list({ limit: 1 })).servers;
+  await first.services.storage
     .tables<{ servers: { id: string; deleted_at: number; updated_at: number } }>()
     .updateTable('servers')
     .set({ deleted_at: Date.now(), updated_at: Date.now() })

@@ -55,7 +55,7 @@ test('a probe fills in tools that nobody listed, and search finds the server by 
   assert.equal(probed.status, 200);
   const { health } = probed.body as HealthBody;
   assert.deepEqual([health.state, health.era, health.auth], ['up', 'session', null]);
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const found = await app.call('POST', '/v1/search', { body: { query: 'water my balcony plants' } });
   const [first] = found.body.servers as { id: string; tools: { name: string }[] }[];
   assert.deepEqual([first?.id, first?.tools[0]?.name], ['garden', 'water_plants']);
@@ -92,7 +92,7 @@ test('what a server changes afterwards is recorded, queryable, and taken over; s
   const server = (await app.call('GET', '/v1/servers/shifty')).body as HealthBody & { tools: unknown[] };
   assert.equal(server.tools.length, 3);
   assert.deepEqual(server.health.suspicions, [{ tool: 'read', kinds: ['imperative'] }]);
-  assert.deepEqual(await app.rooms.catalog.health.liveness(), new Map([['shifty', 0.7]]));
+  assert.deepEqual(await app.services.catalog.health.liveness(), new Map([['shifty', 0.7]]));
 });
 
 test('the operator’s own list of tools survives a first look', async (t) => {
@@ -123,7 +123,7 @@ test('a server that wants credentials is alive, a web page is no server, a dead 
   assert.equal((await look('page')).state, 'not_mcp');
   assert.deepEqual((await look('dead')).state, 'down');
   await look('dead');
-  const { health } = app.rooms.catalog;
+  const { health } = app.services.catalog;
   assert.deepEqual(await health.liveness(), new Map());
   assert.equal((await look('dead')).failures, 3);
   assert.deepEqual(await health.liveness(), new Map([['dead', 0.5]]));
@@ -145,7 +145,7 @@ for (const engine of engines)
       remote_url: `https://h${i % 3}.test/${i}`,
     }));
     await app.call('POST', '/v1/admin/servers', { body: servers });
-    const { health } = app.rooms.catalog;
+    const { health } = app.services.catalog;
     const asked: string[] = [];
     const finding = { era: null, auth: null, latencyMs: null, tools: null, reason: 'away' } as const;
     const away = async (id: string) => {

@@ -18,7 +18,7 @@ type Row = {
   query_log_id: string | null;
 };
 const rowsOf = (app: TestApp) =>
-  app.rooms.storage.tables<{ invocations: Row }>().selectFrom('invocations').selectAll().execute();
+  app.services.storage.tables<{ invocations: Row }>().selectFrom('invocations').selectAll().execute();
 const outcome = { server_id: 'com.example/mail', tool_name: 'send_email', success: true, latency_ms: 12.5 };
 
 for (const engine of engines) {
@@ -77,7 +77,7 @@ test('Prefer: respond-async answers 202 at once, and the row is there after the 
     headers: { prefer: 'wait=1, respond-async' },
   });
   assert.deepEqual([reply.status, reply.body.recorded], [202, true]);
-  await app.rooms.catalog.flush();
+  await app.services.catalog.flush();
   assert.deepEqual(
     (await rowsOf(app)).map(({ id }) => id),
     [reply.body.invocation_id],
@@ -86,7 +86,7 @@ test('Prefer: respond-async answers 202 at once, and the row is there after the 
 
 test('popularity grows with distinct developers; one developer with a hundred keys moves nothing', async (t) => {
   const app = await boot(t);
-  const popularityOf = async (id: string) => (await app.rooms.catalog.facts()).popularity.get(id) ?? 0;
+  const popularityOf = async (id: string) => (await app.services.catalog.facts()).popularity.get(id) ?? 0;
   const before = await popularityOf('com.example/mail');
   const keysOfOne = await Promise.all(Array.from({ length: 100 }, () => app.newKey({ developer: 'one' })));
   for (const key of keysOfOne) await app.call('POST', '/v1/invocations', { key, body: outcome });

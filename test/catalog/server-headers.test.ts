@@ -6,7 +6,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { createCatalog, credentialColumns } from '../../src/catalog/catalog.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 import { createVault, rotate, type Vault } from '../../src/vault/vault.ts';
-import type { VaultKey } from '../../src/vault/wrappers/local.ts';
+import type { VaultKey } from '../../src/vault/wrappers/local-key.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { type Seen, sendJson, startRaw } from '../support/mcp-servers.ts';
 import { engines, openTestStore } from '../support/stores.ts';

@@ -32,7 +32,7 @@ async function adminDeveloper(app: TestApp): Promise<string> {
 
 async function token(app: TestApp, userId = 'u1', account?: string) {
   const owner = { developerId: await adminDeveloper(app), userId };
-  return app.rooms.connections.freshToken({
+  return app.services.connections.tokens.fresh({
     owner,
     provider: 'idp',
     ...(account === undefined ? {} : { account }),
@@ -67,12 +67,15 @@ test('a user connects in a browser, and the app can use the token', async (t) =>
   const { accessToken } = await token(app);
   assert.deepEqual((await idp.introspect(accessToken)).sub, 'alice');
   const developerId = await adminDeveloper(app);
-  assert.deepEqual(await app.rooms.connections.info({ developerId, userId: 'u1' }, 'idp'), {
-    provider: 'idp',
-    connected: true,
-    status: 'active',
-    can_access: true,
-  });
+  assert.deepEqual(
+    await app.services.connections.tokens.providerStatus({ developerId, userId: 'u1' }, 'idp'),
+    {
+      provider: 'idp',
+      isConnected: true,
+      status: 'active',
+      canAccess: true,
+    },
+  );
   const listed = await app.call('GET', '/v1/admin/connections?user_id=u1');
   assert.equal((listed.body.connections as { label: string }[])[0]?.label, 'alice@example.test');
   assert.ok(!listed.text.includes(accessToken));
@@ -123,7 +126,7 @@ test('F2 PKCE S256 always; neither verifier nor state stands in the store; a ser
   assert.match(sent.get('state') ?? '', /^[A-Za-z0-9_-]{43}$/);
   assert.match(sent.get('nonce') ?? '', /^[A-Za-z0-9_-]{43}$/);
   const stored = JSON.stringify(
-    await app.rooms.storage
+    await app.services.storage
       .tables<Record<string, object>>()
       .selectFrom('oauth_sessions')
       .selectAll()
@@ -345,7 +348,7 @@ test('F8 five wrong confirmations end the session, and the tokens are revoked at
   for (let n = 0; n < 5; n++) assert.equal((await confirm('BBBB-BBBB')).status, 400);
   assert.equal((await confirm(codeOf(page))).status, 409);
   assert.equal((await poll(app, sessionId)).status, 'error');
-  await app.rooms.connections.upkeep(AbortSignal.timeout(5_000));
+  await app.services.connections.runMaintenance(AbortSignal.timeout(5_000));
   assert.equal(idp.counts.revocations, 1);
   await assert.rejects(token(app), isKind('provider_not_connected'));
 });
@@ -361,7 +364,7 @@ test('F8 a confirmation can be the default of an app; one that never comes revok
   clock.advance(300_001);
   const body = { user_id: 'u1', completion_code: codeOf(page) };
   assert.equal((await app.call('POST', `/v1/identity/sessions/${sessionId}/confirm`, { body })).status, 409);
-  await app.rooms.connections.upkeep(AbortSignal.timeout(5_000));
+  await app.services.connections.runMaintenance(AbortSignal.timeout(5_000));
   assert.equal(idp.counts.revocations, 1);
   assert.equal((await poll(app, sessionId)).error, 'Session expired');
 });
@@ -375,7 +378,7 @@ test('F8 another account than the expected one fails, and its tokens are revoked
   idp.conduct.account = 'mallory';
   const { sessionId } = await connectUser(app, { userId: 'u2', provider: 'idp', expected_account: 'alice' });
   assert.equal((await poll(app, sessionId)).error, 'Another account was connected than the app expects');
-  await app.rooms.connections.upkeep(AbortSignal.timeout(5_000));
+  await app.services.connections.runMaintenance(AbortSignal.timeout(5_000));
   assert.equal(idp.counts.revocations, 1);
   await assert.rejects(token(app, 'u2'), isKind('provider_not_connected'));
 });
@@ -389,7 +392,7 @@ test('F9 every app asks for itself: the consent given to one is not the consent 
   ).find(({ developer }) => developer !== 'admin') as { developer_id: string };
   const owner = { developerId, userId: 'u1' };
   await assert.rejects(
-    app.rooms.connections.freshToken({ owner, provider: 'idp' }),
+    app.services.connections.tokens.fresh({ owner, provider: 'idp' }),
     isKind('provider_not_connected'),
   );
   const { id } = await open(app, {}, key);
@@ -439,7 +442,7 @@ test('F12 a consent that brings no refresh token keeps the one that is held', as
   const developerId = await adminDeveloper(app);
   const owner = { developerId, userId: 'u1' };
   assert.equal(
-    (await app.rooms.connections.freshToken({ owner, provider: 'idp', refused: version })).version,
+    (await app.services.connections.tokens.fresh({ owner, provider: 'idp', refused: version })).version,
     3,
   );
 });
@@ -501,7 +504,11 @@ test('F16 a client with a private key instead of a secret signs in, refreshes, a
   assert.equal((await poll(app, sessionId)).status, 'complete');
   const first = await token(app);
   const owner = { developerId: await adminDeveloper(app), userId: 'u1' };
-  const next = await app.rooms.connections.freshToken({ owner, provider: 'idp', refused: first.version });
+  const next = await app.services.connections.tokens.fresh({
+    owner,
+    provider: 'idp',
+    refused: first.version,
+  });
   assert.notEqual(next.accessToken, first.accessToken);
   assert.deepEqual([idp.counts.codes, idp.counts.refreshes], [1, 1]);
   assert.ok(!app.lines.join('').includes(String(keyClient.privateJwk.d)));

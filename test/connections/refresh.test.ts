@@ -19,10 +19,10 @@ async function stage(t: TestContext, conduct: Partial<Idp['conduct']> = {}): Pro
   const clock = handClock(Date.now());
   const app = await bootApp(t, providerSettings(t, { idp: idp.row() }, idp), { clock });
   await connectUser(app, { userId: 'u1', provider: 'idp' });
-  const [connection] = await app.rooms.connections.list({ limit: 1 });
-  const owner = { developerId: connection?.developer_id ?? '', userId: 'u1' };
+  const [connection] = await app.services.connections.admin.list({ limit: 1 });
+  const owner = { developerId: connection?.developerId ?? '', userId: 'u1' };
   const token: Stage['token'] = (refused) =>
-    app.rooms.connections.freshToken({
+    app.services.connections.tokens.fresh({
       owner,
       provider: 'idp',
       ...(refused === undefined ? {} : { refused }),
@@ -32,7 +32,7 @@ async function stage(t: TestContext, conduct: Partial<Idp['conduct']> = {}): Pro
 
 const isKind = (kind: string) => (error: unknown) => error instanceof Problem && error.kind === kind;
 const actions = async (app: TestApp) =>
-  (await app.rooms.storage.audit.read({ limit: 100 })).map(({ action }) => action);
+  (await app.services.storage.audit.read({ limit: 100 })).map(({ action }) => action);
 
 test('J1 fifty calls in one process on an expired token make one request', async (t) => {
   const { idp, clock, token } = await stage(t);
@@ -49,11 +49,11 @@ test('J5 a dead grant is needs_reauth at once, told as token_expired, and the pr
   await assert.rejects(token(), isKind('token_expired'));
   await assert.rejects(token(), isKind('token_expired'));
   assert.equal(idp.counts.refreshes, 1);
-  assert.deepEqual(await app.rooms.connections.info(owner, 'idp'), {
+  assert.deepEqual(await app.services.connections.tokens.providerStatus(owner, 'idp'), {
     provider: 'idp',
-    connected: true,
+    isConnected: true,
     status: 'needs_reauth',
-    can_access: false,
+    canAccess: false,
   });
   assert.ok((await actions(app)).includes('grant.expire'));
   assert.ok(!app.lines.join('').includes('secret words'));
@@ -74,7 +74,7 @@ for (const refuse of passing)
     clock.advance(3_500_000);
     idp.conduct.refuse = refuse;
     assert.equal((await token()).version, 1, 'still good');
-    await app.rooms.connections.close();
+    await app.services.connections.close();
     assert.equal(idp.counts.refreshes, 1);
     clock.advance(60_000);
     clock.advance(60_000);
@@ -98,25 +98,25 @@ test('J6 a provider that refuses us as a client is an alarm for the operator; no
     headers: { 'www-authenticate': 'Basic realm="x"' },
   };
   await assert.rejects(token(), isKind('unavailable'));
-  assert.equal(app.rooms.connections.misconfigured(), 1);
-  assert.equal((await app.rooms.connections.list({ limit: 1 }))[0]?.status, 'active');
-  assert.match(app.lines.join(''), /refuses our client id or secret/);
+  assert.equal(app.services.connections.admin.countMisconfigured(), 1);
+  assert.equal((await app.services.connections.admin.list({ limit: 1 }))[0]?.status, 'active');
+  assert.match(app.lines.join(''), /connections\.provider\.misconfigured/);
   idp.conduct.refuse = null;
   clock.advance(31_000);
   assert.equal((await token()).version, 2);
-  assert.equal(app.rooms.connections.misconfigured(), 0);
+  assert.equal(app.services.connections.admin.countMisconfigured(), 0);
 });
 
 test('J7 a token is renewed before it ends, behind the calls that go on with it', async (t) => {
   const { idp, app, clock, token } = await stage(t);
   clock.advance(3_000_000);
   await token();
-  await app.rooms.connections.close();
+  await app.services.connections.close();
   assert.equal(idp.counts.refreshes, 0, 'ten minutes before its end nothing happens');
   clock.advance(450_000);
   idp.conduct.delayMs = 200;
   assert.equal((await token()).version, 1, 'the call does not wait');
-  await app.rooms.connections.close();
+  await app.services.connections.close();
   assert.equal(idp.counts.refreshes, 1);
   assert.equal((await token()).version, 2);
 });
@@ -163,23 +163,23 @@ for (const minutes of [-5, 5])
     const clock = handClock(Date.now() + minutes * 60_000);
     const app = await bootApp(t, providerSettings(t, { idp: idp.row() }, idp), { clock });
     await connectUser(app, { userId: 'u1', provider: 'idp' });
-    const [connection] = await app.rooms.connections.list({ limit: 1 });
-    assert.equal(Date.parse(connection?.expires_at ?? ''), clock.now() + 3_600_000);
+    const [connection] = await app.services.connections.admin.list({ limit: 1 });
+    assert.equal(connection?.expiresAt, clock.now() + 3_600_000);
   });
 
 test('K8 disconnecting is at once here; a provider that is down is told later', async (t) => {
   const { idp, app, clock, token } = await stage(t);
   const { accessToken } = await token();
   idp.conduct.refuse = { status: 503, body: {} };
-  const [connection] = await app.rooms.connections.list({ limit: 1 });
+  const [connection] = await app.services.connections.admin.list({ limit: 1 });
   const gone = await app.call('DELETE', `/v1/admin/connections/${connection?.id}`);
   assert.equal(gone.status, 200);
   await assert.rejects(token(), isKind('provider_not_connected'));
-  await app.rooms.connections.close();
+  await app.services.connections.close();
   assert.equal((await idp.introspect(accessToken)).active, true);
   idp.conduct.refuse = null;
   clock.advance(60_000);
-  await app.rooms.connections.upkeep(AbortSignal.timeout(5_000));
+  await app.services.connections.runMaintenance(AbortSignal.timeout(5_000));
   assert.equal((await idp.introspect(accessToken)).active, false);
   const done = await actions(app);
   for (const action of ['connection.revoke', 'token.revoke']) assert.ok(done.includes(action), action);
@@ -199,7 +199,7 @@ test('revoking a user ends connections and sessions under way, also one whose co
   assert.deepEqual([seen.body.status, seen.body.error], ['error', 'Access was revoked']);
   await assert.rejects(token(), isKind('provider_not_connected'));
   idp.conduct.delayMs = 0;
-  await app.rooms.connections.upkeep(AbortSignal.timeout(5_000));
+  await app.services.connections.runMaintenance(AbortSignal.timeout(5_000));
   assert.equal(idp.counts.revocations, 2, 'the old tokens and those that came too late');
 });
 
@@ -231,7 +231,7 @@ test('M1 no token, verifier or secret is in the store, the log, the metrics or t
   secrets.push((await token()).accessToken, (await token(1)).accessToken);
   idp.conduct.refuse = { status: 400, body: { error: 'invalid_grant' } };
   await app.call('POST', '/v1/identity/revoke', { body: { user_id: 'u1' } });
-  await app.rooms.connections.close();
+  await app.services.connections.close();
   const { readdirSync, readFileSync } = await import('node:fs');
   const { join } = await import('node:path');
   const files = readdirSync(app.dataDir).map((name) =>
@@ -241,7 +241,7 @@ test('M1 no token, verifier or secret is in the store, the log, the metrics or t
     ...files,
     ...app.lines,
     (await app.call('GET', '/metrics')).text,
-    JSON.stringify(await app.rooms.storage.audit.read({ limit: 100 })),
+    JSON.stringify(await app.services.storage.audit.read({ limit: 100 })),
   ].join('\n');
   assert.ok(secrets.length >= 5);
   for (const secret of [...secrets, 'idp-client-secret-for-tests'])

@@ -84,7 +84,7 @@ test('G4 G5 no token for any other developer, user, provider or account than the
         provider,
         ...(account === undefined ? {} : { account }),
       };
-      const got = await app.rooms.connections.freshToken(request).catch((error: unknown) => error);
+      const got = await app.services.connections.tokens.fresh(request).catch((error: unknown) => error);
       if (consent === undefined) {
         assert.ok(got instanceof Problem);
         assert.equal(got.kind, account === undefined ? 'provider_not_connected' : 'not_found');

@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { createActivity } from '../../src/http/console/request-stats.ts';
+import { createRequestStats } from '../../src/http/console/request-stats.ts';
 import { createConsoleFiles } from '../../src/http/console/static-files.ts';
-import type { Route } from '../../src/http/http.ts';
+import type { Route } from '../../src/http/route.ts';
 import { adminKey, bootApp, handClock, type TestApp, temporaryFolder } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
 import { engines } from '../support/stores.ts';
@@ -198,7 +198,7 @@ test('requests and percentiles are counted by the minute for a day, and the admi
     { url: '/v1/search', scope: 'search' },
     { url: '/v1/admin/keys', scope: 'admin' },
   ] as unknown as Route[];
-  const activity = createActivity(routes, clock);
+  const activity = createRequestStats(routes, clock);
   for (let i = 1; i <= 100; i++) activity.observe('/v1/search', i > 98 ? 502 : i > 95 ? 400 : 200, i);
   activity.observe('/v1/admin/keys', 200, 5_000);
   activity.observe(undefined, 404, 1);
@@ -230,14 +230,14 @@ for (const engine of engines) {
   }, async (t) => {
     const app = await bootApp(t, { ...(await engine.environment(t)), MCPRANK_STARTER: 'off' });
     await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-    await app.rooms.search.settled();
+    await app.services.search.settled();
     for (const query of ['send mail', 'qqxyzzy', 'qqxyzzy'])
       await app.call('POST', '/v1/search', { body: { query } });
     for (const success of [true, true, false])
       await app.call('POST', '/v1/invocations', {
         body: { server_id: 'com.example/mail', tool_name: 'send_email', success, latency_ms: 40 },
       });
-    await app.rooms.queryLog.flush();
+    await app.services.queryLog.flush();
     const { body } = await app.call('GET', '/v1/admin/activity?window=1h');
     assert.deepEqual(body.servers, [
       { server_id: 'com.example/mail', calls: 3, successes: 2, latency_ms: 40 },
@@ -317,7 +317,7 @@ for (const engine of engines) {
 
 test('settings are told with secrets masked, and with what doctor finds', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const reply = await app.call('GET', '/v1/admin/settings');
   assert.ok(!reply.text.includes(adminKey));
   const { settings, findings } = reply.body as {

@@ -30,7 +30,7 @@ async function boot(t: TestContext): Promise<McpTestApp> {
   const chores = Array.from({ length: 40 }, (_, i) => ({ name: `chore_${i}`, description: `Chore ${i}` }));
   await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: chores });
   await app.add('everything', (await startEverything(t, 'streamableHttp')).url);
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openRooms } from '../../src/app.ts';
+import { openServices } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import { adminKey, temporaryFolder } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
@@ -29,16 +29,16 @@ for (const engine of engines) {
       ...(await engine.environment(t)),
     };
     const folder = env.MCPRANK_DATA_DIR ?? temporaryFolder(t);
-    const rooms = await openRooms(parseConfig(env));
-    await rooms.catalog.put(
+    const services = await openServices(parseConfig(env));
+    await services.catalog.put(
       fixtureServers.map((server) => {
-        const parsed = rooms.catalog.parse(server);
+        const parsed = services.catalog.parse(server);
         assert.ok(parsed.ok);
         return parsed.input;
       }),
       'test',
     );
-    await rooms.close();
+    await services.close();
 
     const acknowledged: string[] = [];
     for (let round = 0; round < kills; round++) {
@@ -81,7 +81,7 @@ for (const engine of engines) {
       await writing;
     }
 
-    const after = await openRooms(parseConfig(env));
+    const after = await openServices(parseConfig(env));
     t.after(() => after.close());
     const kept = new Set(
       (

@@ -142,7 +142,7 @@ test('three replicas: without Redis they go on, each counting by itself, and sha
   const sharing = async ({ url }: Replica) =>
     (await (await fetch(`${url}/metrics`)).text()).includes('mcprank_redis_up 1');
   await everywhere(replicas, 5_000, sharing);
-  assert.ok(replicas.every(({ log }) => log.some((line) => line.includes('Redis is away'))));
+  assert.ok(replicas.every(({ log }) => log.some((line) => line.includes('redis.connection.down'))));
 });
 
 test('three replicas: a session begun on one is finished on another and heard on a third', {

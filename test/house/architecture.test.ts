@@ -43,8 +43,13 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   api: ['api/search-json.ts'],
 };
 const doorsOf = (room: string): readonly string[] => doors[room] ?? [`${room}/${room}.ts`, `${room}.ts`];
-/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema. */
-const lists = new Set(['.', 'cli', 'api', 'storage/schema']);
+/** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema, single helpers. */
+const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);
+
+/** Rooms whose folders stand in an order: each knows those before it, and no other. */
+const folderOrders: Readonly<Record<string, readonly string[]>> = {
+  connections: ['providers', 'authorization-servers', 'tokens', 'sessions'],
+};
 
 type Import = { readonly specifier: string; readonly target: string | null };
 type Source = {
@@ -139,6 +144,34 @@ test('no file imports itself by way of others, types included', () => {
   assert.deepEqual(cycles, []);
 });
 
+for (const [room, order] of Object.entries(folderOrders))
+  test(`the folders of ${room} know each other in one direction: ${order.join(' ← ')}`, () => {
+    const placeOf = (file: string) => order.indexOf(file.split('/')[1] ?? '');
+    const within = sources.flatMap((from) =>
+      from.imports.flatMap(({ target }) =>
+        from.room === room && target !== null && roomOf(target) === room ? [{ from, target }] : [],
+      ),
+    );
+    const isInFolder = (file: string) => placeOf(file) !== -1;
+    assert.deepEqual(
+      sources.filter(({ file }) => roomOf(file) === room && file.split('/').length > 2 && !isInFolder(file)),
+      [],
+      'every folder has its place in the order',
+    );
+    const upwards = within.filter(
+      ({ from, target }) => isInFolder(from.file) && placeOf(target) > placeOf(from.file),
+    );
+    assert.deepEqual(offenders(upwards), []);
+    // What the folders share at the room's root knows none of them: else it would be a way round.
+    const shared = new Set(
+      within
+        .filter(({ from, target }) => isInFolder(from.file) && !isInFolder(target))
+        .map(({ target }) => target),
+    );
+    const wayRound = within.filter(({ from, target }) => shared.has(from.file) && isInFolder(target));
+    assert.deepEqual(offenders(wayRound), []);
+  });
+
 test('a room has at most ten files, and folders are at most two deep', () => {
   const counts = new Map<string, number>();
   for (const { file } of sources) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
@@ -190,7 +223,7 @@ const privileges: readonly {
   {
     what: 'child processes',
     pattern: /from 'node:child_process'/,
-    allowed: (file) => file === 'mcp/stdio.ts',
+    allowed: (file) => file === 'mcp/programs/stdio-process.ts',
   },
   { what: 'JWT', pattern: /from 'jose'/, allowed: (file) => file.startsWith('identity/') },
   {

@@ -117,8 +117,8 @@ for (const engine of engines)
     ])
       await call('GET', path);
     await call('POST', '/v1/identity/revoke', { body: { user_id: 'alice' } });
-    await app.rooms.webhooks.deliver(new AbortController().signal);
-    await app.rooms.catalog.flush();
+    await app.services.webhooks.deliver(new AbortController().signal);
+    await app.services.catalog.flush();
     await app.close();
 
     const folder = app.dataDir;

@@ -11,9 +11,9 @@ const outcome = { server_id: 'bare', tool_name: 'x', success: true };
 test('a full disk: writes are 503 in words and lose nothing, searches go on, and writes work again when there is room', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const kept = await app.call('POST', '/v1/invocations', { body: outcome });
-  await sql`pragma max_page_count = 1`.execute(app.rooms.storage.tables());
+  await sql`pragma max_page_count = 1`.execute(app.services.storage.tables());
 
   const body = Array.from({ length: 50 }, (_, i) => ({
     id: `big-${i}`,
@@ -30,9 +30,9 @@ test('a full disk: writes are 503 in words and lose nothing, searches go on, and
   const found = await app.call('POST', '/v1/search', { body: { query: 'send an e-mail' } });
   assert.equal((found.body.servers as { id: string }[])[0]?.id, 'com.example/mail');
 
-  await sql`pragma max_page_count = 1000000`.execute(app.rooms.storage.tables());
+  await sql`pragma max_page_count = 1000000`.execute(app.services.storage.tables());
   assert.equal((await app.call('POST', '/v1/admin/servers', { body })).status, 200);
-  const rows = await app.rooms.storage
+  const rows = await app.services.storage
     .tables<{ invocations: { id: string } }>()
     .selectFrom('invocations')
     .select('id')
@@ -46,8 +46,8 @@ test('a full disk: writes are 503 in words and lose nothing, searches go on, and
 test('a store locked by another process: writes are 503 in words, searches go on, and a retry succeeds', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-  await app.rooms.search.settled();
-  await sql`pragma busy_timeout = 50`.execute(app.rooms.storage.tables());
+  await app.services.search.settled();
+  await sql`pragma busy_timeout = 50`.execute(app.services.storage.tables());
   const other = new DatabaseSync(join(app.dataDir, 'mcprank.db'));
   t.after(() => other.close());
   other.exec('begin immediate');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createShedder } from '../../src/http/edge/shed.ts';
+import type { Problem } from '../../src/base/problem.ts';
+import { createLoadShedder } from '../../src/http/connection/load-shedder.ts';
 import { defaultLimits } from '../../src/http/http.ts';
 import { bootApp } from '../support/app.ts';
 
@@ -11,49 +12,60 @@ function block(ms: number): void {
   while (performance.now() < until);
 }
 
-test('a process that is late refuses a growing share, and takes all again when it is on time', async (t) => {
-  let shed = 0;
-  const shedder = createShedder({
-    now: () => performance.now(),
-    random: () => 0.5,
-    onShed: () => shed++,
-    lateMs: defaultLimits.lateMs,
+/** A shedder whose timers fire when the test says so, and as late as it says. */
+function shedderAt(t: TestContext, random: number) {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let time = 0;
+  const shed: number[] = [];
+  const shedder = createLoadShedder({
+    now: () => time,
+    random: () => random,
+    onShed: () => shed.push(time),
+    lateMs: 300,
   });
   t.after(shedder.stop);
-  assert.equal(shedder.refuse(), null);
+  const tick = (lateMs: number) => {
+    time += 20 + lateMs;
+    t.mock.timers.tick(20);
+  };
+  const refusal = () => {
+    try {
+      shedder.admit(false);
+      return null;
+    } catch (error) {
+      return error as Problem;
+    }
+  };
+  return { shedder, shed, tick, refusal };
+}
+
+test('a process that is late refuses a growing share, and takes all again when it is on time', (t) => {
+  const { shedder, shed, tick, refusal } = shedderAt(t, 0.5);
+  assert.equal(refusal(), null);
   let rounds = 0;
-  for (; rounds < 100 && shedder.refuse() === null; rounds++) {
-    block(400);
-    await delay(1);
-  }
+  for (; rounds < 100 && refusal() === null; rounds++) tick(400);
   assert.ok(rounds > 2 && rounds < 20, `${rounds}`);
-  assert.deepEqual([shedder.refuse()?.kind, shedder.refuse()?.retryAfterMs], ['unavailable', 1_000]);
-  assert.ok(shed >= 3);
-  await delay(1_500);
-  assert.equal(shedder.refuse(), null);
+  assert.deepEqual([refusal()?.kind, refusal()?.retryAfterMs], ['unavailable', 1_000]);
+  assert.ok(shed.length >= 3);
+  assert.doesNotThrow(() => shedder.admit(true));
+  for (let i = 0; i < 60; i++) tick(0);
+  assert.equal(refusal(), null);
 });
 
-test('one time that a process was late is no overload, however late it was; twice within a second is', async (t) => {
-  const shedder = createShedder({
-    now: () => performance.now(),
-    random: () => 0,
-    onShed: () => undefined,
-    lateMs: defaultLimits.lateMs,
-  });
-  t.after(shedder.stop);
-  await delay(40);
-  block(1_200);
-  await delay(1);
-  assert.equal(shedder.refuse(), null);
-  block(400);
-  await delay(1);
-  assert.equal(shedder.refuse()?.kind, 'unavailable');
+test('one time that a process was late is no overload, however late it was; twice within a second is', (t) => {
+  const { tick, refusal } = shedderAt(t, 0);
+  tick(0);
+  tick(1_200);
+  assert.equal(refusal(), null);
+  tick(400);
+  assert.equal(refusal()?.kind, 'unavailable');
 });
 
 test('overload: new requests get 503 with Retry-After on a connection that stays, health is still answered, and it ends by itself', async (t) => {
-  const app = await bootApp(t, { MCPRANK_STARTER: 'off' }, { limits: defaultLimits });
+  const limits = { ...defaultLimits, lateMs: 30 };
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' }, { limits });
   for (let i = 0; i < 20; i++) {
-    block(500);
+    block(60);
     await delay(1);
   }
   const search = () => app.call('POST', '/v1/search', { body: { query: 'anything' } });

@@ -130,7 +130,7 @@ test('HEAD tells what GET would, without the body; 304 has no length; a path tha
 
 test('a body of more than 1 MB is refused whether it says so or not, and one in pieces is one body', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const send = (chunks: readonly string[]) =>
     fetch(`${app.url}/v1/search`, {
       method: 'POST',

@@ -48,7 +48,16 @@ async function startProvider(t: TestContext, alg = 'ES256') {
 
 async function stage(t: TestContext) {
   const provider = await startProvider(t);
-  const clock = handClock();
+  const ours = handClock();
+  // The library that keeps the provider's keys has no clock but the machine's.
+  t.mock.timers.enable({ apis: ['Date'], now: ours.now() });
+  const clock = {
+    ...ours,
+    advance(ms: number) {
+      ours.advance(ms);
+      t.mock.timers.tick(ms);
+    },
+  };
   const env = { MCPRANK_STARTER: 'off', MCPRANK_ALLOW_UPSTREAMS: provider.host };
   const app = await bootApp(t, env, { clock });
   const key = await app.newKey();

@@ -301,7 +301,7 @@ test('what goes wrong in a session is told in it: silence, a broken stream, a re
           return void reply.writeHead(202).end();
       }
     },
-    { mcpLimits: { askMs: 300 } },
+    { mcpLimits: { questionMs: 300 } },
   );
   const { session } = await say(app, null, hello);
   const call = (name: string) => say(app, session, { id: 5, method: 'tools/call', params: { name } });
@@ -360,14 +360,14 @@ test('what comes of a call in a session is recorded like any other', async (t) =
     const isError = body.params?.name === 'bad';
     sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result: { content: [], isError } });
   });
-  await app.add('one', (await app.rooms.catalog.get('one')).remoteUrl ?? '', {
+  await app.add('one', (await app.services.catalog.get('one')).remoteUrl ?? '', {
     tools: [{ name: 'good' }, { name: 'bad' }],
   });
   const { session } = await say(app, null, hello);
   for (const name of ['good', 'bad'])
     await say(app, session, { id: 1, method: 'tools/call', params: { name } });
   const read = () =>
-    app.rooms.storage
+    app.services.storage
       .tables<{ invocations: { tool_name: string; success: number } }>()
       .selectFrom('invocations')
       .select(['tool_name', 'success'])
@@ -384,12 +384,16 @@ test('what comes of a call in a session is recorded like any other', async (t) =
   ]);
 });
 
-test('servers without sessions, of any age, and a client that sends no id are served as before', async (t) => {
+test('before servers without sessions, of any age, clients have a session with us; one that sends no id is served, too', async (t) => {
   const app = await bootMcp(t);
   const modern = await startSdkServer(t);
   await app.add('one', modern.url);
   const greeted = await say(app, null, hello);
-  assert.deepEqual([greeted.status, greeted.session], [200, '']);
+  assert.deepEqual([greeted.status, greeted.session === ''], [200, false]);
+  const known = await say(app, greeted.session, { id: 3, method: 'tools/list' });
+  assert.match(known.text, /echo/);
+  const foreign = await say(app, greeted.session, { id: 4, method: 'ping' }, { key: await app.newKey() });
+  assert.equal(foreign.status, 404);
   const { url } = await startEverything(t, 'streamableHttp');
   await app.add('two', url);
   const alone = await say(app, null, { id: 2, method: 'tools/list' }, { path: '/mcp/servers/two' });
@@ -397,7 +401,7 @@ test('servers without sessions, of any age, and a client that sends no id are se
   const older = await startEverything(t, 'sse');
   await app.add('three', older.url);
   const oldest = await say(app, null, hello, { path: '/mcp/servers/three' });
-  assert.deepEqual([oldest.status, oldest.session], [200, '']);
+  assert.deepEqual([oldest.status, oldest.session === ''], [200, false]);
   assert.match(oldest.text, /everything/);
   const refused = await app.call('GET', place, { headers: { accept: 'text/event-stream' } });
   assert.equal(refused.status, 405);

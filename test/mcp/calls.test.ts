@@ -107,8 +107,8 @@ test('what comes of every tools/call is recorded by itself, and an unknown tool 
   assert.equal((await app.tool('it', 'denied')).status, 502);
   assert.equal((await app.tool('it', 'unknown')).status, 200);
 
-  await app.rooms.mcp.close();
-  await app.rooms.catalog.flush();
+  await app.services.mcp.close();
+  await app.services.catalog.flush();
   const store = new DatabaseSync(join(app.dataDir, 'mcprank.db'), { readOnly: true });
   const rows = store
     .prepare(

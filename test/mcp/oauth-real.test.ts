@@ -139,7 +139,7 @@ for (const dpop of [false, true]) {
         ?.developer_id,
     );
     const owner = { developerId, userId: 'ann' };
-    const found = await app.rooms.connections.servers.token({
+    const found = await app.services.connections.tokens.forServer({
       owner,
       serverId: 's',
       url: `${real.server.url}/mcp`,

@@ -469,7 +469,7 @@ test('search says how a user stands with each server, and filters by it; memory 
     headers: { 'x-key': 'k' },
   });
   await add('program', { transport: 'stdio' });
-  await w.app.rooms.search.settled();
+  await w.app.services.search.settled();
   const ask = async (headers: Record<string, string>, filters?: Record<string, unknown>) => {
     const reply = await w.app.call('POST', '/v1/search', {
       body: { query: 'weather forecasts', ...(filters === undefined ? {} : { filters }) },

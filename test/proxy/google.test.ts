@@ -166,7 +166,7 @@ test('a user who has not connected is 403 with a session, and nobody without a M
 test('O2 a call is in the audit trail of its user', async (t) => {
   const { app, options } = await boot(t);
   await calendar({ version: 'v3', ...options }).events.list({ calendarId: 'primary' });
-  await app.rooms.proxy.close();
+  await app.services.proxy.close();
   const trail = await app.call('GET', '/v1/admin/audit?user=alice');
   const entries = trail.body.entries as { action: string; facts: unknown }[];
   const used = entries?.filter(({ action }) => action === 'connection.use');

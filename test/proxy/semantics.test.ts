@@ -71,9 +71,9 @@ test('J9 a 401 is passed on when nothing newer can be had, and when the body can
 test('what the user has to do is 403 with a session to do it, where one can be opened', async (t) => {
   const upstream = await recordingUpstream(t, (_request, reply) => reply.end());
   const session = {
-    session_id: 'sess_1',
-    auth_url: 'https://us.test/a',
-    expires_at: '2026-01-01T00:05:00.000Z',
+    sessionId: 'sess_1',
+    authUrl: 'https://us.test/a',
+    expiresAt: Date.parse('2026-01-01T00:05:00.000Z'),
   };
   for (const kind of ['provider_not_connected', 'token_expired'] as const)
     for (const opens of [true, false]) {
@@ -85,7 +85,7 @@ test('what the user has to do is 403 with a session to do it, where one can be o
       assert.equal(reply.status, 403);
       assert.equal(reply.headers.get('x-proxy-origin'), 'gateway');
       const { detail } = (await reply.json()) as { detail: unknown };
-      const hint = { id: 'sess_1', auth_url: session.auth_url, expires_at: session.expires_at };
+      const hint = { id: 'sess_1', auth_url: session.authUrl, expires_at: '2026-01-01T00:05:00.000Z' };
       const fields = { code: kind, message: 'connect google', provider: 'google' };
       assert.deepEqual(detail, opens ? { ...fields, session: hint } : fields);
     }
@@ -288,7 +288,7 @@ test('O2 every use of a grant is told to the audit trail, counted by key and gra
     connectionId: 'con_1',
     provider: 'google',
   };
-  assert.deepEqual(await proxy.uses(), [{ ...use, calls: 3 }]);
+  assert.deepEqual(await proxy.usage(), [{ ...use, calls: 3 }]);
 });
 
 test('O3 a call that fails before it is sent gives its place back', async (t) => {

@@ -31,7 +31,7 @@ async function boot(t: TestContext): Promise<McpTestApp> {
       { name: 'who', description: 'Say hello, asking for the name first' },
     ],
   });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 
@@ -56,7 +56,7 @@ function agentOf(
 }
 
 async function recorded(app: McpTestApp): Promise<{ query_log_id: string | null; success: unknown }[]> {
-  const tables = app.rooms.storage.tables<{
+  const tables = app.services.storage.tables<{
     invocations: { query_log_id: string | null; success: unknown };
   }>();
   for (;;) {

@@ -36,7 +36,7 @@ const busy = () =>
 async function bootCatalogue(t: TestContext) {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 

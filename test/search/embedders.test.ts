@@ -174,25 +174,25 @@ test('a provider is built beside and swapped in; when it is down the built-in ve
       { id: 'sky', name: 'Sky', description: 'Knows about a storm', remote_url: 'https://b.example' },
     ],
   });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const first = async (query: string) => {
     const reply = await app.call('POST', '/v1/search', { body: { query } });
     assert.equal(reply.status, 200);
     return (reply.body as Found).servers[0]?.id;
   };
   assert.equal(await first('letter'), 'post', 'ready and right before the provider answers');
-  assert.match(app.rooms.search.stats().embedder, /^builtin/);
+  assert.match(app.services.search.stats().embedder, /^builtin/);
   service.down = false;
-  while (!app.rooms.search.stats().embedder.startsWith('openai')) await delay(50);
+  while (!app.services.search.stats().embedder.startsWith('openai')) await delay(50);
   assert.equal(await first('forecast'), 'sky', 'a synonym that only the provider knows');
   const stranger = 'invoice';
   service.down = true;
   await first(stranger);
-  assert.equal(app.rooms.search.stats().degraded, 1);
-  assert.match(app.rooms.search.stats().embedder, /^builtin/);
+  assert.equal(app.services.search.stats().degraded, 1);
+  assert.match(app.services.search.stats().embedder, /^builtin/);
   service.down = false;
   clock.advance(31_000);
-  assert.match(app.rooms.search.stats().embedder, /^openai/);
+  assert.match(app.services.search.stats().embedder, /^openai/);
   const metrics = (await app.call('GET', '/metrics', { key: null })).text;
   assert.match(metrics, /mcprank_embedding_tokens [1-9]/);
   assert.match(metrics, /mcprank_embedded_texts [1-9]/);

@@ -24,7 +24,7 @@ type Reply = { servers: { id: string; scores: { semantic: number } }[]; metadata
 async function boot(t: TestContext, env: Record<string, string>): Promise<TestApp> {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off', ...env });
   await app.call('POST', '/v1/admin/servers', { body: twins });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 
@@ -72,7 +72,7 @@ for (const engine of engines) {
     await app.close();
 
     const again = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_DATA_DIR: app.dataDir, ...env });
-    await again.rooms.search.settled();
+    await again.services.search.settled();
     assert.ok(await firstWithin(again, three, 'beta', 5_000));
     const after = (await search(again, three)).servers.map(({ id, scores }) => [id, scores.semantic]);
     assert.deepEqual(after, learned);
@@ -87,8 +87,8 @@ test("a search of another developer's, or an unknown one, teaches nothing of the
     const body = { query_log_id, server_id: 'beta', tool_name: 'track', success: true };
     assert.equal((await app.call('POST', '/v1/invocations', { key: mine, body })).status, 201);
   }
-  await app.rooms.queryLog.flush();
-  await app.rooms.learning.update();
+  await app.services.queryLog.flush();
+  await app.services.learning.update();
   const { body } = await app.call('POST', '/v1/search', { key: mine, body: { query, explain: true } });
   const explained = (
     body as { servers: { id: string; explain: { usage: unknown; outcomes: { good: number } } }[] }

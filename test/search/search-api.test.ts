@@ -27,7 +27,7 @@ type Answer = {
 async function boot(t: TestContext): Promise<TestApp> {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   return app;
 }
 
@@ -156,10 +156,10 @@ test('a server that was added is found, one that was taken out is not, and its i
       tools: [],
     },
   });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   assert.equal((await search(app, { query: 'bread baking schedule' })).servers[0]?.id, 'new-one');
   assert.equal((await app.call('DELETE', '/v1/admin/servers/new-one')).status, 200);
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   assert.ok(
     (await search(app, { query: 'bread baking schedule' })).servers.every(({ id }) => id !== 'new-one'),
   );
@@ -172,9 +172,9 @@ test('a server that was added is found, one that was taken out is not, and its i
 test('every search is in the query log with what it showed, once the queue is flushed', async (t) => {
   const app = await boot(t);
   const { metadata, servers } = await search(app, { query: 'email' });
-  await app.rooms.queryLog.flush();
+  await app.services.queryLog.flush();
   type Row = { id: string; query: string; shown: string; total: number };
-  const row = await app.rooms.storage
+  const row = await app.services.storage
     .tables<{ query_log: Row }>()
     .selectFrom('query_log')
     .selectAll()
@@ -192,7 +192,7 @@ test('until the first index is there, readiness is 503 and liveness 200; then bo
   const early = await app.call('GET', '/readyz', { key: null });
   assert.ok(early.status === 200 || (early.status === 503 && early.headers.has('retry-after')));
   assert.equal((await app.call('GET', '/healthz', { key: null })).status, 200);
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   const ready = await app.call('GET', '/readyz', { key: null });
   assert.deepEqual([ready.status, ready.body.checks], [200, { index: true, store: true }]);
 });

@@ -99,7 +99,7 @@ for (const engine of engines) {
     const [{ key_id } = { key_id: '' }] = (keysBefore as { key_id: string; developer: string }[]).filter(
       ({ developer }) => developer !== 'admin',
     );
-    const db = app.rooms.storage.tables<Record<string, never>>();
+    const db = app.services.storage.tables<Record<string, never>>();
     await db.schema.alterTable('audit').renameTo('audit_away').execute();
     const attempts = [
       ['POST', '/v1/admin/keys', { developer: 'x', name: 'x', tier: 'free' }],

@@ -55,14 +55,14 @@ for (const from of engines)
       const outcome = { server_id: 's/1', tool_name: 'tool_1', success: true, idempotency_key: 'once' };
       const told = await first.call('POST', '/v1/invocations', { body: outcome, key });
       const file = join(temporaryFolder(t), 'copy.db');
-      await first.rooms.storage.backup(file);
+      await first.services.storage.backup(file);
       await first.close();
 
       const { env, copied, again } = await restore(t, to, file);
       assert.equal(copied.servers, 1_200);
       assert.match(String(again), /not empty/);
       const second = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_VAULT_KEYS: vaultKeys, ...env });
-      await second.rooms.search.settled();
+      await second.services.search.settled();
       const found = await second.call('POST', '/v1/search', { body: { query: 'tide tables' }, key });
       assert.equal((found.body.servers as { id: string }[])[0]?.id, 's/77');
       assert.deepEqual(
@@ -72,7 +72,7 @@ for (const from of engines)
       const { refresh_token } = token.body;
       const renewed = await second.call('POST', '/v1/identity/refresh', { body: { refresh_token }, key });
       assert.equal(renewed.status, 200, renewed.text);
-      assert.deepEqual((await second.rooms.catalog.credential('s/0'))?.headers, { 'x-key': 'planted' });
+      assert.deepEqual((await second.services.catalog.credential('s/0'))?.headers, { 'x-key': 'planted' });
       assert.equal((await second.call('GET', '/v1/servers/s%2F5', { key })).body.name, 'Server 5');
     });
 

@@ -48,7 +48,7 @@ export async function bootConsole(t: TestContext): Promise<McpTestApp> {
   const key = await app.newKey({ name: 'night batch', developer: 'Acme', scopes: ['search'] });
   for (const user_id of ['ann@example.com', 'bob@example.com'])
     await app.call('POST', '/v1/identity/token', { body: { user_id } });
-  await app.rooms.search.settled();
+  await app.services.search.settled();
   for (const query of [
     'send an email',
     'echo a message',
@@ -59,7 +59,7 @@ export async function bootConsole(t: TestContext): Promise<McpTestApp> {
     await app.call('POST', '/v1/search', { body: { query }, key });
   for (const message of ['one', 'two', 'three']) await app.tool('everything', 'echo', { message });
   await app.tool('everything', 'echo', { message: 1 });
-  await app.rooms.catalog.flush();
-  await app.rooms.queryLog.flush();
+  await app.services.catalog.flush();
+  await app.services.queryLog.flush();
   return app;
 }

@@ -60,6 +60,9 @@ export async function startEverything(
 /** A request as a hand-written upstream saw it. */
 export type Seen = {
   readonly method: string;
+  readonly path: string;
+  /** The body as it came. */
+  readonly text: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: {
     readonly id?: number | string;
@@ -82,7 +85,8 @@ export async function startRaw(
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
       const body = (text === '' ? {} : JSON.parse(text)) as Seen['body'];
-      const entry = { method: request.method ?? '', headers: request.headers, body };
+      const { method = '', url: path = '', headers } = request;
+      const entry = { method, path, headers, body, text };
       seen.push(entry);
       answer(entry, reply, request.socket);
     });

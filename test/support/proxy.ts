@@ -4,10 +4,17 @@ import type { TestContext } from 'node:test';
 import type { Access, Principal } from '../../src/access/access.ts';
 import { proxyRoutes } from '../../src/api/proxy-routes.ts';
 import { Problem } from '../../src/base/problem.ts';
-import type { Connections, FreshToken, ProviderRoutes } from '../../src/connections/connections.ts';
+import type {
+  AuthorizationSessions,
+  FreshToken,
+  ProviderApi,
+  UserTokens,
+} from '../../src/connections/connections.ts';
+import { google } from '../../src/connections/providers/google-provider.ts';
+import { toProviderApi } from '../../src/connections/providers/provider-api.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
-import { createProxy, type ProxyDeps, type Use } from '../../src/proxy/proxy.ts';
+import { createProxy, type ProxyDeps, type Usage } from '../../src/proxy/proxy.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 export type Seen = {
@@ -87,16 +94,16 @@ export const secretToken = 'ya29.the-token_of-the-user';
 export type ProxyUnderTest = {
   readonly url: string;
   /** What the audit trail was told. */
-  uses(): Promise<readonly Use[]>;
+  usage(): Promise<readonly Usage[]>;
   /** Raw bytes in (pieces, with a pause between), everything that came out once the other side is done. */
   raw(parts: readonly string[], gapMs?: number): Promise<string>;
   call(method: string, path: string, init?: RequestInit): Promise<Response>;
 };
 
 type Options = {
-  readonly routes?: readonly ProviderRoutes[];
-  readonly freshToken?: Connections['freshToken'];
-  readonly openSession?: Connections['openSession'];
+  readonly routes?: readonly ProviderApi[];
+  readonly freshToken?: UserTokens['fresh'];
+  readonly openSession?: AuthorizationSessions['open'];
   readonly limits?: ProxyDeps['limits'];
   readonly httpLimits?: Partial<HttpLimits>;
   readonly wait?: ProxyDeps['wait'];
@@ -120,8 +127,7 @@ export async function startProxy(
 ): Promise<ProxyUnderTest> {
   const routes = options.routes ?? [
     {
-      name: 'google',
-      defaultOrigin: null,
+      ...toProviderApi(google),
       routes: [
         { prefix: 'gmail/v1', origin },
         { prefix: 'drive/v3', origin },
@@ -131,17 +137,17 @@ export async function startProxy(
   ];
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
   const token: FreshToken = { connectionId: 'con_1', accessToken: secretToken, scopes: [], version: 1 };
-  const recorded: Use[] = [];
+  const recorded: Usage[] = [];
   let url = '';
   const proxy = createProxy({
     connections: {
-      provider: (name) => routes.find((each) => each.name === name),
-      freshToken: options.freshToken ?? (async () => token),
-      openSession: options.openSession ?? (() => Promise.reject(new Error('no session'))),
+      providerApi: (name) => routes.find((each) => each.name === name),
+      tokens: { fresh: options.freshToken ?? (async () => token) },
+      sessions: { open: options.openSession ?? (() => Promise.reject(new Error('no session'))) },
     },
     outbound,
     now: Date.now,
-    recordUses: async (uses) => void recorded.push(...uses),
+    recordUsage: async (usage) => void recorded.push(...usage),
     onError: () => undefined,
     publicUrl: () => url,
     ...(options.wait === undefined ? {} : { wait: options.wait }),
@@ -155,7 +161,12 @@ export async function startProxy(
     admit: () => ({ allowed: true, limit: 100_000, remaining: 99_999, resetMs: 0, retryAfterMs: 0 }),
   } as unknown as Access;
   const declared = proxyRoutes(proxy, {
-    info: async (_owner, provider) => ({ provider, connected: true, status: 'active', can_access: true }),
+    providerStatus: async (_owner, provider) => ({
+      provider,
+      isConnected: true,
+      status: 'active',
+      canAccess: true,
+    }),
   });
   const telemetry = createTelemetry({ level: 'silent' });
   const limits = { ...defaultLimits, ...options.httpLimits };
@@ -163,7 +174,7 @@ export async function startProxy(
     publicUrl: () => url,
     routes: declared,
     access,
-    verifyUser: (token, developerId) => {
+    verifyUser: async (token, developerId) => {
       if (token !== mit) throw new Problem('invalid_token', 'The MIT is not valid');
       return { userId: 'alice', developerId, tokenId: 'tok_1', sessionId: 'ses_1', keyId: 'key_1' };
     },
@@ -177,7 +188,7 @@ export async function startProxy(
   });
   return {
     url,
-    async uses() {
+    async usage() {
       await proxy.close();
       return recorded;
     },

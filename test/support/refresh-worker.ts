@@ -1,5 +1,5 @@
-/** Another process on the same store: opens the rooms, says so, and makes the calls that it is told to. */
-import { openRooms } from '../../src/app.ts';
+/** Another process on the same store: opens the services, says so, and makes the calls that it is told to. */
+import { openServices } from '../../src/app.ts';
 import { Problem } from '../../src/base/problem.ts';
 import { parseConfig } from '../../src/config.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
@@ -10,13 +10,13 @@ const { env, leaseMs } = JSON.parse(process.argv[2] ?? '') as {
   env: Record<string, string>;
   leaseMs: number;
 };
-const rooms = await openRooms(parseConfig(env), {
+const services = await openServices(parseConfig(env), {
   telemetry: createTelemetry({ level: 'silent' }),
   refreshLimits: { leaseMs },
 });
 process.on('message', async ({ request, times }: Order) => {
   const calls = Array.from({ length: times }, () =>
-    rooms.connections.freshToken(request).then(
+    services.connections.tokens.fresh(request).then(
       ({ version, accessToken }) => ({ version, accessToken }),
       (error: unknown) => ({ problem: error instanceof Problem ? error.kind : String(error) }),
     ),

@@ -30,7 +30,7 @@ test('K5 without MCPRANK_VAULT_KEYS a key is made beside the store, for its owne
   const file = join(folder, 'vault.key');
   assert.match(readFileSync(file, 'utf8'), /^g[0-9a-f]{8}:[A-Za-z0-9+/]{43}=\n$/);
   assert.deepEqual([statSync(file).mode & 0o777, statSync(folder).mode & 0o777], [0o600, 0o700]);
-  assert.ok(first.lines.some((line) => line.includes('vault key lies beside the store')));
+  assert.ok(first.lines.some((line) => line.includes('vault.key.beside_store')));
   const { refresh_token } = await issue(first, 'ann');
   await first.close();
   const second = await bootApp(t, env);
@@ -42,7 +42,7 @@ test('K5 without MCPRANK_VAULT_KEYS a key is made beside the store, for its owne
     MCPRANK_VAULT_KEYS: `${vaultKey('k1')},${readFileSync(file, 'utf8')}`,
   });
   assert.ok(await refreshes(third, (await issue(third, 'bob')).refresh_token));
-  assert.ok(!third.lines.some((line) => line.includes('vault key lies beside the store')));
+  assert.ok(!third.lines.some((line) => line.includes('vault.key.beside_store')));
 });
 
 for (const engine of engines) {
@@ -69,8 +69,8 @@ for (const engine of engines) {
     await both.close();
     await refused(k2, /vault key k1 \(2 values/);
     const again = await boot(`${k2},${k1}`);
-    assert.equal(await rotate(again.rooms.vault, again.rooms.seals.columns, () => undefined), 2);
-    assert.equal(await rotate(again.rooms.vault, again.rooms.seals.columns, () => undefined), 0);
+    assert.equal(await rotate(again.services.vault, again.services.seals.columns, () => undefined), 2);
+    assert.equal(await rotate(again.services.vault, again.services.seals.columns, () => undefined), 0);
     await again.close();
     const last = await boot(k2);
     assert.ok(await refreshes(last, refresh_token));
@@ -85,9 +85,9 @@ for (const engine of engines) {
     const env = { ...quiet, ...(await engine.environment(t)), MCPRANK_VAULT_KEYS: one };
     const app = await bootApp(t, env);
     const rows = 450;
-    const secrets = app.rooms.storage.tables<{ identity_secrets: { name: string; sealed: string } }>();
+    const secrets = app.services.storage.tables<{ identity_secrets: { name: string; sealed: string } }>();
     const texts = await Promise.all(
-      Array.from({ length: rows }, (_, i) => app.rooms.vault.seal(`secret ${i}`, [String(i)])),
+      Array.from({ length: rows }, (_, i) => app.services.vault.seal(`secret ${i}`, [String(i)])),
     );
     for (const [i, sealed] of texts.entries())
       await secrets
@@ -97,7 +97,7 @@ for (const engine of engines) {
     await app.close();
 
     const next = await bootApp(t, { ...env, MCPRANK_VAULT_KEYS: `${two},${one}` });
-    const { vault, seals, storage } = next.rooms;
+    const { vault, seals, storage } = next.services;
     await assert.rejects(
       rotate(vault, seals.columns, ({ column, done }) => {
         if (column === 'identity_secrets.sealed' && done === 200) throw new Error('stopped');

@@ -48,7 +48,7 @@ for (const engine of engines)
       },
       { clock },
     );
-    const deliver = () => app.rooms.webhooks.deliver(new AbortController().signal);
+    const deliver = () => app.services.webhooks.deliver(new AbortController().signal);
     const key = await app.newKey();
     const hook = await app.call('PUT', '/v1/identity/webhook', { body: { url: endpoint.url }, key });
     const secret = String(hook.body.secret);
@@ -116,6 +116,6 @@ test('O1 E: events are never posted to a private address that is not allowed, an
   await app.call('POST', '/v1/identity/refresh', { body, key });
   clock.advance(31_000);
   await app.call('POST', '/v1/identity/refresh', { body, key });
-  await app.rooms.webhooks.deliver(new AbortController().signal);
+  await app.services.webhooks.deliver(new AbortController().signal);
   assert.equal(endpoint.heard.length, 0);
 });

@@ -264,7 +264,7 @@ export type SettingsReply = {
     readonly meaning: string;
     readonly default: string | null;
   }[];
-  readonly findings: readonly { readonly check: string; readonly level: string; readonly says: string }[];
+  readonly findings: readonly { readonly check: string; readonly level: string; readonly message: string }[];
   readonly process: Readonly<Record<string, string | number>>;
 };
 

@@ -35,12 +35,14 @@ export function SettingsPage() {
             <section aria-labelledby="doctor">
               <h2 id="doctor">Doctor</h2>
               <ul class="findings">
-                {findings.map(({ check, level, says }) => (
+                {findings.map(({ check, level, message }) => (
                   <li key={check} class={level}>
                     <Icon name={level === 'ok' ? 'check' : 'warn'} />
                     <strong>{check}</strong>
-                    <span>{says}</span>
-                    <Badge tone={level === 'ok' ? 'good' : level === 'note' ? 'warn' : 'bad'}>{level}</Badge>
+                    <span>{message}</span>
+                    <Badge tone={level === 'ok' ? 'good' : level === 'warning' ? 'warn' : 'bad'}>
+                      {level}
+                    </Badge>
                   </li>
                 ))}
               </ul>

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { forEachConcurrent } from '../../base/concurrency.ts';
 import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -93,12 +94,9 @@ export function createHealth(deps: {
       const chosen = politely(await store.due(clock.now(), perRound * 4));
       if (chosen.length === 0) return { nextInMs: idleMs };
       const found = new Map<string, Finding>();
-      const waiting = [...chosen];
-      const work = async () => {
-        for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift())
-          found.set(next.id, await inspect(next.id, signal));
-      };
-      await Promise.all(Array.from({ length: atOnce }, work));
+      await forEachConcurrent(chosen, { limit: atOnce, signal }, async ({ id }) =>
+        found.set(id, await inspect(id, signal)),
+      );
       if (signal.aborted) return { nextInMs: 0 };
       if (looksOffline([...found.values()])) {
         log.info('no server could be reached: the round counts for nothing', { servers: found.size });

@@ -1,11 +1,11 @@
+import { backoffMs } from '../../base/retry.ts';
 import type { Finding, HealthState } from './model.ts';
 
 const hourMs = 3_600_000;
 /** A server that is well is looked at four times a day; one that wants credentials seldom changes its mind. */
 const againMs: Readonly<Record<'up' | 'auth', number>> = { up: 6 * hourMs, auth: 12 * hourMs };
 /** One that is not: after a quarter of an hour, then twice as long each time, at most a day. */
-const firstRetryMs = 900_000;
-const lastRetryMs = 24 * hourMs;
+const retry = { firstMs: 900_000, maxMs: 24 * hourMs };
 /** A share of the time, so that what was imported together is not asked together for ever. */
 const jitter = 0.25;
 /** A single failed look may be our own bad moment: so many in a row are needed before a ranking hears of it. */
@@ -16,11 +16,8 @@ const suspectFactor = 0.7;
 
 /** Milliseconds until the next look; `random` in 0..1. */
 export function nextLookMs(state: HealthState, failures: number, random: number): number {
-  const base =
-    state === 'up' || state === 'auth'
-      ? againMs[state]
-      : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(20, failures - 1));
-  return Math.round(base * (1 + jitter * (2 * random - 1)));
+  if (state !== 'up' && state !== 'auth') return backoffMs({ ...retry, jitter }, failures, random);
+  return backoffMs({ firstMs: againMs[state], maxMs: againMs[state], jitter }, 1, random);
 }
 
 /** The factor on a server's score; 1 for one that is well, or of which nothing is known. */

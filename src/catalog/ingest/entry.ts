@@ -1,10 +1,11 @@
+import { isObject } from '../../base/json.ts';
+import { JsonText } from '../../base/json-text.ts';
 import { Problem } from '../../base/problem.ts';
 import type { AuthType, CatalogTool, Launch, ServerInput, Transport } from '../model.ts';
 import { priorOf } from '../popularity.ts';
 import {
   describe,
   type Fields,
-  isFields,
   lineText,
   optionalLine,
   type Parsed,
@@ -18,14 +19,14 @@ import { cleanJson } from './scrub.ts';
 /** `strict` refuses a server with a fault anywhere; `lenient` leaves out the faulty part and notes it. */
 export type Strictness = 'strict' | 'lenient';
 
-const maxTools = 1_000;
+const maxTools = 10_000;
 const maxToolName = 128;
 const maxSchemaBytes = 65_536;
 const maxTags = 50;
 const anySchema = '{"type":"object"}';
 
 export function parseEntry(value: unknown, strictness: Strictness): Parsed {
-  if (!isFields(value)) return { kind: 'bad', id: null, reason: 'expected a JSON object' };
+  if (!isObject(value)) return { kind: 'bad', id: null, reason: 'expected a JSON object' };
   try {
     if (isRegistryEntry(value)) return parseRegistryEntry(value);
     const notes: string[] = [];
@@ -33,7 +34,7 @@ export function parseEntry(value: unknown, strictness: Strictness): Parsed {
     return { kind: 'server', id: input.id, input, notes };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const id = value.id ?? (isFields(value.server) ? value.server.name : value.name);
+    const id = value.id ?? (isObject(value.server) ? value.server.name : value.name);
     return { kind: 'bad', id: typeof id === 'string' ? id : null, reason: error.detail };
   }
 }
@@ -72,7 +73,7 @@ function parseTransport(value: unknown, remoteUrl: string | null): Transport {
 }
 
 function parseAuth(value: unknown, oauth: unknown): AuthType | null {
-  if (value === undefined && isFields(oauth)) return 'oauth2';
+  if (value === undefined && isObject(oauth)) return 'oauth2';
   if (value === undefined || value === null || value === 'none') return null;
   if (value === 'api_key' || value === 'bearer' || value === 'oauth2') return value;
   return refuse('auth_type', 'expected null, api_key, bearer or oauth2');
@@ -85,7 +86,7 @@ const maxHeaders = 32;
 
 function parseHeaders(value: unknown): Readonly<Record<string, string>> | null {
   if (value === undefined || value === null) return null;
-  if (!isFields(value)) return refuse('headers', 'expected an object of texts');
+  if (!isObject(value)) return refuse('headers', 'expected an object of texts');
   const entries = Object.entries(value).map(([name, text]) => {
     const field = name.toLowerCase();
     if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(field) || transportHeaders.test(field))
@@ -107,7 +108,7 @@ function parseTags(value: unknown): string[] {
 
 function parseLaunch(value: unknown): Launch | null {
   if (value === undefined || value === null) return null;
-  if (!isFields(value)) return refuse('launch', 'expected an object');
+  if (!isObject(value)) return refuse('launch', 'expected an object');
   const texts = (list: unknown, field: string) =>
     (Array.isArray(list) ? list.slice(0, 100) : []).map((each) => lineText(each, `launch.${field}`, 1_000));
   return {
@@ -145,7 +146,7 @@ export function parseTools(value: unknown, strictness: Strictness, notes: string
 }
 
 function parseTool(value: unknown, field: string, notes: string[]): CatalogTool {
-  if (!isFields(value)) return refuse(field, 'expected an object');
+  if (!isObject(value)) return refuse(field, 'expected an object');
   return {
     name: printableText(value.name, `${field}.name`, maxToolName),
     description: describe(value.description, `${field}.description`, notes),
@@ -153,16 +154,17 @@ function parseTool(value: unknown, field: string, notes: string[]): CatalogTool 
   };
 }
 
-/** The schema as text. What is no object, too large or too deep is replaced by one that allows anything. */
-function parseSchema(value: unknown, field: string, notes: string[]): string {
-  if (value === undefined || value === null) return anySchema;
-  if (!isFields(value)) {
+/** The schema as text, as it came where nothing in it had to be cleaned. What is no object, too large or too deep is replaced by one that allows anything. */
+function parseSchema(given: unknown, field: string, notes: string[]): string {
+  if (given === undefined || given === null) return anySchema;
+  const value: unknown = given instanceof JsonText ? JSON.parse(given.text) : given;
+  if (!isObject(value)) {
     notes.push(`${field}: expected an object, replaced by ${anySchema}`);
     return anySchema;
   }
   if (Object.keys(value).length === 0) return anySchema;
   try {
-    const text = JSON.stringify(cleanJson(value));
+    const text = cleanSchemaText(value, given);
     if (Buffer.byteLength(text) <= maxSchemaBytes) return text;
     notes.push(`${field}: larger than ${maxSchemaBytes / 1024} KB, replaced by ${anySchema}`);
   } catch (error) {
@@ -171,4 +173,9 @@ function parseSchema(value: unknown, field: string, notes: string[]): string {
     notes.push(`${field}: nested too deeply, replaced by ${anySchema}`);
   }
   return anySchema;
+}
+
+function cleanSchemaText(value: object, given: unknown): string {
+  const clean = JSON.stringify(cleanJson(value));
+  return given instanceof JsonText && clean === JSON.stringify(value) ? given.text : clean;
 }

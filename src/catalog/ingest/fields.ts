@@ -69,10 +69,6 @@ export function optionalLine(value: unknown, field: string, max: number): string
   return value === undefined || value === null || value === '' ? null : lineText(value, field, max);
 }
 
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export function refuse(field: string, expected: string): never {
   throw new Problem('invalid_request', `${field}: ${expected}`);
 }

@@ -1,9 +1,9 @@
+import { isObject } from '../../base/json.ts';
 import type { AuthType, Launch, ServerInput, Transport } from '../model.ts';
 import { priorOf } from '../popularity.ts';
 import {
   describe,
   type Fields,
-  isFields,
   lineText,
   optionalLine,
   type Parsed,
@@ -18,19 +18,19 @@ const officialMeta = 'io.modelcontextprotocol.registry/official';
 
 /** A registry's `{server, _meta}` or a bare server.json, of any schema from 2025-07-09 to 2025-12-11; the catalogue format has an `id`. */
 export function isRegistryEntry(row: Fields): boolean {
-  if (isFields(row.server)) return true;
+  if (isObject(row.server)) return true;
   return (
     row.id === undefined && ['$schema', 'remotes', 'packages', 'version_detail'].some((key) => key in row)
   );
 }
 
 export function parseRegistryEntry(row: Fields): Parsed {
-  const server = isFields(row.server) ? row.server : row;
+  const server = isObject(row.server) ? row.server : row;
   const id = printableText(server.name, 'server.name', 200);
   const official = officialFacts(row, server);
   const status = official.status ?? server.status ?? 'active';
   if (status === 'deleted') return { kind: 'gone', id };
-  const versionDetail = isFields(server.version_detail) ? server.version_detail : {};
+  const versionDetail = isObject(server.version_detail) ? server.version_detail : {};
   if ((either(official, 'isLatest') ?? either(versionDetail, 'isLatest')) === false)
     return { kind: 'superseded', id };
   const notes: string[] = [];
@@ -47,7 +47,7 @@ export function parseRegistryEntry(row: Fields): Parsed {
     category: null,
     tags: status === 'deprecated' ? ['deprecated'] : [],
     verified: remoteUrl !== null && isOwnDomain(id, remoteUrl),
-    repositoryUrl: isFields(server.repository)
+    repositoryUrl: isObject(server.repository)
       ? parseUrl(server.repository.url, 'repository.url', notes, 'or nothing')
       : null,
     launch: launchOf(listOf(server.packages)),
@@ -61,10 +61,10 @@ export function parseRegistryEntry(row: Fields): Parsed {
 
 function officialFacts(row: Fields, server: Fields): Fields {
   for (const holder of [row._meta, server._meta]) {
-    if (isFields(holder) && isFields(holder[officialMeta])) return holder[officialMeta];
+    if (isObject(holder) && isObject(holder[officialMeta])) return holder[officialMeta];
   }
   const early = row['x-io.modelcontextprotocol.registry'];
-  return isFields(early) ? early : {};
+  return isObject(early) ? early : {};
 }
 
 /** Streamable HTTP before SSE; anything else is not spoken here. */
@@ -98,7 +98,7 @@ function isOwnDomain(id: string, remoteUrl: string): boolean {
 }
 
 function launchOf(packages: readonly Fields[]): Launch | null {
-  const stdio = packages.find((each) => !isFields(each.transport) || each.transport.type === 'stdio');
+  const stdio = packages.find((each) => !isObject(each.transport) || each.transport.type === 'stdio');
   const chosen = stdio ?? packages[0];
   const identifier = chosen?.identifier ?? chosen?.name;
   if (chosen === undefined || identifier === undefined) return null;
@@ -134,5 +134,5 @@ function listOf(value: unknown): Fields[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value))
     return refuse('server', 'expected remotes, packages, headers and arguments as arrays');
-  return value.filter(isFields);
+  return value.filter(isObject);
 }

@@ -54,7 +54,7 @@ test('one document is one row', async () => {
 test('any JSON values survive being written as an array or as lines', () =>
   fc.assert(
     fc.asyncProperty(
-      fc.array(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 2 }), { minLength: 1 }),
+      fc.array(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { minKeys: 2 }), { minLength: 1 }),
       fc.integer({ min: 1, max: 40 }),
       async (expected, chunkBytes) => {
         const plain = JSON.parse(JSON.stringify(expected)) as Record<string, unknown>[];
@@ -64,7 +64,7 @@ test('any JSON values survive being written as an array or as lines', () =>
         assert.deepEqual(await values(lines, chunkBytes), plain);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 60 },
   ));
 
 test('a broken line spoils itself only', async () => {

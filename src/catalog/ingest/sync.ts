@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
+import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
+import { type Backoff, backoffMs, parseRetryAfter } from '../../base/retry.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { ServerInput, SyncReport } from '../model.ts';
 import { parseEntry } from './entry.ts';
-import { type Fields, isFields } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { createSyncStore, type SyncState } from './sync-store.ts';
 
 const serversPerPage = 100;
@@ -14,8 +16,8 @@ const pageTimeoutMs = 30_000;
 const maxPages = 10_000;
 /** The next sync asks again for what changed in the last hour before this one: clocks differ, and rows appear late. */
 const overlapMs = 3_600_000;
-const firstBackoffMs = 30_000;
-const longestBackoffMs = 6 * 3_600_000;
+/** A quarter of jitter: replicas do not come back together. */
+const backoff: Backoff = { firstMs: 30_000, maxMs: 6 * 3_600_000, jitter: 0.25 };
 const longestWaitMs = 24 * 3_600_000;
 const problemsKept = 20;
 const paths = ['/v0.1/servers', '/v0/servers'] as const;
@@ -79,7 +81,10 @@ export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<Syn
   async function failed(error: BrokenPage | Problem, state: SyncState): Promise<Problem> {
     const failures = state.failures + 1;
     const restart = error instanceof BrokenPage && error.restart;
-    const retryAfterMs = Math.min(longestWaitMs, Math.max(error.retryAfterMs ?? 0, backoff(failures)));
+    const retryAfterMs = Math.min(
+      longestWaitMs,
+      Math.max(error.retryAfterMs ?? 0, backoffMs(backoff, failures)),
+    );
     await store.save({
       ...state,
       cursor: restart ? null : state.cursor,
@@ -97,12 +102,6 @@ export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<Syn
 function finished(state: SyncState, now: number): SyncState {
   const since = new Date((state.started_at ?? now) - overlapMs).toISOString();
   return { ...state, cursor: null, updated_since: since, finished_at: now, failures: 0, last_error: null };
-}
-
-/** Doubles from half a minute to six hours, with a quarter of jitter so that replicas do not come back together. */
-function backoff(failures: number): number {
-  const base = Math.min(longestBackoffMs, firstBackoffMs * 2 ** Math.min(failures - 1, 20));
-  return Math.round(base * (0.75 + Math.random() / 2));
 }
 
 function isUpstreamFault(error: unknown): error is BrokenPage | Problem {
@@ -150,7 +149,7 @@ function createFetcher(outbound: Pick<Outbound, 'request'>, registryUrl: string,
 function readPage(reply: OutboundReply, cursor: string | null, clock: Clock): Page {
   if (reply.status !== 200) {
     throw new BrokenPage(`it answered ${reply.status}`, {
-      retryAfterMs: retryAfter(reply.headers['retry-after'], clock),
+      retryAfterMs: parseRetryAfter(reply.headers['retry-after'], clock.now()),
       // A cursor may expire with the registry's own restart: from the beginning then.
       restart: cursor !== null && [400, 404, 410, 422].includes(reply.status),
     });
@@ -161,18 +160,10 @@ function readPage(reply: OutboundReply, cursor: string | null, clock: Clock): Pa
   } catch (cause) {
     throw new BrokenPage('its reply is not JSON', { cause });
   }
-  if (!isFields(body) || !Array.isArray(body.servers)) throw new BrokenPage('its reply has no servers array');
-  const metadata: Fields = isFields(body.metadata) ? body.metadata : {};
+  if (!isObject(body) || !Array.isArray(body.servers)) throw new BrokenPage('its reply has no servers array');
+  const metadata: Fields = isObject(body.metadata) ? body.metadata : {};
   const next = metadata.nextCursor ?? metadata.next_cursor;
   return { entries: body.servers, nextCursor: typeof next === 'string' && next !== '' ? next : null };
-}
-
-/** RFC 9110, 10.2.3: seconds or a date. */
-function retryAfter(value: string | undefined, clock: Clock): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = /^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN;
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - clock.now() : seconds * 1_000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 function createReport() {

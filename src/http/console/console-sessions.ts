@@ -34,7 +34,7 @@ const purpose = 'console session';
 const safeMethods = new Set(['GET', 'HEAD']);
 
 export function createConsoleSessions(deps: {
-  readonly tickets: Vault['tickets'];
+  readonly tickets: Vault['sealedTokens'];
   readonly publicUrl: () => string;
 }): ConsoleSessions {
   const { tickets, publicUrl } = deps;

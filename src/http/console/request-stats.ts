@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Route } from '../route.ts';
 
 /** One step of the past. Times in milliseconds; percentiles are null where nothing was asked. */
-export type Step = {
+export type StatsStep = {
   readonly at: number;
   readonly requests: number;
   readonly clientErrors: number;
@@ -12,12 +12,12 @@ export type Step = {
   readonly p99: number | null;
 };
 
-export type Activity = {
+export type RequestStats = {
   /** Counts one finished request; routes that are nobody's use of the product (admin, health, pages) do not count. */
   observe(url: string | undefined, status: number, elapsedMs: number): void;
   read(windowMs: number): {
-    readonly steps: readonly Step[];
-    readonly total: Omit<Step, 'at'>;
+    readonly steps: readonly StatsStep[];
+    readonly total: Omit<StatsStep, 'at'>;
     readonly kinds: readonly { readonly kind: string; readonly requests: number }[];
   };
 };
@@ -36,7 +36,7 @@ const kinds = ['search', 'mcp', 'invocations', 'identity', 'proxy'] as const;
  * What this process was asked, minute by minute for a day, in arrays that are made once: counting allocates nothing. A
  * ring: the minute's number says whether a slot is of this round.
  */
-export function createActivity(routes: readonly Route[], clock: Clock): Activity {
+export function createRequestStats(routes: readonly Route[], clock: Clock): RequestStats {
   const kindOf = new Map<string, number>(
     routes.flatMap(({ url, scope }) => {
       const kind = (kinds as readonly (string | null)[]).indexOf(scope);
@@ -99,7 +99,7 @@ export function createActivity(routes: readonly Route[], clock: Clock): Activity
       const minutesShown = Math.min(minutesKept, Math.round(windowMs / minuteMs));
       const stepMinutes = Math.max(1, Math.floor(minutesShown / stepsShown));
       const end = Math.floor(clock.now() / minuteMs) + 1;
-      const steps: Step[] = [];
+      const steps: StatsStep[] = [];
       for (let from = end - minutesShown; from < end; from += stepMinutes) {
         const { kinds: _, ...step } = sum(from, Math.min(end, from + stepMinutes));
         steps.push({ at: from * minuteMs, ...step });

@@ -28,12 +28,12 @@ export function createIssuerStore(storage: Storage, clock: Clock) {
     db.selectFrom('identity_issuers').selectAll().where('developer_id', '=', developerId);
   return {
     async list(developerId: string): Promise<Issuer[]> {
-      return (await of(developerId).orderBy('created_at').orderBy('id').execute()).map(issuerOf);
+      return (await of(developerId).orderBy('created_at').orderBy('id').execute()).map(toIssuer);
     },
 
     async find(developerId: string, issuer: string): Promise<Issuer | undefined> {
       const row = await of(developerId).where('issuer', '=', issuer).executeTakeFirst();
-      return row === undefined ? undefined : issuerOf(row);
+      return row === undefined ? undefined : toIssuer(row);
     },
 
     /** Undefined when the issuer or its prefix is there already. */
@@ -56,7 +56,7 @@ export function createIssuerStore(storage: Storage, clock: Clock) {
         if (done.numInsertedOrUpdatedRows !== 1n) return undefined;
         const facts = { issuer: added.issuer, audience: added.audience };
         await audit({ developerId, actor, action: 'issuer.add', subject: row.id, facts });
-        return issuerOf(row);
+        return toIssuer(row);
       });
     },
 
@@ -75,7 +75,7 @@ export function createIssuerStore(storage: Storage, clock: Clock) {
   };
 }
 
-function issuerOf(row: IssuerRow): Issuer {
+function toIssuer(row: IssuerRow): Issuer {
   return {
     id: row.id,
     issuer: row.issuer,

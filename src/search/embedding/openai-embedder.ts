@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { forEachConcurrent } from '../../base/concurrency.ts';
 import { Problem } from '../../base/problem.ts';
+import { type Backoff, backoffMs, parseRetryAfter } from '../../base/retry.ts';
 import type { Secret } from '../../base/secret.ts';
 import type { Embedder, TextKind } from './embedder.ts';
 import { paddedDims, unitVectors } from './unit-vectors.ts';
@@ -39,8 +41,7 @@ const documentTimeoutMs = 60_000;
 const queryTimeoutMs = 2_000;
 const maxBytes = 64_000_000;
 const tries = 5;
-const firstPauseMs = 500;
-const longestPauseMs = 30_000;
+const backoff: Backoff = { firstMs: 500, maxMs: 30_000 };
 
 /** Asks the service for one vector, to learn its dimensions; throws its Problem when there is none. */
 export async function connectOpenAiEmbedder(options: OpenAiOptions): Promise<Embedder> {
@@ -51,12 +52,9 @@ export async function connectOpenAiEmbedder(options: OpenAiOptions): Promise<Emb
   const embedDocuments = async (texts: readonly string[]): Promise<Float32Array> => {
     const batches = batchesOf(texts);
     const found = new Map<number, readonly (readonly number[])[]>();
-    const waiting = [...batches.entries()];
-    const work = async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        found.set(next[0], await persist(() => ask(options, next?.[1] ?? [], documentTimeoutMs)));
-    };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    await forEachConcurrent(batches.entries(), { limit: atOnce }, async ([i, batch]) =>
+      found.set(i, await persist(() => ask(options, batch, documentTimeoutMs))),
+    );
     return unitVectors(
       batches.flatMap((_, i) => found.get(i) ?? []),
       dims,
@@ -129,13 +127,13 @@ function parse(options: OpenAiOptions, body: Buffer): Answer {
 /** A service that is busy or broken is asked again; one that refuses (key, model) is not worth asking again at once. */
 function refusal({ url }: OpenAiOptions, status: number, retryAfter: string | undefined): Problem {
   const again = status === 429 || status >= 500;
-  const seconds = Number(retryAfter);
+  const askedMs = parseRetryAfter(retryAfter) ?? 0;
   return new Problem(
     again ? 'unavailable' : 'upstream_error',
     `The embeddings service ${url} answers ${status}`,
     {
       ...(again && {
-        retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : firstPauseMs,
+        retryAfterMs: askedMs > 0 ? askedMs : backoff.firstMs,
       }),
     },
   );
@@ -154,7 +152,7 @@ async function persist<T>(act: () => Promise<T>): Promise<T> {
       const worth =
         error instanceof Problem && (error.kind === 'unavailable' || error.name === 'OutboundFailure');
       if (!worth || attempt === tries) throw error;
-      await delay(Math.min(longestPauseMs, Math.max(asked ?? 0, firstPauseMs * 2 ** (attempt - 1))));
+      await delay(Math.min(backoff.maxMs, Math.max(asked ?? 0, backoffMs(backoff, attempt))));
     }
   }
 }

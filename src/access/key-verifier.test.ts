@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../base/clock.ts';
+import { sha256Hex } from '../base/id.ts';
+import { createKeyVerifier } from './key-verifier.ts';
+import { createLimiter } from './limiter.ts';
+
+test('a row that was read before its revocation was heard is not kept', async () => {
+  const key = `sk_mcp_rank_${'ab'.repeat(16)}`;
+  const row = {
+    id: 'key_1',
+    developer_id: 'dev_1',
+    developer: 'd',
+    name: 'n',
+    digest: sha256Hex(key),
+    tier: 'free',
+    scopes: 'search',
+    created_at: 0,
+    expires_at: null,
+    addresses: null,
+    revoked_at: null as number | null,
+    last_used_at: null,
+  };
+  let release = () => {};
+  let reads = 0;
+  const verifier = createKeyVerifier({
+    find: async () => {
+      const seen = { ...row };
+      if (++reads === 1)
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      return seen;
+    },
+    ownerOf: ({ id }) => id,
+    limiter: createLimiter(systemClock),
+    clock: systemClock,
+  });
+  const early = verifier.verify(key, '127.0.0.1');
+  row.revoked_at = 1;
+  verifier.invalidate(row.id);
+  release();
+  assert.equal(await early, 'key_1');
+  await assert.rejects(verifier.verify(key, '127.0.0.1'), {
+    message: 'Missing or invalid API key',
+  });
+});
+
+test('L1 a key that is known and one that is not take the same time to be refused (Welch, t < 4.5)', async () => {
+  const base = {
+    developer_id: 'dev_1',
+    developer: 'd',
+    name: 'n',
+    tier: 'free',
+    scopes: 'search',
+    created_at: 0,
+  };
+  const ended = { expires_at: null, addresses: null, revoked_at: 1, last_used_at: null };
+  // Which keys are known is in the digest itself, so that the stand-in for the store does the same for both.
+  const isKnown = (digest: string) => digest.charCodeAt(0) % 2 === 0;
+  const verifier = createKeyVerifier({
+    find: async (digest) => {
+      const row = { id: 'key_1', digest, ...base, ...ended };
+      return isKnown(digest) ? row : undefined;
+    },
+    ownerOf: ({ id }) => id,
+    limiter: createLimiter(systemClock),
+    clock: systemClock,
+  });
+  const keyOf = (i: number) => `sk_mcp_rank_${i.toString(16).padStart(32, '0')}`;
+  const samples = 20_000;
+  const kinds = Array.from({ length: samples }, (_, i) => (isKnown(sha256Hex(keyOf(i))) ? 0 : 1));
+  const measure = async () => {
+    const times: [number[], number[]] = [[], []];
+    for (let i = 0; i < samples; i++) {
+      const key = keyOf(i);
+      const address = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+      const since = performance.now();
+      await verifier.verify(key, address).catch(() => undefined);
+      times[kinds[i] ?? 0]?.push(performance.now() - since);
+    }
+    return welch(...times);
+  };
+  await measure();
+  // A busy machine can blur any one measurement; a difference in the code would show in each.
+  const found: number[] = [];
+  for (let attempt = 0; attempt < 8 && (found.at(-1) ?? 9) >= 4.5; attempt++) found.push(await measure());
+  assert.ok((found.at(-1) ?? 9) < 4.5, `t = ${found.map((t) => t.toFixed(1)).join(', ')}`);
+});
+
+/** Welch's t of the two, without the slowest tenth of each: those are the machine's. */
+function welch(a: number[], b: number[]): number {
+  const [x, y] = [a, b].map((times) => {
+    const kept = times.sort((p, q) => p - q).slice(0, Math.floor(times.length * 0.9));
+    const mean = kept.reduce((sum, t) => sum + t, 0) / kept.length;
+    const variance = kept.reduce((sum, t) => sum + (t - mean) ** 2, 0) / (kept.length - 1);
+    return { mean, error: variance / kept.length };
+  }) as [{ mean: number; error: number }, { mean: number; error: number }];
+  return Math.abs(x.mean - y.mean) / Math.sqrt(x.error + y.error);
+}

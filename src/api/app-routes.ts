@@ -1,0 +1,61 @@
+import { Type } from 'typebox';
+import type { Access } from '../access/access.ts';
+import { keyActor } from '../base/actor.ts';
+import { Problem } from '../base/problem.ts';
+import type { AppSettings, ConnectionAdmin } from '../connections/connections.ts';
+import { json, type Route, route } from '../http/route.ts';
+
+const id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) });
+const settings = Type.Object({
+  return_urls: Type.Array(Type.String()),
+  require_confirmation: Type.Boolean(),
+});
+
+/** What an operator registers for a developer's app; `:id` is the developer's. */
+export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys'>): Route[] {
+  const requireDeveloper = async (developerId: string) => {
+    const keys = await access.listKeys();
+    if (!keys.some((key) => key.developerId === developerId))
+      throw new Problem('not_found', 'Developer not found');
+  };
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/admin/apps/:id',
+      summary:
+        "A developer's app: where browsers may be sent back to, and whether sessions need a confirmation",
+      scope: 'admin',
+      params: id,
+      reply: settings,
+      handle: async ({ params }) => {
+        await requireDeveloper(params.id);
+        return json(describe(await admin.appSettings(params.id)));
+      },
+    }),
+    route({
+      method: 'PUT',
+      url: '/v1/admin/apps/:id',
+      summary: 'Set them, all at once',
+      scope: 'admin',
+      params: id,
+      body: Type.Object(
+        {
+          return_urls: Type.Array(Type.String({ minLength: 1, maxLength: 2_000 }), { maxItems: 100 }),
+          require_confirmation: Type.Optional(Type.Boolean()),
+        },
+        { additionalProperties: false },
+      ),
+      reply: settings,
+      handle: async ({ params, body, caller }) => {
+        await requireDeveloper(params.id);
+        const { return_urls: returnUrls, require_confirmation: requireConfirmation = false } = body;
+        await admin.changeAppSettings(params.id, { returnUrls, requireConfirmation }, keyActor(caller));
+        return json(describe(await admin.appSettings(params.id)));
+      },
+    }),
+  ];
+}
+
+function describe({ returnUrls, requireConfirmation }: AppSettings) {
+  return { return_urls: returnUrls, require_confirmation: requireConfirmation };
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { jsonText as json } from '../../test/support/json-text.ts';
+import {
+  itemsOf,
+  JsonFault,
+  type JsonFaultReason,
+  type JsonView,
+  membersOf,
+  scanJson,
+} from './json-scanner.ts';
+import { changeMembers, joinJson, onOneLine } from './json-splice.ts';
+
+/** `JSON_FUZZ_RUNS=1000000 node --test src/base/json-scanner.test.ts` for the long run. */
+const runs = 30_000;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function refusal(act: () => unknown): JsonFaultReason | null {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    if (error instanceof JsonFault) return error.reason;
+    throw error;
+  }
+}
+
+function isParsed(bytes: Buffer): boolean {
+  try {
+    JSON.parse(decoder.decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('accepts and refuses what JSON.parse does, for valid texts and for texts with bytes changed', () => {
+  const alphabet = Buffer.from('{}[]",:0123456789.eE+-\\utrfalsn \n\x00\xc3\xa9', 'latin1');
+  const edits = fc.array(
+    fc.tuple(fc.constantFrom('set', 'insert', 'remove'), fc.nat(), fc.nat(alphabet.length - 1)),
+    { maxLength: 3 },
+  );
+  fc.assert(
+    fc.property(json, edits, (text, changes) => {
+      let bytes = Buffer.from(text);
+      for (const [kind, where, what] of changes) {
+        const at = where % (bytes.length + 1);
+        const one = alphabet.subarray(what, what + 1);
+        const rest = bytes.subarray(kind === 'insert' ? at : at + 1);
+        bytes = Buffer.concat([bytes.subarray(0, at), ...(kind === 'remove' ? [] : [one]), rest]);
+      }
+      assert.equal(refusal(() => scanJson(bytes)) === null, isParsed(bytes), bytes.toString('latin1'));
+    }),
+    { numRuns: Number(process.env.JSON_FUZZ_RUNS ?? runs) },
+  );
+});
+
+test('a noted member is the bytes that came, whatever stands around it', () => {
+  fc.assert(
+    fc.property(json, json, json, (first, wanted, last) => {
+      const text = `{"x":${first},"params" :{ "y":${last},"arguments":\n${wanted} },"z":${last}}`;
+      const found = scanJson(Buffer.from(text), { params: { arguments: true } })
+        .get('params')
+        ?.get('arguments');
+      assert.equal(found?.text(), wanted);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test('a member that is read and stands twice is refused, also when one is written with escapes; others may', () => {
+  const shape = { params: { name: true } } as const;
+  const scan = (text: string) => refusal(() => scanJson(Buffer.from(text), shape));
+  assert.equal(scan('{"params":{"name":"a","n\\u0061me":"b"}}'), 'duplicate');
+  assert.equal(scan('{"params":{},"\\u0070arams":{}}'), 'duplicate');
+  assert.equal(scan('{"params":{"other":1,"other":2},"x":1,"x":2}'), null);
+});
+
+test('depth is bounded, a byte-order mark is skipped, broken UTF-8 is refused', () => {
+  const nested = (depth: number) => Buffer.from('['.repeat(depth) + ']'.repeat(depth));
+  assert.equal(
+    refusal(() => scanJson(nested(64))),
+    null,
+  );
+  assert.equal(
+    refusal(() => scanJson(nested(65))),
+    'depth',
+  );
+  assert.equal(scanJson(Buffer.from('\ufeff {}')).kind, 'object');
+  assert.equal(
+    refusal(() => scanJson(Buffer.from([0x22, 0xff, 0x22]))),
+    'utf8',
+  );
+});
+
+test('changing one member leaves the bytes of all others alone', () => {
+  const read = (view: JsonView) => membersOf(view).map(({ name, value }) => [name, value.text()]);
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.stringMatching(/^[a-e]$/), json), { maxLength: 6 }),
+      json,
+      (members, value) => {
+        const unique = [...new Map(members)];
+        const text = `{${unique.map(([name, each]) => `"${name}":${each}`).join(' , ')}}`;
+        const changed = joinJson(changeMembers(scanJson(Buffer.from(text)), { a: [value], b: null }));
+        const expected = unique
+          .filter(([name]) => name !== 'b')
+          .map(([name, each]) => [name, name === 'a' ? value : each]);
+        if (!unique.some(([name]) => name === 'a')) expected.push(['a', value]);
+        assert.deepEqual(read(scanJson(changed)), expected);
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+});
+
+test('on one line: only the line breaks between tokens go', () => {
+  const before = Buffer.from('{\r\n "a" : [1,\n2.0], "b":"x\\ny" }');
+  assert.equal(onOneLine(before).toString(), '{ "a" : [1,2.0], "b":"x\\ny" }');
+});
+
+test('items of an array come with the members asked for', () => {
+  const tools = scanJson(Buffer.from('[{"name":"a","inputSchema":{"x":1.0}}, 7]'));
+  const [first, second] = itemsOf(tools, { name: true, inputSchema: true });
+  assert.equal(first?.get('inputSchema')?.text(), '{"x":1.0}');
+  assert.equal(second?.kind, 'number');
+});

@@ -1,0 +1,214 @@
+import * as oauth from 'oauth4webapi';
+import type { Clock } from '../../base/clock.ts';
+import { newId } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Vault } from '../../vault/vault.ts';
+import type { ClientRow } from '../connection-rows.ts';
+import { preferredAuthMethod, toClient, toClientAuth } from './client-auth.ts';
+import { createClientStore } from './client-store.ts';
+import { registerDynamically } from './dynamic-registration.ts';
+import type { CallOptions } from './oauth-fetch.ts';
+
+/** Us at one authorization server. */
+export type OurClient = {
+  readonly client: oauth.Client;
+  readonly auth: oauth.ClientAuth;
+  /** Registered on the way: its row's id, so that a client that is refused can be forgotten. */
+  readonly dynamicId: string | null;
+};
+
+export type OAuthClient = {
+  readonly id: string;
+  readonly issuer: string;
+  readonly serverId: string | null;
+  readonly kind: 'registered' | 'dynamic';
+  readonly clientId: string;
+  readonly authMethod: string;
+};
+
+export type NewOAuthClient = {
+  readonly issuer: string;
+  /** null: for every server of the issuer. */
+  readonly serverId: string | null;
+  readonly clientId: string;
+  readonly clientSecret: string | null;
+  /** null: as the issuer's metadata has it. */
+  readonly authMethod: string | null;
+};
+
+/** Who changes something, for the audit trail. */
+type ChangedBy = { readonly developerId: string; readonly actor: string };
+
+type Deps = {
+  readonly storage: Storage;
+  readonly vault: Pick<Vault, 'seal' | 'open'>;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly callOptions: () => CallOptions;
+};
+
+/** In a row: whatever the issuer's metadata says. */
+const byMetadata = '';
+
+/** Us as a client of MCP servers' authorization servers. */
+export class ClientRegistry {
+  readonly #deps: Deps;
+  readonly #store: ReturnType<typeof createClientStore>;
+  readonly #flights = new Map<string, Promise<ClientRow>>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    this.#store = createClientStore(deps.storage);
+  }
+
+  /** Registered by the operator, else our metadata document, else registered on the way. Throws DiscoveryRefusal. */
+  async find(server: oauth.AuthorizationServer, serverId: string): Promise<OurClient> {
+    const { vault } = this.#deps;
+    const publicUrl = this.#deps.publicUrl();
+    const rows = await this.#store.of(server.issuer, serverId);
+    const registered = rows
+      .filter(({ kind }) => kind === 'registered')
+      .sort((a, b) => b.server_id.length - a.server_id.length);
+    if (registered[0] !== undefined) return toOurClient(vault, registered[0], server);
+    if (hasDocument(publicUrl) && server.client_id_metadata_document_supported === true)
+      return { client: toClient(documentUrl(publicUrl)), auth: oauth.None(), dynamicId: null };
+    const known = rows.find(({ kind }) => kind === 'dynamic');
+    const isGood = known !== undefined && isUsable(known, this.#deps);
+    return toOurClient(vault, isGood ? known : await this.#registerOnce(server, known), server);
+  }
+
+  /** The server refuses it: the next one who asks registers anew. */
+  forget(id: string): Promise<void> {
+    return this.#store.drop(id);
+  }
+
+  async list(): Promise<readonly OAuthClient[]> {
+    return (await this.#store.list()).map(toOAuthClient);
+  }
+
+  async put(client: NewOAuthClient, by: ChangedBy): Promise<OAuthClient> {
+    const row = await toRow(this.#deps, client);
+    await this.#store.put(row, by);
+    return toOAuthClient(row);
+  }
+
+  /** Throws not_found. */
+  async remove(id: string, by: ChangedBy): Promise<void> {
+    if (!(await this.#store.remove(id, by))) throw new Problem('not_found', 'OAuth client not found');
+  }
+
+  /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
+  document(): Readonly<Record<string, unknown>> {
+    const publicUrl = this.#deps.publicUrl();
+    const metadata = clientMetadata(publicUrl);
+    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' };
+  }
+
+  /** Single flight: calls of this process share one registration; of two processes that register at once the first one's stays. */
+  #registerOnce(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+    let flight = this.#flights.get(server.issuer);
+    if (flight === undefined) {
+      flight = this.#register(server, outdated).finally(() => this.#flights.delete(server.issuer));
+      this.#flights.set(server.issuer, flight);
+    }
+    return flight;
+  }
+
+  async #register(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+    const { vault, clock, callOptions } = this.#deps;
+    const publicUrl = this.#deps.publicUrl();
+    const made = await registerDynamically(server, clientMetadata(publicUrl), callOptions());
+    const identity = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
+    const row: ClientRow = {
+      ...identity,
+      client_id: made.clientId,
+      secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(identity)),
+      auth_method: made.authMethod,
+      redirect_uri: redirectUri(publicUrl),
+      expires_at: made.expiresAt,
+      created_at: clock.now(),
+    };
+    if (outdated !== undefined) await this.#store.drop(outdated.id);
+    await this.#store.keep(row);
+    const stored = (await this.#store.of(server.issuer, '')).find(({ kind }) => kind === 'dynamic');
+    return stored ?? row;
+  }
+}
+
+/** A client for another callback, or with a secret that is over, is no use any more. */
+function isUsable(row: ClientRow, { publicUrl, clock }: Deps): boolean {
+  return (
+    row.redirect_uri === redirectUri(publicUrl()) && (row.expires_at === null || row.expires_at > clock.now())
+  );
+}
+
+async function toRow({ vault, clock }: Deps, client: NewOAuthClient): Promise<ClientRow> {
+  const { issuer, serverId, clientId, clientSecret, authMethod } = client;
+  if (clientSecret === null && authMethod !== null && authMethod !== 'none')
+    throw new Problem('invalid_request', 'auth_method: only none goes without a client_secret');
+  const identity = { id: newId('cli'), issuer, server_id: serverId ?? '', kind: 'registered' as const };
+  return {
+    ...identity,
+    client_id: clientId,
+    secret_sealed: clientSecret === null ? null : await vault.seal(clientSecret, binding(identity)),
+    auth_method: clientSecret === null ? 'none' : (authMethod ?? byMetadata),
+    redirect_uri: null,
+    expires_at: null,
+    created_at: clock.now(),
+  };
+}
+
+async function toOurClient(
+  vault: Deps['vault'],
+  row: ClientRow,
+  server: oauth.AuthorizationServer,
+): Promise<OurClient> {
+  const secret = row.secret_sealed === null ? null : await vault.open(row.secret_sealed, binding(row));
+  const method = row.auth_method === byMetadata ? preferredAuthMethod(server) : row.auth_method;
+  return {
+    client: toClient(row.client_id),
+    auth: toClientAuth(method, secret),
+    dynamicId: row.kind === 'dynamic' ? row.id : null,
+  };
+}
+
+function toOAuthClient(row: ClientRow): OAuthClient {
+  return {
+    id: row.id,
+    issuer: row.issuer,
+    serverId: row.server_id === '' ? null : row.server_id,
+    kind: row.kind,
+    clientId: row.client_id,
+    authMethod: row.auth_method,
+  };
+}
+
+/** Client and issuer belong together: credentials of one are never opened for another (threats N3). */
+function binding({ id, issuer, server_id }: Pick<ClientRow, 'id' | 'issuer' | 'server_id'>): string[] {
+  return ['oauth client', issuer, server_id, id];
+}
+
+function clientMetadata(publicUrl: string) {
+  return {
+    client_name: 'MCP Rank',
+    client_uri: publicUrl,
+    redirect_uris: [redirectUri(publicUrl)],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    // A redirect to http on this machine is what only native clients may have (OpenID Connect Registration section 2, threats N8).
+    application_type: hasDocument(publicUrl) ? 'web' : 'native',
+  };
+}
+
+function redirectUri(publicUrl: string): string {
+  return `${publicUrl}/v1/identity/callback/mcp`;
+}
+
+function documentUrl(publicUrl: string): string {
+  return `${publicUrl}/client-metadata.json`;
+}
+
+function hasDocument(publicUrl: string): boolean {
+  return publicUrl.startsWith('https:');
+}

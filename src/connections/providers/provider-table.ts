@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { Problem } from '../../base/problem.ts';
+import type { Secret } from '../../base/secret.ts';
+import { builtinProviders } from './builtin-providers.ts';
+import type { Provider } from './oauth-provider.ts';
+import { mergeProviders } from './provider-file.ts';
+
+export type ProviderTable = {
+  all(): readonly Provider[];
+  find(name: string): Provider | undefined;
+  /** Throws `not_found`. */
+  get(name: string): Provider;
+};
+
+export type ProvidersConfig = {
+  readonly providersFile: string | null;
+  readonly googleClientId: string | null;
+  readonly googleClientSecret: Secret | null;
+};
+
+/** The table of providers; throws `setup` with all its faults. */
+export function createProviderTable(config: ProvidersConfig): ProviderTable {
+  const { googleClientId: clientId, googleClientSecret: clientSecret } = config;
+  if ((clientId === null) !== (clientSecret === null))
+    throw new Problem('setup', 'GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET: set both or neither');
+  const fromSettings: Partial<Record<string, Partial<Provider>>> =
+    clientId === null ? {} : { google: { clientId, clientSecret } };
+  const rows = builtinProviders.map((row) => ({ ...row, ...fromSettings[row.name] }));
+  const byName = new Map(mergeProviders(rows, readFile(config.providersFile)).map((row) => [row.name, row]));
+  const find = (name: string) => byName.get(name);
+  return {
+    all: () => [...byName.values()],
+    find,
+    get(name) {
+      const row = find(name);
+      if (row === undefined)
+        throw new Problem('not_found', `No provider ${name}; known are ${[...byName.keys()].join(', ')}`);
+      return row;
+    },
+  };
+}
+
+function readFile(path: string | null): string | null {
+  if (path === null) return null;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'error';
+    throw new Problem('setup', `MCPRANK_PROVIDERS: ${path} cannot be read (${why})`, { cause });
+  }
+}

@@ -1,0 +1,226 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import * as oauth from 'oauth4webapi';
+import type { Clock } from '../../base/clock.ts';
+import { sha256Hex } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Log } from '../../telemetry/telemetry.ts';
+import type { Vault } from '../../vault/vault.ts';
+import type { AuthorizationServers } from '../authorization-servers/authorization-servers.ts';
+import type { SessionRow } from '../connection-rows.ts';
+import type { ConsentOutcome, ConsentPage } from '../connections-model.ts';
+import { callbackName, splitScopes } from '../grant-target.ts';
+import type { Account } from '../providers/account.ts';
+import { ownerOf } from '../tokens/grant-store.ts';
+import { type TokenEndpoint, TokenEndpointFailure } from '../tokens/token-endpoint.ts';
+import { sessionLifeMs } from './authorization-sessions.ts';
+import {
+  authorizationUrl,
+  type ConsentFlowState,
+  ConsentRefusal,
+  checkAuthorizationResponse,
+  formSources,
+} from './authorization-url.ts';
+import type { Confirmations } from './confirmation.ts';
+import type { ConnectionWriter, Consent } from './connection-writer.ts';
+import type { SessionStore } from './session-store.ts';
+
+const browserPattern = /^[A-Za-z0-9_-]{43}$/;
+const strayCallback =
+  'This answer belongs to no authorisation that this browser has open. It may have expired, or been used already.';
+
+type Deps = {
+  readonly store: SessionStore;
+  readonly writer: ConnectionWriter;
+  readonly confirmations: Confirmations;
+  readonly servers: AuthorizationServers;
+  readonly endpoint: TokenEndpoint;
+  readonly vault: Pick<Vault, 'seal' | 'open'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly publicUrl: () => string;
+};
+
+/** What comes back from the provider, at whose callback, and the browser's cookie. */
+type Callback = {
+  readonly provider: string;
+  readonly params: URLSearchParams;
+  readonly browser: string | null;
+};
+
+/** The browser's way: our page -> the provider -> back to us. Nobody holds an API key here. */
+export class ConsentFlow {
+  readonly #deps: Deps;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** `browser` is the cookie, if there is one. Throws not_found, or conflict when the session is over. */
+  async show(link: string, browser: string | null): Promise<ConsentPage> {
+    const row = await this.#openSession(link);
+    const own = browser !== null && browserPattern.test(browser) ? browser : newSecret();
+    if (row.browser_digest !== null && row.browser_digest !== sha256Hex(own)) throw otherBrowser();
+    const server = await this.#deps.servers.open(row, row.title);
+    return {
+      app: row.app_name,
+      user: row.user_id,
+      provider: server.provider.title,
+      scopes: splitScopes(row.scopes),
+      formTo: formSources(server),
+      csrf: csrfOf(link, own),
+      browser: own,
+    };
+  }
+
+  /** Agreed: where the browser goes now. */
+  async start(input: { link: string; browser: string | null; csrf: string }): Promise<string> {
+    const { store, servers, vault, publicUrl } = this.#deps;
+    const { link, browser, csrf } = input;
+    const row = await this.#openSession(link);
+    // The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8).
+    if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
+      throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
+    const server = await servers.open(row, row.title);
+    const state = newSecret();
+    const flow: ConsentFlowState = {
+      verifier: oauth.generateRandomCodeVerifier(),
+      nonce: newSecret(),
+      redirectUri: `${publicUrl()}/v1/identity/callback/${callbackName(row.provider)}`,
+    };
+    const url = await authorizationUrl(server, row, { state, flow });
+    const isSent = await store.markSent(row, {
+      browser_digest: sha256Hex(browser),
+      state_digest: sha256Hex(state),
+      flow_sealed: await vault.seal(JSON.stringify(flow), flowBinding(row)),
+      issuer: server.metadata.issuer,
+    });
+    if (!isSent) throw otherBrowser();
+    return url;
+  }
+
+  /** Throws invalid_request when the callback belongs to no session of this browser; nothing is sent then. */
+  async finish(callback: Callback): Promise<ConsentOutcome> {
+    const { store, vault, log } = this.#deps;
+    const row = await this.#findSession(callback);
+    if (row === undefined || !(await store.consumeState(row)))
+      throw new Problem('invalid_request', strayCallback);
+    try {
+      const text = await vault.open(row.flow_sealed ?? '', flowBinding(row));
+      const consent = await this.#exchange(row, callback.params, JSON.parse(text) as ConsentFlowState);
+      return await this.#keep(row, consent);
+    } catch (error) {
+      if (!(error instanceof ConsentRefusal))
+        log.warn('connections.consent.failed', { session_id: row.id, provider: row.provider, error });
+      const reason = toReason(error);
+      await store.fail(row, reason, 'user');
+      return this.#outcome(row, { status: 'error', error: reason });
+    }
+  }
+
+  async #openSession(link: string): Promise<SessionRow> {
+    const { store, clock } = this.#deps;
+    const row = await store.byLink(sha256Hex(link));
+    if (row === undefined)
+      throw new Problem('not_found', 'This link is not known. Ask the app for a new one.');
+    if (row.expires_at <= clock.now())
+      throw new Problem('conflict', 'This link has expired. Ask the app for a new one.');
+    if (row.status !== 'open' && row.status !== 'sent')
+      throw new Problem('conflict', 'This link has been used. Ask the app for a new one.');
+    return row;
+  }
+
+  /** One callback for each provider: an answer at another's is a mix-up (RFC 9700 section 4.4, threats F4). */
+  async #findSession({ provider, params, browser }: Callback): Promise<SessionRow | undefined> {
+    const state = params.get('state') ?? '';
+    if (browser === null || !browserPattern.test(state)) return undefined;
+    const row = await this.#deps.store.byState(sha256Hex(state));
+    if (row === undefined || callbackName(row.provider) !== provider) return undefined;
+    return isSame(sha256Hex(browser), row.browser_digest ?? '') ? row : undefined;
+  }
+
+  /** Everything between the callback and a stored grant; what it throws becomes the session's error. */
+  async #exchange(row: SessionRow, params: URLSearchParams, flow: ConsentFlowState): Promise<Consent> {
+    const { servers, endpoint, writer, clock } = this.#deps;
+    const server = await servers.open(row, row.title);
+    const checked = checkAuthorizationResponse(server, row, params);
+    const at = clock.now();
+    const asked = splitScopes(row.scopes);
+    const { issued, account } = await endpoint.exchangeCode(server, {
+      params: checked,
+      redirectUri: flow.redirectUri,
+      verifier: flow.verifier,
+      nonce: asked.includes('openid') ? flow.nonce : null,
+      wantsDPoP: row.proof === 1,
+    });
+    const { provider, resource } = row;
+    // A provider's issuer stands in its row of settings; a server's is part of what was consented to.
+    const issuer = resource === null ? null : row.issuer;
+    const consent = { owner: ownerOf(row), provider, account, issued, at, asked, issuer, resource };
+    if (row.expected_account !== null && !isAccount(account, row.expected_account)) {
+      await writer.discard(consent);
+      throw new ConsentRefusal('Another account was connected than the app expects');
+    }
+    return consent;
+  }
+
+  async #keep(row: SessionRow, consent: Consent): Promise<ConsentOutcome> {
+    const { writer, confirmations } = this.#deps;
+    const account = consent.account.label;
+    if (row.require_confirmation === 0) {
+      await writer.keep(consent, { session: row, from: 'exchanging', actor: 'user' });
+      return this.#outcome(row, { status: 'complete', account });
+    }
+    const completionCode = await confirmations.hold(row, consent, sessionLifeMs);
+    return this.#outcome(row, { status: 'awaiting_confirmation', account, completionCode });
+  }
+
+  #outcome(
+    row: SessionRow,
+    how: Pick<ConsentOutcome, 'status' | 'account' | 'error' | 'completionCode'>,
+  ): ConsentOutcome {
+    return {
+      sessionId: row.id,
+      app: row.app_name,
+      provider: this.#deps.servers.titleOf(row, row.title),
+      returnUrl: row.return_url,
+      ...how,
+    };
+  }
+}
+
+function toReason(error: unknown): string {
+  if (error instanceof ConsentRefusal) return error.message;
+  if (error instanceof TokenEndpointFailure && error.reason === 'misconfigured')
+    return 'The provider does not accept this service as its client';
+  if (error instanceof Problem && error.kind === 'conflict') return error.detail;
+  return 'The provider did not give access: try again';
+}
+
+function isAccount({ id, email, domain }: Account, expected: string): boolean {
+  const wanted = expected.toLowerCase();
+  return id === expected || email?.toLowerCase() === wanted || domain?.toLowerCase() === wanted;
+}
+
+function flowBinding(row: SessionRow): string[] {
+  return ['session', row.developer_id, row.user_id, row.provider, row.id, 'flow'];
+}
+
+function csrfOf(link: string, browser: string): string {
+  return sha256Hex(`csrf\n${link}\n${browser}`);
+}
+
+function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function otherBrowser(): Problem {
+  return new Problem(
+    'conflict',
+    'This link is open in another browser. Go on there, or ask the app for a new one.',
+  );
+}

@@ -1,0 +1,219 @@
+import * as oauth from 'oauth4webapi';
+import type { AuthorizationServer } from '../authorization-servers/authorization-servers.ts';
+import type { OAuthFetch, SeenReply } from '../authorization-servers/oauth-fetch.ts';
+import { type Account, toAccount, unknownAccount } from '../providers/account.ts';
+import { isScope, type Provider } from '../providers/oauth-provider.ts';
+import { type DPoPKey, dpopHandle, newDPoPKey } from './dpop.ts';
+
+/** What a token endpoint gave. */
+export type IssuedTokens = {
+  readonly accessToken: string;
+  /** null: none came; one that is held already stays good (RFC 6749 section 6). */
+  readonly refreshToken: string | null;
+  /** Counted from when the request began, so that no clock but ours matters (threats J10); null: not told. */
+  readonly lifeMs: number | null;
+  /** null: as asked for (RFC 6749 section 5.1). */
+  readonly scopes: readonly string[] | null;
+  /** The key that they are bound to; null: whoever has them may use them. */
+  readonly dpopKey: DPoPKey | null;
+};
+
+export type CodeExchange = {
+  /** What `validateAuthResponse` let through. */
+  readonly params: URLSearchParams;
+  readonly redirectUri: string;
+  readonly verifier: string;
+  /** Set when `openid` was asked for: the ID token must be there and carry it. */
+  readonly nonce: string | null;
+  /** Ask for tokens that are bound to a key (RFC 9449). */
+  readonly wantsDPoP: boolean;
+};
+
+/**
+ * Why a token endpoint gave no tokens:
+ * invalid_grant  the grant is over: only the user can mend it
+ * misconfigured  it does not accept us (`invalid_client` and its like): only the operator can
+ * transient      it is down, slow, busy or talks nonsense: time may
+ */
+export type TokenFailureReason = 'invalid_grant' | 'misconfigured' | 'transient';
+
+export class TokenEndpointFailure extends Error {
+  readonly reason: TokenFailureReason;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(reason: TokenFailureReason, cause: unknown, retryAfterMs?: number) {
+    super(`token endpoint: ${reason}`, { cause });
+    this.name = 'TokenEndpointFailure';
+    this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** All of them throw TokenEndpointFailure. */
+export type TokenEndpoint = {
+  exchangeCode(
+    server: AuthorizationServer,
+    exchange: CodeExchange,
+  ): Promise<{ readonly issued: IssuedTokens; readonly account: Account }>;
+  refresh(server: AuthorizationServer, refreshToken: string, dpopKey: DPoPKey | null): Promise<IssuedTokens>;
+  /** RFC 7009; nothing to do where the provider has no such endpoint. */
+  revoke(server: AuthorizationServer, token: string): Promise<void>;
+};
+
+/** `invalid_client` and its like say that we are not accepted, whatever the grant (RFC 6749 section 5.2). */
+const ourFaults = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_request',
+  'invalid_scope',
+]);
+
+export function createTokenEndpoint(oauthFetch: OAuthFetch): TokenEndpoint {
+  const call = async <T>(act: (seen: SeenReply) => Promise<T>): Promise<T> => {
+    const seen: SeenReply = {};
+    try {
+      return await act(seen);
+    } catch (error) {
+      throw toFailure(error, seen);
+    }
+  };
+  return {
+    exchangeCode: (server, exchange) =>
+      call((seen) => exchangeCode(oauthFetch, server, { ...exchange, seen })),
+    refresh: (server, refreshToken, dpopKey) =>
+      call(async (seen) => {
+        const { metadata, client, auth, provider } = server;
+        const options = oauthFetch(provider, { seen });
+        const tokens = await withBinding(server, dpopKey, async (binding) => {
+          const all = { ...options, ...binding };
+          const reply = await oauth.refreshTokenGrantRequest(metadata, client, auth, refreshToken, all);
+          return oauth.processRefreshTokenResponse(metadata, client, reply);
+        });
+        return toIssuedTokens(tokens, provider, dpopKey);
+      }),
+    revoke: ({ metadata, client, auth, provider }, token) =>
+      call(async (seen) => {
+        if (metadata.revocation_endpoint === undefined) return;
+        const options = oauthFetch(provider, { seen });
+        const reply = await oauth.revocationRequest(metadata, client, auth, token, options);
+        // 400 is how Google says that there is no such token (any more): just what was wanted.
+        if (reply.status !== 400) await oauth.processRevocationResponse(reply);
+      }),
+  };
+}
+
+async function exchangeCode(
+  oauthFetch: OAuthFetch,
+  server: AuthorizationServer,
+  { params, redirectUri, verifier, nonce, wantsDPoP, seen }: CodeExchange & { readonly seen: SeenReply },
+): Promise<{ readonly issued: IssuedTokens; readonly account: Account }> {
+  const { metadata, client, auth, provider } = server;
+  const options = oauthFetch(provider, { seen });
+  let reply = new Response();
+  const request = (key: DPoPKey | null) =>
+    withBinding(server, key, async (binding) => {
+      const all = { ...options, ...binding };
+      reply = await oauth.authorizationCodeGrantRequest(
+        metadata,
+        client,
+        auth,
+        params,
+        redirectUri,
+        verifier,
+        all,
+      );
+      const expected = nonce === null ? {} : { expectedNonce: nonce, requireIdToken: true };
+      return oauth.processAuthorizationCodeResponse(metadata, client, reply, expected);
+    });
+  let key = wantsDPoP ? newDPoPKey() : null;
+  const tokens = await request(key).catch((error: unknown) => {
+    // Neither its metadata nor the resource's said so, but it wants a proof all the same.
+    if (key !== null || !isProofWanted(error)) throw error;
+    key = newDPoPKey();
+    return request(key);
+  });
+  const claims = nonce === null ? undefined : oauth.getValidatedIdTokenClaims(tokens);
+  // The token came over TLS from the issuer itself (OpenID Connect Core 3.1.3.7); where its keys are known, check them too.
+  if (claims !== undefined && metadata.jwks_uri !== undefined)
+    await oauth.validateApplicationLevelSignature(metadata, reply, options);
+  return {
+    issued: toIssuedTokens(tokens, provider, key),
+    account: await readAccount(oauthFetch, server, { accessToken: tokens.access_token, claims }),
+  };
+}
+
+async function readAccount(
+  oauthFetch: OAuthFetch,
+  { metadata, client, provider, resource }: AuthorizationServer,
+  { accessToken, claims }: { readonly accessToken: string; readonly claims: oauth.IDToken | undefined },
+): Promise<Account> {
+  const { accountFields } = provider;
+  const claimed = claims === undefined ? null : toAccount(claims, accountFields);
+  // A user has one connection with an MCP server, whoever they are there.
+  if (resource !== null) return { ...unknownAccount, label: claimed?.label ?? null };
+  if (claimed !== null) return claimed;
+  if (metadata.userinfo_endpoint === undefined) return unknownAccount;
+  const reply = await oauth.userInfoRequest(metadata, client, accessToken, {
+    ...oauthFetch(provider),
+    headers: { 'user-agent': 'mcprank' },
+  });
+  if (reply.status !== 200) throw new Error(`userinfo answered ${reply.status}`);
+  return toAccount((await reply.json()) as Record<string, unknown>, accountFields);
+}
+
+/** What MCP servers want beside the rest: the resource (threats N2), and a proof with the nonce that the server may ask for (RFC 9449 section 8). */
+async function withBinding<T>(
+  { client, resource }: AuthorizationServer,
+  key: DPoPKey | null,
+  act: (binding: {
+    readonly additionalParameters?: Record<string, string>;
+    readonly DPoP?: oauth.DPoPHandle;
+  }) => Promise<T>,
+): Promise<T> {
+  const binding = {
+    ...(resource === null ? {} : { additionalParameters: { resource } }),
+    ...(key === null ? {} : { DPoP: await dpopHandle(client, key) }),
+  };
+  try {
+    return await act(binding);
+  } catch (error) {
+    // The handle has the nonce by now; a code or token that was refused for want of it is not used up.
+    if (key === null || !oauth.isDPoPNonceError(error)) throw error;
+    return act(binding);
+  }
+}
+
+function isProofWanted(error: unknown): boolean {
+  return (
+    error instanceof oauth.ResponseBodyError &&
+    (error.error === 'use_dpop_nonce' || error.error === 'invalid_dpop_proof')
+  );
+}
+
+function toIssuedTokens(
+  tokens: oauth.TokenEndpointResponse,
+  { scopeSeparator }: Provider,
+  dpopKey: DPoPKey | null,
+): IssuedTokens {
+  const { expires_in, scope } = tokens;
+  return {
+    // A server that does not bind what it was asked to bind gives bearer tokens, and says so.
+    dpopKey: tokens.token_type === 'dpop' ? dpopKey : null,
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token ?? null,
+    lifeMs: expires_in === undefined || !(expires_in > 0) ? null : Math.round(expires_in * 1_000),
+    scopes: scope === undefined ? null : [...new Set(scope.split(scopeSeparator).filter(isScope))],
+  };
+}
+
+function toFailure(error: unknown, seen: SeenReply): TokenEndpointFailure {
+  if (error instanceof oauth.ResponseBodyError) {
+    if (error.error === 'invalid_grant') return new TokenEndpointFailure('invalid_grant', error);
+    const isBusy = error.status >= 500 || error.status === 429;
+    if (!isBusy && (ourFaults.has(error.error) || error.status === 401))
+      return new TokenEndpointFailure('misconfigured', error);
+  }
+  if (seen.status === 401) return new TokenEndpointFailure('misconfigured', error);
+  return new TokenEndpointFailure('transient', error, seen.retryAfterMs);
+}

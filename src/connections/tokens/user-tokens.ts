@@ -1,0 +1,109 @@
+import type { Clock } from '../../base/clock.ts';
+import { Problem } from '../../base/problem.ts';
+import type { GrantRow } from '../connection-rows.ts';
+import type { FreshToken, Owner, ProviderStatus, TokenRequest } from '../connections-model.ts';
+import { covers, parseServerId, serverProviderName } from '../grant-target.ts';
+import type { ProviderTable } from '../providers/provider-table.ts';
+import type { FreshTokens } from './fresh-token.ts';
+import type { GrantStore } from './grant-store.ts';
+import { endsAt } from './token-encryption.ts';
+import type { ServerGrant, UserGrants } from './user-grants.ts';
+
+/** What a user has for one MCP server. */
+export type ServerToken =
+  | { readonly kind: 'none' }
+  /** There was something, and it is no good any more: the user has to connect again. */
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'token'; readonly token: FreshToken };
+
+/** How a user stands with a server, as far as is known without asking it. */
+export type ServerConnectionState = 'ready' | 'needs_auth' | 'needs_scope';
+
+/** `url`: where the token would be sent. */
+export type ServerTokenRequest = Pick<TokenRequest, 'owner' | 'refused' | 'actor'> & {
+  readonly serverId: string;
+  readonly url: string;
+};
+
+type Deps = {
+  readonly providers: ProviderTable;
+  readonly grants: GrantStore;
+  readonly freshTokens: FreshTokens;
+  readonly userGrants: UserGrants;
+  readonly clock: Clock;
+};
+
+/** What users have: tokens that are good now, and how they stand with providers and MCP servers. */
+export class UserTokens {
+  readonly #deps: Deps;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** Throws provider_not_connected | token_expired, or upstream_error | unavailable when the provider is down and the token dead. */
+  fresh(request: TokenRequest): Promise<FreshToken> {
+    return this.#deps.freshTokens.get(request);
+  }
+
+  /** A user's own token for an MCP server: sent to the resource that it was issued for, and nowhere else (threats N4). */
+  async forServer({ serverId, url, ...request }: ServerTokenRequest): Promise<ServerToken> {
+    const { grants, userGrants } = this.#deps;
+    const grant = (await userGrants.byServer(request.owner)).get(serverId);
+    if (grant === undefined) return { kind: 'none' };
+    if (grant.status === 'needs_reauth') return { kind: 'expired' };
+    // The catalog names another place now: these tokens are for the old one, and stay away from the new.
+    if (grant.resource === null || !covers(grant.resource, url)) {
+      const row = await grants.findById(grant.id);
+      if (row !== undefined) await grants.markExpired(row, null);
+      return { kind: 'expired' };
+    }
+    try {
+      const token = await this.fresh({ ...request, provider: serverProviderName(serverId) });
+      // Consented to anew in this very moment, for another place.
+      if (token.resource == null || !covers(token.resource, url)) return { kind: 'expired' };
+      return { kind: 'token', token };
+    } catch (error) {
+      if (!isExpiry(error)) throw error;
+      return { kind: 'expired' };
+    }
+  }
+
+  /** undefined for servers that the user never connected. */
+  async serverStates(owner: Owner): Promise<(serverId: string) => ServerConnectionState | undefined> {
+    const { userGrants, clock } = this.#deps;
+    const grants = await userGrants.byServer(owner);
+    return (serverId) => toState(grants.get(serverId), clock.now());
+  }
+
+  /** Throws not_found for a provider that nobody knows. */
+  async providerStatus(owner: Owner, name: string): Promise<ProviderStatus> {
+    const { providers, grants, clock } = this.#deps;
+    const { name: provider } = providers.get(name);
+    const row = await grants.find(owner, provider);
+    const canAccess = row !== undefined && isUsable(row, clock.now());
+    return { provider, isConnected: row !== undefined, status: row?.status ?? null, canAccess };
+  }
+
+  /** Names of the providers whose tokens the user can use now. */
+  async connectedServices(owner: Owner): Promise<string[]> {
+    const now = this.#deps.clock.now();
+    const rows = await this.#deps.grants.ofUser(owner);
+    const usable = rows.filter((row) => parseServerId(row.provider) === null && isUsable(row, now));
+    return [...new Set(usable.map(({ provider }) => provider))].sort();
+  }
+}
+
+function isUsable(row: GrantRow, now: number): boolean {
+  return row.status === 'active' && (row.refresh_sealed !== null || now < endsAt(row));
+}
+
+function isExpiry(error: unknown): boolean {
+  return error instanceof Problem && ['token_expired', 'provider_not_connected'].includes(error.kind);
+}
+
+function toState(grant: ServerGrant | undefined, now: number): ServerConnectionState | undefined {
+  if (grant === undefined) return undefined;
+  if (grant.status === 'needs_reauth' || now >= grant.endsAt) return 'needs_auth';
+  return grant.wanted === null ? 'ready' : 'needs_scope';
+}

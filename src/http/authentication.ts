@@ -1,0 +1,100 @@
+import type { Access, Quota } from '../access/access.ts';
+import { isAmong } from '../base/ip-networks.ts';
+import { Problem } from '../base/problem.ts';
+import type { User } from '../identity/identity.ts';
+import type { ConsoleSessions } from './console/console-sessions.ts';
+import type { LifecycleStep } from './lifecycle.ts';
+import { type Credentials, credentialsIn } from './request-checks.ts';
+import type { RequestContext } from './request-context.ts';
+
+/** The user behind a MIT, if it is that developer's. */
+export type VerifyUser = (token: string, developerId: string) => Promise<User>;
+
+/** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
+export type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
+
+/** The steps that find out who calls, whether they may, and for whom. They run before the body is read. */
+export function createAuthentication(deps: {
+  readonly access: Access;
+  readonly verifyUser: VerifyUser;
+  readonly consoleSessions: ConsoleSessions | undefined;
+}): {
+  readonly authenticate: LifecycleStep;
+  readonly authorize: LifecycleStep;
+  readonly limit: LifecycleStep;
+  readonly identifyUser: LifecycleStep;
+  readonly charge: Charge;
+} {
+  const { access, verifyUser, consoleSessions } = deps;
+
+  const charge: Charge = (context, cost) => {
+    const quota = access.admit(context.caller, cost);
+    return quota instanceof Promise
+      ? quota.then((found) => reportQuota(context, found))
+      : reportQuota(context, quota);
+  };
+
+  return {
+    /** The key. Throws `invalid_api_key`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
+    async authenticate(context) {
+      if (context.route?.scope === null) return;
+      const { key, token } = credentialsOf(context, consoleSessions);
+      context.token = token;
+      context.caller = await access.authenticate(key, context.address);
+    },
+
+    /** Whether that key may do this, from there. Throws `missing_scope` and `invalid_api_key`. */
+    authorize({ route, caller, address }) {
+      if (route === undefined || route.scope === null) return;
+      // Outside its networks a key is answered as if it were unknown: the refusal does not say that it is one (threats L2).
+      if (caller.addresses !== null && !isAmong(address, caller.addresses))
+        throw new Problem('invalid_api_key', 'Missing or invalid API key');
+      if (!caller.scopes.has(route.scope))
+        throw new Problem('missing_scope', `This key lacks the scope ${route.scope}`);
+    },
+
+    limit(context) {
+      const { route } = context;
+      return route === undefined || route.scope === null ? undefined : charge(context, route.cost);
+    },
+
+    /** For whom, by the MIT. Throws `invalid_token`, and `unauthorized_token` where the route challenges. */
+    async identifyUser(context) {
+      const { route, token, caller } = context;
+      if (token === null && route?.user === 'required')
+        throw new Problem('invalid_token', 'A MIT is required in Authorization');
+      if (token === null) return;
+      context.user = await verifyUser(token, caller.developerId).catch((error: unknown) => {
+        if (route?.challenge !== true || !isInvalidToken(error)) throw error;
+        throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
+      });
+    },
+
+    charge,
+  };
+}
+
+function isInvalidToken(error: unknown): error is Problem {
+  return error instanceof Problem && error.kind === 'invalid_token';
+}
+
+/** A cookie stands in for a key only where no other credentials were sent, and only for the API proper. */
+function credentialsOf(
+  { request, route }: RequestContext,
+  consoleSessions: ConsoleSessions | undefined,
+): Credentials {
+  const { cookie, authorization } = request.headers;
+  const bare =
+    cookie !== undefined && request.headers['x-api-key'] === undefined && authorization === undefined;
+  const key = bare && route?.url.startsWith('/v1/') ? (consoleSessions?.keyOf(request) ?? null) : null;
+  return key === null ? credentialsIn(request, route?.user !== undefined) : { key, token: null };
+}
+
+function reportQuota(context: RequestContext, quota: Quota): void {
+  context.setHeader('ratelimit-limit', String(quota.limit));
+  context.setHeader('ratelimit-remaining', String(quota.remaining));
+  context.setHeader('ratelimit-reset', String(Math.ceil(quota.resetMs / 1000)));
+  if (quota.allowed) return;
+  const detail = `Rate limit of ${quota.limit} requests a minute exceeded`;
+  throw new Problem('rate_limited', detail, { retryAfterMs: quota.retryAfterMs });
+}

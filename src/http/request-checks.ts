@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../base/problem.ts';
+
+/** Header fields that decide who a request is for and where it ends: two of them are an attack (threats B3). A bit each. */
+const singleHeaders: ReadonlyMap<string, number> = new Map(
+  ['host', 'authorization', 'x-api-key', 'content-length', 'content-type', 'transfer-encoding'].map(
+    (name, i) => [name, 1 << i],
+  ),
+);
+const keyInUrl = /sk_mcp_rank_|[?&](api[_-]?key|x-api-key|apikey)=/i;
+
+/** Checks on the raw request that must come before routing has any meaning; throws `invalid_request`. */
+export function checkFraming({ request }: { readonly request: IncomingMessage }): void {
+  const target = request.url ?? '';
+  // Absolute-form (`GET http://other/…`) and `*` are accepted by Node but are for proxies (RFC 9112 section 3.2, threats A4).
+  if (!target.startsWith('/')) throw new Problem('invalid_request', 'path: expected to start with /');
+  if (keyInUrl.test(target))
+    throw new Problem('invalid_request', 'API keys go in the X-API-Key header, never in the URL');
+  if (request.headers.host === undefined) throw new Problem('invalid_request', 'host: required');
+  // Node parses the body of any other coding as a second request (request smuggling, threats D2).
+  const coding = request.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    throw new Problem('invalid_request', 'transfer-encoding: expected chunked');
+  const { rawHeaders } = request;
+  let seen = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]?.toLowerCase() ?? '';
+    const bit = singleHeaders.get(name);
+    if (bit === undefined) continue;
+    if ((seen & bit) !== 0) throw new Problem('invalid_request', `${name}: sent twice`);
+    seen |= bit;
+  }
+}
+
+/** What a call shows of itself: a key, and a MIT or what stands in its place. */
+export type Credentials = { readonly key: string; readonly token: string | null };
+
+/** `Bearer` in any case, one space, token68 (RFC 9110 sections 11.1 and 11.4). */
+const bearerForm = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i;
+const keyForm = /^sk_mcp_rank_[0-9a-f]{32}$/;
+/** A MIT has about 900 bytes; nothing longer is worth parsing (threats H7). */
+const maxAuthorization = 4_096;
+
+/**
+ * The API key comes in `X-API-Key`, or in `Authorization: Bearer` where that is not the user's: on a route that acts for a
+ * user only without `X-API-Key`, and only what has a key's form. Throws `invalid_api_key` or `invalid_token`.
+ */
+export function credentialsIn(request: IncomingMessage, forUser: boolean): Credentials {
+  const header = request.headers['x-api-key'];
+  const key = typeof header === 'string' && header !== '' ? header : null;
+  const { authorization = '' } = request.headers;
+  if (!forUser || authorization === '') {
+    const found = key ?? bearerForm.exec(authorization)?.[1];
+    if (found !== undefined) return { key: found, token: null };
+    throw new Problem('invalid_api_key', 'Missing or invalid API key');
+  }
+  const bearer = authorization.length > maxAuthorization ? undefined : bearerForm.exec(authorization)?.[1];
+  if (key !== null) return { key, token: bearer ?? '' };
+  if (bearer !== undefined && keyForm.test(bearer)) return { key: bearer, token: null };
+  throw new Problem('invalid_api_key', 'Missing or invalid API key');
+}
+
+/** For logs: a query may hold anything, so only the path is told (threats M2). */
+export function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
+}

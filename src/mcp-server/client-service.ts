@@ -1,0 +1,359 @@
+import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
+import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure } from '../mcp/mcp.ts';
+import type { Vault } from '../vault/vault.ts';
+import { capabilitiesIn, missingFor } from './client-capabilities.ts';
+import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
+import { ClientSessions } from './client-sessions.ts';
+import type { AskedRequest, DoorRequest, McpHttpRequest } from './door-request.ts';
+import type { Backend, McpCaller, Outcome } from './doors/backend.ts';
+import { modernResult, namesItself, sessionResult } from './revision-words.ts';
+import { relayToSession } from './session-passthrough.ts';
+import {
+  type Answer,
+  accepted,
+  answerWith,
+  type Emit,
+  errorMessage,
+  errorReply,
+  type McpHttpReply,
+  resultMessage,
+} from './streams/answer.ts';
+import { NotificationStreams, notificationMessage } from './streams/notification-streams.ts';
+import { subscribe } from './streams/subscribe.ts';
+
+const unusable = -32000;
+const sessionNotFound = -32001;
+const methodNotFound = -32601;
+const invalidParams = -32602;
+const headerMismatch = -32020;
+const missingCapability = -32021;
+const sessionHeader = 'mcp-session-id';
+/** A server may ask again upon an answer, but not for ever. */
+const maxQuestionRounds = 16;
+
+/** Which door a request came to; opened once its message is known to be one. */
+export type Door = {
+  /** null: all servers. */
+  readonly serverId: string | null;
+  open(): Backend | Promise<Backend>;
+};
+
+/** Serves clients of every age at every door: what each of their requests is, and how it is answered. */
+export class ClientService {
+  readonly #mcp: Pick<Mcp, 'relay'>;
+  readonly #sessions: ClientSessions;
+  readonly #streams = new NotificationStreams();
+
+  constructor({
+    mcp,
+    tickets,
+  }: { readonly mcp: Pick<Mcp, 'relay'>; readonly tickets: Vault['sealedTokens'] }) {
+    this.#mcp = mcp;
+    this.#sessions = new ClientSessions(tickets);
+  }
+
+  closeStreams(): void {
+    this.#streams.close();
+  }
+
+  async serve(request: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {
+    const message = readMessage(request);
+    if (message !== undefined && 'kind' in message && message.kind === 'refuse')
+      return errorReply(message.status, message.id, message.error);
+    const view = message as JsonView | undefined;
+    const decision = decide({ httpMethod: request.method, headers: request.headers, message: view });
+    if (decision.kind === 'refuse') return errorReply(decision.status, decision.id, decision.error);
+    const backend = await door.open();
+    const { serverId } = door;
+    try {
+      return await this.#proceed({ backend, request, caller, decision, view, serverId });
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      const { detail, reason } = error;
+      const status = request.method === 'POST' ? 200 : 502;
+      return errorReply(status, view?.present('id'), rpcError(unusable, detail, { reason }));
+    }
+  }
+
+  async #proceed(asked: {
+    readonly backend: Backend;
+    readonly request: McpHttpRequest;
+    readonly caller: McpCaller;
+    readonly decision: Exclude<Decision, { kind: 'refuse' }>;
+    readonly view: JsonView | undefined;
+    readonly serverId: string | null;
+  }): Promise<McpHttpReply> {
+    const { backend, request, caller, decision, view, serverId } = asked;
+    const isModern = decision.kind === 'request' && decision.age === 'modern';
+    const named = isModern ? undefined : request.headers[sessionHeader];
+    const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
+    if (!isModern && session === null && serverId !== null) {
+      const relayed = await relayToSession(this.#mcp, { request, caller, view, decision, serverId });
+      if (relayed !== null) return relayed;
+    }
+    if (named !== undefined && session === null && decision.kind !== 'initialize')
+      return errorReply(404, undefined, rpcError(sessionNotFound, 'Session not found'));
+    return this.#own({ backend, request, caller, session }, decision);
+  }
+
+  /** What is not passed on to a session of the server's own. */
+  #own(
+    turn: DoorRequest,
+    decision: Exclude<Decision, { kind: 'refuse' }>,
+  ): Promise<McpHttpReply> | McpHttpReply {
+    const { backend, caller, session } = turn;
+    switch (decision.kind) {
+      case 'initialize':
+        return this.#initialize(turn, decision);
+      case 'request':
+        return this.#request(turn, decision);
+      case 'notification':
+        if (decision.method === 'notifications/cancelled' && session !== null)
+          this.#sessions.cancel(session, decision.params?.get('requestId'));
+        return accepted;
+      case 'response':
+        this.#sessions.settle(caller, backend.door, decision.id, decision.message);
+        return accepted;
+      case 'listen':
+        return this.#listen(turn);
+      case 'end-session':
+        return session === null ? notAllowed : { status: 200, body: null };
+    }
+  }
+
+  async #initialize(
+    { backend, request, caller }: DoorRequest,
+    { id, params }: Extract<Decision, { kind: 'initialize' }>,
+  ): Promise<McpHttpReply> {
+    const { serverInfo, capabilities, instructions } = await backend.introduce(caller);
+    const session = this.#sessions.open(
+      caller,
+      backend.door,
+      capabilitiesIn(params?.present('capabilities')),
+    );
+    const reply = await answerWith(request.headers.accept ?? '', id, async () => ({
+      status: 200,
+      message: resultMessage(id, [
+        `{"protocolVersion":${JSON.stringify(agreedRevision(params))},"capabilities":`,
+        capabilities,
+        ',"serverInfo":',
+        serverInfo,
+        ...(instructions === undefined ? [] : [',"instructions":', instructions]),
+        '}',
+      ]),
+    }));
+    return { ...reply, headers: { ...reply.headers, [sessionHeader]: session.id } };
+  }
+
+  async #listen({ backend, request, caller, session }: DoorRequest): Promise<McpHttpReply> {
+    if (session === null || backend.listen === undefined) return notAllowed;
+    if (!(await backend.introduce(caller)).canNotify) return notAllowed;
+    const opened = await this.#streams.open(
+      session.id,
+      request.headers['last-event-id'],
+      backend.listen(caller),
+    );
+    return opened ?? notAllowed;
+  }
+
+  async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
+    const { backend, request, caller, session } = turn;
+    const { id, method } = asked;
+    if (method === 'subscriptions/listen' && asked.age === 'modern') return subscribe(turn, asked);
+    const tracked = session === null ? null : this.#sessions.track(session, id, caller.signal);
+    const signal = tracked?.signal ?? caller.signal;
+    // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.
+    const isDirect = asked.age === 'modern' && backend.door !== '';
+    const mirrored = isDirect ? { mirrored: mirroredIn(request) } : {};
+    try {
+      return await answerWith(request.headers.accept ?? '', id, (emit) =>
+        this.#answer(
+          { ...turn, caller: { ...caller, ...(signal && { signal }), ...mirrored } },
+          asked,
+          emit,
+        ).finally(() => tracked?.done()),
+      );
+    } catch (error) {
+      tracked?.done();
+      throw error;
+    }
+  }
+
+  async #answer(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {
+    const { id, age } = asked;
+    try {
+      const outcome = await this.#outcome(turn, asked, emit);
+      if (outcome.kind === 'error') return errorAnswer(id, outcome.error, age);
+      if (outcome.kind === 'input')
+        return inputAnswer(asked, outcome.needed, await turn.backend.serverInfo(turn.caller));
+      const { body } = outcome;
+      if (age === 'session')
+        return { status: 200, message: resultMessage(id, sessionResult(asked.method, body)) };
+      const serverInfo = namesItself(body) ? '' : await turn.backend.serverInfo(turn.caller);
+      return { status: 200, message: resultMessage(id, modernResult(asked.method, body, serverInfo)) };
+    } catch (error) {
+      if (error instanceof UpstreamFailure)
+        return errorAnswer(id, rpcError(unusable, error.detail, { reason: error.reason }), age);
+      throw error;
+    }
+  }
+
+  async #outcome(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Outcome> {
+    const { backend } = turn;
+    const { method, params } = asked;
+    const own = ownAnswer(asked);
+    if (own !== null) return own;
+    if (method === 'server/discover' && asked.age === 'modern') return discover(turn);
+    const inputResponses = responsesIn(params?.get('inputResponses'));
+    if (inputResponses === undefined)
+      return {
+        kind: 'error',
+        error: rpcError(invalidParams, 'inputResponses: expected an object with an object for each question'),
+      };
+    const caller: McpCaller = { ...turn.caller, onNotification: (told) => emit(notificationMessage(told)) };
+    const continuation = params?.present('requestState')?.string();
+    const request = { method, params: paramsOf(params) };
+    const outcome = await backend.request(caller, {
+      ...request,
+      ...(continuation === undefined ? {} : { continuation, inputResponses }),
+    });
+    if (asked.age === 'modern') return outcome;
+    // 2026-07-28 has no such method, and older clients ask for it as soon as there is a log.
+    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound)
+      return emptyResult;
+    if (outcome.kind !== 'input') return outcome;
+    return this.#askClient({ ...turn, caller }, request, outcome, emit);
+  }
+
+  /** A client with a handshake is asked on its open stream, and the call goes on with its answers. */
+  async #askClient(
+    { backend, caller, session }: DoorRequest,
+    request: { readonly method: string; readonly params: ReturnType<typeof paramsOf> },
+    first: Extract<Outcome, { kind: 'input' }>,
+    emit: Emit,
+  ): Promise<Outcome> {
+    let outcome: Outcome = first;
+    for (let round = 0; outcome.kind === 'input' && round < maxQuestionRounds; round++) {
+      const { requests, continuation } = outcome.needed;
+      const missing = missingFor(requests, session?.capabilities ?? {});
+      if (missing !== null) return { kind: 'error', error: rpcError(unusable, cannotAsk(missing)) };
+      const owner = { caller, door: backend.door, signal: caller.signal };
+      const inputResponses = await this.#sessions.ask(owner, requests, emit);
+      if (inputResponses === null)
+        return { kind: 'error', error: rpcError(unusable, 'The client did not answer the question') };
+      outcome = await backend.request(caller, { ...request, continuation, inputResponses });
+    }
+    return outcome;
+  }
+}
+
+const notAllowed: McpHttpReply = {
+  ...errorReply(405, undefined, rpcError(unusable, 'Method not allowed.')),
+  headers: { allow: 'POST' },
+};
+
+/** The message of a POST, or why there is none. */
+function readMessage({
+  method,
+  body,
+}: McpHttpRequest): JsonView | Extract<Decision, { kind: 'refuse' }> | undefined {
+  if (method !== 'POST') return undefined;
+  try {
+    return scanJson(body ?? Buffer.alloc(0), clientShape);
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    const { reason, member } = error;
+    return refuseBody(reason, reason === 'duplicate' ? `${member}: sent twice` : wordsFor(reason));
+  }
+}
+
+function wordsFor(reason: JsonFault['reason']): string {
+  if (reason === 'depth') return 'nested deeper than 64 levels';
+  return reason === 'utf8' ? 'the body is not UTF-8' : 'the body is not JSON';
+}
+
+/** What 2026-07-28 took away; a server behind us that still knows it is not asked. */
+const removed: ReadonlySet<string> = new Set([
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
+
+/** What needs no server behind us. */
+function ownAnswer({ method, age }: AskedRequest): Outcome | null {
+  if (age === 'modern')
+    return removed.has(method)
+      ? { kind: 'error', error: rpcError(methodNotFound, 'Method not found') }
+      : null;
+  return method === 'ping' ? emptyResult : null;
+}
+
+const emptyResult: Outcome = { kind: 'result', body: { members: [] } };
+
+async function discover({ backend, caller }: DoorRequest): Promise<Outcome> {
+  const { capabilities, instructions } = await backend.introduce(caller);
+  return {
+    kind: 'result',
+    body: {
+      members: [
+        '"supportedVersions":["2026-07-28"],"capabilities":',
+        capabilities,
+        ...(instructions === undefined ? [] : [',"instructions":', instructions]),
+      ],
+    },
+  };
+}
+
+/** What 2026-07-28 wants the HTTP status of these errors to be; every other error is the answer, and no failure of HTTP. */
+const statuses: ReadonlyMap<number, number> = new Map([
+  [methodNotFound, 404],
+  [headerMismatch, 400],
+  [missingCapability, 400],
+]);
+
+function errorAnswer(id: JsonView, error: ReturnType<typeof rpcError>, age: AskedRequest['age']): Answer {
+  const status = age === 'modern' ? (statuses.get(error.code) ?? 200) : 200;
+  return { status, message: errorMessage(id, error) };
+}
+
+/** A client of 2026-07-28 sends the same request again with its answers, if it said that it can be asked. */
+function inputAnswer(
+  { id, params, method, age }: AskedRequest,
+  needed: Extract<Outcome, { kind: 'input' }>['needed'],
+  serverInfo: string | Buffer,
+): Answer {
+  const missing = missingFor(needed.requests, capabilitiesIn(declaredCapabilities(params)));
+  if (missing !== null) {
+    const data = { requiredCapabilities: missing };
+    return errorAnswer(id, rpcError(missingCapability, 'Missing required client capability', data), age);
+  }
+  const members = [
+    '"inputRequests":',
+    ...needed.inputRequests,
+    `,"requestState":${JSON.stringify(needed.continuation)}`,
+  ];
+  const [, ...rest] = modernResult(method, { members }, serverInfo);
+  return { status: 200, message: resultMessage(id, ['{"resultType":"input_required"', ...rest]) };
+}
+
+function cannotAsk(missing: Readonly<Record<string, unknown>>): string {
+  const what = Object.keys(missing).join(', ');
+  return `The server asks for input in the middle of this call, which needs a client that declares ${what}, or one of the 2026-07-28 revision`;
+}
+
+function mirroredIn({ headers }: McpHttpRequest): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith('mcp-param-') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
+}
+
+const sessionRevisions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+
+/** The client's revision where we know it, else our newest. */
+function agreedRevision(params: JsonView | undefined): string {
+  const asked = params?.get('protocolVersion')?.string() ?? '';
+  return sessionRevisions.includes(asked) ? asked : (sessionRevisions[0] ?? '');
+}

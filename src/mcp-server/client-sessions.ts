@@ -1,0 +1,112 @@
+import { newId, sha256Hex } from '../base/id.ts';
+import type { JsonView } from '../base/json-scanner.ts';
+import type { JsonParts } from '../base/json-splice.ts';
+import type { Caller, InputResponses, ServerRequest } from '../mcp/mcp.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { ClientCapabilities } from './client-capabilities.ts';
+import type { Emit } from './streams/answer.ts';
+
+/** A session that an initialize-based client has with us. */
+export type ClientSession = { readonly id: string; readonly capabilities: ClientCapabilities };
+
+type Content = { readonly capabilities: ClientCapabilities };
+
+const lifeMs = 24 * 3_600_000;
+const maxQuestions = 1_000;
+
+type Question = { readonly owner: string; readonly settle: (response: JsonView | null) => void };
+
+/**
+ * Sessions with clients of the revisions with a handshake. Nothing of one is kept here: its id is what the client said of
+ * itself, sealed for key, user and server, so any replica serves it. What is under way in a session is this process's:
+ * requests that may be cancelled, and questions that wait for the client's answer.
+ */
+export class ClientSessions {
+  readonly #tickets: Vault['sealedTokens'];
+  readonly #inFlight = new Map<string, AbortController>();
+  readonly #questions = new Map<string, Question>();
+
+  constructor(tickets: Vault['sealedTokens']) {
+    this.#tickets = tickets;
+  }
+
+  open(caller: Caller, door: string, capabilities: ClientCapabilities): ClientSession {
+    const content: Content = { capabilities };
+    return { id: this.#tickets.seal(JSON.stringify(content), ownerOf(caller, door), lifeMs), capabilities };
+  }
+
+  /** null: it is not one of ours, or not this caller's, or its time is over. */
+  find(caller: Caller, door: string, id: string): ClientSession | null {
+    const text = this.#tickets.open(id, ownerOf(caller, door));
+    return text === null ? null : { id, ...(JSON.parse(text) as Content) };
+  }
+
+  /** A signal for a request in a session, which aborts too when the client cancels it; call `done` when it is answered. */
+  track(
+    session: ClientSession,
+    requestId: JsonView,
+    signal: AbortSignal | undefined,
+  ): { readonly signal: AbortSignal; readonly done: () => void } {
+    const key = `${session.id}\n${requestId.text()}`;
+    const abort = new AbortController();
+    const forward = () => abort.abort();
+    if (signal?.aborted) forward();
+    signal?.addEventListener('abort', forward);
+    this.#inFlight.set(key, abort);
+    return {
+      signal: abort.signal,
+      done: () => {
+        signal?.removeEventListener('abort', forward);
+        if (this.#inFlight.get(key) === abort) this.#inFlight.delete(key);
+      },
+    };
+  }
+
+  cancel(session: ClientSession, requestId: JsonView | undefined): void {
+    if (requestId !== undefined) this.#inFlight.get(`${session.id}\n${requestId.text()}`)?.abort();
+  }
+
+  /** Asks the client on its open stream; null when it refuses to answer one of the questions or goes away. */
+  async ask(
+    owner: { readonly caller: Caller; readonly door: string; readonly signal: AbortSignal | undefined },
+    requests: readonly ServerRequest[],
+    emit: Emit,
+  ): Promise<InputResponses | null> {
+    const answers = await Promise.all(requests.map((request) => this.#askOne(owner, request, emit)));
+    if (answers.includes(null)) return null;
+    return new Map(requests.map(({ key }, i) => [key, answers[i] as JsonView]));
+  }
+
+  /** The client's answer to a question. */
+  settle(caller: Caller, door: string, id: JsonView, message: JsonView): void {
+    const question = this.#questions.get(id.string() ?? '');
+    if (question?.owner !== ownerOf(caller, door)) return;
+    question.settle(message.present('result') ?? null);
+  }
+
+  #askOne(
+    { caller, door, signal }: Parameters<ClientSessions['ask']>[0],
+    { method, params }: ServerRequest,
+    emit: Emit,
+  ): Promise<JsonView | null> {
+    const id = newId('ask');
+    const { promise, resolve } = Promise.withResolvers<JsonView | null>();
+    const settle = (response: JsonView | null) => {
+      this.#questions.delete(id);
+      signal?.removeEventListener('abort', leave);
+      resolve(response);
+    };
+    const leave = () => settle(null);
+    if (signal?.aborted || this.#questions.size >= maxQuestions) return Promise.resolve(null);
+    signal?.addEventListener('abort', leave);
+    this.#questions.set(id, { owner: ownerOf(caller, door), settle });
+    const asked: JsonParts = params === undefined ? ['{}'] : [params.span()];
+    emit([`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)},"params":`, ...asked, '}']);
+    return promise;
+  }
+}
+
+/** Whoever differs in any of these has other sessions. */
+function ownerOf({ developerId, userId, keyId }: Caller, door: string): string {
+  return `mcp client ${sha256Hex(JSON.stringify([developerId, userId ?? null, keyId, door]))}`;
+}

@@ -1,0 +1,230 @@
+import type { JsonView } from '../../base/json-scanner.ts';
+import { scanJson } from '../../base/json-scanner.ts';
+import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
+import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
+import { readHit, type Search } from '../../search/search.ts';
+import { type AliasedTool, aliasTools } from './aliases.ts';
+import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
+import { instructions, metaTools } from './meta-tools.ts';
+import { createTrail } from './search-trail.ts';
+
+/** From so many tools on, a list of them costs a model more than searching does. */
+const maxDirectTools = 30;
+const defaultLimit = 5;
+const toolsPerServer = 5;
+const invalidParams = -32602;
+const methodNotFound = -32601;
+
+export type AggregateDeps = {
+  readonly search: Pick<Search, 'find'>;
+  readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
+  readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
+  readonly version: string;
+  readonly now: () => number;
+};
+
+/**
+ * All servers behind one door. Small catalogues list their tools as they are; large ones offer search_tools, describe_tool
+ * and call_tool. What is called goes through the same proxy as everything else, so credentials, limits and the recording of
+ * outcomes are its. A call that follows a search of the same principal is tied to it.
+ */
+export class Aggregate implements Backend {
+  readonly door = '';
+  readonly #deps: AggregateDeps;
+  readonly #trail: ReturnType<typeof createTrail>;
+  readonly #serverInfo: string;
+  /** All tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
+  #direct: { readonly revision: number; readonly tools: readonly AliasedTool[] | null } | undefined;
+
+  constructor(deps: AggregateDeps) {
+    this.#deps = deps;
+    this.#trail = createTrail(deps.now);
+    this.#serverInfo = JSON.stringify({ name: 'mcprank', title: 'MCP Rank', version: deps.version });
+  }
+
+  async introduce() {
+    return {
+      serverInfo: this.#serverInfo,
+      capabilities: '{"tools":{}}',
+      instructions: JSON.stringify(instructions),
+      canNotify: false,
+    };
+  }
+
+  async serverInfo() {
+    return this.#serverInfo;
+  }
+
+  async request(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
+    if (request.method === 'tools/list') return this.#listTools();
+    if (request.method !== 'tools/call')
+      return { kind: 'error', error: rpcError(methodNotFound, 'Method not found') };
+    try {
+      return await this.#callTool(caller, request);
+    } catch (error) {
+      // What goes wrong in a tool is its result, in words that a model can read.
+      if (error instanceof Problem && error.kind !== 'internal') return failed(error.detail);
+      throw error;
+    }
+  }
+
+  async #listTools(): Promise<Outcome> {
+    const direct = await this.#directTools();
+    const list = direct === null ? [metaToolsText] : separated(direct.map(listedTool));
+    return { kind: 'result', body: { members: ['"tools":[', ...list, ']'] } };
+  }
+
+  async #callTool(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
+    const { name = '', arguments: args } = request.params;
+    if (name === 'search_tools') return this.#searchTools(caller, valuesOf(args));
+    if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
+    if (name === 'call_tool') return this.#callNamed(caller, request, args);
+    const aliased = (await this.#directTools())?.find(({ alias }) => alias === name);
+    if (aliased === undefined)
+      return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
+    const params = toolParams(aliased.tool.name, args, request.params.meta);
+    return this.#forward(caller, aliased.serverId, { ...request, params }, true);
+  }
+
+  async #searchTools(caller: McpCaller, args: Args): Promise<Outcome> {
+    if (!caller.maySearch) return failed('This key lacks the scope search');
+    const limit = integerIn(args, 'limit', defaultLimit, 50);
+    const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
+    const found = await this.#deps.search.find({
+      caller,
+      ...query,
+      filters: {},
+      explain: false,
+      minScore: 0,
+    });
+    this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
+    const tools = found.page.hits.flatMap((hit) => {
+      const { id, name, tools } = readHit(hit);
+      return tools.map((tool) => described({ server_id: id, server: name, match: hit.match }, tool));
+    });
+    return answered(['{"tools":[', ...separated(tools.slice(0, limit)), ']}']);
+  }
+
+  async #describeTool(caller: McpCaller, args: Args): Promise<Outcome> {
+    const [serverId, name] = [textIn(args, 'server_id'), textIn(args, 'name')];
+    const { tools } = await this.#deps.catalog.get(serverId);
+    const known = tools.find((tool) => tool.name === name);
+    if (known !== undefined) return answered(described({ server_id: serverId }, known));
+    const listed = (await this.#deps.mcp.listTools(caller, serverId)).tools.find(
+      (tool) => tool.name === name,
+    );
+    if (listed === undefined) return failed(`${serverId} has no tool ${name}`);
+    const inputSchema = listed.inputSchema?.text() ?? '{"type":"object"}';
+    const tool = { name, description: listed.description ?? '', inputSchema };
+    return answered(described({ server_id: serverId }, tool));
+  }
+
+  /** The tool that call_tool names; its arguments pass on as they came. */
+  #callNamed(caller: McpCaller, request: BackendRequest, args: JsonView | undefined): Promise<Outcome> {
+    const inner = args === undefined ? undefined : scanJson(args.span(), callToolShape);
+    const named = { server_id: inner?.get('server_id')?.string(), name: inner?.get('name')?.string() };
+    const [serverId, name] = [textIn(named, 'server_id'), textIn(named, 'name')];
+    const passed = inner?.present('arguments');
+    if (passed !== undefined && passed.kind !== 'object')
+      throw new Problem('invalid_request', 'arguments: expected an object');
+    const params = toolParams(name, passed, request.params.meta);
+    return this.#forward(caller, serverId, { ...request, params }, false);
+  }
+
+  /** `exactly`: the upstream's own errors are ours, as if it were called without us. */
+  async #forward(
+    caller: McpCaller,
+    serverId: string,
+    request: BackendRequest & { readonly params: RpcParams },
+    exactly: boolean,
+  ): Promise<Outcome> {
+    const queryLogId = this.#trail.searchBefore(caller, serverId);
+    const answer = await this.#deps.mcp.call(caller, { serverId, queryLogId, ...request });
+    if (answer.kind === 'input') return { kind: 'input', needed: answer };
+    const { reply } = answer;
+    if ('result' in reply) return { kind: 'result', body: { view: reply.result } };
+    return exactly
+      ? { kind: 'error', error: reply.error }
+      : failed(`${reply.error.message} (${reply.error.code})`);
+  }
+
+  async #directTools(): Promise<readonly AliasedTool[] | null> {
+    const { catalog } = this.#deps;
+    const revision = await catalog.revision();
+    if (this.#direct?.revision !== revision) {
+      const isSmall = (await catalog.stats()).tools < maxDirectTools;
+      this.#direct = { revision, tools: isSmall ? aliasTools(await everyServer(catalog)) : null };
+    }
+    return this.#direct.tools;
+  }
+}
+
+const callToolShape = { server_id: true, name: true, arguments: true } as const;
+
+type Args = Readonly<Record<string, unknown>>;
+
+async function everyServer(catalog: AggregateDeps['catalog']): Promise<ServerRecord[]> {
+  const all: ServerRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await catalog.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+    all.push(...page.servers);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return all;
+}
+
+const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
+
+/** A schema without a type says `object` here: clients refuse a whole list over one that does not. */
+function listedTool({ alias, tool }: AliasedTool): JsonParts {
+  const schema = scanJson(Buffer.from(tool.inputSchema), { type: true });
+  const isObject = schema.get('type')?.string() === 'object';
+  const { description } = tool;
+  const inputSchema = isObject ? [tool.inputSchema] : changeMembers(schema, { type: ['"object"'] });
+  return [`${JSON.stringify({ name: alias, description }).slice(0, -1)},"inputSchema":`, ...inputSchema, '}'];
+}
+
+function separated(items: readonly JsonParts[]): JsonParts {
+  return items.flatMap((parts, i) => (i === 0 ? parts : [',', ...parts]));
+}
+
+/** A tool with what else there is to say of it; its schema keeps its text. */
+function described(
+  members: Readonly<Record<string, string>>,
+  tool: { readonly name: string; readonly description: string; readonly inputSchema: string },
+): JsonParts {
+  const { name, description, inputSchema } = tool;
+  const head = JSON.stringify({ ...members, name, description }).slice(0, -1);
+  return [`${head},"input_schema":`, inputSchema, '}'];
+}
+
+/** An object as structured content, and as text for clients that read no structure. */
+function answered(object: JsonParts): Outcome {
+  const text = JSON.stringify(object.map(String).join(''));
+  const members = ['"content":[{"type":"text","text":', text, '}],"structuredContent":', ...object];
+  return { kind: 'result', body: { members } };
+}
+
+function failed(text: string): Outcome {
+  const members = ['"content":', JSON.stringify([{ type: 'text', text }]), ',"isError":true'];
+  return { kind: 'result', body: { members } };
+}
+
+function valuesOf(args: JsonView | undefined): Args {
+  return (args?.value() ?? {}) as Args;
+}
+
+function textIn(args: Args, field: string): string {
+  const value = args[field];
+  if (typeof value === 'string' && value !== '' && value.length <= 1_000) return value;
+  throw new Problem('invalid_request', `${field}: expected a text of 1 to 1000 characters`);
+}
+
+function integerIn(args: Args, field: string, fallback: number, max: number): number {
+  const value = args[field] ?? fallback;
+  if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max) return Number(value);
+  throw new Problem('invalid_request', `${field}: expected a whole number from 1 to ${max}`);
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Problem } from '../base/problem.ts';
+import { createChannelPool, defaultPoolLimits, keyOf } from './channel-pool.ts';
+import { type Channel, fixedCredential, type Program, type Target } from './mcp-model.ts';
+
+const program: Program = { command: 'x', args: [], env: {} };
+/** Short texts with what a careless key would be joined with. */
+const part = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '1', '\n', '|'), maxLength: 4 });
+const targets: fc.Arbitrary<Target> = fc
+  .record({
+    serverId: part,
+    principal: part,
+    hint: fc.constant('streamable-http' as const),
+    url: part,
+    program: fc.constant(null),
+    credential: fc.constant(fixedCredential({})),
+    credentialVersion: part,
+  })
+  .map((target) => ({ ...target, key: keyOf(target) }));
+const identity = ({ serverId, principal, url, credentialVersion }: Target) =>
+  JSON.stringify([serverId, principal, url, credentialVersion]);
+
+type Recorded = Channel & { readonly of: string; closed: boolean };
+
+function recordingPool(limits: Partial<typeof defaultPoolLimits> = {}) {
+  let now = 0;
+  const made: Recorded[] = [];
+  const pool = createChannelPool({
+    make: (target) => {
+      const channel: Recorded = {
+        of: identity(target),
+        closed: false,
+        send: () => Promise.reject(new Error('unused')),
+        listen: () => () => undefined,
+        close() {
+          channel.closed = true;
+        },
+      };
+      made.push(channel);
+      return channel;
+    },
+    limits: { ...defaultPoolLimits, ...limits },
+    now: () => now,
+  });
+  return { pool, made, advance: (ms: number) => (now += ms) };
+}
+
+test('whatever is acquired, released and swept in whatever order: a channel serves one identity, and is open', () => {
+  const step = fc.tuple(targets, fc.boolean(), fc.nat(400_000));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { pool, advance } = recordingPool({ count: 8 });
+      const held: (() => void)[] = [];
+      for (const [target, keep, ms] of steps) {
+        if (held.length >= 6) held.shift()?.();
+        const lease = pool.acquire(target);
+        const channel = lease.channel as Recorded;
+        assert.equal(channel.of, identity(target));
+        assert.equal(channel.closed, false);
+        if (keep) held.push(lease.release);
+        else lease.release();
+        advance(ms);
+        pool.sweep();
+        assert.ok(pool.size() <= 8);
+      }
+    }),
+  );
+});
+
+test('the pool is bounded: the longest unused goes, and what is in use stays', () => {
+  const { pool, made, advance } = recordingPool({ count: 2, programs: 1 });
+  const target = (serverId: string, isProgram = false): Target => ({
+    key: serverId,
+    serverId,
+    principal: 'p',
+    hint: 'stdio',
+    url: null,
+    program: isProgram ? program : null,
+    credential: fixedCredential({}),
+    credentialVersion: '',
+  });
+  const first = pool.acquire(target('first', true));
+  advance(1);
+  pool.acquire(target('second')).release();
+  const full = () => pool.acquire(target('another', true));
+  assert.throws(full, (error) => error instanceof Problem && error.kind === 'unavailable');
+  pool.acquire(target('third')).release();
+  assert.deepEqual(
+    made.map(({ closed }) => closed),
+    [false, true, false],
+  );
+  first.release();
+  advance(defaultPoolLimits.idleMs + 1);
+  pool.sweep();
+  assert.equal(pool.size(), 0);
+  assert.ok(made.every(({ closed }) => closed));
+});

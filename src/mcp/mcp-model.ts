@@ -1,0 +1,171 @@
+import type { JsonView } from '../base/json-scanner.ts';
+import type { JsonParts } from '../base/json-splice.ts';
+import { Problem } from '../base/problem.ts';
+import type { ReplyHeaders } from '../outbound/outbound.ts';
+
+/** The room's vocabulary; outside it is imported from `mcp.ts`. */
+
+/** The params of a request: what stands between the braces of the object, as it came, and what is read of it. */
+export type RpcParams = {
+  /** Without `_meta`, and without what resumes an earlier request. */
+  readonly members: JsonParts;
+  readonly name: string | undefined;
+  readonly uri: string | undefined;
+  readonly arguments: JsonView | undefined;
+  readonly meta: JsonView | undefined;
+};
+export type RpcRequest = { readonly method: string; readonly params?: RpcParams | undefined };
+export type RpcError = {
+  readonly code: number;
+  readonly message: string;
+  readonly data: JsonView | undefined;
+  /** The error as it is passed on. */
+  readonly text: JsonParts;
+};
+/** A result as it came; its members are noted. */
+export type RpcReply = { readonly result: JsonView } | { readonly error: RpcError };
+
+/** Who calls, and until when it matters. */
+export type Caller = {
+  readonly developerId: string;
+  /** The user it acts for; nothing is shared between users. */
+  readonly userId?: string | undefined;
+  readonly keyId: string;
+  /** The developer's name, as pages show it to users. */
+  readonly developer?: string;
+  readonly signal?: AbortSignal;
+  readonly onNotification?: OnNotification | undefined;
+  /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
+  readonly mirrored?: Readonly<Record<string, string>>;
+};
+
+/** A program that runs as our child and speaks MCP over its standard streams. */
+export type Program = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+};
+
+/** One server as one principal reaches it. */
+export type Target = {
+  /** Made of server, address, principal and credential version: whoever differs in any of them shares nothing. */
+  readonly key: string;
+  /** Of a program: the key of the child that listed its tools in the operator's name. */
+  readonly spareKey?: string;
+  readonly serverId: string;
+  readonly principal: string;
+  readonly hint: 'streamable-http' | 'sse' | 'stdio';
+  /** null for a program. */
+  readonly url: string | null;
+  readonly program: Program | null;
+  /** What shows who we are, and a name that changes when it does. */
+  readonly credential: Credential;
+  readonly credentialVersion: string;
+};
+
+/** Goes with every request of one channel. */
+export type Credential = {
+  fields(method: string, url: string): Readonly<Record<string, string>>;
+  /** Called with the head of every reply. True: the request must be sent again, with the DPoP nonce just received (RFC 9449 section 9). */
+  onResponse(status: number, headers: ReplyHeaders): boolean;
+};
+
+export function fixedCredential(headers: Readonly<Record<string, string>>): Credential {
+  return { fields: () => headers, onResponse: () => false };
+}
+
+/** A question to the caller in the middle of a call: elicitation, sampling, roots (the specification's "server requests"). */
+export type ServerRequest = {
+  /** By which its answer is known. */
+  readonly key: string;
+  readonly method: string;
+  /** As the server sent them. */
+  readonly params: JsonView | undefined;
+};
+/** Answers by the keys of the questions. */
+export type InputResponses = ReadonlyMap<string, JsonView>;
+
+/** What came of a request: its reply, or (servers with a handshake only) a question, on whose answer it goes on. */
+export type CallResult =
+  | { readonly kind: 'reply'; readonly reply: RpcReply }
+  | {
+      readonly kind: 'question';
+      readonly requests: readonly ServerRequest[];
+      answer(responses: InputResponses, signal?: AbortSignal): Promise<CallResult>;
+      abandon(): void;
+    };
+
+export type Limits = {
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** One exchange, from the request to its answer. */
+  readonly totalMs: number;
+  /** A question to the caller stays open so long. */
+  readonly questionMs: number;
+  readonly maxBytes: number;
+  /** "Speaks an older revision" is doubted after this: the server may have learnt the new one. */
+  readonly reprobeMs: number;
+};
+
+/**
+ * Why an upstream gave no usable answer:
+ * refused       surely not run: unreachable, busy, rejected before execution
+ * auth          it wants (other) credentials
+ * rate_limited  it has had enough of us for now
+ * timeout       sent, not answered in time
+ * broken        sent, and the answer was cut off
+ * protocol      what it answers is not MCP
+ * too_large     the answer is larger than allowed
+ * cancelled     the caller went away
+ */
+export type UpstreamReason =
+  | 'refused'
+  | 'auth'
+  | 'rate_limited'
+  | 'timeout'
+  | 'broken'
+  | 'protocol'
+  | 'too_large'
+  | 'cancelled';
+
+export class UpstreamFailure extends Problem {
+  readonly reason: UpstreamReason;
+  /** The server's own WWW-Authenticate, with `auth`. */
+  readonly challenge: string | undefined;
+  /** 401 or 403, with `auth`. */
+  readonly status: number | undefined;
+
+  constructor(
+    reason: UpstreamReason,
+    detail: string,
+    options: { cause?: unknown; retryAfterMs?: number; challenge?: string | undefined; status?: number } = {},
+  ) {
+    const { challenge, status, ...rest } = options;
+    super('upstream_error', detail, rest);
+    this.name = 'UpstreamFailure';
+    this.reason = reason;
+    this.challenge = challenge;
+    this.status = status;
+  }
+}
+
+/** What one revision's transport offers to the negotiation above it. */
+export type Channel = {
+  send(request: RpcRequest, options: SendOptions): Promise<CallResult>;
+  /** Called with what the server tells beside all calls (lists that changed, lines of its log) until it is unsubscribed. */
+  listen(onNotification: OnNotification): () => void;
+  close(): void;
+};
+
+export type SendOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /** Header fields that mirror tool arguments (2026-07-28 `x-mcp-header`). */
+  readonly mirrored?: Readonly<Record<string, string>> | undefined;
+  /** Called with what the server tells on the way to its answer. */
+  readonly onNotification?: OnNotification | undefined;
+};
+
+/** Progress, a line of the server's log: told, not asked. */
+export type Notification = { readonly method: string; readonly params: JsonParts | undefined };
+export type OnNotification = (notification: Notification) => void;

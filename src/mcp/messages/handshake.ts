@@ -1,0 +1,80 @@
+import { type JsonView, scanJson } from '../../base/json-scanner.ts';
+import { joinJson } from '../../base/json-splice.ts';
+import { type CallResult, type RpcReply, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import {
+  discoverMethod,
+  messageShape,
+  modernRevision,
+  sessionRevision,
+  sessionRevisions,
+  textsIn,
+} from './rpc-message.ts';
+import { clientCapabilities, clientInfo, ownParams } from './rpc-request.ts';
+
+/** How either age of the protocol begins: `server/discover` (2026-07-28), or `initialize` and `notifications/initialized`. */
+
+export const discoverRequest: RpcRequest = { method: discoverMethod };
+export const initializeRequest: RpcRequest = initializeFor(sessionRevision);
+export const initializedMessage = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
+
+export function initializeFor(protocolVersion: string): RpcRequest {
+  return {
+    method: 'initialize',
+    params: ownParams({ protocolVersion, capabilities: clientCapabilities, clientInfo }),
+  };
+}
+
+export function cancelled(id: number): Buffer {
+  const params = { requestId: id, reason: 'the caller went away or the time is over' };
+  return Buffer.from(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
+}
+
+/** A handshake in the words of `server/discover`, so that callers can ask servers of every age the same. */
+export function discoveredBy(introduction: JsonView): RpcReply {
+  const member = (name: string, fallback: string) => introduction.present(name)?.span() ?? fallback;
+  const instructions = introduction.present('instructions');
+  const text = joinJson([
+    '{"supportedVersions":[',
+    member('protocolVersion', `"${sessionRevision}"`),
+    '],"capabilities":',
+    member('capabilities', '{}'),
+    ',"serverInfo":',
+    member('serverInfo', '{}'),
+    ...(instructions === undefined ? [] : [',"instructions":', instructions.span()]),
+    '}',
+  ]);
+  return { result: scanJson(text, messageShape.result) };
+}
+
+/** Some servers answer `server/discover` and speak only older revisions: the list decides. */
+export function supportsModern(result: CallResult | null): boolean {
+  if (result?.kind !== 'reply' || !('result' in result.reply)) return false;
+  return textsIn(result.reply.result.present('supportedVersions')).includes(modernRevision);
+}
+
+/** The versions that a refusal names (−32022, and −32602 of servers with a handshake); null where it names none. */
+export function supportedVersions(result: CallResult | null): readonly string[] | null {
+  if (result?.kind !== 'reply' || !('error' in result.reply)) return null;
+  const supported = result.reply.error.data?.present('supported');
+  return supported === undefined ? null : textsIn(supported);
+}
+
+/** The newest revision with a handshake among these that we speak, too. */
+export function newestCommon(versions: readonly string[] | null): string | undefined {
+  return sessionRevisions.find((revision) => versions?.includes(revision));
+}
+
+/** The handshake, with a second offer where the first is refused and a common revision is named; what the server says of itself. Throws its refusal in its own words. */
+export async function shakeHands(ask: (request: RpcRequest) => Promise<CallResult>): Promise<JsonView> {
+  let hello = await ask(initializeRequest);
+  const common = newestCommon(supportedVersions(hello));
+  if (common !== undefined) hello = await ask(initializeFor(common));
+  if (hello.kind === 'reply' && 'result' in hello.reply) return hello.reply.result;
+  throw refusedHandshake(hello);
+}
+
+export function refusedHandshake(hello: CallResult | null): UpstreamFailure {
+  const words = hello?.kind === 'reply' && 'error' in hello.reply ? hello.reply.error.message : '';
+  const detail = `The server refused to initialize${words === '' ? '' : `: ${words.slice(0, 500)}`}`;
+  return new UpstreamFailure('protocol', detail, { cause: hello });
+}

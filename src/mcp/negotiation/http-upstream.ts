@@ -1,0 +1,322 @@
+import { joinJson } from '../../base/json-splice.ts';
+import type { Outbound } from '../../outbound/outbound.ts';
+import {
+  type CallResult,
+  type Channel,
+  type Limits,
+  type OnNotification,
+  type RpcRequest,
+  type SendOptions,
+  type Target,
+  UpstreamFailure,
+} from '../mcp-model.ts';
+import { discoveredBy, discoverRequest, refusedHandshake } from '../messages/handshake.ts';
+import { encodeHeader, nameHeader } from '../messages/mirrored-headers.ts';
+import { discoverMethod, modernRevision } from '../messages/rpc-message.ts';
+import { modernRequest } from '../messages/rpc-request.ts';
+import { openHttpSse } from '../transports/http-sse.ts';
+import type { Endpoint, Posted, Poster } from '../transports/post.ts';
+import { createPoster } from '../transports/streamable-http.ts';
+import { negotiate, type Observation, type ProtocolMode } from './negotiation.ts';
+import {
+  contradicts,
+  failureOf,
+  isSessionGone,
+  isWithoutHandshake,
+  judgeModern,
+  namesOurRevision,
+  resultOf,
+} from './reply-verdict.ts';
+import { openSession, type UpstreamSession } from './upstream-session.ts';
+
+/** Methods that change nothing: to send them twice is harmless. */
+const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
+/** A server that knows no `server/discover` may stay silent; it is asked the older way then. */
+const discoverMs = 3_000;
+
+/** Where a negotiation stands: what was observed, what was last answered, and whether that answers the request. */
+type Asked = {
+  readonly observation: Observation;
+  readonly last: Posted | undefined;
+  readonly answered: CallResult | null;
+};
+
+/** One server at a URL as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
+export class HttpUpstream implements Channel {
+  readonly #endpoint: Endpoint;
+  readonly #hint: Target['hint'];
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  readonly #post: Poster;
+  readonly #listeners = new Set<OnNotification>();
+  #lastId = 0;
+  #mode: ProtocolMode | undefined;
+  /** "Speaks an older revision" is doubted after this: it works for ever and would never heal itself. */
+  #modeUntil = 0;
+  #negotiating: Promise<void> | undefined;
+  #session: Promise<UpstreamSession> | undefined;
+  /** The same once it is open, so that a call need not wait for a promise. */
+  #openSession: UpstreamSession | undefined;
+  #sse: Promise<Channel> | undefined;
+
+  constructor(deps: {
+    readonly target: Target & { readonly url: string };
+    readonly outbound: Outbound;
+    readonly limits: Limits;
+    readonly now: () => number;
+  }) {
+    const { target, outbound, limits, now } = deps;
+    const { url, credential } = target;
+    this.#endpoint = { outbound, credential, limits, url };
+    this.#hint = target.hint;
+    this.#limits = limits;
+    this.#now = now;
+    this.#post = createPoster(this.#endpoint);
+  }
+
+  /** For the log and the tests. */
+  protocolMode(): ProtocolMode | null {
+    return this.#mode ?? null;
+  }
+
+  send(request: RpcRequest, options: SendOptions): Promise<CallResult> {
+    const sent = this.#sendOnce(request, options);
+    if (!safe.test(request.method)) return sent;
+    return sent.catch((error: unknown) => {
+      const again = error instanceof UpstreamFailure && error.reason === 'broken';
+      if (!again || options.signal?.aborted) throw error;
+      return this.#sendOnce(request, options);
+    });
+  }
+
+  listen(onNotification: OnNotification): () => void {
+    this.#listeners.add(onNotification);
+    return () => void this.#listeners.delete(onNotification);
+  }
+
+  close(): void {
+    this.#session?.then((session) => session.close()).catch(() => undefined);
+    this.#sse?.then((channel) => channel.close()).catch(() => undefined);
+  }
+
+  async #sendOnce(request: RpcRequest, options: SendOptions): Promise<CallResult> {
+    for (let round = 0; ; round++) {
+      if (this.#mode === undefined || this.#modeUntil <= this.#now()) {
+        const answered = await this.#settleMode(request, options);
+        if (answered !== null) return answered;
+      }
+      const outcome = await this.#attempt(request, options);
+      if ('kind' in outcome) return outcome;
+      // What was found out once holds no longer: the server refused the very way of asking. Find out again, once.
+      if (round > 0 || !contradicts(outcome, this.#mode)) return resultOf(outcome);
+      this.#mode = undefined;
+      this.#forgetSession();
+    }
+  }
+
+  #attempt(request: RpcRequest, options: SendOptions): Promise<CallResult | Posted> {
+    if (this.#mode === 'stateless') return this.#sendModern(request, options);
+    if (this.#mode === 'http+sse') return this.#openSse().then((channel) => channel.send(request, options));
+    if (this.#openSession !== undefined) return this.#sendIn(this.#openSession, request, options);
+    return this.#openOnce().then((session) => this.#sendIn(session, request, options));
+  }
+
+  /** 2026-07-28 over HTTP: no handshake, no session; each request says all there is to know. */
+  #sendModern(request: RpcRequest, options: SendOptions, firstByteMs?: number): Promise<Posted> {
+    const id = ++this.#lastId;
+    const name = nameHeader(request);
+    const { signal, onNotification, mirrored } = options;
+    return this.#post({
+      id,
+      body: joinJson(modernRequest(id, request)),
+      headers: {
+        'mcp-protocol-version': modernRevision,
+        'mcp-method': encodeHeader(request.method),
+        ...(name === undefined ? {} : { 'mcp-name': encodeHeader(name) }),
+        ...mirrored,
+      },
+      signal,
+      onNotification,
+      firstByteMs,
+    });
+  }
+
+  async #sendIn(
+    session: UpstreamSession,
+    request: RpcRequest,
+    options: SendOptions,
+  ): Promise<CallResult | Posted> {
+    if (request.method === discoverMethod)
+      return { kind: 'reply', reply: discoveredBy(session.introduction) };
+    const posted = await session.send(request, options);
+    if (!session.hasId || !isSessionGone(posted)) return posted;
+    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+    if (this.#openSession === session) this.#forgetSession();
+    return (await this.#openOnce()).send(request, options);
+  }
+
+  /** Single flight: one asks how the server speaks, the others wait for what it finds out; when it fails, the next one asks. */
+  async #settleMode(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
+    while (this.#negotiating !== undefined) await this.#negotiating;
+    if (this.#mode !== undefined && this.#modeUntil > this.#now()) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#negotiating = promise;
+    try {
+      return await this.#negotiate(request, options);
+    } finally {
+      this.#negotiating = undefined;
+      resolve();
+    }
+  }
+
+  /** Follows the reducer; a request that does no harm may serve as the question, and its answer is returned. */
+  async #negotiate(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
+    let asked: Asked = {
+      observation: { asked: 'nothing', hint: this.#hint },
+      last: undefined,
+      answered: null,
+    };
+    for (;;) {
+      const decision = negotiate(asked.observation);
+      if ('settle' in decision) {
+        this.#settle(decision.settle);
+        return asked.answered;
+      }
+      if ('fail' in decision)
+        throw handshakeFailure(asked.last ?? { status: 404, headers: {}, result: null });
+      asked = await this.#ask(decision.ask, asked, () => this.#askModern(request, options));
+    }
+  }
+
+  #settle(mode: ProtocolMode): void {
+    this.#mode = mode;
+    const lasts = mode === 'stateless';
+    this.#modeUntil = lasts ? Number.POSITIVE_INFINITY : this.#now() + this.#limits.reprobeMs;
+  }
+
+  async #ask(
+    question: 'discover' | 'initialize' | 'open-sse',
+    { observation, last }: Asked,
+    askModern: () => Promise<Asked>,
+  ): Promise<Asked> {
+    if (question === 'discover') return askModern();
+    if (question === 'initialize') {
+      const refused = await refusalOf(this.#openOnce());
+      const showed = refused === null ? 'opened' : 'refused';
+      return { observation: { asked: 'initialize', showed }, last: refused ?? last, answered: null };
+    }
+    const refused = await refusalOf(this.#openSse());
+    // What the older way said, where there was one, says more than that there is no stream.
+    if (refused?.status === 401 || refused?.status === 403) throw failureOf(refused);
+    const showed = refused === null ? 'opened' : 'refused';
+    const first = observation.asked === 'nothing';
+    return { observation: { asked: 'open-sse', showed, first }, last, answered: null };
+  }
+
+  async #askModern(request: RpcRequest, options: SendOptions): Promise<Asked> {
+    const question = request.method === 'tools/list' ? request : discoverRequest;
+    const { posted, showed } = await this.#discover(question, options);
+    const isAnswered = showed === 'modern' && question === request;
+    return {
+      observation: { asked: 'discover', showed },
+      last: posted,
+      answered: isAnswered ? posted.result : null,
+    };
+  }
+
+  async #discover(
+    question: RpcRequest,
+    options: SendOptions,
+  ): Promise<{ posted: Posted; showed: 'modern' | 'older' | 'inconclusive' }> {
+    const ask = () => this.#sendModern(question, options, Math.min(discoverMs, this.#limits.firstByteMs));
+    try {
+      let posted = await ask();
+      if (namesOurRevision(posted)) posted = await ask();
+      return { posted, showed: judgeModern(posted, question) };
+    } catch (error) {
+      // Silent, or an answer that is none: an older server may not know how to refuse.
+      if (!(error instanceof UpstreamFailure) || !['timeout', 'protocol'].includes(error.reason)) throw error;
+      return { posted: { status: 404, headers: {}, result: null }, showed: 'older' };
+    }
+  }
+
+  /** The session, opened once for all who wait for it. */
+  #openOnce(): Promise<UpstreamSession> {
+    this.#session ??= openSession(this.#post, this.#endpoint, {
+      now: this.#now,
+      onNotification: (told) => this.#notify(told),
+    }).then(
+      (answer) => {
+        if ('send' in answer) {
+          this.#openSession = answer;
+          return answer;
+        }
+        this.#forgetSession();
+        throw isWithoutHandshake(answer) ? new NotOffered(answer) : handshakeFailure(answer);
+      },
+      (error: unknown) => {
+        this.#forgetSession();
+        throw error;
+      },
+    );
+    return this.#session;
+  }
+
+  #forgetSession(): void {
+    this.#session = undefined;
+    this.#openSession = undefined;
+  }
+
+  #openSse(): Promise<Channel> {
+    const forget = () => {
+      this.#sse = undefined;
+    };
+    this.#sse ??= openHttpSse(this.#endpoint, forget).then(
+      (opened) => {
+        if (!('send' in opened)) {
+          forget();
+          throw new NotOffered({ ...opened, result: null });
+        }
+        opened.listen((told) => this.#notify(told));
+        return opened;
+      },
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+    return this.#sse;
+  }
+
+  #notify(told: Parameters<OnNotification>[0]): void {
+    for (const listener of this.#listeners) listener(told);
+  }
+}
+
+/** What a server says where it refuses the handshake is worth more than its status. */
+function handshakeFailure(posted: Posted): UpstreamFailure {
+  const { status, result } = posted;
+  const isSaid = result?.kind === 'reply' && 'error' in result.reply && result.reply.error.message !== '';
+  return isSaid && (status < 300 || status === 400) ? refusedHandshake(result) : failureOf(posted);
+}
+
+/** The server has no such way of speaking. */
+class NotOffered extends Error {
+  readonly posted: Posted;
+
+  constructor(posted: Posted) {
+    super(`answered ${posted.status}`);
+    this.posted = posted;
+  }
+}
+
+/** What the server answered where it does not offer this way; null where it does. */
+async function refusalOf(opening: Promise<unknown>): Promise<Posted | null> {
+  try {
+    await opening;
+    return null;
+  } catch (error) {
+    if (error instanceof NotOffered) return error.posted;
+    throw error;
+  }
+}

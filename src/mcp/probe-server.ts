@@ -1,0 +1,88 @@
+import { JsonText } from '../base/json-text.ts';
+import { Problem } from '../base/problem.ts';
+import type { Finding } from '../catalog/catalog.ts';
+import { type Channel, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
+import { type ListedTool, listAllTools } from './messages/tool-list.ts';
+import type { ProtocolMode } from './negotiation/negotiation.ts';
+
+/** A channel that can say how its server speaks. */
+type Probed = Channel & { readonly protocolMode?: () => ProtocolMode | null };
+
+/** As the catalogue and the API name them. */
+const eras: Readonly<Record<ProtocolMode, string>> = {
+  stateless: 'modern',
+  session: 'session',
+  'http+sse': 'sse',
+};
+
+const stateOf: Readonly<Record<UpstreamReason, Finding['state']>> = {
+  auth: 'auth',
+  // It is alive and busy: nothing says it is broken.
+  rate_limited: 'up',
+  protocol: 'not_mcp',
+  too_large: 'not_mcp',
+  refused: 'down',
+  timeout: 'down',
+  broken: 'down',
+  cancelled: 'down',
+};
+
+/** Connects, lists the tools, and says what that showed; whatever the server does is a finding, never an error. */
+export async function probeServer(
+  open: () => Promise<Probed>,
+  now: () => number,
+  signal: AbortSignal | undefined,
+): Promise<Finding> {
+  const started = now();
+  let channel: Probed | undefined;
+  try {
+    channel = await open();
+    const tools = await listAllTools(channel, { signal });
+    return found('up', { tools: tools.map(toRow), era: eraOf(channel), latencyMs: now() - started });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const reason = error.detail;
+    if (!(error instanceof UpstreamFailure)) return found('down', { reason });
+    const state = stateOf[error.reason];
+    return found(state, {
+      reason,
+      era: eraOf(channel),
+      latencyMs: state === 'down' ? null : now() - started,
+      auth: state === 'auth' ? authOf(error.challenge) : null,
+      unreached: error.reason === 'refused',
+    });
+  } finally {
+    channel?.close();
+  }
+}
+
+function found(state: Finding['state'], known: Partial<Finding>): Finding {
+  return {
+    state,
+    era: null,
+    auth: null,
+    latencyMs: null,
+    tools: null,
+    reason: null,
+    unreached: false,
+    ...known,
+  };
+}
+
+/** RFC 9728 section 5.1: a challenge that names resource metadata offers OAuth. */
+function authOf(challenge: string | undefined): Finding['auth'] {
+  if (challenge === undefined) return null;
+  if (/resource_metadata\s*=/i.test(challenge)) return 'oauth2';
+  return /^\s*bearer\b/i.test(challenge) ? 'bearer' : null;
+}
+
+function eraOf(channel: Probed | undefined): string | null {
+  const mode = channel?.protocolMode?.() ?? null;
+  return mode === null ? null : eras[mode];
+}
+
+/** A tool as the catalogue reads it: a value, but for the schema, which keeps its text. */
+export function toRow({ view, inputSchema }: ListedTool): Readonly<Record<string, unknown>> {
+  const value = view.value() as Record<string, unknown>;
+  return inputSchema === undefined ? value : { ...value, inputSchema: new JsonText(inputSchema.text()) };
+}

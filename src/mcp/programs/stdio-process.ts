@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { onOneLine } from '../../base/json-splice.ts';
+import { type Limits, type Program, UpstreamFailure } from '../mcp-model.ts';
+import { readMessages } from '../messages/rpc-message.ts';
+import { Duplex } from '../transports/duplex.ts';
+
+/** What a program says on its error stream is kept from flooding the log. */
+const maxLineChars = 2_000;
+/** Of its last lines, what tells why it failed. */
+const tailLines = 5;
+const tailChars = 1_000;
+/** After its input is closed, a child has this long to go by itself, and as long again after SIGTERM. */
+const graceMs = 2_000;
+/** A program that does not read what it is sent holds so much of our memory, and no more. */
+const maxUnsentBytes = 8_000_000;
+
+export type StdioProcess = {
+  readonly duplex: Duplex;
+  /** Ends it; safe to call twice. */
+  stop(): void;
+};
+
+export type StdioDeps = {
+  readonly program: Program;
+  /** What every child may see of our own environment: PATH, HOME and the like. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  /** A line of its error stream, or one on its output that is no message. */
+  readonly onOutput: (line: string) => void;
+};
+
+/**
+ * A program as an MCP server: one JSON-RPC message a line on its streams. It gets the environment it is given and
+ * nothing else of ours. When it dies, every request in flight fails, and `onEnd` is called.
+ */
+export function startProcess(deps: StdioDeps, onEnd: () => void): StdioProcess {
+  const { program, limits, onOutput } = deps;
+  const child = spawnProgram(deps);
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null) throw new Error('a child without its streams');
+
+  const lastLines: string[] = [];
+  const stop = () => stopProcess(child);
+  const end = (failure: UpstreamFailure) => {
+    duplex.fail(failure);
+    onEnd();
+  };
+  const breakOff = (failure: UpstreamFailure) => {
+    end(failure);
+    stop();
+  };
+  const duplex = new Duplex(lineWriter(stdin, breakOff), limits, stop);
+
+  // How much of what was written it had read before nobody can tell.
+  stdin.on('error', (cause) =>
+    breakOff(new UpstreamFailure('broken', 'The program ended or stopped listening', { cause })),
+  );
+  child.on('error', (cause) => end(new UpstreamFailure('refused', startFailure(program, cause), { cause })));
+  // When its streams are read to their end, its last words are there.
+  child.on('close', (code, signal) => end(new UpstreamFailure('broken', endText(code, signal, lastLines))));
+  readLines(stdout, limits.maxBytes, {
+    line: (line) => takeLine(line, duplex, onOutput),
+    fail: breakOff,
+  });
+  readLines(stderr, limits.maxBytes, {
+    line(line) {
+      const text = line.toString().slice(0, maxLineChars);
+      lastLines.push(text);
+      if (lastLines.length > tailLines) lastLines.shift();
+      onOutput(text);
+    },
+    fail: () => stderr.destroy(),
+  });
+  return { duplex, stop };
+}
+
+function spawnProgram({ program, environment }: StdioDeps): ChildProcess {
+  return spawn(program.command, [...program.args], {
+    env: { ...environment, ...program.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // A group of its own: what it starts (npx does) goes when it goes.
+    detached: true,
+    ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
+  });
+}
+
+/** A wrong command names the command, a missing folder the folder: Node reports ENOENT for both. */
+function startFailure({ command, cwd }: Program, cause: Error): string {
+  if (cwd !== undefined && !existsSync(cwd))
+    return `The program cannot be started: its folder ${cwd} does not exist`;
+  const { code } = cause as NodeJS.ErrnoException;
+  return `The program cannot be started: ${command} ${code === 'ENOENT' ? 'was not found' : `failed (${code ?? 'unknown'})`}`;
+}
+
+function endText(code: number | null, signal: NodeJS.Signals | null, lastLines: readonly string[]): string {
+  const words = lastLines.join(' · ').slice(-tailChars);
+  return `The program ended (${signal ?? `exit status ${code}`})${words === '' ? '' : `: ${words}`}`;
+}
+
+/** Programs print banners, logs and dumps of objects where only messages belong: what is no message is noise. */
+function takeLine(line: Buffer, duplex: Duplex, onNoise: (line: string) => void): void {
+  try {
+    const messages = readMessages(line);
+    const isRpc = messages.length > 0 && messages.every(({ view }) => view.get('jsonrpc') !== undefined);
+    if (isRpc) for (const message of messages) duplex.take(message);
+    else onNoise(line.toString().slice(0, maxLineChars));
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    onNoise(line.toString().slice(0, maxLineChars));
+  }
+}
+
+/** Lines of one tick of the event loop go out together: a write costs more than all else that a message takes. */
+function lineWriter(
+  stream: Writable,
+  breakOff: (failure: UpstreamFailure) => void,
+): (message: Buffer) => undefined {
+  let lines: Buffer[] = [];
+  const flush = () => {
+    const all = lines;
+    lines = [];
+    stream.write(Buffer.concat(all));
+    if (stream.writableLength > maxUnsentBytes)
+      breakOff(new UpstreamFailure('broken', 'The program stopped reading what it was sent'));
+  };
+  return (message) => {
+    if (lines.length === 0) setImmediate(flush);
+    lines.push(onOneLine(message), newline);
+  };
+}
+
+const newline = Buffer.from('\n');
+const lineFeed = 0x0a;
+
+function readLines(
+  stream: NodeJS.ReadableStream,
+  maxBytes: number,
+  on: { readonly line: (line: Buffer) => void; readonly fail: (failure: UpstreamFailure) => void },
+): void {
+  // Of a line whose end is still to come.
+  let pieces: Buffer[] = [];
+  let sizeBytes = 0;
+  const give = (line: Buffer) => {
+    if (line.some((byte) => byte > 0x20)) on.line(line);
+  };
+  const take = (chunk: Buffer) => {
+    let start = 0;
+    for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
+      const line = chunk.subarray(start, end);
+      start = end + 1;
+      give(pieces.length === 0 ? line : Buffer.concat([...pieces, line]));
+      pieces = [];
+      sizeBytes = 0;
+    }
+    if (start < chunk.length) pieces.push(chunk.subarray(start));
+    sizeBytes += chunk.length - start;
+    if (sizeBytes <= maxBytes) return;
+    stream.off('data', take).resume();
+    on.fail(new UpstreamFailure('too_large', `The program's message is larger than ${maxBytes} bytes`));
+  };
+  stream.on('data', take);
+  stream.on('error', () => undefined);
+}
+
+/** As the specification has it: close its input, then SIGTERM, then SIGKILL. */
+function stopProcess(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.stdin?.end();
+  const term = setTimeout(() => signalGroup(child, 'SIGTERM'), graceMs);
+  const kill = setTimeout(() => signalGroup(child, 'SIGKILL'), 2 * graceMs);
+  child.once('exit', () => {
+    clearTimeout(term);
+    clearTimeout(kill);
+    // Whatever it left behind in its group.
+    signalGroup(child, 'SIGTERM');
+  });
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It is gone: that is what was wanted.
+  }
+}

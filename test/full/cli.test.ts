@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { adminKey, temporaryFolder } from '../support/app.ts';
+import { fixtureServers } from '../support/fixtures.ts';
+import { root } from '../support/paths.ts';
+
+type Done = { readonly code: number | null; readonly out: string; readonly err: string };
+
+function mcprank(folder: string, args: readonly string[], env: Record<string, string> = {}) {
+  return spawn(process.execPath, [join(root, 'bin/mcprank.js'), ...args], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      MCPRANK_DATA_DIR: folder,
+      MCPRANK_SYNC: 'off',
+      MCPRANK_STARTER: 'off',
+      MCPRANK_PORT: '0',
+      MCPRANK_ADMIN_KEY: adminKey,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function done(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Done> {
+  const child = mcprank(folder, args, env);
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    err += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+/** A server of its own process; its URL once it listens. */
+async function serving(t: TestContext, folder: string, env: Record<string, string> = {}) {
+  const child = mcprank(folder, ['serve'], env);
+  t.after(() => child.kill('SIGKILL'));
+  let out = '';
+  for await (const text of child.stdout.setEncoding('utf8')) {
+    out += text;
+    const url = /listening on (http:\S+)/.exec(out)?.[1];
+    if (url !== undefined && (env.MCPRANK_ADMIN_KEY !== '' || out.includes('sk_mcp_rank_')))
+      return { child, url, out };
+  }
+  throw new Error(`it did not listen: ${out}`);
+}
+
+function catalogueFile(folder: string): string {
+  const file = join(folder, 'catalogue.jsonl');
+  writeFileSync(file, fixtureServers.map((server) => JSON.stringify(server)).join('\n'));
+  return file;
+}
+
+test('import, list, search and remove work on the store without a server', async (t) => {
+  const folder = temporaryFolder(t);
+  const imported = await done(folder, ['catalog', 'import', catalogueFile(folder), '--json']);
+  assert.equal(imported.code, 0, imported.err);
+  assert.equal((JSON.parse(imported.out) as { added: number }).added, 4);
+  const found = await done(folder, ['search', 'send an e-mail', '-n', '1', '--json']);
+  assert.deepEqual(
+    (JSON.parse(found.out) as { servers: { id: string }[] }).servers.map(({ id }) => id),
+    ['com.example/mail'],
+  );
+  const shown = await done(folder, ['search', 'send an e-mail', '--explain']);
+  assert.match(shown.out, /1\. Example Mail {2}\(com\.example\/mail\)/);
+  const why = await done(folder, ['explain', 'put an event into the calendar, mail it', 'com.example/mail']);
+  assert.match(why.out, /is number 2, /);
+  assert.match(why.out, /Above it:/);
+  assert.equal((await done(folder, ['explain', 'send an e-mail', 'nowhere'])).code, 4);
+  const out = join(folder, 'outcomes.jsonl');
+  assert.equal((await done(folder, ['learning', 'export', out, '--json'])).code, 0);
+  assert.equal(readFileSync(out, 'utf8'), '');
+  assert.equal((await done(folder, ['servers', 'remove', 'bare'])).code, 0);
+  const listed = await done(folder, ['servers', 'list', '--json']);
+  assert.deepEqual(
+    (JSON.parse(listed.out) as { servers: { id: string }[] }).servers.map(({ id }) => id),
+    ['com.example/calendar', 'com.example/mail', 'local-database'],
+  );
+});
+
+test('exit codes and error texts are as documented', async (t) => {
+  const folder = temporaryFolder(t);
+  const cases: readonly (readonly [readonly string[], Record<string, string>, number, RegExp])[] = [
+    [['--help'], {}, 0, /^$/],
+    [['nonsense'], {}, 2, /unknown command/],
+    [['search'], {}, 2, /missing required argument 'query'/],
+    [['search', 'x', '-n', '99'], {}, 2, /expected a whole number from 1 to 50/],
+    [
+      ['keys', 'create', '--developer', 'd', '--tier', 'gold'],
+      {},
+      2,
+      /tier: expected one of free, pro, enterprise/,
+    ],
+    [['keys', 'revoke', 'key_none'], {}, 4, /Key not found/],
+    [['servers', 'remove', 'nowhere'], {}, 4, /Server not found/],
+    [['catalog', 'import', join(folder, 'missing.jsonl')], {}, 2, /missing\.jsonl/],
+    [
+      ['serve'],
+      { MCPRANK_PORT: 'x', MCPRANK_SYNC: 'maybe' },
+      3,
+      /has 2 faults:\n {2}MCPRANK_PORT: expected .*\n {2}MCPRANK_SYNC: expected/,
+    ],
+    [
+      ['keys', 'list'],
+      { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none' },
+      5,
+      /database is unreachable/,
+    ],
+  ];
+  for (const [args, env, code, text] of cases) {
+    const result = await done(folder, args, env);
+    assert.equal(result.code, code, `${args.join(' ')}: ${result.err}`);
+    assert.match(result.err, text, args.join(' '));
+    assert.doesNotMatch(result.err, /hunter2|\n +at /, `${args.join(' ')} shows a secret or a stack`);
+  }
+});
+
+test('with --json an error is JSON too', async (t) => {
+  const result = await done(temporaryFolder(t), ['keys', 'revoke', 'key_none', '--json']);
+  assert.deepEqual(JSON.parse(result.err), { detail: 'Key not found', code: 'not_found' });
+});
+
+test('a key made and revoked by command is known to a running server within a second', async (t) => {
+  const folder = temporaryFolder(t);
+  const { url } = await serving(t, folder);
+  const made = JSON.parse((await done(folder, ['keys', 'create', '--developer', 'acme', '--json'])).out) as {
+    key: string;
+    key_id: string;
+  };
+  const status = async () =>
+    (await fetch(`${url}/v1/servers`, { headers: { 'x-api-key': made.key } })).status;
+  assert.equal(await status(), 200);
+  assert.equal((await done(folder, ['keys', 'revoke', made.key_id])).code, 0);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(await status(), 401);
+});
+
+test('the first start prints the admin key once, and it works', async (t) => {
+  const folder = temporaryFolder(t);
+  const { url, out, child } = await serving(t, folder, { MCPRANK_ADMIN_KEY: '' });
+  const key = /sk_mcp_rank_[0-9a-f]{32}/.exec(out)?.[0] ?? '';
+  assert.equal((await fetch(`${url}/v1/admin/keys`, { headers: { 'x-api-key': key } })).status, 200);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  const again = mcprank(folder, ['serve'], { MCPRANK_ADMIN_KEY: '' });
+  t.after(() => again.kill('SIGKILL'));
+  let text = '';
+  for await (const chunk of again.stdout.setEncoding('utf8')) {
+    text += chunk;
+    if (text.includes('listening')) break;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.doesNotMatch(text, /sk_mcp_rank_/);
+});
+
+test('SIGTERM: what was accepted is answered, what was queued is written, and the process ends with 0', async (t) => {
+  const folder = temporaryFolder(t);
+  await done(folder, ['catalog', 'import', catalogueFile(folder)]);
+  const { url, child } = await serving(t, folder);
+  const headers = { 'x-api-key': adminKey, 'content-type': 'application/json' };
+  for (;;) if ((await fetch(`${url}/readyz`)).status === 200) break;
+  const search = () =>
+    fetch(`${url}/v1/search`, { method: 'POST', headers, body: JSON.stringify({ query: 'mail' }) });
+  const record = () =>
+    fetch(`${url}/v1/invocations`, {
+      method: 'POST',
+      headers: { ...headers, prefer: 'respond-async' },
+      body: JSON.stringify({ server_id: 'bare', tool_name: 'x', success: true }),
+    });
+  const replies = await Promise.all([
+    ...Array.from({ length: 20 }, record),
+    ...Array.from({ length: 20 }, search),
+  ]);
+  assert.ok(replies.every(({ status }) => status === 200 || status === 202));
+  child.kill('SIGTERM');
+  const [code] = (await once(child, 'exit')) as [number | null];
+  assert.equal(code, 0);
+  const { DatabaseSync } = await import('node:sqlite');
+  const db = new DatabaseSync(join(folder, 'mcprank.db'));
+  t.after(() => db.close());
+  assert.deepEqual(
+    [
+      { ...db.prepare('select count(*) n from invocations').get() },
+      { ...db.prepare('select count(*) n from query_log').get() },
+    ],
+    [{ n: 20 }, { n: 20 }],
+  );
+});
+
+test('doctor shows the settings without secrets and finds what is wrong', async (t) => {
+  const folder = temporaryFolder(t);
+  const fine = await done(folder, ['doctor']);
+  assert.equal(fine.code, 0, fine.out + fine.err);
+  assert.match(fine.out, /MCPRANK_ADMIN_KEY +\[secret\]/);
+  assert.match(fine.out, /OK +search: index of 0 servers built/);
+  assert.ok(!fine.out.includes(adminKey));
+  writeFileSync(join(folder, 'mcprank.db'), 'no database'.repeat(1000));
+  const broken = await done(folder, ['doctor']);
+  assert.equal(broken.code, 3);
+  assert.match(broken.out, /ERROR +store and model: .*not a SQLite database/);
+});
+
+test('backup copies a store that is in use', async (t) => {
+  const folder = temporaryFolder(t);
+  await serving(t, folder);
+  const target = join(folder, 'copy.db');
+  const result = await done(folder, ['backup', target, '--json']);
+  assert.equal(result.code, 0, result.err);
+  assert.ok(existsSync(target));
+});
