@@ -12,7 +12,7 @@ import {
   ndcg10,
   type QuerySet,
   querySets,
-  readCatalogue,
+  readCatalog,
   readQueries,
   setsIn,
 } from '../eval/query-sets.ts';
@@ -49,7 +49,7 @@ async function measureSet(evaluation: Evaluation, set: QuerySet): Promise<Row> {
     const ask = evaluation.ask(index, weights);
     return mean((query) => ask(query, { popular }).hits.map(({ serverId }) => serverId));
   };
-  const plain = plainBm25(readCatalogue(join(evaluation.folder, set.catalogue, 'catalogue.jsonl')));
+  const plain = plainBm25(readCatalog(join(evaluation.folder, set.catalog, 'catalogue.jsonl')));
   return {
     set: set.name,
     level: set.level,

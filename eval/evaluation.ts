@@ -1,4 +1,4 @@
-/** The server's own engine over a catalogue, in process: the same builder, snapshot and ranker. */
+/** The server's own engine over a catalog, in process: the same builder, snapshot and ranker. */
 import { join } from 'node:path';
 import type { CatalogServer } from '../src/catalog/catalog.ts';
 import { loadBuiltInEmbedder } from '../src/search/embedding/built-in-embedder.ts';
@@ -12,7 +12,7 @@ import { createModelIndexer } from '../src/search/ranking/indexed-model.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
 import { queryParts } from '../src/search/text/text.ts';
-import { type QuerySet, readCatalogue, readQueries } from './query-sets.ts';
+import { type QuerySet, readCatalog, readQueries } from './query-sets.ts';
 
 export type Indexed = {
   readonly snapshot: Snapshot;
@@ -39,7 +39,7 @@ type VectorsOf = (parts: readonly string[]) => { vectors: Float32Array; modelVec
 
 export type Ask = (query: string, options?: AskOptions) => Ranking;
 
-/** Answers queries over an index; `without` takes servers out of the catalogue, as a filter would. */
+/** Answers queries over an index; `without` takes servers out of the catalog, as a filter would. */
 function createAsk({ snapshot, lexicon, ids }: Indexed, vectorsOf: VectorsOf, weights: RankWeights): Ask {
   const rank = createRanker(snapshot, lexicon, weights);
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
@@ -67,7 +67,7 @@ function createAsk({ snapshot, lexicon, ids }: Indexed, vectorsOf: VectorsOf, we
   };
 }
 
-/** Everything that the evaluation programs share: one index a catalogue, made when first asked for. */
+/** Everything that the evaluation programs share: one index a catalog, made when first asked for. */
 export type Evaluation = {
   readonly folder: string;
   indexOf(set: QuerySet): Promise<Indexed>;
@@ -79,7 +79,7 @@ export type Evaluation = {
 export function createEvaluation(folder: string, provider: Embedder | null = null): Evaluation {
   const embedder = loadBuiltInEmbedder();
   const known = new Map<string, Float32Array>();
-  /** A provider answers later, a ranking now: what a set asks is embedded with its catalogue. */
+  /** A provider answers later, a ranking now: what a set asks is embedded with its catalog. */
   const prepare = async (set: QuerySet, by: Embedder) => {
     const texts = [...new Set(readQueries(folder, set).flatMap(({ query }) => queryParts(query)))];
     const vectors = await by.embed(texts, 'query');
@@ -106,12 +106,12 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
   return {
     folder,
     async indexOf(set) {
-      const { catalogue } = set;
+      const { catalog } = set;
       if (provider !== null) await prepare(set, provider);
       const index =
-        made.get(catalogue) ??
-        indexServers(readCatalogue(join(folder, catalogue, 'catalogue.jsonl')), provider ?? embedder);
-      made.set(catalogue, index);
+        made.get(catalog) ??
+        indexServers(readCatalog(join(folder, catalog, 'catalogue.jsonl')), provider ?? embedder);
+      made.set(catalog, index);
       return index;
     },
     async learn(outcomes, developerId, weights = usageWeights) {

@@ -12,7 +12,7 @@ export type Labelled = {
 
 export type QuerySet = {
   readonly name: string;
-  readonly catalogue: string;
+  readonly catalog: string;
   readonly queries: string;
   /** nDCG@10 × 100 that the project promises. */
   readonly bar: number;
@@ -28,23 +28,23 @@ export const querySets: readonly QuerySet[] = [
   row('sealtools', 90, 'tool'),
   row('toolret_toolink', 48, 'tool'),
   row('toollens', 40, 'server'),
-  { ...row('mcpflow_on_toucan', 55.5, 'server'), catalogue: 'mcp_smithery_toucan' },
-  { ...row('known_item_on_toucan', 87.5, 'server'), catalogue: 'mcp_smithery_toucan', queries: 'dev.jsonl' },
+  { ...row('mcpflow_on_toucan', 55.5, 'server'), catalog: 'mcp_smithery_toucan' },
+  { ...row('known_item_on_toucan', 87.5, 'server'), catalog: 'mcp_smithery_toucan', queries: 'dev.jsonl' },
 ];
 export const meanBar = 70.7;
 
 function row(name: string, bar: number, level: 'server' | 'tool'): QuerySet {
-  return { name, catalogue: name, queries: 'queries.jsonl', bar, level };
+  return { name, catalog: name, queries: 'queries.jsonl', bar, level };
 }
 
-/** The sets above that the folder has; of another folder every catalogue with queries, without a bar. */
+/** The sets above that the folder has; of another folder every catalog with queries, without a bar. */
 export function setsIn(folder: string): readonly QuerySet[] {
   const known = querySets.filter(({ name, queries }) => existsSync(join(folder, name, queries)));
   if (known.length > 0) return known;
   return readdirSync(folder).flatMap((name): QuerySet[] => {
     const queries = ['queries.jsonl', 'dev.jsonl'].find((file) => existsSync(join(folder, name, file)));
     if (queries === undefined || !existsSync(join(folder, name, 'catalogue.jsonl'))) return [];
-    return [{ name, catalogue: name, queries, bar: 0, level: 'server' }];
+    return [{ name, catalog: name, queries, bar: 0, level: 'server' }];
   });
 }
 
@@ -68,8 +68,8 @@ type RawServer = {
   popularity?: { use_count?: number };
 };
 
-/** A catalogue file as the servers that search is fed with; use counts become popularity on a log scale. */
-export function readCatalogue(file: string): CatalogServer[] {
+/** A catalog file as the servers that search is fed with; use counts become popularity on a log scale. */
+export function readCatalog(file: string): CatalogServer[] {
   const raw = readLines<RawServer>(file);
   const most = Math.log1p(Math.max(1, ...raw.map(({ popularity }) => popularity?.use_count ?? 0)));
   return raw.map((server) => ({

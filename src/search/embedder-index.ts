@@ -10,7 +10,7 @@ export type EmbedderIndex = {
   readonly embedder: Embedder;
   /** undefined until the first one is built. */
   snapshot(): ActiveSnapshot | undefined;
-  /** A rebuild that begins after this call: the one running may have read the catalogue already. Calls that wait share one. */
+  /** A rebuild that begins after this call: the one running may have read the catalog already. Calls that wait share one. */
   rebuild(): Promise<void>;
   builtInMs(): number;
   close(): Promise<void>;

@@ -13,7 +13,7 @@ export type SearchFilters = {
 };
 
 export type ConnectionState = 'ready' | 'needs_auth' | 'needs_scope' | 'open' | 'unavailable';
-/** How the asking user is connected to a server, as far as anything is known besides what the catalogue says. */
+/** How the asking user is connected to a server, as far as anything is known besides what the catalog says. */
 export type ConnectionLookup = (serverId: string) => ConnectionState | undefined;
 
 export type SearchRequest = {

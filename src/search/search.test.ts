@@ -46,8 +46,8 @@ function server(
   };
 }
 
-/** A catalogue that the test changes; every put is a revision. */
-function createCatalogue(servers: readonly CatalogServer[]) {
+/** A catalog that the test changes; every put is a revision. */
+function createCatalog(servers: readonly CatalogServer[]) {
   const changes = new Map<string, CatalogChange>();
   let revision = 0;
   const put = (id: string, one: CatalogServer | null) => {
@@ -72,11 +72,11 @@ async function started(
   errors: unknown[] = [],
   more: { usageModelFor?: () => UsageModel } = {},
 ) {
-  const catalogue = createCatalogue(servers);
+  const catalog = createCatalog(servers);
   const log: QueryLogEntry[] = [];
   let ids = 0;
   const search = createSearch({
-    changesSince: catalogue.changesSince,
+    changesSince: catalog.changesSince,
     embedder,
     clock: systemClock,
     newQueryLogId: () => `ql_${++ids}`,
@@ -87,7 +87,7 @@ async function started(
   });
   open.push(search);
   await search.start();
-  return { search, catalogue, log };
+  return { search, catalog, log };
 }
 
 async function ask(
@@ -287,7 +287,7 @@ test('pages show every hit once, and a cursor fits its own query only', async ()
 });
 
 test('the second of two equal queries is a cache hit with its own log id; changes and popularity end that', async () => {
-  const { search, catalogue, log } = await started(many);
+  const { search, catalog, log } = await started(many);
   const first = await ask(search, 'maps');
   const second = await ask(search, 'maps');
   assert.deepEqual(
@@ -305,7 +305,7 @@ test('the second of two equal queries is a cache hit with its own log id; change
   assert.equal(third.cacheHit, false);
   const raised = third.hits.find(({ serverId }) => serverId === second.serverIds.at(-1));
   assert.equal(raised?.popularity ?? 1, 1);
-  catalogue.put('maps-0', null);
+  catalog.put('maps-0', null);
   await search.settled();
   assert.equal((await ask(search, 'maps')).cacheHit, false);
 });
@@ -331,25 +331,25 @@ test('an answer is kept for exactly what was asked: whatever may change it makes
 });
 
 test('a change is found after the next refresh, and only what changed is read', async () => {
-  const { search, catalogue } = await started(many);
-  catalogue.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
-  catalogue.put('weather-0', null);
+  const { search, catalog } = await started(many);
+  catalog.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
+  catalog.put('weather-0', null);
   search.refresh();
   await search.settled();
   assert.equal((await ask(search, 'low tide at the harbour')).hits[0]?.serverId, 'new');
   const weather = idsOf((await ask(search, 'weather', { limit: 50 })).hits);
   assert.ok(!weather.includes('weather-0'));
-  assert.equal(catalogue.reads[1], 2);
+  assert.equal(catalog.reads[1], 2);
   assert.equal(search.stats().servers, many.length);
 });
 
 test('when the store fails the running snapshot answers on, and the next refresh succeeds', async () => {
   let broken = false;
-  const catalogue = createCatalogue(many);
+  const catalog = createCatalog(many);
   const search = createSearch({
     changesSince: async function* (after) {
       if (broken) throw new Error('disk');
-      yield* catalogue.changesSince(after);
+      yield* catalog.changesSince(after);
     },
     embedder,
     clock: systemClock,
@@ -364,7 +364,7 @@ test('when the store fails the running snapshot answers on, and the next refresh
   await assert.rejects(search.settled(), /disk/);
   assert.ok((await ask(search, 'maps')).hits.length > 0);
   broken = false;
-  catalogue.put('maps-0', null);
+  catalog.put('maps-0', null);
   await search.settled();
   assert.equal(search.stats().servers, many.length - 1);
 });

@@ -1,7 +1,7 @@
 /**
- * Search: ranked answers from an immutable snapshot of the catalogue held in memory.
+ * Search: ranked answers from an immutable snapshot of the catalog held in memory.
  *
- * Promises: an answer comes from exactly one snapshot and never waits for a rebuild; a change of the catalogue is
+ * Promises: an answer comes from exactly one snapshot and never waits for a rebuild; a change of the catalog is
  * analysed in a thread of its own and swapped in; equal scores are ordered by id; nothing is looked up per query.
  * When the store fails while a snapshot is built, or the builder thread dies, the running snapshot stays, the error
  * goes to `onError`, and the next refresh tries again (a dead builder is replaced and reads from the beginning).
@@ -86,7 +86,7 @@ export type Search = {
   start(): Promise<void>;
   ready(): boolean;
   find(request: SearchRequest): Promise<SearchResult>;
-  /** The catalogue changed: builds beside the running snapshot; calls that come meanwhile become one. */
+  /** The catalog changed: builds beside the running snapshot; calls that come meanwhile become one. */
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
   settled(): Promise<void>;

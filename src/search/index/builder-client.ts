@@ -1,4 +1,4 @@
-/** Brings catalogue changes to the builder thread and snapshots back, one build at a time. */
+/** Brings catalog changes to the builder thread and snapshots back, one build at a time. */
 import { Worker } from 'node:worker_threads';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
@@ -23,7 +23,7 @@ type BuilderThread = {
   readonly lexicon: Map<string, number>;
 };
 
-/** An idle builder of a small catalogue is let go: to read that again takes a fraction of a second, to keep the thread 30 MB. */
+/** An idle builder of a small catalog is let go: to read that again takes a fraction of a second, to keep the thread 30 MB. */
 const smallDocuments = 20_000;
 const idleMs = 2_000;
 
@@ -51,7 +51,7 @@ export function createBuilderClient(changesSince: ChangesSince, embedder: Embedd
         terminateWhenIdle();
         return null;
       }
-      // A builder that died, or was let go, took its analyses along: the next one reads the catalogue from the beginning.
+      // A builder that died, or was let go, took its analyses along: the next one reads the catalog from the beginning.
       let after = builtRevision ?? 0;
       if (thread === undefined || thread.hasFailed()) {
         thread = startThread(embedder);

@@ -1,6 +1,6 @@
 /**
  * One server, read once: its words counted field by field, and what a reply shows of it.
- * A change of the catalogue analyses the changed servers only; `snapshot.ts` assembles the rest from these.
+ * A change of the catalog analyses the changed servers only; `snapshot.ts` assembles the rest from these.
  */
 import { crc32 } from 'node:zlib';
 import type { CatalogServer, CatalogTool } from '../../catalog/catalog.ts';

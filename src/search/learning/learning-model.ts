@@ -24,7 +24,7 @@ export type UsageQuery = {
   readonly stems: readonly string[];
   /** Of unit length. */
   readonly vector: Float32Array;
-  /** How rare a word is in the catalogue. */
+  /** How rare a word is in the catalog. */
   idfOf(stem: string): number;
 };
 

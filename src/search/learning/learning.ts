@@ -6,7 +6,7 @@
  * alone reports changes that developer's own rankings and nobody else's; a search never waits for the log.
  * When the store fails, the last state stays, the error goes to `onError`, and the next second tries again.
  *
- * There is no catalogue of one developer's own yet: once there is, its servers are left out of the common profiles here.
+ * There is no catalog of one developer's own yet: once there is, its servers are left out of the common profiles here.
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Embedder } from '../embedding/embedder.ts';

@@ -27,7 +27,7 @@ export type UsageWeights = typeof usageWeights;
 const ownWords = 0.7;
 /** Successes at which a server counts as half known. */
 const half = 2;
-/** A catalogue whose best-known server has fewer successes than this is known too little to be covered. */
+/** A catalog whose best-known server has fewer successes than this is known too little to be covered. */
 const minSuccesses = 2;
 /** Words that nobody has said yet: as if this many had been, of all words alike (additive smoothing). */
 const smoothing = { word: 0.5, all: 1000 };

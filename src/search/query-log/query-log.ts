@@ -1,4 +1,4 @@
-import type { Storage } from '../../storage/storage.ts';
+import { type Storage, WriteBehind } from '../../storage/storage.ts';
 import type { QueryLogEntry, QueryLogSummary } from '../search-model.ts';
 import { createQueryLogStore } from './query-log-store.ts';
 
@@ -30,46 +30,21 @@ const keptRows = 2_000_000;
 /** The query log is written behind the reply: a slow store may cost log entries (counted), never a search. */
 export function createQueryLog(deps: { storage: Storage; onError: (error: unknown) => void }): QueryLog {
   const store = createQueryLogStore(deps.storage);
-  let queue: QueryLogEntry[] = [];
-  let dropped = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let writing: Promise<void> | undefined;
-
-  const drain = async (): Promise<void> => {
-    while (queue.length > 0) {
-      const batch = queue.slice(0, batchRows);
-      queue = queue.slice(batchRows);
-      try {
-        await store.append(batch);
-      } catch (error) {
-        dropped += batch.length;
-        deps.onError(error);
-      }
-    }
-  };
-  const flush = (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    writing ??= drain().finally(() => {
-      writing = undefined;
-    });
-    return writing;
-  };
-
+  const queue = new WriteBehind<QueryLogEntry>({
+    write: store.append,
+    maxQueued,
+    batchSize: batchRows,
+    gatherMs: flushMs,
+    retryMs: null,
+    onFailure: deps.onError,
+  });
   return {
-    record(entry) {
-      if (queue.length >= maxQueued) {
-        dropped++;
-        return;
-      }
-      queue.push(entry);
-      timer ??= setTimeout(flush, flushMs);
-    },
-    dropped: () => dropped,
+    record: (entry) => void queue.enqueue(entry),
+    dropped: () => queue.dropped,
     summary: store.summary,
     searchesByDay: store.searchesByDay,
     prune: (now) => store.prune(now - keptMs, keptRows),
-    flush,
-    close: flush,
+    flush: () => queue.flush(),
+    close: () => queue.close(),
   };
 }

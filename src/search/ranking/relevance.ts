@@ -69,7 +69,7 @@ export type RelevanceQuery = {
   readonly allowed: Uint8Array | null;
 };
 
-/** A query's words: those that the catalogue knows, and how rare they are in sum, all and known ones. */
+/** A query's words: those that the catalog knows, and how rare they are in sum, all and known ones. */
 type QueryTerms = {
   readonly terms: readonly QueryTerm[];
   readonly totalIdf: number;
@@ -130,7 +130,7 @@ export function scoreServers(
   };
 }
 
-/** How rare a word is in the catalogue; the highest for one that it does not know. */
+/** How rare a word is in the catalog; the highest for one that it does not know. */
 export function idfOf(index: RelevanceIndex, stem: string): number {
   return idfOfTerm(index, index.lexicon.get(stem) ?? index.snapshot.termCount);
 }

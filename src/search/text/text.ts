@@ -30,7 +30,7 @@ const camelPart = /[A-Z]{2,}(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+|[^A-Za-z0-9
 
 /** Longest word kept: longer runs are keys, hashes or encoded data. */
 const longestWord = 40;
-/** Splitting cache entries kept: the words of a large catalogue, not its keys and hashes. */
+/** Splitting cache entries kept: the words of a large catalog, not its keys and hashes. */
 const cacheSize = 50_000;
 /** A request of more words than this usually asks for several things. */
 const longQueryStems = 25;
