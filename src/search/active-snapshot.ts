@@ -1,6 +1,6 @@
 /** A snapshot in use: its ranker, its ids and signals, filters, pages. */
 import type { BuiltIndex } from './index/builder-client.ts';
-import { serverIds, snapshotBytes } from './index/snapshot.ts';
+import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
 import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
@@ -69,14 +69,9 @@ export function createActiveSnapshot(
     }
   }
   function connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState {
-    const { names, transport, auth } = snapshot.columns;
-    const server = numberOf(ids, serverId);
-    if (unavailable.has(serverId)) return 'unavailable';
     const known = connectionOf(serverId);
-    if (known !== undefined) return known;
-    // A program runs on its user's own machine, or not at all.
-    if (names[transport[server] ?? 0] === 'stdio') return 'unavailable';
-    return names[auth[server] ?? 0] === 'none' ? 'open' : 'needs_auth';
+    if (unavailable.has(serverId)) return 'unavailable';
+    return known ?? defaultConnection(snapshot.columns, numberOf(ids, serverId));
   }
   setSignals(initialSignals);
 
@@ -122,4 +117,11 @@ export function createActiveSnapshot(
       };
     },
   };
+}
+
+/** How anybody is connected to a server, by what the catalog says of it. */
+function defaultConnection({ names, transport, auth }: ServerColumns, server: number): ConnectionState {
+  // A program runs on its user's own machine, or not at all.
+  if (names[transport[server] ?? 0] === 'stdio') return 'unavailable';
+  return names[auth[server] ?? 0] === 'none' ? 'open' : 'needs_auth';
 }

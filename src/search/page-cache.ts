@@ -6,12 +6,19 @@ import { LRUCache } from 'lru-cache';
 import { type PackedPage, packedBytes, packPage, UnpackedPage } from './page-packing.ts';
 import type { SearchPage } from './search-model.ts';
 
+export type CacheStats = {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+};
+
 export type PageCache = {
   get(key: string): SearchPage | undefined;
   /** Ranks a page that is not there. Kept unless `clear` came meanwhile: it may be of an older snapshot (stale-read guard). */
   load(key: string, rank: () => Promise<SearchPage>): Promise<SearchPage>;
   clear(): void;
-  stats(): { readonly entries: number; readonly bytes: number };
+  stats(): CacheStats;
 };
 
 export function createPageCache(maxBytes: number): PageCache {
@@ -22,6 +29,7 @@ export function createPageCache(maxBytes: number): PageCache {
   });
   const inFlight = new Map<string, Promise<SearchPage>>();
   let generation = 0;
+  let [hits, misses] = [0, 0];
 
   async function rankOnce(key: string, rank: () => Promise<SearchPage>): Promise<SearchPage> {
     const began = generation;
@@ -39,6 +47,8 @@ export function createPageCache(maxBytes: number): PageCache {
   return {
     get(key) {
       const packed = pages.get(key);
+      if (packed === undefined) misses++;
+      else hits++;
       return packed === undefined ? undefined : new UnpackedPage(packed);
     },
     load: (key, rank) => inFlight.get(key) ?? rankOnce(key, rank),
@@ -46,6 +56,6 @@ export function createPageCache(maxBytes: number): PageCache {
       generation++;
       pages.clear();
     },
-    stats: () => ({ entries: pages.size, bytes: pages.calculatedSize }),
+    stats: () => ({ entries: pages.size, bytes: pages.calculatedSize, hits, misses }),
   };
 }

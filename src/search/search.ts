@@ -13,10 +13,10 @@ import { Problem } from '../base/problem.ts';
 import type { ActiveSnapshot } from './active-snapshot.ts';
 import type { EmbedderIndex } from './embedder-index.ts';
 import type { Embedder } from './embedding/embedder.ts';
-import { createFailover } from './failover.ts';
+import { createFailover, type Failover } from './failover.ts';
 import type { ChangesSince } from './index/builder-client.ts';
 import type { UsageModel } from './learning/learning-model.ts';
-import { createPageCache } from './page-cache.ts';
+import { type CacheStats, createPageCache } from './page-cache.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
 import type {
@@ -57,12 +57,7 @@ export type SearchStats = {
   /** Whose vectors answer now, and how many queries fell back from a provider to the built-in ones. */
   readonly embedder: string;
   readonly degraded: number;
-  readonly cache: {
-    readonly entries: number;
-    readonly bytes: number;
-    readonly hits: number;
-    readonly misses: number;
-  };
+  readonly cache: CacheStats;
 };
 
 export type SearchDeps = {
@@ -104,7 +99,6 @@ export function createSearch(deps: SearchDeps): Search {
   const pages = createPageCache(config.cacheBytes);
   const popularity = new Map<string, number>();
   let signals: RankingSignals = { popularity, liveness: new Map() };
-  let [hits, misses] = [0, 0];
   const indexes = createFailover({
     ...deps,
     weights: config.weights,
@@ -123,11 +117,7 @@ export function createSearch(deps: SearchDeps): Search {
     const rank = () => rankPage({ index, snapshot, builtIn: embedder }, request, model);
     const pageKey = isShared(request) ? keyOf(index, snapshot, request, model) : null;
     const cached = pageKey === null ? undefined : pages.get(pageKey);
-    if (cached !== undefined) {
-      hits++;
-      return { page: cached, pageKey, snapshot, cacheHit: true };
-    }
-    misses++;
+    if (cached !== undefined) return { page: cached, pageKey, snapshot, cacheHit: true };
     const page = await (pageKey === null ? rank() : pages.load(pageKey, rank));
     return { page, pageKey, snapshot, cacheHit: false };
   }
@@ -168,21 +158,23 @@ export function createSearch(deps: SearchDeps): Search {
       for (const index of indexes.all()) index.snapshot()?.setSignals(signals);
       pages.clear();
     },
-    stats() {
-      const current = indexes.current();
-      const snapshot = current.snapshot();
-      return {
-        servers: snapshot?.servers ?? 0,
-        tools: snapshot?.tools ?? 0,
-        revision: snapshot?.revision ?? 0,
-        snapshotBytes: snapshot?.bytes ?? 0,
-        builtInMs: indexes.builtIn.builtInMs(),
-        embedder: current.embedder.id,
-        degraded: indexes.fallbacks(),
-        cache: { ...pages.stats(), hits, misses },
-      };
-    },
+    stats: () => statsOf(indexes, pages.stats()),
     close: indexes.close,
+  };
+}
+
+function statsOf(indexes: Failover, cache: CacheStats): SearchStats {
+  const { builtIn, current, fallbacks } = indexes;
+  const snapshot = current().snapshot();
+  return {
+    servers: snapshot?.servers ?? 0,
+    tools: snapshot?.tools ?? 0,
+    revision: snapshot?.revision ?? 0,
+    snapshotBytes: snapshot?.bytes ?? 0,
+    builtInMs: builtIn.builtInMs(),
+    embedder: current().embedder.id,
+    degraded: fallbacks(),
+    cache,
   };
 }
 

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { Problem } from '../../base/problem.ts';
 import { countsOf, queryCounts, stemsOf } from '../text/text.ts';
 import type { Embedder, TextKind } from './embedder.ts';
+import { toUnit } from './unit-vectors.ts';
 
 export const modelUrl = new URL('../../../model/vectors.bin', import.meta.url);
 /** Header of the model file: six 32-bit little-endian numbers. */
@@ -81,7 +82,7 @@ export function embedderFromTable(table: SharedArrayBuffer): Embedder {
       const from = row * dims;
       for (let i = 0; i < dims; i++) sum[i]! += by * vectors[from + i]!;
     });
-    normalise(sum);
+    toUnit(sum);
   };
   return {
     id: `builtin-${rows}x${dims}-${header.getUint32(20, true).toString(16)}`,
@@ -96,12 +97,4 @@ export function embedderFromTable(table: SharedArrayBuffer): Embedder {
       return out;
     },
   };
-}
-
-function normalise(vector: Float32Array): void {
-  let square = 0;
-  for (const x of vector) square += x * x;
-  if (square === 0) return;
-  const by = 1 / Math.sqrt(square);
-  for (let i = 0; i < vector.length; i++) vector[i]! *= by;
 }

@@ -14,3 +14,11 @@ export function unitVectors(rows: readonly (readonly number[])[], dims: number):
   }
   return out;
 }
+
+/** Brings a vector to unit length, in place; one of zeros stays. */
+export function toUnit(vector: Float32Array): void {
+  let square = 0;
+  for (const x of vector) square += x * x;
+  const by = 1 / (Math.sqrt(square) || 1);
+  for (let i = 0; i < vector.length; i++) vector[i]! *= by;
+}

@@ -4,6 +4,7 @@
  */
 import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
+import { toUnit } from '../embedding/unit-vectors.ts';
 import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
 import { analyseServer, documentTexts, type Lexicon } from './document-analysis.ts';
 import { assembleSnapshot, type Snapshot } from './snapshot.ts';
@@ -92,11 +93,4 @@ function addContext(vectors: Float32Array, dims: number, share: { toTool: number
 function mixIn(vector: Float32Array, other: Float32Array, share: number): void {
   for (let i = 0; i < vector.length; i++) vector[i]! += share * other[i]!;
   toUnit(vector);
-}
-
-function toUnit(vector: Float32Array): void {
-  let square = 0;
-  for (const x of vector) square += x * x;
-  const by = 1 / (Math.sqrt(square) || 1);
-  for (let i = 0; i < vector.length; i++) vector[i]! *= by;
 }

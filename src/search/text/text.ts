@@ -2,6 +2,7 @@
  * Text to terms: what counts as "the same word" for the lexical index and for the built-in vectors.
  * The trainer uses these functions too, so a change here asks for `npm run train`.
  */
+import { LRUCache } from 'lru-cache';
 
 /** Never indexed, never searched: they carry grammar, not subject. */
 const functionWords = words(`
@@ -30,14 +31,13 @@ const camelPart = /[A-Z]{2,}(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+|[^A-Za-z0-9
 
 /** Longest word kept: longer runs are keys, hashes or encoded data. */
 const longestWord = 40;
-/** Splitting cache entries kept: the words of a large catalog, not its keys and hashes. */
-const cacheSize = 50_000;
 /** A request of more words than this usually asks for several things. */
 const longQueryStems = 25;
 /** Sentences of fewer words join their neighbour: alone they say too little. */
 const shortestPart = 4;
 const mostParts = 6;
-const cache = new Map<string, readonly string[]>();
+/** Splitting kept: of the words of a large catalog, not of its keys and hashes. */
+const splitWords = new LRUCache<string, readonly string[]>({ max: 50_000 });
 
 /** The stems of a text in order, function words left out. */
 export function stemsOf(text: string): string[] {
@@ -129,11 +129,10 @@ function pushBigrams(out: string[], run: string): void {
 }
 
 function splitWord(word: string): readonly string[] {
-  const known = cache.get(word);
+  const known = splitWords.get(word);
   if (known !== undefined) return known;
   const made = splitUncached(word);
-  if (cache.size >= cacheSize) cache.clear();
-  cache.set(word, made);
+  splitWords.set(word, made);
   return made;
 }
 
