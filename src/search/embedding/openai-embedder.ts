@@ -45,15 +45,15 @@ const backoff: Backoff = { firstMs: 500, maxMs: 30_000 };
 
 /** Asks the service for one vector, to learn its dimensions; throws its Problem when there is none. */
 export async function connectOpenAiEmbedder(options: OpenAiOptions): Promise<Embedder> {
-  const [sample = []] = await ask(options, ['dimensions'], queryTimeoutMs * 5);
+  const [sample = []] = await requestVectors(options, ['dimensions'], queryTimeoutMs * 5);
   const dims = paddedDims(sample.length);
   if (sample.length === 0) throw unusable(options, 'its vectors are empty');
 
   const embedDocuments = async (texts: readonly string[]): Promise<Float32Array> => {
-    const batches = batchesOf(texts);
+    const batches = toBatches(texts);
     const found = new Map<number, readonly (readonly number[])[]>();
     await forEachConcurrent(batches.entries(), { limit: atOnce }, async ([i, batch]) =>
-      found.set(i, await persist(() => ask(options, batch, documentTimeoutMs))),
+      found.set(i, await withRetries(() => requestVectors(options, batch, documentTimeoutMs))),
     );
     return unitVectors(
       batches.flatMap((_, i) => found.get(i) ?? []),
@@ -64,11 +64,13 @@ export async function connectOpenAiEmbedder(options: OpenAiOptions): Promise<Emb
     id: `openai ${options.url} ${options.model} ${sample.length}`,
     dims,
     embed: async (texts: readonly string[], kind: TextKind) =>
-      kind === 'query' ? unitVectors(await ask(options, texts, queryTimeoutMs), dims) : embedDocuments(texts),
+      kind === 'query'
+        ? unitVectors(await requestVectors(options, texts, queryTimeoutMs), dims)
+        : embedDocuments(texts),
   };
 }
 
-function batchesOf(texts: readonly string[]): string[][] {
+function toBatches(texts: readonly string[]): string[][] {
   const batches: string[][] = [];
   let chars = 0;
   for (const text of texts) {
@@ -86,7 +88,7 @@ function batchesOf(texts: readonly string[]): string[][] {
   return batches;
 }
 
-async function ask(
+async function requestVectors(
   options: OpenAiOptions,
   input: readonly string[],
   timeoutMs: number,
@@ -111,14 +113,14 @@ async function ask(
   return [...data].sort((a, b) => (a.index ?? 0) - (b.index ?? 0)).map(({ embedding }) => embedding ?? []);
 }
 
-type Answer = {
+type EmbeddingsReply = {
   readonly data?: readonly { readonly index?: number; readonly embedding?: readonly number[] }[];
   readonly usage?: { readonly total_tokens?: number };
 };
 
-function parse(options: OpenAiOptions, body: Buffer): Answer {
+function parse(options: OpenAiOptions, body: Buffer): EmbeddingsReply {
   try {
-    return JSON.parse(body.toString()) as Answer;
+    return JSON.parse(body.toString()) as EmbeddingsReply;
   } catch (cause) {
     throw unusable(options, 'its answer is not JSON', cause);
   }
@@ -143,16 +145,18 @@ function unusable({ url }: OpenAiOptions, why: string, cause?: unknown): Problem
   return new Problem('upstream_error', `The embeddings service ${url} is not usable: ${why}`, { cause });
 }
 
-async function persist<T>(act: () => Promise<T>): Promise<T> {
+async function withRetries<T>(act: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await act();
     } catch (error) {
-      const asked = error instanceof Problem ? error.retryAfterMs : undefined;
-      const worth =
-        error instanceof Problem && (error.kind === 'unavailable' || error.name === 'OutboundFailure');
-      if (!worth || attempt === tries) throw error;
-      await delay(Math.min(backoff.maxMs, Math.max(asked ?? 0, backoffMs(backoff, attempt))));
+      if (!(error instanceof Problem) || !isTransient(error) || attempt === tries) throw error;
+      const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(backoff, attempt));
+      await delay(Math.min(backoff.maxMs, pauseMs));
     }
   }
+}
+
+function isTransient({ kind, name }: Problem): boolean {
+  return kind === 'unavailable' || name === 'OutboundFailure';
 }
