@@ -56,6 +56,8 @@ test('the files of the image, and nothing else, serve from a folder that cannot 
     cwd: root,
   });
   await run(process.execPath, [tsc, '-p', 'sdk', '--outDir', join(built, 'dist/sdk')], { cwd: root });
+  // As `npm run build` does: what is loaded beside the code, and no compiler copies.
+  cpSync(join(root, 'src/search/index/scan.wasm'), join(built, 'dist/search/index/scan.wasm'));
   mkdirSync(app);
   mkdirSync(data, { mode: 0o700 });
   const copied = [...last.matchAll(/^COPY --from=build \/app\/(\S+) /gm)].map(([, name = '']) => name);
