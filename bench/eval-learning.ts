@@ -3,10 +3,10 @@
  * server; "by others" spreads them over 25 developers and asks as another one. Sparse: logs for a tenth or half of
  * the servers only, which must never lower a set by more than `sparseBar`.
  */
-import type { Outcome } from '../src/search/learning/model.ts';
-import { type UsageFit, usageFit } from '../src/search/learning/usage.ts';
-import type { Evaluation } from './eval-engine.ts';
-import { type Labelled, ndcg10, type QuerySet, readLogged } from './eval-sets.ts';
+import type { Evaluation } from '../eval/evaluation.ts';
+import { type Labelled, ndcg10, type QuerySet, readLogged } from '../eval/query-sets.ts';
+import type { Outcome } from '../src/search/learning/learning-model.ts';
+import { type UsageWeights, usageWeights } from '../src/search/learning/usage.ts';
 
 export type LearningRow = {
   readonly set: string;
@@ -27,7 +27,7 @@ const bars: Readonly<Record<string, Readonly<Record<number, number>>>> = {
 export const logCounts = [1, 5, 10, 50] as const;
 export const sparseBar = 0.5;
 const developers = 25;
-const parts: Readonly<Record<string, Partial<UsageFit>>> = {
+const parts: Readonly<Record<string, Partial<UsageWeights>>> = {
   'words and middle': { broad: 0 },
   'middle only': { cosine: 0 },
   nearest: { nearest: 0, like: 0 },
@@ -38,27 +38,32 @@ export async function measureLearning(evaluation: Evaluation, set: QuerySet): Pr
   const index = await evaluation.indexOf(set);
   const ask = evaluation.ask(index);
   const { trained, logged, asked } = readLogged(evaluation.folder, set);
-  const mean = async (outcomes: readonly Outcome[], fit: UsageFit = usageFit) => {
-    const learned = await evaluation.learn(outcomes, 'asking', fit);
-    const options = outcomes.length === 0 ? {} : { learned };
+  const mean = async (outcomes: readonly Outcome[], weights: UsageWeights = usageWeights) => {
+    const model = await evaluation.learn(outcomes, 'asking', weights);
+    const options = outcomes.length === 0 ? {} : { model };
     const gains = asked.map((query) => {
-      const ranked = ask(query.query, options).hits.map(({ server }) => index.ids[server] ?? '');
+      const ranked = ask(query.query, options).hits.map(({ serverId }) => serverId);
       return ndcg10(ranked, query);
     });
     return (100 * gains.reduce((sum, gain) => sum + gain, 0)) / asked.length;
   };
   const base = await mean([]);
   const rows: LearningRow[] = [];
-  const add = async (kind: LearningRow['kind'], logs: number, share: number, fit?: Partial<UsageFit>) => {
+  const add = async (
+    kind: LearningRow['kind'],
+    logs: number,
+    share: number,
+    weights?: Partial<UsageWeights>,
+  ) => {
     const who = kind === 'by others' ? developers : 0;
-    const ndcg = await mean(outcomesOf(logged, logs, share, who), { ...usageFit, ...fit });
+    const ndcg = await mean(outcomesOf(logged, logs, share, who), { ...usageWeights, ...weights });
     const bar = kind === 'logged' ? (bars[set.name]?.[logs] ?? null) : null;
     rows.push({ set: set.name, kind, logs, share, ndcg, base, bar });
   };
   if (trained) {
     for (const logs of logCounts) await add('logged', logs, 1);
     await add('by others', 50, 1);
-    for (const [part, fit] of Object.entries(parts)) await add(`without ${part}`, 10, 1, fit);
+    for (const [part, weights] of Object.entries(parts)) await add(`without ${part}`, 10, 1, weights);
     await add('without coverage', 50, 0.1, { coverage: 0 });
   }
   for (const logs of logCounts) await add('sparse', logs, 0.1);

@@ -5,24 +5,25 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Secret } from '../src/base/secret.ts';
-import { createOutbound } from '../src/outbound/outbound.ts';
-import { providerOf } from '../src/search/providers/provider.ts';
-import { writeCurves } from './eval-curves.ts';
-import { createEvaluation, type Evaluation } from './eval-engine.ts';
-import { aucBar, collectSamples, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
-import { type LearningRow, measureLearning, missed, printLearning } from './eval-learning.ts';
-import { plainBm25 } from './eval-plain.ts';
+import { createEvaluation, type Evaluation } from '../eval/evaluation.ts';
 import {
   evalFolder,
   meanBar,
   ndcg10,
   type QuerySet,
   querySets,
-  readCatalogue,
+  readCatalog,
   readQueries,
   setsIn,
-} from './eval-sets.ts';
+} from '../eval/query-sets.ts';
+import { collectSamples } from '../eval/samples.ts';
+import { Secret } from '../src/base/secret.ts';
+import { createOutbound } from '../src/outbound/outbound.ts';
+import { parseEmbeddingProvider } from '../src/search/embedding/embedding-provider.ts';
+import { writeCurves } from './eval-curves.ts';
+import { aucBar, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
+import { type LearningRow, measureLearning, missed, printLearning } from './eval-learning.ts';
+import { plainBm25 } from './eval-plain.ts';
 
 type Row = {
   set: string;
@@ -46,9 +47,9 @@ async function measureSet(evaluation: Evaluation, set: QuerySet): Promise<Row> {
     (100 * queries.reduce((sum, q) => sum + ndcg10(rank(q.query), q), 0)) / queries.length;
   const engine = (weights: { dense?: number; whole?: number; sentence?: number }, popular = false) => {
     const ask = evaluation.ask(index, weights);
-    return mean((query) => ask(query, { popular }).hits.map(({ server }) => index.ids[server] ?? ''));
+    return mean((query) => ask(query, { popular }).hits.map(({ serverId }) => serverId));
   };
-  const plain = plainBm25(readCatalogue(join(evaluation.folder, set.catalogue, 'catalogue.jsonl')));
+  const plain = plainBm25(readCatalog(join(evaluation.folder, set.catalog, 'catalogue.jsonl')));
   return {
     set: set.name,
     level: set.level,
@@ -115,7 +116,7 @@ const { values, positionals } = parseArgs({
   },
 });
 let tokens = 0;
-const connect = providerOf(values.embeddings, {
+const connect = parseEmbeddingProvider(values.embeddings, {
   apiKey:
     process.env.MCPRANK_EMBEDDINGS_KEY === undefined ? null : new Secret(process.env.MCPRANK_EMBEDDINGS_KEY),
   post: createOutbound({ allowUpstreams: ['127.0.0.1', 'localhost'] }).request,

@@ -64,7 +64,7 @@ export async function run(): Promise<void> {
     }
     rows.push(...(await measure(size)));
   }
-  printTable(['catalogue', 'row', 'per second', 'p50 ms', 'p99 ms', 'beside', 'ratio', 'bar', ''], rows);
+  printTable(['catalog', 'row', 'per second', 'p50 ms', 'p99 ms', 'beside', 'ratio', 'bar', ''], rows);
 }
 
 async function measure(size: Size): Promise<string[][]> {
@@ -183,7 +183,7 @@ async function idle(served: Served): Promise<void> {
 }
 
 function row(
-  catalogue: string,
+  catalog: string,
   what: string,
   ours: Measured,
   beside: string,
@@ -192,7 +192,7 @@ function row(
   met: boolean,
 ): string[] {
   return [
-    catalogue,
+    catalog,
     what,
     ours.perSecond.toFixed(0),
     String(ours.p50),
@@ -204,7 +204,7 @@ function row(
   ];
 }
 
-/** Queries that never repeat: names and descriptions of the catalogue, cut and mixed. */
+/** Queries that never repeat: names and descriptions of the catalog, cut and mixed. */
 function distinctBodies(file: string, options: object = {}): () => string {
   const words = [
     ...new Set(

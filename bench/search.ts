@@ -1,15 +1,15 @@
 /**
- * Search in process, distinct queries, one thread: three sizes of catalogue, how long they take to build, and what
- * they weigh. The catalogues are real ones; the largest repeats a real one with variation.
+ * Search in process, distinct queries, one thread: three sizes of catalog, how long they take to build, and what
+ * they weigh. The catalogs are real ones; the largest repeats a real one with variation.
  */
 import { existsSync } from 'node:fs';
+import { evalFolder, querySets, readCatalog, readQueries } from '../eval/query-sets.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { CatalogChange, CatalogServer } from '../src/catalog/catalog.ts';
-import { builtInEmbedder, createSearch, defaultSearchConfig } from '../src/search/search.ts';
-import { evalFolder, querySets, readCatalogue, readQueries } from './eval-sets.ts';
+import { createSearch, defaultSearchConfig, loadBuiltInEmbedder } from '../src/search/search.ts';
 import { printTable } from './support.ts';
 
-type Size = { servers: number; tools: number; catalogue: string; p50Ms: number; p99Ms: number };
+type Size = { servers: number; tools: number; catalog: string; p50Ms: number; p99Ms: number };
 
 const batchServers = 100;
 const warmUpQueries = 500;
@@ -19,13 +19,13 @@ export async function run(): Promise<void> {
   const toucan = `${folder}/mcp_smithery_toucan/catalogue.jsonl`;
   const union = `${folder}/../catalogs/mcp_all/catalogue.jsonl`;
   const sizes: Size[] = [
-    { servers: 2_120, tools: 17_578, catalogue: toucan, p50Ms: 0.5, p99Ms: 2 },
-    { servers: 12_558, tools: 30_182, catalogue: union, p50Ms: 1, p99Ms: 4 },
-    { servers: 28_000, tools: 150_000, catalogue: toucan, p50Ms: 2.5, p99Ms: 8 },
+    { servers: 2_120, tools: 17_578, catalog: toucan, p50Ms: 0.5, p99Ms: 2 },
+    { servers: 12_558, tools: 30_182, catalog: union, p50Ms: 1, p99Ms: 4 },
+    { servers: 28_000, tools: 150_000, catalog: toucan, p50Ms: 2.5, p99Ms: 8 },
   ];
   const queries = distinctQueries(folder);
   const rows: string[][] = [];
-  for (const size of sizes.filter(({ catalogue }) => existsSync(catalogue)))
+  for (const size of sizes.filter(({ catalog }) => existsSync(catalog)))
     rows.push(await measure(size, queries));
   printTable(
     ['servers', 'tools', 'build ms', 'index MB', 'rss MB', 'p50 ms', 'bar', 'p99 ms', 'bar', 'queries'],
@@ -42,9 +42,9 @@ function distinctQueries(folder: string): string[] {
   );
 }
 
-/** The catalogue, repeated under new ids and names until there are enough servers, tools thinned to their number. */
-function* changesOf({ servers, tools, catalogue }: Size): Generator<CatalogChange[]> {
-  const source = readCatalogue(catalogue);
+/** The catalog, repeated under new ids and names until there are enough servers, tools thinned to their number. */
+function* changesOf({ servers, tools, catalog }: Size): Generator<CatalogChange[]> {
+  const source = readCatalog(catalog);
   const perRound = source.reduce((sum, server) => sum + server.tools.length, 0);
   let [made, madeTools] = [0, 0];
   let batch: CatalogChange[] = [];
@@ -77,7 +77,7 @@ async function measure(size: Size, queries: readonly string[]): Promise<string[]
     async *changesSince(revision) {
       if (revision === 0) yield* changesOf(size);
     },
-    embedder: builtInEmbedder(),
+    embedder: loadBuiltInEmbedder(),
     clock: systemClock,
     newQueryLogId: () => 'ql_bench',
     recordQuery: () => {},
@@ -87,7 +87,7 @@ async function measure(size: Size, queries: readonly string[]): Promise<string[]
   await search.start();
   const caller = { keyId: 'key_bench', developerId: 'dev_bench' };
   const ask = (query: string) =>
-    search.answer(caller, { query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 });
+    search.find({ caller, query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 });
   for (const query of queries.slice(0, warmUpQueries)) await ask(`${query} warm`);
   const times: number[] = [];
   for (const query of queries) {

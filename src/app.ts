@@ -45,11 +45,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       verifyUser: identity.verify,
       telemetry,
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
-      publicUrl: () => services.place.url,
+      publicUrl: () => services.baseUrl.url,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     const url = await http.listen(config.host, config.port);
-    services.place.url = config.publicUrl ?? url;
+    services.baseUrl.url = config.publicUrl ?? url;
     const stop = startBackground(config, services, options.clock ?? systemClock);
     return {
       url,

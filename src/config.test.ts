@@ -68,6 +68,25 @@ test('a secret may come from a file, and is printed nowhere', () => {
   assert.match(faultsOf({ MCPRANK_ADMIN_KEY: key, MCPRANK_ADMIN_KEY_FILE: '/x' }), /not both/);
 });
 
+test('an outgoing proxy is read in both spellings, the lower one first, and its password is printed nowhere', () => {
+  const config = parseConfig({
+    HTTPS_PROXY: 'http://ignored:1',
+    https_proxy: 'http://me:s3cr3t@proxy.test:3128',
+    HTTP_PROXY: 'proxy.test:8080',
+    no_proxy: '.corp.test,10.1.2.3:8443',
+  });
+  assert.equal(config.httpsProxy?.reveal(), 'http://me:s3cr3t@proxy.test:3128/');
+  assert.equal(config.httpProxy?.reveal(), 'http://proxy.test:8080/');
+  assert.equal(config.noProxy, '.corp.test,10.1.2.3:8443');
+  assert.ok(!`${inspect(config, { depth: 9 })}${JSON.stringify(describeConfig(config))}`.includes('s3cr3t'));
+  for (const faulty of [
+    'socks5://me:s3cr3t@proxy.test',
+    'http://me:s3cr3t@proxy.test/path',
+    'http://[s3cr3t',
+  ])
+    assert.ok(!faultsOf({ HTTPS_PROXY: faulty }).includes('s3cr3t'));
+});
+
 test('whatever the environment holds, the answer is a configuration or a list of faults', () => {
   const anyEnv = fc.dictionary(fc.constantFrom(...Object.keys(settings)), fc.string());
   fc.assert(

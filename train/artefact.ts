@@ -1,7 +1,7 @@
-/** Writes the model file that `src/search/embedder.ts` reads. */
+/** Writes the model file that `src/search/embedding/built-in-embedder.ts` reads. */
 import { writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { modelHeader } from '../src/search/embedder.ts';
+import { modelHeader } from '../src/search/embedding/built-in-embedder.ts';
 
 export function encodeModel(words: readonly string[], vectors: Float32Array, dims: number): Buffer {
   const rows = words.length;

@@ -3,9 +3,9 @@
  * `node train/calibrate.ts [folder]`. First what tells queries with an answer from queries without one, then the
  * chance that a hit is right, given that and the hit's own relevance.
  */
-import { createEvaluation } from '../bench/eval-engine.ts';
-import { auc, collectSamples, isClear, type Sample, weightOf } from '../bench/eval-honesty.ts';
-import { evalFolder } from '../bench/eval-sets.ts';
+import { createEvaluation } from '../eval/evaluation.ts';
+import { evalFolder } from '../eval/query-sets.ts';
+import { auc, collectSamples, isClear, type Sample, weightOf } from '../eval/samples.ts';
 import type { Evidence } from '../src/search/ranking/score.ts';
 import { fitLogistic } from './logistic.ts';
 

@@ -1,7 +1,7 @@
 /** The training pairs as numbers: which words each side has, how often a pair is shown, which pairs never oppose. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { stemsOf } from '../src/search/index/text.ts';
+import { stemsOf } from '../src/search/text/text.ts';
 
 /** The words of a text and what each counts: a word said five times is not five times the subject. */
 export type Bag = { readonly words: Uint32Array; readonly weights: Float32Array };

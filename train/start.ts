@@ -36,27 +36,27 @@ function timesGram(
 ): Float32Array<ArrayBuffer> {
   const out = new Float32Array(basis.length);
   const sum = new Float32Array(dims);
-  for (const { a, b } of pairs) {
+  for (const pair of pairs) {
+    const column = columnOf(pair, idf);
     sum.fill(0);
     let square = 0;
-    for (const bag of [a, b]) {
-      for (let i = 0; i < bag.words.length; i++) {
-        const w = bag.weights[i]! * idf[bag.words[i]!]!;
-        square += w * w;
-        const from = bag.words[i]! * dims;
-        for (let d = 0; d < dims; d++) sum[d]! += w * basis[from + d]!;
-      }
+    for (const { word, weight } of column) {
+      square += weight * weight;
+      for (let d = 0; d < dims; d++) sum[d]! += weight * basis[word * dims + d]!;
     }
     const unit = 1 / (square || 1);
-    for (const bag of [a, b]) {
-      for (let i = 0; i < bag.words.length; i++) {
-        const w = bag.weights[i]! * idf[bag.words[i]!]! * unit;
-        const from = bag.words[i]! * dims;
-        for (let d = 0; d < dims; d++) out[from + d]! += w * sum[d]!;
-      }
+    for (const { word, weight } of column) {
+      const share = weight * unit;
+      for (let d = 0; d < dims; d++) out[word * dims + d]! += share * sum[d]!;
     }
   }
   return out;
+}
+
+function columnOf({ a, b }: Corpus['pairs'][number], idf: Float32Array) {
+  return [a, b].flatMap(({ words, weights }) =>
+    Array.from(words, (word, i) => ({ word, weight: weights[i]! * idf[word]! })),
+  );
 }
 
 /** Columns made orthonormal through the Cholesky factor of their Gram matrix. */

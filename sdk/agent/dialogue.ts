@@ -1,7 +1,7 @@
 /** A conversation with a model, whatever the shape of its API. */
 export type Dialogue = {
   /** What the model says next; `mayCall: false`: it has to answer in words. */
-  next(tools: readonly OfferedTool[], mayCall: boolean, signal?: AbortSignal): Promise<Turn>;
+  next(tools: readonly OfferedTool[], mayCall: boolean, signal?: AbortSignal): Promise<ModelMessage>;
   /** What came of the calls of the last turn, each of them. */
   answer(results: readonly CallResult[]): void;
 };
@@ -13,7 +13,7 @@ export type OfferedTool = {
   readonly schema: Readonly<Record<string, unknown>>;
 };
 export type Call = { readonly id: string; readonly alias: string; readonly args: unknown };
-export type Turn = { readonly text: string; readonly calls: readonly Call[] };
+export type ModelMessage = { readonly text: string; readonly calls: readonly Call[] };
 export type CallResult = { readonly id: string; readonly text: string; readonly isError: boolean };
 
 export type Opening = {

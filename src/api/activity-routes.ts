@@ -4,7 +4,7 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
-import type { SearchUse } from '../search/search.ts';
+import type { QueryLogSummary } from '../search/search.ts';
 
 const windows = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000 } as const;
 const dayMs = 86_400_000;
@@ -33,10 +33,8 @@ export type ActivityDeps = {
   readonly access: Pick<Access, 'listKeys'>;
   readonly catalog: Pick<Catalog, 'use'>;
   readonly queryLog: {
-    readonly use: {
-      summary(since: number): Promise<SearchUse>;
-      byDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>>;
-    };
+    summary(since: number): Promise<QueryLogSummary>;
+    searchesByDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>>;
   };
   readonly now: () => number;
 };
@@ -86,10 +84,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
       }),
       handle: async ({ query: { window = '1h' } }) => {
         const since = now() - windows[window];
-        const [servers, searched] = await Promise.all([
-          catalog.use.byServer(since),
-          queryLog.use.summary(since),
-        ]);
+        const [servers, searched] = await Promise.all([catalog.use.byServer(since), queryLog.summary(since)]);
         const success = await successOf(
           catalog,
           servers.slice(0, serversDrawn).map(({ serverId }) => serverId),
@@ -141,7 +136,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
         const first = last - days + 1;
         const [calls, searches] = await Promise.all([
           catalog.use.byDay(id, first * dayMs),
-          queryLog.use.byDay(id, first * dayMs),
+          queryLog.searchesByDay(id, first * dayMs),
         ]);
         return json({
           key_id: id,

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { type Route, route } from '../http/route.ts';
-import type { Search, SearchQuery, Standings } from '../search/search.ts';
+import type { ConnectionLookup, Search, SearchRequest } from '../search/search.ts';
+import { createSearchJson } from './search-json.ts';
 
 const filters = Type.Object(
   {
@@ -70,8 +71,12 @@ const result = Type.Object({
 
 export function searchRoutes(
   search: Search,
-  standingsOf: (owner: { readonly developerId: string; readonly userId: string }) => Promise<Standings>,
+  connectionsOf: (owner: {
+    readonly developerId: string;
+    readonly userId: string;
+  }) => Promise<ConnectionLookup>,
 ): Route[] {
+  const json = createSearchJson();
   return [
     route({
       method: 'POST',
@@ -83,47 +88,61 @@ export function searchRoutes(
       body,
       reply: Type.Union([result, Type.Object({ results: Type.Array(result) })]),
       handle: async ({ body, caller, charge, user }) => {
-        const asked = body.queries ?? [body];
-        const needsUser = user === null && asked.some(({ filters }) => filters?.connected !== undefined);
-        if (needsUser)
+        const needsUser = (body.queries ?? [body]).some(({ filters }) => filters?.connected !== undefined);
+        if (needsUser && user === null)
           throw new Problem('invalid_request', "filters.connected: needs a user's MIT in Authorization");
         const { developerId } = caller;
-        const standings = user === null ? undefined : await standingsOf({ developerId, userId: user.userId });
-        if (body.queries === undefined) {
-          if (body.query === undefined)
-            throw new Problem(
-              'invalid_request',
-              'query: required; expected a string of 1 to 1000 characters',
-            );
-          return {
-            status: 200,
-            body: await search.answer(caller, queryOf({ ...body, query: body.query }), standings),
-          };
-        }
-        const beside = Object.keys(body).find((field) => field !== 'queries');
-        if (beside !== undefined)
-          throw new Problem(
-            'invalid_request',
-            `${beside}: not together with queries; put it into each of them`,
-          );
-        await charge(body.queries.length - 1);
-        return { status: 200, body: await search.answerBatch(caller, body.queries.map(queryOf), standings) };
+        const connectionOf =
+          user === null ? undefined : await connectionsOf({ developerId, userId: user.userId });
+        const find = (query: Query) => search.find(toRequest(query, caller, connectionOf));
+        const { queries } = body;
+        if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
+        refuseBeside(body);
+        await charge(queries.length - 1);
+        return { status: 200, body: json.renderBatch(await Promise.all(queries.map(find))) };
       },
     }),
   ];
 }
 
+type Query = Static<typeof one>;
+
+function toQuery({ query, ...options }: Static<typeof body>): Query {
+  if (query !== undefined) return { query, ...options };
+  throw new Problem('invalid_request', 'query: required; expected a string of 1 to 1000 characters');
+}
+
+function refuseBeside(batch: Static<typeof body>): void {
+  const beside = Object.keys(batch).find((field) => field !== 'queries');
+  if (beside !== undefined)
+    throw new Problem('invalid_request', `${beside}: not together with queries; put it into each of them`);
+}
+
 /** Enough to choose from: what stands in a reply is read by a model, word by word. */
 const defaultTools = 5;
 
-function queryOf(asked: Static<typeof one>): SearchQuery {
+function toRequest(
+  {
+    query,
+    limit = 10,
+    tool_limit = defaultTools,
+    filters = {},
+    explain = false,
+    min_score = 0,
+    cursor,
+  }: Query,
+  caller: SearchRequest['caller'],
+  connectionOf: ConnectionLookup | undefined,
+): SearchRequest {
   return {
-    query: asked.query,
-    limit: asked.limit ?? 10,
-    toolLimit: asked.tool_limit ?? defaultTools,
-    filters: asked.filters ?? {},
-    explain: asked.explain ?? false,
-    minScore: asked.min_score ?? 0,
-    ...(asked.cursor === undefined ? {} : { cursor: asked.cursor }),
+    caller,
+    query,
+    limit,
+    toolLimit: tool_limit,
+    filters,
+    minScore: min_score,
+    explain,
+    cursor,
+    connectionOf,
   };
 }

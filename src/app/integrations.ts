@@ -2,9 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Config } from '../config.ts';
 import type { Outbound } from '../outbound/outbound.ts';
-import { createEmbeddingStore } from '../search/providers/embedding-store.ts';
-import { createRememberingEmbedder, type Progress } from '../search/providers/memory.ts';
-import { providerOf } from '../search/providers/provider.ts';
+import { createCachedEmbedder, type EmbeddingProgress } from '../search/embedding/cached-embedder.ts';
+import { parseEmbeddingProvider } from '../search/embedding/embedding-provider.ts';
+import { createEmbeddingStore } from '../search/embedding/embedding-store.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
@@ -38,8 +38,8 @@ export function embeddingsProvider(
   },
 ) {
   const tokens = telemetry.counter('embedding_tokens', 'Tokens that the embeddings service counted');
-  let progress: Progress = { remembered: 0, made: 0 };
-  const connect = providerOf(config.embeddings, {
+  let progress: EmbeddingProgress = { cached: 0, embedded: 0 };
+  const connect = parseEmbeddingProvider(config.embeddings, {
     apiKey: config.embeddingsKey,
     post: outbound.request,
     onTokens: (count) => tokens.inc(count),
@@ -48,15 +48,15 @@ export function embeddingsProvider(
   telemetry.gauge(
     'embedded_texts',
     'Texts whose vectors the provider made since the start',
-    () => progress.made,
+    () => progress.embedded,
   );
-  telemetry.gauge('remembered_texts', 'Texts whose vectors were in the store', () => progress.remembered);
+  telemetry.gauge('remembered_texts', 'Texts whose vectors were in the store', () => progress.cached);
   return async () => {
     const embedder = await connect();
     const store = createEmbeddingStore(storage, clock);
     await store.prune(embedder.id);
     let saidAt = clock.monotonic();
-    return createRememberingEmbedder(embedder, store, (now) => {
+    return createCachedEmbedder(embedder, store, (now) => {
       progress = now;
       if (clock.monotonic() - saidAt < embeddingSayMs) return;
       saidAt = clock.monotonic();

@@ -30,7 +30,7 @@ import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
 import type { LocalServer } from '../mcp/mcp.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
-import type { Standings } from '../search/search.ts';
+import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AppOptions, Services } from './services.ts';
 
@@ -44,11 +44,11 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     version,
     now: clock.monotonic,
   });
-  const publicUrl = () => services.place.url;
+  const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => standingsOf(services, options.localServers ?? [], owner)),
+    ...searchRoutes(search, (owner) => connectionLookup(services, options.localServers ?? [], owner)),
     ...invocationRoutes(catalog),
     ...serverRoutes(catalog),
     ...registryRoutes(catalog),
@@ -117,11 +117,11 @@ async function readiness({ search, storage }: Services): Promise<Record<string, 
 }
 
 /** A user's own consents, then what the operator gave everybody. */
-async function standingsOf(
+async function connectionLookup(
   { catalog, connections }: Services,
   locals: readonly LocalServer[],
   owner: Owner,
-): Promise<Standings> {
+): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
     connections.tokens.serverStates(owner),
     catalog.credentialed(),

@@ -15,12 +15,17 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createProxy, type OAuthProxy, type ProxyLimits, providerCalls, type Usage } from '../proxy/proxy.ts';
-import { loadEmbedder } from '../search/embedder.ts';
+import {
+  createProxy,
+  type OAuthProxy,
+  type ProxyLimits,
+  providerLimits,
+  type Usage,
+} from '../proxy/proxy.ts';
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
-import { createQueryLog, type QueryLog } from '../search/query-log.ts';
-import { createSearch, defaultSearchConfig, type Search } from '../search/search.ts';
+import { createQueryLog, type QueryLog } from '../search/query-log/query-log.ts';
+import { createSearch, defaultSearchConfig, loadBuiltInEmbedder, type Search } from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
@@ -43,7 +48,7 @@ export type Services = {
   readonly webhooks: Webhooks;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
-  readonly place: { url: string };
+  readonly baseUrl: { url: string };
   readonly catalog: Catalog;
   readonly search: Search;
   readonly learning: Learning;
@@ -74,24 +79,39 @@ const sealedColumns: readonly SealedColumn[] = [
 ];
 
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
+  const foundation = await openFoundation(config, options);
+  try {
+    const finding = openFinding(foundation, config);
+    const acting = openActing(foundation, config, options, finding.catalog);
+    const mcp = createMcp({
+      ...foundation,
+      ...acting,
+      ...finding,
+      tickets: foundation.vault.sealedTokens,
+      log: foundation.telemetry.log,
+      environment: options.childEnvironment ?? {},
+      limits: options.mcpLimits ?? {},
+    });
+    const services = { ...foundation, ...finding, ...acting, mcp };
+    return { ...services, close: () => closeServices(services) };
+  } catch (error) {
+    await foundation.storage.close();
+    throw error;
+  }
+}
+
+/** What everything else stands on: the store, the way out, the vault. */
+async function openFoundation(config: Config, options: AppOptions) {
   const clock = options.clock ?? systemClock;
   const telemetry = options.telemetry ?? createTelemetry({ level: config.logLevel });
-  const failed = (what: string) => (error: unknown) => telemetry.log.error(what, { error });
-
-  const storage = await openStorage(config, clock, failed('storage.notices.failed'));
+  const storage = await openStorage(config, clock, logFailure(telemetry, 'storage.notices.failed'));
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
-    const access = createAccess({
-      storage,
-      clock,
-      config,
-      ...(redis !== null && { shared: redis }),
-    });
+    const locals = options.localServers ?? [];
     const outbound = createOutbound({
       ...config,
-      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(options.localServers ?? [])],
+      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(locals)],
     });
-    const locals = options.localServers ?? [];
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
       keys: loadKeys({
@@ -105,112 +125,115 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       clock,
       seals,
     });
-    const place = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
-    const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
-    const connections = createConnections({
-      storage,
-      outbound,
-      vault,
-      clock,
-      log: telemetry.log,
-      config: { ...config, refresh: options.refreshLimits ?? {} },
-      publicUrl: () => place.url,
-      findServer: async (id) => {
-        const { name, remoteUrl, source } = await catalog.get(id);
-        const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
-        return { id, name, url: local === undefined ? remoteUrl : local.url };
-      },
-    });
-    // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
-    const providerOutbound = createOutbound(config, providerCalls);
-    const proxy = createProxy({
-      connections,
-      outbound: providerOutbound,
-      now: clock.now,
-      publicUrl: () => place.url,
-      recordUsage: (usage) => recordUsage(storage, usage),
-      onError: failed('proxy.usage.write_failed'),
-      limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
-    });
-    const identity = createIdentity({
-      storage,
-      vault,
-      clock,
-      get: outbound.request,
-      config: { issuer: () => place.url, signingKeys: config.signingKeys },
-      connectedServices: (owner) => connections.tokens.connectedServices(owner),
-      forgetConnections: (owner, actor, wholly) =>
-        wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
-    });
-    const catalog = createCatalog({
-      storage,
-      vault,
-      outbound,
-      clock,
-      config: { registryUrl: config.registryUrl, starterFile },
-      log: telemetry.log,
-    });
-    const queryLog = createQueryLog({ storage, onError: failed('search.query_log.write_failed') });
-    const embedder = loadEmbedder();
-    const learning = createLearning({
-      store: createOutcomeStore(storage),
-      embedder,
-      clock,
-      onError: failed('search.learning.read_failed'),
-    });
-    const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
-    const search = createSearch({
-      changesSince: catalog.changesSince,
-      embedder,
-      ...(provider !== null && { provider }),
-      clock,
-      newQueryLogId: () => newLogId('ql', clock.now()),
-      recordQuery: queryLog.record,
-      learnedBy: learning.seenBy,
-      config: defaultSearchConfig,
-      onError: failed('search.index.rebuild_failed'),
-    });
-    const mcp = createMcp({
-      catalog,
-      connections,
-      outbound,
-      tickets: vault.sealedTokens,
-      clock,
-      log: telemetry.log,
-      locals,
-      environment: options.childEnvironment ?? {},
-      limits: options.mcpLimits ?? {},
-    });
-    return {
-      telemetry,
-      storage,
-      outbound,
-      vault,
-      seals,
-      access,
-      redis,
-      identity,
-      connections,
-      webhooks,
-      proxy,
-      place,
-      catalog,
-      search,
-      learning,
-      mcp,
-      queryLog,
-      async close() {
-        await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
-        await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
-        await Promise.all([outbound.close(), providerOutbound.close(), redis?.close()]);
-        await storage.close();
-        telemetry.flush();
-      },
-    };
+    const baseUrl = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    return { clock, telemetry, storage, redis, locals, outbound, seals, vault, baseUrl };
   } catch (error) {
     await storage.close();
     throw error;
   }
+}
+
+type Foundation = Awaited<ReturnType<typeof openFoundation>>;
+
+/** Which servers there are, and which of them fits. */
+function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation, config: Config) {
+  const catalog = createCatalog({
+    storage,
+    vault,
+    outbound,
+    clock,
+    config: { registryUrl: config.registryUrl, starterFile },
+    log: telemetry.log,
+  });
+  const queryLog = createQueryLog({
+    storage,
+    onError: logFailure(telemetry, 'search.query_log.write_failed'),
+  });
+  const embedder = loadBuiltInEmbedder();
+  const learning = createLearning({
+    store: createOutcomeStore(storage),
+    embedder,
+    clock,
+    onError: logFailure(telemetry, 'search.learning.read_failed'),
+  });
+  const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
+  const search = createSearch({
+    changesSince: catalog.changesSince,
+    embedder,
+    ...(provider !== null && { provider }),
+    clock,
+    newQueryLogId: () => newLogId('ql', clock.now()),
+    recordQuery: queryLog.record,
+    usageModelFor: learning.modelFor,
+    config: defaultSearchConfig,
+    onError: logFailure(telemetry, 'search.index.rebuild_failed'),
+  });
+  return { catalog, queryLog, learning, search };
+}
+
+/** Who calls, for whom, and with whose consent. */
+function openActing(
+  { clock, telemetry, storage, redis, locals, outbound, vault, baseUrl }: Foundation,
+  config: Config,
+  options: AppOptions,
+  catalog: Catalog,
+) {
+  const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
+  const connections = createConnections({
+    storage,
+    outbound,
+    vault,
+    clock,
+    log: telemetry.log,
+    config: { ...config, refresh: options.refreshLimits ?? {} },
+    publicUrl: () => baseUrl.url,
+    findServer: async (id) => {
+      const { name, remoteUrl, source } = await catalog.get(id);
+      const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+      return { id, name, url: local === undefined ? remoteUrl : local.url };
+    },
+  });
+  // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
+  const providerOutbound = createOutbound(config, providerLimits);
+  const proxy = createProxy({
+    connections,
+    outbound: providerOutbound,
+    now: clock.now,
+    publicUrl: () => baseUrl.url,
+    recordUsage: (usage) => recordUsage(storage, usage),
+    onError: logFailure(telemetry, 'proxy.usage.write_failed'),
+    limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
+  });
+  const identity = createIdentity({
+    storage,
+    vault,
+    clock,
+    get: outbound.request,
+    config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
+    connectedServices: (owner) => connections.tokens.connectedServices(owner),
+    forgetConnections: (owner, actor, wholly) =>
+      wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
+  });
+  return { access, webhooks, connections, providerOutbound, proxy, identity };
+}
+
+type Open = Foundation &
+  ReturnType<typeof openFinding> &
+  ReturnType<typeof openActing> & { readonly mcp: Mcp };
+
+/** What works first, what it writes to next, the store last of all. */
+async function closeServices(open: Open): Promise<void> {
+  const { search, learning, mcp, connections, queryLog, catalog, access, proxy } = open;
+  await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
+  await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
+  await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
+  await open.storage.close();
+  open.telemetry.flush();
+}
+
+function logFailure({ log }: Telemetry, event: string): (error: unknown) => void {
+  return (error) => log.error(event, { error });
 }
 
 async function recordUsage(storage: Storage, usage: readonly Usage[]): Promise<void> {

@@ -1,25 +1,16 @@
+import { createSearchJson } from '../api/search-json.ts';
 import { Problem } from '../base/problem.ts';
+import {
+  type HitExplanation,
+  readHit,
+  type Search,
+  type SearchHit,
+  type SearchResult,
+} from '../search/search.ts';
 import { withServices } from './open-services.ts';
 import { print, stripControl, table, withSpinner } from './output.ts';
 
-type Hit = {
-  readonly id: string;
-  readonly name: string;
-  readonly scores: { readonly semantic: number; readonly popularity: number };
-  readonly final_score: number;
-  readonly match: string;
-  readonly explain: {
-    readonly relevance: number;
-    readonly lexical: number;
-    readonly cosine: number;
-    readonly popularity_factor: number;
-    readonly liveness_factor: number;
-    readonly usage: { [part: string]: number } | null;
-    readonly outcomes: { [part: string]: number };
-  };
-};
-type Placed = Hit & { readonly rank: number };
-type Answer = { readonly servers: readonly Hit[]; readonly metadata: { readonly next_cursor?: string } };
+type RankedHit = SearchHit & { readonly rank: number };
 
 const shownAbove = 5;
 
@@ -29,78 +20,93 @@ export async function explain(
   developerId: string | undefined,
   json: boolean,
 ): Promise<void> {
-  const found = await withServices(async ({ catalog, search, learning }, config) => {
+  const { name, results } = await withServices(async ({ catalog, search, learning }, config) => {
     if (config.starter) await catalog.loadStarter();
     await withSpinner('Building the index', search.start);
-    search.setFacts(await catalog.facts());
+    search.setSignals(await catalog.facts());
     await learning.update();
     const server = await catalog.get(serverId);
-    const hits: Placed[] = [];
-    for (let cursor: string | undefined, more = true; more; ) {
-      const reply = await search.answer(
-        { keyId: 'cli', developerId: developerId ?? 'cli' },
-        {
-          query,
-          limit: 50,
-          toolLimit: 0,
-          filters: {},
-          explain: true,
-          minScore: 0,
-          ...(cursor === undefined ? {} : { cursor }),
-        },
-      );
-      const { servers, metadata } = JSON.parse(reply.join('')) as Answer;
-      hits.push(...servers.map((hit, i) => ({ ...hit, rank: hits.length + i + 1 })));
-      cursor = metadata.next_cursor;
-      more = cursor !== undefined && !servers.some(({ id }) => id === server.id);
-    }
-    return { name: server.name, hits };
+    const caller = { keyId: 'cli', developerId: developerId ?? 'cli' };
+    return { name: server.name, results: await findThrough(search, server.id, { caller, query }) };
   });
-  const hit = found.hits.find(({ id }) => id === serverId);
+  const hits = results.flatMap(({ page }) =>
+    page.hits.map((hit, i): RankedHit => ({ ...hit, rank: page.firstRank + i })),
+  );
+  const hit = hits.find((one) => one.serverId === serverId);
   if (hit === undefined)
     throw new Problem(
       'not_found',
-      `${stripControl(found.name)} is not among the ${found.hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
+      `${stripControl(name)} is not among the ${hits.length} servers that fit this query at all: it shares no word with it and lies far in meaning`,
     );
-  const above = found.hits.slice(0, hit.rank - 1);
-  print(json, { query, ...hit, above: above.slice(-shownAbove) }, [
+  const above = hits.slice(0, hit.rank - 1).slice(-shownAbove);
+  print(json, json ? toJson(query, results, [...above, hit]) : null, [
     ...reading(hit),
-    ...(above.length === 0 ? [] : ['', 'Above it:', ...compare([...above.slice(-shownAbove), hit])]),
+    ...(above.length === 0 ? [] : ['', 'Above it:', ...compare([...above, hit])]),
   ]);
 }
 
-function reading({ rank, name, id, match, scores, final_score, explain: parts }: Placed): string[] {
-  const { usage, outcomes } = parts;
-  const { good = 0, bad = 0, prior = 0, posterior = 0, factor = 1, newcomer = 1 } = outcomes;
+/** Page by page, until the server is among the hits or there are no more. */
+async function findThrough(
+  search: Search,
+  serverId: string,
+  asked: Pick<Parameters<Search['find']>[0], 'caller' | 'query'>,
+): Promise<SearchResult[]> {
+  const options = { limit: 50, toolLimit: 0, filters: {}, explain: true, minScore: 0 };
+  const results: SearchResult[] = [];
+  let cursor: string | null | undefined;
+  while (cursor !== null) {
+    const result = await search.find({ ...asked, ...options, cursor });
+    results.push(result);
+    cursor = result.page.serverIds.includes(serverId) ? null : result.page.nextCursor;
+  }
+  return results;
+}
+
+/** The last of these hits as the API shows it, with its rank and the others above it. */
+function toJson(query: string, results: readonly SearchResult[], shown: readonly RankedHit[]): object {
+  const { render } = createSearchJson();
+  const pages = results.map((result) => JSON.parse(render(result).join('')) as { servers: object[] });
+  const servers = pages.flatMap((page) => page.servers);
+  const [hit, ...above] = shown.toReversed().map(({ rank }) => ({ ...servers[rank - 1], rank }));
+  return { query, ...hit, above: above.toReversed() };
+}
+
+function reading(hit: RankedHit): string[] {
+  const { rank, match, explanation, semantic, popularity, finalScore } = hit;
+  if (explanation === null) return [];
+  const { id, name } = readHit(hit);
+  const { usage, outcomes, popularityFactor, livenessFactor } = explanation;
+  const { good, bad, prior, posterior, factor, explorationBonus } = outcomes;
+  const { relevance, lexical, cosine } = explanation;
   return [
-    `${stripControl(name)} (${stripControl(id)}) is number ${rank}, a ${match} match, with ${final_score.toFixed(4)}:`,
-    `  semantic ${scores.semantic}, from relevance ${parts.relevance} (words ${parts.lexical}, vectors ${parts.cosine})`,
-    `  × ${parts.popularity_factor} for a popularity of ${scores.popularity}`,
-    ...(parts.liveness_factor === 1
+    `${stripControl(name)} (${stripControl(id)}) is number ${rank}, a ${match} match, with ${finalScore.toFixed(4)}:`,
+    `  semantic ${semantic}, from relevance ${relevance} (words ${lexical}, vectors ${cosine})`,
+    `  × ${popularityFactor} for a popularity of ${popularity}`,
+    ...(livenessFactor === 1
       ? []
-      : [`  × ${parts.liveness_factor} because it is not alive, or its tools are worded suspiciously`]),
+      : [`  × ${livenessFactor} because it is not alive, or its tools are worded suspiciously`]),
     `  × ${factor} for its outcomes: ${good} good and ${bad} bad, decayed; expected ${percent(prior)}, now ${percent(posterior)}`,
-    ...(newcomer === 1 ? [] : [`  × ${newcomer} as a newcomer beside a server that was tried`]),
-    usage === null
-      ? '  Nothing was learned of it for a query like this.'
-      : `  Learned: ${usage.bonus} on its relevance; the nearest successful query is like this one by ${percent(usage.nearest ?? 0)}, of ${usage.successes} that count; its words ${usage.words}, its middle ${usage.cosine}`,
+    ...(explorationBonus === 1
+      ? []
+      : [`  × ${explorationBonus} as a newcomer beside a server that was tried`]),
+    usageLine(usage),
   ];
 }
 
-function compare(hits: readonly Placed[]): string[] {
+function usageLine(usage: HitExplanation['usage']): string {
+  if (usage === null) return '  Nothing was learned of it for a query like this.';
+  const { bonus, nearest, successes, words, cosine } = usage;
+  return `  Learned: ${bonus} on its relevance; the nearest successful query is like this one by ${percent(nearest)}, of ${successes} that count; its words ${words}, its middle ${cosine}`;
+}
+
+function compare(hits: readonly RankedHit[]): string[] {
   return table(
     ['rank', 'id', 'final', 'semantic', 'words', 'vectors', 'learned', 'popularity', 'outcomes'],
-    hits.map(({ rank, id, final_score, scores, explain: parts }) =>
+    hits.map(({ rank, serverId, finalScore, semantic, explanation }) =>
       [
-        rank,
-        stripControl(id),
-        final_score,
-        scores.semantic,
-        parts.lexical,
-        parts.cosine,
-        parts.usage?.bonus ?? 0,
-        parts.popularity_factor,
-        parts.outcomes.factor ?? 1,
+        ...[rank, stripControl(serverId), finalScore, semantic],
+        ...[explanation?.lexical, explanation?.cosine, explanation?.usage?.bonus ?? 0],
+        ...[explanation?.popularityFactor, explanation?.outcomes.factor],
       ].map(String),
     ),
   );

@@ -1,20 +1,7 @@
+import { createSearchJson, explanationToJson } from '../api/search-json.ts';
+import { readHit, type SearchResult } from '../search/search.ts';
 import { withServices } from './open-services.ts';
 import { print, stripControl, withSpinner } from './output.ts';
-
-type Hit = {
-  readonly id: string;
-  readonly name: string;
-  readonly description: string;
-  readonly tools: readonly { readonly name: string }[];
-  readonly scores: { readonly semantic: number; readonly popularity: number };
-  readonly final_score: number;
-  readonly match: string;
-  readonly explain?: unknown;
-};
-type Answer = {
-  readonly servers: readonly Hit[];
-  readonly metadata: { readonly latency_ms: number; readonly total_candidates: number };
-};
 
 const shownTools = 4;
 const shownWords = 110;
@@ -24,38 +11,43 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const answer = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
+  const result = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
     await withSpinner('Building the index', search.start);
-    search.setFacts(await catalog.facts());
+    search.setSignals(await catalog.facts());
     await learning.update();
-    const reply = await search.answer(
-      { keyId: 'cli', developerId: 'cli' },
-      {
-        query,
-        limit: options.limit,
-        toolLimit: 10,
-        filters: {},
-        explain: options.explain === true,
-        minScore: 0,
-      },
-    );
+    const found = await search.find({
+      caller: { keyId: 'cli', developerId: 'cli' },
+      query,
+      limit: options.limit,
+      toolLimit: 10,
+      filters: {},
+      explain: options.explain === true,
+      minScore: 0,
+    });
     await queryLog.flush();
-    return JSON.parse(reply.join('')) as Answer;
+    return found;
   });
-  print(json, answer, lines(answer));
+  print(json, json ? toJson(result) : null, toLines(result));
 }
 
-function lines({ servers, metadata }: Answer): string[] {
-  if (servers.length === 0) return ['Nothing fits.'];
-  const hits = servers.flatMap((hit, i) => {
-    const tools = hit.tools.slice(0, shownTools).map(({ name }) => stripControl(name));
+/** What the API answers. */
+function toJson(result: SearchResult): unknown {
+  return JSON.parse(createSearchJson().render(result).join(''));
+}
+
+function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
+  if (hits.length === 0) return ['Nothing fits.'];
+  const lines = hits.flatMap((hit, i) => {
+    const { finalScore, match, explanation } = hit;
+    const { id, name, description, tools } = readHit(hit);
+    const names = tools.slice(0, shownTools).map((tool) => stripControl(tool.name));
     return [
-      `${String(i + 1).padStart(2)}. ${stripControl(hit.name)}  (${stripControl(hit.id)})  ${hit.final_score.toFixed(2)} ${hit.match}`,
-      `    ${stripControl(hit.description).slice(0, shownWords)}`,
-      ...(tools.length === 0 ? [] : [`    tools: ${tools.join(', ')}`]),
-      ...(hit.explain === undefined ? [] : [`    ${JSON.stringify(hit.explain)}`]),
+      `${String(i + 1).padStart(2)}. ${stripControl(name)}  (${stripControl(id)})  ${finalScore.toFixed(2)} ${match}`,
+      `    ${stripControl(description).slice(0, shownWords)}`,
+      ...(names.length === 0 ? [] : [`    tools: ${names.join(', ')}`]),
+      ...(explanation === null ? [] : [`    ${JSON.stringify(explanationToJson(explanation))}`]),
     ];
   });
-  return [...hits, `${metadata.total_candidates} candidates in ${metadata.latency_ms} ms`];
+  return [...lines, `${total} candidates in ${Math.round(latencyMs * 1000) / 1000} ms`];
 }

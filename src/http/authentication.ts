@@ -3,7 +3,7 @@ import { isAmong } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
-import type { Step } from './lifecycle.ts';
+import type { LifecycleStep } from './lifecycle.ts';
 import { type Credentials, credentialsIn } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -19,10 +19,10 @@ export function createAuthentication(deps: {
   readonly verifyUser: VerifyUser;
   readonly consoleSessions: ConsoleSessions | undefined;
 }): {
-  readonly authenticate: Step;
-  readonly authorize: Step;
-  readonly limit: Step;
-  readonly identifyUser: Step;
+  readonly authenticate: LifecycleStep;
+  readonly authorize: LifecycleStep;
+  readonly limit: LifecycleStep;
+  readonly identifyUser: LifecycleStep;
   readonly charge: Charge;
 } {
   const { access, verifyUser, consoleSessions } = deps;

@@ -25,7 +25,7 @@ import type { RequestStats } from './console/request-stats.ts';
 import type { ConsoleFiles } from './console/static-files.ts';
 import { type ArrivalDeadline, createArrivalDeadline } from './input/arrival-deadline.ts';
 import { createReadBody, createValidate } from './input/read-input.ts';
-import { runLifecycle, type Step } from './lifecycle.ts';
+import { type LifecycleStep, runLifecycle } from './lifecycle.ts';
 import { passThrough } from './passthrough/passthrough.ts';
 import { checkFraming, pathOf } from './request-checks.ts';
 import { RequestContext } from './request-context.ts';
@@ -134,7 +134,7 @@ export function createHttp(deps: HttpDeps): Http {
 function stepsOf(
   { routes, access, verifyUser, console }: HttpDeps,
   { deadline, responder, shedder }: { deadline: ArrivalDeadline; responder: Responder; shedder: LoadShedder },
-): readonly Step[] {
+): readonly LifecycleStep[] {
   const consoleSessions = console?.sessions;
   const authentication = createAuthentication({ access, verifyUser, consoleSessions });
   return [
@@ -156,7 +156,7 @@ function stepsOf(
 const neverShed = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
 
 /** The step in which the route does its work; one whose bodies pass through answers by itself. */
-function createHandle(charge: Charge, responder: Responder): Step {
+function createHandle(charge: Charge, responder: Responder): LifecycleStep {
   return (context) => {
     const { route } = context;
     if (route === undefined || context.answer !== undefined) return undefined;

@@ -1,7 +1,7 @@
 import type { RequestContext } from './request-context.ts';
 
 /** One step of a request's life; a promise only where it has to wait. Throws what `onError` answers. */
-export type Step = (context: RequestContext) => void | Promise<void>;
+export type LifecycleStep = (context: RequestContext) => void | Promise<void>;
 
 /**
  * A request's life: the steps in their order, each once, until one throws. The list stands in `http.ts`; what each may
@@ -9,7 +9,7 @@ export type Step = (context: RequestContext) => void | Promise<void>;
  */
 export async function runLifecycle(
   context: RequestContext,
-  steps: readonly Step[],
+  steps: readonly LifecycleStep[],
   onError: (error: unknown, context: RequestContext) => void,
 ): Promise<void> {
   try {

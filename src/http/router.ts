@@ -1,14 +1,14 @@
 import createRouter, { type HTTPVersion, type Instance } from 'find-my-way';
 import { Problem } from '../base/problem.ts';
 import type { ConsoleFiles } from './console/static-files.ts';
-import type { Step } from './lifecycle.ts';
+import type { LifecycleStep } from './lifecycle.ts';
 import { originHeader } from './passthrough/passthrough.ts';
 import { pathOf } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
 import { isPassthrough, pathPattern, type Route, route } from './route.ts';
 
 /** The step that finds the route of a request, its parameters and its query. Throws `not_found`, `method_not_allowed` and `invalid_request`. */
-export function createRouting(routes: readonly Route[], files: ConsoleFiles | undefined): Step {
+export function createRouting(routes: readonly Route[], files: ConsoleFiles | undefined): LifecycleStep {
   const router = routerFor(routes);
   return (context) => {
     const { method, target } = context;

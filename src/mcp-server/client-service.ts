@@ -4,6 +4,7 @@ import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
 import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
 import { ClientSessions } from './client-sessions.ts';
+import type { AskedRequest, DoorRequest, McpHttpRequest } from './door-request.ts';
 import type { Backend, McpCaller, Outcome } from './doors/backend.ts';
 import { modernResult, namesItself, sessionResult } from './revision-words.ts';
 import { relayToSession } from './session-passthrough.ts';
@@ -19,7 +20,6 @@ import {
 } from './streams/answer.ts';
 import { NotificationStreams, notificationMessage } from './streams/notification-streams.ts';
 import { subscribe } from './streams/subscribe.ts';
-import type { AskedRequest, McpHttpRequest, Turn } from './turn.ts';
 
 const unusable = -32000;
 const sessionNotFound = -32001;
@@ -97,7 +97,10 @@ export class ClientService {
   }
 
   /** What is not passed on to a session of the server's own. */
-  #own(turn: Turn, decision: Exclude<Decision, { kind: 'refuse' }>): Promise<McpHttpReply> | McpHttpReply {
+  #own(
+    turn: DoorRequest,
+    decision: Exclude<Decision, { kind: 'refuse' }>,
+  ): Promise<McpHttpReply> | McpHttpReply {
     const { backend, caller, session } = turn;
     switch (decision.kind) {
       case 'initialize':
@@ -119,7 +122,7 @@ export class ClientService {
   }
 
   async #initialize(
-    { backend, request, caller }: Turn,
+    { backend, request, caller }: DoorRequest,
     { id, params }: Extract<Decision, { kind: 'initialize' }>,
   ): Promise<McpHttpReply> {
     const { serverInfo, capabilities, instructions } = await backend.introduce(caller);
@@ -142,7 +145,7 @@ export class ClientService {
     return { ...reply, headers: { ...reply.headers, [sessionHeader]: session.id } };
   }
 
-  async #listen({ backend, request, caller, session }: Turn): Promise<McpHttpReply> {
+  async #listen({ backend, request, caller, session }: DoorRequest): Promise<McpHttpReply> {
     if (session === null || backend.listen === undefined) return notAllowed;
     if (!(await backend.introduce(caller)).canNotify) return notAllowed;
     const opened = await this.#streams.open(
@@ -153,7 +156,7 @@ export class ClientService {
     return opened ?? notAllowed;
   }
 
-  async #request(turn: Turn, asked: AskedRequest): Promise<McpHttpReply> {
+  async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
     const { backend, request, caller, session } = turn;
     const { id, method } = asked;
     if (method === 'subscriptions/listen' && asked.age === 'modern') return subscribe(turn, asked);
@@ -176,7 +179,7 @@ export class ClientService {
     }
   }
 
-  async #answer(turn: Turn, asked: AskedRequest, emit: Emit): Promise<Answer> {
+  async #answer(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {
     const { id, age } = asked;
     try {
       const outcome = await this.#outcome(turn, asked, emit);
@@ -195,7 +198,7 @@ export class ClientService {
     }
   }
 
-  async #outcome(turn: Turn, asked: AskedRequest, emit: Emit): Promise<Outcome> {
+  async #outcome(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Outcome> {
     const { backend } = turn;
     const { method, params } = asked;
     const own = ownAnswer(asked);
@@ -224,7 +227,7 @@ export class ClientService {
 
   /** A client with a handshake is asked on its open stream, and the call goes on with its answers. */
   async #askClient(
-    { backend, caller, session }: Turn,
+    { backend, caller, session }: DoorRequest,
     request: { readonly method: string; readonly params: ReturnType<typeof paramsOf> },
     first: Extract<Outcome, { kind: 'input' }>,
     emit: Emit,
@@ -288,7 +291,7 @@ function ownAnswer({ method, age }: AskedRequest): Outcome | null {
 
 const emptyResult: Outcome = { kind: 'result', body: { members: [] } };
 
-async function discover({ backend, caller }: Turn): Promise<Outcome> {
+async function discover({ backend, caller }: DoorRequest): Promise<Outcome> {
   const { capabilities, instructions } = await backend.introduce(caller);
   return {
     kind: 'result',

@@ -12,16 +12,16 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Mcp } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { ClientService } from './client-service.ts';
+import type { McpHttpRequest } from './door-request.ts';
 import { Aggregate, type AggregateDeps } from './doors/aggregate.ts';
 import type { Introduction, McpCaller } from './doors/backend.ts';
 import { createSingleServer } from './doors/single-server.ts';
 import type { McpHttpReply } from './streams/answer.ts';
-import type { McpHttpRequest } from './turn.ts';
 
+export type { McpHttpRequest } from './door-request.ts';
 export type { McpCaller } from './doors/backend.ts';
 export { refuseForeign } from './origin-check.ts';
 export type { McpHttpReply } from './streams/answer.ts';
-export type { McpHttpRequest } from './turn.ts';
 
 export type McpServer = {
   /** All servers behind one door. */

@@ -1,5 +1,5 @@
 import { Problem } from '../base/problem.ts';
-import type { McpHttpRequest } from './turn.ts';
+import type { McpHttpRequest } from './door-request.ts';
 
 /**
  * DNS rebinding: a page of somebody else's name must not reach a service on this machine through its visitor's browser

@@ -1,9 +1,9 @@
 import type { JsonView } from '../base/json-scanner.ts';
 import { type Caller, type Mcp, type SessionReply, type SessionRequest, toMessage } from '../mcp/mcp.ts';
 import type { Decision } from './client-request.ts';
+import type { McpHttpRequest } from './door-request.ts';
 import type { McpHttpReply } from './streams/answer.ts';
 import { relayStream, streamHeaders, streamType } from './streams/event-stream.ts';
-import type { McpHttpRequest } from './turn.ts';
 
 const sessionHeader = 'mcp-session-id';
 

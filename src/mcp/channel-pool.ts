@@ -75,29 +75,33 @@ export function createChannelPool(deps: {
     return spare;
   };
 
+  const entryFor = (target: Target): Entry => {
+    const { key } = target;
+    const entry = entries.get(key) ?? claimSpare(target);
+    if (entry === undefined) return open(target);
+    if (entry.users > 0 || now() - entry.madeAt <= limits.ageMs) return entry;
+    drop(key, entry);
+    return open(target);
+  };
+  const open = (target: Target): Entry => {
+    const isProgram = target.program !== null;
+    if (isProgram && programs >= limits.programs) makeRoom(true);
+    if (entries.size >= limits.count) makeRoom(false);
+    const entry = { channel: make(target), isProgram, madeAt: now(), usedAt: now(), users: 0 };
+    entries.set(target.key, entry);
+    if (isProgram) programs++;
+    return entry;
+  };
+
   return {
     acquire(target) {
-      const { key } = target;
-      let entry = entries.get(key) ?? claimSpare(target);
-      if (entry !== undefined && entry.users === 0 && now() - entry.madeAt > limits.ageMs) {
-        drop(key, entry);
-        entry = undefined;
-      }
-      if (entry === undefined) {
-        const isProgram = target.program !== null;
-        if (isProgram && programs >= limits.programs) makeRoom(true);
-        if (entries.size >= limits.count) makeRoom(false);
-        entry = { channel: make(target), isProgram, madeAt: now(), usedAt: now(), users: 0 };
-        entries.set(key, entry);
-        if (isProgram) programs++;
-      }
-      const leased = entry;
-      leased.users++;
+      const entry = entryFor(target);
+      entry.users++;
       return {
-        channel: leased.channel,
+        channel: entry.channel,
         release() {
-          leased.users--;
-          leased.usedAt = now();
+          entry.users--;
+          entry.usedAt = now();
         },
       };
     },

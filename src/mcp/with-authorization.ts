@@ -42,17 +42,26 @@ export function createWithAuthorization(deps: Deps): WithAuthorization {
     } catch (error) {
       if (!isRefused(error)) throw error;
       const refused: Refused = { failure: error, caller, serverId, operation, own: found?.own ?? null };
-      const renewed =
-        found === null || error.status !== 401 ? null : await deps.targets.renewed(caller, found);
-      if (renewed === null) throw await explain(deps, refused);
-      try {
-        return await use(renewed);
-      } catch (again) {
-        if (!isRefused(again)) throw again;
-        throw await explain(deps, { ...refused, failure: again, own: renewed.own });
-      }
+      return retryRenewed(deps, refused, found, use);
     }
   };
+}
+
+async function retryRenewed<T>(
+  deps: Deps,
+  refused: Refused,
+  found: FoundTarget | null,
+  use: (found: FoundTarget) => Promise<T>,
+): Promise<T> {
+  const mayRenew = found !== null && refused.failure.status === 401;
+  const renewed = mayRenew ? await deps.targets.renewed(refused.caller, found) : null;
+  if (renewed === null) throw await explain(deps, refused);
+  try {
+    return await use(renewed);
+  } catch (again) {
+    if (!isRefused(again)) throw again;
+    throw await explain(deps, { ...refused, failure: again, own: renewed.own });
+  }
 }
 
 /** What to throw in the refusal's place: what the user can do about it, where there is something. */

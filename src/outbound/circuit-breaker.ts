@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
-import { OutboundFailure } from './model.ts';
+import { unreachable } from './outbound-failures.ts';
 
 /** How a call ended: `neutral` says nothing about the upstream (the caller went away). */
 export type Outcome = 'ok' | 'failed' | 'neutral';
@@ -47,13 +47,7 @@ export function createCircuitBreaker(clock: Clock, limits: BreakerLimits): Circu
       if (state === undefined || state.failures < limits.failures) return;
       const restMs = state.openUntil - clock.monotonic();
       if (restMs > 0 || state.isOnTrial)
-        // The same words as for an unreachable host: a blocked address must not read differently (E8).
-        throw new OutboundFailure(
-          'refused',
-          `${host} cannot be reached`,
-          new Error('the circuit breaker is open'),
-          Math.max(restMs, 1_000),
-        );
+        throw unreachable(host, new Error('the circuit breaker is open'), Math.max(restMs, 1_000));
       state.isOnTrial = true;
     },
     report(host, outcome) {

@@ -1,4 +1,4 @@
-import { OutboundFailure } from './model.ts';
+import { OutboundFailure } from './outbound-model.ts';
 
 export type ConcurrencyLimits = {
   /** Calls to one origin under way at once. */
@@ -21,12 +21,23 @@ export type Waiter = {
   leave(): void;
 };
 
+/** More than this, and hosts at rest are forgotten. */
+const hostsKept = 1_000;
+
 type State = { underWay: number; readonly queue: Set<() => void> };
 
 /** How many calls one host gets at once: first come, first served. */
 export function createConcurrencyLimit(limits: ConcurrencyLimits): ConcurrencyLimit {
   const states = new Map<string, State>();
 
+  /** Those at rest are not thrown away one by one: a map that changes with each call costs more than the call's place. */
+  const open = (host: string): State => {
+    if (states.size >= hostsKept)
+      for (const [name, { underWay }] of states) if (underWay === 0) states.delete(name);
+    const state = { underWay: 0, queue: new Set<() => void>() };
+    states.set(host, state);
+    return state;
+  };
   const wait = (host: string, { queue }: State): Waiter => {
     if (queue.size >= limits.waiting)
       throw new OutboundFailure(
@@ -54,8 +65,7 @@ export function createConcurrencyLimit(limits: ConcurrencyLimits): ConcurrencyLi
 
   return {
     acquire(host) {
-      const state = states.get(host) ?? { underWay: 0, queue: new Set() };
-      states.set(host, state);
+      const state = states.get(host) ?? open(host);
       if (state.underWay >= limits.concurrency) return wait(host, state);
       state.underWay++;
       return undefined;
@@ -66,7 +76,7 @@ export function createConcurrencyLimit(limits: ConcurrencyLimits): ConcurrencyLi
       const [next] = state.queue;
       // Whoever waits takes over the place, so the count stays as it is.
       if (next !== undefined) next();
-      else if (--state.underWay === 0) states.delete(host);
+      else state.underWay--;
     },
   };
 }

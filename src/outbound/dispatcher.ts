@@ -57,12 +57,12 @@ export function createDispatcher(deps: {
   readonly resolve: Resolve;
   readonly proxies: Proxies | null;
   /** Sockets to one origin. */
-  readonly connections: Readonly<Record<Lane, number>>;
+  readonly connectionsOf: (lane: Lane) => number;
 }): OutboundDispatcher {
-  const { guard, resolve, proxies, connections } = deps;
+  const { guard, resolve, proxies, connectionsOf } = deps;
   const open = (lane: Lane) => {
     const connect = createGuardedConnect(guard, lane === 'background');
-    const options = { ...httpOptions, connections: connections[lane], connect };
+    const options = { ...httpOptions, connections: connectionsOf(lane), connect };
     const direct = new Agent(options);
     return { direct, proxied: proxies === null ? null : openProxied(options, proxies, resolve) };
   };
@@ -97,8 +97,10 @@ function openProxied(options: Agent.Options, proxies: Proxies, resolve: Resolve)
     ...options,
     ...proxies,
     connectTimeout: proxyTimeoutMs,
-    proxyTls: { lookup: lookupWith(resolve) },
-    clientFactory: (origin, own) => new Pool(origin, { ...own, headersTimeout: proxyTimeoutMs }),
+    proxyTls: { lookup: lookupWith(resolve), allowH2: false },
+    factory: (origin, own) => new Pool(origin, { ...options, ...own }),
+    clientFactory: (origin, own) =>
+      new Pool(origin, { ...httpOptions, ...own, headersTimeout: proxyTimeoutMs }),
   });
 }
 

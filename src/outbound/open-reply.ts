@@ -1,4 +1,4 @@
-import type { ByteSink, ByteSource, OpenReply, OutboundCall, Receiver } from './model.ts';
+import type { ByteSink, ByteSource, OpenReply, OutboundCall, Receiver } from './outbound-model.ts';
 
 /** What is taken in before somebody reads: most replies are whole by then, and need no pause and no resumption. */
 const earlyBytes = 65_536;

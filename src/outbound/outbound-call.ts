@@ -7,13 +7,22 @@ import type { Waiter } from './concurrency-limit.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { DispatchOptions, Handler } from './dispatcher.ts';
 import {
-  type FailureReason,
-  type OutboundCall,
+  broken,
+  cancelled,
+  isBodyFault,
+  tooLarge,
+  tooLate,
+  unreachable,
+  unusable,
+} from './outbound-failures.ts';
+import type {
+  FailureReason,
+  OutboundCall,
   OutboundFailure,
-  type OutboundRequest,
-  type Receiver,
-  type ReplyHeaders,
-} from './model.ts';
+  OutboundRequest,
+  Receiver,
+  ReplyHeaders,
+} from './outbound-model.ts';
 
 type Controller = Dispatcher.DispatchController;
 
@@ -39,6 +48,7 @@ export type CallLane = {
  * comes after that is drained. There is one for every call that goes out, so it is one object and makes few others.
  */
 export class HttpCall implements OutboundCall, Handler, Timed {
+  slot = -1;
   readonly #destination: Destination;
   readonly #request: OutboundRequest;
   readonly #receiver: Receiver;
@@ -107,7 +117,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
   }
 
   cancel(cause?: unknown): void {
-    this.fail(new OutboundFailure('cancelled', 'The caller went away', cause));
+    this.fail(cancelled(cause));
   }
 
   fail(failure: OutboundFailure): void {
@@ -164,7 +174,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
       this.#expectWithin(this.#request.idleMs);
       this.#receiver.head(status, headers);
     } catch (error) {
-      this.fail(this.#unusable(error));
+      this.fail(unusable(this.#destination.host, error));
     }
   }
 
@@ -176,14 +186,14 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     }
     if (this.#leftBytes < 0) {
       const { maxBytes = defaultMaxBytes } = this.#request;
-      this.fail(new OutboundFailure('too_large', `The reply is larger than ${maxBytes} bytes`));
+      this.fail(tooLarge(maxBytes));
       return;
     }
     this.#lastProgress = performance.now();
     try {
       if (!this.#receiver.data(chunk) || this.isDone) return;
     } catch (error) {
-      this.fail(this.#unusable(error));
+      this.fail(unusable(this.#destination.host, error));
       return;
     }
     this.#finish(null);
@@ -205,9 +215,11 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     const isSilent = this.#silenceMs > 0 && !this.#isPaused && now - this.#lastProgress >= this.#silenceMs;
     const isLate = now >= this.#endBy || isSilent || (this.#phase === 'queued' && now >= this.#startBy);
     if (!isLate) return;
+    const { host } = this.#destination;
     // Whoever has enough of it has been told already.
     if (this.isDone) this.#controller?.abort(new Error('nobody reads the rest'));
-    else this.fail(this.#late());
+    // Before the request went out, slowness is unreachability: it may be tried again without harm.
+    else this.fail(this.#phase === 'queued' ? unreachable(host) : tooLate(host));
   }
 
   #expectWithin(silenceMs = defaultTimeoutMs): void {
@@ -261,34 +273,11 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     this.#place = 'none';
   }
 
-  #late(): OutboundFailure {
-    // Before the request went out, slowness is unreachability: it may be tried again without harm.
-    return this.#phase === 'queued'
-      ? new OutboundFailure('refused', `${this.#destination.host} cannot be reached`)
-      : new OutboundFailure('timeout', `${this.#destination.host} did not answer in time`);
-  }
-
-  #unusable(error: unknown): OutboundFailure {
-    if (error instanceof OutboundFailure) return error;
-    return new OutboundFailure('broken', `${this.#destination.host} sent something unusable`, error);
-  }
-
   #failureOf(error: Error): OutboundFailure {
-    const wasSent = this.#phase !== 'queued';
-    if (wasSent && isBodyFault(error) && this.#request.body instanceof Readable)
-      return new OutboundFailure('cancelled', 'The caller went away', error);
-    if (!wasSent) return new OutboundFailure('refused', `${this.#destination.host} cannot be reached`, error);
-    return new OutboundFailure(
-      'broken',
-      `${this.#destination.host} broke the connection or did not speak HTTP`,
-      error,
-    );
+    const { host } = this.#destination;
+    if (this.#phase === 'queued') return unreachable(host, error);
+    return isBodyFault(error) && this.#request.body instanceof Readable
+      ? cancelled(error)
+      : broken(host, error);
   }
-}
-
-/** undici's codes for a body that broke off, or had not the size that was announced. */
-const bodyFaults: ReadonlySet<unknown> = new Set(['UND_ERR_ABORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
-
-function isBodyFault(error: Error): boolean {
-  return 'code' in error && bodyFaults.has(error.code);
 }

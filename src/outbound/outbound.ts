@@ -28,9 +28,9 @@ import { createAddressGuard } from './connect/address-guard.ts';
 import { createLookup, type Resolve } from './connect/lookup.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDispatcher, type Lane, type Proxies } from './dispatcher.ts';
-import type { OpenReply, OutboundCall, OutboundRequest, Receiver, ReplyHeaders } from './model.ts';
 import { openReply } from './open-reply.ts';
 import { type CallLane, HttpCall } from './outbound-call.ts';
+import type { OpenReply, OutboundCall, OutboundRequest, Receiver, ReplyHeaders } from './outbound-model.ts';
 
 export type { Resolve } from './connect/lookup.ts';
 export type {
@@ -41,8 +41,8 @@ export type {
   OutboundRequest,
   Receiver,
   ReplyHeaders,
-} from './model.ts';
-export { OutboundFailure } from './model.ts';
+} from './outbound-model.ts';
+export { OutboundFailure } from './outbound-model.ts';
 
 export type OutboundReply = {
   readonly status: number;
@@ -73,44 +73,42 @@ export type OutboundOptions = {
   readonly clock?: Clock;
   /** In place of the hosts file and DNS. */
   readonly resolve?: Resolve;
-  /** Calls to one origin at once, and those that wait. */
-  readonly calls?: Partial<ConcurrencyLimits>;
+  readonly limits?: { readonly [lane in Lane]?: Partial<ConcurrencyLimits> };
   readonly breaker?: BreakerLimits;
 };
 
 const waitMs = 10_000;
-/** One slow origin holds at most 64 of our calls. */
-export const defaultCallLimits: ConcurrencyLimits = { concurrency: 64, waiting: 256, waitMs };
-/** Streams that stay open by design, most of them for one user each. */
-const streamLimits: ConcurrencyLimits = { concurrency: 256, waiting: 64, waitMs };
-const backgroundLimits: ConcurrencyLimits = { concurrency: 8, waiting: 64, waitMs };
+const defaultLimits: Readonly<Record<Lane, ConcurrencyLimits>> = {
+  /** One slow origin holds at most 64 of our calls. */
+  call: { concurrency: 64, waiting: 256, waitMs },
+  /** Streams that stay open by design, most of them for one user each. */
+  stream: { concurrency: 256, waiting: 64, waitMs },
+  background: { concurrency: 8, waiting: 64, waitMs },
+};
 
 export function createOutbound(config: OutboundConfig, options: OutboundOptions = {}): Outbound {
-  const { clock = systemClock, resolve = createLookup(), breaker: limits = defaultBreakerLimits } = options;
-  const callLimits = { ...defaultCallLimits, ...options.calls };
+  const { clock = systemClock, resolve = createLookup() } = options;
+  const limitsOf = (lane: Lane) => ({ ...defaultLimits[lane], ...options.limits?.[lane] });
   const allow = parseAllowRules(config.allowUpstreams);
   const toDestination = createUrlCheck(allow);
   const deadlines = createDeadlines();
-  const breaker = createCircuitBreaker(clock, limits);
+  const breaker = createCircuitBreaker(clock, options.breaker ?? defaultBreakerLimits);
   const dispatcher = createDispatcher({
     guard: createAddressGuard(allow, resolve),
     resolve,
     proxies: proxiesIn(config),
-    connections: {
-      call: callLimits.concurrency,
-      stream: streamLimits.concurrency,
-      background: backgroundLimits.concurrency,
-    },
+    // A place is a socket.
+    connectionsOf: (lane) => limitsOf(lane).concurrency,
   });
-  const openLane = (lane: Lane, own: ConcurrencyLimits, breaker: CircuitBreaker | null): CallLane => ({
-    admission: createAdmission(createConcurrencyLimit(own), breaker),
+  const openLane = (lane: Lane, breaker: CircuitBreaker | null): CallLane => ({
+    admission: createAdmission(createConcurrencyLimit(limitsOf(lane)), breaker),
     deadlines,
     dispatch: (destination, request, handler) => dispatcher.dispatch(lane, destination, request, handler),
   });
-  const lanes = {
-    call: openLane('call', callLimits, breaker),
-    stream: openLane('stream', streamLimits, null),
-    background: openLane('background', backgroundLimits, breaker),
+  const lanes: Readonly<Record<Lane, CallLane>> = {
+    call: openLane('call', breaker),
+    stream: openLane('stream', null),
+    background: openLane('background', breaker),
   };
 
   const stream: Outbound['stream'] = (request, receiver) => {

@@ -51,7 +51,7 @@ export type OAuthProxy = {
 export type ProxyLimits = RequestLimits & ConcurrencyLimits;
 
 /** For the way out: calls are counted here, by user and provider; sockets for as many. */
-export const providerCalls = { calls: { concurrency: defaultConcurrency.perProvider } };
+export const providerLimits = { limits: { call: { concurrency: defaultConcurrency.perProvider } } };
 
 export type ProxyDeps = {
   readonly connections: Pick<Connections, 'providerApi'> & TokenDeps;

@@ -4,18 +4,22 @@ import fc from 'fast-check';
 import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { CatalogChange, CatalogServer } from '../catalog/catalog.ts';
-import { createBuilder } from './index/builder.ts';
-import type { Learned } from './learning/model.ts';
+import { createIndexBuilder } from './index/index-builder.ts';
+import type { UsageModel } from './learning/learning-model.ts';
 import {
-  builtInEmbedder,
   createSearch,
   defaultSearchConfig,
+  loadBuiltInEmbedder,
   type QueryLogEntry,
+  readHit,
   type Search,
-  type SearchQuery,
+  type SearchHit,
+  type SearchPage,
+  type SearchRequest,
+  type SearchResult,
 } from './search.ts';
 
-const embedder = builtInEmbedder();
+const embedder = loadBuiltInEmbedder();
 const caller = { keyId: 'key_1', developerId: 'dev_1' };
 const open: Search[] = [];
 after(() => Promise.all(open.map((search) => search.close())));
@@ -42,8 +46,8 @@ function server(
   };
 }
 
-/** A catalogue that the test changes; every put is a revision. */
-function createCatalogue(servers: readonly CatalogServer[]) {
+/** A catalog that the test changes; every put is a revision. */
+function createCatalog(servers: readonly CatalogServer[]) {
   const changes = new Map<string, CatalogChange>();
   let revision = 0;
   const put = (id: string, one: CatalogServer | null) => {
@@ -66,13 +70,13 @@ function createCatalogue(servers: readonly CatalogServer[]) {
 async function started(
   servers: readonly CatalogServer[],
   errors: unknown[] = [],
-  more: { learnedBy?: () => Learned } = {},
+  more: { usageModelFor?: () => UsageModel } = {},
 ) {
-  const catalogue = createCatalogue(servers);
+  const catalog = createCatalog(servers);
   const log: QueryLogEntry[] = [];
   let ids = 0;
   const search = createSearch({
-    changesSince: catalogue.changesSince,
+    changesSince: catalog.changesSince,
     embedder,
     clock: systemClock,
     newQueryLogId: () => `ql_${++ids}`,
@@ -83,26 +87,21 @@ async function started(
   });
   open.push(search);
   await search.start();
-  return { search, catalogue, log };
+  return { search, catalog, log };
 }
 
-type Reply = {
-  servers: {
-    id: string;
-    tools: { name: string; description: string; input_schema: unknown }[];
-    scores: { semantic: number; popularity: number };
-    final_score: number;
-    match: string;
-    also_available_from?: string[];
-    explain?: Record<string, unknown>;
-  }[];
-  metadata: { cache_hit: boolean; total_candidates: number; query_log_id: string; next_cursor?: string };
-};
-
-async function ask(search: Search, query: string, more: Partial<SearchQuery> = {}): Promise<Reply> {
-  const asked = { query, limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0, ...more };
-  return JSON.parse((await search.answer(caller, asked)).join('')) as Reply;
+async function ask(
+  search: Search,
+  query: string,
+  more: Partial<SearchRequest> = {},
+): Promise<Omit<SearchResult, 'page'> & SearchPage> {
+  const options = { limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 };
+  const { page, ...result } = await search.find({ caller, query, ...options, ...more });
+  const { hits, serverIds, firstRank, total, nextCursor } = page;
+  return { hits, serverIds, firstRank, total, nextCursor, ...result };
 }
+
+const idsOf = (hits: readonly SearchHit[]) => hits.map(({ serverId }) => serverId);
 
 const places = [
   'weather',
@@ -128,52 +127,27 @@ const many = places.flatMap((place, p) =>
   ),
 );
 
-test('a reply has the documented keys, in order, and quotes the server as it is', async () => {
-  const odd = server('odd', 'Quo"te\\ \u{1F600}', 'line\nbreak', {
-    remoteUrl: null,
-    tools: [
-      {
-        name: 'a"b\\',
-        description: '","description":"x',
-        inputSchema: '{"type":"object","properties":{"q":{}}}',
-      },
-    ],
-  });
+test('a hit quotes the server and its tools as they are, schemas byte for byte', async () => {
+  const inputSchema = '{ "type":"object", "properties":{"q":{"maximum":1.0}} }';
+  const tools = [{ name: 'a"b\\', description: '","description":"x', inputSchema }];
+  const odd = server('odd', 'Quo"te\\ \u{1F600}', 'line\nbreak', { remoteUrl: null, tools });
   const { search, log } = await started([odd]);
-  const { servers, metadata } = await ask(search, 'line break quote');
-  assert.deepEqual(Object.keys(servers[0] ?? {}).slice(0, 7), [
-    'id',
-    'name',
-    'description',
-    'remote_url',
-    'tools',
-    'scores',
-    'final_score',
-  ]);
-  const { tools, id, ...rest } = servers[0] ?? assert.fail('no hit');
-  assert.equal(id, 'odd');
-  assert.equal((rest as unknown as { name: string }).name, odd.name);
-  assert.deepEqual(tools, [
-    {
-      name: 'a"b\\',
-      description: '","description":"x',
-      input_schema: { type: 'object', properties: { q: {} } },
-    },
-  ]);
-  assert.deepEqual(Object.keys(metadata), ['latency_ms', 'cache_hit', 'total_candidates', 'query_log_id']);
+  const [hit] = (await ask(search, 'line break quote')).hits;
+  const { id, name, description } = odd;
+  assert.deepEqual(hit && readHit(hit), { id, name, description, remoteUrl: null, tools });
   assert.deepEqual(log[0]?.shown, ['odd']);
 });
 
 test('the server that fits comes first, by words and by meaning', async () => {
   const { search } = await started(many);
-  assert.match((await ask(search, 'play a song')).servers[0]?.id ?? '', /^music-/);
-  assert.match((await ask(search, 'what will the weather be tomorrow')).servers[0]?.id ?? '', /^weather-/);
+  assert.match((await ask(search, 'play a song')).hits[0]?.serverId ?? '', /^music-/);
+  assert.match((await ask(search, 'what will the weather be tomorrow')).hits[0]?.serverId ?? '', /^weather-/);
 });
 
 test('nothing fits: an empty list; blank: a problem that names the field', async () => {
   const { search } = await started(many);
-  assert.deepEqual((await ask(search, 'xqzvw')).servers, []);
-  assert.deepEqual((await ask(search, 'weather', { minScore: 1 })).servers, []);
+  assert.deepEqual((await ask(search, 'xqzvw')).hits, []);
+  assert.deepEqual((await ask(search, 'weather', { minScore: 1 })).hits, []);
   await assert.rejects(
     ask(search, ' \n'),
     (e) => e instanceof Problem && e.kind === 'invalid_request' && /query/.test(e.detail),
@@ -183,11 +157,8 @@ test('nothing fits: an empty list; blank: a problem that names the field', async
 test('hits are in order of their final score, and equal ones in order of their ids', async () => {
   const twins = ['c', 'a', 'b'].map((id) => server(id, 'Twin', 'Sends telegrams.', { tools: [] }));
   const { search } = await started([...many, ...twins]);
-  assert.deepEqual(
-    (await ask(search, 'send telegrams')).servers.slice(0, 3).map(({ id }) => id),
-    ['a', 'b', 'c'],
-  );
-  const scores = (await ask(search, 'maps and news', { limit: 50 })).servers.map((s) => s.final_score);
+  assert.deepEqual(idsOf((await ask(search, 'send telegrams')).hits.slice(0, 3)), ['a', 'b', 'c']);
+  const scores = (await ask(search, 'maps and news', { limit: 50 })).hits.map((hit) => hit.finalScore);
   assert.deepEqual(
     scores,
     [...scores].sort((a, b) => b - a),
@@ -202,29 +173,26 @@ test('the order is the same whatever the size of the page: a popular server from
     }),
   );
   const { search } = await started(alike);
-  const [all, again] = [[] as Reply['servers'], [] as Reply['servers']];
+  const [all, again] = [[] as SearchHit[], [] as SearchHit[]];
   for (const [limit, into] of [
     [50, all],
     [1, again],
   ] as const) {
     let cursor: string | undefined;
     while (into.length < 100) {
-      const { servers, metadata } = await ask(search, 'book a ferry', { limit, ...(cursor && { cursor }) });
-      into.push(...servers);
-      cursor = metadata.next_cursor;
+      const { hits, nextCursor } = await ask(search, 'book a ferry', { limit, cursor });
+      into.push(...hits);
+      cursor = nextCursor ?? undefined;
     }
   }
-  const scores = all.map(({ final_score }) => final_score);
+  const scores = all.map(({ finalScore }) => finalScore);
   assert.deepEqual(
     scores,
     scores.toSorted((a, b) => b - a),
   );
-  assert.deepEqual(
-    again.map(({ id }) => id),
-    all.map(({ id }) => id),
-  );
-  const [first] = (await ask(search, 'book a ferry', { limit: 1, minScore: scores[30] ?? 0 })).servers;
-  assert.equal(first?.id, all[0]?.id);
+  assert.deepEqual(idsOf(again), idsOf(all));
+  const [first] = (await ask(search, 'book a ferry', { limit: 1, minScore: scores[30] ?? 0 })).hits;
+  assert.equal(first?.serverId, all[0]?.serverId);
 });
 
 test('a server that works gets onto a page from below those that fit as well and were never tried', async () => {
@@ -236,21 +204,21 @@ test('a server that works gets onto a page from below those that fit as well and
     server(`s${100 + i}`, 'Ferry', i < 5 ? near : behind, { popularity: 1, tools: [] }),
   );
   const proven = 's190';
-  const learned: Learned = {
+  const model: UsageModel = {
     version: '1',
-    blank: false,
-    wordless: true,
+    isEmpty: false,
+    hasNoQueries: true,
     commonVersion: 1,
-    usage: () => new Map(),
-    trials: (id) => ({ good: id === proven ? 100 : 0, bad: 0 }),
-    common: () => [],
+    scoreUsage: () => new Map(),
+    outcomes: (id) => ({ good: id === proven ? 100 : 0, bad: 0 }),
+    commonOutcomes: () => [],
   };
   const plain = await started(alike);
-  const scores = (await ask(plain.search, 'book a ferry', { limit: 50 })).servers.map((s) => s.final_score);
+  const scores = (await ask(plain.search, 'book a ferry', { limit: 50 })).hits.map((hit) => hit.finalScore);
   const [first = 0, sixth = 0] = [scores[0], scores[5]];
   assert.ok(sixth < first && sixth * 1.09 > first, `${sixth} lies a little behind ${first}`);
-  const { search } = await started(alike, [], { learnedBy: () => learned });
-  assert.equal((await ask(search, 'book a ferry', { limit: 1 })).servers[0]?.id, proven);
+  const { search } = await started(alike, [], { usageModelFor: () => model });
+  assert.equal((await ask(search, 'book a ferry', { limit: 1 })).hits[0]?.serverId, proven);
 });
 
 test('a mirror that the filters leave out is not named either', async () => {
@@ -262,11 +230,11 @@ test('a mirror that the filters leave out is not named either', async () => {
   const mirror = (id: string, transport: 'stdio' | 'streamable-http') =>
     server(id, 'Post office', 'Sends letters and tells where they are.', { tools, transport });
   const { search } = await started([...many, mirror('m1', 'streamable-http'), mirror('m2', 'stdio')]);
-  const [all] = (await ask(search, 'send letters')).servers;
-  assert.deepEqual([all?.id, all?.also_available_from], ['m1', ['m2']]);
+  const [all] = (await ask(search, 'send letters')).hits;
+  assert.deepEqual([all?.serverId, all?.alsoAvailableFrom], ['m1', ['m2']]);
   const filters = { transport: ['streamable-http' as const] };
-  const [some] = (await ask(search, 'send letters', { filters })).servers;
-  assert.deepEqual([some?.id, some?.also_available_from], ['m1', undefined]);
+  const [some] = (await ask(search, 'send letters', { filters })).hits;
+  assert.deepEqual([some?.serverId, some?.alsoAvailableFrom], ['m1', []]);
 });
 
 test('the tools of a long query are those that fit the whole of it, not its last sentence', async () => {
@@ -282,11 +250,8 @@ test('the tools of a long query are those that fit the whole of it, not its last
   const { search } = await started([server('odd', 'Helper', 'Does two things.', { tools })]);
   const query =
     'Email inbox message recipient reply forward attach draft newsletter subscriber sender contact address subject signature spam folder outbox compose thread notify invite colleague customer. Weather forecast temperature tomorrow.';
-  const [hit] = (await ask(search, query)).servers;
-  assert.deepEqual(
-    hit?.tools.map(({ name }) => name),
-    ['correspond', 'meteorology'],
-  );
+  const [hit] = (await ask(search, query)).hits;
+  assert.deepEqual(hit && readHit(hit).tools.map(({ name }) => name), ['correspond', 'meteorology']);
 });
 
 test('filters apply before the limit', async () => {
@@ -297,58 +262,58 @@ test('filters apply before the limit', async () => {
     auth: ['oauth2' as const],
     category: ['maps'],
   };
-  const { servers, metadata } = await ask(search, 'reads news', { limit: 1, filters });
-  assert.match(servers[0]?.id ?? '', /^maps-0$/);
-  assert.equal(metadata.total_candidates, 1);
-  assert.equal((await ask(search, 'news', { filters: { category: ['nothing'] } })).servers.length, 0);
+  const { hits, total } = await ask(search, 'reads news', { limit: 1, filters });
+  assert.match(hits[0]?.serverId ?? '', /^maps-0$/);
+  assert.equal(total, 1);
+  assert.equal((await ask(search, 'news', { filters: { category: ['nothing'] } })).hits.length, 0);
 });
 
 test('pages show every hit once, and a cursor fits its own query only', async () => {
   const { search } = await started(many);
-  const whole = (await ask(search, 'reads maps', { limit: 50 })).servers.map(({ id }) => id);
+  const whole = idsOf((await ask(search, 'reads maps', { limit: 50 })).hits);
   const paged: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await ask(search, 'reads maps', { limit: 7, ...(cursor && { cursor }) });
-    paged.push(...page.servers.map(({ id }) => id));
-    cursor = page.metadata.next_cursor;
+    const page = await ask(search, 'reads maps', { limit: 7, cursor });
+    paged.push(...idsOf(page.hits));
+    cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
   assert.deepEqual(paged.slice(0, 50), whole);
   assert.equal(new Set(paged).size, paged.length);
-  const other =
-    (await ask(search, 'reads news', { limit: 7 })).metadata.next_cursor ?? assert.fail('no next page');
+  const other = (await ask(search, 'reads news', { limit: 7 })).nextCursor ?? assert.fail('no next page');
   for (const bad of [other, 'garbage', '']) {
     await assert.rejects(ask(search, 'reads maps', { cursor: bad }), /cursor/);
   }
 });
 
 test('the second of two equal queries is a cache hit with its own log id; changes and popularity end that', async () => {
-  const { search, catalogue, log } = await started(many);
+  const { search, catalog, log } = await started(many);
   const first = await ask(search, 'maps');
   const second = await ask(search, 'maps');
   assert.deepEqual(
-    [first, second].map(({ metadata }) => metadata.cache_hit),
+    [first, second].map(({ cacheHit }) => cacheHit),
     [false, true],
   );
-  assert.notEqual(first.metadata.query_log_id, second.metadata.query_log_id);
-  assert.deepEqual(first.servers, second.servers);
+  assert.notEqual(first.queryLogId, second.queryLogId);
+  assert.deepEqual(first.hits, second.hits);
   assert.equal(log[0]?.shown, log[1]?.shown);
-  search.setFacts({
-    popularity: new Map([[second.servers.at(-1)?.id ?? '', 1]]),
+  search.setSignals({
+    popularity: new Map([[second.serverIds.at(-1) ?? '', 1]]),
     liveness: new Map(),
   });
   const third = await ask(search, 'maps');
-  assert.equal(third.metadata.cache_hit, false);
-  assert.equal(third.servers.find(({ id }) => id === second.servers.at(-1)?.id)?.scores.popularity ?? 1, 1);
-  catalogue.put('maps-0', null);
+  assert.equal(third.cacheHit, false);
+  const raised = third.hits.find(({ serverId }) => serverId === second.serverIds.at(-1));
+  assert.equal(raised?.popularity ?? 1, 1);
+  catalog.put('maps-0', null);
   await search.settled();
-  assert.equal((await ask(search, 'maps')).metadata.cache_hit, false);
+  assert.equal((await ask(search, 'maps')).cacheHit, false);
 });
 
 test('an answer is kept for exactly what was asked: whatever may change it makes another question', async () => {
   const { search } = await started(many);
-  const cursor = (await ask(search, 'maps', { limit: 1 })).metadata.next_cursor ?? '';
-  const questions: Partial<SearchQuery>[] = [
+  const cursor = (await ask(search, 'maps', { limit: 1 })).nextCursor ?? '';
+  const questions: Partial<SearchRequest>[] = [
     {},
     { limit: 2 },
     { limit: 2, cursor },
@@ -362,29 +327,29 @@ test('an answer is kept for exactly what was asked: whatever may change it makes
   ];
   for (const cached of [false, true])
     for (const more of questions)
-      assert.equal((await ask(search, 'maps', more)).metadata.cache_hit, cached, JSON.stringify(more));
+      assert.equal((await ask(search, 'maps', more)).cacheHit, cached, JSON.stringify(more));
 });
 
 test('a change is found after the next refresh, and only what changed is read', async () => {
-  const { search, catalogue } = await started(many);
-  catalogue.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
-  catalogue.put('weather-0', null);
+  const { search, catalog } = await started(many);
+  catalog.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
+  catalog.put('weather-0', null);
   search.refresh();
   await search.settled();
-  assert.equal((await ask(search, 'low tide at the harbour')).servers[0]?.id, 'new');
-  const weather = (await ask(search, 'weather', { limit: 50 })).servers.map(({ id }) => id);
+  assert.equal((await ask(search, 'low tide at the harbour')).hits[0]?.serverId, 'new');
+  const weather = idsOf((await ask(search, 'weather', { limit: 50 })).hits);
   assert.ok(!weather.includes('weather-0'));
-  assert.equal(catalogue.reads[1], 2);
+  assert.equal(catalog.reads[1], 2);
   assert.equal(search.stats().servers, many.length);
 });
 
 test('when the store fails the running snapshot answers on, and the next refresh succeeds', async () => {
   let broken = false;
-  const catalogue = createCatalogue(many);
+  const catalog = createCatalog(many);
   const search = createSearch({
     changesSince: async function* (after) {
       if (broken) throw new Error('disk');
-      yield* catalogue.changesSince(after);
+      yield* catalog.changesSince(after);
     },
     embedder,
     clock: systemClock,
@@ -397,36 +362,20 @@ test('when the store fails the running snapshot answers on, and the next refresh
   await search.start();
   broken = true;
   await assert.rejects(search.settled(), /disk/);
-  assert.ok((await ask(search, 'maps')).servers.length > 0);
+  assert.ok((await ask(search, 'maps')).hits.length > 0);
   broken = false;
-  catalogue.put('maps-0', null);
+  catalog.put('maps-0', null);
   await search.settled();
   assert.equal(search.stats().servers, many.length - 1);
 });
 
-test('explain names every part, and a batch answers in order', async () => {
+test('explained, a hit has every part of its score', async () => {
   const { search } = await started(many);
-  const [hit] = (await ask(search, 'maps', { explain: true })).servers;
-  assert.deepEqual(Object.keys(hit?.explain ?? {}), [
-    'relevance',
-    'lexical',
-    'cosine',
-    'evidence',
-    'popularity_factor',
-    'liveness_factor',
-    'usage',
-    'outcomes',
-  ]);
-  const one = { limit: 1, toolLimit: 1, filters: {}, explain: false, minScore: 0 };
-  const both = await search.answerBatch(caller, [
-    { query: 'maps', ...one },
-    { query: 'music', ...one },
-  ]);
-  const { results } = JSON.parse(both.join('')) as { results: Reply[] };
-  assert.deepEqual(
-    results.map(({ servers }) => servers[0]?.id.split('-')[0]),
-    ['maps', 'music'],
-  );
+  const [hit] = (await ask(search, 'maps', { explain: true })).hits;
+  const { usage, livenessFactor, outcomes, lexical = 0 } = hit?.explanation ?? {};
+  assert.deepEqual([usage, livenessFactor, outcomes?.factor], [null, 1, 1]);
+  assert.ok(lexical > 0 && lexical <= 1);
+  assert.equal((await ask(search, 'maps')).hits[0]?.explanation, null);
 });
 
 test('an index changed step by step is the index built at once', async () => {
@@ -434,7 +383,7 @@ test('an index changed step by step is the index built at once', async () => {
   const step = fc.record({ id: names, words: fc.array(names, { maxLength: 4 }), gone: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-      const stepwise = createBuilder(embedder);
+      const stepwise = createIndexBuilder(embedder);
       const now = new Map<string, CatalogServer>();
       for (const [i, { id, words, gone }] of steps.entries()) {
         const next = gone ? null : server(id, words[0] ?? id, words.join(' '));
@@ -443,11 +392,11 @@ test('an index changed step by step is the index built at once', async () => {
         await stepwise.apply([{ revision: i + 1, id, server: next }]);
         if (i % 2 === 0) stepwise.build(i + 1);
       }
-      const atOnce = createBuilder(embedder);
+      const atOnce = createIndexBuilder(embedder);
       await atOnce.apply([...now.values()].map((one, i) => ({ revision: i + 1, id: one.id, server: one })));
       const [a, b] = [stepwise.build(99), atOnce.build(99)];
       assert.equal(a.ids, b.ids);
-      assert.deepEqual(Buffer.from(a.pieces), Buffer.from(b.pieces));
+      assert.deepEqual(Buffer.from(a.stored.bytes), Buffer.from(b.stored.bytes));
       assert.deepEqual([...a.docServer], [...b.docServer]);
       assert.equal(a.toolPostings.documents.length, b.toolPostings.documents.length);
       assert.deepEqual(Buffer.from(a.vectors.memory.buffer).compare(Buffer.from(b.vectors.memory.buffer)), 0);

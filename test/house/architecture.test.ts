@@ -34,8 +34,14 @@ const upperArrows = new Set(['search→catalog', 'mcp→catalog', 'mcp→connect
 /** Rooms that are no rooms: any file of theirs may be imported from above. */
 const openShelves = new Set(['base', 'config']);
 const roomFiles = 10;
-/** `http` has two doors: the server, and the language in which a route is declared. */
-const doors: Readonly<Record<string, readonly string[]>> = { http: ['http/http.ts', 'http/route.ts'] };
+/**
+ * `http` has two doors: the server, and the language in which a route is declared. Of `api` a command prints the JSON of a
+ * search with `--json`, as the API answers it.
+ */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  http: ['http/http.ts', 'http/route.ts'],
+  api: ['api/search-json.ts'],
+};
 const doorsOf = (room: string): readonly string[] => doors[room] ?? [`${room}/${room}.ts`, `${room}.ts`];
 /** Folders that are lists, one file an entry: commands, subjects of the URL, steps of the schema, single helpers. */
 const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);

@@ -50,7 +50,7 @@ test('docs/cli.md has the exit codes', () => {
   );
 });
 
-test('the README and docs/architecture.md name every folder of the tree, and none besides', () => {
+test('docs/architecture.md draws and names every folder of the tree, and none besides', () => {
   const folders = [
     ...readdirSync(join(root, 'src'), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
@@ -62,7 +62,7 @@ test('the README and docs/architecture.md name every folder of the tree, and non
     .filter((line) => !line.includes('to come') && !line.startsWith('beside'))
     .flatMap((line) => /^(?:floor \d| {7}) {2}([a-z-]+)\//.exec(line)?.[1] ?? []);
   assert.deepEqual(drawn.sort(), folders.sort());
-  const map = read('README.md')
+  const map = read('docs/architecture.md')
     .split('\n')
     .flatMap((line) => /^\| `([a-z/-]+)\/` \|/.exec(line)?.[1] ?? []);
   const top = readdirSync(root, { withFileTypes: true })

@@ -50,7 +50,7 @@ test('B5 what would not be one request is not sent: line ends in names, values a
 
 test('a request is one message: what was given, in its order, with the length of its body in bytes', async (t) => {
   const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok')));
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const host = new URL(upstream.url).host;
   const head = (line: string) => `${line} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   await outbound.request({
@@ -95,9 +95,10 @@ test('fields that changed since the last request with them are sent as they are 
   assert.deepEqual(upstream.received.join('').match(/Bearer .+/g), ['Bearer one', 'Bearer two']);
 });
 
-test('an idle connection is given up before the five seconds after which servers close theirs in silence', async (t) => {
-  const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok')));
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+test('an idle connection is given up before the five seconds after which servers close theirs in silence, and before what they announce', async (t) => {
+  let fields = '';
+  const upstream = await startBytes(t, (_received, socket) => socket.write(reply('ok', fields)));
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const get = async () => {
     await textOf(outbound.request({ method: 'GET', url: upstream.url }));
     // It becomes idle a turn of the loop later.
@@ -111,12 +112,19 @@ test('an idle connection is given up before the five seconds after which servers
   await get();
   assert.equal(upstream.sockets.length, 1);
   aheadMs += 4_500;
+  fields = 'keep-alive: timeout=4\r\n';
   await get();
   assert.equal(upstream.sockets.length, 2);
+  aheadMs += 1_500;
+  await get();
+  assert.equal(upstream.sockets.length, 2);
+  aheadMs += 2_500;
+  await get();
+  assert.equal(upstream.sockets.length, 3);
 });
 
 test('D6 a connection is used again after a whole reply, and by nobody after one that was not', async (t) => {
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   let count = 0;
   const answers: Readonly<Record<string, (socket: Socket) => void>> = {
     '/good': (socket) => socket.write(reply(String(++count))),
@@ -159,7 +167,7 @@ test('D6 a connection is used again after a whole reply, and by nobody after one
 test('so many connections to one origin and no more: who comes later waits for a free one, or goes away', async (t) => {
   const held: (() => void)[] = [];
   const upstream = await startHttp(t, (_request, answer) => void held.push(() => answer.end('x')));
-  const outbound = outboundFor(t, { calls: { concurrency: 2 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 2 } } });
   const get = (signal?: AbortSignal) =>
     textOf(outbound.request({ method: 'GET', url: upstream.url, signal }));
   const controller = new AbortController();
@@ -207,7 +215,7 @@ test('a connection that breaks makes room for who waits, and one that cannot be 
     if (request.url === '/break') request.socket.destroy();
     else answer.end('fine');
   });
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const broken = outbound.request({ method: 'GET', url: `${upstream.url}break` });
   const fine = [1, 2, 3].map(() => textOf(outbound.request({ method: 'GET', url: upstream.url })));
   await assert.rejects(broken, ended('broken'));
@@ -228,7 +236,7 @@ test('a body that is a stream goes out as it comes, in chunks or with its length
     bodies.push({ text, fields: [length, coding] });
     answer.end('done');
   });
-  const outbound = outboundFor(t, { calls: { concurrency: 1 } });
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1 } } });
   const send = (pieces: readonly string[], sizeBytes: number | null) =>
     textOf(
       outbound.request({

@@ -6,11 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Secret } from '../../src/base/secret.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
-import { type Embedder, loadEmbedder } from '../../src/search/embedder.ts';
-import { createEmbeddingStore } from '../../src/search/providers/embedding-store.ts';
-import { createRememberingEmbedder, type Progress } from '../../src/search/providers/memory.ts';
-import { loadOnnx } from '../../src/search/providers/onnx.ts';
-import { connectOpenAi } from '../../src/search/providers/openai.ts';
+import { loadBuiltInEmbedder } from '../../src/search/embedding/built-in-embedder.ts';
+import { createCachedEmbedder, type EmbeddingProgress } from '../../src/search/embedding/cached-embedder.ts';
+import type { Embedder } from '../../src/search/embedding/embedder.ts';
+import { createEmbeddingStore } from '../../src/search/embedding/embedding-store.ts';
+import { loadOnnxEmbedder } from '../../src/search/embedding/onnx-embedder.ts';
+import { connectOpenAiEmbedder } from '../../src/search/embedding/openai-embedder.ts';
 import { bootApp, handClock, temporaryFolder } from '../support/app.ts';
 import { type EmbeddingsService, startEmbeddings, writeOnnxModel } from '../support/embeddings.ts';
 import { root } from '../support/paths.ts';
@@ -35,7 +36,7 @@ async function openAi(
 ): Promise<Embedder> {
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
   t.after(() => outbound.close());
-  return connectOpenAi({
+  return connectOpenAiEmbedder({
     url: service.url,
     model: 'm',
     apiKey: new Secret('sk-planted'),
@@ -50,7 +51,7 @@ const embedders: readonly {
   readonly skip: string | false;
   readonly make: (t: TestContext) => Promise<Embedder>;
 }[] = [
-  { name: 'built-in', skip: false, make: async () => loadEmbedder() },
+  { name: 'built-in', skip: false, make: async () => loadBuiltInEmbedder() },
   { name: 'OpenAI-compatible', skip: false, make: async (t) => openAi(t, await startEmbeddings(t)) },
   {
     name: 'ONNX',
@@ -58,16 +59,16 @@ const embedders: readonly {
     make: async (t) => {
       const folder = temporaryFolder(t);
       writeOnnxModel(folder);
-      return loadOnnx(folder, loadOptional);
+      return loadOnnxEmbedder(folder, loadOptional);
     },
   },
   {
-    name: 'remembering',
+    name: 'cached',
     skip: false,
     make: async (t) => {
       const storage = await openTestStore(t, engines[0]!);
       const provider = await openAi(t, await startEmbeddings(t));
-      return createRememberingEmbedder(provider, createEmbeddingStore(storage, handClock()), () => {});
+      return createCachedEmbedder(provider, createEmbeddingStore(storage, handClock()), () => {});
     },
   },
 ];
@@ -130,14 +131,14 @@ for (const engine of engines)
     const store = createEmbeddingStore(storage, clock);
     const service = await startEmbeddings(t);
     const provider = await openAi(t, service);
-    let progress: Progress = { remembered: 0, made: 0 };
-    const make = () => createRememberingEmbedder(provider, store, (now) => (progress = now));
+    let progress: EmbeddingProgress = { cached: 0, embedded: 0 };
+    const make = () => createCachedEmbedder(provider, store, (now) => (progress = now));
     const texts = ['email', 'rain', 'email', ...Array.from({ length: 300 }, (_, i) => `song ${i}`)];
     const first = await make().embed(texts, 'document');
     const asked = service.asked.length;
     const again = await make().embed(texts, 'document');
     assert.equal(service.asked.length, asked, 'the second process asked nothing');
-    assert.deepEqual([progress.made, progress.remembered], [0, texts.length]);
+    assert.deepEqual([progress.embedded, progress.cached], [0, texts.length]);
     assert.ok(again.every((x, i) => Math.abs(x - (first[i] ?? 0)) < 0.01));
     clock.advance(31 * 86_400_000);
     await store.prune('another space');
@@ -200,8 +201,11 @@ test('a provider is built beside and swapped in; when it is down the built-in ve
 
 test('ONNX: a folder that lacks something, or a machine without the packages, is a setup fault in words', async (t) => {
   const folder = temporaryFolder(t);
-  await assert.rejects(loadOnnx(folder), { kind: 'setup', message: /has no model\.onnx/ });
+  await assert.rejects(loadOnnxEmbedder(folder), { kind: 'setup', message: /has no model\.onnx/ });
   writeOnnxModel(folder);
   const absent = () => Promise.reject(new Error('not installed'));
-  await assert.rejects(loadOnnx(folder, absent), { kind: 'setup', message: /npm install onnxruntime-node/ });
+  await assert.rejects(loadOnnxEmbedder(folder, absent), {
+    kind: 'setup',
+    message: /npm install onnxruntime-node/,
+  });
 });

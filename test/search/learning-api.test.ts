@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createInvocationStore, type InvocationRow } from '../../src/catalog/invocation-store.ts';
+import { createOutcomeReader } from '../../src/search/learning/outcome-reader.ts';
 import { createOutcomeStore } from '../../src/search/learning/outcome-store.ts';
-import { createReader } from '../../src/search/learning/reader.ts';
-import { createQueryLog } from '../../src/search/query-log.ts';
-import { createQueryLogStore } from '../../src/search/query-log-store.ts';
+import { createQueryLog } from '../../src/search/query-log/query-log.ts';
+import { createQueryLogStore } from '../../src/search/query-log/query-log-store.ts';
 import { bootApp, handClock, type TestApp } from '../support/app.ts';
 import { engines, openTestStore } from '../support/stores.ts';
 
@@ -152,7 +152,7 @@ for (const engine of engines) {
     const storage = await openTestStore(t, engine, clock);
     const { add } = createInvocationStore(storage);
     const queries = createQueryLog({ storage, onError: (error) => assert.fail(String(error)) });
-    const read = createReader(createOutcomeStore(storage));
+    const read = createOutcomeReader(createOutcomeStore(storage));
     const news = async () => {
       const found: string[] = [];
       for await (const page of read()) found.push(...page.map(({ id, query }) => `${id} ${query}`));

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLearning } from '../../src/search/learning/learning.ts';
-import type { Outcome } from '../../src/search/learning/model.ts';
-import { exploration } from '../../src/search/learning/standing.ts';
+import type { Outcome } from '../../src/search/learning/learning-model.ts';
+import { explorationBonus } from '../../src/search/learning/outcome-factor.ts';
 import { handClock } from '../support/app.ts';
 import { createLog, createWorld, embedder, server } from '../support/learning.ts';
 
@@ -163,10 +163,10 @@ test('a newcomer that fits as well gains .02 of its score beside a tried server,
     { good: 3, bad: 0 },
     { good: 0, bad: 0 },
   ];
-  assert.equal(exploration(tried, untried, 0.05), 1.02);
-  assert.equal(exploration(tried, untried, 0.2), 1, 'it must fit about as well');
-  assert.equal(exploration(tried, { good: 0, bad: 0.1 }, 0), 1, 'its first outcome ends it');
-  assert.equal(exploration(untried, untried, 0), 1);
+  assert.equal(explorationBonus(tried, untried, 0.05), 1.02);
+  assert.equal(explorationBonus(tried, untried, 0.2), 1, 'it must fit about as well');
+  assert.equal(explorationBonus(tried, { good: 0, bad: 0.1 }, 0), 1, 'its first outcome ends it');
+  assert.equal(explorationBonus(untried, untried, 0), 1);
 });
 
 const outcome = fc.record({
@@ -197,7 +197,7 @@ test('an outcome that stands for several calls weighs as they would one by one',
     for (const row of rows) log.add(row);
     const learning = createLearning({ store: log, embedder, clock, onError: assert.fail });
     await learning.update();
-    return learning.seenBy('stranger').trials('mail');
+    return learning.modelFor('stranger').outcomes('mail');
   };
   const once = (good: boolean, times: number) => Array.from({ length: times }, () => [good, 1] as const);
   const oneByOne = await trialsAfter([...once(true, 5), ...once(false, 3), ...once(true, 2)]);
@@ -213,13 +213,13 @@ test('an outcome that stands for several calls weighs as they would one by one',
 test('the state is a function of the log: read in steps, again and out of order, it is what a replay gives', async () => {
   const look = (learning: ReturnType<typeof createLearning>) =>
     ['a', 'b', 'stranger'].map((developer) => {
-      const seen = learning.seenBy(developer);
+      const model = learning.modelFor(developer);
       const vectors = embedder.embed(['send a letter'], 'query') as Float32Array;
-      const asked = { stems: ['send', 'letter'], vector: vectors, weightOf: () => 1 };
-      const usage = [...seen.usage(asked, [{ id: 'mail', relevance: 1 }])].sort(([x], [y]) =>
+      const asked = { stems: ['send', 'letter'], vector: vectors, idfOf: () => 1 };
+      const usage = [...model.scoreUsage(asked, [{ id: 'mail', relevance: 1 }])].sort(([x], [y]) =>
         x < y ? -1 : 1,
       );
-      return [usage, ['mail', 'maps', 'popular'].map(seen.trials)];
+      return [usage, ['mail', 'maps', 'popular'].map(model.outcomes)];
     });
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(outcome, { selector: ({ id }) => id, maxLength: 60 }), async (drawn) => {

@@ -1,11 +1,12 @@
 import type { TestContext } from 'node:test';
+import { createSearchJson } from '../../src/api/search-json.ts';
 import type { CatalogChange, CatalogServer } from '../../src/catalog/catalog.ts';
 import { createLearning } from '../../src/search/learning/learning.ts';
-import type { Outcome } from '../../src/search/learning/model.ts';
-import { builtInEmbedder, createSearch, defaultSearchConfig } from '../../src/search/search.ts';
+import type { Outcome } from '../../src/search/learning/learning-model.ts';
+import { createSearch, defaultSearchConfig, loadBuiltInEmbedder } from '../../src/search/search.ts';
 import { handClock } from './app.ts';
 
-export const embedder = builtInEmbedder();
+export const embedder = loadBuiltInEmbedder();
 const dayMs = 86_400_000;
 
 export type Found = {
@@ -71,12 +72,13 @@ export async function createWorld(t: TestContext, servers: readonly CatalogServe
     clock,
     newQueryLogId: () => 'ql',
     recordQuery: () => undefined,
-    learnedBy: learning.seenBy,
+    usageModelFor: learning.modelFor,
     config: defaultSearchConfig,
     onError,
   });
   t.after(() => search.close());
   await search.start();
+  const json = createSearchJson();
   let calls = 0;
   return {
     log,
@@ -84,8 +86,8 @@ export async function createWorld(t: TestContext, servers: readonly CatalogServe
     /** What a developer is shown; everything but the time it took. */
     async ask(developerId: string, query: string): Promise<Found[]> {
       const asked = { query, limit: 10, toolLimit: 1, filters: {}, explain: true, minScore: 0 };
-      const reply = await search.answer({ keyId: 'key', developerId }, asked);
-      return (JSON.parse(reply.join('')) as { servers: Found[] }).servers;
+      const result = await search.find({ caller: { keyId: 'key', developerId }, ...asked });
+      return (JSON.parse(json.render(result).join('')) as { servers: Found[] }).servers;
     },
     /** One call after a search, read by the search room at once. */
     async call(

@@ -55,25 +55,29 @@ export function createConsoleFiles(folder: string): ConsoleFiles {
   const shell = files.get('/index.html') ?? fileOf('.html', Buffer.from(unbuilt));
 
   return {
-    find(path, { 'if-none-match': known, 'accept-encoding': taken }) {
-      const file =
-        path === '/index.html' ? undefined : (files.get(path) ?? (pages.test(path) ? shell : undefined));
-      if (file === undefined) return null;
-      const isPacked = /\bgzip\b(?!\s*;\s*q=0(\.0*)?(,|$))/.test(String(taken ?? ''));
-      const { body, etag } = isPacked ? file.packed : file.plain;
-      const headers = {
-        ...always,
-        etag,
-        vary: 'accept-encoding',
-        'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-        ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
-      };
-      const { contentType } = file;
-      return known === etag
-        ? { status: 304, body: '', contentType, headers }
-        : { status: 200, body, contentType, headers };
+    find(path, headers) {
+      const page = pages.test(path) ? shell : undefined;
+      const file = path === '/index.html' ? undefined : (files.get(path) ?? page);
+      return file === undefined ? null : toReply(path, file, headers);
     },
   };
+}
+
+function toReply(path: string, file: File, headers: IncomingHttpHeaders): Reply {
+  const { 'if-none-match': known, 'accept-encoding': taken } = headers;
+  const isPacked = /\bgzip\b(?!\s*;\s*q=0(\.0*)?(,|$))/.test(String(taken ?? ''));
+  const { body, etag } = isPacked ? file.packed : file.plain;
+  const { contentType } = file;
+  const own = {
+    ...always,
+    etag,
+    vary: 'accept-encoding',
+    'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+  };
+  return known === etag
+    ? { status: 304, body: '', contentType, headers: own }
+    : { status: 200, body, contentType, headers: own };
 }
 
 function readFiles(folder: string): ReadonlyMap<string, File> {

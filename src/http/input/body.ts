@@ -114,10 +114,15 @@ export function refuseBadText(value: unknown, path: string): void {
   if (typeof value === 'string') {
     if (value.includes('\0') || !value.isWellFormed())
       throw new Problem('invalid_request', `${path || 'body'}: must not contain NUL or lone surrogates`);
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) {
-      refuseBadText(key, path || 'body');
-      refuseBadText(item, Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`);
-    }
+    return;
   }
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    refuseBadText(key, path || 'body');
+    refuseBadText(item, Array.isArray(value) ? `${path}[${key}]` : joinPath(path, key));
+  }
+}
+
+function joinPath(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
 }

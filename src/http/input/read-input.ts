@@ -1,7 +1,7 @@
 import { type TSchema, Type } from 'typebox';
 import { JsonFault, type JsonShape, type JsonView } from '../../base/json-scanner.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Step } from '../lifecycle.ts';
+import type { LifecycleStep } from '../lifecycle.ts';
 import type { RequestContext } from '../request-context.ts';
 import { isPassthrough, type JsonRoute, type Route } from '../route.ts';
 import type { ArrivalDeadline } from './arrival-deadline.ts';
@@ -18,7 +18,7 @@ import {
 import { coerceQuery, validator } from './validate.ts';
 
 /** The step that takes in a body, where the route wants one whole. */
-export function createReadBody(deadline: ArrivalDeadline): Step {
+export function createReadBody(deadline: ArrivalDeadline): LifecycleStep {
   return (context) => {
     const { request, reply, route } = context;
     if (route === undefined || isPassthrough(route) || isBodiless(request)) return undefined;
@@ -89,7 +89,7 @@ function kindOnly(view: JsonView): unknown {
 }
 
 /** The step that holds body, query and path against what the route declares. Throws `invalid_request` naming the field. */
-export function createValidate(): Step {
+export function createValidate(): LifecycleStep {
   const checks = new WeakMap<Route, (context: RequestContext) => RequestContext['input']>();
   return (context) => {
     const { route } = context;

@@ -4,7 +4,7 @@ import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
 import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
-import type { Search } from '../../search/search.ts';
+import { readHit, type Search } from '../../search/search.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { instructions, metaTools } from './meta-tools.ts';
@@ -18,7 +18,7 @@ const invalidParams = -32602;
 const methodNotFound = -32601;
 
 export type AggregateDeps = {
-  readonly search: Pick<Search, 'answer'>;
+  readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
   readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
   readonly version: string;
@@ -92,37 +92,33 @@ export class Aggregate implements Backend {
     if (!caller.maySearch) return failed('This key lacks the scope search');
     const limit = integerIn(args, 'limit', defaultLimit, 50);
     const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
-    const parts = await this.#deps.search.answer(caller, {
+    const found = await this.#deps.search.find({
+      caller,
       ...query,
       filters: {},
       explain: false,
       minScore: 0,
     });
-    const found = JSON.parse(parts.join('')) as Found;
-    this.#trail.searched(
-      caller,
-      found.metadata.query_log_id,
-      found.servers.map(({ id }) => id),
-    );
-    const tools = found.servers
-      .flatMap(({ id, name, match, tools }) =>
-        tools.map((tool) => ({ server_id: id, server: name, match, ...tool })),
-      )
-      .slice(0, limit);
-    return answered([JSON.stringify({ tools })]);
+    this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
+    const tools = found.page.hits.flatMap((hit) => {
+      const { id, name, tools } = readHit(hit);
+      return tools.map((tool) => described({ server_id: id, server: name, match: hit.match }, tool));
+    });
+    return answered(['{"tools":[', ...separated(tools.slice(0, limit)), ']}']);
   }
 
   async #describeTool(caller: McpCaller, args: Args): Promise<Outcome> {
     const [serverId, name] = [textIn(args, 'server_id'), textIn(args, 'name')];
     const { tools } = await this.#deps.catalog.get(serverId);
     const known = tools.find((tool) => tool.name === name);
-    if (known !== undefined) return answered(description(serverId, known));
+    if (known !== undefined) return answered(described({ server_id: serverId }, known));
     const listed = (await this.#deps.mcp.listTools(caller, serverId)).tools.find(
       (tool) => tool.name === name,
     );
     if (listed === undefined) return failed(`${serverId} has no tool ${name}`);
     const inputSchema = listed.inputSchema?.text() ?? '{"type":"object"}';
-    return answered(description(serverId, { name, description: listed.description ?? '', inputSchema }));
+    const tool = { name, description: listed.description ?? '', inputSchema };
+    return answered(described({ server_id: serverId }, tool));
   }
 
   /** The tool that call_tool names; its arguments pass on as they came. */
@@ -168,15 +164,6 @@ export class Aggregate implements Backend {
 const callToolShape = { server_id: true, name: true, arguments: true } as const;
 
 type Args = Readonly<Record<string, unknown>>;
-type Found = {
-  readonly servers: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly match: string;
-    readonly tools: readonly Readonly<Record<string, unknown>>[];
-  }[];
-  readonly metadata: { readonly query_log_id: string };
-};
 
 async function everyServer(catalog: AggregateDeps['catalog']): Promise<ServerRecord[]> {
   const all: ServerRecord[] = [];
@@ -204,13 +191,14 @@ function separated(items: readonly JsonParts[]): JsonParts {
   return items.flatMap((parts, i) => (i === 0 ? parts : [',', ...parts]));
 }
 
-function description(
-  serverId: string,
+/** A tool with what else there is to say of it; its schema keeps its text. */
+function described(
+  members: Readonly<Record<string, string>>,
   tool: { readonly name: string; readonly description: string; readonly inputSchema: string },
 ): JsonParts {
-  const { name, description: text } = tool;
-  const head = JSON.stringify({ server_id: serverId, name, description: text }).slice(0, -1);
-  return [`${head},"input_schema":`, tool.inputSchema, '}'];
+  const { name, description, inputSchema } = tool;
+  const head = JSON.stringify({ ...members, name, description }).slice(0, -1);
+  return [`${head},"input_schema":`, inputSchema, '}'];
 }
 
 /** An object as structured content, and as text for clients that read no structure. */

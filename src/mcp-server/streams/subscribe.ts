@@ -1,6 +1,6 @@
 import type { JsonView } from '../../base/json-scanner.ts';
 import { ownParams, rpcError } from '../../mcp/mcp.ts';
-import type { AskedRequest, Turn } from '../turn.ts';
+import type { AskedRequest, DoorRequest } from '../door-request.ts';
 import { errorReply, type McpHttpReply } from './answer.ts';
 import { openSubscription, type Subscription } from './notification-streams.ts';
 
@@ -15,7 +15,7 @@ type Capabilities = {
 
 /** `subscriptions/listen` of 2026-07-28: told is what was asked for and the server can tell, and nothing else. */
 export async function subscribe(
-  { backend, caller }: Turn,
+  { backend, caller }: DoorRequest,
   { id, params }: AskedRequest,
 ): Promise<McpHttpReply> {
   const filter = params?.present('notifications');

@@ -34,6 +34,13 @@ const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/com
 /** A server that knows no `server/discover` may stay silent; it is asked the older way then. */
 const discoverMs = 3_000;
 
+/** Where a negotiation stands: what was observed, what was last answered, and whether that answers the request. */
+type Asked = {
+  readonly observation: Observation;
+  readonly last: Posted | undefined;
+  readonly answered: CallResult | null;
+};
+
 /** One server at a URL as one principal reaches it: finds out how it speaks, remembers that, and mends a lost session. */
 export class HttpUpstream implements Channel {
   readonly #endpoint: Endpoint;
@@ -164,40 +171,57 @@ export class HttpUpstream implements Channel {
 
   /** Follows the reducer; a request that does no harm may serve as the question, and its answer is returned. */
   async #negotiate(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
-    let observation: Observation = { asked: 'nothing', hint: this.#hint };
-    let last: Posted | undefined;
-    let answered: CallResult | null = null;
+    let asked: Asked = {
+      observation: { asked: 'nothing', hint: this.#hint },
+      last: undefined,
+      answered: null,
+    };
     for (;;) {
-      const decision = negotiate(observation);
+      const decision = negotiate(asked.observation);
       if ('settle' in decision) {
-        this.#mode = decision.settle;
-        const lasts = decision.settle === 'stateless';
-        this.#modeUntil = lasts ? Number.POSITIVE_INFINITY : this.#now() + this.#limits.reprobeMs;
-        return answered;
+        this.#settle(decision.settle);
+        return asked.answered;
       }
-      if ('fail' in decision) throw handshakeFailure(last ?? { status: 404, headers: {}, result: null });
-      if (decision.ask === 'discover') {
-        const question = request.method === 'tools/list' ? request : discoverRequest;
-        const asked = await this.#discover(question, options);
-        last = asked.posted;
-        observation = { asked: 'discover', showed: asked.showed };
-        answered = asked.showed === 'modern' && question === request ? asked.posted.result : null;
-      } else if (decision.ask === 'initialize') {
-        const refused = await refusalOf(this.#openOnce());
-        last = refused ?? last;
-        observation = { asked: 'initialize', showed: refused === null ? 'opened' : 'refused' };
-      } else {
-        const refused = await refusalOf(this.#openSse());
-        const first: boolean = observation.asked === 'nothing';
-        // What the older way said, where there was one, says more than that there is no stream.
-        if (refused !== null) this.#refuseUnauthorized(refused);
-        observation = { asked: 'open-sse', showed: refused === null ? 'opened' : 'refused', first };
-      }
+      if ('fail' in decision)
+        throw handshakeFailure(asked.last ?? { status: 404, headers: {}, result: null });
+      asked = await this.#ask(decision.ask, asked, () => this.#askModern(request, options));
     }
   }
 
-  #refuseUnauthorized(posted: Posted): void {
-    if (posted.status === 401 || posted.status === 403) throw failureOf(posted);
+  #settle(mode: ProtocolMode): void {
+    this.#mode = mode;
+    const lasts = mode === 'stateless';
+    this.#modeUntil = lasts ? Number.POSITIVE_INFINITY : this.#now() + this.#limits.reprobeMs;
+  }
+
+  async #ask(
+    question: 'discover' | 'initialize' | 'open-sse',
+    { observation, last }: Asked,
+    askModern: () => Promise<Asked>,
+  ): Promise<Asked> {
+    if (question === 'discover') return askModern();
+    if (question === 'initialize') {
+      const refused = await refusalOf(this.#openOnce());
+      const showed = refused === null ? 'opened' : 'refused';
+      return { observation: { asked: 'initialize', showed }, last: refused ?? last, answered: null };
+    }
+    const refused = await refusalOf(this.#openSse());
+    // What the older way said, where there was one, says more than that there is no stream.
+    if (refused?.status === 401 || refused?.status === 403) throw failureOf(refused);
+    const showed = refused === null ? 'opened' : 'refused';
+    const first = observation.asked === 'nothing';
+    return { observation: { asked: 'open-sse', showed, first }, last, answered: null };
+  }
+
+  async #askModern(request: RpcRequest, options: SendOptions): Promise<Asked> {
+    const question = request.method === 'tools/list' ? request : discoverRequest;
+    const { posted, showed } = await this.#discover(question, options);
+    const isAnswered = showed === 'modern' && question === request;
+    return {
+      observation: { asked: 'discover', showed },
+      last: posted,
+      answered: isAnswered ? posted.result : null,
+    };
   }
 
   async #discover(

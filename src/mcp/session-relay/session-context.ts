@@ -75,7 +75,7 @@ export function createSender(outbound: Outbound, limits: Limits) {
 }
 
 /** What a session's id and a revision are made of. */
-export const plain = /^[\x21-\x7e]{1,2000}$/;
+export const visibleText = /^[\x21-\x7e]{1,2000}$/;
 
 type Asked = {
   readonly session: string | null;
@@ -95,7 +95,7 @@ export function contextOf(
   const binding = bindingOf(caller, found, url);
   const id = session === null ? null : tickets.open(session, binding);
   if (session !== null && id === null) return null;
-  const named = revision === null || !plain.test(revision) ? {} : { 'mcp-protocol-version': revision };
+  const named = revision === null || !visibleText.test(revision) ? {} : { 'mcp-protocol-version': revision };
   const headers = { accept, ...named, ...(id === null ? {} : { 'mcp-session-id': id }) };
   return { url, credential, headers, id, binding };
 }

@@ -13,16 +13,16 @@ import {
   contextOf,
   createSender,
   type OnStart,
-  plain,
   type SendRequest,
   type SessionContext,
   sessionName,
+  visibleText,
 } from './session-context.ts';
 import { createSessionRegistry } from './session-registry.ts';
 import { createSessionFilter, type SessionFilter } from './stream-filter.ts';
 import { createStreamSlots } from './stream-slots.ts';
 
-/** One HTTP request of an initialize-based client, as plain values. */
+/** One HTTP request of an initialize-based client, as visibleText values. */
 export type SessionRequest = {
   readonly serverId: string;
   /** As the client was given it; null: this is its `initialize`. */
@@ -135,7 +135,7 @@ async function initialize(relay: Relay, turn: Turn<'POST'>): Answer {
   const { caller, context, request } = turn;
   const reply = await relay.post(context, bytesOf(request.message), caller.signal);
   const id = reply.headers['mcp-session-id'];
-  if (reply.status >= 300 || typeof id !== 'string' || !plain.test(id)) {
+  if (reply.status >= 300 || typeof id !== 'string' || !visibleText.test(id)) {
     reply.body.cancel();
     return null;
   }

@@ -1,4 +1,4 @@
-import type { ReplyHeaders } from '../model.ts';
+import type { ReplyHeaders } from '../outbound-model.ts';
 
 type Fields = Record<string, string | string[] | undefined>;
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Problem } from '../../base/problem.ts';
-import type { OutboundRequest } from '../model.ts';
+import type { OutboundRequest } from '../outbound-model.ts';
 
 /** Fields as undici takes them. */
 export type Fields = Readonly<Record<string, string>> | string[];

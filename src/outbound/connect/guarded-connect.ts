@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { connectToAny } from './happy-eyeballs.ts';
+import { withReadBuffer } from './read-buffer.ts';
 
 /** For the TCP connection and the TLS handshake together; the look-up before has a limit of its own. */
 const connectTimeoutMs = 5_000;
@@ -42,14 +43,18 @@ export function createGuardedConnect(guard: AddressGuard, background: boolean): 
 }
 
 function startTls(socket: Socket, hostname: string, session: Buffer | undefined): TLSSocket {
-  return connectTls({
-    socket,
-    host: hostname,
-    ALPNProtocols: ['http/1.1'],
-    // RFC 6066 section 3: no addresses.
-    ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-    ...(session === undefined ? {} : { session }),
-  });
+  return withReadBuffer((onread) =>
+    connectTls({
+      socket,
+      // Node knows it, its types do not.
+      ...{ onread },
+      host: hostname,
+      ALPNProtocols: ['http/1.1'],
+      // RFC 6066 section 3: no addresses.
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
+      ...(session === undefined ? {} : { session }),
+    }),
+  );
 }
 
 function handshaken(socket: TLSSocket): Promise<TLSSocket> {

@@ -1,4 +1,5 @@
 import { connect, isIPv4, type Socket } from 'node:net';
+import { withReadBuffer } from './read-buffer.ts';
 
 /** The next address is tried when the last one has not answered for so long (RFC 8305 section 5). */
 const attemptDelayMs = 250;
@@ -30,13 +31,16 @@ export function connectToAny(
       if (attempts.size === 0) reject(errors.length === 1 ? errors[0] : new AggregateError(errors));
       return;
     }
-    const socket = connect({
-      host: address,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-    });
+    const socket = withReadBuffer((onread) =>
+      connect({
+        host: address,
+        port,
+        onread,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: keepAliveDelayMs,
+      }),
+    );
     attempts.add(socket);
     onSocket(socket);
     socket.once('connect', () => {

@@ -102,18 +102,28 @@ function createNameResolver(deps: {
     if (listed.length > 0) return listed;
     // RFC 6761 section 6.3.
     if (/(^|\.)localhost$/.test(absolute)) return ['127.0.0.1', '::1'];
-    let failure: Error | undefined;
-    for (const candidate of files.candidatesFor(name)) {
-      if (performance.now() >= deadline) break;
-      try {
-        return await queryBothFamilies(resolver(), candidate);
-      } catch (error) {
-        if (!unknownToDns.has((error as NodeJS.ErrnoException).code)) failure = error as Error;
-      }
-    }
-    if (failure !== undefined) throw failure;
-    return fallback(name, deadline);
+    const found = await queryInOrder(resolver(), files.candidatesFor(name), deadline);
+    return found ?? fallback(name, deadline);
   };
+}
+
+/** The addresses of the first of these names that has some; null when DNS knows none of them. */
+async function queryInOrder(
+  resolver: Resolver,
+  names: readonly string[],
+  deadline: number,
+): Promise<readonly string[] | null> {
+  let failure: Error | undefined;
+  for (const name of names) {
+    if (performance.now() >= deadline) break;
+    try {
+      return await queryBothFamilies(resolver, name);
+    } catch (error) {
+      if (!unknownToDns.has((error as NodeJS.ErrnoException).code)) failure = error as Error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return null;
 }
 
 /** A and AAAA side by side. Throws what is worth more: a failure rather than that there are none. */

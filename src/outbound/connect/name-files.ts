@@ -54,7 +54,7 @@ function readText(path: string): string {
 }
 
 /** hosts(5) */
-export function parseHosts(text: string): Hosts {
+function parseHosts(text: string): Hosts {
   const hosts = new Map<string, string[]>();
   for (const line of text.split('\n')) {
     const [address = '', ...names] = (line.split('#')[0] ?? '').trim().split(/\s+/);
@@ -69,7 +69,7 @@ export function parseHosts(text: string): Hosts {
 }
 
 /** resolv.conf(5): the last of `domain` and `search` counts. */
-export function parseSearchRules(text: string): SearchRules {
+function parseSearchRules(text: string): SearchRules {
   let domains: readonly string[] = [];
   let dots = 1;
   for (const line of text.split('\n')) {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createScan, createVectorStore, putVectors, quantise } from './scan.ts';
+import { createScan } from './scan.ts';
+import { createVectorStore, putVectors, quantise } from './vector-store.ts';
 
-const dims = 32;
+const dims = 64;
 
 function unit(seed: readonly number[]): Float32Array {
   const vector = Float32Array.from({ length: dims }, (_, i) => seed[i % seed.length] ?? 0).map(
@@ -26,15 +27,12 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
     fc.property(seeds, seeds, (documents, [question]) => {
       const vectors = documents.map(unit);
       const store = createVectorStore(vectors.length, 1, dims);
-      for (const [at, vector] of vectors.entries()) {
-        const { vectors: cells, scales } = quantise(vector, dims);
-        putVectors(store, at, cells, scales);
-      }
+      for (const [at, vector] of vectors.entries()) putVectors(store, at, quantise(vector, dims));
       // One server that has every document but the first as a tool.
       const scan = createScan(store, Uint32Array.of(0, vectors.length), 0.25);
       const query = unit(question ?? []);
-      scan.take(query);
-      scan.range(0, 1);
+      scan.setQuery(query);
+      scan.compare(0, 1);
       const exact = vectors.map((v) => v.reduce((sum, x, i) => sum + x * (query[i] ?? 0), 0));
       for (const [d, cosine] of exact.entries())
         assert.ok(Math.abs((scan.ofDocument[d] ?? 9) - cosine) < 0.02);
@@ -47,14 +45,13 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
 
 test('a query of which nothing is known is near to nothing', () => {
   const store = createVectorStore(1, 1, dims);
-  const { vectors, scales } = quantise(unit([1, 2, 3]), dims);
-  putVectors(store, 0, vectors, scales);
+  putVectors(store, 0, quantise(unit([1, 2, 3]), dims));
   const scan = createScan(store, Uint32Array.of(0, 1), 0.3);
-  scan.take(new Float32Array(dims));
-  scan.range(0, 1);
+  scan.setQuery(new Float32Array(dims));
+  scan.compare(0, 1);
   assert.equal(scan.ofDocument[0], 0);
 });
 
 test('dimensions that the loop cannot take are refused', () => {
-  assert.throws(() => createVectorStore(1, 1, 20), /multiple of 16/);
+  assert.throws(() => createVectorStore(1, 1, 20), /multiple of 64/);
 });

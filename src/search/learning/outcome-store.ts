@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Storage } from '../../storage/storage.ts';
-import type { Outcome } from './model.ts';
+import type { Outcome } from './learning-model.ts';
 
 type Tables = {
   invocations: {
@@ -18,13 +18,13 @@ type Tables = {
   query_log: { id: string; developer_id: string; query: string; shown: string; first_rank: number };
 };
 
-export type Place = { readonly at: number; readonly id: string };
+export type LogPosition = { readonly at: number; readonly id: string };
 export type OutcomeStore = ReturnType<typeof createOutcomeStore>;
 
 export function createOutcomeStore(storage: Storage) {
   return {
-    /** In the order of time and id, after a place and through a time; a search counts for its own developer's invocations only. */
-    async after({ at, id }: Place, through: number, limit: number): Promise<Outcome[]> {
+    /** In the order of time and id, after a position and through a time; a search counts for its own developer's invocations only. */
+    async after({ at, id }: LogPosition, through: number, limit: number): Promise<Outcome[]> {
       const rows = await storage
         .tables<Tables>()
         .selectFrom('invocations as i')

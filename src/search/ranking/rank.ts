@@ -1,26 +1,33 @@
-/** One query against one snapshot: the best window is scored, popularity mixed in, the asked page cut out. */
-
-import type { Snapshot } from '../index/snapshot.ts';
-import type { Usage } from '../learning/model.ts';
-import { exploration, type Standing, standingCeiling, untried } from '../learning/standing.ts';
-import { addUsage, type Taught } from './learned.ts';
+/**
+ * One query against one snapshot: the servers are scored, what was learned is added, the best candidates get their
+ * final scores, and the page asked for is cut out of them.
+ */
+import { type Snapshot, serverIds } from '../index/snapshot.ts';
+import { openDocuments, type StoredDocuments } from '../index/stored-fields.ts';
+import { explorationBonus, maxOutcomeLift, type OutcomeFactor, untried } from '../learning/outcome-factor.ts';
+import { type DuplicateGroups, groupDuplicates, withoutDuplicates } from './duplicate-groups.ts';
+import { gatherEvidence } from './evidence.ts';
+import { explainHit, type HitExplanation } from './explanation.ts';
+import type { IndexedModel } from './indexed-model.ts';
 import {
-  createRelevance,
-  firstOf,
-  highest,
-  type Measured,
+  bestTools,
+  createRelevanceIndex,
+  type RelevanceIndex,
+  type RelevanceQuery,
   type RelevanceWeights,
-  sortKey,
+  type ServerScores,
+  scoreServers,
 } from './relevance.ts';
 import {
   type Calibration,
   type Evidence,
   evidenceScore,
   finalScore,
-  noEvidence,
   round4,
   semanticScore,
 } from './score.ts';
+import { sortByScore, topK } from './top-k.ts';
+import { addUsage, type UsageBoost } from './usage-boost.ts';
 
 export type RankWeights = RelevanceWeights & {
   /** The share of the final score that popularity decides. */
@@ -30,20 +37,15 @@ export type RankWeights = RelevanceWeights & {
   readonly calibration: Calibration;
 };
 
-export type RankRequest = {
-  /** The query, then its sentences when it is long. */
-  readonly parts: readonly string[];
-  /** One unit vector a part. */
-  readonly vectors: Float32Array;
+export type RankRequest = RelevanceQuery & {
+  /** What the caller's searches may use of earlier outcomes. */
+  readonly model: IndexedModel | null;
   /** The whole query's vector in the space of what was learned. */
-  readonly asked: Float32Array;
-  /** 1 for servers that pass the filters; null lets all pass. */
-  readonly allowed: Uint8Array | null;
+  readonly modelVector: Float32Array;
+  /** 0..1 by server. */
   readonly popularity: Float32Array;
   /** Factors: 1 for a server that is well, less for one that is dead or suspect. */
   readonly liveness: Float32Array;
-  /** What the caller's searches may use of earlier outcomes. */
-  readonly taught: Taught | null;
   readonly offset: number;
   readonly limit: number;
   readonly toolLimit: number;
@@ -52,227 +54,204 @@ export type RankRequest = {
   readonly explain: boolean;
 };
 
-export type Hit = {
-  readonly server: number;
-  /** Document numbers of its best tools, best first. */
-  readonly tools: readonly number[];
+/** A server that fits, with its best tools. Scores lie in 0..1 and have four decimals. */
+export type SearchHit = {
+  readonly serverId: string;
   readonly semantic: number;
   readonly popularity: number;
-  readonly final: number;
-  readonly strong: boolean;
-  /** Servers behind it with the very same tools. */
-  readonly alsoFrom: readonly number[];
-  readonly origin: Origin | null;
-};
-
-/** Where a hit's scores come from. */
-export type Origin = {
-  readonly relevance: number;
-  readonly lexical: number;
-  readonly cosine: number;
-  readonly liveness: number;
-  readonly usage: Usage | null;
-  readonly standing: Standing & { readonly newcomer: number };
+  readonly finalScore: number;
+  readonly match: 'strong' | 'weak';
+  /** Servers behind it with the very same tools: forks and mirrors. */
+  readonly alsoAvailableFrom: readonly string[];
+  readonly explanation: HitExplanation | null;
+  /** What it is to show: the server's document, and those of the tools that fit the query best, best first. */
+  readonly documents: StoredDocuments;
+  readonly server: number;
+  readonly tools: readonly number[];
 };
 
 export type Ranking = {
-  readonly hits: readonly Hit[];
+  readonly hits: readonly SearchHit[];
   /** Whether there are hits behind this page. */
-  readonly more: boolean;
+  readonly hasMore: boolean;
   readonly evidence: Evidence;
 };
 
 export type Ranker = (request: RankRequest) => Ranking;
 
-/** What every hit of one query is measured against. */
-type Best = { readonly relevance: number; readonly evidence: number; readonly standing: Standing };
-
 /** Servers that can be paged through: what lies behind matches by accident. */
 const windowSize = 300;
-/** Servers that are scored for a page at first; more only where one of them could still get onto it. */
-const firstScored = (wanted: number) => 2 * wanted + 20;
-/** The hits of the pages before, of this one, and one that says whether there is another. */
-const wantedBy = ({ offset, limit }: RankRequest) => offset + limit + 1;
-/** The best by text whose lead is part of the evidence. */
-const looked = 20;
-/** Mirrors that one hit names. */
-const mostMirrors = 50;
-const none: readonly number[] = [];
+/** Other servers with the same tools that one hit names. */
+const maxDuplicates = 50;
+
+type RankIndex = {
+  readonly ids: readonly string[];
+  readonly documents: StoredDocuments;
+  readonly docBase: Uint32Array;
+  readonly relevance: RelevanceIndex;
+  readonly duplicates: DuplicateGroups;
+  readonly weights: RankWeights;
+};
+
+/** One query while it is ranked. */
+type RankedQuery = {
+  readonly index: RankIndex;
+  readonly request: RankRequest;
+  readonly scores: ServerScores;
+  readonly evidence: Evidence;
+  readonly boost: UsageBoost;
+  /** The part of the semantic score that all hits share. */
+  readonly logit: number;
+  /** The outcomes of the best server by relevance. */
+  readonly bestOutcomes: OutcomeFactor;
+};
 
 export function createRanker(
   snapshot: Snapshot,
   lexicon: ReadonlyMap<string, number>,
   weights: RankWeights,
 ): Ranker {
-  const relevance = createRelevance(snapshot, lexicon, weights);
-  const { ofServer, words, cosines } = relevance;
-  const { groupOf, groups } = mirrorsIn(snapshot.facts.fingerprint);
-  let keys = new Float64Array(windowSize);
-  const others = new Float32Array(looked - 1);
+  const index: RankIndex = {
+    ids: serverIds(snapshot),
+    documents: openDocuments(snapshot.stored),
+    docBase: snapshot.docBase,
+    relevance: createRelevanceIndex(snapshot, lexicon, weights),
+    duplicates: groupDuplicates(snapshot.columns.fingerprint),
+    weights,
+  };
+  return (request) => rank(index, request);
+}
 
-  const semanticOf = (server: number, best: Best) =>
-    round4(semanticScore(best.relevance - ofServer[server]!, best.evidence, weights.calibration));
-  const standingIn = (server: number, { taught }: RankRequest) => taught?.standing(server) ?? untried;
-  const newcomerOf = (server: number, best: Best, standing: Standing) =>
-    exploration(best.standing, standing, best.relevance - ofServer[server]!);
+function rank(index: RankIndex, request: RankRequest): Ranking {
+  const { parts, allowed, model, modelVector, offset, limit } = request;
+  const scores = scoreServers(index.relevance, request);
+  const size = firstCandidates(request);
+  const byText = topK(scores.relevance, model === null ? size : windowSize);
+  const evidence = gatherEvidence(scores, byText);
+  const boost = addUsage(index.relevance, scores, { model, modelVector, parts, allowed, byText });
+  const candidates = boost.usage.size === 0 ? byText.slice(0, size) : topK(scores.relevance, size);
+  const query: RankedQuery = {
+    index,
+    request,
+    scores,
+    evidence,
+    boost,
+    logit: evidenceScore(evidence, index.weights.calibration) + boost.answerabilityBonus,
+    bestOutcomes: model?.outcomes(candidates[0] ?? -1) ?? untried,
+  };
+  const leaders = findLeaders(query, candidates);
+  const hits = leaders.slice(offset, offset + limit).map((server) => toHit(query, server));
+  return { hits, hasMore: leaders.length > offset + limit, evidence };
+}
 
-  /** Asked of dozens of servers a query, so it makes no objects. */
-  function finalOf(server: number, best: Best, request: RankRequest): number {
-    const standing = standingIn(server, request);
-    const popularity = round4(request.popularity[server] ?? 0);
-    const alone = finalScore(semanticOf(server, best), popularity, weights.popularity);
-    const lives = request.liveness[server] ?? 1;
-    return round4(Math.min(1, alone * lives * standing.factor * newcomerOf(server, best, standing)));
+/** The hits of the pages before, of this one, and one that says whether there is another. */
+function wantedLeaders({ offset, limit }: RankRequest): number {
+  return offset + limit + 1;
+}
+
+/** How many servers get a final score at first; more only where one of them could still get onto the page. */
+function firstCandidates(request: RankRequest): number {
+  return Math.min(windowSize, 2 * wantedLeaders(request) + 20);
+}
+
+/**
+ * The first hits by final score: exactly those of the whole window, looking only as far down as one could come from.
+ * `candidates`: the best by relevance, some or all of the window.
+ */
+function findLeaders(query: RankedQuery, candidates: readonly number[]): number[] {
+  const { request, index, scores } = query;
+  const wanted = wantedLeaders(request);
+  const lift = request.model === null ? 1 : maxOutcomeLift;
+  while (true) {
+    const leaders = withoutDuplicates(byFinalScore(query, candidates), index.duplicates, wanted);
+    const last = leaders[wanted - 1];
+    const least = last === undefined ? request.minScore : finalOf(query, last);
+    const ceiling = round4(semanticOf(query, candidates.at(-1) ?? 0) * lift);
+    if (least > ceiling || candidates.length === windowSize) return leaders;
+    const more = topK(scores.relevance, Math.min(4 * candidates.length, windowSize));
+    if (more.length === candidates.length) return leaders;
+    candidates = more;
   }
+}
 
-  function hitOf(server: number, best: Best, request: RankRequest, origin: Origin | null): Hit {
-    const semantic = semanticOf(server, best);
-    return {
-      server,
-      semantic,
-      popularity: round4(request.popularity[server] ?? 0),
-      final: finalOf(server, best, request),
-      strong: semantic >= weights.strong,
-      alsoFrom: mirrorsOf(server, best, request),
-      tools: relevance.bestTools(server, request.toolLimit),
-      origin,
-    };
-  }
+/** Servers by final score, best first, those below the least score left out. */
+function byFinalScore(query: RankedQuery, servers: readonly number[]): number[] {
+  const finals = servers.map((server) => finalOf(query, server));
+  return sortByScore(servers, finals, query.request.minScore);
+}
 
-  function originOf(
-    server: number,
-    best: Best,
-    request: RankRequest,
-    { mass, usage }: { readonly mass: number; readonly usage: Usage | null },
-  ): Origin {
-    const standing = standingIn(server, request);
-    return {
-      relevance: round4(ofServer[server]!),
-      lexical: round4(words[server]! / (mass || 1)),
-      cosine: round4(cosines[server]!),
-      liveness: round4(request.liveness[server] ?? 1),
-      usage,
-      standing: { ...standing, newcomer: newcomerOf(server, best, standing) },
-    };
-  }
+function behindBest({ boost, scores }: RankedQuery, server: number): number {
+  return boost.bestRelevance - scores.relevance[server]!;
+}
 
-  function evidenceOf(
-    { mass, knownMass, bestWords, bestCosine, standout, terms }: Measured,
-    window: readonly number[],
-  ): Evidence {
-    const top = window[0];
-    if (top === undefined) return noEvidence;
-    const total = mass || 1;
-    const relevanceAt = (i: number) => ofServer[window[i] ?? -1] ?? 0;
-    const compared = Math.min(looked, window.length) - 1;
-    for (let i = 0; i < compared; i++) others[i] = words[window[i + 1]!]!;
-    others.fill(0, compared).sort();
-    const best = others.length - 1;
-    return {
-      agreement: relevanceAt(0),
-      lexical: bestWords / total,
-      covered: words[top]! / total,
-      cosine: bestCosine,
-      standout,
-      both: (words[top]! / total) * bestCosine,
-      known: knownMass / total,
-      lead: relevanceAt(0) - relevanceAt(9),
-      wordsLead: (words[top]! - others[best]!) / total,
-      wordsLeadOfTen: (words[top]! - others[best - 8]!) / total,
-      logWords: Math.log(1 + terms.length),
-    };
-  }
+function semanticOf(query: RankedQuery, server: number): number {
+  return round4(semanticScore(behindBest(query, server), query.logit, query.index.weights.calibration));
+}
 
-  /** Servers by final score, best first, those below the least score left out. */
-  function inOrder(servers: readonly number[], best: Best, request: RankRequest): number[] {
-    if (keys.length < servers.length) keys = new Float64Array(servers.length);
-    let kept = 0;
-    for (const server of servers) {
-      const final = finalOf(server, best, request);
-      if (final >= request.minScore) keys[kept++] = sortKey(final, server);
-    }
-    return firstOf(keys, kept, kept);
-  }
+function outcomesOf({ request }: RankedQuery, server: number): OutcomeFactor {
+  return request.model?.outcomes(server) ?? untried;
+}
 
-  /**
-   * The first hits by final score: exactly those of the whole window, looking only as far down as one could come from.
-   * `scored`: the best by relevance, some or all of the window.
-   */
-  function leadersOf(scored: readonly number[], best: Best, request: RankRequest): number[] {
-    const wanted = wantedBy(request);
-    while (true) {
-      const leaders = withoutMirrors(inOrder(scored, best, request), groupOf, wanted);
-      const last = leaders[wanted - 1];
-      const least = last === undefined ? request.minScore : finalOf(last, best, request);
-      const lift = request.taught === null ? 1 : standingCeiling;
-      const ceiling = round4(semanticOf(scored.at(-1) ?? 0, best) * lift);
-      if (least > ceiling || scored.length === windowSize) return leaders;
-      const more = highest(ofServer, Math.min(4 * scored.length, windowSize));
-      if (more.length === scored.length) return leaders;
-      scored = more;
-    }
-  }
+function explorationOf(query: RankedQuery, server: number, outcomes: OutcomeFactor): number {
+  return explorationBonus(query.bestOutcomes, outcomes, behindBest(query, server));
+}
 
-  /** The servers with the same tools, best first. */
-  function mirrorsOf(server: number, best: Best, request: RankRequest): readonly number[] {
-    const group = groupOf[server]!;
-    if (group === 0) return none;
-    const others = groups[group]!.filter((s) => s !== server && ofServer[s]! > 0);
-    return inOrder(others, best, request).slice(0, mostMirrors);
-  }
+function popularityOf({ request }: RankedQuery, server: number): number {
+  return round4(request.popularity[server] ?? 0);
+}
 
-  return (request) => {
-    const { parts, vectors, asked, allowed, taught, offset, limit } = request;
-    const measured = relevance.measure(parts, vectors, allowed);
-    const size = Math.min(windowSize, firstScored(wantedBy(request)));
-    const byText = highest(ofServer, taught === null ? size : windowSize);
-    const evidence = evidenceOf(measured, byText);
-    const { usage, best, surer } = addUsage(relevance, taught, { parts, vector: asked, allowed, byText });
-    const scored = usage.size === 0 ? byText.slice(0, size) : highest(ofServer, size);
-    const standing = taught?.standing(scored[0] ?? -1) ?? untried;
-    const shared = evidenceScore(evidence, weights.calibration) + surer;
-    const leading: Best = { relevance: best, evidence: shared, standing };
-    const leaders = leadersOf(scored, leading, request);
-    const { mass } = measured;
-    const originIn = (server: number) =>
-      request.explain ? originOf(server, leading, request, { mass, usage: usage.get(server) ?? null }) : null;
-    const hits = leaders
-      .slice(offset, offset + limit)
-      .map((server) => hitOf(server, leading, request, originIn(server)));
-    return { hits, more: leaders.length > offset + limit, evidence };
+function finalOf(query: RankedQuery, server: number): number {
+  const { index, request } = query;
+  const outcomes = outcomesOf(query, server);
+  const byText = finalScore(semanticOf(query, server), popularityOf(query, server), index.weights.popularity);
+  const liveness = request.liveness[server] ?? 1;
+  const exploration = explorationOf(query, server, outcomes);
+  return round4(Math.min(1, byText * liveness * outcomes.factor * exploration));
+}
+
+function toHit(query: RankedQuery, server: number): SearchHit {
+  const { index, request, scores } = query;
+  const { documents, relevance, weights } = index;
+  const semantic = semanticOf(query, server);
+  return {
+    serverId: index.ids[server]!,
+    semantic,
+    popularity: popularityOf(query, server),
+    finalScore: finalOf(query, server),
+    match: semantic >= weights.strong ? 'strong' : 'weak',
+    alsoAvailableFrom: duplicatesOf(query, server),
+    explanation: request.explain ? explain(query, server) : null,
+    documents,
+    server: index.docBase[server]!,
+    tools: bestTools(relevance, scores, { server, limit: request.toolLimit }),
   };
 }
 
-/** The first so many of them, forks and mirrors standing behind the best of their kind. */
-function withoutMirrors(servers: readonly number[], groupOf: Uint32Array, wanted: number): number[] {
-  const seen: number[] = [];
-  const leaders: number[] = [];
-  for (const server of servers) {
-    if (leaders.length === wanted) break;
-    const group = groupOf[server]!;
-    if (group !== 0) {
-      if (seen.includes(group)) continue;
-      seen.push(group);
-    }
-    leaders.push(server);
-  }
-  return leaders;
+const none: readonly string[] = [];
+
+/** The servers with the same tools, best first. */
+function duplicatesOf(query: RankedQuery, server: number): readonly string[] {
+  const { duplicates, ids } = query.index;
+  const group = duplicates.groupOf[server]!;
+  if (group === 0) return none;
+  const { relevance } = query.scores;
+  const others = duplicates.groups[group]!.filter((other) => other !== server && relevance[other]! > 0);
+  return byFinalScore(query, others)
+    .slice(0, maxDuplicates)
+    .map((other) => ids[other]!);
 }
 
-/** Servers in groups of the same fingerprint, where several have it; 0 is the group of those that are like no other. */
-function mirrorsIn(fingerprints: Float64Array) {
-  const sharing = new Map<number, number[]>();
-  for (const [server, print] of fingerprints.entries()) {
-    if (print === 0) continue;
-    const group = sharing.get(print);
-    if (group === undefined) sharing.set(print, [server]);
-    else group.push(server);
-  }
-  const groups: readonly (readonly number[])[] = [
-    none,
-    ...[...sharing.values()].filter(({ length }) => length > 1),
-  ];
-  const groupOf = new Uint32Array(fingerprints.length);
-  for (const [group, servers] of groups.entries()) for (const server of servers) groupOf[server] = group;
-  return { groupOf, groups };
+function explain(query: RankedQuery, server: number): HitExplanation {
+  const { scores, evidence, index, request, boost } = query;
+  const outcomes = outcomesOf(query, server);
+  return explainHit({
+    relevance: scores.relevance[server]!,
+    lexical: scores.lexical[server]! / (scores.totalIdf || 1),
+    cosine: scores.cosine[server]!,
+    evidence,
+    popularityFactor: 1 - index.weights.popularity * (1 - popularityOf(query, server)),
+    livenessFactor: request.liveness[server] ?? 1,
+    usage: boost.usage.get(server) ?? null,
+    outcomes: { ...outcomes, explorationBonus: explorationOf(query, server, outcomes) },
+  });
 }

@@ -3,11 +3,11 @@
  * (Dividing by the best beat reciprocal ranks by three points of nDCG.) A long query is also asked sentence by
  * sentence, of its best candidates only: who answers one sentence fully may drown in the whole.
  */
-
-import { createScan } from '../index/scan.ts';
+import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { countsOf, queryStems } from '../index/text.ts';
-import { createLexical, type LexicalScores, type QueryTerm } from './lexical.ts';
+import { queryCounts } from '../text/text.ts';
+import { createLexicalScores, type LexicalScores, type QueryTerm, scoreTerms } from './lexical.ts';
+import { topK, topOfSum } from './top-k.ts';
 
 export type RelevanceWeights = {
   /** The share of the vectors; the words have the rest. */
@@ -18,249 +18,246 @@ export type RelevanceWeights = {
   readonly sentence: number;
 };
 
-/** The query as terms, and the sums of their weights: all, and those that the catalogue knows. */
-export type Asked = {
-  readonly terms: readonly QueryTerm[];
-  readonly mass: number;
-  readonly knownMass: number;
+/**
+ * What relevance is measured with. The arrays of `buffers` and `scan` are filled by each query: to allocate a megabyte a query
+ * would cost more than to score it. So one query is ranked at a time, from its first line to its hits without
+ * waiting, and no result points in here.
+ */
+export type RelevanceIndex = {
+  readonly snapshot: Snapshot;
+  readonly lexicon: ReadonlyMap<string, number>;
+  readonly weights: RelevanceWeights;
+  readonly unknownIdf: number;
+  readonly scan: Scan;
+  readonly buffers: {
+    readonly relevance: Float32Array;
+    readonly lexical: Float32Array;
+    readonly cosine: Float32Array;
+    readonly ofQuery: LexicalScores;
+    readonly ofSentence: LexicalScores;
+  };
 };
 
-export type Measured = Asked & {
-  readonly bestWords: number;
+export function createRelevanceIndex(
+  snapshot: Snapshot,
+  lexicon: ReadonlyMap<string, number>,
+  weights: RelevanceWeights,
+): RelevanceIndex {
+  const { serverCount, documentCount, vectors, docBase } = snapshot;
+  return {
+    snapshot,
+    lexicon,
+    weights,
+    unknownIdf: Math.log(1 + 2 * documentCount),
+    scan: createScan(vectors, docBase, weights.whole),
+    buffers: {
+      relevance: new Float32Array(serverCount),
+      lexical: new Float32Array(serverCount),
+      cosine: new Float32Array(serverCount),
+      ofQuery: createLexicalScores(snapshot),
+      ofSentence: createLexicalScores(snapshot),
+    },
+  };
+}
+
+export type RelevanceQuery = {
+  /** The query, then its sentences when it is long. */
+  readonly parts: readonly string[];
+  /** One unit vector a part. */
+  readonly vectors: Float32Array;
+  /** 1 for servers that pass the filters, the others get 0; null lets all pass. */
+  readonly allowed: Uint8Array | null;
+};
+
+/** A query's words: those that the catalog knows, and how rare they are in sum, all and known ones. */
+type QueryTerms = {
+  readonly terms: readonly QueryTerm[];
+  readonly totalIdf: number;
+  readonly coveredIdf: number;
+};
+
+type Extremes = {
+  readonly bestLexical: number;
   readonly bestCosine: number;
   /** How many standard deviations the best cosine lies above the mean of all. */
   readonly standout: number;
 };
 
-/** The arrays are written over by the next call. */
-export type Relevance = {
-  readonly ofServer: Float32Array;
-  readonly words: Float32Array;
-  readonly cosines: Float32Array;
-  /** The query, then its sentences if it is long, with a vector each; servers that are not allowed get 0. */
-  measure(parts: readonly string[], vectors: Float32Array, allowed: Uint8Array | null): Measured;
-  /** How rare a word is in the catalogue; the highest for one that it does not know. */
-  weightOf(stem: string): number;
-  /** Document numbers of the server's tools that fit the query last measured best, best first; fifty at most. */
-  bestTools(server: number, limit: number): number[];
-};
+/** Every server's scores for one query, by number; valid until the next one is scored. */
+export type ServerScores = QueryTerms &
+  Extremes & {
+    readonly relevance: Float32Array;
+    readonly lexical: Float32Array;
+    readonly cosine: Float32Array;
+    /** The scan was asked sentence by sentence since. */
+    readonly bySentence: boolean;
+  };
 
 /** How many of the best candidates are asked sentence by sentence. */
-const candidates = 400;
-/** Tools that a reply may show of a server. */
-const mostTools = 50;
+const sentenceCandidates = 400;
 
-export function createRelevance(
-  snapshot: Snapshot,
-  lexicon: ReadonlyMap<string, number>,
-  weights: RelevanceWeights,
-): Relevance {
-  const { serverCount, documentCount, docBase, idf, termCount } = snapshot;
+export function scoreServers(
+  index: RelevanceIndex,
+  { parts, vectors, allowed }: RelevanceQuery,
+): ServerScores {
+  const { snapshot, scan, buffers } = index;
   const { dims } = snapshot.vectors;
-  const [lexicalOfQuery, lexicalOfSentence] = [createLexical(snapshot), createLexical(snapshot)];
-  const scan = createScan(snapshot.vectors, docBase, weights.whole);
-  const unknownWeight = Math.log(1 + 2 * documentCount);
-  const words = new Float32Array(serverCount);
-  const cosines = new Float32Array(serverCount);
-  const ofServer = new Float32Array(serverCount);
-  let measured: Measured = { terms: [], mass: 0, knownMass: 0, bestWords: 0, bestCosine: 0, standout: 0 };
-  let lexicalScores: LexicalScores | undefined;
-  let sentences = false;
-  /** Of the best tools of the server at hand. */
-  const toolScores = new Float64Array(mostTools);
-  let queryVector: Float32Array = new Float32Array(dims);
-
-  /** Terms of a later snapshot than this one are not known here. */
-  const weightOfTerm = (term: number) => (term < termCount ? idf[term]! : unknownWeight);
-
-  /** A word said twice is more important, but not twice as important. */
-  function ask(text: string): Asked {
-    const terms: QueryTerm[] = [];
-    let mass = 0;
-    let knownMass = 0;
-    countsOf(queryStems(text)).forEach((count, stem) => {
-      const term = lexicon.get(stem) ?? termCount;
-      const weight = Math.sqrt(count) * weightOfTerm(term);
-      mass += weight;
-      if (term >= termCount) return;
-      knownMass += weight;
-      terms.push({ term, weight });
-    });
-    return { terms, mass, knownMass };
+  const queryVector = vectors.subarray(0, dims);
+  const bySentence = parts.length > 1;
+  const { terms, totalIdf, coveredIdf } = termsOf(index, parts[0] ?? '');
+  scoreTerms(snapshot, terms, buffers.ofQuery);
+  scan.setQuery(queryVector);
+  scan.compare(0, snapshot.serverCount);
+  const extremes = collectScores(index, allowed);
+  combineScores(index, extremes);
+  if (bySentence) {
+    addBestSentence(index, parts.slice(1), vectors.subarray(dims));
+    scan.setQuery(queryVector);
   }
-
-  const wordsOf = (s: number, { ofServer: own, bestTool, together }: LexicalScores) =>
-    own[s]! + (1 - weights.whole) * bestTool[s]! + weights.whole * together[s]!;
-
-  /** `[factor of the words, factor of the cosines]`: what brings the best of each to its share. */
-  const factors = (bestWords: number, bestCosine: number) =>
-    [(1 - weights.dense) / (bestWords || 1), weights.dense / (bestCosine || 1)] as const;
-
-  /** Fills `words` and `cosines`. The arrays stand in variables of this call: a lookup for each element is twice as slow. */
-  function weigh({ ofServer: own, bestTool, together }: LexicalScores, allowed: Uint8Array | null) {
-    const [intoWords, intoCosines, byVectors] = [words, cosines, scan.ofServer];
-    const { whole } = weights;
-    // One by one: from an array literal V8 does not know that they are numbers, and makes an object of each at every turn.
-    let count = 0;
-    let bestWords = 0;
-    let bestCosine = 0;
-    let sum = 0;
-    let squares = 0;
-    for (let s = 0; s < intoWords.length; s++) {
-      if (allowed !== null && allowed[s] !== 1) {
-        intoWords[s] = intoCosines[s] = 0;
-        continue;
-      }
-      const w = own[s]! + (1 - whole) * bestTool[s]! + whole * together[s]!;
-      const c = byVectors[s]!;
-      intoWords[s] = w;
-      intoCosines[s] = c;
-      count++;
-      sum += c;
-      squares += c * c;
-      bestWords = Math.max(bestWords, w);
-      bestCosine = Math.max(bestCosine, c);
-    }
-    return { bestWords, bestCosine, count, sum, squares };
-  }
-
-  function measureQuery(text: string, allowed: Uint8Array | null): void {
-    const asked = ask(text);
-    lexicalScores = lexicalOfQuery(asked.terms);
-    scan.take(queryVector);
-    scan.range(0, serverCount);
-    const { bestWords, bestCosine, count, sum, squares } = weigh(lexicalScores, allowed);
-    const [byWords, byCosine] = factors(bestWords, bestCosine);
-    const [into, fromWords, fromCosines] = [ofServer, words, cosines];
-    for (let s = 0; s < into.length; s++) into[s] = byWords * fromWords[s]! + byCosine * fromCosines[s]!;
-    const mean = sum / (count || 1);
-    const deviation = Math.sqrt(Math.max(0, squares / (count || 1) - mean * mean));
-    const standout = deviation === 0 ? 0 : (bestCosine - mean) / deviation;
-    measured = { ...asked, bestWords, bestCosine, standout };
-  }
-
-  function addSentences(sentences: readonly string[], vectors: Float32Array): void {
-    const among = highest(ofServer, candidates);
-    const best = new Float32Array(among.length);
-    const [w, c] = [new Float32Array(among.length), new Float32Array(among.length)];
-    for (const [i, sentence] of sentences.entries()) {
-      const scores = lexicalOfSentence(ask(sentence).terms);
-      scan.take(vectors.subarray(i * dims, (i + 1) * dims));
-      for (const [k, s] of among.entries()) {
-        scan.range(s, 1);
-        w[k] = wordsOf(s, scores);
-        c[k] = scan.ofServer[s]!;
-      }
-      const [byWords, byCosine] = factors(Math.max(...w), Math.max(...c));
-      for (let k = 0; k < among.length; k++) best[k] = Math.max(best[k]!, byWords * w[k]! + byCosine * c[k]!);
-    }
-    const share = weights.sentence;
-    for (let s = 0; s < serverCount; s++) ofServer[s] = (1 - share) * ofServer[s]!;
-    for (const [k, s] of among.entries()) ofServer[s] = ofServer[s]! + share * best[k]!;
-  }
-
+  const { relevance, lexical, cosine } = buffers;
+  const { bestLexical, bestCosine, standout } = extremes;
   return {
-    ofServer,
-    words,
-    cosines,
-    measure(parts, vectors, allowed) {
-      queryVector = vectors.subarray(0, dims);
-      measureQuery(parts[0] ?? '', allowed);
-      sentences = parts.length > 1;
-      if (!sentences) return measured;
-      addSentences(parts.slice(1), vectors.subarray(dims));
-      scan.take(queryVector);
-      return measured;
-    },
-    weightOf: (stem) => weightOfTerm(lexicon.get(stem) ?? termCount),
-    bestTools(server, wanted) {
-      const limit = Math.min(wanted, mostTools);
-      const docs: number[] = [];
-      if (limit === 0) return docs;
-      const [byWords, byCosine] = factors(measured.bestWords, measured.bestCosine);
-      // Sentences have written over the cosines since.
-      if (sentences) scan.range(server, 1);
-      for (let doc = docBase[server]! + 1; doc < docBase[server + 1]!; doc++) {
-        const score = byWords * (lexicalScores?.ofTool[doc] ?? 0) + byCosine * scan.ofDocument[doc]!;
-        if (docs.length === limit && score <= toolScores[limit - 1]!) continue;
-        let at = Math.min(docs.length, limit - 1);
-        for (; at > 0 && score > toolScores[at - 1]!; at--) {
-          docs[at] = docs[at - 1]!;
-          toolScores[at] = toolScores[at - 1]!;
-        }
-        docs[at] = doc;
-        toolScores[at] = score;
-      }
-      return docs;
-    },
+    terms,
+    totalIdf,
+    coveredIdf,
+    bestLexical,
+    bestCosine,
+    standout,
+    relevance,
+    lexical,
+    cosine,
+    bySentence,
   };
 }
 
-/** Sort keys hold a number of a server beside what it is sorted by: 2^21 servers at most. */
-const slots = 2 ** 21;
-
-/** The numbers of the `size` highest of values that are not negative, zeros left out, highest first; ties by number. */
-export function highest(values: Float32Array, size: number): number[] {
-  // Such floats order like their bits, so a key holds value and number exactly, and sorting needs no callback.
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  const floor = floorOf(bits, size);
-  if (scratch.length < bits.length) scratch = new Float64Array(bits.length);
-  const keys = scratch;
-  let found = 0;
-  for (let i = 0; i < bits.length; i++) {
-    const value = bits[i]!;
-    if (value >= floor) keys[found++] = (0x7fffffff - value) * slots + i;
-  }
-  return firstOf(keys, found, size);
-}
-/** Used again by every call: the memory of a new one is outside the heap, and costs more than what is done with it. */
-let scratch = new Float64Array(0);
-let blockScratch = new Int32Array(0);
-
-/** No more than the `size`-th highest, and seldom much less: so many blocks have at least one number that is as high. */
-function floorOf(bits: Int32Array, size: number): number {
-  const blocks = 2 * size;
-  const length = Math.ceil(bits.length / blocks);
-  if (length < 4) return 1;
-  if (blockScratch.length !== blocks) blockScratch = new Int32Array(blocks);
-  const most = blockScratch;
-  for (let block = 0, i = 0; block < blocks; block++) {
-    let best = 0;
-    for (const end = Math.min(bits.length, i + length); i < end; i++) best = Math.max(best, bits[i]!);
-    most[block] = best;
-  }
-  return Math.max(1, most.sort()[blocks - size]!);
+/** How rare a word is in the catalog; the highest for one that it does not know. */
+export function idfOf(index: RelevanceIndex, stem: string): number {
+  return idfOfTerm(index, index.lexicon.get(stem) ?? index.snapshot.termCount);
 }
 
-/** The numbers of the lowest of the first `count` keys, made as `sortKey` does: highest final score first; ties by number. */
-export function firstOf(keys: Float64Array, count: number, size: number): number[] {
-  sort(keys, count);
-  const numbers = new Array<number>(Math.min(size, count));
-  for (let i = 0; i < numbers.length; i++) {
-    const key = keys[i]!;
-    // Not `%`: the remainder of large doubles is found bit by bit.
-    numbers[i] = key - Math.floor(key / slots) * slots;
-  }
-  return numbers;
+/** Terms of a later snapshot than this one are not known here. */
+function idfOfTerm({ snapshot, unknownIdf }: RelevanceIndex, term: number): number {
+  return term < snapshot.termCount ? snapshot.idf[term]! : unknownIdf;
 }
 
-/** Up to so many keys, often in order almost, are sorted faster here than by a call into native code. */
-const fewKeys = 64;
-
-function sort(keys: Float64Array, count: number): void {
-  if (count > fewKeys) {
-    keys.subarray(0, count).sort();
-    return;
-  }
-  for (let i = 1; i < count; i++) {
-    const key = keys[i]!;
-    let at = i;
-    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!;
-    keys[at] = key;
-  }
+/** Document numbers of the server's tools that fit the query last scored best, best first. */
+export function bestTools(
+  index: RelevanceIndex,
+  scores: ServerScores,
+  tools: { readonly server: number; readonly limit: number },
+): number[] {
+  const { snapshot, scan, buffers } = index;
+  const { server, limit } = tools;
+  if (limit === 0) return [];
+  const [byLexical, byCosine] = normalisers(index.weights, scores);
+  if (scores.bySentence) scan.compare(server, 1);
+  return topOfSum({ from: snapshot.docBase[server]! + 1, to: snapshot.docBase[server + 1]! }, limit, {
+    a: buffers.ofQuery.ofTool,
+    byA: byLexical,
+    b: scan.ofDocument,
+    byB: byCosine,
+  });
 }
 
-/** Sorts by a score of four decimals, highest first. */
-export function sortKey(score: number, server: number): number {
-  return (10_000 - Math.round(score * 10_000)) * slots + server;
+/** A word said twice is more important, but not twice as important. */
+function termsOf(index: RelevanceIndex, text: string): QueryTerms {
+  const { lexicon, snapshot } = index;
+  const terms: QueryTerm[] = [];
+  let totalIdf = 0;
+  let coveredIdf = 0;
+  queryCounts(text).forEach((count, stem) => {
+    const term = lexicon.get(stem) ?? snapshot.termCount;
+    const weight = Math.sqrt(count) * idfOfTerm(index, term);
+    totalIdf += weight;
+    if (term >= snapshot.termCount) return;
+    coveredIdf += weight;
+    terms.push({ term, weight });
+  });
+  return { terms, totalIdf, coveredIdf };
+}
+
+/** Copies words' and vectors' scores of the allowed servers, and finds the best of each. */
+function collectScores({ buffers, scan, weights }: RelevanceIndex, allowed: Uint8Array | null): Extremes {
+  const { lexical, cosine } = buffers;
+  const { ofServer, bestTool, combinedTools } = buffers.ofQuery;
+  const cosines = scan.ofServer;
+  const { whole } = weights;
+  // One by one: from an array literal V8 does not know that they are numbers, and makes an object of each at every turn.
+  let count = 0;
+  let bestLexical = 0;
+  let bestCosine = 0;
+  let sum = 0;
+  let squares = 0;
+  for (let s = 0; s < lexical.length; s++) {
+    if (allowed !== null && allowed[s] !== 1) {
+      lexical[s] = cosine[s] = 0;
+      continue;
+    }
+    const words = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+    const near = cosines[s]!;
+    lexical[s] = words;
+    cosine[s] = near;
+    count++;
+    sum += near;
+    squares += near * near;
+    bestLexical = Math.max(bestLexical, words);
+    bestCosine = Math.max(bestCosine, near);
+  }
+  const mean = sum / (count || 1);
+  const deviation = Math.sqrt(Math.max(0, squares / (count || 1) - mean * mean));
+  const standout = deviation === 0 ? 0 : (bestCosine - mean) / deviation;
+  return { bestLexical, bestCosine, standout };
+}
+
+function combineScores({ buffers, weights }: RelevanceIndex, extremes: Extremes): void {
+  const { relevance, lexical, cosine } = buffers;
+  const [byLexical, byCosine] = normalisers(weights, extremes);
+  for (let s = 0; s < relevance.length; s++) relevance[s] = byLexical * lexical[s]! + byCosine * cosine[s]!;
+}
+
+/** What brings the best of each half to its share. */
+function normalisers(
+  { dense }: RelevanceWeights,
+  { bestLexical, bestCosine }: Pick<Extremes, 'bestLexical' | 'bestCosine'>,
+): readonly [byLexical: number, byCosine: number] {
+  return [(1 - dense) / (bestLexical || 1), dense / (bestCosine || 1)];
+}
+
+/** Mixes into the relevance of the best candidates how well they answer the sentence that they answer best. */
+function addBestSentence(index: RelevanceIndex, sentences: readonly string[], vectors: Float32Array): void {
+  const { relevance } = index.buffers;
+  const { dims } = index.snapshot.vectors;
+  const candidates = topK(relevance, sentenceCandidates);
+  const best = new Float32Array(candidates.length);
+  for (const [i, sentence] of sentences.entries()) {
+    const vector = vectors.subarray(i * dims, (i + 1) * dims);
+    const scores = scoreSentence(index, candidates, { sentence, vector });
+    for (const [k, score] of scores.entries()) best[k] = Math.max(best[k]!, score);
+  }
+  const share = index.weights.sentence;
+  for (let s = 0; s < relevance.length; s++) relevance[s] = (1 - share) * relevance[s]!;
+  for (const [k, s] of candidates.entries()) relevance[s] = relevance[s]! + share * best[k]!;
+}
+
+function scoreSentence(
+  index: RelevanceIndex,
+  candidates: readonly number[],
+  { sentence, vector }: { readonly sentence: string; readonly vector: Float32Array },
+): number[] {
+  const { buffers, scan, snapshot, weights } = index;
+  const { ofServer, bestTool, combinedTools } = buffers.ofSentence;
+  const { whole } = weights;
+  scoreTerms(snapshot, termsOf(index, sentence).terms, buffers.ofSentence);
+  scan.setQuery(vector);
+  const lexical = Float32Array.from(
+    candidates,
+    (s) => ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!,
+  );
+  const cosine = Float32Array.from(candidates, (s) => {
+    scan.compare(s, 1);
+    return scan.ofServer[s]!;
+  });
+  const best = { bestLexical: Math.max(...lexical), bestCosine: Math.max(...cosine) };
+  const [byLexical, byCosine] = normalisers(weights, best);
+  return candidates.map((_, k) => byLexical * lexical[k]! + byCosine * cosine[k]!);
 }

@@ -12,11 +12,11 @@ export type Evidence = {
   readonly covered: number;
   /** The best cosine. */
   readonly cosine: number;
-  /** How far it stands out of the catalogue's, in standard deviations: sense has few neighbours, chatter has many. */
+  /** How far it stands out of the catalog's, in standard deviations: sense has few neighbours, chatter has many. */
   readonly standout: number;
   /** `covered × cosine`: each says less where the other has spoken. */
   readonly both: number;
-  /** The share of the query's words, by rarity, that the catalogue knows at all. */
+  /** The share of the query's words, by rarity, that the catalog knows at all. */
   readonly known: number;
   /** How far the best hit is ahead of the tenth. */
   readonly lead: number;
@@ -66,7 +66,7 @@ export const calibration: Calibration = {
   },
 };
 
-/** One setting for every catalogue; all flat optima (±.05 changes the mean of nine query sets by ≤ .2). */
+/** One setting for every catalog; all flat optima (±0.05 changes the mean of nine query sets by ≤ 0.2). */
 export const defaultWeights = {
   dense: 0.4,
   whole: 0.3,
@@ -91,7 +91,7 @@ export function semanticScore(behind: number, evidence: number, by: Calibration)
   return 1 / (1 + Math.exp(by.behind * behind - evidence));
 }
 
-/** `semantic × (1 − share × (1 − popularity))`: at .92 and .85 this is .89. */
+/** `semantic × (1 − share × (1 − popularity))`: at 0.92 and 0.85 this is 0.89. */
 export function finalScore(semantic: number, popularity: number, share: number): number {
   return semantic * (1 - share * (1 - popularity));
 }

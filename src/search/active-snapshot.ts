@@ -1,0 +1,127 @@
+/** A snapshot in use: its ranker, its ids and signals, filters, pages. */
+import type { BuiltIndex } from './index/builder-client.ts';
+import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
+import type { UsageModel } from './learning/learning-model.ts';
+import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
+import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
+import { createRanker, type RankWeights } from './ranking/rank.ts';
+import type {
+  ConnectionLookup,
+  ConnectionState,
+  RankingSignals,
+  SearchPage,
+  SearchRequest,
+} from './search-model.ts';
+import { filterServers } from './server-filter.ts';
+import { queryParts } from './text/text.ts';
+
+/** What a request asks of this snapshot: its texts to embed, and where its page begins. */
+export type PageQuery = {
+  readonly request: SearchRequest;
+  readonly parts: readonly string[];
+  readonly offset: number;
+  readonly queryHash: number;
+};
+
+/** One unit vector a part in the index's space, and the whole query's in the space of what was learned. */
+export type QueryVectors = { readonly vectors: Float32Array; readonly modelVector: Float32Array };
+
+export type ActiveSnapshot = {
+  readonly revision: number;
+  readonly servers: number;
+  readonly tools: number;
+  readonly bytes: number;
+  /** Changes with the signals, too: pages of one version are the same. */
+  version(): string;
+  /** Throws a Problem for a cursor that belongs to another query or snapshot. */
+  parse(request: SearchRequest): PageQuery;
+  rank(page: PageQuery, vectors: QueryVectors, model: UsageModel | null): SearchPage;
+  connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState;
+  setSignals(signals: RankingSignals): void;
+};
+
+export function createActiveSnapshot(
+  { snapshot, lexicon }: BuiltIndex,
+  weights: RankWeights,
+  initialSignals: RankingSignals,
+): ActiveSnapshot {
+  const ids = serverIds(snapshot);
+  const rank = createRanker(snapshot, lexicon, weights);
+  const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
+  const popularity = snapshot.columns.popularity.slice();
+  const liveness = new Float32Array(ids.length);
+  let unavailable: ReadonlySet<string> = new Set();
+  let signalsVersion = 0;
+  let version = '';
+
+  function setSignals(signals: RankingSignals): void {
+    signalsVersion++;
+    version = `${snapshot.revision}.${signalsVersion}`;
+    unavailable = signals.unavailable ?? new Set();
+    liveness.fill(1);
+    write(signals.popularity, popularity);
+    write(signals.liveness, liveness);
+  }
+  function write(values: ReadonlyMap<string, number>, into: Float32Array): void {
+    for (const [id, value] of values) {
+      const server = numberOf(ids, id);
+      if (server >= 0) into[server] = Math.min(1, Math.max(0, value));
+    }
+  }
+  function connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState {
+    const known = connectionOf(serverId);
+    if (unavailable.has(serverId)) return 'unavailable';
+    return known ?? defaultConnection(snapshot.columns, numberOf(ids, serverId));
+  }
+  setSignals(initialSignals);
+
+  return {
+    revision: snapshot.revision,
+    servers: snapshot.serverCount,
+    tools: snapshot.documentCount - snapshot.serverCount,
+    bytes: snapshotBytes(snapshot),
+    version: () => version,
+    setSignals,
+    connectionTo,
+    parse(request) {
+      const queryHash = hashQuery(snapshot.revision, request);
+      const offset = decodeCursor(request.cursor, queryHash);
+      return { request, parts: queryParts(request.query), offset, queryHash };
+    },
+    rank({ request, parts, offset, queryHash }, { vectors, modelVector }, model) {
+      const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
+      const { allowed, total } = filterServers(snapshot, filters, (server) => {
+        const state = connectionOf === undefined ? 'needs_auth' : connectionTo(ids[server]!, connectionOf);
+        return state === 'ready' || state === 'open';
+      });
+      const { hits, hasMore } = rank({
+        parts,
+        vectors,
+        allowed,
+        model: toIndexedModel(model),
+        modelVector,
+        popularity,
+        liveness,
+        offset,
+        limit,
+        toolLimit,
+        minScore,
+        explain,
+      });
+      return {
+        hits,
+        serverIds: hits.map(({ serverId }) => serverId),
+        firstRank: offset + 1,
+        total,
+        nextCursor: hasMore ? encodeCursor(queryHash, offset + limit) : null,
+      };
+    },
+  };
+}
+
+/** How anybody is connected to a server, by what the catalog says of it. */
+function defaultConnection({ names, transport, auth }: ServerColumns, server: number): ConnectionState {
+  // A program runs on its user's own machine, or not at all.
+  if (names[transport[server] ?? 0] === 'stdio') return 'unavailable';
+  return names[auth[server] ?? 0] === 'none' ? 'open' : 'needs_auth';
+}

@@ -1,0 +1,96 @@
+/**
+ * Keeps every server's analysis and assembles snapshots from them. It runs in the builder thread, and in process
+ * where no request could wait for it (evaluation, tests).
+ */
+import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
+import type { Embedder } from '../embedding/embedder.ts';
+import { toUnit } from '../embedding/unit-vectors.ts';
+import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
+import { analyseServer, documentTexts, type Lexicon } from './document-analysis.ts';
+import { assembleSnapshot, type Snapshot } from './snapshot.ts';
+import { createVectorStore, putVectors, quantise } from './vector-store.ts';
+
+/**
+ * How much of the server's vector a tool takes on, and of its tools' mean a server. A server without a description
+ * has little to give and much to take. Measured: without this 84 → 50 on finding a known server.
+ */
+const contextShares = { described: { toTool: 0.7, toServer: 0.25 }, bare: { toTool: 0.2, toServer: 1 } };
+
+export type IndexBuilder = {
+  readonly lexicon: Lexicon;
+  /** Takes changes in revision order; only these servers are read again. */
+  apply(changes: readonly CatalogChange[]): Promise<void>;
+  build(revision: number): Snapshot;
+};
+
+export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): IndexBuilder {
+  const { dims } = embedder;
+  const lexicon: Lexicon = new Map();
+  const servers = new Map<string, IndexedServer>();
+
+  const index = (server: CatalogServer, vectors: Float32Array): IndexedServer => {
+    addContext(vectors, dims, server.description === '' ? contextShares.bare : contextShares.described);
+    return { analysis: analyseServer(server, lexicon), ...quantise(vectors, dims) };
+  };
+
+  return {
+    lexicon,
+    async apply(changes) {
+      const present = changes.flatMap(({ server }) => server ?? []);
+      // One call for the whole batch: an embedder behind a network is asked once, not once a server.
+      const embedded = await embedder.embed(present.flatMap(documentTexts), 'document');
+      const fresh: IndexedServer[] = [];
+      let at = 0;
+      for (const { id, server } of changes) {
+        if (server === null) {
+          servers.delete(id);
+          continue;
+        }
+        const to = at + (server.tools.length + 1) * dims;
+        const indexed = index(server, embedded.subarray(at, to));
+        servers.set(id, indexed);
+        fresh.push(indexed);
+        at = to;
+      }
+      if (embedded.buffer instanceof ArrayBuffer) embedded.buffer.transfer(0);
+      packServers(fresh);
+    },
+    build(revision) {
+      const sorted = [...servers.values()].sort((a, b) =>
+        a.analysis.server.id < b.analysis.server.id ? -1 : 1,
+      );
+      const documents = sorted.reduce((sum, { scales }) => sum + scales.length, 0);
+      const vectors = createVectorStore(documents, sorted.length, dims);
+      let at = 0;
+      for (const server of sorted) {
+        putVectors(vectors, at, server);
+        at += server.scales.length;
+      }
+      const analyses = sorted.map(({ analysis }) => analysis);
+      const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors });
+      shareWithSnapshot(sorted, snapshot);
+      return snapshot;
+    },
+  };
+}
+
+/**
+ * A tool means little without its server, and a server little without its tools: each tool's vector takes on some
+ * of the server's own (the first), and the server's some of its tools' mean.
+ */
+function addContext(vectors: Float32Array, dims: number, share: { toTool: number; toServer: number }): void {
+  if (vectors.length === dims) return;
+  const own = vectors.slice(0, dims);
+  const mean = new Float32Array(dims);
+  for (let from = dims; from < vectors.length; from += dims) {
+    for (let i = 0; i < dims; i++) mean[i]! += vectors[from + i]!;
+    mixIn(vectors.subarray(from, from + dims), own, share.toTool);
+  }
+  toUnit(mean);
+  mixIn(vectors.subarray(0, dims), mean, share.toServer);
+}
+
+function mixIn(vector: Float32Array, other: Float32Array, share: number): void {
+  for (let i = 0; i < vector.length; i++) vector[i]! += share * other[i]!;
+  toUnit(vector);
+}

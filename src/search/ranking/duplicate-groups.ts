@@ -1,0 +1,34 @@
+/** Forks and mirrors: servers of the same fingerprint, where several have it. */
+export type DuplicateGroups = {
+  /** Each server's group; 0 for those that are like no other. */
+  readonly groupOf: Uint32Array;
+  /** The servers of each group, in order. */
+  readonly groups: readonly (readonly number[])[];
+};
+
+export function groupDuplicates(fingerprints: Float64Array): DuplicateGroups {
+  const sharing = Map.groupBy(fingerprints.keys(), (server) => fingerprints[server]!);
+  sharing.delete(0);
+  const groups = [[], ...[...sharing.values()].filter(({ length }) => length > 1)];
+  const groupOf = new Uint32Array(fingerprints.length);
+  for (const [group, servers] of groups.entries()) for (const server of servers) groupOf[server] = group;
+  return { groupOf, groups };
+}
+
+/** The first so many of them, forks and mirrors left out behind the best of their kind. */
+export function withoutDuplicates(
+  servers: readonly number[],
+  { groupOf }: DuplicateGroups,
+  limit: number,
+): number[] {
+  const seen: number[] = [];
+  const leaders: number[] = [];
+  for (const server of servers) {
+    if (leaders.length === limit) break;
+    const group = groupOf[server]!;
+    if (seen.includes(group)) continue;
+    if (group !== 0) seen.push(group);
+    leaders.push(server);
+  }
+  return leaders;
+}

@@ -1,0 +1,105 @@
+/** The vocabulary of search: what is asked, and what is found. */
+import type { AuthType, Transport } from '../catalog/catalog.ts';
+import type { StoredServer, StoredTool } from './index/stored-fields.ts';
+import type { SearchHit } from './ranking/rank.ts';
+
+export type SearchFilters = {
+  readonly transport?: readonly Transport[] | undefined;
+  readonly auth?: readonly ('none' | AuthType)[] | undefined;
+  readonly category?: readonly string[] | undefined;
+  readonly verified?: boolean | undefined;
+  /** Whether the asking user can call the server now; needs `connectionOf`. */
+  readonly connected?: boolean | undefined;
+};
+
+export type ConnectionState = 'ready' | 'needs_auth' | 'needs_scope' | 'open' | 'unavailable';
+/** How the asking user is connected to a server, as far as anything is known besides what the catalog says. */
+export type ConnectionLookup = (serverId: string) => ConnectionState | undefined;
+
+export type SearchRequest = {
+  readonly caller: { readonly keyId: string; readonly developerId: string };
+  readonly query: string;
+  readonly limit: number;
+  readonly toolLimit: number;
+  readonly filters: SearchFilters;
+  readonly minScore: number;
+  /** Whether hits shall tell where their scores come from. */
+  readonly explain: boolean;
+  readonly cursor?: string | undefined;
+  /** With it, every hit says how the user is connected to its server. */
+  readonly connectionOf?: ConnectionLookup | undefined;
+};
+
+/** One page of hits, best first; the same for everybody who asks the same. */
+export type SearchPage = {
+  readonly hits: readonly SearchHit[];
+  /** Their servers' ids. */
+  readonly serverIds: readonly string[];
+  /** Where the first hit stands: more than 1 on a later page. */
+  readonly firstRank: number;
+  /** Servers that pass the filters. */
+  readonly total: number;
+  readonly nextCursor: string | null;
+};
+
+export type SearchResult = {
+  readonly page: SearchPage;
+  /** Names the page among all of this search: results of one key have the same hits. null for what one user's connections filtered. */
+  readonly pageKey: string | null;
+  /** How the user is connected to the server of each hit; null without `connectionOf`. */
+  readonly connections: readonly ConnectionState[] | null;
+  readonly queryLogId: string;
+  readonly latencyMs: number;
+  readonly cacheHit: boolean;
+};
+
+/** What is known of servers beyond their words, and changes without a rebuild. */
+export type RankingSignals = {
+  /** 0..1, of the servers it is known of. */
+  readonly popularity: ReadonlyMap<string, number>;
+  /** Factors on the final score, 0..1; a server that is not named is well. */
+  readonly liveness: ReadonlyMap<string, number>;
+  /** Servers that do not answer. */
+  readonly unavailable?: ReadonlySet<string> | undefined;
+};
+
+export type QueryLogEntry = {
+  readonly queryLogId: string;
+  readonly at: number;
+  readonly keyId: string;
+  readonly developerId: string;
+  readonly query: string;
+  /** The revision of the snapshot that answered. */
+  readonly snapshot: number;
+  readonly cacheHit: boolean;
+  readonly latencyMs: number;
+  /** The servers that the reply showed, best first; one array for all hits of one cached page. */
+  readonly shown: readonly string[];
+  /** Where the first of them stands: more than 1 on a later page. */
+  readonly firstRank: number;
+  readonly total: number;
+};
+
+/** What was searched in a span of time. */
+export type QueryLogSummary = {
+  readonly searches: { readonly count: number; readonly cached: number };
+  /** Queries that showed no server, most often asked first. */
+  readonly foundNothing: readonly {
+    readonly query: string;
+    readonly times: number;
+    readonly lastAt: number;
+  }[];
+  readonly recent: readonly {
+    readonly query: string;
+    readonly shown: number;
+    readonly latencyMs: number;
+    readonly at: number;
+  }[];
+};
+
+/** What is shown of a hit, as values. */
+export type ShownHit = StoredServer & { readonly tools: readonly StoredTool[] };
+
+export function readHit({ documents, server, tools }: SearchHit): ShownHit {
+  return { ...documents.server(server), tools: tools.map(documents.tool) };
+}

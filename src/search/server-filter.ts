@@ -1,0 +1,47 @@
+import type { ServerColumns, Snapshot } from './index/snapshot.ts';
+import type { SearchFilters } from './search-model.ts';
+
+/** Which servers of a snapshot pass, and how many. */
+export type FilteredServers = {
+  /** 1 for every server that passes; null where all do. */
+  readonly allowed: Uint8Array | null;
+  readonly total: number;
+};
+
+type Test = (server: number) => boolean;
+
+/** Filters come before the limit. `isConnected`: whether the user can call a server now. */
+export function filterServers(
+  { columns, serverCount }: Snapshot,
+  filters: SearchFilters,
+  isConnected: Test,
+): FilteredServers {
+  const tests = testsOf(columns, filters, isConnected);
+  if (tests.length === 0) return { allowed: null, total: serverCount };
+  const allowed = new Uint8Array(serverCount).fill(1);
+  let total = serverCount;
+  for (const passes of tests)
+    for (let server = 0; server < serverCount; server++) {
+      if (allowed[server] === 0 || passes(server)) continue;
+      allowed[server] = 0;
+      total--;
+    }
+  return { allowed, total };
+}
+
+function testsOf(columns: ServerColumns, filters: SearchFilters, isConnected: Test): Test[] {
+  const { names } = columns;
+  const { verified, connected } = filters;
+  const oneOf = (column: Uint16Array, wanted: readonly string[] | undefined): Test[] => {
+    if (wanted === undefined) return [];
+    const numbers = new Set(wanted.map((name) => names.indexOf(name)));
+    return [(server) => numbers.has(column[server]!)];
+  };
+  return [
+    ...oneOf(columns.transport, filters.transport),
+    ...oneOf(columns.auth, filters.auth),
+    ...oneOf(columns.category, filters.category),
+    ...(verified === undefined ? [] : [(server: number) => columns.verified[server] === Number(verified)]),
+    ...(connected === undefined ? [] : [(server: number) => isConnected(server) === connected]),
+  ];
+}

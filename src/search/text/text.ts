@@ -1,0 +1,200 @@
+/**
+ * Text to terms: what counts as "the same word" for the lexical index and for the built-in vectors.
+ * The trainer uses these functions too, so a change here asks for `npm run train`.
+ */
+import { LRUCache } from 'lru-cache';
+
+/** Never indexed, never searched: they carry grammar, not subject. */
+const functionWords = words(`
+a an the and or but nor so if then than that this these those there here of in on at by for from to into onto with without within
+as is are was were be been being am do does did done doing have has had having it its itself he she they them their theirs his her hers
+him you your yours we our ours us i me my mine myself yourself s t re ve ll d m don doesn didn isn aren wasn weren won wouldn couldn
+shouldn can't will would shall should can could may might must not no yes which who whom whose what when where why how also just very
+too such only own same both each any all some few more most other another about between during before after above below again once
+via per etc eg ie while because until since upon
+`);
+
+/** Courtesy and request phrasing: dropped from a query when something else is left, kept in documents. */
+const requestWords = words(`
+need needs want wants wanted like help helps please pls give let lets know looking interested able using use used make sure
+thanks thank hi hello hey dear kindly wondering wonder trying try tried possible could additionally furthermore moreover
+something someone anything things thing way ways go going come see wanna gonna gotta got really much many lot lots
+tell ask provide provided including include
+`);
+
+const cjkRun = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]+/gu;
+const wordRun = /[\p{L}\p{N}]+/gu;
+const asciiRun = /[A-Za-z0-9]+/g;
+const notAscii = /[^\x00-\x7f]/;
+/** `getHTTPResponse` → get, HTTP, Response; `s3Bucket` → s3, Bucket. */
+const camelPart = /[A-Z]{2,}(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+|[^A-Za-z0-9]+/g;
+
+/** Longest word kept: longer runs are keys, hashes or encoded data. */
+const longestWord = 40;
+/** A request of more words than this usually asks for several things. */
+const longQueryStems = 25;
+/** Sentences of fewer words join their neighbour: alone they say too little. */
+const shortestPart = 4;
+const mostParts = 6;
+/** Splitting kept: of the words of a large catalog, not of its keys and hashes. */
+const splitWords = new LRUCache<string, readonly string[]>({ max: 50_000 });
+
+/** The stems of a text in order, function words left out. */
+export function stemsOf(text: string): string[] {
+  const out: string[] = [];
+  if (notAscii.test(text)) return stemsOfUnicode(text, out);
+  for (const match of text.match(asciiRun) ?? []) pushAll(out, splitWord(match));
+  return out;
+}
+
+type QueryWords = {
+  readonly text: string;
+  readonly stems: readonly string[];
+  readonly counts: ReadonlyMap<string, number>;
+};
+
+/** The stems of a query: request phrasing is dropped too, unless nothing else is left. */
+export function queryStems(text: string): readonly string[] {
+  return wordsOf(text).stems;
+}
+
+/** How often each stem of a query occurs, in the order of their first occurrence. */
+export function queryCounts(text: string): ReadonlyMap<string, number> {
+  return wordsOf(text).counts;
+}
+
+/** Memo: of one query the words are asked for three times, to cut it, to embed it and to look them up. */
+let lastQuery: QueryWords = { text: '', stems: [], counts: new Map() };
+
+function wordsOf(text: string): QueryWords {
+  if (text === lastQuery.text) return lastQuery;
+  const all = stemsOf(text);
+  const kept = all.filter((stem) => !requestStems.has(stem));
+  const stems = kept.length > 0 ? kept : all;
+  lastQuery = { text, stems, counts: countsOf(stems) };
+  return lastQuery;
+}
+
+/** How often each stem occurs, in the order of their first occurrence. */
+export function countsOf(stems: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const stem of stems) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  return counts;
+}
+
+/** A query as it is searched: whole, and when it is long also sentence by sentence (short ones joined). */
+export function queryParts(text: string): string[] {
+  if (queryStems(text).length <= longQueryStems) return [text];
+  const parts: string[] = [];
+  let stems = 0;
+  for (const sentence of text.split(/(?<=[.!?;\n。！？])\s*/u)) {
+    const own = queryStems(sentence).length;
+    if (parts.length > 0 && (own < shortestPart || stems < shortestPart)) {
+      parts.push(`${parts.pop()} ${sentence}`);
+      stems += own;
+    } else if (own > 0) {
+      parts.push(sentence);
+      stems = own;
+    }
+  }
+  return parts.length > 1 ? [text, ...parts.slice(0, mostParts)] : [text];
+}
+
+function stemsOfUnicode(text: string, out: string[]): string[] {
+  const plain = text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .normalize('NFC');
+  for (const run of plain.match(wordRun) ?? []) {
+    if (!notAscii.test(run)) {
+      pushAll(out, splitWord(run));
+      continue;
+    }
+    let from = 0;
+    for (const cjk of run.matchAll(cjkRun)) {
+      if (cjk.index > from) pushAll(out, splitWord(run.slice(from, cjk.index)));
+      pushBigrams(out, cjk[0]);
+      from = cjk.index + cjk[0].length;
+    }
+    if (from < run.length) pushAll(out, splitWord(run.slice(from)));
+  }
+  return out;
+}
+
+/** CJK is written without spaces: pairs of characters stand in for words. */
+function pushBigrams(out: string[], run: string): void {
+  const chars = [...run];
+  if (chars.length === 1) out.push(run);
+  for (let i = 0; i + 1 < chars.length; i++) out.push(`${chars[i]}${chars[i + 1]}`);
+}
+
+function splitWord(word: string): readonly string[] {
+  const known = splitWords.get(word);
+  if (known !== undefined) return known;
+  const made = splitUncached(word);
+  splitWords.set(word, made);
+  return made;
+}
+
+function splitUncached(word: string): string[] {
+  if (word.length > longestWord) return [];
+  const parts = /[a-z0-9][A-Z]|[A-Z]{2}[a-z]/.test(word) ? (word.match(camelPart) ?? [word]) : [word];
+  const out: string[] = [];
+  for (const part of parts) pushStem(out, part.toLowerCase());
+  // Brands are written GitHub and github, iPhone and iphone: a capitalised compound is also one word.
+  const first = parts[0] ?? '';
+  if (parts.length > 1 && parts.length <= 3 && (/^[A-Z]/.test(first) || first.length === 1)) {
+    pushStem(out, word.toLowerCase());
+  }
+  return out;
+}
+
+function pushStem(out: string[], word: string): void {
+  if (functionWords.has(word)) return;
+  if (word.length === 1 && /[a-z]/.test(word) && word !== 'r' && word !== 'c') return;
+  out.push(stem(word));
+}
+
+/** Plurals, -ing, -ed, -ion, -er and a final e: enough to join a request's wording to a description's. */
+function stem(word: string): string {
+  if (word.length < 4 || /[^a-z]/.test(word)) return word;
+  return stripEnd(stripInflection(stripPlural(word)));
+}
+
+function stripPlural(w: string): string {
+  if (w.endsWith('ies') && w.length > 4) return `${w.slice(0, -3)}y`;
+  if (/(?:ss|sh|ch|x|z)es$/.test(w)) return w.slice(0, -2);
+  if (w.endsWith('s') && !/(?:ss|us|is)$/.test(w)) return w.slice(0, -1);
+  return w;
+}
+
+function stripInflection(w: string): string {
+  for (const ending of ['ing', 'ed']) {
+    if (!w.endsWith(ending)) continue;
+    const root = w.slice(0, -ending.length);
+    if (root.length < 3 || !/[aeiouy]/.test(root)) return w;
+    return /([bdfgmnprt])\1$/.test(root) ? root.slice(0, -1) : root;
+  }
+  return w;
+}
+
+function stripEnd(w: string): string {
+  if (w.length > 8 && w.endsWith('ization')) return w.slice(0, -5);
+  if (w.length > 7 && w.endsWith('ation')) return w.slice(0, -3);
+  if (w.length > 6 && w.endsWith('ion')) return w.slice(0, -3);
+  if (w.length > 6 && /[eo]r$/.test(w)) return w.slice(0, -2);
+  if (w.length > 5 && w.endsWith('ly')) return w.slice(0, -2);
+  if (w.length > 4 && w.endsWith('e')) return w.slice(0, -1);
+  if (w.length > 4 && w.endsWith('y')) return `${w.slice(0, -1)}i`;
+  return w;
+}
+
+function pushAll(out: string[], more: readonly string[]): void {
+  for (const one of more) out.push(one);
+}
+
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/));
+}
+
+const requestStems: ReadonlySet<string> = new Set([...requestWords].map(stem));

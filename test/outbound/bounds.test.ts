@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
+import { createOutbound, inBackground, type OutboundCall } from '../../src/outbound/outbound.ts';
+import { certificate, certificateKey } from '../support/certificate.ts';
+import { ended, outboundFor, rawReply, startBytes, startHttp, textOf } from '../support/raw-upstream.ts';
+
+test('a dead address does not make a host unreachable, whichever of its addresses it is', async (t) => {
+  const upstream = await startHttp(t, (_request, answer) => void answer.end('here'));
+  // Nobody listens at the first two; the last two lead nowhere, in silence where the network is like that.
+  const dead = ['127.0.0.2', '::1', '192.0.2.1', '2001:db8::1'];
+  const orders = [
+    ...dead.map((address) => [address, '127.0.0.1']),
+    ...dead.map((address) => ['127.0.0.1', address]),
+    [...dead, '127.0.0.1'],
+  ];
+  for (const addresses of orders) {
+    const outbound = createOutbound({ allowUpstreams: ['many.test'] }, { resolve: async () => addresses });
+    t.after(() => outbound.close());
+    const reply = outbound.request({ method: 'GET', url: `http://many.test:${upstream.port}/` });
+    assert.equal(await textOf(reply), 'here', addresses.join());
+  }
+  const none = createOutbound({ allowUpstreams: ['many.test'] }, { resolve: async () => dead.slice(0, 2) });
+  t.after(() => none.close());
+  await assert.rejects(
+    none.request({ method: 'GET', url: `http://many.test:${upstream.port}/` }),
+    ended('refused', /cannot be reached/),
+  );
+});
+
+test('the same over TLS, where the name is still the one that was asked for', async (t) => {
+  setDefaultCACertificates([certificate]);
+  const names: unknown[] = [];
+  const server = createTlsServer({ cert: certificate, key: certificateKey }, (socket) => {
+    names.push(socket.servername);
+    socket.on('error', () => undefined).on('data', () => socket.write(rawReply('here')));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const host = `upstream.test:${(server.address() as AddressInfo).port}`;
+  const outbound = createOutbound(
+    { allowUpstreams: [host] },
+    { resolve: async () => ['::1', '127.0.0.2', '127.0.0.1'] },
+  );
+  t.after(() => outbound.close());
+  assert.equal(await textOf(outbound.request({ method: 'GET', url: `https://${host}/` })), 'here');
+  assert.deepEqual(names, ['upstream.test']);
+});
+
+test('a call never waits behind a stream that stays open, nor behind what is asked in the background', async (t) => {
+  const open: (() => void)[] = [];
+  const upstream = await startHttp(t, (request, answer) => {
+    if (request.url === '/call') return void answer.end('answered');
+    answer.write('open');
+    open.push(() => answer.end());
+  });
+  const outbound = outboundFor(t, {
+    limits: {
+      call: { concurrency: 1 },
+      stream: { concurrency: 3, waitMs: 20 },
+      background: { concurrency: 2 },
+    },
+  });
+  const streams: OutboundCall[] = [];
+  const openStream = () =>
+    outbound.open({ method: 'GET', url: `${upstream.url}stream`, timeoutMs: 0 }, (call) =>
+      streams.push(call),
+    );
+  await Promise.all([1, 2, 3].map(openStream));
+  const background = inBackground(outbound);
+  const probes = [1, 2, 3].map(() => background.request({ method: 'GET', url: `${upstream.url}probe` }));
+  while (open.length < 5) await new Promise(setImmediate);
+  assert.equal(await textOf(outbound.request({ method: 'GET', url: `${upstream.url}call` })), 'answered');
+  await assert.rejects(openStream(), ended('refused', /is busy: no turn came in time/));
+  streams[0]?.cancel();
+  await openStream();
+  while (open.length < 6) await new Promise(setImmediate);
+  const [third] = probes.slice(2);
+  for (const end of open.splice(0)) end();
+  while (open.length < 1) await new Promise(setImmediate);
+  for (const end of open.splice(0)) end();
+  assert.equal(await textOf(third ?? assert.fail()), 'open');
+  await Promise.all(probes);
+});
+
+test('whoever waits for a turn, or for a connection, is told within ten seconds', async (t) => {
+  const silent = await startBytes(t, () => undefined);
+  const outbound = outboundFor(t, { limits: { call: { concurrency: 1, waitMs: 20 } } });
+  const controller = new AbortController();
+  const first = outbound.request({ method: 'GET', url: silent.url, signal: controller.signal });
+  await assert.rejects(
+    outbound.request({ method: 'GET', url: silent.url }),
+    ended('refused', /is busy: no turn came in time/),
+  );
+  controller.abort();
+  await assert.rejects(first, ended('cancelled'));
+
+  const clock = performance.now.bind(performance);
+  let aheadMs = 0;
+  t.mock.method(performance, 'now', () => clock() + aheadMs);
+  const nowhere = createOutbound(
+    { allowUpstreams: ['slow.test'] },
+    { resolve: () => new Promise<readonly string[]>(() => undefined) },
+  );
+  t.after(() => nowhere.close());
+  const asked = nowhere.request({
+    method: 'GET',
+    url: 'http://slow.test/',
+    timeoutMs: 120_000,
+    firstByteMs: 60_000,
+  });
+  aheadMs = 10_001;
+  await assert.rejects(asked, ended('refused', /cannot be reached/));
+});
+
+test('a signal that is aborted already sends nothing, and one that comes while a connection is made ends the call at once', async (t) => {
+  const upstream = await startHttp(t, (_request, answer) => void answer.end('late'));
+  const { promise: resolved, resolve } = Promise.withResolvers<readonly string[]>();
+  const outbound = createOutbound({ allowUpstreams: ['slow.test'] }, { resolve: () => resolved });
+  t.after(() => outbound.close());
+  const url = `http://slow.test:${upstream.port}/`;
+  await assert.rejects(
+    outbound.request({ method: 'GET', url, signal: AbortSignal.abort() }),
+    ended('cancelled'),
+  );
+  const controller = new AbortController();
+  const asked = outbound.request({ method: 'GET', url, signal: controller.signal });
+  controller.abort();
+  await assert.rejects(asked, ended('cancelled'));
+  resolve(['127.0.0.1']);
+  assert.equal(await textOf(outbound.request({ method: 'GET', url })), 'late');
+});
