@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Access, describeKey, type Principal, scopes } from '../access/access.ts';
+import { keyActor } from '../base/actor.ts';
 import { isAddressOrNetwork } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, Inspect, ServerInput } from '../catalog/catalog.ts';
@@ -146,8 +147,8 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
 }
 
 /** Who the audit trail names. */
-function by({ keyId, developerId }: Principal) {
-  return { actor: `key:${keyId}`, developerId };
+function by(caller: Principal) {
+  return { actor: keyActor(caller), developerId: caller.developerId };
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
@@ -60,7 +61,7 @@ export function createTargets(deps: {
       owner: { developerId, userId },
       serverId,
       url,
-      actor: `key:${keyId}`,
+      actor: keyActor({ keyId }),
       ...(refused === undefined ? {} : { refused }),
     });
     return found.kind === 'none' ? null : found;
