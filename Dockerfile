@@ -1,7 +1,7 @@
 # The service as an image: built from this repository, run without root, on a read-only root file system.
 #
-#   docker build -t mcprank:0.1.0 .
-#   docker run --read-only --tmpfs /tmp -v mcprank:/data -p 8787:8787 mcprank:0.1.0
+#   docker build -t mcprank:0.2.0 .
+#   docker run --read-only --tmpfs /tmp -v mcprank:/data -p 8787:8787 mcprank:0.2.0
 FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

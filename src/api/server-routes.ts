@@ -172,7 +172,7 @@ export function serverRoutes(catalog: Catalog): Route[] {
         const { id: serverId } = await catalog.get(params.id);
         const [health, looks, changes] = await Promise.all([
           catalog.health.find(serverId),
-          catalog.health.looks(serverId),
+          catalog.health.history(serverId),
           catalog.health.drift(serverId),
         ]);
         return json({

@@ -1,6 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
-import type { AuthType, CatalogTool, Transport } from './model.ts';
+import type { AuthType, CatalogTool, Transport } from './catalog-model.ts';
 import type { UseRow } from './popularity.ts';
 
 export type ServerRow = {

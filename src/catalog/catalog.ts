@@ -16,15 +16,6 @@ import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
-import { writeCredentials } from './credential-store.ts';
-import { type Credential, createCredentials } from './credentials.ts';
-import { createDirectory } from './directory.ts';
-import { createHealth, type ServerHealth } from './health/health.ts';
-import { parseEntry } from './ingest/entry.ts';
-import { importPath } from './ingest/import.ts';
-import { createSync } from './ingest/sync.ts';
-import { createInvocations, type Invocations } from './invocations.ts';
 import type {
   CatalogChange,
   ImportOptions,
@@ -35,13 +26,18 @@ import type {
   ServerInput,
   ServerRecord,
   SyncReport,
-} from './model.ts';
+} from './catalog-model.ts';
+import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
+import { writeCredentials } from './credential-store.ts';
+import { type Credential, createCredentials } from './credentials.ts';
+import { createDirectory } from './directory.ts';
+import { createHealth, type ServerHealth } from './health/health.ts';
+import { parseEntry } from './ingest/entry.ts';
+import { importPath } from './ingest/import.ts';
+import { createSync } from './ingest/sync.ts';
+import { createInvocations, type Invocations } from './invocations.ts';
 import { type Written, writeServers } from './write-store.ts';
 
-export { type Credential, credentialColumns } from './credentials.ts';
-export type { Inspect } from './health/health.ts';
-export type { Finding, Health } from './health/model.ts';
-export { scrubText } from './ingest/scrub.ts';
 export type {
   AuthType,
   CatalogChange,
@@ -51,7 +47,11 @@ export type {
   ServerInput,
   ServerRecord,
   Transport,
-} from './model.ts';
+} from './catalog-model.ts';
+export { type Credential, credentialColumns } from './credentials.ts';
+export type { Inspect } from './health/health.ts';
+export type { Finding, Health } from './health/health-model.ts';
+export { scrubText } from './ingest/scrub.ts';
 
 /** A server that came from the registry or the starter. */
 export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };

@@ -1,8 +1,8 @@
 import { newId } from '../base/id.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
+import type { ServerInput } from './catalog-model.ts';
 import { createCredentialStore, type SealedCredential } from './credential-store.ts';
-import type { ServerInput } from './model.ts';
 
 export { credentialColumns } from './credential-store.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
+import type { Launch, ServerRecord } from './catalog-model.ts';
 import type { CatalogStore, StoredServer } from './catalog-store.ts';
-import type { Launch, ServerRecord } from './model.ts';
 import { addUse, dayOf, effectiveUse, horizonDays, popularityOf, type UseSums } from './popularity.ts';
 
 /** What memory keeps of every server: its tool names as one text (`\nfirst\nsecond\n`), a tenth of what sets would take at 150,000 tools. */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { createInsert, type Storage } from '../storage/storage.ts';
-import type { ErrorType } from './model.ts';
+import type { ErrorType } from './catalog-model.ts';
 import { dayOf } from './popularity.ts';
 import { insertSlices } from './write-store.ts';
 

@@ -3,6 +3,7 @@ import { newLogId, sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
+import type { NewInvocation } from './catalog-model.ts';
 import {
   createInvocationStore,
   type InvocationRow,
@@ -10,7 +11,6 @@ import {
   type StepUse,
   type UseCount,
 } from './invocation-store.ts';
-import type { NewInvocation } from './model.ts';
 
 /** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
 const rowsPerCommit = 1_000;

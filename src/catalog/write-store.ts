@@ -1,6 +1,6 @@
 import type { Storage } from '../storage/storage.ts';
+import type { AuthType, CatalogTool, ServerInput } from './catalog-model.ts';
 import { type CatalogTrx, idsPerQuery, type ServerRow, slices, toolsOf } from './catalog-store.ts';
-import type { AuthType, CatalogTool, ServerInput } from './model.ts';
 import { neutralPrior } from './popularity.ts';
 
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];

@@ -166,8 +166,8 @@ for (const engine of engines)
     clock.advance(8 * 3_600_000);
     await health.probeDue(fine, new AbortController().signal);
     assert.equal(asked.length, 15);
-    assert.equal((await health.looks(asked.at(-1) ?? '')).length, 2);
+    assert.equal((await health.history(asked.at(-1) ?? '')).length, 2);
     clock.advance(31 * 86_400_000);
     await health.prune();
-    assert.deepEqual(await health.looks(asked.at(-1) ?? ''), []);
+    assert.deepEqual(await health.history(asked.at(-1) ?? ''), []);
   });

@@ -1,5 +1,5 @@
-import type { CatalogTool } from '../model.ts';
-import type { Drift } from './model.ts';
+import type { CatalogTool } from '../catalog-model.ts';
+import type { Drift } from './health-model.ts';
 
 /** A list of tools at one time; `destructive` are the names that the server itself marks so. */
 export type Listing = { readonly tools: readonly CatalogTool[]; readonly destructive: ReadonlySet<string> };

@@ -1,9 +1,17 @@
 import type { Kysely } from 'kysely';
 import { newLogId } from '../../base/id.ts';
 import type { Storage } from '../../storage/storage.ts';
+import type { AuthType, CatalogTool } from '../catalog-model.ts';
 import { type CatalogTables, type CatalogTrx, toolsOf } from '../catalog-store.ts';
-import type { AuthType, CatalogTool } from '../model.ts';
-import type { Drift, DriftKind, DriftRecord, Health, HealthState, Look, Suspicion } from './model.ts';
+import type {
+  Drift,
+  DriftKind,
+  DriftRecord,
+  Health,
+  HealthCheck,
+  HealthState,
+  Suspicion,
+} from './health-model.ts';
 
 export type HealthRow = {
   server_id: string;
@@ -101,7 +109,7 @@ export function createHealthStore(storage: Storage) {
         suspect: suspicions !== '[]',
       }));
     },
-    async looks(serverId: string, limit: number): Promise<Look[]> {
+    async history(serverId: string, limit: number): Promise<HealthCheck[]> {
       const rows = await db
         .selectFrom('server_looks')
         .select(['at', 'state', 'latency_ms'])

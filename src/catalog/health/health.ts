@@ -4,13 +4,13 @@ import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
+import type { CatalogTool } from '../catalog-model.ts';
 import type { CatalogTables } from '../catalog-store.ts';
 import { parseTools } from '../ingest/entry.ts';
-import type { CatalogTool } from '../model.ts';
 import { type Discovery, writeDiscovery } from '../write-store.ts';
 import { driftBetween } from './drift.ts';
+import type { DriftRecord, Finding, Health, HealthCheck } from './health-model.ts';
 import { before, createHealthStore, type DueServer, type HealthRow, writeLook } from './health-store.ts';
-import type { DriftRecord, Finding, Health, Look } from './model.ts';
 import { isBelievedDead, livenessOf, looksOffline, nextLookMs } from './schedule.ts';
 import { suspicionsOf } from './suspicion.ts';
 
@@ -28,7 +28,7 @@ export type ServerHealth = {
   liveness(): Promise<ReadonlyMap<string, number>>;
   /** Servers that look after look did not answer as MCP servers. */
   dead(): Promise<ReadonlySet<string>>;
-  looks(serverId: string): Promise<readonly Look[]>;
+  history(serverId: string): Promise<readonly HealthCheck[]>;
   drift(serverId: string): Promise<readonly DriftRecord[]>;
   prune(): Promise<void>;
 };
@@ -79,8 +79,7 @@ export function createHealth(deps: {
         theirs,
       };
       await writeDiscovery(trx, notify, discovery, clock.now());
-      if (drift.length > 0)
-        log.info('a server changed its tools', { server_id: serverId, changes: drift.length });
+      if (drift.length > 0) log.info('catalog.tools_changed', { server_id: serverId, changes: drift.length });
     });
     await deps.onWrite();
     const health = await store.find(serverId);
@@ -99,7 +98,7 @@ export function createHealth(deps: {
       );
       if (signal.aborted) return { nextInMs: 0 };
       if (looksOffline([...found.values()])) {
-        log.info('no server could be reached: the round counts for nothing', { servers: found.size });
+        log.info('catalog.round_unreached', { servers: found.size });
         await store.postpone([...found.keys()], clock.now() + offlineMs);
         return { nextInMs: offlineMs };
       }
@@ -120,7 +119,7 @@ export function createHealth(deps: {
         notable.map((each) => [each.id, livenessOf(each)] as const).filter(([, factor]) => factor < 1),
       );
     },
-    looks: (serverId) => store.looks(serverId, looksShown),
+    history: (serverId) => store.history(serverId, looksShown),
     drift: (serverId) => store.drift(serverId, driftShown),
     prune: () => store.prune(clock.now() - looksKeptMs),
   };

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../base/retry.ts';
-import type { Finding, HealthState } from './model.ts';
+import type { Finding, HealthState } from './health-model.ts';
 
 const hourMs = 3_600_000;
 /** A server that is well is looked at four times a day; one that wants credentials seldom changes its mind. */

@@ -1,4 +1,4 @@
-import type { Suspicion, SuspicionKind } from './model.ts';
+import type { Suspicion, SuspicionKind } from './health-model.ts';
 
 /** A tool as its server words it, before anything was cleaned away. */
 export type WordedTool = { readonly name: string; readonly description: string };

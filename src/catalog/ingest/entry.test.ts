@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ServerInput } from '../model.ts';
+import type { ServerInput } from '../catalog-model.ts';
 import { parseEntry, type Strictness } from './entry.ts';
 
 const good = {

@@ -1,5 +1,5 @@
 import { Problem } from '../../base/problem.ts';
-import type { ServerInput } from '../model.ts';
+import type { ServerInput } from '../catalog-model.ts';
 import { cleanText, scrubUrl } from './scrub.ts';
 
 /** What one row says: a server, one that is gone, a version that is not the latest, or nothing usable. */

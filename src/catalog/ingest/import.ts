@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Problem } from '../../base/problem.ts';
-import type { ImportOptions, ImportReport, RowReport, ServerInput } from '../model.ts';
+import type { ImportOptions, ImportReport, RowReport, ServerInput } from '../catalog-model.ts';
 import type { Written } from '../write-store.ts';
 import { parseEntry } from './entry.ts';
 import type { Parsed } from './fields.ts';

@@ -1,5 +1,5 @@
 import { isObject } from '../../base/json.ts';
-import type { AuthType, Launch, ServerInput, Transport } from '../model.ts';
+import type { AuthType, Launch, ServerInput, Transport } from '../catalog-model.ts';
 import { priorOf } from '../popularity.ts';
 import {
   describe,

@@ -4,7 +4,7 @@ import { Problem } from '../../base/problem.ts';
 import { type Backoff, backoffMs, parseRetryAfter } from '../../base/retry.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { ServerInput, SyncReport } from '../model.ts';
+import type { ServerInput, SyncReport } from '../catalog-model.ts';
 import { parseEntry } from './entry.ts';
 import type { Fields } from './fields.ts';
 import { createSyncStore, type SyncState } from './sync-store.ts';

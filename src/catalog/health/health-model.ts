@@ -1,4 +1,4 @@
-import type { AuthType } from '../model.ts';
+import type { AuthType } from '../catalog-model.ts';
 
 /** What a look at a server can show; outside the room these are imported from `catalog.ts`. */
 
@@ -58,4 +58,8 @@ export type Health = {
 };
 
 /** One point of a server's past. */
-export type Look = { readonly at: number; readonly state: HealthState; readonly latencyMs: number | null };
+export type HealthCheck = {
+  readonly at: number;
+  readonly state: HealthState;
+  readonly latencyMs: number | null;
+};
