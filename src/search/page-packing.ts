@@ -22,11 +22,16 @@ const whole = 10_000;
 const noExtras: Extras = { alsoAvailableFrom: [], explanation: null };
 
 export function packPage({ hits, serverIds, firstRank, total, nextCursor }: SearchPage): PackedPage {
-  const numbers: number[] = [];
+  const numbers = new Array<number>(hits.reduce((sum, { tools }) => sum + leadLength + tools.length, 0));
+  let at = 0;
   for (const { server, semantic, popularity, finalScore, match, tools } of hits) {
-    numbers.push(server, packScore(semantic), packScore(popularity), packScore(finalScore));
-    numbers.push(match === 'strong' ? 1 : 0, tools.length);
-    for (const tool of tools) numbers.push(tool);
+    numbers[at++] = server;
+    numbers[at++] = packScore(semantic);
+    numbers[at++] = packScore(popularity);
+    numbers[at++] = packScore(finalScore);
+    numbers[at++] = match === 'strong' ? 1 : 0;
+    numbers[at++] = tools.length;
+    for (const tool of tools) numbers[at++] = tool;
   }
   const documents = hits[0]?.documents ?? null;
   return { numbers, extras: extrasOf(hits), documents, serverIds, firstRank, total, nextCursor };

@@ -176,37 +176,47 @@ function termsOf(index: RelevanceIndex, text: string): QueryTerms {
   return { terms, totalIdf, coveredIdf };
 }
 
-/** Copies words' and vectors' scores of the allowed servers, and finds the best of each. */
+/** Takes over words' and vectors' scores of the allowed servers, and finds the best of each. */
 function collectScores({ buffers, scan, weights }: RelevanceIndex, allowed: Uint8Array | null): Extremes {
-  const { lexical, cosine } = buffers;
-  const { ofServer, bestTool, combinedTools } = buffers.ofQuery;
-  const cosines = scan.ofServer;
-  const { whole } = weights;
+  const { lexical, cosine, ofQuery } = buffers;
+  cosine.set(scan.ofServer);
+  if (allowed !== null)
+    for (const scores of [ofQuery.ofServer, ofQuery.bestTool, ofQuery.combinedTools, cosine])
+      for (let s = 0; s < scores.length; s++) if (allowed[s] !== 1) scores[s] = 0;
+  const bestLexical = combineWords(ofQuery, weights.whole, lexical);
+  const count = allowed === null ? cosine.length : allowed.reduce((sum, one) => sum + one, 0);
+  return { bestLexical, ...measureCosines(cosine, count) };
+}
+
+/** Answers the best of them. (Two plain loops: in one, the processor waits for the sums of the other.) */
+function combineWords(
+  { ofServer, bestTool, combinedTools }: LexicalScores,
+  whole: number,
+  into: Float32Array,
+): number {
+  let best = 0;
+  for (let s = 0; s < into.length; s++) {
+    const words = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+    into[s] = words;
+    if (words > best) best = words;
+  }
+  return best;
+}
+
+function measureCosines(cosines: Float32Array, count: number): Omit<Extremes, 'bestLexical'> {
   // One by one: from an array literal V8 does not know that they are numbers, and makes an object of each at every turn.
-  let count = 0;
-  let bestLexical = 0;
-  let bestCosine = 0;
+  let best = 0;
   let sum = 0;
   let squares = 0;
-  for (let s = 0; s < lexical.length; s++) {
-    if (allowed !== null && allowed[s] !== 1) {
-      lexical[s] = cosine[s] = 0;
-      continue;
-    }
-    const words = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+  for (let s = 0; s < cosines.length; s++) {
     const near = cosines[s]!;
-    lexical[s] = words;
-    cosine[s] = near;
-    count++;
     sum += near;
     squares += near * near;
-    bestLexical = Math.max(bestLexical, words);
-    bestCosine = Math.max(bestCosine, near);
+    if (near > best) best = near;
   }
   const mean = sum / (count || 1);
   const deviation = Math.sqrt(Math.max(0, squares / (count || 1) - mean * mean));
-  const standout = deviation === 0 ? 0 : (bestCosine - mean) / deviation;
-  return { bestLexical, bestCosine, standout };
+  return { bestCosine: best, standout: deviation === 0 ? 0 : (best - mean) / deviation };
 }
 
 function combineScores({ buffers, weights }: RelevanceIndex, extremes: Extremes): void {
