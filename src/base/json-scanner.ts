@@ -107,6 +107,8 @@ type Wanted = { readonly name: string; readonly key: Buffer; readonly below: rea
 
 const compiled = new WeakMap<JsonShape, readonly Wanted[]>();
 const none: readonly Wanted[] = [];
+/** One for all calls: what a shape compiles to is kept by the shape. */
+const nothingWanted: JsonShape = {};
 const nothingNoted: Noted = { members: [], other: undefined };
 
 function compile(shape: JsonShape): readonly Wanted[] {
@@ -126,20 +128,20 @@ function compile(shape: JsonShape): readonly Wanted[] {
 const maxJsonDepth = 64;
 
 /** The one value that `bytes` are. Throws JsonFault. */
-export function scanJson(bytes: Buffer, shape: JsonShape = {}, maxDepth = maxJsonDepth): JsonView {
+export function scanJson(bytes: Buffer, shape: JsonShape = nothingWanted, maxDepth = maxJsonDepth): JsonView {
   if (!isUtf8(bytes)) throw new JsonFault('utf8', 0);
   const scanner = new Scanner(bytes, maxDepth);
   return scanner.whole(compile(shape));
 }
 
 /** The members of an object, all of them, in their order, each with the members that the shape names. */
-export function membersOf(view: JsonView, shape: JsonShape = {}): readonly Member[] {
+export function membersOf(view: JsonView, shape: JsonShape = nothingWanted): readonly Member[] {
   if (view.kind !== 'object') return [];
   return new Scanner(view.bytes, Number.POSITIVE_INFINITY).everyMember(view.start, compile(shape));
 }
 
 /** The items of an array, each with the members that the shape names. */
-export function itemsOf(view: JsonView, shape: JsonShape = {}): readonly JsonView[] {
+export function itemsOf(view: JsonView, shape: JsonShape = nothingWanted): readonly JsonView[] {
   if (view.kind !== 'array') return [];
   return new Scanner(view.bytes, Number.POSITIVE_INFINITY).everyItem(view.start, compile(shape));
 }

@@ -178,9 +178,11 @@ async function everyServer(catalog: AggregateDeps['catalog']): Promise<ServerRec
 
 const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
 
+const schemaShape = { type: true } as const;
+
 /** A schema without a type says `object` here: clients refuse a whole list over one that does not. */
 function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const schema = scanJson(Buffer.from(tool.inputSchema), { type: true });
+  const schema = scanJson(Buffer.from(tool.inputSchema), schemaShape);
   const isObject = schema.get('type')?.string() === 'object';
   const { description } = tool;
   const inputSchema = isObject ? [tool.inputSchema] : changeMembers(schema, { type: ['"object"'] });
