@@ -179,6 +179,7 @@ test('a path that does not exist is 404, one under another method is 405 and nam
   assert.deepEqual([lost.status, lost.body], [404, { detail: 'Not found', code: 'not_found' }]);
   const other = await app.call('GET', '/v1/search');
   assert.deepEqual([other.status, other.body.detail], [405, 'GET is not offered here; expected POST']);
+  assert.equal(other.headers.get('allow'), 'POST');
   assertDressed(lost, 'lost');
 });
 

@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { bootApp, temporaryFolder } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
 
@@ -94,10 +93,10 @@ test('G6: one developer holds at most so many long polls; the next is told, and 
   const opened = await app.call('POST', '/v1/identity/sessions', {
     body: { user_id: 'u', provider: 'liar' },
   });
-  const path = `/v1/identity/sessions/${String(opened.body.session_id)}?wait=3`;
-  const waiting = Array.from({ length: 200 }, () => app.call('GET', path));
-  await delay(1_000);
-  const refused = await app.call('GET', path);
+  const path = `/v1/identity/sessions/${String(opened.body.session_id)}?wait=6`;
+  // All at once, and whichever is one too many is answered first, however long the machine takes to let them in.
+  const polls = Array.from({ length: 201 }, () => app.call('GET', path));
+  const refused = await Promise.race(polls);
   assert.equal(refused.status, 429, refused.text);
   const key = await app.newKey({ scopes: ['identity'] });
   const theirs = await app.call('POST', '/v1/identity/sessions', {
@@ -108,6 +107,6 @@ test('G6: one developer holds at most so many long polls; the next is told, and 
     key,
   });
   assert.equal(other.status, 200);
-  const answers = await Promise.all(waiting);
-  assert.ok(answers.every(({ status }) => status === 200));
+  const answers = await Promise.all(polls);
+  assert.equal(answers.filter(({ status }) => status === 200).length, 200);
 });

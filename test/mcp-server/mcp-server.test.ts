@@ -123,6 +123,48 @@ test('a question in the middle of a call reaches clients of both ages and comes 
   assert.match(mute.text, /needs a client that declares elicitation/);
 });
 
+test('a question is answered by the client that was asked, and by no other key that knows its id', async (t) => {
+  const app = await bootMcp(t);
+  const { url } = await startSdkServer(t);
+  await app.add('asking', url, { tools: [{ name: 'who', description: 'Asks for a name first' }] });
+  const send = (key: string, message: object, session: string) =>
+    fetch(`${app.url}/mcp`, {
+      method: 'POST',
+      body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+      headers: {
+        'x-api-key': key,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(session === '' ? {} : { 'mcp-session-id': session }),
+      },
+    });
+  const open = async (key: string) => {
+    const params = {
+      protocolVersion: '2025-11-25',
+      capabilities: { elicitation: {} },
+      clientInfo: { name: 'test', version: '1' },
+    };
+    const reply = await send(key, { id: 1, method: 'initialize', params }, '');
+    await reply.text();
+    return reply.headers.get('mcp-session-id') ?? '';
+  };
+  const other = await app.newKey({ scopes: ['mcp', 'search'] });
+  const [session, otherSession] = [await open(adminKey), await open(other)];
+  const call = { id: 2, method: 'tools/call', params: { name: 'who', arguments: {} } };
+  const reply = await send(adminKey, call, session);
+  assert.ok(reply.body !== null);
+  let text = '';
+  for await (const chunk of reply.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const asked = /"id":"(ask_\w+)"/.exec(text)?.[1];
+    if (asked === undefined || text.includes('"id":2')) continue;
+    const answer = (name: string) => ({ id: asked, result: { action: 'accept', content: { name } } });
+    await send(other, answer('Mallory'), otherSession);
+    await send(adminKey, answer('Ada'), session);
+  }
+  assert.match(text, /Hello Ada/);
+});
+
 test('without a key /mcp answers 401 and says where to read how to present one; a foreign Host or Origin is refused', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };

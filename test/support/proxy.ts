@@ -169,7 +169,8 @@ export async function startProxy(
     }),
   });
   const telemetry = createTelemetry({ level: 'silent' });
-  const limits = { ...defaultLimits, ...options.httpLimits };
+  // As in app.ts: a machine that is late says nothing about the proxy.
+  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, ...options.httpLimits };
   const http = createHttp({
     publicUrl: () => url,
     routes: declared,
