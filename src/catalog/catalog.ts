@@ -11,6 +11,7 @@
  * fails, the sync stops after its last whole page and goes on from there next time.
  */
 import type { Clock } from '../base/clock.ts';
+import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -34,6 +35,7 @@ import { createDirectory } from './directory.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
+import { parseRow } from './ingest/row-value.ts';
 import { createSync } from './ingest/sync.ts';
 import { createInvocations, type Invocations } from './invocations.ts';
 import { type Written, writeServers } from './write-store.ts';
@@ -83,7 +85,7 @@ export type Catalog = {
   put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
   remove(id: string, by?: By): Promise<void>;
   importFile(path: string, options: ImportOptions): Promise<ImportReport>;
-  /** One server in the catalogue format or as a registry entry, refused unless all of it is right. */
+  /** One server in the catalog format or as a registry entry, refused unless all of it is right; given as JsonText, schemas keep their text. */
   parse(value: unknown): ParsedServer;
   /** Loads the starter into an empty store; null when the store is not empty. */
   loadStarter(): Promise<ImportReport | null>;
@@ -239,7 +241,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     importFile,
     parse(value) {
-      const parsed = parseEntry(value, 'strict');
+      const parsed = parseEntry(value instanceof JsonText ? parseRow(value.text) : value, 'strict');
       if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
       if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
       return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
