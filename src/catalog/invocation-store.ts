@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import { createInsert, type Storage } from '../storage/storage.ts';
 import type { ErrorType } from './catalog-model.ts';
 import { dayOf } from './popularity.ts';
@@ -27,12 +27,20 @@ export type ServerUse = {
   readonly serverId: string;
   readonly calls: number;
   readonly successes: number;
-  /** The mean of those that told. */
+  /** The mean of those that reported one. */
   readonly latencyMs: number | null;
 };
 export type UseCount = { readonly calls: number; readonly successes: number };
 /** One server's calls in one step of time; `step` counts steps since 1970. */
 export type StepUse = UseCount & { readonly serverId: string; readonly step: number };
+
+type StepQuery = {
+  readonly serverIds: readonly string[];
+  readonly since: number;
+  readonly stepMs: number;
+};
+
+type Db = Kysely<Tables>;
 
 const rowsPerInsert = 64;
 const serversShown = 50;
@@ -71,114 +79,136 @@ export function createInvocationStore(storage: Storage) {
      */
     add: (rows: readonly InvocationRow[]): Promise<ReadonlyMap<string, InvocationRow>> =>
       storage.write<Tables, ReadonlyMap<string, InvocationRow>>(async (trx) => {
-        const keyed = rows.filter((row) => row.idempotency_key !== null).sort(byId);
-        const fresh = rows.filter((row) => row.idempotency_key === null);
-        await insert(trx, fresh);
-        const added = new Set<string>();
-        for (const values of insertSlices(keyed, rowsPerInsert)) {
-          const inserted = await trx
-            .insertInto('invocations')
-            .values(values)
-            .onConflict((clash) => clash.doNothing())
-            .returning('id')
-            .execute();
-          for (const { id } of inserted) added.add(id);
-        }
-        const known = new Map<string, InvocationRow>();
-        const again = keyed.filter((row) => !added.has(row.id)).map((row) => row.id);
-        if (again.length > 0) {
-          const first = await trx
-            .selectFrom('invocations')
-            .selectAll()
-            .where('id', 'in', again)
-            // As the index has it.
-            .where('idempotency_key', 'is not', null)
-            .execute();
-          for (const row of first) known.set(row.id, row);
-        }
-        for (const values of insertSlices(useOf(rows.filter((row) => !known.has(row.id))), rowsPerInsert)) {
-          await trx
-            .insertInto('server_use')
-            .values(values)
-            .onConflict((clash) =>
-              clash.columns(['server_id', 'developer_id', 'day']).doUpdateSet((is) => ({
-                calls: is('server_use.calls', '+', is.ref('excluded.calls')),
-                successes: is('server_use.successes', '+', is.ref('excluded.successes')),
-              })),
-            )
-            .execute();
-        }
+        await insert(
+          trx,
+          rows.filter((row) => row.idempotency_key === null),
+        );
+        const known = await addKeyed(
+          trx,
+          rows.filter((row) => row.idempotency_key !== null),
+        );
+        await addUse(
+          trx,
+          rows.filter((row) => !known.has(row.id)),
+        );
         return known;
       }),
-    /** The servers called most since then. */
-    async byServer(since: number): Promise<ServerUse[]> {
-      const rows = await storage
-        .tables<Tables>()
-        .selectFrom('invocations')
-        .select(['server_id', calls, successes, meanLatency.as('latency_ms')])
-        .where('at', '>=', since)
-        .groupBy('server_id')
-        .orderBy('calls', 'desc')
-        .orderBy('server_id')
-        .limit(serversShown)
-        .execute();
-      return rows.map((row) => ({
-        serverId: row.server_id,
-        calls: Number(row.calls),
-        successes: Number(row.successes),
-        latencyMs: row.latency_ms === null ? null : Math.round(Number(row.latency_ms) * 10) / 10,
-      }));
-    },
-    /** How the calls of some servers went, step by step since then; a step without calls has no row. */
-    async byStep(serverIds: readonly string[], since: number, stepMs: number): Promise<StepUse[]> {
-      if (serverIds.length === 0) return [];
-      const step = sql<number>`at / ${sql.lit(stepMs)}`;
-      const rows = await storage
-        .tables<Tables>()
-        .selectFrom('invocations')
-        .select(['server_id', step.as('step'), calls, successes])
-        .where('at', '>=', since)
-        .where('server_id', 'in', serverIds)
-        .groupBy(['server_id', step])
-        .execute();
-      return rows.map((row) => ({
-        serverId: row.server_id,
-        step: Number(row.step),
-        calls: Number(row.calls),
-        successes: Number(row.successes),
-      }));
-    },
-    /** One key's calls by day since 1970. */
-    async byDay(keyId: string, since: number): Promise<ReadonlyMap<number, UseCount>> {
-      const day = sql<number>`at / ${sql.lit(dayMs)}`;
-      const rows = await storage
-        .tables<Tables>()
-        .selectFrom('invocations')
-        .select([day.as('day'), calls, successes])
-        .where('at', '>=', since)
-        .where('key_id', '=', keyId)
-        .groupBy(day)
-        .execute();
-      return new Map(
-        rows.map((row) => [Number(row.day), { calls: Number(row.calls), successes: Number(row.successes) }]),
-      );
-    },
-    /** Deletes what is older than `before`, and beyond `most` rows the oldest. */
-    async prune(before: number, most: number): Promise<void> {
-      const db = storage.tables<Tables>();
-      const surplus = await db
-        .selectFrom('invocations')
-        .select('at')
-        .orderBy('at', 'desc')
-        .offset(most)
-        .limit(1)
-        .executeTakeFirst();
-      await db
-        .deleteFrom('invocations')
-        .where('at', '<', Math.max(before, (surplus?.at ?? -1) + 1))
-        .execute();
-    },
+    byServer: (since: number) => readByServer(storage.tables<Tables>(), since),
+    byStep: (serverIds: readonly string[], since: number, stepMs: number) =>
+      readByStep(storage.tables<Tables>(), { serverIds, since, stepMs }),
+    byDay: (keyId: string, since: number) => readByDay(storage.tables<Tables>(), keyId, since),
+    prune: (before: number, maxRows: number) => deleteOld(storage.tables<Tables>(), before, maxRows),
   };
+}
+
+/** The servers called most since then. */
+async function readByServer(db: Db, since: number): Promise<ServerUse[]> {
+  const rows = await db
+    .selectFrom('invocations')
+    .select(['server_id', calls, successes, meanLatency.as('latency_ms')])
+    .where('at', '>=', since)
+    .groupBy('server_id')
+    .orderBy('calls', 'desc')
+    .orderBy('server_id')
+    .limit(serversShown)
+    .execute();
+  return rows.map((row) => ({
+    serverId: row.server_id,
+    calls: Number(row.calls),
+    successes: Number(row.successes),
+    latencyMs: row.latency_ms === null ? null : Math.round(Number(row.latency_ms) * 10) / 10,
+  }));
+}
+
+/** How the calls of some servers went, step by step since then; a step without calls has no row. */
+async function readByStep(db: Db, { serverIds, since, stepMs }: StepQuery): Promise<StepUse[]> {
+  if (serverIds.length === 0) return [];
+  const step = sql<number>`at / ${sql.lit(stepMs)}`;
+  const rows = await db
+    .selectFrom('invocations')
+    .select(['server_id', step.as('step'), calls, successes])
+    .where('at', '>=', since)
+    .where('server_id', 'in', serverIds)
+    .groupBy(['server_id', step])
+    .execute();
+  return rows.map((row) => ({
+    serverId: row.server_id,
+    step: Number(row.step),
+    calls: Number(row.calls),
+    successes: Number(row.successes),
+  }));
+}
+
+/** One key's calls by day since 1970. */
+async function readByDay(db: Db, keyId: string, since: number): Promise<ReadonlyMap<number, UseCount>> {
+  const day = sql<number>`at / ${sql.lit(dayMs)}`;
+  const rows = await db
+    .selectFrom('invocations')
+    .select([day.as('day'), calls, successes])
+    .where('at', '>=', since)
+    .where('key_id', '=', keyId)
+    .groupBy(day)
+    .execute();
+  return new Map(
+    rows.map((row) => [Number(row.day), { calls: Number(row.calls), successes: Number(row.successes) }]),
+  );
+}
+
+/** Deletes what is older than `before`, and beyond `maxRows` rows the oldest. */
+async function deleteOld(db: Db, before: number, maxRows: number): Promise<void> {
+  const surplus = await db
+    .selectFrom('invocations')
+    .select('at')
+    .orderBy('at', 'desc')
+    .offset(maxRows)
+    .limit(1)
+    .executeTakeFirst();
+  await db
+    .deleteFrom('invocations')
+    .where('at', '<', Math.max(before, (surplus?.at ?? -1) + 1))
+    .execute();
+}
+
+/** Adds the rows whose key is new; the first rows of the others' keys. */
+async function addKeyed(
+  trx: Transaction<Tables>,
+  rows: readonly InvocationRow[],
+): Promise<ReadonlyMap<string, InvocationRow>> {
+  const added = new Set<string>();
+  for (const values of insertSlices([...rows].sort(byId), rowsPerInsert)) {
+    const inserted = await trx
+      .insertInto('invocations')
+      .values(values)
+      .onConflict((clash) => clash.doNothing())
+      .returning('id')
+      .execute();
+    for (const { id } of inserted) added.add(id);
+  }
+  const repeated = rows.filter((row) => !added.has(row.id)).map((row) => row.id);
+  if (repeated.length === 0) return new Map();
+  const first = await trx
+    .selectFrom('invocations')
+    .selectAll()
+    .where('id', 'in', repeated)
+    // As the index has it.
+    .where('idempotency_key', 'is not', null)
+    .execute();
+  return new Map(first.map((row) => [row.id, row]));
+}
+
+async function addUse(trx: Transaction<Tables>, rows: readonly InvocationRow[]): Promise<void> {
+  for (const values of insertSlices(useOf(rows), rowsPerInsert)) {
+    await trx
+      .insertInto('server_use')
+      .values(values)
+      .onConflict((clash) =>
+        clash.columns(['server_id', 'developer_id', 'day']).doUpdateSet((is) => ({
+          calls: is('server_use.calls', '+', is.ref('excluded.calls')),
+          successes: is('server_use.successes', '+', is.ref('excluded.successes')),
+        })),
+      )
+      .execute();
+  }
 }
 
 function byId(a: InvocationRow, b: InvocationRow): number {
