@@ -5,7 +5,7 @@ import { isAddressOrNetwork } from '../base/ip-networks.ts';
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
 import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, Inspect, ServerInput } from '../catalog/catalog.ts';
+import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
 
@@ -48,7 +48,7 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect): Route[] {
+export function adminRoutes(access: Access, catalog: Catalog, probeServer: ProbeServer): Route[] {
   return [
     route({
       method: 'POST',
@@ -124,7 +124,7 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       reply: Type.Object({ id: Type.String(), health: healthSchema }),
       handle: async ({ params, signal }) => {
         await catalog.get(params.id);
-        const health = await catalog.health.probe(params.id, inspect, signal);
+        const health = await catalog.health.probe(params.id, probeServer, signal);
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),

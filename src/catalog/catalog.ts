@@ -31,13 +31,13 @@ import type {
 import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
 import { writeCredentials } from './credential-store.ts';
 import { type Credential, createCredentials } from './credentials.ts';
-import { createDirectory } from './directory.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { parseRow } from './ingest/row-value.ts';
 import { createSync } from './ingest/sync.ts';
 import { createInvocations, type Invocations } from './invocations.ts';
+import { createServerCache } from './server-cache.ts';
 import { type Written, writeServers } from './write-store.ts';
 
 export type {
@@ -51,8 +51,8 @@ export type {
   Transport,
 } from './catalog-model.ts';
 export { type Credential, credentialColumns } from './credentials.ts';
-export type { Inspect } from './health/health.ts';
-export type { Finding, Health } from './health/health-model.ts';
+export type { ProbeServer } from './health/health.ts';
+export type { Health, ProbeResult } from './health/health-model.ts';
 export { scrubText } from './ingest/scrub.ts';
 
 /** A server that came from the registry or the starter. */
@@ -62,10 +62,10 @@ export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
   revision(): Promise<number>;
-  /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory when warm. */
+  /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory where it is cached. */
   get(id: string): Promise<ServerRecord>;
   /** What `get` and `credential` answer, where memory has both; the same objects until something changes. */
-  warm(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
+  peek(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
   /** Active servers in the order of their ids. */
   list(query: {
     readonly cursor?: string;
@@ -97,9 +97,9 @@ export type Catalog = {
     options: { readonly durable: boolean },
   ): Promise<{ readonly invocationId: string }>;
   /** Many at once that nobody waits for. */
-  noteInvocations: Invocations['note'];
+  enqueueInvocations: Invocations['enqueue'];
   /** The popularity of every active server, 0..1, and the factor on the score of those that are not well. */
-  facts(): Promise<{
+  rankingSignals(): Promise<{
     readonly popularity: ReadonlyMap<string, number>;
     readonly liveness: ReadonlyMap<string, number>;
     readonly unavailable: ReadonlySet<string>;
@@ -145,13 +145,13 @@ const operator: By = { actor: 'system', developerId: 'system' };
 export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
   const store = createCatalogStore(storage);
-  const directory = createDirectory(store, clock);
+  const serverCache = createServerCache(store, clock);
   const credentials = createCredentials(deps);
-  const invocations = createInvocations({ storage, clock, log, check: directory.check });
-  const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
-  const sync = createSync({ ...deps, onPage: directory.refresh });
+  const invocations = createInvocations({ storage, clock, log, check: serverCache.check });
+  const health = createHealth({ storage, clock, log, onWrite: serverCache.refresh });
+  const sync = createSync({ ...deps, onPage: serverCache.refresh });
   storage.subscribe('catalog', () => {
-    directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
+    serverCache.refresh().catch((error: unknown) => log.warn('catalog.refresh.failed', { error }));
   });
 
   const write = async (
@@ -171,7 +171,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       await writeCredentials(trx, sealed);
       return writeServers(trx, notify, change);
     });
-    await directory.refresh();
+    await serverCache.refresh();
     return written;
   };
   const importFile = (path: string, options: ImportOptions) =>
@@ -184,35 +184,35 @@ export function createCatalog(deps: CatalogDeps): Catalog {
         const page = await store.changesAfter(after, changesPerBatch);
         const last = page.at(-1);
         if (last === undefined) return;
-        const popularity = await directory.popularity();
+        const popularity = await serverCache.popularity();
         yield page.map((stored) => ({
           revision: stored.row.revision,
           id: stored.row.id,
-          server: stored.row.deleted_at === null ? directory.toRecord(stored, popularity) : null,
+          server: stored.row.deleted_at === null ? serverCache.toRecord(stored, popularity) : null,
         }));
         after = last.row.revision;
       }
     },
     revision: store.revision,
-    get: directory.get,
-    warm(id) {
-      const [record, credential] = [directory.warm(id), credentials.warm(id)];
+    get: serverCache.get,
+    peek(id) {
+      const [record, credential] = [serverCache.peek(id), credentials.peek(id)];
       return record === undefined || credential === undefined ? undefined : { record, credential };
     },
     async list({ cursor, limit, filters = {} }) {
-      const popularity = await directory.popularity();
+      const popularity = await serverCache.popularity();
       const stored = await store.listAfter(
         cursor === undefined ? '' : readCursor(cursor),
         limit + 1,
         filters,
       );
-      const servers = stored.slice(0, limit).map((each) => directory.toRecord(each, popularity));
+      const servers = stored.slice(0, limit).map((each) => serverCache.toRecord(each, popularity));
       const last = servers.at(-1);
       if (stored.length <= limit || last === undefined) return { servers };
       return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
     },
     async publicServers({ cursor, limit, since, search }) {
-      const popularity = await directory.popularity();
+      const popularity = await serverCache.popularity();
       const after = cursor === undefined ? '' : readCursor(cursor);
       const stored = await store.publicAfter({
         sources: publicSources,
@@ -222,7 +222,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
         search,
       });
       const servers = stored.slice(0, limit).map((each) => ({
-        record: directory.toRecord(each, popularity),
+        record: serverCache.toRecord(each, popularity),
         removed: each.row.deleted_at !== null,
       }));
       const last = servers.at(-1);
@@ -230,13 +230,13 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       return { servers, nextCursor: Buffer.from(last.record.id).toString('base64url') };
     },
     async publicServer(id) {
-      const record = await directory.get(id);
+      const record = await serverCache.get(id);
       if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
       return { record, removed: false };
     },
     put: (inputs, source, by) => write(inputs, source, [], by),
     async remove(id, by) {
-      await directory.get(id);
+      await serverCache.get(id);
       await write([], 'admin', [id], by);
     },
     importFile,
@@ -252,9 +252,9 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     },
     syncOnce: sync,
     recordInvocation: invocations.record,
-    noteInvocations: invocations.note,
-    facts: async () => ({
-      popularity: await directory.refreshPopularity(),
+    enqueueInvocations: invocations.enqueue,
+    rankingSignals: async () => ({
+      popularity: await serverCache.refreshPopularity(),
       liveness: await health.liveness(),
       unavailable: await health.dead(),
     }),

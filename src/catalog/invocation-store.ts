@@ -101,6 +101,8 @@ export function createInvocationStore(storage: Storage) {
   };
 }
 
+export type InvocationStore = ReturnType<typeof createInvocationStore>;
+
 /** The servers called most since then. */
 async function readByServer(db: Db, since: number): Promise<ServerUse[]> {
   const rows = await db

@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import { newLogId, sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type Storage, WriteBehind } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { NewInvocation } from './catalog-model.ts';
 import {
   createInvocationStore,
   type InvocationRow,
+  type InvocationStore,
   type ServerUse,
   type StepUse,
   type UseCount,
@@ -15,7 +16,7 @@ import {
 /** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
 const rowsPerCommit = 1_000;
 /** Accepted but not yet written; beyond it callers are told to come back rather than the process running out of memory. */
-const queueLimit = 50_000;
+const maxQueued = 50_000;
 const retryMs = 1_000;
 /** More than thirteen half-lives of popularity and six of learned queries. */
 const keptMs = 400 * 86_400_000;
@@ -23,19 +24,19 @@ const keptMs = 400 * 86_400_000;
 const keptRows = 5_000_000;
 const printable = /^[^\p{C}]{1,200}$/u;
 
-type Waiter = {
-  readonly resolve: (value: { invocationId: string }) => void;
-  readonly reject: (error: unknown) => void;
-};
-type Pending = { readonly row: InvocationRow; readonly waiters: Waiter[] };
+/** Many that nobody waits for become rows only as they are written: thousands of them wait at a time, and rows are large. */
+type Queued = InvocationRow | NewInvocation;
 
 export type Invocations = {
   record(
     invocation: NewInvocation,
     options: { readonly durable: boolean },
   ): Promise<{ invocationId: string }>;
-  /** Many that nobody waits for and that have no idempotency key; those that cannot be recorded are told. */
-  note(invocations: readonly NewInvocation[], refused: (one: NewInvocation, why: unknown) => void): void;
+  /** Many that nobody waits for and that have no idempotency key; `onRefused` is called for those that cannot be recorded. */
+  enqueue(
+    invocations: readonly NewInvocation[],
+    onRefused: (one: NewInvocation, error: unknown) => void,
+  ): void;
   /** What was called since a time: the most used servers, how some of them did step by step, or one key's days. */
   readonly use: {
     byServer(since: number): Promise<readonly ServerUse[]>;
@@ -48,143 +49,83 @@ export type Invocations = {
   close(): Promise<void>;
 };
 
-/**
- * Group commit: what arrives in one turn of the event loop, or while a commit is under way, is written in one
- * transaction; each durable caller is answered after it. What is not durable waits in the same bounded queue and is
- * tried again when the store fails.
- */
-export function createInvocations(deps: {
-  storage: Storage;
-  clock: Clock;
-  log: Log;
-  check: (serverId: string, toolName: string) => undefined | Promise<void>;
-}): Invocations {
-  const { clock, log, check } = deps;
-  const store = createInvocationStore(deps.storage);
-  const queue: Pending[] = [];
-  /** These become rows only as they are written: thousands of them wait at a time, and rows are large. */
-  const noted: NewInvocation[] = [];
-  const waiting = () => queue.length + noted.length;
-  /** Rows with an idempotency key that are queued or being written: a second call joins the first. */
-  const pending = new Map<string, Pending>();
-  let writing: Promise<void> | undefined;
-  let retry: NodeJS.Timeout | undefined;
-  let failure: unknown;
-  let closed = false;
+type Deps = {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly check: (serverId: string, toolName: string) => undefined | Promise<void>;
+};
 
-  const write = async (): Promise<void> => {
-    failure = undefined;
-    while (waiting() > 0 && failure === undefined) {
-      // The turn of the event loop gathers what arrives together, and lets requests in between two commits.
-      await new Promise((resume) => setImmediate(resume));
-      const batch = queue.splice(0, rowsPerCommit);
-      const notes = noted.splice(0, rowsPerCommit - batch.length);
-      try {
-        // The time is that of the commit, not of the call: who reads on from a time must not miss what waited.
-        const at = clock.now();
-        const rows = batch.map(({ row }) => ({ ...row, at }));
-        settle(batch, await store.add(rows.concat(notes.map((one) => toRow(one, at)))));
-      } catch (error) {
-        failure = error;
-        noted.unshift(...notes);
-        putBack(batch, error);
-      }
-    }
-  };
-  const start = () => {
-    clearTimeout(retry);
-    retry = undefined;
-    writing ??= write().finally(() => {
-      writing = undefined;
-      if (waiting() === 0) return;
-      if (failure === undefined) start();
-      else if (!closed) retry = setTimeout(start, retryMs).unref();
-    });
-  };
-  const settle = (batch: readonly Pending[], known: ReadonlyMap<string, InvocationRow>) => {
-    for (const { row, waiters } of batch) {
-      pending.delete(row.id);
-      const first = known.get(row.id);
-      for (const waiter of waiters) {
-        if (first !== undefined && !isSame(first, row)) waiter.reject(conflict());
-        else waiter.resolve({ invocationId: row.id });
-      }
-    }
-  };
-  /** Callers that wait are told; the others were told "accepted" and are kept for the next try. */
-  const putBack = (batch: readonly Pending[], error: unknown) => {
-    const kept = batch.filter((each) => each.waiters.length === 0);
-    for (const { row, waiters } of batch) {
-      if (waiters.length > 0) pending.delete(row.id);
-      for (const waiter of waiters) waiter.reject(error);
-    }
-    queue.unshift(...kept);
-    if (waiting() > 0) log.warn('invocations.write_failed', { error, kept: waiting() });
-  };
-  const flush = async () => {
-    while (waiting() > 0 || writing !== undefined) {
-      start();
-      await writing;
-      if (failure !== undefined) throw failure;
-    }
-  };
+/** Outcomes on the write-behind queue: a durable caller is answered after the commit; the others' are tried again when the store fails. */
+export function createInvocations({ storage, clock, log, check }: Deps): Invocations {
+  const store = createInvocationStore(storage);
+  const queue = createQueue(store, clock, log);
+  let isClosed = false;
 
+  const enqueue = (one: NewInvocation): void => {
+    if (!queue.enqueue(one)) throw tooMany();
+  };
   return {
     async record(invocation, { durable }) {
       validate(invocation);
       const unsure = check(invocation.serverId, invocation.toolName);
       if (unsure !== undefined) await unsure;
-      if (closed) throw new Problem('unavailable', 'Shutting down', { retryAfterMs: retryMs });
+      if (isClosed) throw new Problem('unavailable', 'Shutting down', { retryAfterMs: retryMs });
+      if (queue.isFull) throw tooMany();
       const row = toRow(invocation, clock.now());
-      let entry = pending.get(row.id);
-      if (entry !== undefined && !isSame(entry.row, row)) throw conflict();
-      if (entry === undefined) {
-        if (waiting() >= queueLimit) throw tooMany();
-        entry = { row, waiters: [] };
-        if (row.idempotency_key !== null) pending.set(row.id, entry);
-        queue.push(entry);
-        if (retry === undefined || durable) start();
-      }
-      if (!durable) return { invocationId: row.id };
-      const { promise, ...waiter } = Promise.withResolvers<{ invocationId: string }>();
-      entry.waiters.push(waiter);
-      return promise;
+      if (!durable) queue.enqueue(row);
+      else if (!isSame(await queue.commit(row), row)) throw conflict();
+      return { invocationId: row.id };
     },
-    note(invocations, refused) {
-      const take = (one: NewInvocation) => {
-        if (closed || waiting() >= queueLimit) throw tooMany();
-        noted.push(one);
-        if (retry === undefined) start();
-      };
+    enqueue(invocations, onRefused) {
       for (const one of invocations)
         try {
           validate(one);
           const unsure = check(one.serverId, one.toolName);
-          if (unsure === undefined) take(one);
-          else unsure.then(() => take(one)).catch((error: unknown) => refused(one, error));
+          if (unsure === undefined) enqueue(one);
+          else unsure.then(() => enqueue(one)).catch((error: unknown) => onRefused(one, error));
         } catch (error) {
-          refused(one, error);
+          onRefused(one, error);
         }
     },
     use: { byServer: store.byServer, byStep: store.byStep, byDay: store.byDay },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
-    flush,
+    flush: () => queue.flush(),
     async close() {
-      closed = true;
-      clearTimeout(retry);
-      await flush().catch((error: unknown) => log.error('invocations.lost', { error, rows: waiting() }));
+      isClosed = true;
+      await queue.close();
+      if (queue.size > 0) log.error('catalog.invocations.lost', { rows: queue.size });
     },
   };
 }
 
-/** With an idempotency key the id follows from developer and key, so every process answers the same without asking. */
+/** Answers for each row the one that is kept: where an idempotency key was used before, its first. */
+function createQueue(store: InvocationStore, clock: Clock, log: Log): WriteBehind<Queued, InvocationRow> {
+  return new WriteBehind<Queued, InvocationRow>({
+    write: async (batch) => {
+      // The time is that of the commit, not of the call: who reads on from a time must not miss what waited.
+      const at = clock.now();
+      const rows = batch.map((one) => ('id' in one ? { ...one, at } : toRow(one, at)));
+      const first = await store.add(rows);
+      return rows.map((row) => first.get(row.id) ?? row);
+    },
+    maxQueued,
+    batchSize: rowsPerCommit,
+    gatherMs: 0,
+    retryMs,
+    keyOf: (one) => ('id' in one && one.idempotency_key !== null ? one.id : null),
+    merge: (first, second) => {
+      if ('id' in first && 'id' in second && !isSame(first, second)) throw conflict();
+      return first;
+    },
+    onFailure: (error, { kept }) => log.warn('catalog.invocations.write_failed', { error, kept }),
+  });
+}
+
 function toRow(invocation: NewInvocation, at: number): InvocationRow {
   const key = invocation.idempotencyKey ?? null;
   return {
-    id:
-      key === null
-        ? newLogId('inv', at)
-        : `inv_${sha256Hex(`${invocation.developerId}\n${key}`).slice(0, 32)}`,
+    id: key === null ? newLogId('inv', at) : keyedId(invocation.developerId, key),
     developer_id: invocation.developerId,
     key_id: invocation.keyId,
     query_log_id: invocation.queryLogId ?? null,
@@ -197,6 +138,11 @@ function toRow(invocation: NewInvocation, at: number): InvocationRow {
     at,
     calls: invocation.calls ?? 1,
   };
+}
+
+/** The id follows from developer and key, so every process answers the same without asking. */
+function keyedId(developerId: string, key: string): string {
+  return `inv_${sha256Hex(`${developerId}\n${key}`).slice(0, 32)}`;
 }
 
 /** One unstorable value would fail the whole batch: it is refused before it joins one. */

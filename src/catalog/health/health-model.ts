@@ -11,7 +11,7 @@ import type { AuthType } from '../catalog-model.ts';
 export type HealthState = 'up' | 'auth' | 'not_mcp' | 'down';
 
 /** One look at one server, as whoever looked reports it. Tools are as the server sent them: not yet cleaned. */
-export type Finding = {
+export type ProbeResult = {
   readonly state: HealthState;
   /** Protocol age: `modern` (2026-07-28), `session` (initialize), `sse` (HTTP+SSE), `stdio`. */
   readonly era: string | null;

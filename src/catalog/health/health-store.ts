@@ -96,7 +96,7 @@ export function createHealthStore(storage: Storage) {
       return new Map(rows.map((row) => [row.server_id, healthOf(row)]));
     },
     /** The servers that a ranking should know of: not alive, or suspect. */
-    async notable() {
+    async unhealthyServers() {
       const rows = await db
         .selectFrom('server_health')
         .select(['server_id', 'state', 'failures', 'suspicions'])
@@ -149,7 +149,7 @@ export async function before(trx: CatalogTrx, serverId: string) {
 }
 
 /** The look, its place in the past, and what changed since the one before. */
-export async function writeLook(trx: CatalogTrx, row: HealthRow, drift: readonly Drift[]): Promise<void> {
+export async function writeProbe(trx: CatalogTrx, row: HealthRow, drift: readonly Drift[]): Promise<void> {
   const db = trx as unknown as Kysely<HealthTables>;
   const { server_id, ...values } = row;
   await db

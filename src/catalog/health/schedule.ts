@@ -1,5 +1,5 @@
 import { backoffMs } from '../../base/retry.ts';
-import type { Finding, HealthState } from './health-model.ts';
+import type { HealthState, ProbeResult } from './health-model.ts';
 
 const hourMs = 3_600_000;
 /** A server that is well is looked at four times a day; one that wants credentials seldom changes its mind. */
@@ -15,7 +15,7 @@ const demotion: Readonly<Record<'not_mcp' | 'down', number>> = { not_mcp: 0.5, d
 const suspectFactor = 0.7;
 
 /** Milliseconds until the next look; `random` in 0..1. */
-export function nextLookMs(state: HealthState, failures: number, random: number): number {
+export function nextProbeMs(state: HealthState, failures: number, random: number): number {
   if (state !== 'up' && state !== 'auth') return backoffMs({ ...retry, jitter }, failures, random);
   return backoffMs({ firstMs: againMs[state], maxMs: againMs[state], jitter }, 1, random);
 }
@@ -38,6 +38,6 @@ export function isBelievedDead<H extends { readonly state: HealthState; readonly
 }
 
 /** When nobody of several could be reached, it is we who are offline: such a round says nothing about them. */
-export function looksOffline(findings: readonly Pick<Finding, 'unreached'>[]): boolean {
+export function looksOffline(findings: readonly Pick<ProbeResult, 'unreached'>[]): boolean {
   return findings.length >= 3 && findings.every(({ unreached }) => unreached);
 }

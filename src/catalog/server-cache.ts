@@ -7,12 +7,12 @@ import { addUse, dayOf, effectiveUse, horizonDays, popularityOf, type UseSums } 
 /** What memory keeps of every server: its tool names as one text (`\nfirst\nsecond\n`), a tenth of what sets would take at 150,000 tools. */
 type Entry = { readonly gone: boolean; readonly toolNames: string };
 
-export type Directory = {
+export type ServerCache = {
   /** Reads what changed since the last time. */
   refresh(): Promise<void>;
   get(id: string): Promise<ServerRecord>;
   /** The same from memory; undefined where the store has to be asked. */
-  warm(id: string): ServerRecord | undefined;
+  peek(id: string): ServerRecord | undefined;
   /** Throws when an outcome cannot be of this server and tool. */
   check(serverId: string, toolName: string): undefined | Promise<void>;
   popularity(): Promise<ReadonlyMap<string, number>>;
@@ -24,7 +24,7 @@ const namesPerPage = 2_000;
 /** Whole records kept for `get`; a server with its tools is a few kilobytes. */
 const recordsKept = 2_000;
 
-export function createDirectory(store: CatalogStore, clock: Clock): Directory {
+export function createServerCache(store: CatalogStore, clock: Clock): ServerCache {
   const entries = new Map<string, Entry>();
   const records = new Map<string, ServerRecord>();
   const popular = createPopularity(store, clock);
@@ -70,11 +70,11 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
   return {
     refresh,
     get(id) {
-      const warm = records.get(id);
-      return warm === undefined ? load(id) : Promise.resolve(warm);
+      const cached = records.get(id);
+      return cached === undefined ? load(id) : Promise.resolve(cached);
     },
     // Of servers that are gone there is none: what changed is taken out.
-    warm: (id) => records.get(id),
+    peek: (id) => records.get(id),
     check(serverId, toolName) {
       const entry = entries.get(serverId);
       if (entry?.gone === false && hasTool(entry, toolName)) return undefined;
