@@ -1,7 +1,7 @@
 import { type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, Transport } from './catalog-model.ts';
-import type { UseRow } from './popularity.ts';
+import type { UseRow } from './invocations/popularity.ts';
 
 export type ServerRow = {
   id: string;

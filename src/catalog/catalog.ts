@@ -1,5 +1,5 @@
 /**
- * The catalogue: which MCP servers there are, their tools, how much they are used, and where each came from.
+ * The catalog: which MCP servers there are, their tools, how much they are used, and where each came from.
  *
  * Promises: what was acknowledged is durable; a removed server stays known as gone (410), never as unknown;
  * every change has a revision, and revisions only grow, so that a reader can ask for what is new to it.
@@ -12,7 +12,6 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { JsonText } from '../base/json-text.ts';
-import { Problem } from '../base/problem.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -36,8 +35,15 @@ import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { parseRow } from './ingest/row-value.ts';
 import { createSync } from './ingest/sync.ts';
-import { createInvocations, type Invocations } from './invocations.ts';
+import { createInvocations, type Invocations } from './invocations/invocations.ts';
 import { createServerCache } from './server-cache.ts';
+import {
+  type PublicServer,
+  readChanges,
+  readList,
+  readPublicServer,
+  readPublicServers,
+} from './server-pages.ts';
 import { type Written, writeServers } from './write-store.ts';
 
 export type {
@@ -54,9 +60,7 @@ export { type Credential, credentialColumns } from './credentials.ts';
 export type { ProbeServer } from './health/health.ts';
 export type { Health, ProbeResult } from './health/health-model.ts';
 export { scrubText } from './ingest/scrub.ts';
-
-/** A server that came from the registry or the starter. */
-export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };
+export type { PublicServer } from './server-pages.ts';
 
 export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
@@ -104,11 +108,11 @@ export type Catalog = {
     readonly liveness: ReadonlyMap<string, number>;
     readonly unavailable: ReadonlySet<string>;
   }>;
-  /** Calls back after each change of the catalogue, by whichever process. */
-  onChange(hear: () => void): void;
+  /** Calls back after each change of the catalog, by whichever process. */
+  onChange(listener: () => void): void;
   /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
   credential(serverId: string): Promise<Credential | null>;
-  /** Servers that the operator sends something along to; memory until the catalogue changes. */
+  /** Servers that the operator sends something along to; memory until the catalog changes. */
   credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
@@ -123,7 +127,7 @@ export type Catalog = {
   stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
-/** Who changes the catalogue by hand, for the audit trail. */
+/** Who changes the catalog by hand, for the audit trail. */
 export type By = { readonly actor: string; readonly developerId: string };
 
 export type CatalogDeps = {
@@ -135,10 +139,6 @@ export type CatalogDeps = {
   readonly log: Log;
 };
 
-/** What an operator added or imported is nobody else's business. */
-const publicSources = ['registry', 'starter'];
-/** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
-const changesPerBatch = 200;
 /** At the machine itself, by a command. */
 const operator: By = { actor: 'system', developerId: 'system' };
 
@@ -154,98 +154,29 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     serverCache.refresh().catch((error: unknown) => log.warn('catalog.refresh.failed', { error }));
   });
 
-  const write = async (
-    inputs: readonly ServerInput[],
-    source: string,
-    remove: readonly string[] = [],
-    by: By = operator,
-  ) => {
-    const sealed = await credentials.seal(inputs);
-    const touched = new Set(sealed.map(({ serverId }) => serverId));
-    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
-    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
-      if (source === 'admin') {
-        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
-        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
-      }
-      await writeCredentials(trx, sealed);
-      return writeServers(trx, notify, change);
-    });
-    await serverCache.refresh();
-    return written;
-  };
+  const write = createWriter({ storage, clock, credentials, onWrite: serverCache.refresh });
+  const readers = { store, serverCache };
   const importFile = (path: string, options: ImportOptions) =>
     importPath(path, options, { write, idsOf: store.idsOf });
 
   return {
-    async *changesSince(revision) {
-      let after = revision;
-      while (true) {
-        const page = await store.changesAfter(after, changesPerBatch);
-        const last = page.at(-1);
-        if (last === undefined) return;
-        const popularity = await serverCache.popularity();
-        yield page.map((stored) => ({
-          revision: stored.row.revision,
-          id: stored.row.id,
-          server: stored.row.deleted_at === null ? serverCache.toRecord(stored, popularity) : null,
-        }));
-        after = last.row.revision;
-      }
-    },
+    changesSince: (revision) => readChanges(readers, revision),
     revision: store.revision,
     get: serverCache.get,
     peek(id) {
       const [record, credential] = [serverCache.peek(id), credentials.peek(id)];
       return record === undefined || credential === undefined ? undefined : { record, credential };
     },
-    async list({ cursor, limit, filters = {} }) {
-      const popularity = await serverCache.popularity();
-      const stored = await store.listAfter(
-        cursor === undefined ? '' : readCursor(cursor),
-        limit + 1,
-        filters,
-      );
-      const servers = stored.slice(0, limit).map((each) => serverCache.toRecord(each, popularity));
-      const last = servers.at(-1);
-      if (stored.length <= limit || last === undefined) return { servers };
-      return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
-    },
-    async publicServers({ cursor, limit, since, search }) {
-      const popularity = await serverCache.popularity();
-      const after = cursor === undefined ? '' : readCursor(cursor);
-      const stored = await store.publicAfter({
-        sources: publicSources,
-        after,
-        limit: limit + 1,
-        since,
-        search,
-      });
-      const servers = stored.slice(0, limit).map((each) => ({
-        record: serverCache.toRecord(each, popularity),
-        removed: each.row.deleted_at !== null,
-      }));
-      const last = servers.at(-1);
-      if (stored.length <= limit || last === undefined) return { servers };
-      return { servers, nextCursor: Buffer.from(last.record.id).toString('base64url') };
-    },
-    async publicServer(id) {
-      const record = await serverCache.get(id);
-      if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
-      return { record, removed: false };
-    },
+    list: (query) => readList(readers, query),
+    publicServers: (query) => readPublicServers(readers, query),
+    publicServer: (id) => readPublicServer(serverCache, id),
     put: (inputs, source, by) => write(inputs, source, [], by),
     async remove(id, by) {
       await serverCache.get(id);
       await write([], 'admin', [id], by);
     },
     importFile,
-    parse(value) {
-      const parsed = parseEntry(value instanceof JsonText ? parseRow(value.text) : value, 'strict');
-      if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
-      if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
-      return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
-    },
+    parse: parseServer,
     async loadStarter() {
       if (!(await store.isEmpty())) return null;
       return importFile(deps.config.starterFile, { source: 'starter' });
@@ -258,7 +189,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       liveness: await health.liveness(),
       unavailable: await health.dead(),
     }),
-    onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    onChange: (listener) => storage.subscribe('catalog', () => listener()),
     credential: credentials.find,
     credentialed: credentials.ids,
     health,
@@ -271,9 +202,41 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   };
 }
 
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (id === '' || id.length > 200 || Buffer.from(id).toString('base64url') !== cursor)
-    throw new Problem('invalid_request', 'cursor: expected the next_cursor of an earlier reply');
-  return id;
+type Write = (
+  inputs: readonly ServerInput[],
+  source: string,
+  remove?: readonly string[],
+  by?: By,
+) => Promise<Written>;
+
+/** One transaction: the audit entries, what is sent along to the servers, and the servers. */
+function createWriter(deps: {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly credentials: ReturnType<typeof createCredentials>;
+  readonly onWrite: () => Promise<void>;
+}): Write {
+  const { storage, clock, credentials, onWrite } = deps;
+  return async (inputs, source, remove = [], by = operator) => {
+    const sealed = await credentials.seal(inputs);
+    const touched = new Set(sealed.map(({ serverId }) => serverId));
+    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
+    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
+      if (source === 'admin') {
+        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
+        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
+      }
+      await writeCredentials(trx, sealed);
+      return writeServers(trx, notify, change);
+    });
+    await onWrite();
+    return written;
+  };
+}
+
+function parseServer(value: unknown): ParsedServer {
+  const parsed = parseEntry(value instanceof JsonText ? parseRow(value.text) : value, 'strict');
+  if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
+  if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
+  return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
 }

@@ -1,8 +1,17 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
+import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Launch, ServerRecord } from './catalog-model.ts';
 import type { CatalogStore, StoredServer } from './catalog-store.ts';
-import { addUse, dayOf, effectiveUse, horizonDays, popularityOf, type UseSums } from './popularity.ts';
+import {
+  addUse,
+  dayOf,
+  effectiveUse,
+  horizonDays,
+  popularityOf,
+  type UseSums,
+} from './invocations/popularity.ts';
 
 /** What memory keeps of every server: its tool names as one text (`\nfirst\nsecond\n`), a tenth of what sets would take at 150,000 tools. */
 type Entry = { readonly gone: boolean; readonly toolNames: string };
@@ -26,7 +35,8 @@ const recordsKept = 2_000;
 
 export function createServerCache(store: CatalogStore, clock: Clock): ServerCache {
   const entries = new Map<string, Entry>();
-  const records = new Map<string, ServerRecord>();
+  // `maxSize` in place of `max`: memory grows with what is kept instead of being taken at the start.
+  const records = new LRUCache<string, ServerRecord>({ maxSize: recordsKept, sizeCalculation: () => 1 });
   const popular = createPopularity(store, clock);
   let revision = 0;
 
@@ -41,7 +51,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
       if (page.length < namesPerPage) break;
     }
   };
-  const refresh = latest(read);
+  const refresh = coalesced(read);
 
   const known = (id: string): Entry => {
     const entry = entries.get(id);
@@ -57,14 +67,8 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
     if (stored === undefined) throw new Problem('not_found', 'Server not found');
     if (stored.row.deleted_at !== null) throw new Problem('server_gone', 'Server is no longer active');
     const record = toRecord(stored, popularity);
-    // A record read before a change must not outlive it.
-    if (at === revision) {
-      for (const oldest of records.keys()) {
-        if (records.size < recordsKept) break;
-        records.delete(oldest);
-      }
-      records.set(id, record);
-    }
+    // Stale-read guard: a record read before a change must not outlive it.
+    if (at === revision) records.set(id, record);
     return record;
   };
   return {
@@ -97,28 +101,6 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
 /** Many registry entries were never probed: with no tools known, any name may be right. */
 function hasTool(entry: Entry, toolName: string): boolean {
   return entry.toolNames === '' || entry.toolNames.includes(`\n${toolName}\n`);
-}
-
-/** One run at a time; whoever asks while one runs gets the next one, which sees what was committed before they asked. */
-function latest(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const start = (): Promise<void> => {
-    running = run().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-  return () => {
-    if (running === undefined) return start();
-    next ??= running
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined;
-        return start();
-      });
-    return next;
-  };
 }
 
 /** Past days are summed once a day; what may still change (today and, for late commits, yesterday) is read each time. */

@@ -1,7 +1,7 @@
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, ServerInput } from './catalog-model.ts';
 import { type CatalogTrx, idsPerQuery, type ServerRow, slices, toolsOf } from './catalog-store.ts';
-import { neutralPrior } from './popularity.ts';
+import { neutralPrior } from './invocations/popularity.ts';
 
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
 /** Who writes: the owner of the words (import, admin, starter), or the registry, which owns facts only. */

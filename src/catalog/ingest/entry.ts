@@ -2,7 +2,7 @@ import { isObject } from '../../base/json.ts';
 import { JsonText } from '../../base/json-text.ts';
 import { Problem } from '../../base/problem.ts';
 import type { AuthType, CatalogTool, Launch, ServerInput, Transport } from '../catalog-model.ts';
-import { priorOf } from '../popularity.ts';
+import { priorOf } from '../invocations/popularity.ts';
 import {
   describe,
   type Fields,

@@ -1,8 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { createInsert, type Storage } from '../storage/storage.ts';
-import type { ErrorType } from './catalog-model.ts';
+import { createInsert, type Storage } from '../../storage/storage.ts';
+import type { ErrorType } from '../catalog-model.ts';
+import { insertSlices } from '../write-store.ts';
 import { dayOf } from './popularity.ts';
-import { insertSlices } from './write-store.ts';
 
 export type InvocationRow = {
   readonly id: string;

@@ -1,9 +1,9 @@
-import type { Clock } from '../base/clock.ts';
-import { newLogId, sha256Hex } from '../base/id.ts';
-import { Problem } from '../base/problem.ts';
-import { type Storage, WriteBehind } from '../storage/storage.ts';
-import type { Log } from '../telemetry/telemetry.ts';
-import type { NewInvocation } from './catalog-model.ts';
+import type { Clock } from '../../base/clock.ts';
+import { newLogId, sha256Hex } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
+import { type Storage, WriteBehind } from '../../storage/storage.ts';
+import type { Log } from '../../telemetry/telemetry.ts';
+import type { NewInvocation } from '../catalog-model.ts';
 import {
   createInvocationStore,
   type InvocationRow,
