@@ -155,7 +155,7 @@ export class WriteBehind<T, R = null> {
     return batch;
   }
 
-  /** Callers that wait are told; the others' items are kept for the next try, or given up. */
+  /** Callers that wait get the error; the others' items are kept for the next try, or given up. */
   #handleFailure(batch: readonly Entry<T, R>[], error: unknown): void {
     for (const { waiters } of batch) for (const waiter of waiters) waiter.reject(error);
     const unawaited = batch.filter(({ waiters }) => waiters.length === 0);

@@ -50,13 +50,13 @@ type HealthTables = CatalogTables & {
   };
 };
 
-/** A server to look at, with what decides where it is. */
+/** A server to probe, with what decides where it is. */
 export type DueServer = { readonly id: string; readonly url: string };
 
 export function createHealthStore(storage: Storage) {
   const db = storage.tables<HealthTables>();
   return {
-    /** Remote servers whose next look is due, those never looked at first. URLs with settings to fill in cannot be asked. */
+    /** Remote servers whose next probe is due, those never probed first. URLs with settings to fill in cannot be asked. */
     async due(now: number, limit: number): Promise<DueServer[]> {
       const rows = await db
         .selectFrom('servers')
@@ -135,7 +135,7 @@ export function createHealthStore(storage: Storage) {
   };
 }
 
-/** What is known of a server before a look: its row, its tools, and the health row when there is one. */
+/** What is known of a server before a probe: its row, its tools, and the health row when there is one. */
 export async function before(trx: CatalogTrx, serverId: string) {
   const db = trx as unknown as Kysely<HealthTables>;
   const server = await db.selectFrom('servers').selectAll().where('id', '=', serverId).executeTakeFirst();
@@ -148,7 +148,7 @@ export async function before(trx: CatalogTrx, serverId: string) {
   return { server, health, tools };
 }
 
-/** The look, its place in the past, and what changed since the one before. */
+/** The probe, its place in the past, and what changed since the one before. */
 export async function writeProbe(trx: CatalogTrx, row: HealthRow, drift: readonly Drift[]): Promise<void> {
   const db = trx as unknown as Kysely<HealthTables>;
   const { server_id, ...values } = row;

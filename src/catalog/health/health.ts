@@ -26,7 +26,7 @@ export type ServerHealth = {
   findAll(serverIds: readonly string[]): Promise<ReadonlyMap<string, Health>>;
   /** The factor on the score of every server for which it is not 1. */
   liveness(): Promise<ReadonlyMap<string, number>>;
-  /** Servers that look after look did not answer as MCP servers. */
+  /** Servers that several probes in a row did not find to be MCP servers. */
   dead(): Promise<ReadonlySet<string>>;
   history(serverId: string): Promise<readonly HealthCheck[]>;
   drift(serverId: string): Promise<readonly DriftRecord[]>;
@@ -40,55 +40,30 @@ const perHost = 2;
 const roundMs = 10_000;
 const idleMs = 60_000;
 const offlineMs = 300_000;
-const looksShown = 500;
+const probesShown = 500;
 const driftShown = 200;
-const looksKeptMs = 30 * 86_400_000;
+const probesKeptMs = 30 * 86_400_000;
 
-export function createHealth(deps: {
+type HealthDeps = {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly log: Log;
   readonly onWrite: () => Promise<void>;
   readonly random?: () => number;
-}): ServerHealth {
-  const { storage, clock, log, random = Math.random } = deps;
-  const store = createHealthStore(storage);
+};
+type Recorder = HealthDeps & {
+  readonly store: ReturnType<typeof createHealthStore>;
+  readonly random: () => number;
+};
 
-  const keep = async (serverId: string, result: ProbeResult): Promise<Health> => {
-    await storage.write<CatalogTables, void>(async (trx, notify) => {
-      const known = await before(trx, serverId);
-      if (known.server === undefined || known.server.deleted_at !== null) return;
-      const listing = result.tools === null ? null : readListing(result.tools);
-      const old = { tools: known.tools, destructive: new Set(namesIn(known.health?.destructive)) };
-      // The first listing fills in what was not known; only what a look wrote can drift, and may be overwritten.
-      const theirs = known.health?.fingerprint === fingerprintOf(known.tools);
-      const drift = listing !== null && theirs ? driftBetween(old, listing) : [];
-      const row = rowOf({
-        serverId,
-        result,
-        listing,
-        old: known.health,
-        now: clock.now(),
-        random: random(),
-      });
-      await writeProbe(trx, row, drift);
-      const discovery: Discovery = {
-        serverId,
-        tools: listing?.tools ?? null,
-        auth: result.auth,
-        theirs,
-      };
-      await writeDiscovery(trx, notify, discovery, clock.now());
-      if (drift.length > 0) log.info('catalog.tools.changed', { server_id: serverId, changes: drift.length });
-    });
-    await deps.onWrite();
-    const health = await store.find(serverId);
-    if (health === null) throw new Problem('server_gone', 'Server is no longer active');
-    return health;
-  };
+export function createHealth(deps: HealthDeps): ServerHealth {
+  const { clock, log } = deps;
+  const store = createHealthStore(deps.storage);
+  const recorder = { random: Math.random, ...deps, store };
 
   return {
-    probe: async (serverId, probeServer, signal) => keep(serverId, await probeServer(serverId, signal)),
+    probe: async (serverId, probeServer, signal) =>
+      recordProbe(recorder, serverId, await probeServer(serverId, signal)),
     async probeDue(probeServer, signal) {
       const chosen = politely(await store.due(clock.now(), perRound * 4));
       if (chosen.length === 0) return { nextInMs: idleMs };
@@ -103,7 +78,7 @@ export function createHealth(deps: {
         return { nextInMs: offlineMs };
       }
       for (const [id, result] of found)
-        await keep(id, result).catch((error: unknown) => {
+        await recordProbe(recorder, id, result).catch((error: unknown) => {
           if (!(error instanceof Problem) || error.kind !== 'server_gone') throw error;
         });
       return { nextInMs: roundMs };
@@ -121,10 +96,45 @@ export function createHealth(deps: {
           .filter(([, factor]) => factor < 1),
       );
     },
-    history: (serverId) => store.history(serverId, looksShown),
+    history: (serverId) => store.history(serverId, probesShown),
     drift: (serverId) => store.drift(serverId, driftShown),
-    prune: () => store.prune(clock.now() - looksKeptMs),
+    prune: () => store.prune(clock.now() - probesKeptMs),
   };
+}
+
+/** Keeps what a probe showed, and fills in what the catalog did not know. */
+async function recordProbe(recorder: Recorder, serverId: string, result: ProbeResult): Promise<Health> {
+  const { storage, store, clock, log, random } = recorder;
+  await storage.write<CatalogTables, void>(async (trx, notify) => {
+    const known = await before(trx, serverId);
+    if (known.server === undefined || known.server.deleted_at !== null) return;
+    const listing = result.tools === null ? null : readListing(result.tools);
+    const old = { tools: known.tools, destructive: new Set(namesIn(known.health?.destructive)) };
+    // The first listing fills in what was not known; only what a probe wrote can drift, and may be overwritten.
+    const theirs = known.health?.fingerprint === fingerprintOf(known.tools);
+    const drift = listing !== null && theirs ? driftBetween(old, listing) : [];
+    const row = rowOf({
+      serverId,
+      result,
+      listing,
+      old: known.health,
+      now: clock.now(),
+      random: random(),
+    });
+    await writeProbe(trx, row, drift);
+    const discovery: Discovery = {
+      serverId,
+      tools: listing?.tools ?? null,
+      auth: result.auth,
+      theirs,
+    };
+    await writeDiscovery(trx, notify, discovery, clock.now());
+    if (drift.length > 0) log.info('catalog.tools.changed', { server_id: serverId, changes: drift.length });
+  });
+  await recorder.onWrite();
+  const health = await store.find(serverId);
+  if (health === null) throw new Problem('server_gone', 'Server is no longer active');
+  return health;
 }
 
 type ReadListing = {
@@ -153,7 +163,7 @@ function readListing(raw: NonNullable<ProbeResult['tools']>): ReadListing {
   };
 }
 
-function rowOf(look: {
+function rowOf(probe: {
   serverId: string;
   result: ProbeResult;
   listing: ReadListing | null;
@@ -161,9 +171,9 @@ function rowOf(look: {
   now: number;
   random: number;
 }): HealthRow {
-  const { serverId, result, listing, now, random } = look;
+  const { serverId, result, listing, now, random } = probe;
   const { state } = result;
-  const old = look.old ?? { ...neverProbed, since: now };
+  const old = probe.old ?? { ...neverProbed, since: now };
   const isAlive = state === 'up' || state === 'auth';
   const failures = isAlive ? 0 : old.failures + 1;
   return {

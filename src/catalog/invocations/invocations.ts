@@ -15,7 +15,7 @@ import {
 
 /** Rows of one transaction: large enough that the disk's flush is shared, small enough that nobody waits for it. */
 const rowsPerCommit = 1_000;
-/** Accepted but not yet written; beyond it callers are told to come back rather than the process running out of memory. */
+/** Accepted but not yet written; beyond it callers are refused and may come back rather than the process running out of memory. */
 const maxQueued = 50_000;
 const retryMs = 1_000;
 /** More than thirteen half-lives of popularity and six of learned queries. */
