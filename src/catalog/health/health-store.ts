@@ -119,15 +119,14 @@ export function createHealthStore(storage: Storage) {
         .execute();
       return rows.map(({ at, state, latency_ms }) => ({ at, state, latencyMs: latency_ms }));
     },
-    async drift(serverId: string, limit: number): Promise<DriftRecord[]> {
-      const rows = await db
+    drift(serverId: string, limit: number): Promise<DriftRecord[]> {
+      return db
         .selectFrom('tool_drift')
         .select(['id', 'at', 'kind', 'tool', 'before', 'after'])
         .where('server_id', '=', serverId)
         .orderBy('id', 'desc')
         .limit(limit)
         .execute();
-      return rows;
     },
     async prune(before: number): Promise<void> {
       await db.deleteFrom('server_looks').where('at', '<', before).execute();
