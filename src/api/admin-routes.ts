@@ -2,8 +2,10 @@ import { Type } from 'typebox';
 import { type Access, describeKey, type Principal, scopes } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { isAddressOrNetwork } from '../base/ip-networks.ts';
+import { itemsOf, scanJson } from '../base/json-scanner.ts';
+import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, Inspect, ServerInput } from '../catalog/catalog.ts';
+import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
 
@@ -46,7 +48,7 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect): Route[] {
+export function adminRoutes(access: Access, catalog: Catalog, probeServer: ProbeServer): Route[] {
   return [
     route({
       method: 'POST',
@@ -102,8 +104,8 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
         updated: Type.Integer(),
         unchanged: Type.Integer(),
       }),
-      handle: async ({ body, caller }) => {
-        const inputs = parseServers(catalog, body);
+      handle: async ({ bytes, caller }) => {
+        const inputs = parseServers(catalog, bytes);
         const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
@@ -122,7 +124,7 @@ export function adminRoutes(access: Access, catalog: Catalog, inspect: Inspect):
       reply: Type.Object({ id: Type.String(), health: healthSchema }),
       handle: async ({ params, signal }) => {
         await catalog.get(params.id);
-        const health = await catalog.health.probe(params.id, inspect, signal);
+        const health = await catalog.health.probe(params.id, probeServer, signal);
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),
@@ -152,16 +154,17 @@ function by(caller: Principal) {
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */
-function parseServers(catalog: Catalog, body: unknown): ServerInput[] {
-  const many = Array.isArray(body);
-  const values: unknown[] = many ? body : [body];
+function parseServers(catalog: Catalog, bytes: Buffer | undefined): ServerInput[] {
+  const body = scanJson(bytes ?? Buffer.from('null'));
+  const many = body.kind === 'array';
+  const values = many ? itemsOf(body) : [body];
   if (values.length === 0 || values.length > maxServersPerCall)
     throw new Problem(
       'invalid_request',
       `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
     );
   return values.map((value, index) => {
-    const parsed = catalog.parse(value);
+    const parsed = catalog.parse(new JsonText(value.text()));
     if (!parsed.ok)
       throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
     return parsed.input;

@@ -97,7 +97,7 @@ function jobsOf(
 }
 
 async function updateFacts({ catalog, search }: Services): Promise<void> {
-  search.setSignals(await catalog.facts());
+  search.setSignals(await catalog.rankingSignals());
 }
 
 function measure({ connections, search, mcp, queryLog, telemetry }: Services): void {

@@ -1,4 +1,4 @@
-/** The catalogue's vocabulary: what its door takes and gives. Outside the room these are imported from `catalog.ts`. */
+/** The catalog's vocabulary: what its door takes and gives. Outside the room these are imported from `catalog.ts`. */
 
 export type Transport = 'streamable-http' | 'sse' | 'stdio';
 export type AuthType = 'api_key' | 'bearer' | 'oauth2';
@@ -27,7 +27,7 @@ export type CatalogServer = {
   readonly tools: readonly CatalogTool[];
 };
 
-/** One step of the catalogue's history, in revision order: the server as it is now, or null when it is gone. */
+/** One step of the catalog's history, in revision order: the server as it is now, or null when it is gone. */
 export type CatalogChange = {
   readonly revision: number;
   readonly id: string;

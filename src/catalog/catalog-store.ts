@@ -1,7 +1,7 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, Transport } from './catalog-model.ts';
-import type { UseRow } from './popularity.ts';
+import type { UseRow } from './invocations/popularity.ts';
 
 export type ServerRow = {
   id: string;
@@ -46,7 +46,7 @@ export function* slices<T>(rows: readonly T[], size: number): Generator<T[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
 }
 
-/** What a page of the catalogue is narrowed to; `text` is part of an id, a name or a description. */
+/** What a page of the catalog is narrowed to; `text` is part of an id, a name or a description. */
 export type ListFilters = {
   readonly text?: string;
   readonly transport?: Transport;
@@ -69,18 +69,11 @@ export type PublicQuery = {
   readonly search: string | undefined;
 };
 
+type Db = Kysely<CatalogTables>;
+
+/** The reads of the catalog; what writes stands in write-store.ts. */
 export function createCatalogStore(storage: Storage) {
   const db = storage.tables<CatalogTables>();
-  const active = () => db.selectFrom('servers').where('deleted_at', 'is', null);
-
-  const withTools = async (rows: readonly ServerRow[]): Promise<StoredServer[]> => {
-    const tools = await toolsOf(
-      db,
-      rows.filter((row) => row.deleted_at === null).map((row) => row.id),
-    );
-    return rows.map((row) => ({ row, tools: tools.get(row.id) ?? [] }));
-  };
-
   return {
     async revision(): Promise<number> {
       const row = await db
@@ -98,132 +91,163 @@ export function createCatalogStore(storage: Storage) {
         .orderBy('revision')
         .limit(limit)
         .execute();
-      return withTools(rows);
+      return withTools(db, rows);
     },
-    /** The same history, names only: what the in-memory directory keeps. */
-    async namesAfter(revision: number, limit: number) {
-      const rows = await db
-        .selectFrom('servers')
-        .select(['id', 'revision', 'deleted_at'])
-        .where('revision', '>', revision)
-        .orderBy('revision')
-        .limit(limit)
-        .execute();
-      const names = new Map<string, string[]>();
-      for (const ids of slices(
-        rows.map((row) => row.id),
-        idsPerQuery,
-      )) {
-        const found = await db
-          .selectFrom('tools')
-          .select(['server_id', 'name'])
-          .where('server_id', 'in', ids)
-          .execute();
-        for (const tool of found) listIn(names, tool.server_id).push(tool.name);
-      }
-      return rows.map((row) => ({
-        id: row.id,
-        revision: row.revision,
-        gone: row.deleted_at !== null,
-        tools: names.get(row.id) ?? [],
-      }));
-    },
+    /** The same history, names only: what the server cache keeps. */
+    namesAfter: (revision: number, limit: number) => readNames(db, revision, limit),
     async find(id: string): Promise<StoredServer | undefined> {
       const row = await db.selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirst();
-      return row === undefined ? undefined : (await withTools([row]))[0];
+      return row === undefined ? undefined : (await withTools(db, [row]))[0];
     },
     async listAfter(id: string, limit: number, filters: ListFilters): Promise<StoredServer[]> {
-      const { text, transport, auth, category, verified, source } = filters;
-      let rows = active().selectAll().where('id', '>', id);
-      if (text !== undefined) {
-        const like = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
-        rows = rows.where(
-          sql<boolean>`(lower(id) like ${like} escape '\\' or lower(name) like ${like} escape '\\' or lower(description) like ${like} escape '\\')`,
-        );
-      }
-      if (transport !== undefined) rows = rows.where('transport', '=', transport);
-      if (auth === 'none') rows = rows.where('auth_type', 'is', null);
-      else if (auth !== undefined) rows = rows.where('auth_type', '=', auth);
-      if (category !== undefined) rows = rows.where('category', '=', category);
-      if (verified !== undefined) rows = rows.where('verified', '=', verified ? 1 : 0);
-      if (source !== undefined) rows = rows.where('source', '=', source);
-      return withTools(await rows.orderBy('id').limit(limit).execute());
+      const rows = filtered(active(db).selectAll().where('id', '>', id), filters);
+      return withTools(db, await rows.orderBy('id').limit(limit).execute());
     },
-    /** How many active servers there are of each kind: what a browser of the catalogue can choose from. */
+    /** How many active servers there are of each kind: what a browser of the catalog can choose from. */
     async facets(): Promise<Facets> {
-      const count = async (column: 'category' | 'transport' | 'auth_type' | 'source') =>
-        (
-          await active()
-            .select([`${column} as name`, sql<number>`count(*)`.as('servers')])
-            .groupBy(column)
-            .orderBy('servers', 'desc')
-            .limit(facetsShown)
-            .execute()
-        ).map(({ name, servers }) => ({ name, servers: Number(servers) }));
       const [category, transport, auth, source] = await Promise.all([
-        count('category'),
-        count('transport'),
-        count('auth_type'),
-        count('source'),
+        countBy(db, 'category'),
+        countBy(db, 'transport'),
+        countBy(db, 'auth_type'),
+        countBy(db, 'source'),
       ]);
       return { category, transport, auth, source };
     },
-    /** Servers from these sources, tools and all; removed ones only together with `since`. */
-    async publicAfter(query: PublicQuery): Promise<StoredServer[]> {
-      const { sources, after, limit, since, search } = query;
-      let rows = db.selectFrom('servers').selectAll().where('source', 'in', sources).where('id', '>', after);
-      rows =
-        since === undefined ? rows.where('deleted_at', 'is', null) : rows.where('updated_at', '>=', since);
-      if (search !== undefined)
-        rows = rows.where(
-          sql<boolean>`lower(id) like ${`%${search.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`} escape '\\'`,
-        );
-      return withTools(await rows.orderBy('id').limit(limit).execute());
-    },
-    priors: () => active().select(['id', 'prior']).execute(),
-    /** Use by developer and day, `from` and `to` included, a day at a time. */
-    async *useBetween(from: number, to: number): AsyncGenerator<UseRow[]> {
-      const days = await db
-        .selectFrom('server_use')
-        .select('day')
-        .distinct()
-        .where('day', '>=', from)
-        .where('day', '<=', to)
-        .execute();
-      for (const { day } of days) {
-        yield await db
-          .selectFrom('server_use')
-          .select(['server_id', 'developer_id', 'day', 'calls'])
-          .where('day', '=', day)
-          .execute();
-      }
-    },
+    publicAfter: (query: PublicQuery) => readPublic(db, query),
+    priors: () => active(db).select(['id', 'prior']).execute(),
+    useBetween: (from: number, to: number) => readUse(db, from, to),
     async isEmpty(): Promise<boolean> {
       return (await db.selectFrom('servers').select('id').limit(1).executeTakeFirst()) === undefined;
     },
     async idsOf(source: string): Promise<string[]> {
-      return (await active().select('id').where('source', '=', source).execute()).map((row) => row.id);
+      return (await active(db).select('id').where('source', '=', source).execute()).map((row) => row.id);
     },
-    async stats() {
-      const servers = await db
-        .selectFrom('servers')
-        .select([
-          sql<number>`count(*)`.as('all'),
-          sql<number>`coalesce(sum(case when deleted_at is null then 0 else 1 end), 0)`.as('removed'),
-        ])
-        .executeTakeFirstOrThrow();
-      const tools = await db
-        .selectFrom('tools')
-        .innerJoin('servers', 'servers.id', 'tools.server_id')
-        .where('servers.deleted_at', 'is', null)
-        .select(sql<number>`count(*)`.as('all'))
-        .executeTakeFirstOrThrow();
-      return { servers: servers.all - servers.removed, tools: tools.all, removed: servers.removed };
-    },
+    stats: () => countAll(db),
   };
 }
 
 export type CatalogStore = ReturnType<typeof createCatalogStore>;
+
+function active(db: Db) {
+  return db.selectFrom('servers').where('deleted_at', 'is', null);
+}
+
+async function withTools(db: Db, rows: readonly ServerRow[]): Promise<StoredServer[]> {
+  const tools = await toolsOf(
+    db,
+    rows.filter((row) => row.deleted_at === null).map((row) => row.id),
+  );
+  return rows.map((row) => ({ row, tools: tools.get(row.id) ?? [] }));
+}
+
+async function readNames(db: Db, revision: number, limit: number) {
+  const rows = await db
+    .selectFrom('servers')
+    .select(['id', 'revision', 'deleted_at'])
+    .where('revision', '>', revision)
+    .orderBy('revision')
+    .limit(limit)
+    .execute();
+  const names = new Map<string, string[]>();
+  for (const ids of slices(
+    rows.map((row) => row.id),
+    idsPerQuery,
+  )) {
+    const found = await db
+      .selectFrom('tools')
+      .select(['server_id', 'name'])
+      .where('server_id', 'in', ids)
+      .execute();
+    for (const tool of found) listIn(names, tool.server_id).push(tool.name);
+  }
+  return rows.map((row) => ({
+    id: row.id,
+    revision: row.revision,
+    gone: row.deleted_at !== null,
+    tools: names.get(row.id) ?? [],
+  }));
+}
+
+type ServerQuery = SelectQueryBuilder<CatalogTables, 'servers', ServerRow>;
+
+function filtered(rows: ServerQuery, filters: ListFilters): ServerQuery {
+  const { text, auth, verified } = filters;
+  let found = rows;
+  for (const column of ['transport', 'category', 'source'] as const) {
+    const value = filters[column];
+    if (value !== undefined) found = found.where(column, '=', value);
+  }
+  if (text !== undefined) {
+    const like = likePattern(text);
+    found = found.where(
+      sql<boolean>`(lower(id) like ${like} escape '\\' or lower(name) like ${like} escape '\\' or lower(description) like ${like} escape '\\')`,
+    );
+  }
+  if (auth !== undefined)
+    found = auth === 'none' ? found.where('auth_type', 'is', null) : found.where('auth_type', '=', auth);
+  if (verified !== undefined) found = found.where('verified', '=', verified ? 1 : 0);
+  return found;
+}
+
+/** For `like … escape '\\'` on what was lowered: the text anywhere. */
+function likePattern(text: string): string {
+  return `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+async function countBy(db: Db, column: 'category' | 'transport' | 'auth_type' | 'source'): Promise<Facet> {
+  const rows = await active(db)
+    .select([`${column} as name`, sql<number>`count(*)`.as('servers')])
+    .groupBy(column)
+    .orderBy('servers', 'desc')
+    .limit(facetsShown)
+    .execute();
+  return rows.map(({ name, servers }) => ({ name, servers: Number(servers) }));
+}
+
+/** Servers from these sources, tools and all; removed ones only together with `since`. */
+async function readPublic(db: Db, query: PublicQuery): Promise<StoredServer[]> {
+  const { sources, after, limit, since, search } = query;
+  let rows = db.selectFrom('servers').selectAll().where('source', 'in', sources).where('id', '>', after);
+  rows = since === undefined ? rows.where('deleted_at', 'is', null) : rows.where('updated_at', '>=', since);
+  if (search !== undefined)
+    rows = rows.where(sql<boolean>`lower(id) like ${likePattern(search)} escape '\\'`);
+  return withTools(db, await rows.orderBy('id').limit(limit).execute());
+}
+
+/** Use by developer and day, `from` and `to` included, a day at a time. */
+async function* readUse(db: Db, from: number, to: number): AsyncGenerator<UseRow[]> {
+  const days = await db
+    .selectFrom('server_use')
+    .select('day')
+    .distinct()
+    .where('day', '>=', from)
+    .where('day', '<=', to)
+    .execute();
+  for (const { day } of days) {
+    yield await db
+      .selectFrom('server_use')
+      .select(['server_id', 'developer_id', 'day', 'calls'])
+      .where('day', '=', day)
+      .execute();
+  }
+}
+
+async function countAll(db: Db) {
+  const servers = await db
+    .selectFrom('servers')
+    .select([
+      sql<number>`count(*)`.as('all'),
+      sql<number>`coalesce(sum(case when deleted_at is null then 0 else 1 end), 0)`.as('removed'),
+    ])
+    .executeTakeFirstOrThrow();
+  const tools = await db
+    .selectFrom('tools')
+    .innerJoin('servers', 'servers.id', 'tools.server_id')
+    .where('servers.deleted_at', 'is', null)
+    .select(sql<number>`count(*)`.as('all'))
+    .executeTakeFirstOrThrow();
+  return { servers: servers.all - servers.removed, tools: tools.all, removed: servers.removed };
+}
 
 export async function toolsOf(
   db: Pick<CatalogTrx, 'selectFrom'>,

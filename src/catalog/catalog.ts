@@ -1,5 +1,5 @@
 /**
- * The catalogue: which MCP servers there are, their tools, how much they are used, and where each came from.
+ * The catalog: which MCP servers there are, their tools, how much they are used, and where each came from.
  *
  * Promises: what was acknowledged is durable; a removed server stays known as gone (410), never as unknown;
  * every change has a revision, and revisions only grow, so that a reader can ask for what is new to it.
@@ -11,7 +11,7 @@
  * fails, the sync stops after its last whole page and goes on from there next time.
  */
 import type { Clock } from '../base/clock.ts';
-import { Problem } from '../base/problem.ts';
+import { JsonText } from '../base/json-text.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -30,12 +30,20 @@ import type {
 import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
 import { writeCredentials } from './credential-store.ts';
 import { type Credential, createCredentials } from './credentials.ts';
-import { createDirectory } from './directory.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
+import { parseRow } from './ingest/row-value.ts';
 import { createSync } from './ingest/sync.ts';
-import { createInvocations, type Invocations } from './invocations.ts';
+import { createInvocations, type Invocations } from './invocations/invocations.ts';
+import { createServerCache } from './server-cache.ts';
+import {
+  type PublicServer,
+  readChanges,
+  readList,
+  readPublicServer,
+  readPublicServers,
+} from './server-pages.ts';
 import { type Written, writeServers } from './write-store.ts';
 
 export type {
@@ -49,21 +57,19 @@ export type {
   Transport,
 } from './catalog-model.ts';
 export { type Credential, credentialColumns } from './credentials.ts';
-export type { Inspect } from './health/health.ts';
-export type { Finding, Health } from './health/health-model.ts';
+export type { ProbeServer } from './health/health.ts';
+export type { Health, ProbeResult } from './health/health-model.ts';
 export { scrubText } from './ingest/scrub.ts';
-
-/** A server that came from the registry or the starter. */
-export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };
+export type { PublicServer } from './server-pages.ts';
 
 export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
   revision(): Promise<number>;
-  /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory when warm. */
+  /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory where it is cached. */
   get(id: string): Promise<ServerRecord>;
   /** What `get` and `credential` answer, where memory has both; the same objects until something changes. */
-  warm(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
+  peek(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
   /** Active servers in the order of their ids. */
   list(query: {
     readonly cursor?: string;
@@ -83,7 +89,7 @@ export type Catalog = {
   put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
   remove(id: string, by?: By): Promise<void>;
   importFile(path: string, options: ImportOptions): Promise<ImportReport>;
-  /** One server in the catalogue format or as a registry entry, refused unless all of it is right. */
+  /** One server in the catalog format or as a registry entry, refused unless all of it is right; given as JsonText, schemas keep their text. */
   parse(value: unknown): ParsedServer;
   /** Loads the starter into an empty store; null when the store is not empty. */
   loadStarter(): Promise<ImportReport | null>;
@@ -95,18 +101,18 @@ export type Catalog = {
     options: { readonly durable: boolean },
   ): Promise<{ readonly invocationId: string }>;
   /** Many at once that nobody waits for. */
-  noteInvocations: Invocations['note'];
+  enqueueInvocations: Invocations['enqueue'];
   /** The popularity of every active server, 0..1, and the factor on the score of those that are not well. */
-  facts(): Promise<{
+  rankingSignals(): Promise<{
     readonly popularity: ReadonlyMap<string, number>;
     readonly liveness: ReadonlyMap<string, number>;
     readonly unavailable: ReadonlySet<string>;
   }>;
-  /** Calls back after each change of the catalogue, by whichever process. */
-  onChange(hear: () => void): void;
+  /** Calls back after each change of the catalog, by whichever process. */
+  onChange(listener: () => void): void;
   /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
   credential(serverId: string): Promise<Credential | null>;
-  /** Servers that the operator sends something along to; memory until the catalogue changes. */
+  /** Servers that the operator sends something along to; memory until the catalog changes. */
   credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
@@ -121,7 +127,7 @@ export type Catalog = {
   stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
-/** Who changes the catalogue by hand, for the audit trail. */
+/** Who changes the catalog by hand, for the audit trail. */
 export type By = { readonly actor: string; readonly developerId: string };
 
 export type CatalogDeps = {
@@ -133,130 +139,57 @@ export type CatalogDeps = {
   readonly log: Log;
 };
 
-/** What an operator added or imported is nobody else's business. */
-const publicSources = ['registry', 'starter'];
-/** Servers read at once: what a batch allocates is what the heap keeps (measured: 500 costs 30 MB more, 100 gains nothing). */
-const changesPerBatch = 200;
 /** At the machine itself, by a command. */
 const operator: By = { actor: 'system', developerId: 'system' };
 
 export function createCatalog(deps: CatalogDeps): Catalog {
   const { storage, clock, log } = deps;
   const store = createCatalogStore(storage);
-  const directory = createDirectory(store, clock);
+  const serverCache = createServerCache(store, clock);
   const credentials = createCredentials(deps);
-  const invocations = createInvocations({ storage, clock, log, check: directory.check });
-  const health = createHealth({ storage, clock, log, onWrite: directory.refresh });
-  const sync = createSync({ ...deps, onPage: directory.refresh });
+  const invocations = createInvocations({ storage, clock, log, check: serverCache.check });
+  const health = createHealth({ storage, clock, log, onWrite: serverCache.refresh });
+  const sync = createSync({ ...deps, onPage: serverCache.refresh });
   storage.subscribe('catalog', () => {
-    directory.refresh().catch((error: unknown) => log.warn('catalog.refresh_failed', { error }));
+    serverCache.refresh().catch((error: unknown) => log.warn('catalog.refresh.failed', { error }));
   });
 
-  const write = async (
-    inputs: readonly ServerInput[],
-    source: string,
-    remove: readonly string[] = [],
-    by: By = operator,
-  ) => {
-    const sealed = await credentials.seal(inputs);
-    const touched = new Set(sealed.map(({ serverId }) => serverId));
-    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
-    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
-      if (source === 'admin') {
-        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
-        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
-      }
-      await writeCredentials(trx, sealed);
-      return writeServers(trx, notify, change);
-    });
-    await directory.refresh();
-    return written;
-  };
+  const write = createWriter({ storage, clock, credentials, onWrite: serverCache.refresh });
+  const readers = { store, serverCache };
   const importFile = (path: string, options: ImportOptions) =>
     importPath(path, options, { write, idsOf: store.idsOf });
 
   return {
-    async *changesSince(revision) {
-      let after = revision;
-      while (true) {
-        const page = await store.changesAfter(after, changesPerBatch);
-        const last = page.at(-1);
-        if (last === undefined) return;
-        const popularity = await directory.popularity();
-        yield page.map((stored) => ({
-          revision: stored.row.revision,
-          id: stored.row.id,
-          server: stored.row.deleted_at === null ? directory.toRecord(stored, popularity) : null,
-        }));
-        after = last.row.revision;
-      }
-    },
+    changesSince: (revision) => readChanges(readers, revision),
     revision: store.revision,
-    get: directory.get,
-    warm(id) {
-      const [record, credential] = [directory.warm(id), credentials.warm(id)];
+    get: serverCache.get,
+    peek(id) {
+      const [record, credential] = [serverCache.peek(id), credentials.peek(id)];
       return record === undefined || credential === undefined ? undefined : { record, credential };
     },
-    async list({ cursor, limit, filters = {} }) {
-      const popularity = await directory.popularity();
-      const stored = await store.listAfter(
-        cursor === undefined ? '' : readCursor(cursor),
-        limit + 1,
-        filters,
-      );
-      const servers = stored.slice(0, limit).map((each) => directory.toRecord(each, popularity));
-      const last = servers.at(-1);
-      if (stored.length <= limit || last === undefined) return { servers };
-      return { servers, nextCursor: Buffer.from(last.id).toString('base64url') };
-    },
-    async publicServers({ cursor, limit, since, search }) {
-      const popularity = await directory.popularity();
-      const after = cursor === undefined ? '' : readCursor(cursor);
-      const stored = await store.publicAfter({
-        sources: publicSources,
-        after,
-        limit: limit + 1,
-        since,
-        search,
-      });
-      const servers = stored.slice(0, limit).map((each) => ({
-        record: directory.toRecord(each, popularity),
-        removed: each.row.deleted_at !== null,
-      }));
-      const last = servers.at(-1);
-      if (stored.length <= limit || last === undefined) return { servers };
-      return { servers, nextCursor: Buffer.from(last.record.id).toString('base64url') };
-    },
-    async publicServer(id) {
-      const record = await directory.get(id);
-      if (!publicSources.includes(record.source)) throw new Problem('not_found', 'Server not found');
-      return { record, removed: false };
-    },
+    list: (query) => readList(readers, query),
+    publicServers: (query) => readPublicServers(readers, query),
+    publicServer: (id) => readPublicServer(serverCache, id),
     put: (inputs, source, by) => write(inputs, source, [], by),
     async remove(id, by) {
-      await directory.get(id);
+      await serverCache.get(id);
       await write([], 'admin', [id], by);
     },
     importFile,
-    parse(value) {
-      const parsed = parseEntry(value, 'strict');
-      if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
-      if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
-      return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
-    },
+    parse: parseServer,
     async loadStarter() {
       if (!(await store.isEmpty())) return null;
       return importFile(deps.config.starterFile, { source: 'starter' });
     },
     syncOnce: sync,
     recordInvocation: invocations.record,
-    noteInvocations: invocations.note,
-    facts: async () => ({
-      popularity: await directory.refreshPopularity(),
+    enqueueInvocations: invocations.enqueue,
+    rankingSignals: async () => ({
+      popularity: await serverCache.refreshPopularity(),
       liveness: await health.liveness(),
       unavailable: await health.dead(),
     }),
-    onChange: (hear) => storage.subscribe('catalog', () => hear()),
+    onChange: (listener) => storage.subscribe('catalog', () => listener()),
     credential: credentials.find,
     credentialed: credentials.ids,
     health,
@@ -269,9 +202,41 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   };
 }
 
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (id === '' || id.length > 200 || Buffer.from(id).toString('base64url') !== cursor)
-    throw new Problem('invalid_request', 'cursor: expected the next_cursor of an earlier reply');
-  return id;
+type Write = (
+  inputs: readonly ServerInput[],
+  source: string,
+  remove?: readonly string[],
+  by?: By,
+) => Promise<Written>;
+
+/** One transaction: the audit entries, what is sent along to the servers, and the servers. */
+function createWriter(deps: {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly credentials: ReturnType<typeof createCredentials>;
+  readonly onWrite: () => Promise<void>;
+}): Write {
+  const { storage, clock, credentials, onWrite } = deps;
+  return async (inputs, source, remove = [], by = operator) => {
+    const sealed = await credentials.seal(inputs);
+    const touched = new Set(sealed.map(({ serverId }) => serverId));
+    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
+    const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
+      if (source === 'admin') {
+        for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
+        for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
+      }
+      await writeCredentials(trx, sealed);
+      return writeServers(trx, notify, change);
+    });
+    await onWrite();
+    return written;
+  };
+}
+
+function parseServer(value: unknown): ParsedServer {
+  const parsed = parseEntry(value instanceof JsonText ? parseRow(value.text) : value, 'strict');
+  if (parsed.kind === 'server') return { ok: true, input: parsed.input, notes: parsed.notes };
+  if (parsed.kind === 'bad') return { ok: false, reason: parsed.reason };
+  return { ok: false, reason: `status: expected an active, latest version of ${parsed.id}` };
 }

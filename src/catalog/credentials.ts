@@ -58,7 +58,7 @@ export function createCredentials({ storage, vault }: { storage: Storage; vault:
       return found;
     },
     /** The same from memory; undefined where it has to be asked for. */
-    warm: (serverId: string): Credential | null | undefined => opened.get(serverId),
+    peek: (serverId: string): Credential | null | undefined => opened.get(serverId),
   };
 
   async function sealOne(serverId: string, headers: Readonly<Record<string, string>>, version: string) {

@@ -1,7 +1,7 @@
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, ServerInput } from './catalog-model.ts';
 import { type CatalogTrx, idsPerQuery, type ServerRow, slices, toolsOf } from './catalog-store.ts';
-import { neutralPrior } from './popularity.ts';
+import { neutralPrior } from './invocations/popularity.ts';
 
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
 /** Who writes: the owner of the words (import, admin, starter), or the registry, which owns facts only. */
@@ -12,7 +12,7 @@ export type ServerChange = {
   readonly source: string;
   readonly by: Writer;
   readonly now: number;
-  /** Changed beside their row, so they get a new revision whatever the row says. */
+  /** Changed beside their row, so they get a new revision whatever the row has. */
   readonly touched?: ReadonlySet<string>;
 };
 export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
@@ -49,17 +49,17 @@ export async function writeServers(trx: CatalogTrx, notify: Notify, change: Serv
   return written;
 }
 
-/** What a look at a server adds to what is known of it. */
+/** What a probe of a server adds to what is known of it. */
 export type Discovery = {
   readonly serverId: string;
   /** null: it did not list them. */
   readonly tools: readonly CatalogTool[] | null;
   readonly auth: AuthType | null;
-  /** The tools that are known came from an earlier look, whoever wrote the row. */
+  /** The tools that are known came from an earlier probe, whoever wrote the row. */
   readonly theirs: boolean;
 };
 
-/** Fills in tools and the kind of credentials. What the operator wrote by hand is not overwritten by a first look. */
+/** Fills in tools and the kind of credentials. What the operator wrote by hand is not overwritten by a first probe. */
 export async function writeDiscovery(
   trx: CatalogTrx,
   notify: Notify,

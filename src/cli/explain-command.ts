@@ -23,7 +23,7 @@ export async function explain(
   const { name, results } = await withServices(async ({ catalog, search, learning }, config) => {
     if (config.starter) await catalog.loadStarter();
     await withSpinner('Building the index', search.start);
-    search.setSignals(await catalog.facts());
+    search.setSignals(await catalog.rankingSignals());
     await learning.update();
     const server = await catalog.get(serverId);
     const caller = { keyId: 'cli', developerId: developerId ?? 'cli' };

@@ -14,7 +14,7 @@ export async function search(
   const result = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
     if (config.starter) await catalog.loadStarter();
     await withSpinner('Building the index', search.start);
-    search.setSignals(await catalog.facts());
+    search.setSignals(await catalog.rankingSignals());
     await learning.update();
     const found = await search.find({
       caller: { keyId: 'cli', developerId: 'cli' },

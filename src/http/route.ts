@@ -27,7 +27,7 @@ export type Call<B, Q, P, U = null> = {
   readonly signal: AbortSignal;
   /** With `spans`: the body as it came. */
   readonly json: JsonView | undefined;
-  /** With `rawBody`: its bytes. */
+  /** The bytes of the body, as they came; undefined where there is none. */
   readonly bytes: Buffer | undefined;
 };
 

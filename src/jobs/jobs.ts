@@ -30,7 +30,7 @@ export type Jobs = {
 
 const leaseMs = 30_000;
 const heartbeatMs = 10_000;
-/** How often a process looks whether a job is due. */
+/** How often a process checks whether a job is due. */
 const lookMs = 1_000;
 /** After a failure, unless the job said otherwise. */
 const retryMs = 60_000;
@@ -65,7 +65,7 @@ export function createJobs(deps: { leases: Leases; onError: (job: string, error:
     }
   };
 
-  const look = (job: Job) => {
+  const runIfDue = (job: Job) => {
     const run = attempt(job)
       .catch((error: unknown) => onError(job.name, error))
       .finally(() => {
@@ -73,7 +73,7 @@ export function createJobs(deps: { leases: Leases; onError: (job: string, error:
         if (stopping.signal.aborted) return;
         const timer = setTimeout(() => {
           timers.delete(timer);
-          look(job);
+          runIfDue(job);
         }, lookMs);
         timers.add(timer.unref());
       });
@@ -81,7 +81,7 @@ export function createJobs(deps: { leases: Leases; onError: (job: string, error:
   };
 
   return {
-    schedule: look,
+    schedule: runIfDue,
     async stop() {
       stopping.abort();
       for (const timer of timers) clearTimeout(timer);

@@ -14,7 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { createIdempotency } from '../base/idempotency.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
-import type { Catalog, Finding } from '../catalog/catalog.ts';
+import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -79,7 +79,7 @@ export type Mcp = {
   /** What a server tells beside all calls, until it is unsubscribed. */
   listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
-  probe(serverId: string, signal?: AbortSignal): Promise<Finding>;
+  probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   registerLocalServers(): Promise<void>;
   stats(): { readonly upstreams: number };
@@ -89,7 +89,7 @@ export type Mcp = {
 };
 
 export type McpDeps = {
-  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'noteInvocations' | 'credential' | 'warm'>;
+  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'enqueueInvocations' | 'credential' | 'peek'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
     readonly tokens: Pick<UserTokens, 'forServer'>;

@@ -4,7 +4,7 @@ import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } 
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
 type Caller = { readonly developerId: string; readonly keyId: string };
-type Outcome = Parameters<Catalog['noteInvocations']>[0][number];
+type Outcome = Parameters<Catalog['enqueueInvocations']>[0][number];
 type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
 
 /** What a failure counts as; null: it says nothing about the tool (the caller went away). */
@@ -36,7 +36,10 @@ export type OutcomeRecorder = {
 };
 
 /** Writes down, behind the reply, what came of each tools/call. Nothing that goes wrong here reaches the caller. */
-export function createOutcomeRecorder(catalog: Pick<Catalog, 'noteInvocations'>, log: Log): OutcomeRecorder {
+export function createOutcomeRecorder(
+  catalog: Pick<Catalog, 'enqueueInvocations'>,
+  log: Log,
+): OutcomeRecorder {
   let gathered = new Map<string, Alike>();
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
@@ -50,7 +53,7 @@ export function createOutcomeRecorder(catalog: Pick<Catalog, 'noteInvocations'>,
     if (dropped > 0) log.warn('mcp.outcomes.dropped', { dropped });
     dropped = 0;
     // A tool that the catalogue does not know of, most often.
-    catalog.noteInvocations(outcomes, ({ serverId }, error) =>
+    catalog.enqueueInvocations(outcomes, ({ serverId }, error) =>
       log.debug('mcp.outcome.unrecorded', { server_id: serverId, error }),
     );
   };

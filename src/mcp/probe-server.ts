@@ -1,6 +1,6 @@
 import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
-import type { Finding } from '../catalog/catalog.ts';
+import type { ProbeResult } from '../catalog/catalog.ts';
 import { type Channel, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
 import { type ListedTool, listAllTools } from './messages/tool-list.ts';
 import type { ProtocolMode } from './negotiation/negotiation.ts';
@@ -15,7 +15,7 @@ const eras: Readonly<Record<ProtocolMode, string>> = {
   'http+sse': 'sse',
 };
 
-const stateOf: Readonly<Record<UpstreamReason, Finding['state']>> = {
+const stateOf: Readonly<Record<UpstreamReason, ProbeResult['state']>> = {
   auth: 'auth',
   // It is alive and busy: nothing says it is broken.
   rate_limited: 'up',
@@ -32,7 +32,7 @@ export async function probeServer(
   open: () => Promise<Probed>,
   now: () => number,
   signal: AbortSignal | undefined,
-): Promise<Finding> {
+): Promise<ProbeResult> {
   const started = now();
   let channel: Probed | undefined;
   try {
@@ -56,7 +56,7 @@ export async function probeServer(
   }
 }
 
-function found(state: Finding['state'], known: Partial<Finding>): Finding {
+function found(state: ProbeResult['state'], known: Partial<ProbeResult>): ProbeResult {
   return {
     state,
     era: null,
@@ -70,7 +70,7 @@ function found(state: Finding['state'], known: Partial<Finding>): Finding {
 }
 
 /** RFC 9728 section 5.1: a challenge that names resource metadata offers OAuth. */
-function authOf(challenge: string | undefined): Finding['auth'] {
+function authOf(challenge: string | undefined): ProbeResult['auth'] {
   if (challenge === undefined) return null;
   if (/resource_metadata\s*=/i.test(challenge)) return 'oauth2';
   return /^\s*bearer\b/i.test(challenge) ? 'bearer' : null;

@@ -45,7 +45,7 @@ export const notCallable =
   "The server runs on its user's own machine (stdio): start mcprank with it in --mcp-config to call it";
 
 export function createTargets(deps: {
-  readonly catalog: Pick<Catalog, 'get' | 'credential' | 'warm'>;
+  readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
@@ -105,9 +105,9 @@ export function createTargets(deps: {
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
   const cache = new LRUCache<string, CacheEntry>({ max: maxServers });
   const getCached = (caller: Caller, serverId: string): FoundTarget | undefined => {
-    const warm = catalog.warm(serverId);
-    if (warm === undefined) return undefined;
-    const { record, credential } = warm;
+    const cached = catalog.peek(serverId);
+    if (cached === undefined) return undefined;
+    const { record, credential } = cached;
     let known = cache.get(serverId);
     if (known?.record !== record || known.credential !== credential) {
       known = { record, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };

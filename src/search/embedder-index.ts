@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { coalesced } from '../base/coalesced-run.ts';
 import { type ActiveSnapshot, createActiveSnapshot } from './active-snapshot.ts';
 import type { Embedder } from './embedding/embedder.ts';
 import { type ChangesSince, createBuilderClient } from './index/builder-client.ts';
@@ -30,8 +31,6 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
   const builder = createBuilderClient(deps.changesSince, embedder);
   let snapshot: ActiveSnapshot | undefined;
   let builtInMs = 0;
-  let running: Promise<void> | undefined;
-  let queued: Promise<void> | undefined;
 
   async function build(): Promise<void> {
     const startedAt = clock.monotonic();
@@ -42,21 +41,11 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     deps.onBuilt();
   }
 
-  function rebuild(): Promise<void> {
-    if (running === undefined) {
-      running = build().finally(() => {
-        running = undefined;
-      });
-      return running;
-    }
-    queued ??= running
-      .catch(() => {})
-      .then(() => {
-        queued = undefined;
-        return rebuild();
-      });
-    return queued;
-  }
-
-  return { embedder, snapshot: () => snapshot, rebuild, builtInMs: () => builtInMs, close: builder.close };
+  return {
+    embedder,
+    snapshot: () => snapshot,
+    rebuild: coalesced(build),
+    builtInMs: () => builtInMs,
+    close: builder.close,
+  };
 }

@@ -8,7 +8,7 @@ import type {
 } from 'kysely';
 import { Problem } from '../base/problem.ts';
 
-/** SQLite primary result codes (https://www.sqlite.org/rescode.html), told in a person's words. */
+/** SQLite primary result codes (https://www.sqlite.org/rescode.html), in a person's words. */
 const sqliteFaults: Readonly<Record<number, string>> = {
   5: 'The store is locked by another process; nothing was written',
   6: 'The store is locked by another process; nothing was written',
@@ -53,7 +53,7 @@ function postgresFault(code: string | undefined, message: string): string | unde
   return postgresFaults.find(([pattern]) => code !== undefined && pattern.test(code))?.[1];
 }
 
-/** The same dialect with its errors told as Problems. */
+/** The same dialect with its errors as Problems. */
 export function withProblems(dialect: Dialect): Dialect {
   return {
     createAdapter: () => dialect.createAdapter(),
@@ -72,11 +72,11 @@ class ProblemDriver implements Driver {
   }
 
   init(): Promise<void> {
-    return told(() => this.#inner.init());
+    return asProblem(() => this.#inner.init());
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    const connection = await told(() => this.#inner.acquireConnection());
+    const connection = await asProblem(() => this.#inner.acquireConnection());
     const known = this.#wrapped.get(connection);
     if (known !== undefined) return known;
     const wrapped = new ProblemConnection(connection);
@@ -85,11 +85,11 @@ class ProblemDriver implements Driver {
   }
 
   beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
-    return told(() => this.#inner.beginTransaction(innerOf(connection), settings));
+    return asProblem(() => this.#inner.beginTransaction(innerOf(connection), settings));
   }
 
   commitTransaction(connection: DatabaseConnection): Promise<void> {
-    return told(() => this.#inner.commitTransaction(innerOf(connection)));
+    return asProblem(() => this.#inner.commitTransaction(innerOf(connection)));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
@@ -118,7 +118,7 @@ class ProblemConnection implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return told(() => this.inner.executeQuery<R>(query));
+    return asProblem(() => this.inner.executeQuery<R>(query));
   }
 
   streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
@@ -130,7 +130,7 @@ function innerOf(connection: DatabaseConnection): DatabaseConnection {
   return connection instanceof ProblemConnection ? connection.inner : connection;
 }
 
-async function told<T>(act: () => Promise<T>): Promise<T> {
+async function asProblem<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

@@ -50,7 +50,7 @@ export type Storage = {
   /** Milliseconds since 1970 by the clock that all processes of the store share: what leases and notices go by. */
   readonly sharedNow: SharedNow;
   /** Calls back for each notice of a topic, from whichever process it came. */
-  subscribe(topic: Topic, hear: (payload: string) => void): void;
+  subscribe(topic: Topic, listener: (payload: string) => void): void;
   readonly leases: Leases;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
@@ -69,7 +69,7 @@ type Engine = {
   /** One transaction whose commit does not wait for the disk. */
   writeBehind<T>(act: (trx: Transaction<T>) => Promise<void>): Promise<void>;
   backup(file: string): Promise<void>;
-  listen?(hear: (row: NoticeRow) => void): () => Promise<void>;
+  listen?(onNotice: (row: NoticeRow) => void): () => Promise<void>;
 };
 
 export async function openStorage(
@@ -89,7 +89,7 @@ export async function openStorage(
   const sharedNow = createSharedNow(dialect, clock);
   const notices = createNotices({ db, clock, sharedNow, dialect, onError });
   await notices.start();
-  const unlisten = engine.listen?.(notices.hear);
+  const unlisten = engine.listen?.(notices.deliver);
   const audit = createAudit(db as unknown as Kysely<AuditTables>, clock);
 
   return {
@@ -167,7 +167,7 @@ async function postgresEngine(url: Secret): Promise<Engine> {
         await sql`set local synchronous_commit to off`.execute(trx);
         await act(trx as never);
       }),
-    listen: (hear) => listen(pool, hear),
+    listen: (onNotice) => listen(pool, onNotice),
     backup: (file) => backupPostgres(db as unknown as Kysely<unknown>, file),
   };
 }

@@ -155,7 +155,7 @@ export class WriteBehind<T, R = null> {
     return batch;
   }
 
-  /** Callers that wait are told; the others' items are kept for the next try, or given up. */
+  /** Callers that wait get the error; the others' items are kept for the next try, or given up. */
   #handleFailure(batch: readonly Entry<T, R>[], error: unknown): void {
     for (const { waiters } of batch) for (const waiter of waiters) waiter.reject(error);
     const unawaited = batch.filter(({ waiters }) => waiters.length === 0);
@@ -170,11 +170,20 @@ export class WriteBehind<T, R = null> {
     this.#options.onFailure?.(error, { kept: unawaited.length, dropped: 0 });
   }
 
+  /** Both were accepted already: where they do not go together, the first one stays. */
+  #mergeOrFirst(first: T, second: T): T {
+    try {
+      return this.#options.merge?.(first, second) ?? second;
+    } catch {
+      return first;
+    }
+  }
+
   #putBack(entries: readonly Entry<T, R>[]): void {
     const first = entries.filter(({ key, item }) => {
       const waiting = key === null ? undefined : this.#byKey.get(key);
       if (waiting === undefined) return true;
-      waiting.item = this.#options.merge?.(item, waiting.item) ?? waiting.item;
+      waiting.item = this.#mergeOrFirst(item, waiting.item);
       return false;
     });
     this.#queue = first.concat(this.#queue);

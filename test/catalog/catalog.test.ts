@@ -164,7 +164,7 @@ for (const engine of engines) {
       (await catalog.list({ limit: 10 })).servers.map((server) => server.id),
       ['other'],
     );
-    assert.ok(!(await catalog.facts()).popularity.has('s'));
+    assert.ok(!(await catalog.rankingSignals()).popularity.has('s'));
     await catalog.put([input(catalog, 's')], 'admin');
     assert.equal((await restarted.get('s')).id, 's');
   });
@@ -431,7 +431,7 @@ for (const engine of engines) {
     await catalog.recordInvocation(call, { durable: false });
     const refused: string[] = [];
     const refuse = ({ serverId }: { serverId: string }) => void refused.push(serverId);
-    catalog.noteInvocations([call, { ...call, serverId: 'no' }, { ...call, toolName: '' }, call], refuse);
+    catalog.enqueueInvocations([call, { ...call, serverId: 'no' }, { ...call, toolName: '' }, call], refuse);
     await assert.rejects(catalog.recordInvocation(call, durable), broken);
     await assert.rejects(catalog.flush(), broken);
     Object.assign(storage, { write });
@@ -450,7 +450,7 @@ for (const engine of engines) {
       { ...failed, calls: 9, latencyMs: 50 },
       { ...failed, latencyMs: null },
     ];
-    catalog.noteInvocations(noted, assert.fail);
+    catalog.enqueueInvocations(noted, assert.fail);
     await catalog.flush();
     assert.deepEqual(await useOf(storage), [['s', 'dev_1', 40, 30]]);
     const [server] = await catalog.use.byServer(0);
@@ -474,7 +474,7 @@ for (const engine of engines) {
     const reason = refused[0]?.reason as Problem;
     assert.deepEqual([reason.kind, reason.retryAfterMs], ['unavailable', 1_000]);
     let turnedAway = 0;
-    catalog.noteInvocations([call, call], () => turnedAway++);
+    catalog.enqueueInvocations([call, call], () => turnedAway++);
     assert.equal(turnedAway, 2);
     await catalog.flush();
   });
@@ -497,14 +497,14 @@ for (const engine of engines) {
       );
     }
     await Promise.all(calls);
-    const now = (await catalog.facts()).popularity;
+    const now = (await catalog.rankingSignals()).popularity;
     const at = (id: string) => Math.round((now.get(id) ?? 0) * 1_000);
     // A hundred times one call a day is 12.6 effective developers.
     assert.deepEqual([at('loud'), at('loved'), at('plain')], [100, 448, 100]);
     assert.equal((await catalog.get('loved')).popularity, now.get('loved'));
 
     clock.advance(90 * 86_400_000);
-    const later = (await catalog.facts()).popularity;
+    const later = (await catalog.rankingSignals()).popularity;
     assert.ok((later.get('loved') ?? 1) < 0.2, 'three months later little of it is left');
     assert.ok((later.get('loved') ?? 0) > (later.get('loud') ?? 1));
   });

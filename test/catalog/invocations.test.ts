@@ -86,7 +86,8 @@ test('Prefer: respond-async answers 202 at once, and the row is there after the 
 
 test('popularity grows with distinct developers; one developer with a hundred keys moves nothing', async (t) => {
   const app = await boot(t);
-  const popularityOf = async (id: string) => (await app.services.catalog.facts()).popularity.get(id) ?? 0;
+  const popularityOf = async (id: string) =>
+    (await app.services.catalog.rankingSignals()).popularity.get(id) ?? 0;
   const before = await popularityOf('com.example/mail');
   const keysOfOne = await Promise.all(Array.from({ length: 100 }, () => app.newKey({ developer: 'one' })));
   for (const key of keysOfOne) await app.call('POST', '/v1/invocations', { key, body: outcome });

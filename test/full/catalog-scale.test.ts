@@ -71,7 +71,7 @@ for (const engine of engines) {
     assert.deepEqual([report.added, report.tools, report.skipped], [size.servers, size.tools, 0]);
     const [again, againMs] = await timed(() => catalog.importFile(file, { source: 'scale', replace: true }));
     assert.deepEqual([again.unchanged, again.removed], [size.servers, 0]);
-    const [, popularityMs] = await timed(() => catalog.facts());
+    const [, popularityMs] = await timed(() => catalog.rankingSignals());
 
     const { servers } = await catalog.list({ limit: 50 });
     const record = async (durable: boolean) => {

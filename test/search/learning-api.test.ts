@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createInvocationStore, type InvocationRow } from '../../src/catalog/invocation-store.ts';
+import { createInvocationStore, type InvocationRow } from '../../src/catalog/invocations/invocation-store.ts';
 import { createOutcomeReader } from '../../src/search/learning/outcome-reader.ts';
 import { createOutcomeStore } from '../../src/search/learning/outcome-store.ts';
 import { createQueryLog } from '../../src/search/query-log/query-log.ts';

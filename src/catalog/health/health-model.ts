@@ -1,6 +1,6 @@
 import type { AuthType } from '../catalog-model.ts';
 
-/** What a look at a server can show; outside the room these are imported from `catalog.ts`. */
+/** What a probe of a server can show; outside the room these are imported from `catalog.ts`. */
 
 /**
  * up       it lists its tools
@@ -10,12 +10,12 @@ import type { AuthType } from '../catalog-model.ts';
  */
 export type HealthState = 'up' | 'auth' | 'not_mcp' | 'down';
 
-/** One look at one server, as whoever looked reports it. Tools are as the server sent them: not yet cleaned. */
-export type Finding = {
+/** One probe of one server, as whoever probed reports it. Tools are as the server sent them: not yet cleaned. */
+export type ProbeResult = {
   readonly state: HealthState;
   /** Protocol age: `modern` (2026-07-28), `session` (initialize), `sse` (HTTP+SSE), `stdio`. */
   readonly era: string | null;
-  /** Which credentials it wants, as far as its challenge says. */
+  /** Which credentials it wants, as far as its challenge shows. */
   readonly auth: AuthType | null;
   readonly latencyMs: number | null;
   readonly tools: readonly Readonly<Record<string, unknown>>[] | null;
@@ -47,7 +47,7 @@ export type Health = {
   readonly reason: string | null;
   /** Looks in a row that found it not alive. */
   readonly failures: number;
-  /** Share of all looks that found it alive, 0..1. */
+  /** Share of all probes that found it alive, 0..1. */
   readonly uptime: number;
   readonly checks: number;
   /** Of names, descriptions and schemas; equal for equal lists of tools. */

@@ -50,13 +50,13 @@ type HealthTables = CatalogTables & {
   };
 };
 
-/** A server to look at, with what decides where it is. */
+/** A server to probe, with what decides where it is. */
 export type DueServer = { readonly id: string; readonly url: string };
 
 export function createHealthStore(storage: Storage) {
   const db = storage.tables<HealthTables>();
   return {
-    /** Remote servers whose next look is due, those never looked at first. URLs with settings to fill in cannot be asked. */
+    /** Remote servers whose next probe is due, those never probed first. URLs with settings to fill in cannot be asked. */
     async due(now: number, limit: number): Promise<DueServer[]> {
       const rows = await db
         .selectFrom('servers')
@@ -96,7 +96,7 @@ export function createHealthStore(storage: Storage) {
       return new Map(rows.map((row) => [row.server_id, healthOf(row)]));
     },
     /** The servers that a ranking should know of: not alive, or suspect. */
-    async notable() {
+    async unhealthyServers() {
       const rows = await db
         .selectFrom('server_health')
         .select(['server_id', 'state', 'failures', 'suspicions'])
@@ -119,15 +119,14 @@ export function createHealthStore(storage: Storage) {
         .execute();
       return rows.map(({ at, state, latency_ms }) => ({ at, state, latencyMs: latency_ms }));
     },
-    async drift(serverId: string, limit: number): Promise<DriftRecord[]> {
-      const rows = await db
+    drift(serverId: string, limit: number): Promise<DriftRecord[]> {
+      return db
         .selectFrom('tool_drift')
         .select(['id', 'at', 'kind', 'tool', 'before', 'after'])
         .where('server_id', '=', serverId)
         .orderBy('id', 'desc')
         .limit(limit)
         .execute();
-      return rows;
     },
     async prune(before: number): Promise<void> {
       await db.deleteFrom('server_looks').where('at', '<', before).execute();
@@ -135,7 +134,7 @@ export function createHealthStore(storage: Storage) {
   };
 }
 
-/** What is known of a server before a look: its row, its tools, and the health row when there is one. */
+/** What is known of a server before a probe: its row, its tools, and the health row when there is one. */
 export async function before(trx: CatalogTrx, serverId: string) {
   const db = trx as unknown as Kysely<HealthTables>;
   const server = await db.selectFrom('servers').selectAll().where('id', '=', serverId).executeTakeFirst();
@@ -148,8 +147,8 @@ export async function before(trx: CatalogTrx, serverId: string) {
   return { server, health, tools };
 }
 
-/** The look, its place in the past, and what changed since the one before. */
-export async function writeLook(trx: CatalogTrx, row: HealthRow, drift: readonly Drift[]): Promise<void> {
+/** The probe, its place in the past, and what changed since the one before. */
+export async function writeProbe(trx: CatalogTrx, row: HealthRow, drift: readonly Drift[]): Promise<void> {
   const db = trx as unknown as Kysely<HealthTables>;
   const { server_id, ...values } = row;
   await db

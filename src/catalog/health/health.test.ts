@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { driftBetween } from './drift.ts';
-import { livenessOf, looksOffline, nextLookMs } from './schedule.ts';
+import { livenessOf, looksOffline, nextProbeMs } from './schedule.ts';
 import { suspicionsOf } from './suspicion.ts';
 
 const tool = (name: string, description = '', inputSchema = '{}') => ({ name, description, inputSchema });
@@ -48,11 +48,11 @@ test('descriptions that hide text, order the model about or put a tool in the pl
 
 test('looks come seldom where all is well, back off where it is not, and spread by a quarter', () => {
   const hours = (ms: number) => ms / 3_600_000;
-  assert.equal(hours(nextLookMs('up', 0, 0.5)), 6);
-  assert.equal(hours(nextLookMs('up', 0, 0)), 4.5);
-  assert.equal(hours(nextLookMs('auth', 0, 1)), 15);
+  assert.equal(hours(nextProbeMs('up', 0, 0.5)), 6);
+  assert.equal(hours(nextProbeMs('up', 0, 0)), 4.5);
+  assert.equal(hours(nextProbeMs('auth', 0, 1)), 15);
   assert.deepEqual(
-    [1, 2, 3, 9, 90].map((failures) => hours(nextLookMs('down', failures, 0.5))),
+    [1, 2, 3, 9, 90].map((failures) => hours(nextProbeMs('down', failures, 0.5))),
     [0.25, 0.5, 1, 24, 24],
   );
 });

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../base/retry.ts';
-import type { Finding, HealthState } from './health-model.ts';
+import type { HealthState, ProbeResult } from './health-model.ts';
 
 const hourMs = 3_600_000;
 /** A server that is well is looked at four times a day; one that wants credentials seldom changes its mind. */
@@ -8,14 +8,14 @@ const againMs: Readonly<Record<'up' | 'auth', number>> = { up: 6 * hourMs, auth:
 const retry = { firstMs: 900_000, maxMs: 24 * hourMs };
 /** A share of the time, so that what was imported together is not asked together for ever. */
 const jitter = 0.25;
-/** A single failed look may be our own bad moment: so many in a row are needed before a ranking hears of it. */
+/** A single failed probe may be our own bad moment: so many in a row are needed before it counts for the ranking. */
 const failuresToBelieve: Readonly<Record<'not_mcp' | 'down', number>> = { not_mcp: 2, down: 3 };
 const demotion: Readonly<Record<'not_mcp' | 'down', number>> = { not_mcp: 0.5, down: 0.5 };
 /** Tool descriptions that try to steer the model do not belong on top. */
 const suspectFactor = 0.7;
 
-/** Milliseconds until the next look; `random` in 0..1. */
-export function nextLookMs(state: HealthState, failures: number, random: number): number {
+/** Milliseconds until the next probe; `random` in 0..1. */
+export function nextProbeMs(state: HealthState, failures: number, random: number): number {
   if (state !== 'up' && state !== 'auth') return backoffMs({ ...retry, jitter }, failures, random);
   return backoffMs({ firstMs: againMs[state], maxMs: againMs[state], jitter }, 1, random);
 }
@@ -37,7 +37,7 @@ export function isBelievedDead<H extends { readonly state: HealthState; readonly
   return state !== 'up' && state !== 'auth' && failures >= failuresToBelieve[state];
 }
 
-/** When nobody of several could be reached, it is we who are offline: such a round says nothing about them. */
-export function looksOffline(findings: readonly Pick<Finding, 'unreached'>[]): boolean {
+/** When nobody of several could be reached, it is we who are offline: such a round shows nothing about them. */
+export function looksOffline(findings: readonly Pick<ProbeResult, 'unreached'>[]): boolean {
   return findings.length >= 3 && findings.every(({ unreached }) => unreached);
 }

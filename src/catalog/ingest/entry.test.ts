@@ -27,7 +27,7 @@ function refuse(fields: Record<string, unknown>): string {
   return parsed.reason;
 }
 
-test('a row in the catalogue format becomes a server', () => {
+test('a row in the catalog format becomes a server', () => {
   const { input, notes } = accept({
     ...good,
     transport: 'sse',

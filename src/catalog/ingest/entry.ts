@@ -2,7 +2,7 @@ import { isObject } from '../../base/json.ts';
 import { JsonText } from '../../base/json-text.ts';
 import { Problem } from '../../base/problem.ts';
 import type { AuthType, CatalogTool, Launch, ServerInput, Transport } from '../catalog-model.ts';
-import { priorOf } from '../popularity.ts';
+import { priorOf } from '../invocations/popularity.ts';
 import {
   describe,
   type Fields,
@@ -177,5 +177,7 @@ function parseSchema(given: unknown, field: string, notes: string[]): string {
 
 function cleanSchemaText(value: object, given: unknown): string {
   const clean = JSON.stringify(cleanJson(value));
-  return given instanceof JsonText && clean === JSON.stringify(value) ? given.text : clean;
+  const isUntouched = given instanceof JsonText && clean === JSON.stringify(value);
+  // White space may be what makes it too large.
+  return isUntouched && Buffer.byteLength(given.text) <= maxSchemaBytes ? given.text : clean;
 }

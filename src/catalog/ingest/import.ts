@@ -6,6 +6,7 @@ import type { ImportOptions, ImportReport, RowReport, ServerInput } from '../cat
 import type { Written } from '../write-store.ts';
 import { parseEntry } from './entry.ts';
 import type { Parsed } from './fields.ts';
+import { parseRow } from './row-value.ts';
 import { type Row, rowsOf } from './rows.ts';
 
 /** One transaction's worth: what a crash loses at most, and what memory holds. */
@@ -31,11 +32,11 @@ export async function importPath(
   store: ImportStore,
 ): Promise<ImportReport> {
   const sources = await findSources(path);
-  const tally = createTally(sources, options, store);
+  const tally = new Tally(sources, options, store);
   for (const source of sources) {
     let row = 0;
     const chunks = createReadStream(source.path, { highWaterMark: readBytes });
-    for await (const each of rowsOf(tally.counted(chunks))) {
+    for await (const each of rowsOf(tally.countBytes(chunks))) {
       row += 1;
       await tally.take(each, source.name, row);
     }
@@ -58,9 +59,12 @@ async function findSources(path: string): Promise<Source[]> {
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function createTally(sources: readonly Source[], options: ImportOptions, store: ImportStore) {
-  const bytesTotal = sources.reduce((sum, each) => sum + each.sizeBytes, 0);
-  const report = {
+/** What was read and written so far, and the batch that is being gathered. */
+class Tally {
+  readonly #options: ImportOptions;
+  readonly #store: ImportStore;
+  readonly #bytesTotal: number;
+  readonly #counts = {
     servers: 0,
     added: 0,
     updated: 0,
@@ -70,85 +74,106 @@ function createTally(sources: readonly Source[], options: ImportOptions, store: 
     skipped: 0,
     noted: 0,
   };
-  const problems: RowReport[] = [];
-  const notes: RowReport[] = [];
+  readonly #problems: RowReport[] = [];
+  readonly #notes: RowReport[] = [];
   /** Ids the files speak of, also in rows that are bad: none of these is removed. */
-  const seen = new Set<string>();
-  let batch: ServerInput[] = [];
-  let gone: string[] = [];
-  let toolsInBatch = 0;
-  let toolsRead = 0;
-  let bytesRead = 0;
-  let complete = true;
+  readonly #seen = new Set<string>();
+  #batch: ServerInput[] = [];
+  #removedIds: string[] = [];
+  #toolsInBatch = 0;
+  #toolsRead = 0;
+  #bytesRead = 0;
+  #isComplete = true;
 
-  const flush = async () => {
-    options.signal?.throwIfAborted();
-    if (batch.length > 0 || gone.length > 0) add(await store.write(batch, options.source, gone));
-    batch = [];
-    gone = [];
-    toolsInBatch = 0;
-    options.onProgress?.({
-      bytesRead,
-      bytesTotal,
-      servers: report.servers,
-      tools: toolsRead,
-      skipped: report.skipped,
-    });
-  };
-  const add = (written: Written) => {
-    for (const key of ['added', 'updated', 'unchanged', 'removed', 'tools'] as const)
-      report[key] += written[key];
-  };
-  const accept = (parsed: Parsed, file: string, row: number) => {
-    if (parsed.id !== null) seen.add(parsed.id);
-    if (parsed.kind === 'gone') gone.push(parsed.id);
-    if (parsed.kind === 'bad') {
-      report.skipped += 1;
-      if (problems.length < reportsKept) problems.push({ file, row, reason: parsed.reason });
+  constructor(sources: readonly Source[], options: ImportOptions, store: ImportStore) {
+    this.#options = options;
+    this.#store = store;
+    this.#bytesTotal = sources.reduce((sum, each) => sum + each.sizeBytes, 0);
+  }
+
+  async *countBytes(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      this.#bytesRead += chunk.length;
+      yield chunk;
     }
-    if (parsed.kind !== 'server') return;
-    report.noted += parsed.notes.length;
-    for (const reason of parsed.notes) if (notes.length < reportsKept) notes.push({ file, row, reason });
-    report.servers += 1;
-    toolsRead += parsed.input.tools?.length ?? 0;
-    toolsInBatch += parsed.input.tools?.length ?? 0;
-    batch.push(parsed.input);
-  };
+  }
 
-  return {
-    async *counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-      for await (const chunk of chunks) {
-        bytesRead += chunk.length;
-        yield chunk;
-      }
-    },
-    async take(row: Row, file: string, number: number) {
-      if ('cut' in row) complete = false;
-      if ('text' in row && row.text.trim() === '') return;
-      accept(read(row), file, number);
-      if (batch.length >= serversPerBatch || toolsInBatch >= toolsPerBatch) await flush();
-    },
-    async finish(): Promise<ImportReport> {
-      await flush();
-      if (options.replace === true && complete && report.servers > 0) {
-        const stale = (await store.idsOf(options.source)).filter((id) => !seen.has(id));
-        add(await store.write([], options.source, stale));
-      }
-      return { ...report, problems, notes, complete };
-    },
-  };
+  async take(row: Row, file: string, number: number): Promise<void> {
+    if ('cut' in row || 'broken' in row) this.#isComplete = false;
+    if ('text' in row && row.text.trim() === '') return;
+    this.#accept(parse(row), file, number);
+    if (this.#batch.length >= serversPerBatch || this.#toolsInBatch >= toolsPerBatch) await this.#flush();
+  }
+
+  async finish(): Promise<ImportReport> {
+    await this.#flush();
+    if (this.#options.replace === true && this.#isComplete && this.#counts.servers > 0) {
+      const stale = (await this.#store.idsOf(this.#options.source)).filter((id) => !this.#seen.has(id));
+      this.#add(await this.#store.write([], this.#options.source, stale));
+    }
+    return {
+      ...this.#counts,
+      problems: this.#problems,
+      notes: this.#notes,
+      complete: this.#isComplete,
+    };
+  }
+
+  #accept(parsed: Parsed, file: string, row: number): void {
+    if (parsed.id !== null) this.#seen.add(parsed.id);
+    if (parsed.kind === 'gone') this.#removedIds.push(parsed.id);
+    else if (parsed.kind === 'bad') {
+      this.#counts.skipped += 1;
+      if (this.#problems.length < reportsKept) this.#problems.push({ file, row, reason: parsed.reason });
+    } else if (parsed.kind === 'server') {
+      this.#acceptServer(parsed.input);
+      this.#counts.noted += parsed.notes.length;
+      const room = reportsKept - this.#notes.length;
+      this.#notes.push(...parsed.notes.slice(0, room).map((reason) => ({ file, row, reason })));
+    }
+  }
+
+  #acceptServer(input: ServerInput): void {
+    this.#counts.servers += 1;
+    this.#toolsRead += input.tools?.length ?? 0;
+    this.#toolsInBatch += input.tools?.length ?? 0;
+    this.#batch.push(input);
+  }
+
+  async #flush(): Promise<void> {
+    const { signal, source, onProgress } = this.#options;
+    signal?.throwIfAborted();
+    if (this.#batch.length > 0 || this.#removedIds.length > 0)
+      this.#add(await this.#store.write(this.#batch, source, this.#removedIds));
+    this.#batch = [];
+    this.#removedIds = [];
+    this.#toolsInBatch = 0;
+    const { servers, skipped } = this.#counts;
+    onProgress?.({
+      bytesRead: this.#bytesRead,
+      bytesTotal: this.#bytesTotal,
+      servers,
+      tools: this.#toolsRead,
+      skipped,
+    });
+  }
+
+  #add(written: Written): void {
+    for (const key of ['added', 'updated', 'unchanged', 'removed', 'tools'] as const)
+      this.#counts[key] += written[key];
+  }
 }
 
-function read(row: Row): Parsed {
+function parse(row: Row): Parsed {
   if ('cut' in row) return bad(row.cut, 'the file ends in the middle of this row');
+  if ('broken' in row) return bad(row.broken, 'the file is not valid JSON, or ends in the middle');
   if ('tooLarge' in row) return bad(row.tooLarge, 'larger than 4 MB');
-  let value: unknown;
   try {
-    value = JSON.parse(row.text);
-  } catch {
-    return bad(row.text, 'not valid JSON');
+    return parseEntry(parseRow(row.text), 'lenient');
+  } catch (error) {
+    if (error instanceof SyntaxError) return bad(row.text, 'not valid JSON');
+    throw error;
   }
-  return parseEntry(value, 'lenient');
 }
 
 /** A row that cannot be read, with its id where its beginning still shows one. */

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { AuthType, Launch, ServerInput, Transport } from '../catalog-model.ts';
-import { priorOf } from '../popularity.ts';
+import { priorOf } from '../invocations/popularity.ts';
 import {
   describe,
   type Fields,
@@ -16,7 +16,7 @@ import { cleanText } from './scrub.ts';
 /** Where the registry keeps its own facts about an entry (and, before 2025-09, its two other places for them). */
 const officialMeta = 'io.modelcontextprotocol.registry/official';
 
-/** A registry's `{server, _meta}` or a bare server.json, of any schema from 2025-07-09 to 2025-12-11; the catalogue format has an `id`. */
+/** A registry's `{server, _meta}` or a bare server.json, of any schema from 2025-07-09 to 2025-12-11; the catalog format has an `id`. */
 export function isRegistryEntry(row: Fields): boolean {
   if (isObject(row.server)) return true;
   return (

@@ -78,8 +78,35 @@ test('a broken line spoils itself only', async () => {
 
 test('a file that ends in the middle says so', async () => {
   assert.deepEqual((await split('{"id":"a"}\n{"id":"b", "na')).at(-1), { cut: '{"id":"b", "na' });
-  assert.deepEqual((await split('[{"id":"a"},{"id":"b", "na')).at(-1), { cut: '{"id":"b", "na' });
-  assert.deepEqual((await split('[{"id":"a"},{"id":"b"}')).at(-1), { cut: '' });
+});
+
+test('a file that is read whole and ends in the middle, or is no JSON, gives no row at all', async () => {
+  for (const file of [
+    '[{"id":"a"},{"id":"b", "na',
+    '[{"id":"a"},{"id":"b"}',
+    '{\n"id": "a"',
+    '[{"id":"a"}]]',
+  ])
+    assert.deepEqual(await split(file), [{ broken: file }]);
+});
+
+test('what is read whole has a bound, JSON Lines have none', async () => {
+  const bounded = async (file: string) => {
+    const chunks = async function* () {
+      for (let at = 0; at < file.length; at += 64) yield Buffer.from(file.slice(at, at + 64));
+    };
+    const found: Row[] = [];
+    for await (const row of rowsOf(chunks(), 1_000)) found.push(row);
+    return found.length;
+  };
+  const many = Array.from({ length: 200 }, (_, i) => ({ id: `server-${i}` }));
+  assert.equal(await bounded(many.map((row) => JSON.stringify(row)).join('\n')), 200);
+  for (const list of [many, { servers: many }])
+    for (const space of [0, 2])
+      await assert.rejects(bounded(JSON.stringify(list, null, space)), {
+        kind: 'invalid_request',
+        detail: /JSON Lines only/,
+      });
 });
 
 test('a huge row is not held, and the next one is read', async () => {

@@ -1,203 +1,166 @@
 /**
- * Splits a file into its JSON rows without holding more than one: JSON Lines, a JSON array, a registry dump
- * (`{"servers": […]}`), or one document. Knows nothing of what the rows mean.
+ * Splits a file into its JSON rows. JSON Lines are streamed, one row in memory at a time; every other form (an array, a
+ * registry dump `{"servers": […]}`, one document) is read whole, up to a bound. Knows nothing of what the rows mean.
  */
+import { itemsOf, JsonFault, type JsonView } from '../../base/json-scanner.ts';
+import { Problem } from '../../base/problem.ts';
+import { scanOutsideJson } from './row-value.ts';
 
 export type Row =
   | { readonly text: string }
   /** A row too large to be read, with its beginning. */
   | { readonly tooLarge: string }
-  /** The file ended inside this row, or before its array was closed. */
-  | { readonly cut: string };
-
-type Splitter = { push(chunk: Buffer): Row[]; end(): Row[] };
+  /** The file ended inside this row. */
+  | { readonly cut: string }
+  /** A file that had to be read whole and is no JSON, with its beginning. */
+  | { readonly broken: string };
 
 /** The largest row of the public lists is 0.5 MB. */
 const maxRowBytes = 4_000_000;
-/** How much of a file is looked at to tell its form. */
-const headBytes = 65_536;
+/** Ten times the largest dump; larger lists come as JSON Lines. */
+const maxWholeFileBytes = 256_000_000;
 /** What is kept of a row that is not read. */
 const beginningBytes = 1_000;
-const [quote, backslash, comma, newline] = [0x22, 0x5c, 0x2c, 0x0a];
-const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
+const newline = 0x0a;
+const openArray = 0x5b;
+const openObject = 0x7b;
+const none = Buffer.alloc(0);
 
-export async function* rowsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Row> {
-  let head = Buffer.alloc(0);
-  let splitter: Splitter | undefined;
-  for await (const chunk of chunks) {
-    if (splitter !== undefined) {
-      yield* splitter.push(chunk);
-      continue;
+/** Throws `invalid_request` for a file over the bound that is not JSON Lines. */
+export async function* rowsOf(
+  chunks: AsyncIterable<Buffer>,
+  maxWholeBytes: number = maxWholeFileBytes,
+): AsyncGenerator<Row> {
+  const source = chunks[Symbol.asyncIterator]();
+  try {
+    const head = await readUntil(source, maxWholeBytes, createFirstLineTest());
+    const isLines = isJsonLines(head);
+    const rest = isLines ? none : await readUntil(source, maxWholeBytes - head.length, () => false);
+    if (head.length + rest.length > maxWholeBytes) throw tooLargeAsWhole(maxWholeBytes);
+    if (isLines) yield* linesOf(head, source);
+    else yield* rowsOfWhole(Buffer.concat([head, rest]));
+  } finally {
+    await source.return?.();
+  }
+}
+
+/** The next bytes, without a byte-order mark (no JSON by RFC 8259, 8.1, yet dumps carry one): to the end, to where it `isEnough`, or just over the bound. */
+async function readUntil(
+  source: AsyncIterator<Buffer>,
+  maxBytes: number,
+  isEnough: (chunk: Buffer) => boolean,
+): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let size = 0; size <= maxBytes; ) {
+    const chunk = await nextOf(source);
+    if (chunk === undefined) break;
+    parts.push(chunk);
+    size += chunk.length;
+    if (isEnough(chunk)) break;
+  }
+  const bytes = Buffer.concat(parts);
+  return bytes.subarray(bytes.indexOf('\ufeff') === 0 ? 3 : 0);
+}
+
+/** Answers true once the first line that is not blank is there, and the first byte of what follows it. */
+function createFirstLineTest(): (chunk: Buffer) => boolean {
+  let hasBegun = false;
+  let hasEnded = false;
+  return (chunk) => {
+    for (const byte of chunk) {
+      if (byte > 0x20 && hasEnded) return true;
+      if (byte > 0x20) hasBegun = true;
+      else if (byte === newline) hasEnded = hasBegun;
     }
-    head = Buffer.concat([head, chunk]);
-    if (head.length < headBytes) continue;
-    const form = formOf(head);
-    splitter = form.splitter;
-    yield* splitter.push(form.rest);
-  }
-  if (splitter === undefined) {
-    const form = formOf(head);
-    splitter = form.splitter;
-    yield* splitter.push(form.rest);
-  }
-  yield* splitter.end();
-}
-
-function formOf(file: Buffer): { splitter: Splitter; rest: Buffer } {
-  // A byte-order mark is no JSON (RFC 8259, 8.1), yet dumps carry one.
-  const head = file.subarray(file.indexOf('\ufeff') === 0 ? 3 : 0);
-  const start = firstNonSpace(head, 0);
-  if (head[start] === openArray) return { splitter: elements('array'), rest: head.subarray(start + 1) };
-  if (head[start] === openObject) {
-    const servers = insideServers(head);
-    if (servers !== -1) return { splitter: elements('array'), rest: head.subarray(servers) };
-    if (!hasWholeFirstLine(head.subarray(start))) return { splitter: elements('document'), rest: head };
-  }
-  return { splitter: lines(), rest: head };
-}
-
-/** A first line that is a value of its own means JSON Lines; `{` alone, or a line that goes on, a document. */
-function hasWholeFirstLine(head: Buffer): boolean {
-  const end = head.indexOf(newline);
-  if (end === -1) return true;
-  const line = head.toString('utf8', 0, end).trim();
-  const next = head[firstNonSpace(head, end)];
-  return line.length > 1 && (line.endsWith('}') || next === openObject);
-}
-
-/** The place after `"servers": [` among the first keys of a document, or -1. */
-function insideServers(head: Buffer): number {
-  let depth = 0;
-  for (let i = 0; i < head.length; i += 1) {
-    const byte = head[i];
-    if (byte === openObject || byte === openArray) depth += 1;
-    else if (byte === closeObject || byte === closeArray) depth -= 1;
-    else if (byte === quote) {
-      const end = stringEnd(head, i + 1);
-      if (depth === 1 && head.toString('utf8', i + 1, end) === 'servers') {
-        const colon = firstNonSpace(head, end + 1);
-        const value = firstNonSpace(head, colon + 1);
-        if (head[colon] === 0x3a && head[value] === openArray) return value + 1;
-      }
-      i = end;
-    }
-    if (depth === 0) return -1;
-  }
-  return -1;
-}
-
-function stringEnd(bytes: Buffer, from: number): number {
-  let i = from;
-  while (i < bytes.length && bytes[i] !== quote) i += bytes[i] === backslash ? 2 : 1;
-  return i;
-}
-
-function firstNonSpace(bytes: Buffer, from: number): number {
-  let i = from;
-  while (i < bytes.length && (bytes[i] === 0x20 || (bytes[i]! >= 0x09 && bytes[i]! <= 0x0d))) i += 1;
-  return i;
-}
-
-/** Collects the bytes of one row over several chunks, up to the limit. */
-function collector() {
-  let parts: Buffer[] = [];
-  let sizeBytes = 0;
-  return {
-    add(part: Buffer): void {
-      sizeBytes += part.length;
-      if (sizeBytes <= maxRowBytes) parts.push(part);
-      else if (parts.length > 1) parts = [Buffer.concat(parts).subarray(0, beginningBytes)];
-      else if (parts.length === 0) parts = [part.subarray(0, beginningBytes)];
-    },
-    take(): { text: string; tooLarge: boolean } {
-      const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-      const tooLarge = sizeBytes > maxRowBytes;
-      parts = [];
-      sizeBytes = 0;
-      return { text: bytes.toString('utf8', 0, tooLarge ? beginningBytes : bytes.length), tooLarge };
-    },
+    return false;
   };
 }
 
-function lines(): Splitter {
-  const row = collector();
-  const take = (): Row => {
-    const { text, tooLarge } = row.take();
-    return tooLarge ? { tooLarge: text } : { text };
-  };
-  return {
-    push(chunk) {
-      const rows: Row[] = [];
-      let from = 0;
-      for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, from)) {
-        row.add(chunk.subarray(from, at));
-        rows.push(take());
-        from = at + 1;
-      }
-      row.add(chunk.subarray(from));
-      return rows;
-    },
-    end() {
-      const last = take();
-      if (!('text' in last)) return [last];
-      if (last.text.trim() === '') return [];
-      // Without its line end a last line may be whole or cut: only reading it tells.
-      return [isJson(last.text) ? last : { cut: last.text }];
-    },
-  };
+/** A first line that is a value of its own means JSON Lines, also where it is broken and the next one begins anew. */
+function isJsonLines(head: Buffer): boolean {
+  const start = head.findIndex((byte) => byte > 0x20);
+  if (start === -1) return true;
+  if (head[start] !== openObject) return head[start] !== openArray;
+  const lineEnd = head.indexOf(newline, start);
+  const line = lineEnd === -1 ? head.subarray(start) : head.subarray(start, lineEnd);
+  const view = scanOrNull(line);
+  if (view !== null) return view.get('servers')?.kind !== 'array';
+  if (lineEnd === -1) return true;
+  const next = head.subarray(lineEnd).find((byte) => byte > 0x20);
+  return line.length > 2 && (next === openObject || line.toString().trimEnd().endsWith('}'));
 }
 
-/** Follows strings and brackets byte by byte (all of JSON's structure is ASCII) and gives each element of the array, or the one document. */
-function elements(of: 'array' | 'document'): Splitter {
-  const row = collector();
-  let depth = 0;
-  let started = false;
-  let inString = false;
-  let escaped = false;
-  let done = false;
+function scanOrNull(bytes: Buffer): JsonView | null {
+  try {
+    return scanOutsideJson(bytes, { servers: true });
+  } catch (error) {
+    if (error instanceof JsonFault) return null;
+    throw error;
+  }
+}
 
-  const push = (chunk: Buffer): Row[] => {
-    const rows: Row[] = [];
+async function* linesOf(head: Buffer, source: AsyncIterator<Buffer>): AsyncGenerator<Row> {
+  const row = new RowCollector();
+  for (let chunk: Buffer | undefined = head; chunk !== undefined; chunk = await nextOf(source)) {
     let from = 0;
-    const finish = (end: number) => {
-      row.add(chunk.subarray(from, end));
-      const { text, tooLarge } = row.take();
-      if (started) rows.push(tooLarge ? { tooLarge: text } : { text });
-      started = false;
-      from = end;
-      done = of === 'document';
-    };
-    for (let i = 0; i < chunk.length && !done; i += 1) {
-      const byte = chunk[i]!;
-      if (inString) {
-        if (escaped) escaped = false;
-        else if (byte === backslash) escaped = true;
-        else if (byte === quote) inString = false;
-        continue;
-      }
-      if (byte <= 0x20) continue;
-      if (depth === 0 && (byte === comma || byte === closeArray)) {
-        finish(i);
-        from = i + 1;
-        done = byte === closeArray;
-        continue;
-      }
-      if (!started) from = i;
-      started = true;
-      if (byte === quote) inString = true;
-      else if (byte === openObject || byte === openArray) depth += 1;
-      else if (byte === closeObject || byte === closeArray) {
-        depth -= 1;
-        if (depth <= 0) {
-          depth = 0;
-          finish(i + 1);
-        }
-      }
+    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, from)) {
+      row.add(chunk.subarray(from, at));
+      yield row.take();
+      from = at + 1;
     }
-    if (started) row.add(chunk.subarray(from));
-    return rows;
-  };
-  return { push, end: () => (done ? [] : [{ cut: row.take().text }]) };
+    row.add(chunk.subarray(from));
+  }
+  const last = row.take();
+  if (!('text' in last)) yield last;
+  // Without its line end a last line may be whole or cut: only reading it tells.
+  else if (last.text.trim() !== '') yield isJson(last.text) ? last : { cut: last.text };
+}
+
+async function nextOf(source: AsyncIterator<Buffer>): Promise<Buffer | undefined> {
+  const { value, done } = await source.next();
+  return done === true ? undefined : value;
+}
+
+function* rowsOfWhole(file: Buffer): Generator<Row> {
+  const view = scanOrNull(file);
+  if (view === null) {
+    yield { broken: beginningOf(file) };
+    return;
+  }
+  const servers = view.get('servers');
+  const list = servers?.kind === 'array' ? servers : view;
+  for (const item of list.kind === 'array' ? itemsOf(list) : [list]) yield rowFrom(item.span());
+}
+
+function rowFrom(bytes: Buffer): Row {
+  return bytes.length > maxRowBytes ? { tooLarge: beginningOf(bytes) } : { text: bytes.toString() };
+}
+
+function beginningOf(bytes: Buffer): string {
+  return bytes.toString('utf8', 0, Math.min(bytes.length, beginningBytes));
+}
+
+/** Collects the bytes of one row over several chunks; of one that is too large only the beginning. */
+class RowCollector {
+  #parts: Buffer[] = [];
+  #sizeBytes = 0;
+
+  add(part: Buffer): void {
+    const isTooLarge = this.#sizeBytes > maxRowBytes;
+    this.#sizeBytes += part.length;
+    if (isTooLarge) return;
+    this.#parts.push(part);
+    if (this.#sizeBytes > maxRowBytes)
+      this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(0, beginningBytes))];
+  }
+
+  take(): Row {
+    const bytes = Buffer.concat(this.#parts);
+    const row = this.#sizeBytes > maxRowBytes ? { tooLarge: beginningOf(bytes) } : { text: bytes.toString() };
+    this.#parts = [];
+    this.#sizeBytes = 0;
+    return row;
+  }
 }
 
 function isJson(text: string): boolean {
@@ -207,4 +170,12 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function tooLargeAsWhole(maxBytes: number): Problem {
+  const megabytes = Math.round(maxBytes / 1_000_000);
+  return new Problem(
+    'invalid_request',
+    `file: larger than ${megabytes} MB, which is read as JSON Lines only (one server a line)`,
+  );
 }

@@ -1,12 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
 import { isObject } from '../../base/json.ts';
+import { itemsOf, type JsonShape, type JsonView } from '../../base/json-scanner.ts';
 import { Problem } from '../../base/problem.ts';
 import { type Backoff, backoffMs, parseRetryAfter } from '../../base/retry.ts';
 import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { ServerInput, SyncReport } from '../catalog-model.ts';
 import { parseEntry } from './entry.ts';
-import type { Fields } from './fields.ts';
+import { parseRow, scanOutsideJson } from './row-value.ts';
 import { createSyncStore, type SyncState } from './sync-store.ts';
 
 const serversPerPage = 100;
@@ -20,6 +21,7 @@ const overlapMs = 3_600_000;
 const backoff: Backoff = { firstMs: 30_000, maxMs: 6 * 3_600_000, jitter: 0.25 };
 const longestWaitMs = 24 * 3_600_000;
 const problemsKept = 20;
+const pageShape: JsonShape = { servers: true, metadata: true };
 const paths = ['/v0.1/servers', '/v0/servers'] as const;
 
 type Page = { readonly entries: readonly unknown[]; readonly nextCursor: string | null };
@@ -154,16 +156,20 @@ function readPage(reply: OutboundReply, cursor: string | null, clock: Clock): Pa
       restart: cursor !== null && [400, 404, 410, 422].includes(reply.status),
     });
   }
-  let body: unknown;
+  let page: JsonView;
   try {
-    body = JSON.parse(reply.body.toString('utf8').replace(/^\ufeff/, ''));
+    page = scanOutsideJson(reply.body, pageShape);
   } catch (cause) {
     throw new BrokenPage('its reply is not JSON', { cause });
   }
-  if (!isObject(body) || !Array.isArray(body.servers)) throw new BrokenPage('its reply has no servers array');
-  const metadata: Fields = isObject(body.metadata) ? body.metadata : {};
-  const next = metadata.nextCursor ?? metadata.next_cursor;
-  return { entries: body.servers, nextCursor: typeof next === 'string' && next !== '' ? next : null };
+  const servers = page.get('servers');
+  if (servers?.kind !== 'array') throw new BrokenPage('its reply has no servers array');
+  const metadata = page.get('metadata')?.value();
+  const next = isObject(metadata) ? (metadata.nextCursor ?? metadata.next_cursor) : undefined;
+  return {
+    entries: itemsOf(servers).map((each) => parseRow(each.text())),
+    nextCursor: typeof next === 'string' && next !== '' ? next : null,
+  };
 }
 
 function createReport() {

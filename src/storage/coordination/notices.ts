@@ -21,10 +21,10 @@ export type Notices = {
   /** Adds a notice to the caller's transaction: it is heard if and only if the change is there. */
   publish(trx: Transaction<NoticeTables>, topic: Topic, payload: string): Promise<void>;
   /** Calls back for each notice, from this process or another, at most about half a second after its commit. */
-  subscribe(topic: Topic, hear: (payload: string) => void): void;
+  subscribe(topic: Topic, listener: (payload: string) => void): void;
   /** Reads what is new at once; called after a local commit so that this process need not wait for the poll. */
   poll(): Promise<void>;
-  hear(row: NoticeRow): void;
+  deliver(row: NoticeRow): void;
   start(): Promise<void>;
   stop(): void;
 };
@@ -37,15 +37,15 @@ export function createNotices(deps: {
   readonly onError: (error: unknown) => void;
 }): Notices {
   const { db, clock, sharedNow, dialect, onError } = deps;
-  const ears: { topic: Topic; hear: (payload: string) => void }[] = [];
+  const listeners: { topic: Topic; listener: (payload: string) => void }[] = [];
   const seen = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let polling: Promise<void> | undefined;
 
-  const hear = (row: NoticeRow) => {
+  const deliver = (row: NoticeRow) => {
     if (seen.has(row.id)) return;
     seen.set(row.id, clock.monotonic());
-    for (const ear of ears) if (ear.topic === row.topic) ear.hear(row.payload);
+    for (const each of listeners) if (each.topic === row.topic) each.listener(row.payload);
   };
 
   const read = async () => {
@@ -55,7 +55,7 @@ export function createNotices(deps: {
       .where('at', '>', sharedNow(-overlapMs))
       .orderBy('at')
       .execute();
-    for (const row of rows) hear(row);
+    for (const row of rows) deliver(row);
     for (const [id, at] of seen) {
       if (at > clock.monotonic() - 2 * overlapMs) break;
       seen.delete(id);
@@ -82,9 +82,9 @@ export function createNotices(deps: {
         await sql`select pg_notify(${noticeChannel}, ${JSON.stringify(row)})`.execute(trx);
       }
     },
-    subscribe: (topic, listener) => void ears.push({ topic, hear: listener }),
+    subscribe: (topic, listener) => void listeners.push({ topic, listener }),
     poll,
-    hear,
+    deliver,
     async start() {
       // What was noticed before the start is already in what the rooms load.
       const rows = await db

@@ -1,18 +1,27 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
+import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Launch, ServerRecord } from './catalog-model.ts';
 import type { CatalogStore, StoredServer } from './catalog-store.ts';
-import { addUse, dayOf, effectiveUse, horizonDays, popularityOf, type UseSums } from './popularity.ts';
+import {
+  addUse,
+  dayOf,
+  effectiveUse,
+  horizonDays,
+  popularityOf,
+  type UseSums,
+} from './invocations/popularity.ts';
 
 /** What memory keeps of every server: its tool names as one text (`\nfirst\nsecond\n`), a tenth of what sets would take at 150,000 tools. */
 type Entry = { readonly gone: boolean; readonly toolNames: string };
 
-export type Directory = {
+export type ServerCache = {
   /** Reads what changed since the last time. */
   refresh(): Promise<void>;
   get(id: string): Promise<ServerRecord>;
   /** The same from memory; undefined where the store has to be asked. */
-  warm(id: string): ServerRecord | undefined;
+  peek(id: string): ServerRecord | undefined;
   /** Throws when an outcome cannot be of this server and tool. */
   check(serverId: string, toolName: string): undefined | Promise<void>;
   popularity(): Promise<ReadonlyMap<string, number>>;
@@ -24,9 +33,10 @@ const namesPerPage = 2_000;
 /** Whole records kept for `get`; a server with its tools is a few kilobytes. */
 const recordsKept = 2_000;
 
-export function createDirectory(store: CatalogStore, clock: Clock): Directory {
+export function createServerCache(store: CatalogStore, clock: Clock): ServerCache {
   const entries = new Map<string, Entry>();
-  const records = new Map<string, ServerRecord>();
+  // `maxSize` in place of `max`: memory grows with what is kept instead of being taken at the start.
+  const records = new LRUCache<string, ServerRecord>({ maxSize: recordsKept, sizeCalculation: () => 1 });
   const popular = createPopularity(store, clock);
   let revision = 0;
 
@@ -41,7 +51,7 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
       if (page.length < namesPerPage) break;
     }
   };
-  const refresh = latest(read);
+  const refresh = coalesced(read);
 
   const known = (id: string): Entry => {
     const entry = entries.get(id);
@@ -57,24 +67,18 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
     if (stored === undefined) throw new Problem('not_found', 'Server not found');
     if (stored.row.deleted_at !== null) throw new Problem('server_gone', 'Server is no longer active');
     const record = toRecord(stored, popularity);
-    // A record read before a change must not outlive it.
-    if (at === revision) {
-      for (const oldest of records.keys()) {
-        if (records.size < recordsKept) break;
-        records.delete(oldest);
-      }
-      records.set(id, record);
-    }
+    // Stale-read guard: a record read before a change must not outlive it.
+    if (at === revision) records.set(id, record);
     return record;
   };
   return {
     refresh,
     get(id) {
-      const warm = records.get(id);
-      return warm === undefined ? load(id) : Promise.resolve(warm);
+      const cached = records.get(id);
+      return cached === undefined ? load(id) : Promise.resolve(cached);
     },
     // Of servers that are gone there is none: what changed is taken out.
-    warm: (id) => records.get(id),
+    peek: (id) => records.get(id),
     check(serverId, toolName) {
       const entry = entries.get(serverId);
       if (entry?.gone === false && hasTool(entry, toolName)) return undefined;
@@ -97,28 +101,6 @@ export function createDirectory(store: CatalogStore, clock: Clock): Directory {
 /** Many registry entries were never probed: with no tools known, any name may be right. */
 function hasTool(entry: Entry, toolName: string): boolean {
   return entry.toolNames === '' || entry.toolNames.includes(`\n${toolName}\n`);
-}
-
-/** One run at a time; whoever asks while one runs gets the next one, which sees what was committed before they asked. */
-function latest(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const start = (): Promise<void> => {
-    running = run().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-  return () => {
-    if (running === undefined) return start();
-    next ??= running
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined;
-        return start();
-      });
-    return next;
-  };
 }
 
 /** Past days are summed once a day; what may still change (today and, for late commits, yesterday) is read each time. */

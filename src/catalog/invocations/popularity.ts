@@ -84,7 +84,7 @@ export function popularityOf(prior: number, use: number): number {
   return prior + ((1 - prior) * use) / (use + useHalf);
 }
 
-/** The prior of `popularity` in the catalogue format: an object of counts, or a number (0..1 as it is, above 1 a use count). */
+/** The prior of `popularity` in the catalog format: an object of counts, or a number (0..1 as it is, above 1 a use count). */
 export function priorOf(signals: unknown): number | null {
   if (typeof signals === 'number') {
     if (!Number.isFinite(signals)) return null;
