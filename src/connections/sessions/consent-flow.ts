@@ -190,10 +190,24 @@ export class ConsentFlow {
 
 function toReason(error: unknown): string {
   if (error instanceof ConsentRefusal) return error.message;
-  if (error instanceof TokenEndpointFailure && error.reason === 'misconfigured')
-    return 'The provider does not accept this service as its client';
+  if (error instanceof TokenEndpointFailure) return toTokenReason(error);
   if (error instanceof Problem && error.kind === 'conflict') return error.detail;
   return 'The provider did not give access: try again';
+}
+
+/** "Try again" stands only where trying again can help. */
+function toTokenReason({ reason, words }: TokenEndpointFailure): string {
+  switch (reason) {
+    case 'misconfigured':
+      return 'The provider does not accept this service as its client';
+    case 'refused':
+      return `The provider refused: ${words}`;
+    case 'unusable':
+      return `The provider's answer cannot be used: ${words}`;
+    case 'invalid_grant':
+    case 'transient':
+      return 'The provider did not give access: try again';
+  }
 }
 
 function isAccount({ id, email, domain }: Account, expected: string): boolean {
