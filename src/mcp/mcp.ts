@@ -92,7 +92,7 @@ export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'enqueueInvocations' | 'credential' | 'peek'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;

@@ -39,6 +39,7 @@ export async function startPlainProvider(
   t: TestContext,
   row: Record<string, unknown> = {},
   options: AppOptions = {},
+  settings: Record<string, string> = {},
 ): Promise<PlainProvider> {
   let count = 0;
   const upstream = await startLoopback(t, (asked): ProviderReply | null => {
@@ -75,11 +76,12 @@ export async function startPlainProvider(
       ...row,
     },
   };
-  const settings = {
+  const env = {
     ...providerSettings(t, rows),
     MCPRANK_ALLOW_UPSTREAMS: new URL(upstream.url).host,
+    ...settings,
   };
-  const app = await bootApp(t, settings, { clock, ...options });
+  const app = await bootApp(t, env, { clock, ...options });
   const stage: PlainProvider = {
     app,
     clock,

@@ -34,6 +34,11 @@ export type Provider = ProviderApi & {
   readonly scopeSeparator: RegExp;
   /** Added to the authorization URL. */
   readonly authorizationParams: Readonly<Record<string, string>>;
+  /**
+   * What `offline_access` goes with (OpenID Connect Core section 11): without it, it is dropped without a word. null: this
+   * provider gives refresh tokens without, and would ask users for what their administrator has agreed to.
+   */
+  readonly offlinePrompt: 'consent' | null;
   /** Where ID token and userinfo reply say whose account it is. */
   readonly accountFields: AccountFields;
   /** Makes a token reply of the provider's own form a standard one (RFC 6749 section 5). */
@@ -57,6 +62,7 @@ export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   // RFC 6749 section 3.3 says spaces; more than one provider says commas.
   scopeSeparator: /[ ,]+/,
   authorizationParams: {},
+  offlinePrompt: 'consent',
   accountFields: commonAccountFields,
   defaultOrigin: null,
   routes: [],

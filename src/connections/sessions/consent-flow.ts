@@ -80,7 +80,7 @@ export class ConsentFlow {
     // The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8).
     if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
       throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
-    const server = await servers.open(row, row.title);
+    const server = await servers.open(row, row.title, row.status === 'sent');
     const state = newSecret();
     const flow: ConsentFlowState = {
       verifier: oauth.generateRandomCodeVerifier(),
