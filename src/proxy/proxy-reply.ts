@@ -1,8 +1,8 @@
 import type { FreshToken, ProviderApi } from '../connections/connections.ts';
 import { type ByteSource, type OpenReply, OutboundFailure } from '../outbound/outbound.ts';
-import { returnedHeaders } from './headers.ts';
+import { returnedHeaders } from './policy/headers.ts';
+import { type Destination, proxiedPath } from './policy/target.ts';
 import { redactBody, redactText } from './redact-token.ts';
-import { type Destination, proxiedPath } from './target.ts';
 
 /** A reply whose body is still to come. */
 export type StreamedReply = {

@@ -22,7 +22,9 @@ import {
   defaultConcurrency,
 } from './call-limiter.ts';
 import { getCallToken, type TokenDeps } from './call-token.ts';
-import { findField, forwardedHeaders } from './headers.ts';
+import { findField, forwardedHeaders } from './policy/headers.ts';
+import { checkForm, withoutOverride } from './policy/method-override.ts';
+import { parseTarget, resolveDestination } from './policy/target.ts';
 import {
   defaultRequestLimits,
   type Payload,
@@ -34,7 +36,6 @@ import {
 } from './provider-request.ts';
 import type { ProxyReply, ProxyRequest } from './proxy-model.ts';
 import { readWhole, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
-import { parseTarget, resolveDestination } from './target.ts';
 import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './proxy-model.ts';
@@ -100,11 +101,12 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
 }
 
 /** Checks everything that can be checked before the body is read, then performs the call: once for each Idempotency-Key. */
-async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply> {
+async function forward(parts: Parts, received: ProxyRequest): Promise<ProxyReply> {
   const { connections, limits, runOnce } = parts;
-  const target = parseTarget(request.target);
-  const api = findApi(connections, target.provider);
-  const destination = resolveDestination(api, target);
+  const { provider } = parseTarget(received.target);
+  const api = findApi(connections, provider);
+  const request = await withoutOverride(received, api);
+  const destination = resolveDestination(api, parseTarget(request.target));
   const headers = forwardedHeaders(request.rawHeaders, api);
   const reads = readOnly.has(request.method);
   const key = reads ? null : idempotencyKey(findField(request.rawHeaders, 'idempotency-key'));
@@ -116,6 +118,7 @@ async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply>
     return perform(parts, { request, api, call: { ...call, body, signal } });
   }
   const body = (await request.body?.read(keyedRequestBytes)) ?? null;
+  if (body !== null) checkForm(request, body);
   const principal = JSON.stringify([owner.developerId, owner.userId]);
   // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
   return runOnce(principal, key, comparedParts(request, body), async () =>
@@ -157,9 +160,12 @@ function checkBody(request: ProxyRequest, reads: boolean, limitBytes: number): v
 }
 
 /** Small bodies are read first, so that they can be sent again; others pass through once. */
-async function readPayload({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
+async function readPayload(request: ProxyRequest, limitBytes: number): Promise<Payload> {
+  const { body } = request;
   if (body === null || body.sizeBytes === null || body.sizeBytes > replayableBytes) return body;
-  return body.read(limitBytes);
+  const read = await body.read(limitBytes);
+  checkForm(request, read);
+  return read;
 }
 
 /** What must be the same for a call to be the same call. */

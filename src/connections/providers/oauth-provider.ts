@@ -70,12 +70,15 @@ export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   ...googleApiRules,
 };
 
+/** Known by its row, and nobody can be connected before the operator has given a client: no user can mend that. */
+export class ProviderNotConfigured extends Problem {}
+
 /** The provider, if the operator has given what it takes to connect somebody; throws what to do about it otherwise. */
 export function requireConfigured(provider: Provider): Provider & { readonly clientId: string } {
   const { name, clientId, clientSettings } = provider;
   if (clientId !== null) return { ...provider, clientId };
   const settings = clientSettings === null ? '' : `${clientSettings}, or `;
-  throw new Problem(
+  throw new ProviderNotConfigured(
     'invalid_request',
     `provider: ${name} is not configured here: its client id and secret are missing (set ${settings}its row in MCPRANK_PROVIDERS)`,
   );
