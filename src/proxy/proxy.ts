@@ -10,11 +10,11 @@
  * errors too; a 401 of its own leads to one renewal of the token and one repetition.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
+import { idempotencyKey } from '../base/idempotency-key.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, ProviderApi } from '../connections/connections.ts';
-import { type Outbound, OutboundFailure } from '../outbound/outbound.ts';
-import type { WriteBehind } from '../storage/storage.ts';
+import type { Outbound } from '../outbound/outbound.ts';
+import type { Idempotency, RunOnce, WriteBehind } from '../storage/storage.ts';
 import {
   type AcquireCall,
   type ConcurrencyLimits,
@@ -35,7 +35,7 @@ import {
   sendToProvider,
 } from './provider-request.ts';
 import type { ProxyReply, ProxyRequest } from './proxy-model.ts';
-import { readWhole, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
+import { readWhole, replyCodec, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
 import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './proxy-model.ts';
@@ -57,7 +57,8 @@ export const providerLimits = { limits: { call: { concurrency: defaultConcurrenc
 export type ProxyDeps = {
   readonly connections: Pick<Connections, 'providerApi'> & TokenDeps;
   readonly outbound: Pick<Outbound, 'open'>;
-  readonly now: () => number;
+  /** Under which what has a key is done once. */
+  readonly idempotency: Pick<Idempotency, 'of'>;
   /** For the audit trail. */
   readonly recordUsage: (usage: readonly Usage[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -71,25 +72,18 @@ type Parts = Pick<ProxyDeps, 'connections' | 'publicUrl'> &
   RequestDeps & {
     readonly acquire: AcquireCall;
     readonly usageLog: WriteBehind<Usage>;
-    readonly runOnce: ReturnType<typeof createIdempotency<WholeReply>>;
+    readonly runOnce: RunOnce<WholeReply>;
   };
 
 const readOnly = new Set(['GET', 'HEAD']);
 /** With an Idempotency-Key the request is compared, so it has to be read whole. */
 const keyedRequestBytes = 1_048_576;
-/** Answers that say that nothing was done yet. */
-const notExecuted = new Set([401, 403, 408, 425, 429, 503]);
 
 export function createProxy(deps: ProxyDeps): OAuthProxy {
   const { connections, outbound, publicUrl } = deps;
   const limits = { ...defaultRequestLimits, ...defaultConcurrency, ...deps.limits };
   const usageLog = createUsageLog(deps.recordUsage, deps.onError);
-  const runOnce = createIdempotency<WholeReply>({
-    now: deps.now,
-    mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
-    isOutcome: ({ status }) => !notExecuted.has(status),
-    sizeOf: ({ body, headers }) => body.length + headers.join().length,
-  });
+  const runOnce = deps.idempotency.of(replyCodec);
   const acquire = createCallLimiter(limits);
   const wait = deps.wait ?? delay;
   const parts = { connections, outbound, publicUrl, limits, wait, acquire, usageLog, runOnce };
@@ -119,9 +113,8 @@ async function forward(parts: Parts, received: ProxyRequest): Promise<ProxyReply
   }
   const body = (await request.body?.read(keyedRequestBytes)) ?? null;
   if (body !== null) checkForm(request, body);
-  const principal = JSON.stringify([owner.developerId, owner.userId]);
   // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
-  return runOnce(principal, key, comparedParts(request, body), async () =>
+  return runOnce({ ...owner, key, body: comparedParts(request, body) }, async () =>
     readWhole(await perform(parts, { request, api, call: { ...call, body } })),
   );
 }
