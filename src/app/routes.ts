@@ -81,7 +81,9 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }));
+  publicRoutes.push(
+    ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
+  );
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
