@@ -189,14 +189,14 @@ export type Api = {
     params: { readonly id: string; };
     query: { readonly wait?: number | undefined; };
     body: undefined;
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; };
+    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
   };
   /** Confirm a session with the code that the user was shown, and the user who typed it in */
   'POST /v1/identity/sessions/{id}/confirm': {
     params: { readonly id: string; };
     query: undefined;
     body: { readonly user_id: string; readonly completion_code: string; };
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; };
+    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
   };
   /** A developer's app: where browsers may be sent back to, and whether sessions need a confirmation */
   'GET /v1/admin/apps/{id}': {
@@ -217,7 +217,7 @@ export type Api = {
     params: undefined;
     query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; })[]; };
+    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; readonly renewable: boolean; })[]; };
   };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {
@@ -280,7 +280,7 @@ export type Api = {
     params: { readonly provider: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly provider: string; readonly connected: boolean; readonly status: "active" | "needs_reauth" | null; readonly can_access: boolean; };
+    reply: { readonly provider: string; readonly connected: boolean; readonly status: "active" | "needs_reauth" | null; readonly can_access: boolean; readonly renewable?: false | undefined; };
   };
   /** The page behind auth_url: names app, user, provider and scopes, and asks */
   'GET /v1/identity/connect/{link}': {

@@ -34,7 +34,13 @@ import {
   type Search,
 } from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
-import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
+import {
+  createIdempotency,
+  type Idempotency,
+  openStorage,
+  type SealedColumn,
+  type Storage,
+} from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
@@ -54,6 +60,7 @@ export type Services = {
   readonly identity: Identity;
   readonly connections: Connections;
   readonly webhooks: Webhooks;
+  readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly baseUrl: { url: string };
@@ -216,12 +223,20 @@ function openActing(
       return { id, name, url: local === undefined ? remoteUrl : local.url };
     },
   });
+  const { seal, open } = vault.sealedTokens;
+  const idempotency = createIdempotency({
+    storage,
+    seal,
+    open,
+    clock,
+    onError: logFailure(telemetry, 'storage.idempotency.write_failed'),
+  });
   // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
   const providerOutbound = createOutbound(config, providerLimits);
   const proxy = createProxy({
     connections,
     outbound: providerOutbound,
-    now: clock.now,
+    idempotency,
     publicUrl: () => baseUrl.url,
     recordUsage: (usage) => recordUsage(storage, usage),
     onError: logFailure(telemetry, 'proxy.usage.write_failed'),
@@ -234,10 +249,13 @@ function openActing(
     get: outbound.request,
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
-    forgetConnections: (owner, actor, wholly) =>
-      wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
+    forgetConnections: async (owner, actor, wholly) => {
+      if (!wholly) return connections.admin.disconnectUser(owner, actor);
+      await idempotency.forgetUser(owner);
+      return connections.admin.forgetUser(owner, actor);
+    },
   });
-  return { access, policy, webhooks, connections, providerOutbound, proxy, identity };
+  return { access, policy, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &
@@ -250,6 +268,7 @@ async function closeServices(open: Open): Promise<void> {
   await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
   await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
   await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
+  open.idempotency.close();
   await open.storage.close();
   open.telemetry.flush();
 }

@@ -135,7 +135,7 @@ export class UpstreamFailure extends Problem {
   readonly reason: UpstreamReason;
   /** The server's own WWW-Authenticate, with `auth`. */
   readonly challenge: string | undefined;
-  /** 401 or 403, with `auth`. */
+  /** 401 or 403, with `auth`; that of a server that failed. */
   readonly status: number | undefined;
 
   constructor(

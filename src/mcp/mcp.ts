@@ -11,12 +11,12 @@
  * process restarts, open questions (`input_required`) are over and their callers are told so.
  */
 import type { Clock } from '../base/clock.ts';
-import { createIdempotency } from '../base/idempotency.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
+import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Calls, type McpAnswer, type McpCall, type ToolList } from './calls.ts';
@@ -29,6 +29,7 @@ import {
   type Target,
   UpstreamFailure,
 } from './mcp-model.ts';
+import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
 import { HttpUpstream } from './negotiation/http-upstream.ts';
@@ -38,7 +39,7 @@ import { LocalServers } from './programs/local-servers.ts';
 import type { LocalServer } from './programs/mcp-config.ts';
 import { ProgramChannel } from './programs/program-channel.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
-import { createTargets, notCallable, operatorId, principalOf, type Targets } from './targets.ts';
+import { createTargets, notCallable, operatorId, type Targets } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
@@ -92,11 +93,13 @@ export type McpDeps = {
   readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'enqueueInvocations' | 'credential' | 'peek'>;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
   readonly tickets: Vault['sealedTokens'];
+  /** Under which what has a key is done once. */
+  readonly idempotency: Pick<Idempotency, 'of'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: readonly LocalServer[];
@@ -152,11 +155,7 @@ export function createMcp(deps: McpDeps): Mcp {
     pool.sweep();
     sessions.sweep();
   }, sweepIntervalMs).unref();
-  const once = createIdempotency<McpAnswer>({
-    now: clock.monotonic,
-    mayRetry: ranNothing,
-    sizeOf: sizeOfAnswer,
-  });
+  const once = deps.idempotency.of(answerCodec);
   const call = createRecordedCall(calls, outcomes, clock);
   const localServers = new LocalServers({
     servers: locals,
@@ -168,7 +167,7 @@ export function createMcp(deps: McpDeps): Mcp {
   return {
     call,
     callOnce: (caller, request, key) =>
-      once(principalOf(caller), key, fingerprint(request), () =>
+      once({ developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) }, () =>
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
         call(withoutSignal(caller), request),
       ),
@@ -254,20 +253,10 @@ function withoutSignal({ signal: _, onNotification: __, ...caller }: Caller): Ca
   return caller;
 }
 
-function ranNothing(error: unknown): boolean {
-  return !(error instanceof UpstreamFailure) || ['refused', 'auth', 'rate_limited'].includes(error.reason);
-}
-
 /** What makes two requests the same. */
 function fingerprint({ serverId, method, params, continuation, inputResponses }: McpCall): unknown {
   const answers = [...(inputResponses ?? [])].map(([key, view]) => [key, view.text()]);
   return [serverId, method, canonicalParams(params), continuation ?? null, answers];
-}
-
-function sizeOfAnswer(answer: McpAnswer): number {
-  if (answer.kind === 'input') return joinJson(answer.inputRequests).length;
-  const { reply } = answer;
-  return 'result' in reply ? reply.result.bytes.length : joinJson(reply.error.text).length;
 }
 
 /** The parts of a tools/call result that a REST caller gets, each as the server wrote it. */

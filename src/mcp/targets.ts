@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type { FreshToken, ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
 import { keyOf } from './channel-pool.ts';
 import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
 import type { LocalServer } from './programs/mcp-config.ts';
@@ -12,7 +12,7 @@ export type FoundTarget = {
   readonly record: ServerRecord;
   readonly target: Target;
   /** The user's own token that it goes with; null: the operator's header fields, or none. */
-  readonly own: { readonly version: number; readonly connectionId: string } | null;
+  readonly own: FreshToken | null;
 };
 
 export type Targets = {
@@ -23,6 +23,8 @@ export type Targets = {
   find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
   renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
+  /** The server failed at a call with a user's own token: is it for the token? */
+  isRefusedByFailing(found: FoundTarget): Promise<boolean>;
 };
 
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
@@ -46,7 +48,7 @@ export const notCallable =
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
-  readonly tokens: Pick<UserTokens, 'forServer'>;
+  readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
   readonly locals: ReadonlyMap<string, LocalServer>;
 }): Targets {
   const { catalog, tokens, locals } = deps;
@@ -80,8 +82,7 @@ export function createTargets(deps: {
     const { serverId: id } = location;
     if (own === null) return shared(caller, record, location, await catalog.credential(id));
     const target = targetOf(caller, location, identityOf(own.token));
-    const { version, connectionId } = own.token;
-    return { record, target, own: { version, connectionId } };
+    return { record, target, own: own.token };
   };
   const locationOf = (record: ServerRecord): Location => {
     const local = record.source === 'config' ? locals.get(record.id) : undefined;
@@ -127,6 +128,8 @@ export function createTargets(deps: {
   return {
     find: (caller, serverId) =>
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
+    isRefusedByFailing: async ({ own, target }) =>
+      own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
     async renewed(caller, { record, own }) {
       if (own === null) return null;
       try {
