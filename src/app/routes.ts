@@ -28,7 +28,6 @@ import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
-import type { LocalServer } from '../mcp/mcp.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -48,7 +47,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => connectionLookup(services, options.localServers ?? [], owner)),
+    ...searchRoutes(search, (owner) => connectionLookup(services, owner)),
     ...invocationRoutes(catalog),
     ...serverRoutes(catalog),
     ...registryRoutes(catalog),
@@ -118,16 +117,16 @@ async function readiness({ search, storage }: Services): Promise<Record<string, 
 
 /** A user's own consents, then what the operator gave everybody. */
 async function connectionLookup(
-  { catalog, connections }: Services,
-  locals: readonly LocalServer[],
+  { catalog, connections, locals }: Services,
   owner: Owner,
 ): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
     connections.tokens.serverStates(owner),
     catalog.credentialed(),
   ]);
-  const ours = new Map(
-    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
-  );
-  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
+  const ours = (id: string) => {
+    const local = locals.get(id);
+    return local && (Object.keys(local.headers).length > 0 ? 'ready' : 'open');
+  };
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours(id));
 }

@@ -13,7 +13,13 @@ import {
 } from '../connections/connections.ts';
 import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
-import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
+import {
+  createMcp,
+  type LocalServer,
+  LocalServerList,
+  type Mcp,
+  type Limits as McpLimits,
+} from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
 import {
   createProxy,
@@ -53,6 +59,8 @@ export type Services = {
   readonly search: Search;
   readonly learning: Learning;
   readonly mcp: Mcp;
+  /** The operator's own servers, as they are now. */
+  readonly locals: LocalServerList;
   readonly queryLog: QueryLog;
   close(): Promise<void>;
 };
@@ -90,6 +98,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       tickets: foundation.vault.sealedTokens,
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
+      dataDir: config.dataDir,
       limits: options.mcpLimits ?? {},
     });
     const services = { ...foundation, ...finding, ...acting, mcp };
@@ -107,10 +116,10 @@ async function openFoundation(config: Config, options: AppOptions) {
   const storage = await openStorage(config, clock, logFailure(telemetry, 'storage.notices.failed'));
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
-    const locals = options.localServers ?? [];
+    const locals = new LocalServerList(options.localServers);
     const outbound = createOutbound({
       ...config,
-      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(locals)],
+      trusts: (hostname, port) => locals.trusts(hostname, port),
     });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -190,7 +199,7 @@ function openActing(
     publicUrl: () => baseUrl.url,
     findServer: async (id) => {
       const { name, remoteUrl, source } = await catalog.get(id);
-      const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+      const local = source === 'config' ? locals.get(id) : undefined;
       return { id, name, url: local === undefined ? remoteUrl : local.url };
     },
   });

@@ -1,11 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { keyActor } from '../base/actor.ts';
+import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
 import { keyOf } from './channel-pool.ts';
-import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
-import type { LocalServer } from './programs/mcp-config.ts';
+import { fillInCaller } from './config-file/config-placeholders.ts';
+import type { LocalServerList } from './config-file/local-server-list.ts';
+import type { LocalServer } from './config-file/mcp-config.ts';
+import { type Caller, fixedCredential, type Program, type Target, UpstreamFailure } from './mcp-model.ts';
 
 /** Where a call goes, and in whose name. */
 export type FoundTarget = {
@@ -28,9 +31,10 @@ export type Targets = {
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
-type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program'>;
+type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program' | 'revision'>;
 type CacheEntry = {
   readonly record: ServerRecord;
+  readonly local: LocalServer | undefined;
   readonly credential: Credential;
   readonly byDeveloper: LRUCache<string, FoundTarget>;
 };
@@ -47,7 +51,7 @@ export const notCallable =
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer'>;
-  readonly locals: ReadonlyMap<string, LocalServer>;
+  readonly locals: Pick<LocalServerList, 'get'>;
 }): Targets {
   const { catalog, tokens, locals } = deps;
 
@@ -89,7 +93,8 @@ export function createTargets(deps: {
     const program = local?.program ?? null;
     if (url === null && program === null) throw new UpstreamFailure('refused', notCallable);
     if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    return { serverId: record.id, hint: local?.transport ?? record.transport, url, program };
+    const { revision = null } = local ?? {};
+    return { serverId: record.id, hint: local?.transport ?? record.transport, url, program, revision };
   };
   /** Whoever operates this service speaks for all who have nothing of their own. */
   const shared = (
@@ -108,9 +113,10 @@ export function createTargets(deps: {
     const cached = catalog.peek(serverId);
     if (cached === undefined) return undefined;
     const { record, credential } = cached;
+    const local = locals.get(serverId);
     let known = cache.get(serverId);
-    if (known?.record !== record || known.credential !== credential) {
-      known = { record, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
+    if (known?.record !== record || known.credential !== credential || known.local !== local) {
+      known = { record, local, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
       cache.set(serverId, known);
     }
     let found = known.byDeveloper.get(caller.developerId);
@@ -138,13 +144,38 @@ export function createTargets(deps: {
 }
 
 function targetOf(caller: Caller, location: Location, identity: Identity): Target {
-  const { serverId, hint, url, program } = location;
+  const { serverId, hint, url, program, revision } = location;
   const { credential, credentialVersion } = identity;
-  const principal = principalOf(caller);
-  const key = keyOf({ serverId, url, principal, credentialVersion });
-  const spare =
-    program === null ? {} : { spareKey: keyOf({ serverId, url, principal: operatorId, credentialVersion }) };
-  return { key, ...spare, serverId, principal, hint, url, program, credential, credentialVersion };
+  const principal = program?.isShared === true ? operatorId : principalOf(caller);
+  const keyFor = (name: string) => keyOf({ serverId, url, principal: name, credentialVersion });
+  return {
+    key: keyFor(principal),
+    ...(program === null ? {} : { spareKey: keyFor(operatorId) }),
+    serverId,
+    principal,
+    developerId: program?.isShared === true ? operatorId : caller.developerId,
+    revision,
+    hint,
+    url,
+    program: program === null ? null : ofCaller(program, caller),
+    credential,
+    credentialVersion,
+  };
+}
+
+/** A program with the placeholders for its caller filled in; names of users may be anything, and become part of paths. */
+function ofCaller(program: Program, { developerId, userId }: Caller): Program {
+  if (program.isOfCaller !== true) return program;
+  const user = userId === undefined ? 'none' : sha256Hex(userId).slice(0, 32);
+  const fill = (text: string) => fillInCaller(text, { developer: developerId, user });
+  return {
+    ...program,
+    template: program,
+    command: fill(program.command),
+    args: program.args.map(fill),
+    env: Object.fromEntries(Object.entries(program.env).map(([name, text]) => [name, fill(text)])),
+    ...(program.cwd === undefined ? {} : { cwd: fill(program.cwd) }),
+  };
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */

@@ -62,6 +62,8 @@ export type Outbound = {
 
 export type OutboundConfig = {
   readonly allowUpstreams: readonly string[];
+  /** Hosts that are allowed too, as they are at the moment of asking. */
+  readonly trusts?: (hostname: string, port: number) => boolean;
   /** Outgoing proxies; one may have a password. */
   readonly httpProxy?: Secret | null;
   readonly httpsProxy?: Secret | null;
@@ -89,7 +91,7 @@ const defaultLimits: Readonly<Record<Lane, ConcurrencyLimits>> = {
 export function createOutbound(config: OutboundConfig, options: OutboundOptions = {}): Outbound {
   const { clock = systemClock, resolve = createLookup() } = options;
   const limitsOf = (lane: Lane) => ({ ...defaultLimits[lane], ...options.limits?.[lane] });
-  const allow = parseAllowRules(config.allowUpstreams);
+  const allow = parseAllowRules(config.allowUpstreams, config.trusts);
   const toDestination = createUrlCheck(allow);
   const deadlines = createDeadlines();
   const breaker = createCircuitBreaker(clock, options.breaker ?? defaultBreakerLimits);

@@ -91,5 +91,5 @@ export function failureOf({ status, headers }: Pick<Posted, 'status' | 'headers'
 function redirectText(status: number, location: unknown): string {
   const target = typeof location === 'string' ? URL.parse(location) : null;
   const place = target === null ? '' : ` to ${target.origin}${target.pathname}`.slice(0, 300);
-  return `The server redirects${place} (${status}), and redirects to other origins are not followed`;
+  return `The server redirects${place} (${status}); followed is a 307 or 308 on its own origin, once`;
 }

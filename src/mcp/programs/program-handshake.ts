@@ -1,31 +1,42 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { type CallResult, type Limits, UpstreamFailure } from '../mcp-model.ts';
-import { discoverRequest, shakeHands, supportedVersions, supportsModern } from '../messages/handshake.ts';
+import {
+  discoverRequest,
+  refusalIn,
+  shakeHands,
+  supportedVersions,
+  supportsModern,
+} from '../messages/handshake.ts';
 import { modernRevision } from '../messages/rpc-message.ts';
 import type { Duplex } from '../transports/duplex.ts';
-
-/** A program of an older age may not know how to refuse `server/discover`, and stay silent: then it is asked the older way beside. */
-const discoverMs = 3_000;
 
 /** Which of the two requests a program is given first. */
 export type Greeting = 'discover' | 'initialize';
 
-/** `server/discover` ended or spoilt the program: started anew, it has to be given `initialize` first. */
+/** `server/discover` ended or spoilt the program (the cause says how): started anew, it has to be given `initialize` first. */
 export class SpoiltByDiscover extends Error {}
+
+const methodNotFound = -32601;
 
 /**
  * Finds out which age a program speaks. The first request on the pipe pins some programs to an age, and one that was just
  * started may take long to its first answer: whichever positive answer comes is believed, a late one too, within the time
  * that a start may take.
  */
-export async function greet(duplex: Duplex, greeting: Greeting, limits: Limits): Promise<void> {
+export async function greet(
+  duplex: Duplex,
+  greeting: Greeting,
+  { limits, revision }: { readonly limits: Limits; readonly revision: string | null },
+): Promise<void> {
   const totalMs = limits.firstByteMs;
-  const initialize = () => shakeHands((request) => duplex.ask(request, { totalMs, isModern: false }));
+  const initialize = () =>
+    shakeHands((request) => duplex.ask(request, { totalMs, isModern: false }), revision ?? undefined);
   if (greeting === 'initialize') return duplex.useSession(await initialize());
   try {
     const discovered = duplex.ask(discoverRequest, { totalMs, isModern: true });
-    const early = await Promise.race([discovered, delay(discoverMs, null, { ref: false })]);
+    // A program of an older age may not know how to refuse, and stay silent: then it is asked the older way beside.
+    const early = await Promise.race([discovered, delay(limits.discoverMs, null, { ref: false })]);
     if (supportsModern(early)) return duplex.useModern();
     const introduction = await Promise.race([
       introductionOf(initialize()),
@@ -44,10 +55,21 @@ async function introductionOf(hello: Promise<JsonView>): Promise<JsonView | 'mod
   try {
     return await hello;
   } catch (error) {
-    const refusal = error instanceof UpstreamFailure ? (error.cause as CallResult | null) : null;
-    if (isResult(refusal) && supportedVersions(refusal)?.includes(modernRevision)) return 'modern';
+    if (namesModern(error)) return 'modern';
     throw error;
   }
+}
+
+/** Whether a program refused `initialize` because it knows only the revision without. */
+export function isModernOnly(error: unknown): boolean {
+  const refusal = refusalIn(error);
+  const isUnknown =
+    refusal?.kind === 'reply' && 'error' in refusal.reply && refusal.reply.error.code === methodNotFound;
+  return isUnknown || namesModern(error);
+}
+
+function namesModern(error: unknown): boolean {
+  return supportedVersions(refusalIn(error))?.includes(modernRevision) === true;
 }
 
 /** Settles only when the late answer is a modern one's: for any other the handshake is waited for. */
@@ -60,10 +82,6 @@ function lateDiscover(discovered: Promise<CallResult>): Promise<'modern'> {
       () => undefined,
     );
   });
-}
-
-function isResult(value: unknown): value is CallResult {
-  return typeof value === 'object' && value !== null && 'kind' in value;
 }
 
 /** Started anew, it would fail alike. */
