@@ -19,6 +19,7 @@ import {
   LocalServerList,
   type Mcp,
   type Limits as McpLimits,
+  type PoolLimits,
 } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
 import {
@@ -70,6 +71,7 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly mcpPool?: Partial<PoolLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
   readonly proxyLimits?: Partial<ProxyLimits>;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
@@ -100,6 +102,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       environment: options.childEnvironment ?? {},
       dataDir: config.dataDir,
       limits: options.mcpLimits ?? {},
+      pool: options.mcpPool ?? {},
     });
     const services = { ...foundation, ...finding, ...acting, mcp };
     return { ...services, close: () => closeServices(services) };

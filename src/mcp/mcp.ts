@@ -35,6 +35,7 @@ import { createTargets, operatorId, principalOf, type Targets } from './targets.
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
+export type { PoolLimits } from './channel-pool.ts';
 export { ConfigFile } from './config-file/config-file.ts';
 export { LocalServerList } from './config-file/local-server-list.ts';
 export { type ConfigWarning, type LocalServer, parseMcpConfig } from './config-file/mcp-config.ts';
@@ -239,7 +240,7 @@ async function listen(
   asked: { readonly caller: Caller; readonly serverId: string; readonly onNotification: OnNotification },
 ): Promise<() => void> {
   const { target } = await targets.find(asked.caller, asked.serverId);
-  const { channel, release } = pool.acquire(target);
+  const { channel, release } = pool.acquire(target, asked.caller.prefersSession);
   const unsubscribe = channel.listen(asked.onNotification);
   return () => {
     unsubscribe();

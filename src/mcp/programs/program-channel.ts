@@ -11,6 +11,7 @@ import type { Duplex } from '../transports/duplex.ts';
 import { type Greeting, greet, isModernOnly, SpoiltByDiscover } from './program-handshake.ts';
 import { type StdioDeps, type StdioProcess, startProcess } from './stdio-process.ts';
 
+const stopped = 'The program was stopped';
 const firstPauseMs = 1_000;
 const maxPauseMs = 60_000;
 /** A program that lived this long was well: its next death is a new story. */
@@ -73,7 +74,7 @@ export class ProgramChannel implements Channel {
 
   close(): void {
     this.#isClosed = true;
-    this.#cancelOpening('The program was stopped');
+    this.#cancelOpening(new UpstreamFailure('refused', stopped));
     this.#process?.stop();
   }
 
@@ -84,13 +85,14 @@ export class ProgramChannel implements Channel {
       return await (await unlessAborted(opening, options.signal)).send(request, options);
     } finally {
       this.#waiting--;
-      if (this.#waiting === 0 && this.#opening === opening) this.#cancelOpening('Nobody waits any more');
+      if (this.#waiting === 0 && this.#opening === opening)
+        this.#cancelOpening(new UpstreamFailure('cancelled', 'Nobody waits for it any more'));
     }
   }
 
   #open(): Promise<Duplex> {
     if (this.#opening !== undefined) return this.#opening;
-    if (this.#isClosed) throw new UpstreamFailure('refused', 'The program was stopped');
+    if (this.#isClosed) throw new UpstreamFailure('refused', stopped);
     const restMs = this.#notBefore - this.#deps.now();
     if (restMs > 0)
       throw new UpstreamFailure(
@@ -136,7 +138,7 @@ export class ProgramChannel implements Channel {
   async #startWith(greeting: Greeting, isWanted: () => boolean): Promise<Duplex> {
     await this.#exited;
     // A turn of the event loop later whoever asked is registered.
-    if (this.#isClosed || !isWanted()) throw new UpstreamFailure('cancelled', 'The program was stopped');
+    if (this.#isClosed || !isWanted()) throw new UpstreamFailure('refused', stopped);
     const process = startProcess(this.#deps, (failure) => {
       if (this.#process === process && this.#ready !== undefined) this.#died(failure);
     });
@@ -156,12 +158,12 @@ export class ProgramChannel implements Channel {
   }
 
   /** A child that nobody waits for is ended, and was no death. */
-  #cancelOpening(why: string): void {
+  #cancelOpening(why: UpstreamFailure): void {
     if (!this.isOpening()) return;
     const process = this.#process;
     this.#opening = undefined;
     this.#process = undefined;
-    process?.duplex.fail(new UpstreamFailure('cancelled', why));
+    process?.duplex.fail(why);
     process?.stop();
   }
 
