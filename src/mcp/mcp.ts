@@ -53,6 +53,7 @@ export {
 export { decodeHeader } from './messages/mirrored-headers.ts';
 export {
   isReserved,
+  keptMeta,
   messageShape,
   paramsShape,
   rpcError,
@@ -275,17 +276,25 @@ export function toolResult(result: JsonView): JsonParts {
     ['"content":', ...(content === undefined ? ['[]'] : contentOf(content))],
     ['"isError":', result.get('isError')?.text() === 'true' ? 'true' : 'false'],
   ];
-  const structured = result.get('structuredContent');
+  const structured = structuredIn(result);
   if (structured !== undefined) parts.push(['"structuredContent":', structured.span()]);
   const meta = metaOf(result);
   if (meta !== undefined) parts.push(['"_meta":', meta.span()]);
   return ['{', ...parts.flatMap((part, i) => (i === 0 ? part : [',', ...part])), '}'];
 }
 
-/** Some servers answer with a bare text where a list of content blocks is due. */
-function contentOf(content: JsonView): JsonParts {
+/** Some servers answer with a bare text, or one block, where a list of content blocks is due. */
+export function contentOf(content: JsonView): JsonParts {
   if (content.kind === 'array') return [content.span()];
+  if (content.kind === 'object') return ['[', content.span(), ']'];
   return content.kind === 'string' ? ['[{"type":"text","text":', content.span(), '}]'] : ['[]'];
+}
+
+/** 2026-07-28 allows every kind of value, null among them; before, null says the same as nothing. */
+export function structuredIn(result: JsonView): JsonView | undefined {
+  return result.get('resultType') === undefined
+    ? result.present('structuredContent')
+    : result.get('structuredContent');
 }
 
 function metaOf(result: JsonView): JsonView | undefined {

@@ -60,6 +60,7 @@ test('a program that stops reading is ended, its callers hear why, and the next 
   const app = await bootPrograms(t, { it: odd('session') });
   const first = textOf(await app.tool('it', 'pid'));
   assert.equal(textOf(await app.tool('it', 'deafen')), 'deaf');
+  await delay(200);
   const waiting = start(app, 'it', 'pid');
   const data = 'x'.repeat(900_000);
   for (let i = 0; i < 30; i++) {

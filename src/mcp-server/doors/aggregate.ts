@@ -1,10 +1,11 @@
 import type { JsonView } from '../../base/json-scanner.ts';
 import { scanJson } from '../../base/json-scanner.ts';
-import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
+import type { JsonParts } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
 import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
 import { readHit, type Search } from '../../search/search.ts';
+import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { instructions, metaTools } from './meta-tools.ts';
@@ -178,15 +179,11 @@ async function everyServer(catalog: AggregateDeps['catalog']): Promise<ServerRec
 
 const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
 
-const schemaShape = { type: true } as const;
-
-/** A schema without a type says `object` here: clients refuse a whole list over one that does not. */
+/** Schemas as the clients of every revision can read them. */
 function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const schema = scanJson(Buffer.from(tool.inputSchema), schemaShape);
-  const isObject = schema.get('type')?.string() === 'object';
-  const { description } = tool;
-  const inputSchema = isObject ? [tool.inputSchema] : changeMembers(schema, { type: ['"object"'] });
-  return [`${JSON.stringify({ name: alias, description }).slice(0, -1)},"inputSchema":`, ...inputSchema, '}'];
+  const { description, inputSchema } = tool;
+  const head = JSON.stringify({ name: alias, description }).slice(0, -1);
+  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), '}'];
 }
 
 function separated(items: readonly JsonParts[]): JsonParts {

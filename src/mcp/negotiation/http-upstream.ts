@@ -23,6 +23,7 @@ import {
   contradicts,
   failureOf,
   isSessionGone,
+  isUnknownMethod,
   isWithoutHandshake,
   judgeModern,
   namesOurRevision,
@@ -222,8 +223,11 @@ export class HttpUpstream implements Channel {
 
   async #askModern(request: RpcRequest, options: SendOptions): Promise<Asked> {
     const question = request.method === 'tools/list' ? request : discoverRequest;
-    const { posted, showed } = await this.#discover(question, options);
+    let { posted, showed } = await this.#discover(question, options);
     const isAnswered = showed === 'modern' && question === request;
+    // Of a server without tools this says nothing about its age.
+    if (question === request && showed === 'older' && isUnknownMethod(posted))
+      ({ posted, showed } = await this.#discover(discoverRequest, options));
     return {
       observation: { asked: 'discover', showed },
       last: posted,

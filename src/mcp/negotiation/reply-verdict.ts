@@ -41,6 +41,10 @@ function errorCode(result: CallResult | null): number | undefined {
   return result?.kind === 'reply' && 'error' in result.reply ? result.reply.error.code : undefined;
 }
 
+export function isUnknownMethod({ result }: Posted): boolean {
+  return errorCode(result) === -32601;
+}
+
 /** −32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
 function offersOnlyOlder(result: CallResult | null): boolean {
   return errorCode(result) === -32022 && !supportedVersions(result)?.includes(modernRevision);

@@ -8,7 +8,7 @@ import {
 } from '../mcp-model.ts';
 import { modernRevision } from '../messages/rpc-message.ts';
 import type { Duplex } from '../transports/duplex.ts';
-import { type Greeting, greet, isModernOnly, SpoiltByDiscover } from './program-handshake.ts';
+import { type Greeting, greet, SpoiltByDiscover, wasRefused } from './program-handshake.ts';
 import { type StdioDeps, type StdioProcess, startProcess } from './stdio-process.ts';
 
 const stopped = 'The program was stopped';
@@ -132,7 +132,7 @@ export class ProgramChannel implements Channel {
   #otherGreeting(first: Greeting, error: unknown): Greeting | null {
     if (this.#deps.revision !== null) return null;
     if (first === 'discover') return error instanceof SpoiltByDiscover ? 'initialize' : null;
-    return isModernOnly(error) ? 'discover' : null;
+    return wasRefused(error) ? 'discover' : null;
   }
 
   async #startWith(greeting: Greeting, isWanted: () => boolean): Promise<Duplex> {

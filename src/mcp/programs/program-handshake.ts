@@ -17,8 +17,6 @@ export type Greeting = 'discover' | 'initialize';
 /** `server/discover` ended or spoilt the program (the cause says how): started anew, it has to be given `initialize` first. */
 export class SpoiltByDiscover extends Error {}
 
-const methodNotFound = -32601;
-
 /**
  * Finds out which age a program speaks. The first request on the pipe pins some programs to an age, and one that was just
  * started may take long to its first answer: whichever positive answer comes is believed, a late one too, within the time
@@ -60,12 +58,9 @@ async function introductionOf(hello: Promise<JsonView>): Promise<JsonView | 'mod
   }
 }
 
-/** Whether a program refused `initialize` because it knows only the revision without. */
-export function isModernOnly(error: unknown): boolean {
-  const refusal = refusalIn(error);
-  const isUnknown =
-    refusal?.kind === 'reply' && 'error' in refusal.reply && refusal.reply.error.code === methodNotFound;
-  return isUnknown || namesModern(error);
+/** Whether a program answered `initialize` and would have none of it: it may know only the revision without. */
+export function wasRefused(error: unknown): boolean {
+  return refusalIn(error) !== null;
 }
 
 function namesModern(error: unknown): boolean {
