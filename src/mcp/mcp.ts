@@ -38,7 +38,7 @@ export type { McpAnswer, McpCall, ToolList } from './calls.ts';
 export type { PoolLimits } from './channel-pool.ts';
 export { ConfigFile } from './config-file/config-file.ts';
 export { LocalServerList } from './config-file/local-server-list.ts';
-export { type ConfigWarning, type LocalServer, parseMcpConfig } from './config-file/mcp-config.ts';
+export { type LocalServer, parseMcpConfig } from './config-file/mcp-config.ts';
 export { responsesIn } from './input-required.ts';
 export {
   type Caller,
@@ -60,7 +60,7 @@ export {
   toMessage,
   withoutReservedMeta,
 } from './messages/rpc-message.ts';
-export { noParams, ownParams, paramsOf, toolParams } from './messages/rpc-request.ts';
+export { noParams, ownParams, paramsOf, toolParams, withLogLevel } from './messages/rpc-request.ts';
 export { resultIn } from './messages/tool-list.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigFile, parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { bootApp, type TestApp, temporaryFolder } from '../support/app.ts';
+import { sendJson, startRaw } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
 import { startHttpEcho } from '../support/raw-echo.ts';
 
@@ -52,6 +53,47 @@ test('a server that was taken out of the file leaves the catalogue at the next s
     async () => (await show(app, 'gone')) === 200 && (await show(app, 'kept')) === 410,
   );
   assert.equal((await call(app, 'gone')).status, 200);
+});
+
+test('26: a server in the file may be pinned to a revision: it is asked nothing else', async (t) => {
+  const seen: string[] = [];
+  const { url } = await startRaw(t, ({ body, method, headers }, reply) => {
+    if (method !== 'POST') return void reply.writeHead(405).end();
+    seen.push(String(body.method));
+    if (body.id === undefined) return void reply.writeHead(202).end();
+    const isModern = headers['mcp-method'] !== undefined;
+    const { protocolVersion = 'modern' } = body.params ?? {};
+    const answers: Record<string, object> = {
+      'server/discover': { supportedVersions: ['2026-07-28', '2025-11-25'] },
+      initialize: { protocolVersion, capabilities: {}, serverInfo: { name: 'both', version: '1' } },
+    };
+    const text = isModern ? 'modern' : String(headers['mcp-protocol-version']);
+    const result = answers[String(body.method)] ?? { content: [{ type: 'text', text }] };
+    sendJson(reply, 200, {
+      jsonrpc: '2.0',
+      id: body.id,
+      result: isModern ? { resultType: 'complete', ...result } : result,
+    });
+  });
+  const wanted: [string | null, string, RegExp][] = [
+    [null, 'modern', /^server\/discover,/],
+    ['2026-07-28', 'modern', /^tools\/call/],
+    ['2025-11-25', '2025-11-25', /^initialize,/],
+    ['2025-06-18', '2025-06-18', /^initialize,/],
+  ];
+  for (const [revision, spoken, asked] of wanted) {
+    const app = await bootApp(
+      t,
+      { MCPRANK_STARTER: 'off' },
+      { localServers: serversOf({ it: { url, revision } }) },
+    );
+    await until('it was listed', async () => app.lines.some((line) => line.includes('mcp.local_server.')));
+    seen.length = 0;
+    const reply = await call(app, 'it');
+    assert.match(reply.text, new RegExp(`"${spoken}"`), String(revision));
+    assert.match(seen.join(), asked, String(revision));
+    await app.close();
+  }
 });
 
 async function bootFile(t: TestContext, content: string) {

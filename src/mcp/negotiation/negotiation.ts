@@ -29,9 +29,7 @@ export type Observation =
 export function negotiate(observation: Observation): Decision {
   switch (observation.asked) {
     case 'nothing':
-      if (observation.pinned === 'stateless') return { settle: 'stateless' };
-      if (observation.hint === 'sse') return { ask: 'open-sse' };
-      return { ask: observation.pinned === 'session' ? 'initialize' : 'discover' };
+      return firstDecision(observation);
     case 'discover':
       if (observation.showed === 'inconclusive') return { fail: 'inconclusive' };
       return observation.showed === 'modern' ? { settle: 'stateless' } : { ask: 'initialize' };
@@ -41,4 +39,11 @@ export function negotiate(observation: Observation): Decision {
       if (observation.showed === 'opened') return { settle: 'http+sse' };
       return observation.first ? { ask: 'discover' } : { fail: 'no-way' };
   }
+}
+
+/** A server that is pinned to a revision is not asked which it speaks. */
+function firstDecision({ hint, pinned }: Extract<Observation, { asked: 'nothing' }>): Decision {
+  if (pinned === 'stateless') return { settle: 'stateless' };
+  if (hint === 'sse') return { ask: 'open-sse' };
+  return { ask: pinned === 'session' ? 'initialize' : 'discover' };
 }
