@@ -87,8 +87,12 @@ function eraOf(channel: Probed | undefined): string | null {
   return mode === null ? null : eras[mode];
 }
 
-/** A tool as the catalogue reads it: a value, but for the schema, which keeps its text. */
+/** A tool as the catalogue reads it: a value, but for the schemas, which keep their text. */
 export function toRow({ view, inputSchema }: ListedTool): Readonly<Record<string, unknown>> {
-  const value = view.value() as Record<string, unknown>;
-  return inputSchema === undefined ? value : { ...value, inputSchema: new JsonText(inputSchema.text()) };
+  const outputSchema = view.present('outputSchema');
+  return {
+    ...(view.value() as Record<string, unknown>),
+    ...(inputSchema && { inputSchema: new JsonText(inputSchema.text()) }),
+    ...(outputSchema && { outputSchema: new JsonText(outputSchema.text()) }),
+  };
 }

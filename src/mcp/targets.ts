@@ -93,7 +93,7 @@ export function createTargets(deps: {
     const program = local?.program ?? null;
     if (url === null && program === null) throw new UpstreamFailure('refused', notCallable);
     if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    const { revision = null } = local ?? {};
+    const revision = local === undefined ? (record.protocolRevision ?? null) : local.revision;
     return { serverId: record.id, hint: local?.transport ?? record.transport, url, program, revision };
   };
   /** Whoever operates this service speaks for all who have nothing of their own. */
@@ -145,7 +145,10 @@ export function createTargets(deps: {
 
 function targetOf(caller: Caller, location: Location, identity: Identity): Target {
   const { serverId, hint, url, program, revision } = location;
-  const { credential, credentialVersion } = identity;
+  const { credential } = identity;
+  // A server that is pinned to another revision is spoken to anew.
+  const credentialVersion =
+    revision === null ? identity.credentialVersion : `${identity.credentialVersion}@${revision}`;
   const principal = program?.isShared === true ? operatorId : principalOf(caller);
   const keyFor = (name: string) => keyOf({ serverId, url, principal: name, credentialVersion });
   return {

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   Client as NewClient,
   StreamableHTTPClientTransport as NewTransport,
 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { adminKey } from '../support/app.ts';
+import { parseMcpConfig } from '../../src/mcp/mcp.ts';
+import { adminKey, temporaryFolder } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
-import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { referenceServer, sendJson, startRaw } from '../support/mcp-servers.ts';
 
 /** What clients on the SDK's first line (2025-11-25) can read of servers of every age, at both doors. */
 async function connect(t: TestContext, app: McpTestApp, path: string): Promise<Client> {
@@ -189,4 +192,30 @@ test('15: one tool with bare booleans, no type or null members costs an older cl
       path,
     );
   }
+});
+
+test('few tools are at /mcp as their server lists them: title, annotations, output schema, to clients of both ages', async (t) => {
+  const folder = temporaryFolder(t);
+  const filesystem = { command: process.execPath, args: [referenceServer('filesystem'), folder] };
+  const app = await bootMcp(t, {
+    localServers: parseMcpConfig(JSON.stringify({ mcpServers: { filesystem } })),
+  });
+  for (let tries = 0; !app.lines.some((line) => line.includes('mcp.local_server.ready')); tries++) {
+    assert.ok(tries < 200, 'it is listed');
+    await delay(50);
+  }
+  const direct = new Client({ name: 'test', version: '1' });
+  await direct.connect(new StdioClientTransport({ ...filesystem, stderr: 'ignore' }));
+  t.after(() => direct.close());
+  const { tools } = await direct.listTools();
+  assert.ok(tools.some(({ annotations, outputSchema, title }) => annotations && outputSchema && title));
+  const byName = (list: readonly { name: string }[]) => [...list].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const client = await connect(t, app, '/mcp');
+  assert.deepEqual(byName((await client.listTools()).tools), byName(tools));
+  // Its revision knows no `execution`: the SDK drops it.
+  const known = tools.map(({ execution: _, ...tool }) => tool);
+  const newer = await connectNew(t, app, '/mcp');
+  assert.deepEqual(byName((await newer.listTools()).tools), byName(known));
+  const called = await client.callTool({ name: 'list_allowed_directories' });
+  assert.deepEqual(called, await direct.callTool({ name: 'list_allowed_directories' }));
 });

@@ -55,7 +55,7 @@ test('a server that was taken out of the file leaves the catalogue at the next s
   assert.equal((await call(app, 'gone')).status, 200);
 });
 
-test('26: a server in the file may be pinned to a revision: it is asked nothing else', async (t) => {
+test('26: a server may be pinned to a revision, in the file and by the admin route: it is asked nothing else', async (t) => {
   const seen: string[] = [];
   const { url } = await startRaw(t, ({ body, method, headers }, reply) => {
     if (method !== 'POST') return void reply.writeHead(405).end();
@@ -94,6 +94,18 @@ test('26: a server in the file may be pinned to a revision: it is asked nothing 
     assert.match(seen.join(), asked, String(revision));
     await app.close();
   }
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1' });
+  const put = (revision: unknown) =>
+    app.call('POST', '/v1/admin/servers', { body: { id: 'it', name: 'it', remote_url: url, revision } });
+  for (const [revision, spoken, asked] of [...wanted, ...wanted.slice(0, 2)]) {
+    assert.ok((await put(revision)).status < 300);
+    seen.length = 0;
+    const reply = await call(app, 'it');
+    assert.match(reply.text, new RegExp(`"${spoken}"`), `${revision}: ${reply.text}`);
+    if (seen.length > 1) assert.match(seen.join(), asked, String(revision));
+  }
+  const wrong = await put('2024');
+  assert.deepEqual([wrong.status, /revision/.test(wrong.text)], [400, true]);
 });
 
 async function bootFile(t: TestContext, content: string) {

@@ -1,9 +1,9 @@
 import type { JsonView } from '../../base/json-scanner.ts';
 import { scanJson } from '../../base/json-scanner.ts';
-import type { JsonParts } from '../../base/json-splice.ts';
+import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
-import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
+import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
 import { readHit, type Search } from '../../search/search.ts';
 import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
@@ -73,8 +73,9 @@ export class Aggregate implements Backend {
 
   async #listTools(): Promise<Outcome> {
     const direct = await this.#directTools();
-    const list = direct === null ? [metaToolsText] : separated(direct.map(listedTool));
-    return { kind: 'result', body: { members: ['"tools":[', ...list, ']'] } };
+    if (direct === null) return { kind: 'result', body: { members: ['"tools":[', metaToolsText, ']'] } };
+    const list = joinJson(['{"tools":[', ...separated(direct.map(listedTool)), ']}']);
+    return { kind: 'result', body: { view: scanJson(list, messageShape.result) } };
   }
 
   async #callTool(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
@@ -181,9 +182,10 @@ const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
 
 /** Schemas as the clients of every revision can read them. */
 function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const { description, inputSchema } = tool;
+  const { description, inputSchema, details = '{}' } = tool;
   const head = JSON.stringify({ name: alias, description }).slice(0, -1);
-  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), '}'];
+  const more = details.slice(1, -1);
+  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), more === '' ? '}' : `,${more}}`];
 }
 
 function separated(items: readonly JsonParts[]): JsonParts {

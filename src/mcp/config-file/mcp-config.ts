@@ -117,7 +117,7 @@ function parseServer(id: string, value: unknown, reading: Reading): LocalServer 
     program,
     headers,
     revision: parseRevision(value.revision, reading),
-    credentialVersion: sha256Hex(JSON.stringify([url, headers, program])).slice(0, 16),
+    credentialVersion: sha256Hex(JSON.stringify([url, headers, program, value.revision])).slice(0, 16),
   };
 }
 

@@ -27,7 +27,7 @@ export type ListedTool = {
   readonly inputSchema: JsonView | undefined;
 };
 
-const toolShape = { name: true, description: true, inputSchema: true } as const;
+const toolShape = { name: true, description: true, inputSchema: true, outputSchema: true } as const;
 
 /** A JSON-RPC error that the server itself gave, where a result was needed. */
 export class RpcFailure extends UpstreamFailure {
