@@ -48,7 +48,18 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog, probeServer: ProbeServer): Route[] {
+export function adminRoutes({
+  access,
+  catalog,
+  probeServer,
+  checkUrl,
+}: {
+  readonly access: Access;
+  readonly catalog: Catalog;
+  readonly probeServer: ProbeServer;
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
+}): Route[] {
   return [
     route({
       method: 'POST',
@@ -105,7 +116,7 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
         unchanged: Type.Integer(),
       }),
       handle: async ({ bytes, caller }) => {
-        const inputs = parseServers(catalog, bytes);
+        const inputs = parseServers(catalog, bytes, checkUrl);
         const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
@@ -154,7 +165,11 @@ function by(caller: Principal) {
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */
-function parseServers(catalog: Catalog, bytes: Buffer | undefined): ServerInput[] {
+function parseServers(
+  catalog: Catalog,
+  bytes: Buffer | undefined,
+  checkUrl: (url: string) => void,
+): ServerInput[] {
   const body = scanJson(bytes ?? Buffer.from('null'));
   const many = body.kind === 'array';
   const values = many ? itemsOf(body) : [body];
@@ -167,8 +182,22 @@ function parseServers(catalog: Catalog, bytes: Buffer | undefined): ServerInput[
     const parsed = catalog.parse(new JsonText(value.text()));
     if (!parsed.ok)
       throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
+    const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+    if (fault !== null) throw new Problem('invalid_request', elementFault(fault, many ? `[${index}]` : ''));
     return parsed.input;
   });
+}
+
+/** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */
+function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
+  if (url === null || /\{|%7b/i.test(url)) return null;
+  try {
+    checkUrl(url);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return `remote_${error.detail}`;
+  }
 }
 
 /** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */

@@ -62,7 +62,12 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, services.mcp.probe),
+    ...adminRoutes({
+      access,
+      catalog,
+      probeServer: services.mcp.probe,
+      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
+    }),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { type Access, createAccess } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { newLogId } from '../base/id.ts';
+import { newUuid } from '../base/id.ts';
 import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
 import {
@@ -186,7 +186,7 @@ function openFinding(
     embedder,
     ...(provider !== null && { provider }),
     clock,
-    newQueryLogId: () => newLogId('ql', clock.now()),
+    newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
     config: defaultSearchConfig,

@@ -130,7 +130,12 @@ export function createMcp(deps: McpDeps): Mcp {
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = deps.locals ?? new LocalServerList(undefined);
   const outcomes = createOutcomeRecorder(catalog, log);
-  const targets = createTargets({ catalog, tokens: deps.connections.tokens, locals });
+  const targets = createTargets({
+    catalog,
+    tokens: deps.connections.tokens,
+    locals,
+    checkUrl: outbound.checkUrl,
+  });
   const withAuthorization = createWithAuthorization({ targets, requests: deps.connections.requests });
   const channels = new Channels({ environment: {}, dataDir: null, ...deps, limits });
   const pool = createChannelPool({

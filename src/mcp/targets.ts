@@ -4,6 +4,7 @@ import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type { Outbound } from '../outbound/outbound.ts';
 import { keyOf } from './channel-pool.ts';
 import { fillInCaller } from './config-file/config-placeholders.ts';
 import type { LocalServerList } from './config-file/local-server-list.ts';
@@ -52,8 +53,9 @@ export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer'>;
   readonly locals: Pick<LocalServerList, 'get'>;
+  readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
-  const { catalog, tokens, locals } = deps;
+  const { catalog, tokens, locals, checkUrl } = deps;
 
   const ofUser = async (
     { developerId, userId, keyId }: Caller & { readonly userId: string },
@@ -87,14 +89,28 @@ export function createTargets(deps: {
     const { version, connectionId } = own.token;
     return { record, target, own: { version, connectionId } };
   };
+  const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
   const locationOf = (record: ServerRecord): Location => {
-    const local = record.source === 'config' ? locals.get(record.id) : undefined;
-    const url = local === undefined ? record.remoteUrl : local.url;
-    const program = local?.program ?? null;
-    if (url === null && program === null) throw new UpstreamFailure('refused', notCallable);
-    if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    const revision = local === undefined ? (record.protocolRevision ?? null) : local.revision;
-    return { serverId: record.id, hint: local?.transport ?? record.transport, url, program, revision };
+    const { id: serverId } = record;
+    const local = localOf(record);
+    const location: Location =
+      local === undefined
+        ? {
+            serverId,
+            hint: record.transport,
+            url: record.remoteUrl,
+            program: null,
+            revision: record.protocolRevision ?? null,
+          }
+        : {
+            serverId,
+            hint: local.transport,
+            url: local.url,
+            program: local.program,
+            revision: local.revision,
+          };
+    checkLocation(checkUrl, location);
+    return location;
   };
   /** Whoever operates this service speaks for all who have nothing of their own. */
   const shared = (
@@ -103,7 +119,7 @@ export function createTargets(deps: {
     location: Location,
     credential: Credential,
   ): FoundTarget => {
-    const local = record.source === 'config' ? locals.get(record.id) : undefined;
+    const local = localOf(record);
     const identity = local === undefined ? ofOperator(credential) : ofLocal(local);
     return { record, target: targetOf(caller, location, identity), own: null };
   };
@@ -179,6 +195,22 @@ function ofCaller(program: Program, { developerId, userId }: Caller): Program {
     env: Object.fromEntries(Object.entries(program.env).map(([name, text]) => [name, fill(text)])),
     ...(program.cwd === undefined ? {} : { cwd: fill(program.cwd) }),
   };
+}
+
+/** Where there is nothing to call, or a URL that we do not speak to: the server's fault, and not its caller's. */
+function checkLocation(checkUrl: Outbound['checkUrl'], { url, program }: Location): void {
+  if (url === null) {
+    if (program === null) throw new UpstreamFailure('refused', notCallable);
+    return;
+  }
+  if (url.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
+  try {
+    checkUrl(url);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const why = error.detail.replace(/^url: /, '');
+    throw new UpstreamFailure('refused', `The server's URL is not spoken to: ${why}`, { cause: error });
+  }
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */

@@ -216,9 +216,8 @@ test('8: a server that shakes hands and wants a key for its tools needs credenti
 });
 
 /** Odd spellings of one good answer, which say the same. */
-const spellings: Readonly<
-  Record<string, (id: unknown, result: object) => [type: string | null, body: string | Buffer]>
-> = {
+type Spelling = (id: unknown, result: object) => [type: string | null, body: string | Buffer];
+const spellings: Readonly<Record<string, Spelling>> = {
   'error null': (id, result) => [
     'application/json',
     JSON.stringify({ jsonrpc: '2.0', id, result, error: null }),
@@ -259,53 +258,46 @@ const spellings: Readonly<
   ],
 };
 
-test('9, 10: null is absent, ids may be texts, types and marks do not matter, heartbeats are skipped: both ages', async (t) => {
-  const app = await bootMcp(t, { mcpLimits });
-  for (const age of ['modern', 'session'] as const)
-    for (const [name, spell] of Object.entries(spellings)) {
-      const { url } = await startRaw(t, (seen, reply) => {
-        const { id, method } = seen.body;
-        if (seen.method !== 'POST') return void reply.writeHead(405).end();
-        if (id === undefined) return void reply.writeHead(202).end();
-        const isModern = seen.headers['mcp-method'] !== undefined;
-        if (isModern !== (age === 'modern')) return void reply.writeHead(400).end();
-        const results: Record<string, object> = {
-          'server/discover': { supportedVersions: ['2026-07-28'], ...about },
-          initialize: about,
-          'tools/list': { tools, nextCursor: null, _meta: null },
-        };
-        const result = results[method ?? ''] ?? {
-          content: 'as text',
-          isError: null,
-          structuredContent: null,
-          _meta: null,
-        };
-        const [type, body] = spell(id, age === 'modern' ? { resultType: 'complete', ...result } : result);
-        reply.writeHead(200, type === null ? {} : { 'content-type': type }).end(body);
-      });
-      const id = `${age} ${name}`;
-      await app.add(id, url);
+const resultOf = (method = ''): object => {
+  const results: Record<string, object> = {
+    'server/discover': { supportedVersions: ['2026-07-28'], ...about },
+    initialize: about,
+    'tools/list': { tools, nextCursor: null, _meta: null },
+  };
+  return results[method] ?? { content: 'as text', isError: null, structuredContent: null, _meta: null };
+};
+
+/** A server of one age that spells its answers so. */
+function startSpelling(t: TestContext, age: 'modern' | 'session', spell: Spelling): Promise<RawUpstream> {
+  return startRaw(t, (seen, reply) => {
+    const { id, method } = seen.body;
+    const isModern = seen.headers['mcp-method'] !== undefined;
+    if (seen.method !== 'POST') return void reply.writeHead(405).end();
+    if (id === undefined) return void reply.writeHead(202).end();
+    if (isModern !== (age === 'modern')) return void reply.writeHead(400).end();
+    const [type, body] = spell(id, { ...(isModern && { resultType: 'complete' }), ...resultOf(method) });
+    reply.writeHead(200, type === null ? {} : { 'content-type': type }).end(body);
+  });
+}
+
+for (const age of ['modern', 'session'] as const)
+  test(`9, 10: null is absent, ids may be texts, types and marks do not matter, heartbeats are skipped: ${age}`, async (t) => {
+    const app = await bootMcp(t, { mcpLimits });
+    const content = [{ type: 'text', text: 'as text' }];
+    for (const [id, spell] of Object.entries(spellings)) {
+      await app.add(id, (await startSpelling(t, age, spell)).url);
       const called = await app.tool(id, 'x');
-      assert.equal(called.status, 200, `${id}: ${called.text}`);
-      assert.equal(textOf(called), 'as text', id);
+      assert.deepEqual([called.status, called.body.content], [200, content], `${id}: ${called.text}`);
       assert.equal((await app.list(id)).status, 200, id);
       const door = `/mcp/servers/${encodeURIComponent(id)}`;
       const single = await ask(app, door, 'tools/call', { name: 'x' });
-      assert.deepEqual(
-        single.result?.content,
-        [{ type: 'text', text: 'as text' }],
-        `${id}: ${JSON.stringify(single)}`,
-      );
-      const listed = await ask(app, door, 'tools/list');
-      const { resultType: _, ...rest } = listed.result ?? {};
-      assert.deepEqual(rest, { tools }, id);
-      const all = await ask(app, '/mcp', 'tools/call', {
-        name: 'call_tool',
-        arguments: { server_id: id, name: 'x' },
-      });
-      assert.deepEqual(all.result?.content, [{ type: 'text', text: 'as text' }], id);
+      assert.deepEqual(single.result?.content, content, `${id}: ${JSON.stringify(single)}`);
+      const { resultType: _, ...listed } = (await ask(app, door, 'tools/list')).result ?? {};
+      assert.deepEqual(listed, { tools }, id);
+      const named = { name: 'call_tool', arguments: { server_id: id, name: 'x' } };
+      assert.deepEqual((await ask(app, '/mcp', 'tools/call', named)).result?.content, content, id);
     }
-});
+  });
 
 test('9: an error with "result": null beside it is the error', async (t) => {
   const app = await bootMcp(t, { mcpLimits });

@@ -147,24 +147,25 @@ function take(line: string): unknown {
   const { id, method } = message;
   if (method === undefined) return answers.get(id)?.(message);
   if (has('never')) return;
-  if (method === 'server/discover' || method === 'initialize') {
-    if (has('modern') || has('dual') ? pin(message) : true) open(message);
-    age = age ?? (method === 'initialize' ? 'session' : undefined);
-    return;
-  }
+  if (method === 'server/discover' || method === 'initialize') return greet(message);
   if (id === undefined) return;
-  if (method === 'tools/list') {
-    if (has('flaky') && existsSync(what) && readFileSync(what, 'utf8').length < 1) {
-      appendFileSync(what, 'x');
-      return refuse(id, -32603, 'no network yet');
-    }
-    return send({
-      id,
-      result: { resultType: 'complete', tools: [{ name: 'pid', inputSchema: { type: 'object' } }] },
-    });
-  }
+  if (method === 'tools/list') return list(id);
   if (method === 'tools/call') return void call(message);
   return refuse(id, -32601, 'Method not found');
+}
+
+function greet(message: Message): void {
+  if (!(has('modern') || has('dual')) || pin(message)) open(message);
+  age = age ?? (message.method === 'initialize' ? 'session' : undefined);
+}
+
+function list(id: unknown): unknown {
+  if (has('flaky') && existsSync(what) && readFileSync(what, 'utf8').length < 1) {
+    appendFileSync(what, 'x');
+    return refuse(id, -32603, 'no network yet');
+  }
+  const tools = [{ name: 'pid', inputSchema: { type: 'object' } }];
+  return send({ id, result: { resultType: 'complete', tools } });
 }
 
 if (has('noted')) writeFileSync(what, String(process.pid));
