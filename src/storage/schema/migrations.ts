@@ -11,6 +11,7 @@ import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
 
 /**
@@ -31,4 +32,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '011_lean_invocations': { up: leanInvocations },
   '012_idempotency': { up: idempotency },
   '013_policy': { up: policy },
+  '014_tool_details': { up: toolDetails },
 };
