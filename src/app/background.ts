@@ -116,6 +116,11 @@ function measure({ connections, search, mcp, queryLog, telemetry }: Services): v
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
   telemetry.gauge('mcp_upstreams', 'MCP servers that are connected, by caller', () => mcp.stats().upstreams);
+  telemetry.gauge(
+    'mcp_program_noise_lines',
+    'Lines of programs that were no messages, since the start',
+    () => mcp.stats().noiseLines,
+  );
   telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
     queryLog.dropped(),
   );

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { type Access, createAccess } from '../access/access.ts';
+import { type Access, createAccess, operatorDeveloper } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { newLogId } from '../base/id.ts';
+import { newUuid } from '../base/id.ts';
 import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
 import {
@@ -13,8 +13,16 @@ import {
 } from '../connections/connections.ts';
 import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
-import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
+import {
+  createMcp,
+  type LocalServer,
+  LocalServerList,
+  type Mcp,
+  type Limits as McpLimits,
+  type PoolLimits,
+} from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
 import {
   createProxy,
   type OAuthProxy,
@@ -25,7 +33,13 @@ import {
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from '../search/query-log/query-log.ts';
-import { createSearch, defaultSearchConfig, loadBuiltInEmbedder, type Search } from '../search/search.ts';
+import {
+  createSearch,
+  defaultSearchConfig,
+  type Embedder,
+  loadBuiltInEmbedder,
+  type Search,
+} from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import {
   createIdempotency,
@@ -47,6 +61,7 @@ export type Services = {
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  readonly policy: Policy;
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
@@ -60,6 +75,8 @@ export type Services = {
   readonly search: Search;
   readonly learning: Learning;
   readonly mcp: Mcp;
+  /** The operator's own servers, as they are now. */
+  readonly locals: LocalServerList;
   readonly queryLog: QueryLog;
   close(): Promise<void>;
 };
@@ -69,8 +86,11 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly mcpPool?: Partial<PoolLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
   readonly proxyLimits?: Partial<ProxyLimits>;
+  /** In place of the committed table, which takes a while to read. */
+  readonly embedder?: Embedder;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -88,7 +108,7 @@ const sealedColumns: readonly SealedColumn[] = [
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
   const foundation = await openFoundation(config, options);
   try {
-    const finding = openFinding(foundation, config);
+    const finding = openFinding(foundation, config, options);
     const acting = openActing(foundation, config, options, finding.catalog);
     const mcp = createMcp({
       ...foundation,
@@ -97,7 +117,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       tickets: foundation.vault.sealedTokens,
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
+      dataDir: config.dataDir,
       limits: options.mcpLimits ?? {},
+      pool: options.mcpPool ?? {},
     });
     const services = { ...foundation, ...finding, ...acting, mcp };
     return { ...services, close: () => closeServices(services) };
@@ -114,10 +136,10 @@ async function openFoundation(config: Config, options: AppOptions) {
   const storage = await openStorage(config, clock, logFailure(telemetry, 'storage.notices.failed'));
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
-    const locals = options.localServers ?? [];
+    const locals = new LocalServerList(options.localServers);
     const outbound = createOutbound({
       ...config,
-      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(locals)],
+      trusts: (hostname, port) => locals.trusts(hostname, port),
     });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -143,7 +165,11 @@ async function openFoundation(config: Config, options: AppOptions) {
 type Foundation = Awaited<ReturnType<typeof openFoundation>>;
 
 /** Which servers there are, and which of them fits. */
-function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation, config: Config) {
+function openFinding(
+  { clock, telemetry, storage, vault, outbound }: Foundation,
+  config: Config,
+  options: AppOptions,
+) {
   const catalog = createCatalog({
     storage,
     vault,
@@ -156,7 +182,7 @@ function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation,
     storage,
     onError: logFailure(telemetry, 'search.query_log.write_failed'),
   });
-  const embedder = loadBuiltInEmbedder();
+  const embedder = options.embedder ?? loadBuiltInEmbedder();
   const learning = createLearning({
     store: createOutcomeStore(storage),
     embedder,
@@ -169,7 +195,7 @@ function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation,
     embedder,
     ...(provider !== null && { provider }),
     clock,
-    newQueryLogId: () => newLogId('ql', clock.now()),
+    newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
     config: defaultSearchConfig,
@@ -186,6 +212,14 @@ function openActing(
   catalog: Catalog,
 ) {
   const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const policy = createPolicy({
+    storage,
+    clock,
+    log: telemetry.log,
+    operator: operatorDeveloper,
+    operatorServers: async () =>
+      new Set([...locals.all().map(({ id }) => id), ...(await catalog.credentialed())]),
+  });
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
     storage,
@@ -197,7 +231,7 @@ function openActing(
     publicUrl: () => baseUrl.url,
     findServer: async (id) => {
       const { name, remoteUrl, source } = await catalog.get(id);
-      const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+      const local = source === 'config' ? locals.get(id) : undefined;
       return { id, name, url: local === undefined ? remoteUrl : local.url };
     },
   });
@@ -233,7 +267,7 @@ function openActing(
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  return { access, webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  return { access, policy, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &

@@ -9,7 +9,9 @@ import { idempotency } from './idempotency-tables.ts';
 import { identity } from './identity-tables.ts';
 import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
+import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
 
 /**
@@ -29,4 +31,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '010_server_oauth': { up: serverOAuth },
   '011_lean_invocations': { up: leanInvocations },
   '012_idempotency': { up: idempotency },
+  '013_policy': { up: policy },
+  '014_tool_details': { up: toolDetails },
 };
