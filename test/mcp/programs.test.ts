@@ -107,6 +107,21 @@ test('1: what is no message on a program’s output is noise, before, in and aft
   assert.ok(app.lines.some((line) => line.includes('mcp.program.noise') && line.includes('[INFO] starting')));
 });
 
+test('9: over standard streams, too, null is absent, ids may be texts, content a bare text, lines may end as on Windows', async (t) => {
+  const app = await bootPrograms(t, { old: odd('session,sloppy'), new: odd('modern,sloppy') });
+  for (const id of ['old', 'new']) {
+    const called = await app.tool(id, 'x');
+    assert.deepEqual(
+      [called.status, called.text],
+      [200, JSON.stringify({ content: [{ type: 'text', text: 'sloppy' }], isError: false })],
+    );
+    assert.equal((await app.list(id)).status, 200);
+    assert.equal((await app.tool(id, 'pid')).status, 200);
+    const unknown = await app.rpc(id, 'no/such/method');
+    assert.equal((unknown.body.error as { code: number }).code, -32601, unknown.text);
+  }
+});
+
 test('3: a program that owns a port is one child: listed in the background, then handed to its first caller', async (t) => {
   const port = await freePort();
   const app = await bootPrograms(t, { it: odd('session,port', port), slow: odd('session,slow', 300) });
