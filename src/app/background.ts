@@ -39,7 +39,7 @@ export function startBackground(config: Config, services: Services, clock: Clock
 
 function jobsOf(
   config: Config,
-  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Services,
+  { catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
   clock: Clock,
 ): Job[] {
   const jobs: Job[] = [
@@ -67,6 +67,14 @@ function jobsOf(
     everyMs: 2_000,
     run: async (signal) => {
       await webhooks.deliver(signal);
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'idempotency',
+    everyMs: 60_000,
+    run: async () => {
+      await idempotency.prune();
       return undefined;
     },
   });

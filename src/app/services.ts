@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type Access, createAccess } from '../access/access.ts';
+import { type Access, createAccess, operatorDeveloper } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { newUuid } from '../base/id.ts';
@@ -22,6 +22,7 @@ import {
   type PoolLimits,
 } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
 import {
   createProxy,
   type OAuthProxy,
@@ -40,7 +41,13 @@ import {
   type Search,
 } from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
-import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
+import {
+  createIdempotency,
+  type Idempotency,
+  openStorage,
+  type SealedColumn,
+  type Storage,
+} from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
@@ -54,11 +61,13 @@ export type Services = {
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  readonly policy: Policy;
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
   readonly webhooks: Webhooks;
+  readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly baseUrl: { url: string };
@@ -109,6 +118,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
       dataDir: config.dataDir,
+      onLocalsChange: acting.policy.start,
       limits: options.mcpLimits ?? {},
       pool: options.mcpPool ?? {},
     });
@@ -203,6 +213,14 @@ function openActing(
   catalog: Catalog,
 ) {
   const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const policy = createPolicy({
+    storage,
+    clock,
+    log: telemetry.log,
+    operator: operatorDeveloper,
+    operatorServers: async () =>
+      new Set([...locals.all().map(({ id }) => id), ...(await catalog.credentialed())]),
+  });
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
     storage,
@@ -218,12 +236,20 @@ function openActing(
       return { id, name, url: local === undefined ? remoteUrl : local.url };
     },
   });
+  const { seal, open } = vault.sealedTokens;
+  const idempotency = createIdempotency({
+    storage,
+    seal,
+    open,
+    clock,
+    onError: logFailure(telemetry, 'storage.idempotency.write_failed'),
+  });
   // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
   const providerOutbound = createOutbound(config, providerLimits);
   const proxy = createProxy({
     connections,
     outbound: providerOutbound,
-    now: clock.now,
+    idempotency,
     publicUrl: () => baseUrl.url,
     recordUsage: (usage) => recordUsage(storage, usage),
     onError: logFailure(telemetry, 'proxy.usage.write_failed'),
@@ -236,10 +262,13 @@ function openActing(
     get: outbound.request,
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
-    forgetConnections: (owner, actor, wholly) =>
-      wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
+    forgetConnections: async (owner, actor, wholly) => {
+      if (!wholly) return connections.admin.disconnectUser(owner, actor);
+      await idempotency.forgetUser(owner);
+      return connections.admin.forgetUser(owner, actor);
+    },
   });
-  return { access, webhooks, connections, providerOutbound, proxy, identity };
+  return { access, policy, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &
@@ -252,6 +281,7 @@ async function closeServices(open: Open): Promise<void> {
   await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
   await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
   await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
+  open.idempotency.close();
   await open.storage.close();
   open.telemetry.flush();
 }

@@ -37,6 +37,8 @@ export type Caller = {
   readonly onNotification?: OnNotification | undefined;
   /** It is a client of the revisions with a handshake, before this very server. */
   readonly prefersSession?: boolean;
+  /** false: the operator's own credentials for the server do not go with its calls. */
+  readonly usesSharedCredential?: boolean;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
 };
@@ -147,7 +149,7 @@ export class UpstreamFailure extends Problem {
   readonly reason: UpstreamReason;
   /** The server's own WWW-Authenticate, with `auth`. */
   readonly challenge: string | undefined;
-  /** 401 or 403, with `auth`. */
+  /** 401 or 403, with `auth`; that of a server that failed. */
   readonly status: number | undefined;
 
   constructor(

@@ -11,12 +11,12 @@
  * process restarts, open questions (`input_required`) are over and their callers are told so.
  */
 import type { Clock } from '../base/clock.ts';
-import { createIdempotency } from '../base/idempotency.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
+import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Calls, type McpAnswer, type McpCall, type ToolList } from './calls.ts';
@@ -24,14 +24,15 @@ import { type ChannelPool, createChannelPool, defaultPoolLimits, type PoolLimits
 import { Channels } from './channels.ts';
 import { LocalServerList } from './config-file/local-server-list.ts';
 import type { LocalServer } from './config-file/mcp-config.ts';
-import { type Caller, type Limits, type OnNotification, UpstreamFailure } from './mcp-model.ts';
+import type { Caller, Limits, OnNotification } from './mcp-model.ts';
+import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
 import { createOutcomeRecorder, type OutcomeRecorder } from './outcome-recorder.ts';
 import { probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
-import { createTargets, operatorId, principalOf, type Targets } from './targets.ts';
+import { createTargets, operatorId, type Targets } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
@@ -77,6 +78,8 @@ export type Mcp = {
   listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
+  /** Takes out of the catalogue what an earlier file of the operator's named and this one does not. */
+  removeFormerLocalServers(): Promise<void>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   registerLocalServers(): Promise<void>;
   /** The operator's own servers are others now. */
@@ -95,14 +98,18 @@ export type McpDeps = {
   >;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
   readonly tickets: Vault['sealedTokens'];
+  /** Under which what has a key is done once. */
+  readonly idempotency: Pick<Idempotency, 'of'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: LocalServerList;
+  /** Called when they are others, and before these are in the catalogue. */
+  readonly onLocalsChange?: () => Promise<void>;
   /** Where it is noted which children there are, so that none outlives us; null: nowhere. */
   readonly dataDir?: string | null;
   /** What child processes may see of our environment. */
@@ -162,11 +169,7 @@ export function createMcp(deps: McpDeps): Mcp {
     pool.sweep();
     sessions.sweep();
   }, sweepIntervalMs).unref();
-  const once = createIdempotency<McpAnswer>({
-    now: clock.monotonic,
-    mayRetry: ranNothing,
-    sizeOf: sizeOfAnswer,
-  });
+  const once = deps.idempotency.of(answerCodec);
   const probe: Mcp['probe'] = (serverId, signal) => {
     const open = async () => channels.openProbe((await targets.find(operator, serverId)).target, pool);
     return probeServer(open, clock.monotonic, signal);
@@ -177,13 +180,14 @@ export function createMcp(deps: McpDeps): Mcp {
     log,
     probe,
     retire: (id) => pool.retire(id),
+    onChange: deps.onLocalsChange ?? (async () => undefined),
   });
   const call = createRecordedCall(calls, outcomes, { clock, localServers });
 
   return {
     call,
     callOnce: (caller, request, key) =>
-      once(principalOf(caller), key, fingerprint(request), () =>
+      once({ developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) }, () =>
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
         call(withoutSignal(caller), request),
       ),
@@ -199,6 +203,7 @@ export function createMcp(deps: McpDeps): Mcp {
     },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
     probe,
+    removeFormerLocalServers: () => localServers.removeFormer(),
     registerLocalServers: () => localServers.register(),
     replaceLocalServers: (servers) => localServers.replace(servers),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
@@ -258,20 +263,10 @@ function withoutSignal({ signal: _, onNotification: __, ...caller }: Caller): Ca
   return caller;
 }
 
-function ranNothing(error: unknown): boolean {
-  return !(error instanceof UpstreamFailure) || ['refused', 'auth', 'rate_limited'].includes(error.reason);
-}
-
 /** What makes two requests the same. */
 function fingerprint({ serverId, method, params, continuation, inputResponses }: McpCall): unknown {
   const answers = [...(inputResponses ?? [])].map(([key, view]) => [key, view.text()]);
   return [serverId, method, canonicalParams(params), continuation ?? null, answers];
-}
-
-function sizeOfAnswer(answer: McpAnswer): number {
-  if (answer.kind === 'input') return joinJson(answer.inputRequests).length;
-  const { reply } = answer;
-  return 'result' in reply ? reply.result.bytes.length : joinJson(reply.error.text).length;
 }
 
 /** The parts of a tools/call result that a REST caller gets, each as the server wrote it. */

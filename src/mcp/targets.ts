@@ -3,7 +3,7 @@ import { keyActor } from '../base/actor.ts';
 import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type { FreshToken, ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { keyOf } from './channel-pool.ts';
 import { fillInCaller } from './config-file/config-placeholders.ts';
@@ -16,7 +16,7 @@ export type FoundTarget = {
   readonly record: ServerRecord;
   readonly target: Target;
   /** The user's own token that it goes with; null: the operator's header fields, or none. */
-  readonly own: { readonly version: number; readonly connectionId: string } | null;
+  readonly own: FreshToken | null;
 };
 
 export type Targets = {
@@ -27,6 +27,8 @@ export type Targets = {
   find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
   renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
+  /** The server failed at a call with a user's own token: is it for the token? */
+  isRefusedByFailing(found: FoundTarget): Promise<boolean>;
 };
 
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
@@ -51,7 +53,7 @@ export const notCallable =
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
-  readonly tokens: Pick<UserTokens, 'forServer'>;
+  readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
   readonly locals: Pick<LocalServerList, 'get'>;
   readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
@@ -86,8 +88,7 @@ export function createTargets(deps: {
     const { serverId: id } = location;
     if (own === null) return shared(caller, record, location, await catalog.credential(id));
     const target = targetOf(caller, location, identityOf(own.token));
-    const { version, connectionId } = own.token;
-    return { record, target, own: { version, connectionId } };
+    return { record, target, own: own.token };
   };
   const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
   const locationOf = (record: ServerRecord): Location => {
@@ -112,7 +113,7 @@ export function createTargets(deps: {
     checkLocation(checkUrl, location);
     return location;
   };
-  /** Whoever operates this service speaks for all who have nothing of their own. */
+  /** Whoever operates this service speaks for those who have nothing of their own, where policy lets them. */
   const shared = (
     caller: Caller,
     record: ServerRecord,
@@ -120,7 +121,10 @@ export function createTargets(deps: {
     credential: Credential,
   ): FoundTarget => {
     const local = localOf(record);
-    const identity = local === undefined ? ofOperator(credential) : ofLocal(local);
+    const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
+    // A program's credentials are in its environment, whoever calls it.
+    const goesWithout = caller.usesSharedCredential === false && location.program === null;
+    const identity = goesWithout ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
@@ -135,10 +139,12 @@ export function createTargets(deps: {
       known = { record, local, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
       cache.set(serverId, known);
     }
-    let found = known.byDeveloper.get(caller.developerId);
+    const { developerId, usesSharedCredential = true } = caller;
+    const key = usesSharedCredential ? developerId : `${developerId}\nwithout`;
+    let found = known.byDeveloper.get(key);
     if (found === undefined) {
       found = shared(caller, record, locationOf(record), credential);
-      known.byDeveloper.set(caller.developerId, found);
+      known.byDeveloper.set(key, found);
     }
     return found;
   };
@@ -146,6 +152,8 @@ export function createTargets(deps: {
   return {
     find: (caller, serverId) =>
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
+    isRefusedByFailing: async ({ own, target }) =>
+      own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
     async renewed(caller, { record, own }) {
       if (own === null) return null;
       try {

@@ -1,32 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { AppOptions } from '../../src/app.ts';
-import { parseMcpConfig } from '../../src/mcp/mcp.ts';
+import { test } from 'node:test';
 import { temporaryFolder } from '../support/app.ts';
-import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
+import { type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { freePort, referenceServer } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
-
-const odd = (way: string, what: string | number = '') => ({
-  command: process.execPath,
-  args: [join(root, 'test/support/odd-program.ts'), way, what],
-});
-
-/** The app with these programs; `server/discover` is waited for a moment only. */
-function bootPrograms(t: TestContext, mcpServers: object, options: AppOptions = {}): Promise<McpTestApp> {
-  const localServers = parseMcpConfig(JSON.stringify({ mcpServers }));
-  return bootMcp(t, { localServers, mcpLimits: { discoverMs: 150 }, ...options });
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 400, what);
-    await delay(25);
-  }
-}
+import { bootPrograms, odd, until } from '../support/programs.ts';
 
 const healthOf = async (app: McpTestApp, id: string) =>
   ((await app.call('GET', `/v1/servers/${id}`)).body.health ?? {}) as { state?: string; reason?: string };

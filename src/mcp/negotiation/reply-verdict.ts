@@ -88,7 +88,7 @@ export function failureOf({ status, headers }: Pick<Posted, 'status' | 'headers'
   if (status < 500 && status !== 408)
     return new UpstreamFailure('protocol', `The server does not speak MCP there (${status})`);
   const reason = status === 408 || status === 504 ? 'timeout' : 'broken';
-  return new UpstreamFailure(reason, `The server failed (${status})`);
+  return new UpstreamFailure(reason, `The server failed (${status})`, { status });
 }
 
 /** Where it leads is said without what a query may hold. */
