@@ -189,14 +189,14 @@ export type Api = {
     params: { readonly id: string; };
     query: { readonly wait?: number | undefined; };
     body: undefined;
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; };
+    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
   };
   /** Confirm a session with the code that the user was shown, and the user who typed it in */
   'POST /v1/identity/sessions/{id}/confirm': {
     params: { readonly id: string; };
     query: undefined;
     body: { readonly user_id: string; readonly completion_code: string; };
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; };
+    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
   };
   /** A developer's app: where browsers may be sent back to, and whether sessions need a confirmation */
   'GET /v1/admin/apps/{id}': {
@@ -217,7 +217,7 @@ export type Api = {
     params: undefined;
     query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; })[]; };
+    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; readonly renewable: boolean; })[]; };
   };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {
@@ -280,7 +280,7 @@ export type Api = {
     params: { readonly provider: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly provider: string; readonly connected: boolean; readonly status: "active" | "needs_reauth" | null; readonly can_access: boolean; };
+    reply: { readonly provider: string; readonly connected: boolean; readonly status: "active" | "needs_reauth" | null; readonly can_access: boolean; readonly renewable?: false | undefined; };
   };
   /** The page behind auth_url: names app, user, provider and scopes, and asks */
   'GET /v1/identity/connect/{link}': {
@@ -366,12 +366,82 @@ export type Api = {
     body: undefined;
     reply: { readonly id: string; readonly health: { readonly state: string; readonly era: string | null; readonly auth: string | null; readonly latency_ms: number | null; readonly reason: string | null; readonly failures: number; readonly uptime: number; readonly checks: number; readonly fingerprint: string | null; readonly suspicions: readonly ({ readonly tool: string; readonly kinds: readonly (string)[]; })[]; readonly since: string; readonly checked_at: string; }; };
   };
+  /** Who may see a server, and whose calls carry the credentials kept for it */
+  'GET /v1/admin/servers/{id}/rights': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly visibility: string; readonly developer: string; readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[]; };
+  };
+  /** Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials) */
+  'PUT /v1/admin/servers/{id}/rights': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: { readonly visibility?: "public" | "private" | undefined; readonly developer?: string | undefined; readonly granted?: readonly ({ readonly developer: string; readonly credentials?: boolean | undefined; })[] | undefined; };
+    reply: { readonly visibility: string; readonly developer: string; readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[]; };
+  };
   /** Take a server out of the catalogue: its id answers 410 from then on */
   'DELETE /v1/admin/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
     reply: { readonly id: string; readonly deleted: true; };
+  };
+  /** All toolsets */
+  'GET /v1/admin/toolsets': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly toolsets: readonly ({ readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; })[]; };
+  };
+  /** Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing */
+  'PUT /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: { readonly title?: string | undefined; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default?: "allow" | "deny" | undefined; };
+    reply: { readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; readonly warnings: readonly (string)[]; };
+  };
+  /** One toolset */
+  'GET /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; };
+  };
+  /** Remove a toolset and its bindings */
+  'DELETE /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly name: string; readonly removed: true; };
+  };
+  /** What a toolset is bound to */
+  'GET /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+  };
+  /** Bind a toolset to keys and developers: the whole list each time */
+  'PUT /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: { readonly keys?: readonly (string)[] | undefined; readonly developers?: readonly (string)[] | undefined; };
+    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+  };
+  /** Bind a toolset to nothing */
+  'DELETE /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+  };
+  /** What a key sees: every server and tool with the decision on it, page by page */
+  'GET /v1/admin/toolsets/{name}/preview': {
+    params: { readonly name: string; };
+    query: { readonly key_id: string; readonly cursor?: string | undefined; };
+    body: undefined;
+    reply: { readonly servers: readonly ({ readonly id: string; readonly visible: boolean; readonly decision: { readonly effect: string; readonly toolset: string | null; }; readonly tools: readonly ({ readonly name: string; readonly decision: { readonly effect: string; readonly toolset: string | null; }; })[]; })[]; readonly next_cursor?: string | undefined; };
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {

@@ -7,6 +7,8 @@ import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Policy } from '../policy/policy.ts';
+import { describeRights, rightsBody, rightsIn, rightsReply, rightsShape, toRights } from './server-rights.ts';
 import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
 
 const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
@@ -48,7 +50,16 @@ const newKey = Type.Object(
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const maxServersPerCall = 1000;
 
-export function adminRoutes(access: Access, catalog: Catalog, probeServer: ProbeServer): Route[] {
+type AdminDeps = {
+  readonly access: Access;
+  readonly catalog: Catalog;
+  readonly policy: Pick<Policy, 'admin'>;
+  readonly probeServer: ProbeServer;
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
+};
+
+export function adminRoutes({ access, catalog, policy, probeServer, checkUrl }: AdminDeps): Route[] {
   return [
     route({
       method: 'POST',
@@ -105,7 +116,10 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
         unchanged: Type.Integer(),
       }),
       handle: async ({ bytes, caller }) => {
-        const inputs = parseServers(catalog, bytes);
+        const servers = parseServers(catalog, bytes, checkUrl);
+        const inputs = servers.map(({ input }) => input);
+        // First who may see it: at no moment is it everybody's.
+        for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
         const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
@@ -128,7 +142,34 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),
-    browseRoute(catalog, {
+    route({
+      method: 'GET',
+      url: '/v1/admin/servers/:id/rights',
+      summary: 'Who may see a server, and whose calls carry the credentials kept for it',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      reply: rightsReply,
+      handle: async ({ params }) => {
+        await catalog.get(params.id);
+        return json(describeRights(policy.admin.rightsOf(params.id)));
+      },
+    }),
+    route({
+      method: 'PUT',
+      url: '/v1/admin/servers/:id/rights',
+      summary:
+        'Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials)',
+      scope: 'admin',
+      params: Type.Object({ id }),
+      body: rightsBody,
+      reply: rightsReply,
+      handle: async ({ params, body, caller }) => {
+        await catalog.get(params.id);
+        await policy.admin.putRights([params.id], toRights(body, caller.developer), by(caller));
+        return json(describeRights(policy.admin.rightsOf(params.id)));
+      },
+    }),
+    browseRoute(catalog, () => catalog, {
       url: '/v1/admin/servers',
       summary: 'The catalogue with where each server came from',
       scope: 'admin',
@@ -154,21 +195,52 @@ function by(caller: Principal) {
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */
-function parseServers(catalog: Catalog, bytes: Buffer | undefined): ServerInput[] {
-  const body = scanJson(bytes ?? Buffer.from('null'));
+function parseServers(
+  catalog: Catalog,
+  bytes: Buffer | undefined,
+  checkUrl: (url: string) => void,
+): PostedServer[] {
+  const body = scanJson(bytes ?? Buffer.from('null'), rightsShape);
   const many = body.kind === 'array';
-  const values = many ? itemsOf(body) : [body];
+  const values = many ? itemsOf(body, rightsShape) : [body];
   if (values.length === 0 || values.length > maxServersPerCall)
     throw new Problem(
       'invalid_request',
       `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
     );
   return values.map((value, index) => {
+    const place = many ? `[${index}]` : '';
     const parsed = catalog.parse(new JsonText(value.text()));
-    if (!parsed.ok)
-      throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
-    return parsed.input;
+    if (!parsed.ok) throw new Problem('invalid_request', elementFault(parsed.reason, place));
+    const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+    if (fault !== null) throw new Problem('invalid_request', elementFault(fault, place));
+    return { input: parsed.input, rights: rightsIn(value, place) };
   });
+}
+
+type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
+
+/** A server that carries credentials is its developer's own until something else is said. */
+async function sayRights(
+  admin: Policy['admin'],
+  { input: { id, headers }, rights }: PostedServer,
+  caller: Principal,
+): Promise<void> {
+  const carries = headers !== null && Object.keys(headers).length > 0 && !admin.hasRights(id);
+  if (rights === null && !carries) return;
+  await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
+}
+
+/** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */
+function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
+  if (url === null || /\{|%7b/i.test(url)) return null;
+  try {
+    checkUrl(url);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return `remote_${error.detail}`;
+  }
 }
 
 /** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */

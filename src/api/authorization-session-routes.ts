@@ -3,6 +3,7 @@ import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Gate } from './gate.ts';
 import { userId } from './user-id-schema.ts';
 
 const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -24,6 +25,11 @@ const state = Type.Object({
   is_default: Type.Optional(Type.Boolean()),
   granted_scopes: Type.Optional(strings),
   missing_scopes: Type.Optional(strings),
+  renewable: Type.Optional(
+    Type.Boolean({
+      description: 'false: no refresh token came, so the user has to connect again at its end',
+    }),
+  ),
 });
 const request = Type.Object(
   {
@@ -39,10 +45,10 @@ const request = Type.Object(
 );
 
 /** Sessions in which a user connects a provider or an MCP server, as apps open and poll them. */
-export function authorizationSessionRoutes({
-  sessions,
-  confirmations,
-}: Pick<Connections, 'sessions' | 'confirmations'>): Route[] {
+export function authorizationSessionRoutes(
+  { sessions, confirmations }: Pick<Connections, 'sessions' | 'confirmations'>,
+  { catalogFor }: Pick<Gate, 'catalogFor'>,
+): Route[] {
   return [
     route({
       method: 'POST',
@@ -52,11 +58,14 @@ export function authorizationSessionRoutes({
       body: request,
       reply: opened,
       handle: async ({ body, caller }) => {
+        const target = targetOf(body);
+        // A server that the caller does not see is unknown here as well.
+        if (target.serverId !== undefined) await catalogFor(caller).get(target.serverId);
         const session = await sessions.open({
           owner: { developerId: caller.developerId, userId: body.user_id },
           keyId: caller.keyId,
           appName: caller.developer,
-          target: targetOf(body),
+          target,
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
           ...(body.require_confirmation === undefined
@@ -114,7 +123,10 @@ export function authorizationSessionRoutes({
   ];
 }
 
-function targetOf(body: { readonly provider?: string; readonly server_id?: string }) {
+function targetOf(body: {
+  readonly provider?: string;
+  readonly server_id?: string;
+}): { provider: string; serverId?: undefined } | { serverId: string } {
   const { provider, server_id: serverId } = body;
   if (provider !== undefined && serverId === undefined) return { provider };
   if (serverId !== undefined && provider === undefined) return { serverId };
@@ -137,5 +149,6 @@ function describeState(session: SessionState) {
     is_default: session.isDefault,
     granted_scopes: session.grantedScopes,
     missing_scopes: session.missingScopes,
+    renewable: session.isRenewable,
   };
 }

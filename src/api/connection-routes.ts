@@ -18,6 +18,7 @@ const connection = Type.Object({
   created_at: time,
   updated_at: time,
   expires_at: Type.Union([time, Type.Null()]),
+  renewable: Type.Boolean(),
 });
 const pageSize = 100;
 
@@ -83,6 +84,7 @@ function describe(found: Connection) {
     created_at: isoTime(found.createdAt),
     updated_at: isoTime(found.updatedAt),
     expires_at: found.expiresAt === null ? null : isoTime(found.expiresAt),
+    renewable: found.isRenewable,
   };
 }
 

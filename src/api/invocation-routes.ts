@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Catalog } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Gate } from './gate.ts';
 
 const body = Type.Object(
   {
@@ -17,7 +18,7 @@ const body = Type.Object(
   { additionalProperties: false },
 );
 
-export function invocationRoutes(catalog: Catalog): Route[] {
+export function invocationRoutes(catalog: Catalog, gate: Pick<Gate, 'require'>): Route[] {
   return [
     route({
       method: 'POST',
@@ -31,6 +32,7 @@ export function invocationRoutes(catalog: Catalog): Route[] {
       handle: async ({ body, caller, headers }) => {
         // RFC 7240 section 4.1; several preferences may stand in one field.
         const later = /(^|,)\s*respond-async\s*(,|;|$)/i.test(String(headers.prefer ?? ''));
+        await gate.require(caller, body.server_id, body.tool_name);
         const { invocationId } = await catalog.recordInvocation(
           {
             developerId: caller.developerId,

@@ -1,13 +1,11 @@
 import { type Static, Type } from 'typebox';
-import { idempotencyKey } from '../base/idempotency.ts';
+import { idempotencyKey } from '../base/idempotency-key.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonPart, JsonParts } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog } from '../catalog/catalog.ts';
 import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
-  type Mcp,
   type McpAnswer,
   type McpCall,
   paramsOf,
@@ -20,6 +18,7 @@ import {
   UpstreamFailure,
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
+import type { Gate, GatedMcp } from './gate.ts';
 import { documentedServer, documentedServerSchema } from './server-routes.ts';
 
 const serverId = Type.String({ minLength: 1, maxLength: 200 });
@@ -84,7 +83,7 @@ type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'use
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
 const maxBodyBytes = 8_500_000;
 
-export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
+export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
   return [
     route({
       method: 'GET',
@@ -94,7 +93,8 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       user: 'optional',
       query: Type.Object({ server_id: serverId }, strict),
       reply: Type.Object(documentedServerSchema),
-      handle: async ({ query }) => json(documentedServer(await catalog.get(query.server_id))),
+      handle: async ({ query, caller }) =>
+        json(documentedServer(await catalogFor(caller).get(query.server_id))),
     }),
     route({
       method: 'POST',
@@ -148,7 +148,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
 }
 
 async function listTools(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & { readonly body: Static<typeof listBody> },
 ): Promise<Reply> {
   try {
@@ -161,7 +161,7 @@ async function listTools(
 }
 
 async function answerEnvelope(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & { readonly body: Static<typeof callBody> },
 ): Promise<Reply> {
   const { body, json: sent } = call;
@@ -216,7 +216,7 @@ function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply {
 }
 
 async function callTool(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & {
     readonly body: Static<typeof toolBody>;
     readonly headers: Readonly<Record<string, unknown>>;

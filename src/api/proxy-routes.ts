@@ -20,11 +20,21 @@ export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'provide
         connected: Type.Boolean(),
         status: Type.Union([Type.Literal('active'), Type.Literal('needs_reauth'), Type.Null()]),
         can_access: Type.Boolean(),
+        renewable: Type.Optional(
+          Type.Literal(false, { description: 'the connection ends with its access token' }),
+        ),
       }),
       handle: async (call) => {
         const name = proxy.parseProvider(call.target);
-        const { provider, isConnected, status, canAccess } = await tokens.providerStatus(call.user, name);
-        return json({ provider, connected: isConnected, status, can_access: canAccess });
+        const found = await tokens.providerStatus(call.user, name);
+        const { provider, isConnected, status, canAccess, isRenewable } = found;
+        return json({
+          provider,
+          connected: isConnected,
+          status,
+          can_access: canAccess,
+          ...(isRenewable === false ? { renewable: false as const } : {}),
+        });
       },
     }),
     ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { type Route, route } from '../http/route.ts';
-import type { ConnectionLookup, Search, SearchRequest } from '../search/search.ts';
+import type { ConnectionLookup, Search, SearchRequest, SearchView } from '../search/search.ts';
 import { createSearchJson } from './search-json.ts';
 
 const filters = Type.Object(
@@ -71,6 +72,7 @@ const result = Type.Object({
 
 export function searchRoutes(
   search: Search,
+  viewFor: (caller: Principal) => SearchView | null,
   connectionsOf: (owner: {
     readonly developerId: string;
     readonly userId: string;
@@ -94,7 +96,8 @@ export function searchRoutes(
         const { developerId } = caller;
         const connectionOf =
           user === null ? undefined : await connectionsOf({ developerId, userId: user.userId });
-        const find = (query: Query) => search.find(toRequest(query, caller, connectionOf));
+        const view = viewFor(caller);
+        const find = (query: Query) => search.find({ ...toRequest(query, caller, connectionOf), view });
         const { queries } = body;
         if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
         refuseBeside(body);

@@ -1,6 +1,8 @@
 import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import type { Catalog, Health, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Gate } from './gate.ts';
 
 const id = Type.String({ minLength: 1, maxLength: 200 });
 const optionalText = Type.Union([Type.String(), Type.Null()]);
@@ -85,7 +87,11 @@ const page = Type.Object(
 );
 
 /** The catalogue page by page, for whoever has the scope. */
-export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'summary' | 'scope'>): Route {
+export function browseRoute(
+  { health }: Pick<Catalog, 'health'>,
+  listFor: (caller: Principal) => Pick<Catalog, 'list'>,
+  declared: Pick<Route, 'url' | 'summary' | 'scope'>,
+): Route {
   return route({
     method: 'GET',
     ...declared,
@@ -94,20 +100,20 @@ export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'sum
       servers: Type.Array(listed),
       metadata: Type.Object({ next_cursor: Type.Optional(Type.String()), count: Type.Integer() }),
     }),
-    handle: async ({ query: { limit = 50, cursor, ...filters } }) => {
-      const { servers, nextCursor } = await catalog.list({
+    handle: async ({ query: { limit = 50, cursor, ...filters }, caller }) => {
+      const { servers, nextCursor } = await listFor(caller).list({
         limit,
         filters,
         ...(cursor === undefined ? {} : { cursor }),
       });
-      const health = await catalog.health.findAll(servers.map(({ id }) => id));
+      const states = await health.findAll(servers.map(({ id }) => id));
       const next = nextCursor === undefined ? {} : { next_cursor: nextCursor };
       return json({
         servers: servers.map((record) => ({
           ...describeServer(record),
           tool_count: record.tools.length,
           popularity: Math.round(record.popularity * 10_000) / 10_000,
-          state: health.get(record.id)?.state ?? null,
+          state: states.get(record.id)?.state ?? null,
         })),
         metadata: { ...next, count: servers.length },
       });
@@ -115,9 +121,9 @@ export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'sum
   });
 }
 
-export function serverRoutes(catalog: Catalog): Route[] {
+export function serverRoutes(catalog: Catalog, { catalogFor }: Gate): Route[] {
   return [
-    browseRoute(catalog, {
+    browseRoute(catalog, catalogFor, {
       url: '/v1/servers',
       summary: 'Browse the catalogue by id, page by page',
       scope: 'search',
@@ -135,9 +141,9 @@ export function serverRoutes(catalog: Catalog): Route[] {
         auth: facet,
         source: facet,
       }),
-      handle: async () => {
-        const [{ servers, tools: all }, facets] = await Promise.all([catalog.stats(), catalog.facets()]);
-        return json({ servers, tools: all, ...facets });
+      handle: async ({ caller }) => {
+        const { removed: _, ...counts } = await catalogFor(caller).summary();
+        return json(counts);
       },
     }),
     route({
@@ -147,8 +153,8 @@ export function serverRoutes(catalog: Catalog): Route[] {
       scope: 'search',
       params: Type.Object({ id }),
       reply: Type.Object({ ...server.properties, health: optionalHealth, tools }),
-      handle: async ({ params }) => {
-        const record = await catalog.get(params.id);
+      handle: async ({ params, caller }) => {
+        const record = await catalogFor(caller).get(params.id);
         const health = await catalog.health.find(record.id);
         return json({
           ...describeServer(record),
@@ -168,8 +174,8 @@ export function serverRoutes(catalog: Catalog): Route[] {
       scope: 'search',
       params: Type.Object({ id }),
       reply: Type.Object({ health: optionalHealth, looks: Type.Array(look), drift: Type.Array(drift) }),
-      handle: async ({ params }) => {
-        const { id: serverId } = await catalog.get(params.id);
+      handle: async ({ params, caller }) => {
+        const { id: serverId } = await catalogFor(caller).get(params.id);
         const [health, looks, changes] = await Promise.all([
           catalog.health.find(serverId),
           catalog.health.history(serverId),

@@ -7,6 +7,7 @@ import { authorizationSessionRoutes } from '../api/authorization-session-routes.
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
+import { createGate } from '../api/gate.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
@@ -19,6 +20,7 @@ import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
+import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
@@ -28,7 +30,6 @@ import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
-import type { LocalServer } from '../mcp/mcp.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -36,10 +37,13 @@ import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
-  const { access, catalog, connections, identity, search, storage, telemetry } = services;
+  const { access, catalog, connections, identity, policy, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
+  const gate = createGate(services);
   const mcpServer = createMcpServer({
-    ...services,
+    search,
+    mcp: gate.mcp,
+    catalogFor: gate.catalogFor,
     tickets: services.vault.sealedTokens,
     version,
     now: clock.monotonic,
@@ -48,13 +52,13 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => connectionLookup(services, options.localServers ?? [], owner)),
-    ...invocationRoutes(catalog),
-    ...serverRoutes(catalog),
-    ...registryRoutes(catalog),
-    ...mcpRoutes(services.mcp, catalog),
+    ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
+    ...invocationRoutes(catalog, gate),
+    ...serverRoutes(catalog, gate),
+    ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
+    ...mcpRoutes(gate),
     ...identityRoutes(identity),
-    ...authorizationSessionRoutes(connections),
+    ...authorizationSessionRoutes(connections, gate),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin),
     ...oauthClientRoutes(connections.clients),
@@ -63,7 +67,14 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, services.mcp.probe),
+    ...adminRoutes({
+      access,
+      catalog,
+      policy,
+      probeServer: services.mcp.probe,
+      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
+    }),
+    ...toolsetRoutes({ policy, catalog, access }),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),
@@ -73,10 +84,15 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ ...services, stats, now: clock.now }));
+  publicRoutes.push(
+    ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
+  );
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
+
+/** Whoever shows no key: sees what everybody sees. */
+const nobody = { keyId: '', developer: '' };
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
@@ -118,16 +134,16 @@ async function readiness({ search, storage }: Services): Promise<Record<string, 
 
 /** A user's own consents, then what the operator gave everybody. */
 async function connectionLookup(
-  { catalog, connections }: Services,
-  locals: readonly LocalServer[],
+  { catalog, connections, locals }: Services,
   owner: Owner,
 ): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
     connections.tokens.serverStates(owner),
     catalog.credentialed(),
   ]);
-  const ours = new Map(
-    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
-  );
-  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
+  const ours = (id: string) => {
+    const local = locals.get(id);
+    return local && (Object.keys(local.headers).length > 0 ? 'ready' : 'open');
+  };
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours(id));
 }

@@ -1,5 +1,6 @@
 import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
-import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure } from '../mcp/mcp.ts';
+import { Problem } from '../base/problem.ts';
+import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure, withLogLevel } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
 import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
@@ -22,6 +23,8 @@ import { NotificationStreams, notificationMessage } from './streams/notification
 import { subscribe } from './streams/subscribe.ts';
 
 const unusable = -32000;
+/** The caller may not: `data` says by which toolset. */
+const denied = -32003;
 const sessionNotFound = -32001;
 const methodNotFound = -32601;
 const invalidParams = -32602;
@@ -68,10 +71,10 @@ export class ClientService {
     try {
       return await this.#proceed({ backend, request, caller, decision, view, serverId });
     } catch (error) {
-      if (!(error instanceof UpstreamFailure)) throw error;
-      const { detail, reason } = error;
+      const said = errorInWords(error);
+      if (said === null) throw error;
       const status = request.method === 'POST' ? 200 : 502;
-      return errorReply(status, view?.present('id'), rpcError(unusable, detail, { reason }));
+      return errorReply(status, view?.present('id'), said);
     }
   }
 
@@ -83,8 +86,10 @@ export class ClientService {
     readonly view: JsonView | undefined;
     readonly serverId: string | null;
   }): Promise<McpHttpReply> {
-    const { backend, request, caller, decision, view, serverId } = asked;
+    const { backend, request, decision, view, serverId } = asked;
     const isModern = decision.kind === 'request' && decision.age === 'modern';
+    const caller: McpCaller =
+      isModern || serverId === null ? asked.caller : { ...asked.caller, prefersSession: true };
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
     if (!isModern && session === null && serverId !== null) {
@@ -192,17 +197,17 @@ export class ClientService {
       const serverInfo = namesItself(body) ? '' : await turn.backend.serverInfo(turn.caller);
       return { status: 200, message: resultMessage(id, modernResult(asked.method, body, serverInfo)) };
     } catch (error) {
-      if (error instanceof UpstreamFailure)
-        return errorAnswer(id, rpcError(unusable, error.detail, { reason: error.reason }), age);
-      throw error;
+      const said = errorInWords(error);
+      if (said === null) throw error;
+      return errorAnswer(id, said, age);
     }
   }
 
   async #outcome(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Outcome> {
-    const { backend } = turn;
+    const { backend, session } = turn;
     const { method, params } = asked;
-    const own = ownAnswer(asked);
-    if (own !== null) return own;
+    const answered = ownAnswer(asked);
+    if (answered !== null) return answered;
     if (method === 'server/discover' && asked.age === 'modern') return discover(turn);
     const inputResponses = responsesIn(params?.get('inputResponses'));
     if (inputResponses === undefined)
@@ -212,15 +217,19 @@ export class ClientService {
       };
     const caller: McpCaller = { ...turn.caller, onNotification: (told) => emit(notificationMessage(told)) };
     const continuation = params?.present('requestState')?.string();
-    const request = { method, params: paramsOf(params) };
+    const level = asked.age === 'session' && session !== null ? this.#sessions.logLevel(session) : undefined;
+    const own = paramsOf(params);
+    const request = { method, params: level === undefined ? own : withLogLevel(own, level) };
     const outcome = await backend.request(caller, {
       ...request,
       ...(continuation === undefined ? {} : { continuation, inputResponses }),
     });
     if (asked.age === 'modern') return outcome;
-    // 2026-07-28 has no such method, and older clients ask for it as soon as there is a log.
-    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound)
+    // 2026-07-28 has no such method: there each request says from which level on it wants the log.
+    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound) {
+      if (session !== null) this.#sessions.setLogLevel(session, params?.get('level')?.string());
       return emptyResult;
+    }
     if (outcome.kind !== 'input') return outcome;
     return this.#askClient({ ...turn, caller }, request, outcome, emit);
   }
@@ -245,6 +254,13 @@ export class ClientService {
     }
     return outcome;
   }
+}
+
+/** What a client is told in the protocol's own form; every other error is one of HTTP. */
+function errorInWords(error: unknown): ReturnType<typeof rpcError> | null {
+  if (error instanceof UpstreamFailure) return rpcError(unusable, error.detail, { reason: error.reason });
+  if (!(error instanceof Problem) || error.kind !== 'denied') return null;
+  return rpcError(denied, error.detail, { code: 'denied', ...error.facts });
 }
 
 const notAllowed: McpHttpReply = {

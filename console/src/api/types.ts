@@ -179,6 +179,7 @@ export type Connection = {
   readonly created_at: string;
   readonly updated_at: string;
   readonly expires_at: string | null;
+  readonly renewable: boolean;
 };
 
 export type Issuer = {

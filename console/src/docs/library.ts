@@ -50,6 +50,7 @@ const order = [
   'sizing',
   'security-model',
   'faq',
+  'rights',
   'errors',
 ];
 

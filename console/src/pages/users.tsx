@@ -175,10 +175,17 @@ function ConnectionsTab() {
           },
           {
             head: 'Status',
-            cell: ({ status }) => (
-              <Badge tone={status === 'active' ? 'good' : 'warn'}>
-                {status === 'active' ? 'active' : 'must consent again'}
-              </Badge>
+            cell: ({ status, renewable, expires_at }) => (
+              <>
+                <Badge tone={status === 'active' ? 'good' : 'warn'}>
+                  {status === 'active' ? 'active' : 'must consent again'}
+                </Badge>
+                {status === 'active' && !renewable && expires_at !== null && (
+                  <span class="soft small-text below">
+                    cannot be renewed, ends <Time at={expires_at} />
+                  </span>
+                )}
+              </>
             ),
           },
           { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
