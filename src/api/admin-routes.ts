@@ -7,45 +7,60 @@ import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
-import { browseRoute, describeHealth, healthSchema } from './server-routes.ts';
+import { deletedSchema, idPath, orNull, strict, text, time } from './field-schemas.ts';
+import { browseRoute, describeHealth } from './server-routes.ts';
+import { healthSchema } from './server-schemas.ts';
 
 const timeForm = 'a time as ISO 8601, for example 2027-01-31T00:00:00Z';
-const time = Type.String({
-  maxLength: 40,
-  description: timeForm,
-});
-const optionalTime = Type.Union([time, Type.Null()]);
-const apiKey = {
+const scopeSchema = Type.Enum([...scopes], { $id: 'Scope' });
+const apiKeyFields = {
   key_id: Type.String(),
   developer_id: Type.String(),
   developer: Type.String(),
   name: Type.String(),
   tier: Type.String(),
-  scopes: Type.Array(Type.String()),
+  scopes: Type.Array(scopeSchema),
   created_at: time,
-  expires_at: optionalTime,
-  addresses: Type.Union([Type.Array(Type.String()), Type.Null()]),
-  revoked_at: optionalTime,
-  last_used_at: optionalTime,
+  expires_at: orNull(time),
+  addresses: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: 'addresses and networks it may be used from; null: any',
+  }),
+  revoked_at: orNull(time),
+  last_used_at: orNull(time),
 };
-const newKey = Type.Object(
+const apiKeySchema = Type.Object(apiKeyFields, { $id: 'ApiKey' });
+const newApiKeySchema = Type.Object(
+  { key: Type.String({ description: 'the key itself, shown this once' }), ...apiKeyFields },
+  { $id: 'NewApiKey' },
+);
+const apiKeyRequestSchema = Type.Object(
   {
-    developer: Type.String({ minLength: 1, maxLength: 100 }),
-    name: Type.String({ minLength: 1, maxLength: 100 }),
-    tier: Type.String({ minLength: 1, maxLength: 32 }),
-    scopes: Type.Optional(Type.Array(Type.Enum([...scopes]), { minItems: 1, maxItems: scopes.length })),
-    expires_at: Type.Optional(time),
+    developer: text(100),
+    name: text(100),
+    tier: text(32),
+    scopes: Type.Optional(Type.Array(scopeSchema, { minItems: 1, maxItems: scopes.length })),
+    expires_at: Type.Optional(
+      Type.String({ maxLength: 40, description: timeForm, examples: ['2027-01-31T00:00:00Z'] }),
+    ),
     addresses: Type.Optional(
-      Type.Array(Type.String({ minLength: 2, maxLength: 50 }), {
+      Type.Array(Type.String({ minLength: 2, maxLength: 50, examples: ['203.0.113.0/24'] }), {
         minItems: 1,
         maxItems: 50,
         description: 'addresses and networks (CIDR) the key may be used from',
       }),
     ),
   },
-  { additionalProperties: false },
+  { ...strict, $id: 'ApiKeyRequest' },
 );
-const id = Type.String({ minLength: 1, maxLength: 200 });
+const putReportSchema = Type.Object(
+  {
+    ids: Type.Array(Type.String()),
+    added: Type.Integer(),
+    updated: Type.Integer(),
+    unchanged: Type.Integer(),
+  },
+  { $id: 'PutReport' },
+);
 const maxServersPerCall = 1000;
 
 export function adminRoutes(access: Access, catalog: Catalog, probeServer: ProbeServer): Route[] {
@@ -57,8 +72,8 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
         'Make an API key; its text is in this reply and nowhere else. A new `developer` name makes a new tenant',
       scope: 'admin',
       status: 201,
-      body: newKey,
-      reply: Type.Object({ ...apiKey, key: Type.String() }),
+      body: apiKeyRequestSchema,
+      reply: newApiKeySchema,
       handle: async ({ body, caller }) => {
         const request = {
           developer: body.developer,
@@ -77,7 +92,7 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
       url: '/v1/admin/keys',
       summary: 'All API keys, without their texts',
       scope: 'admin',
-      reply: Type.Object({ keys: Type.Array(Type.Object(apiKey)) }),
+      reply: Type.Object({ keys: Type.Array(apiKeySchema) }),
       handle: async () => json({ keys: (await access.listKeys()).map(describeKey) }),
     }),
     route({
@@ -85,8 +100,9 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
       url: '/v1/admin/keys/:id',
       summary: 'Revoke an API key: it stops working here at once and elsewhere within a second',
       scope: 'admin',
-      params: Type.Object({ id }),
+      params: idPath,
       reply: Type.Object({ key_id: Type.String(), revoked: Type.Literal(true) }),
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await access.revokeKey(params.id, by(caller).actor);
         return json({ key_id: params.id, revoked: true });
@@ -98,12 +114,7 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
       summary: 'Add or change a server, or an array of them, in the catalogue format; all or nothing',
       scope: 'admin',
       body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
-      reply: Type.Object({
-        ids: Type.Array(Type.String()),
-        added: Type.Integer(),
-        updated: Type.Integer(),
-        unchanged: Type.Integer(),
-      }),
+      reply: putReportSchema,
       handle: async ({ bytes, caller }) => {
         const inputs = parseServers(catalog, bytes);
         const report = await catalog.put(inputs, 'admin', by(caller));
@@ -120,8 +131,9 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
       url: '/v1/admin/servers/:id/probe',
       summary: 'Connect to a server now, list its tools, and keep what that shows',
       scope: 'admin',
-      params: Type.Object({ id }),
+      params: idPath,
       reply: Type.Object({ id: Type.String(), health: healthSchema }),
+      problems: ['not_found', 'server_gone'],
       handle: async ({ params, signal }) => {
         await catalog.get(params.id);
         const health = await catalog.health.probe(params.id, probeServer, signal);
@@ -138,8 +150,9 @@ export function adminRoutes(access: Access, catalog: Catalog, probeServer: Probe
       url: '/v1/admin/servers/:id',
       summary: 'Take a server out of the catalogue: its id answers 410 from then on',
       scope: 'admin',
-      params: Type.Object({ id }),
-      reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
+      params: idPath,
+      reply: deletedSchema,
+      problems: ['not_found', 'server_gone'],
       handle: async ({ params, caller }) => {
         await catalog.remove(params.id, by(caller));
         return json({ id: params.id, deleted: true });

@@ -2,16 +2,48 @@ import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
 import { type Identity, type Introspection, jwksMaxAgeSeconds, type TokenSet } from '../identity/identity.ts';
+import { anything, strict, successSchema, text, userId } from './field-schemas.ts';
 import { issuerRoutes } from './issuer-routes.ts';
-import { userId } from './user-id-schema.ts';
 
-const strict = { additionalProperties: false };
-const tokenSet = {
-  access_token: Type.String(),
-  refresh_token: Type.String(),
-  expires_in: Type.Integer(),
-  token_type: Type.Literal('Bearer'),
-};
+const tokenSetSchema = Type.Object(
+  {
+    access_token: Type.String(),
+    refresh_token: Type.String(),
+    expires_in: Type.Integer(),
+    token_type: Type.Literal('Bearer'),
+    issued_token_type: Type.Optional(Type.String({ description: 'of a token exchange' })),
+  },
+  { $id: 'TokenSet' },
+);
+/** RFC 7662 section 2.2. */
+const introspectionSchema = Type.Union(
+  [
+    Type.Object({ active: Type.Literal(false) }),
+    Type.Object({
+      active: Type.Literal(true),
+      token_type: Type.Literal('refresh_token'),
+      sub: Type.String(),
+      sid: Type.String(),
+      exp: Type.Integer(),
+      developer_id: Type.String(),
+    }),
+    Type.Object({
+      active: Type.Literal(true),
+      token_type: Type.Literal('Bearer'),
+      iss: Type.String(),
+      aud: Type.String(),
+      sub: Type.String(),
+      username: Type.String(),
+      client_id: Type.String(),
+      jti: Type.String(),
+      sid: Type.String(),
+      iat: Type.Integer(),
+      exp: Type.Integer(),
+      developer_id: Type.String(),
+    }),
+  ],
+  { $id: 'Introspection' },
+);
 const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
 /** What an app's identity provider hands out (RFC 8693 section 3): all of them are JWTs here. */
@@ -20,14 +52,14 @@ const subjectTokenTypes = [
   'urn:ietf:params:oauth:token-type:jwt',
   accessTokenType,
 ];
-const tokenBody = Type.Object(
+const tokenRequestSchema = Type.Object(
   {
     user_id: Type.Optional(userId),
     grant_type: Type.Optional(Type.Enum([tokenExchange])),
-    subject_token: Type.Optional(Type.String({ minLength: 1, maxLength: 20_000 })),
+    subject_token: Type.Optional(text(20_000)),
     subject_token_type: Type.Optional(Type.Enum([...subjectTokenTypes])),
   },
-  strict,
+  { ...strict, $id: 'TokenRequest' },
 );
 
 export function identityRoutes(identity: Identity): Route[] {
@@ -38,8 +70,9 @@ export function identityRoutes(identity: Identity): Route[] {
       summary: 'A MIT for a user, by `user_id` or by a token of your own identity provider (RFC 8693)',
       scope: 'identity',
       form: true,
-      body: tokenBody,
-      reply: Type.Object({ ...tokenSet, issued_token_type: Type.Optional(Type.String()) }),
+      body: tokenRequestSchema,
+      reply: tokenSetSchema,
+      problems: ['upstream_error'],
       handle: async ({ body, caller }) => {
         const { user_id, grant_type, subject_token, subject_token_type } = body;
         if (grant_type === undefined) {
@@ -62,8 +95,9 @@ export function identityRoutes(identity: Identity): Route[] {
       url: '/v1/identity/refresh',
       summary: 'A new MIT and a new refresh token for a refresh token; each is good once',
       scope: 'identity',
-      body: Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 1_000 }) }, strict),
-      reply: Type.Object(tokenSet),
+      body: Type.Object({ refresh_token: text(1_000) }, strict),
+      reply: tokenSetSchema,
+      problems: ['invalid_grant'],
       handle: async ({ body, caller }) => tokens(await identity.refresh(caller, body.refresh_token)),
     }),
     route({
@@ -72,7 +106,7 @@ export function identityRoutes(identity: Identity): Route[] {
       summary: "End a user's MITs and refresh tokens at once, and delete the provider tokens stored for them",
       scope: 'identity',
       body: Type.Object({ user_id: userId }, strict),
-      reply: Type.Object({ success: Type.Literal(true) }),
+      reply: successSchema,
       handle: async ({ body, caller }) => {
         await identity.revoke(caller, body.user_id);
         return unstored(json({ success: true }));
@@ -86,12 +120,12 @@ export function identityRoutes(identity: Identity): Route[] {
       form: true,
       body: Type.Object(
         {
-          token: Type.String({ minLength: 1, maxLength: 20_000 }),
+          token: text(20_000),
           token_type_hint: Type.Optional(Type.String({ maxLength: 100 })),
         },
         strict,
       ),
-      reply: Type.Object({ active: Type.Boolean() }),
+      reply: introspectionSchema,
       handle: async ({ body, caller }) =>
         unstored(json(describeIntrospection(await identity.introspect(caller, body.token)))),
     }),
@@ -102,6 +136,7 @@ export function identityRoutes(identity: Identity): Route[] {
       scope: 'identity',
       params: Type.Object({ user_id: userId }),
       reply: Type.Object({ user_id: Type.String(), deleted: Type.Literal(true) }),
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         if (!(await identity.deleteUser(caller, params.user_id)))
           throw new Problem('not_found', 'User not found');
@@ -114,7 +149,8 @@ export function identityRoutes(identity: Identity): Route[] {
       url: '/.well-known/jwks.json',
       summary: 'The keys that MITs are checked with (RFC 7517)',
       scope: null,
-      reply: Type.Object({ keys: Type.Array(Type.Object({})) }),
+      reply: Type.Object({ keys: Type.Array(anything) }),
+      otherReplies: [{ status: 304, description: 'As If-None-Match knows them' }],
       handle: async ({ headers: asked }): Promise<Reply> => {
         const { body, etag } = await identity.jwks();
         const headers = { etag, 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` };

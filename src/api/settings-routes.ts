@@ -1,18 +1,32 @@
 import { Type } from 'typebox';
 import { json, type Route, route } from '../http/route.ts';
+import { textOrNull } from './field-schemas.ts';
 
-const text = Type.String();
-const setting = Type.Object({
-  name: text,
-  value: Type.String({ description: 'secrets are masked' }),
-  meaning: text,
-  default: Type.Union([text, Type.Null()]),
-});
-const finding = Type.Object({
-  check: text,
-  level: Type.Enum(['ok', 'warning', 'error']),
-  message: text,
-});
+const settingSchema = Type.Object(
+  {
+    name: Type.String(),
+    value: Type.String({ description: 'secrets are masked' }),
+    meaning: Type.String(),
+    default: textOrNull,
+  },
+  { $id: 'Setting' },
+);
+const diagnosticSchema = Type.Object(
+  {
+    check: Type.String(),
+    level: Type.Enum(['ok', 'warning', 'error']),
+    message: Type.String(),
+  },
+  { $id: 'Diagnostic' },
+);
+const settingsSchema = Type.Object(
+  {
+    settings: Type.Array(settingSchema),
+    findings: Type.Array(diagnosticSchema),
+    process: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
+  },
+  { $id: 'Settings' },
+);
 
 type Settings = {
   readonly name: string;
@@ -34,11 +48,7 @@ export function settingsRoutes(deps: {
       url: '/v1/admin/settings',
       summary: 'The effective settings, secrets masked, and whether what they name works',
       scope: 'admin',
-      reply: Type.Object({
-        settings: Type.Array(setting),
-        findings: Type.Array(finding),
-        process: Type.Object({}),
-      }),
+      reply: settingsSchema,
       handle: async () =>
         json({ settings: deps.settings(), findings: await deps.diagnose(), process: deps.process() }),
     }),

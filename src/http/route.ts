@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
+import type { ProblemKind } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ByteSource } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
@@ -77,7 +78,21 @@ type Declaration<B, Q, P, U> = {
   readonly body?: B;
   readonly query?: Q;
   readonly params?: P;
+  /** The JSON that comes with `status`; null where it is no JSON, or nothing. */
   readonly reply: TSchema | null;
+  /** What else may come. */
+  readonly otherReplies?: readonly OtherReply[];
+  /** What may go wrong beside what any request of its kind may meet (see `problemsOf` of the OpenAPI document). */
+  readonly problems?: readonly ProblemKind[];
+};
+
+/** A reply beside the usual one: JSON of a shape, a body of another type, or neither. */
+export type OtherReply = {
+  /** `default`: whatever status somebody behind us answers with. */
+  readonly status: number | 'default';
+  readonly description: string;
+  readonly schema?: TSchema;
+  readonly contentType?: string;
 };
 
 /** A request that is passed on as it came: nothing of it decoded or parsed. */

@@ -7,6 +7,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { type Env, parseConfig } from '../../src/config.ts';
 import { defaultLimits } from '../../src/http/http.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+import { assertDeclared } from './declared-replies.ts';
 
 export const adminKey = `sk_mcp_rank_${'a1'.repeat(16)}`;
 
@@ -73,7 +74,9 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await reply.text();
-    const isJson = text !== '' && /\bjson\b/.test(reply.headers.get('content-type') ?? '');
+    const contentType = reply.headers.get('content-type') ?? '';
+    assertDeclared(app.routes, { method, path, status: reply.status, contentType, text });
+    const isJson = text !== '' && /\bjson\b/.test(contentType);
     const parsed: unknown = isJson ? JSON.parse(text) : {};
     return { status: reply.status, headers: reply.headers, text, body: parsed as Record<string, unknown> };
   };

@@ -1,33 +1,35 @@
-import type { Api } from './api.ts';
+import type {
+  ApiKey,
+  ApiKeyRequest,
+  Health,
+  Invocation,
+  NewApiKey,
+  PutReport,
+  RecordedInvocation,
+  SearchHit,
+  SearchQuery,
+  SearchResult,
+  SearchResults,
+  Server,
+  ServerPage,
+} from './api.ts';
 import { createMcpApi, type McpApi } from './mcp.ts';
 import { type CallOptions, createSender, type SenderConfig } from './sender.ts';
 import { createUser, type User } from './user.ts';
 
 export type MCPRankClientOptions = SenderConfig;
-type SearchBody = Api['POST /v1/search']['body'];
-export type SearchRequest = Omit<SearchBody, 'queries' | 'query'> & { readonly query: string };
-type SearchReply = Api['POST /v1/search']['reply'];
-export type SearchResult = Extract<SearchReply, { readonly servers: unknown }>;
-export type FoundServer = SearchResult['servers'][number];
-export type Invocation = Api['POST /v1/invocations']['body'];
 
 type Admin = {
   readonly keys: {
-    create(
-      key: Api['POST /v1/admin/keys']['body'],
-      options?: CallOptions,
-    ): Promise<Api['POST /v1/admin/keys']['reply']>;
-    list(options?: CallOptions): Promise<Api['GET /v1/admin/keys']['reply']['keys']>;
+    create(key: ApiKeyRequest, options?: CallOptions): Promise<NewApiKey>;
+    list(options?: CallOptions): Promise<readonly ApiKey[]>;
     revoke(keyId: string, options?: CallOptions): Promise<void>;
   };
   readonly servers: {
     /** Adds or changes servers, all or none. */
-    put(servers: unknown, options?: CallOptions): Promise<Api['POST /v1/admin/servers']['reply']>;
+    put(servers: unknown, options?: CallOptions): Promise<PutReport>;
     remove(serverId: string, options?: CallOptions): Promise<void>;
-    probe(
-      serverId: string,
-      options?: CallOptions,
-    ): Promise<Api['POST /v1/admin/servers/{id}/probe']['reply']['health']>;
+    probe(serverId: string, options?: CallOptions): Promise<Health>;
   };
 };
 
@@ -48,22 +50,22 @@ export class MCPRankClient {
   }
 
   /** Servers and their tools, best first. */
-  async search(request: SearchRequest | string, { signal }: CallOptions = {}): Promise<SearchResult> {
+  async search(request: SearchQuery | string, { signal }: CallOptions = {}): Promise<SearchResult> {
     const body = typeof request === 'string' ? { query: request } : request;
     return (await this.#sender.send('POST /v1/search', { body, signal })) as SearchResult;
   }
 
   /** Up to twenty searches in one call, answered in their order. */
   async searchMany(
-    queries: readonly SearchRequest[],
+    queries: readonly SearchQuery[],
     { signal }: CallOptions = {},
   ): Promise<readonly SearchResult[]> {
     const reply = await this.#sender.send('POST /v1/search', { body: { queries }, signal });
-    return (reply as Exclude<SearchReply, SearchResult>).results;
+    return (reply as SearchResults).results;
   }
 
   /** One server after the other, page by page as they are wanted. */
-  async *searchAll(request: SearchRequest, options: CallOptions = {}): AsyncGenerator<FoundServer, void> {
+  async *searchAll(request: SearchQuery, options: CallOptions = {}): AsyncGenerator<SearchHit, void> {
     let { cursor } = request;
     do {
       const page = await this.search({ ...request, cursor }, options);
@@ -77,7 +79,7 @@ export class MCPRankClient {
     record: (
       invocation: Invocation,
       { respondAsync = false, signal }: CallOptions & { readonly respondAsync?: boolean } = {},
-    ): Promise<Api['POST /v1/invocations']['reply']> =>
+    ): Promise<RecordedInvocation> =>
       this.#sender.send('POST /v1/invocations', {
         body: invocation,
         signal,
@@ -87,12 +89,12 @@ export class MCPRankClient {
   };
 
   readonly servers = {
-    get: (id: string, { signal }: CallOptions = {}): Promise<Api['GET /v1/servers/{id}']['reply']> =>
+    get: (id: string, { signal }: CallOptions = {}): Promise<Server> =>
       this.#sender.send('GET /v1/servers/{id}', { params: { id }, signal }),
     list: (
       query: { readonly limit?: number; readonly cursor?: string } = {},
       { signal }: CallOptions = {},
-    ): Promise<Api['GET /v1/servers']['reply']> => this.#sender.send('GET /v1/servers', { query, signal }),
+    ): Promise<ServerPage> => this.#sender.send('GET /v1/servers', { query, signal }),
   };
 
   /** The user of that id; the same object, and so the same token, for the same id. */

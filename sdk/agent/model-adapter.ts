@@ -1,8 +1,8 @@
-/** A conversation with a model, whatever the shape of its API. */
-export type Dialogue = {
+/** One conversation with a model, whatever the shape of its API. */
+export type ModelAdapter = {
   /** What the model says next; `mayCall: false`: it has to answer in words. */
   next(tools: readonly OfferedTool[], mayCall: boolean, signal?: AbortSignal): Promise<ModelMessage>;
-  /** What came of the calls of the last turn, each of them. */
+  /** What came of the calls of the last message, each of them. */
   answer(results: readonly CallResult[]): void;
 };
 
@@ -47,7 +47,7 @@ type OpenAiMessage = {
   }[];
 };
 
-export function openAiDialogue(client: OpenAiLike, opening: Opening): Dialogue {
+export function openAiAdapter(client: OpenAiLike, opening: Opening): ModelAdapter {
   const { model, system, prompt, parameters } = opening;
   const messages: unknown[] = [
     { role: 'system', content: system },
@@ -96,7 +96,7 @@ type AnthropicBlock = {
 /** Its API wants a bound in every request. */
 const maxTokens = 4_096;
 
-export function anthropicDialogue(client: AnthropicLike, opening: Opening): Dialogue {
+export function anthropicAdapter(client: AnthropicLike, opening: Opening): ModelAdapter {
   const { model, system, prompt, parameters } = opening;
   const messages: unknown[] = [{ role: 'user', content: prompt }];
   return {
