@@ -70,6 +70,17 @@ export type CatalogSize = {
   readonly source: Facet;
 };
 
+export type ClientMetadata = {
+  readonly client_id: string;
+  readonly client_name: string;
+  readonly client_uri: string;
+  readonly redirect_uris: readonly string[];
+  readonly grant_types: readonly string[];
+  readonly response_types: readonly string[];
+  readonly application_type: "web" | "native";
+  readonly token_endpoint_auth_method: "none";
+};
+
 export type Connection = {
   readonly id: string;
   readonly developer_id: string;
@@ -858,7 +869,7 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: Readonly<Record<string, unknown>>;
+    reply: ClientMetadata;
   };
   /** Our clients at MCP servers' authorization servers; never a secret */
   'GET /v1/admin/oauth-clients': {

@@ -3,8 +3,8 @@ import './styles/base.css';
 import './styles/parts.css';
 import './styles/pages.css';
 import { render } from 'preact';
-import { App } from './shell/app.tsx';
-import { listen } from './shell/router.ts';
+import { listen } from './browser/router.ts';
+import { App } from './layout/app.tsx';
 
 listen();
 const root = document.getElementById('app');

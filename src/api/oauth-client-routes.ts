@@ -15,6 +15,20 @@ const clientSchema = Type.Object(
   },
   { $id: 'OAuthClient' },
 );
+/** RFC 7591 section 2, as Client ID Metadata Documents have it. */
+const metadataSchema = Type.Object(
+  {
+    client_id: Type.String({ format: 'uri' }),
+    client_name: Type.String(),
+    client_uri: Type.String({ format: 'uri' }),
+    redirect_uris: Type.Array(Type.String({ format: 'uri' })),
+    grant_types: Type.Array(Type.String()),
+    response_types: Type.Array(Type.String()),
+    application_type: Type.Enum(['web', 'native']),
+    token_endpoint_auth_method: Type.Literal('none'),
+  },
+  { $id: 'ClientMetadata' },
+);
 const authMethods = ['client_secret_basic', 'client_secret_post', 'none'];
 const clientRequestSchema = Type.Object(
   {
@@ -40,7 +54,7 @@ export function oauthClientRoutes(clients: Connections['clients']): Route[] {
       url: '/client-metadata.json',
       summary: 'Who we are to authorization servers that take this URL for a client id, where it is https',
       scope: null,
-      reply: Type.Object({}),
+      reply: metadataSchema,
       handle: () => ({ ...json(clients.document()), headers: { 'cache-control': 'public, max-age=3600' } }),
     }),
     route({

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
+import type { Scope } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
-import { CodeBlock } from '../parts/bits.tsx';
-import { FormDialog, Once } from '../parts/dialog.tsx';
-import { TextField } from '../parts/fields.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { FormDialog, SecretDialog } from '../components/dialog.tsx';
+import { TextField } from '../components/fields.tsx';
 
-const scopes: readonly (readonly [name: string, says: string])[] = [
+const scopes: readonly (readonly [name: Scope, note: string])[] = [
   ['search', 'search and browse the catalogue'],
   ['invocations', 'record outcomes'],
   ['mcp', 'call MCP servers'],
@@ -22,7 +23,7 @@ export function NewKey(props: {
 }) {
   const { onClose, onMade, developers } = props;
   const [fields, setFields] = useState(blank);
-  const [chosen, setChosen] = useState<readonly string[]>([
+  const [chosen, setChosen] = useState<readonly Scope[]>([
     'search',
     'invocations',
     'mcp',
@@ -34,7 +35,7 @@ export function NewKey(props: {
   const make = async () => {
     const { expires, from, ...rest } = fields;
     const addresses = from.split(/[\s,]+/).filter(Boolean);
-    const { body } = await call<{ key: string }>('POST', '/v1/admin/keys', {
+    const { body } = await call('POST /v1/admin/keys', {
       body: {
         ...rest,
         scopes: chosen,
@@ -46,9 +47,9 @@ export function NewKey(props: {
   };
   if (made !== null)
     return (
-      <Once
+      <SecretDialog
         title="Your new key"
-        says="It is kept as a digest only and will never be shown again."
+        note="It is kept as a digest only and will never be shown again."
         secret={made}
         copy="Copy key"
         onClose={onClose}
@@ -57,7 +58,7 @@ export function NewKey(props: {
           label="A first call"
           text={`KEY=${made}\ncurl -s '${location.origin}/v1/search' -H "X-API-Key: $KEY" \\\n  -H 'content-type: application/json' -d '{"query": "send an email"}'`}
         />
-      </Once>
+      </SecretDialog>
     );
   return (
     <FormDialog
@@ -115,7 +116,7 @@ export function NewKey(props: {
       />
       <fieldset class="checks">
         <legend>Scopes</legend>
-        {scopes.map(([name, says]) => (
+        {scopes.map(([name, note]) => (
           <label key={name}>
             <input
               type="checkbox"
@@ -127,7 +128,7 @@ export function NewKey(props: {
               }
             />
             <span>
-              <strong>{name}</strong> {says}
+              <strong>{name}</strong> {note}
             </span>
           </label>
         ))}

@@ -1,14 +1,16 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { call, may } from '../api/client.ts';
-import type { Catalogue, Hit, SearchReply } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Bar, Button, CodeBlock } from '../parts/bits.tsx';
-import { Select } from '../parts/fields.tsx';
-import { count, curlOf, ms } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
-import { Why } from '../server/why.tsx';
-import { go, params, serverPath } from '../shell/router.ts';
+import type { SearchFilters, SearchHit, SearchRequest, SearchResult } from '../../../sdk/api.ts';
+import { type Answer, call, may } from '../api/client.ts';
+import { useData } from '../api/use-data.ts';
+import { count, curlOf, ms } from '../browser/format.ts';
+import { go, params, serverPath } from '../browser/router.ts';
+import { Button } from '../components/button.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { Badge, Bar, type Tone } from '../components/facts.tsx';
+import { Select } from '../components/fields.tsx';
+import { Icon } from '../components/icons.tsx';
+import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
+import { ScoreExplanation } from '../server/score-explanation.tsx';
 
 const examples = [
   'send emails and manage my calendar',
@@ -23,7 +25,7 @@ type FilterName = (typeof filterNames)[number];
 type Found =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'failed'; readonly error: Error }
-  | { readonly state: 'ready'; readonly reply: SearchReply; readonly ms: number };
+  | { readonly state: 'ready'; readonly reply: SearchResult; readonly ms: number };
 
 export function SearchPage() {
   const asked = params.value.get('q') ?? '';
@@ -43,15 +45,15 @@ export function SearchPage() {
   useEffect(() => {
     setText(asked);
     if (asked === '') return setFound({ state: 'idle' });
-    const gone = new AbortController();
+    const abort = new AbortController();
     setFound((old) => (old.state === 'ready' ? old : { state: 'loading' }));
-    call<SearchReply>('POST', '/v1/search', { body, signal: gone.signal }).then(
+    search(body, abort.signal).then(
       (answer) => setFound({ state: 'ready', reply: answer.body, ms: answer.ms }),
       (error: Error) => {
-        if (!gone.signal.aborted) setFound({ state: 'failed', error });
+        if (!abort.signal.aborted) setFound({ state: 'failed', error });
       },
     );
-    return () => gone.abort();
+    return () => abort.abort();
   }, [wanted, round]);
   useSlash(input);
 
@@ -65,7 +67,7 @@ export function SearchPage() {
 
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Search"
         lead="Say what you want done. The best servers come first, and each says why."
       />
@@ -98,12 +100,12 @@ export function SearchPage() {
         </form>
         <Filters filters={filters} change={(changed) => ask(asked, changed)} />
       </search>
-      <div aria-live="polite" class="unseen">
+      <div aria-live="polite" class="visually-hidden">
         {found.state === 'ready' ? `${count(found.reply.servers.length, 'server')} found` : ''}
       </div>
       {found.state === 'idle' && <Start ask={ask} />}
       {found.state === 'loading' && <Skeleton rows={4} />}
-      {found.state === 'failed' && <Failed error={found.error} retry={() => setRound((n) => n + 1)} />}
+      {found.state === 'failed' && <ErrorNotice error={found.error} retry={() => setRound((n) => n + 1)} />}
       {found.state === 'ready' && (
         <Results
           key={found.reply.metadata.query_log_id}
@@ -116,13 +118,23 @@ export function SearchPage() {
   );
 }
 
-function bodyOf(query: string, { transport, auth, category, verified }: Partial<Record<FilterName, string>>) {
+/** One query is answered with one result. */
+function search(body: SearchRequest, signal?: AbortSignal): Promise<Answer<SearchResult>> {
+  const asked = call('POST /v1/search', { body, ...(signal === undefined ? {} : { signal }) });
+  return asked as Promise<Answer<SearchResult>>;
+}
+
+function bodyOf(
+  query: string,
+  { transport, auth, category, verified }: Partial<Record<FilterName, string>>,
+): SearchRequest {
+  // They may come from an address that somebody typed: what the service does not know, it refuses in words.
   const filters = {
     ...(transport === undefined ? {} : { transport: [transport] }),
     ...(auth === undefined ? {} : { auth: [auth] }),
     ...(category === undefined ? {} : { category: [category] }),
     ...(verified === undefined ? {} : { verified: verified === 'yes' }),
-  };
+  } as SearchFilters;
   return {
     query,
     limit: 20,
@@ -135,14 +147,14 @@ function bodyOf(query: string, { transport, auth, category, verified }: Partial<
 /** `/` leads to the search from wherever one is not typing. */
 function useSlash(input: { current: HTMLInputElement | null }): void {
   useEffect(() => {
-    const hear = (event: KeyboardEvent) => {
+    const onKey = (event: KeyboardEvent) => {
       const typing = /^(INPUT|TEXTAREA|SELECT)$/.test((event.target as Element | null)?.tagName ?? '');
       if (event.key !== '/' || typing || event.metaKey || event.ctrlKey) return;
       event.preventDefault();
       input.current?.focus();
     };
-    document.addEventListener('keydown', hear);
-    return () => document.removeEventListener('keydown', hear);
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
   }, [input]);
 }
 
@@ -151,7 +163,7 @@ function Filters(props: {
   readonly change: (changed: Partial<Record<FilterName, string>>) => void;
 }) {
   const { filters, change } = props;
-  const { data } = useData<Catalogue>('/v1/catalogue');
+  const { data } = useData('GET /v1/catalogue');
   const categories = (data?.category ?? []).flatMap(({ name }) => (name === null ? [] : [name]));
   return (
     <div class="filters">
@@ -209,12 +221,12 @@ function Filters(props: {
 }
 
 function Start({ ask }: { readonly ask: (query: string) => void }) {
-  const { data } = useData<Catalogue>('/v1/catalogue');
+  const { data } = useData('GET /v1/catalogue');
   if (data?.servers === 0)
     return (
-      <Empty icon="catalogue" title="The catalogue is empty">
+      <EmptyState icon="catalogue" title="The catalogue is empty">
         Add a server on the <a href="/catalogue">catalogue page</a>, or let it sync from the public registry.
-      </Empty>
+      </EmptyState>
     );
   return (
     <div class="start">
@@ -258,11 +270,15 @@ function Start({ ask }: { readonly ask: (query: string) => void }) {
   );
 }
 
-function Results(props: { readonly reply: SearchReply; readonly elapsedMs: number; readonly body: unknown }) {
+function Results(props: {
+  readonly reply: SearchResult;
+  readonly elapsedMs: number;
+  readonly body: SearchRequest;
+}) {
   const { reply, elapsedMs, body } = props;
   const [showCall, setShowCall] = useState(false);
   const { metadata } = reply;
-  const { servers, next, busy, fault, more } = useMore(reply, body);
+  const { servers, next, busy, error, more } = useMore(reply, body);
   return (
     <section aria-label="Results">
       <div class="results-head">
@@ -277,18 +293,18 @@ function Results(props: { readonly reply: SearchReply; readonly elapsedMs: numbe
       </div>
       {showCall && <CodeBlock label="This search with curl" text={curlOf('POST', '/v1/search', body)} />}
       {servers.length === 0 && (
-        <Empty icon="search" title="Nothing fits">
+        <EmptyState icon="search" title="Nothing fits">
           Say it in other words, or with fewer filters. Queries that found nothing are listed under{' '}
           {may('admin') ? <a href="/activity">Activity</a> : 'Activity'}, so that the operator sees what the
           catalogue lacks.
-        </Empty>
+        </EmptyState>
       )}
       <ol class="hits">
         {servers.map((hit, i) => (
           <HitCard key={hit.id} hit={hit} rank={i + 1} queryLogId={metadata.query_log_id} />
         ))}
       </ol>
-      {fault !== null && <Failed error={fault} retry={more} />}
+      {error !== null && <ErrorNotice error={error} retry={more} />}
       {next !== undefined && (
         <p class="more">
           <Button busy={busy} onClick={more}>
@@ -301,19 +317,19 @@ function Results(props: { readonly reply: SearchReply; readonly elapsedMs: numbe
 }
 
 /** The first page of a search, and those that were asked for after it. */
-function useMore(reply: SearchReply, body: unknown) {
-  const [pages, setPages] = useState<readonly SearchReply[]>([reply]);
+function useMore(reply: SearchResult, body: SearchRequest) {
+  const [pages, setPages] = useState<readonly SearchResult[]>([reply]);
   const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState<Error | null>(null);
+  const [error, setError] = useState<Error | null>(null);
   const next = pages.at(-1)?.metadata.next_cursor;
   const more = () => {
     setBusy(true);
-    setFault(null);
-    call<SearchReply>('POST', '/v1/search', { body: { ...(body as object), cursor: next } })
-      .then((answer) => setPages([...pages, answer.body]), setFault)
+    setError(null);
+    search({ ...body, cursor: next })
+      .then((answer) => setPages([...pages, answer.body]), setError)
       .finally(() => setBusy(false));
   };
-  return { servers: pages.flatMap(({ servers }) => servers), next, busy, fault, more };
+  return { servers: pages.flatMap(({ servers }) => servers), next, busy, error, more };
 }
 
 function HitCard({
@@ -321,7 +337,7 @@ function HitCard({
   rank,
   queryLogId,
 }: {
-  readonly hit: Hit;
+  readonly hit: SearchHit;
   readonly rank: number;
   readonly queryLogId: string;
 }) {
@@ -339,6 +355,7 @@ function HitCard({
             <a href={href}>{hit.name}</a>
           </h2>
           <Badge tone={hit.match === 'strong' ? 'good' : 'plain'}>{hit.match} match</Badge>
+          {hit.connection !== undefined && <ConnectionBadge state={hit.connection} />}
         </div>
         <p class="id">{hit.id}</p>
         <p class="description">{hit.description}</p>
@@ -354,12 +371,12 @@ function HitCard({
           </ul>
         )}
         {hit.also_available_from !== undefined && (
-          <p class="soft small-text">Also available as {hit.also_available_from.slice(0, 3).join(', ')}</p>
+          <p class="muted small-text">Also available as {hit.also_available_from.slice(0, 3).join(', ')}</p>
         )}
       </div>
       <div class="hit-score">
         <div class="score" title="final score, 0 to 1">
-          <span class="unseen">Score </span>
+          <span class="visually-hidden">Score </span>
           {hit.final_score.toFixed(2)}
         </div>
         <Bar share={hit.final_score} />
@@ -375,9 +392,23 @@ function HitCard({
       </div>
       {open && (
         <div class="hit-why" id={panel}>
-          <Why hit={hit} rank={rank} />
+          <ScoreExplanation hit={hit} rank={rank} />
         </div>
       )}
     </li>
   );
+}
+
+const connectionTexts: Readonly<Record<NonNullable<SearchHit['connection']>, readonly [Tone, string]>> = {
+  ready: ['good', 'connected'],
+  open: ['plain', 'needs no connection'],
+  needs_auth: ['warn', 'user must connect'],
+  needs_scope: ['warn', 'user must consent to more'],
+  unavailable: ['bad', 'cannot be called'],
+};
+
+/** How the user stands with the server, for whom was searched. */
+function ConnectionBadge({ state }: { readonly state: NonNullable<SearchHit['connection']> }) {
+  const [tone, text] = connectionTexts[state];
+  return <Badge tone={tone}>{text}</Badge>;
 }

@@ -1,5 +1,5 @@
-import { Icon, type IconName } from '../parts/icons.tsx';
-import { choose, type Theme, theme } from './theme.ts';
+import { choose, type Theme, theme } from '../browser/theme.ts';
+import { Icon, type IconName } from '../components/icons.tsx';
 
 const options: readonly (readonly [Theme, IconName, string])[] = [
   ['light', 'sun', 'Light'],
@@ -10,7 +10,7 @@ const options: readonly (readonly [Theme, IconName, string])[] = [
 export function ThemeSwitch() {
   return (
     <fieldset class="segments theme-switch">
-      <legend class="unseen">Theme</legend>
+      <legend class="visually-hidden">Theme</legend>
       {options.map(([value, icon, name]) => (
         <button
           type="button"

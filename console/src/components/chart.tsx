@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { painted } from '../shell/theme.ts';
+import { painted } from '../browser/theme.ts';
 
 export type Series = {
   readonly label: string;
@@ -58,7 +58,7 @@ export function Chart(props: Drawn & { readonly summary: string }) {
   return (
     <figure class="chart">
       {empty ? (
-        <p class="chart-empty soft">Nothing in this time</p>
+        <p class="chart-empty muted">Nothing in this time</p>
       ) : (
         <div ref={ref} role="img" aria-label={summary} />
       )}

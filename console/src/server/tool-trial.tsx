@@ -1,17 +1,20 @@
 import { useMemo, useState } from 'preact/hooks';
+import type { InputNeeded, Tool, ToolResult } from '../../../sdk/api.ts';
 import { type Answer, call } from '../api/client.ts';
-import type { Tool, ToolReply } from '../api/types.ts';
-import { Badge, Button, CodeBlock } from '../parts/bits.tsx';
-import { Field } from '../parts/fields.tsx';
-import { bytes, curlOf, ms, pretty } from '../parts/format.ts';
-import { Failed } from '../parts/states.tsx';
-import { argumentsOf, type Entry, entriesOf, startOf } from './form.ts';
-import { typeName } from './tools.tsx';
+import { bytes, curlOf, ms, pretty } from '../browser/format.ts';
+import { Button } from '../components/button.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { Badge } from '../components/facts.tsx';
+import { Field } from '../components/fields.tsx';
+import { ErrorNotice } from '../components/states.tsx';
+import { argumentsOf, type Entry, entriesOf, startOf } from './argument-form.ts';
+import { typeName } from './parameter-schema.ts';
 
+type ToolReply = ToolResult | InputNeeded;
 type Outcome = { readonly answer: Answer<ToolReply> } | { readonly error: Error } | null;
 
 /** A form made of the tool's schema; it calls the tool for real, and shows the same call as curl. */
-export function TryTool(props: {
+export function ToolTrial(props: {
   readonly serverId: string;
   readonly tool: Tool;
   readonly queryLogId: string | null;
@@ -21,7 +24,7 @@ export function TryTool(props: {
   const [texts, setTexts] = useState<Record<string, string>>(() =>
     Object.fromEntries(entries.map((entry) => [entry.name, startOf(entry)])),
   );
-  const [fault, setFault] = useState<{ name: string; fault: string } | null>(null);
+  const [invalid, setInvalid] = useState<{ name: string; error: string } | null>(null);
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>(null);
   const read = argumentsOf(entries, texts);
@@ -33,13 +36,13 @@ export function TryTool(props: {
   });
   const submit = async (event: Event) => {
     event.preventDefault();
-    if ('fault' in read) return setFault(read);
-    setFault(null);
+    if ('error' in read) return setInvalid(read);
+    setInvalid(null);
     setBusy(true);
     setOutcome(null);
     try {
       setOutcome({
-        answer: await call<ToolReply>('POST', '/v1/mcp/tools/call', { body: body(read.values) }),
+        answer: await call('POST /v1/mcp/tools/call', { body: body(read.values) }),
       });
     } catch (error) {
       setOutcome({ error: error as Error });
@@ -49,13 +52,13 @@ export function TryTool(props: {
   return (
     <div class="try">
       <form onSubmit={submit} noValidate>
-        {entries.length === 0 && <p class="soft">Nothing to fill in.</p>}
+        {entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
         {entries.map((entry) => (
           <Input
             key={entry.name}
             entry={entry}
             text={texts[entry.name] ?? ''}
-            fault={fault?.name === entry.name ? fault.fault : undefined}
+            error={invalid?.name === entry.name ? invalid.error : undefined}
             onText={(text) => setTexts({ ...texts, [entry.name]: text })}
           />
         ))}
@@ -65,7 +68,7 @@ export function TryTool(props: {
       </form>
       <div aria-live="polite">
         {outcome !== null &&
-          ('error' in outcome ? <Failed error={outcome.error} /> : <Result answer={outcome.answer} />)}
+          ('error' in outcome ? <ErrorNotice error={outcome.error} /> : <Result answer={outcome.answer} />)}
       </div>
       {'values' in read && (
         <CodeBlock
@@ -80,17 +83,17 @@ export function TryTool(props: {
 function Input(props: {
   readonly entry: Entry;
   readonly text: string;
-  readonly fault: string | undefined;
+  readonly error: string | undefined;
   readonly onText: (text: string) => void;
 }) {
-  const { entry, text, fault, onText } = props;
+  const { entry, text, error, onText } = props;
   const { name, kind, required, schema } = entry;
   const hint = [schema.description, kind === 'json' ? `JSON: ${typeName(schema)}` : undefined]
     .filter(Boolean)
     .join(' · ');
   const on = (event: { currentTarget: { value: string } }) => onText(event.currentTarget.value);
   return (
-    <Field label={name} optional={!required} fault={fault} {...(hint === '' ? {} : { hint })}>
+    <Field label={name} optional={!required} error={error} {...(hint === '' ? {} : { hint })}>
       {(ids) => {
         if (kind === 'boolean' || kind === 'choice') {
           const values = kind === 'boolean' ? ['true', 'false'] : (schema.enum ?? []).map(String);
@@ -125,16 +128,15 @@ function Input(props: {
 function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
   const { body, ms: elapsed } = answer;
   const [raw, setRaw] = useState(false);
-  const asks = body.status === 'input_required';
+  const asks = 'status' in body;
+  const isError = !asks && body.isError;
   return (
     <section class="result" aria-label="Answer">
       <div class="result-head">
         {asks ? (
           <Badge tone="warn">asks back</Badge>
         ) : (
-          <Badge tone={body.isError === true ? 'bad' : 'good'}>
-            {body.isError === true ? 'the tool failed' : 'answered'}
-          </Badge>
+          <Badge tone={isError ? 'bad' : 'good'}>{isError ? 'the tool failed' : 'answered'}</Badge>
         )}
         <span>
           in <strong>{ms(elapsed)}</strong>
@@ -148,7 +150,7 @@ function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
           The server wants more from the user before it goes on. An app answers with the continuation below.
         </p>
       )}
-      {(body.content ?? []).map((block, i) => (
+      {(asks ? [] : body.content).map((block, i) => (
         <Block key={i} block={block} />
       ))}
       {(raw || asks) && <CodeBlock label="Answer as JSON" text={JSON.stringify(body, null, 2)} />}
@@ -156,12 +158,12 @@ function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
   );
 }
 
-function Block({ block }: { readonly block: NonNullable<ToolReply['content']>[number] }) {
-  if (block.type === 'text') return <CodeBlock label="Text" text={pretty(block.text ?? '')} wrap />;
+function Block({ block }: { readonly block: ToolResult['content'][number] }) {
+  if (block.type === 'text') return <CodeBlock label="Text" text={pretty(String(block.text ?? ''))} wrap />;
   const data = typeof block.data === 'string' ? ` of ${bytes(Math.round(block.data.length * 0.75))}` : '';
   return (
-    <p class="soft">
-      A block of type {block.type}
+    <p class="muted">
+      A block of type {String(block.type)}
       {data}; it is in the JSON.
     </p>
   );

@@ -1,14 +1,17 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Server, Tool } from '../../../sdk/api.ts';
 import { may } from '../api/client.ts';
-import type { Schema, Tool, WholeServer } from '../api/types.ts';
-import { Badge, Button, CodeBlock } from '../parts/bits.tsx';
-import { TypedFilter } from '../parts/fields.tsx';
-import { Icon } from '../parts/icons.tsx';
-import { Empty } from '../parts/states.tsx';
-import { TryTool } from './try.tsx';
+import { Button } from '../components/button.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { Badge } from '../components/facts.tsx';
+import { TypedFilter } from '../components/fields.tsx';
+import { Icon } from '../components/icons.tsx';
+import { EmptyState } from '../components/states.tsx';
+import { type ParameterSchema, typeName } from './parameter-schema.ts';
+import { ToolTrial } from './tool-trial.tsx';
 
 export function ToolList(props: {
-  readonly server: WholeServer;
+  readonly server: Server;
   readonly chosen: string | null;
   readonly queryLogId: string | null;
 }) {
@@ -16,11 +19,11 @@ export function ToolList(props: {
   const [text, setText] = useState('');
   if (server.tools.length === 0)
     return (
-      <Empty icon="catalogue" title="No tools are known">
+      <EmptyState icon="catalogue" title="No tools are known">
         {server.remote_url === null
           ? 'Its tools become known once it is started with mcprank serve --mcp-config.'
           : 'They are listed with the first look that finds it alive and open.'}
-      </Empty>
+      </EmptyState>
     );
   const wanted = text.trim().toLowerCase();
   const shown = server.tools.filter(({ name, description }) =>
@@ -29,7 +32,7 @@ export function ToolList(props: {
   return (
     <>
       {server.tools.length > 8 && <TypedFilter label="Filter tools" value={text} onValue={setText} />}
-      {shown.length === 0 && <Empty icon="search" title="No tool is called or described like that" />}
+      {shown.length === 0 && <EmptyState icon="search" title="No tool is called or described like that" />}
       <ul class="tool-list">
         {shown.map((tool) => (
           <ToolItem
@@ -76,7 +79,7 @@ function ToolItem(props: {
               Try it
             </Button>
           )}
-          {trying && <TryTool serverId={serverId} tool={tool} queryLogId={props.queryLogId} />}
+          {trying && <ToolTrial serverId={serverId} tool={tool} queryLogId={props.queryLogId} />}
           <details class="raw">
             <summary>Schema as JSON</summary>
             <CodeBlock label="input_schema" text={JSON.stringify(tool.input_schema, null, 2)} />
@@ -87,16 +90,16 @@ function ToolItem(props: {
   );
 }
 
-function Parameters({ schema }: { readonly schema: Schema }) {
+function Parameters({ schema }: { readonly schema: ParameterSchema }) {
   const entries = Object.entries(schema.properties ?? {});
-  if (entries.length === 0) return <p class="soft">Takes no parameters.</p>;
+  if (entries.length === 0) return <p class="muted">Takes no parameters.</p>;
   return (
     <dl class="params">
       {entries.map(([name, each]) => (
         <div key={name}>
           <dt>
             <code>{name}</code>
-            <span class="soft">{typeName(each)}</span>
+            <span class="muted">{typeName(each)}</span>
             {schema.required?.includes(name) === true && <Badge tone="accent">required</Badge>}
           </dt>
           {each.description !== undefined && <dd>{each.description}</dd>}
@@ -104,13 +107,4 @@ function Parameters({ schema }: { readonly schema: Schema }) {
       ))}
     </dl>
   );
-}
-
-export function typeName({ type, enum: values, items, anyOf, oneOf }: Schema): string {
-  if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(' | ');
-  if (type === 'array') return items === undefined ? 'array' : `${typeName(items)}[]`;
-  if (Array.isArray(type)) return type.join(' | ');
-  if (typeof type === 'string') return type;
-  const forms = anyOf ?? oneOf;
-  return forms === undefined ? 'any' : forms.map(typeName).join(' | ');
 }

@@ -1,8 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { may, session, whoAmI } from '../api/client.ts';
+import { go, parts } from '../browser/router.ts';
+import { Icon, type IconName, Mark } from '../components/icons.tsx';
+import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
 import { AuditPage } from '../pages/audit.tsx';
-import { CataloguePage } from '../pages/catalogue.tsx';
+import { CatalogPage } from '../pages/catalog.tsx';
 import { DocsPage } from '../pages/docs.tsx';
 import { IssuersPage } from '../pages/issuers.tsx';
 import { KeysPage } from '../pages/keys.tsx';
@@ -12,10 +15,7 @@ import { ServerPage } from '../pages/server.tsx';
 import { SettingsPage } from '../pages/settings.tsx';
 import { UsersPage } from '../pages/users.tsx';
 import { WebhooksPage } from '../pages/webhooks.tsx';
-import { Icon, type IconName, Mark } from '../parts/icons.tsx';
-import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
 import { Account } from './account.tsx';
-import { go, parts } from './router.ts';
 import { SignIn } from './sign-in.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
@@ -49,30 +49,30 @@ const groups: readonly (readonly Place[])[] = [
 ];
 
 export function App() {
-  const [fault, setFault] = useState<Error | null>(null);
+  const [error, setError] = useState<Error | null>(null);
   const ask = () => {
-    setFault(null);
-    whoAmI().catch(setFault);
+    setError(null);
+    whoAmI().catch(setError);
   };
   useEffect(ask, []);
-  if (fault !== null)
+  if (error !== null)
     return (
       <main class="alone">
-        <h1 class="unseen">MCP Rank</h1>
-        <Failed error={fault} retry={ask} />
+        <h1 class="visually-hidden">MCP Rank</h1>
+        <ErrorNotice error={error} retry={ask} />
       </main>
     );
   if (session.value === undefined)
     return (
       <main class="alone">
-        <h1 class="unseen">MCP Rank</h1>
+        <h1 class="visually-hidden">MCP Rank</h1>
         <Skeleton rows={3} />
       </main>
     );
-  return session.value.signed_in ? <House /> : <SignIn />;
+  return session.value.signed_in ? <Layout /> : <SignIn />;
 }
 
-function House() {
+function Layout() {
   const [open, setOpen] = useState(false);
   const lists = groups
     .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
@@ -84,7 +84,7 @@ function House() {
   const place = at ?? (here === '' ? shown[0] : undefined);
   useEffect(() => setOpen(false), [parts.value]);
   return (
-    <div class="house">
+    <div class="layout">
       <a class="skip" href="#main" data-plain>
         Skip to content
       </a>
@@ -102,7 +102,7 @@ function House() {
             onClick={() => setOpen(!open)}
           >
             <Icon name={open ? 'cross' : 'menu'} />
-            <span class="unseen">Menu</span>
+            <span class="visually-hidden">Menu</span>
           </button>
         </div>
         <div class="side-body" id="menu">
@@ -139,7 +139,7 @@ function Page({ path }: { readonly path: string | undefined }) {
     case '':
       return <SearchPage />;
     case 'catalogue':
-      return id === undefined ? <CataloguePage /> : <ServerPage key={id} id={id} />;
+      return id === undefined ? <CatalogPage /> : <ServerPage key={id} id={id} />;
     case 'activity':
       return <ActivityPage />;
     case 'keys':
@@ -161,12 +161,12 @@ function Page({ path }: { readonly path: string | undefined }) {
     default:
       return (
         <>
-          <PageHead title="Not here" />
-          <Empty icon="search" title="There is no such page, or your key may not see it">
+          <PageHeader title="Not here" />
+          <EmptyState icon="search" title="There is no such page, or your key may not see it">
             <button type="button" class="button" onClick={() => go('/')}>
               Back to the start
             </button>
-          </Empty>
+          </EmptyState>
         </>
       );
   }

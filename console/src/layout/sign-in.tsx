@@ -1,30 +1,30 @@
 import { useState } from 'preact/hooks';
 import { session, signIn } from '../api/client.ts';
-import { Button } from '../parts/bits.tsx';
-import { Field } from '../parts/fields.tsx';
-import { Mark } from '../parts/icons.tsx';
+import { Button } from '../components/button.tsx';
+import { Field } from '../components/fields.tsx';
+import { Mark } from '../components/icons.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
 export function SignIn() {
   const [key, setKey] = useState('');
   const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState<string>();
+  const [error, setError] = useState<string>();
   document.title = 'Sign in · MCP Rank';
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (key.trim() === '') return setFault('Paste an API key: sk_mcp_rank_ and 32 hex digits.');
+    if (key.trim() === '') return setError('Paste an API key: sk_mcp_rank_ and 32 hex digits.');
     setBusy(true);
-    setFault(undefined);
+    setError(undefined);
     try {
       await signIn(key.trim());
-    } catch (error) {
-      setFault((error as Error).message);
+    } catch (cause) {
+      setError((cause as Error).message);
       setBusy(false);
     }
   };
   return (
-    <main class="door">
-      <div class="door-card">
+    <main class="sign-in">
+      <div class="sign-in-card">
         <p class="brand">
           <Mark />
           MCP Rank
@@ -32,7 +32,7 @@ export function SignIn() {
         <h1>Sign in</h1>
         <p class="lead">Find the right MCP server and tool, call it, and see how that went.</p>
         <form onSubmit={submit} noValidate>
-          <Field label="API key" fault={fault}>
+          <Field label="API key" error={error}>
             {(ids) => (
               <input
                 {...ids}
@@ -58,13 +58,13 @@ export function SignIn() {
           </p>
           <pre class="wrap">npx mcprank keys create --developer you</pre>
         </details>
-        <p class="soft small-text">
+        <p class="muted small-text">
           The key is kept in a cookie that no script can read, for twelve hours, in this browser only.
         </p>
       </div>
-      <div class="door-foot">
+      <div class="sign-in-foot">
         <ThemeSwitch />
-        <span class="soft small-text">Version {session.value?.version}</span>
+        <span class="muted small-text">Version {session.value?.version}</span>
       </div>
     </main>
   );

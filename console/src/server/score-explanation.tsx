@@ -1,38 +1,38 @@
-import type { Hit } from '../api/types.ts';
-import { Bar, type Tone } from '../parts/bits.tsx';
-import { count, percent } from '../parts/format.ts';
+import type { SearchExplanation, SearchHit } from '../../../sdk/api.ts';
+import { count, percent } from '../browser/format.ts';
+import { Bar, type Tone } from '../components/facts.tsx';
 
 type Row = {
   readonly name: string;
   readonly share: number;
   readonly value: string;
-  readonly says: string;
+  readonly note: string;
   readonly tone?: Tone;
 };
 
 /** The parts of a score, in the order in which they make it. */
-export function Why({ hit, rank }: { readonly hit: Hit; readonly rank: number }) {
+export function ScoreExplanation({ hit, rank }: { readonly hit: SearchHit; readonly rank: number }) {
   const { explain: parts, scores } = hit;
-  if (parts === undefined) return <p class="soft">No explanation came with this result.</p>;
+  if (parts === undefined) return <p class="muted">No explanation came with this result.</p>;
   const relevance: Row[] = [
     {
       name: 'Words',
       share: parts.lexical,
       value: parts.lexical.toFixed(2),
-      says: 'how much of the query its texts and tools contain',
+      note: 'how much of the query its texts and tools contain',
     },
     {
       name: 'Meaning',
       share: parts.cosine,
       value: parts.cosine.toFixed(2),
-      says: 'how near its vectors lie to the query’s',
+      note: 'how near its vectors lie to the query’s',
     },
-    ...learnedRow(hit),
+    ...learnedRow(parts),
     {
       name: 'Relevance',
       share: parts.relevance,
       value: parts.relevance.toFixed(2),
-      says:
+      note:
         rank === 1
           ? 'both together; the best of this search is 1'
           : 'both together, against the best of this search',
@@ -46,13 +46,13 @@ export function Why({ hit, rank }: { readonly hit: Hit; readonly rank: number })
       </div>
       <div>
         <h3>From fit to score</h3>
-        <Rows rows={factors(hit)} />
+        <Rows rows={factors(parts, scores)} />
         <p class="formula">
           <span title="semantic score">{scores.semantic.toFixed(2)}</span>
           {[
             parts.popularity_factor,
             parts.liveness_factor,
-            (parts.outcomes.factor ?? 1) * (parts.outcomes.newcomer ?? 1),
+            parts.outcomes.factor * parts.outcomes.newcomer,
           ].map((factor, i) => (
             <span key={i}>× {factor.toFixed(2)}</span>
           ))}
@@ -63,49 +63,50 @@ export function Why({ hit, rank }: { readonly hit: Hit; readonly rank: number })
   );
 }
 
-function learnedRow({ explain }: Hit): Row[] {
-  const usage = explain?.usage ?? null;
+function learnedRow({ usage }: SearchExplanation): Row[] {
   if (usage === null) return [];
-  const { bonus = 0, successes = 0, nearest = 0 } = usage;
+  const { bonus, successes, nearest } = usage;
   return [
     {
       name: 'Learned',
       share: Math.min(1, bonus / 4),
       value: `+${bonus.toFixed(2)}`,
-      says: `${count(successes, 'successful query').replace('querys', 'queries')}; the nearest is like this one by ${percent(nearest)}`,
+      note: `${count(successes, 'successful query').replace('querys', 'queries')}; the nearest is like this one by ${percent(nearest)}`,
       tone: 'good',
     },
   ];
 }
 
-function factors({ explain, scores }: Hit): Row[] {
-  const { popularity_factor = 1, liveness_factor = 1, outcomes = {} } = explain ?? {};
-  const { good = 0, bad = 0, factor = 1, newcomer = 1 } = outcomes;
+function factors(
+  { popularity_factor, liveness_factor, outcomes }: SearchExplanation,
+  scores: SearchHit['scores'],
+): Row[] {
+  const { good, bad, factor, newcomer } = outcomes;
   return [
     {
       name: 'Semantic',
       share: scores.semantic,
       value: scores.semantic.toFixed(2),
-      says: 'how sure it is that this answers the query at all',
+      note: 'how sure it is that this answers the query at all',
     },
     {
       name: 'Popularity',
       share: popularity_factor,
       value: `× ${popularity_factor.toFixed(2)}`,
-      says: `a popularity of ${scores.popularity.toFixed(2)}; it reorders near-ties`,
+      note: `a popularity of ${scores.popularity.toFixed(2)}; it reorders near-ties`,
     },
     {
       name: 'Liveness',
       share: liveness_factor,
       value: `× ${liveness_factor.toFixed(2)}`,
-      says: liveness_factor === 1 ? 'alive, or never looked at' : 'found dead, or worded suspiciously',
+      note: liveness_factor === 1 ? 'alive, or never looked at' : 'found dead, or worded suspiciously',
       tone: liveness_factor === 1 ? 'accent' : 'bad',
     },
     {
       name: 'Outcomes',
       share: Math.min(1, factor * newcomer),
       value: `× ${(factor * newcomer).toFixed(2)}`,
-      says:
+      note:
         good + bad === 0
           ? 'no recorded outcomes yet'
           : `${good.toFixed(1)} good and ${bad.toFixed(1)} bad, older ones counting less`,
@@ -117,13 +118,13 @@ function factors({ explain, scores }: Hit): Row[] {
 function Rows({ rows }: { readonly rows: readonly Row[] }) {
   return (
     <dl class="why-rows">
-      {rows.map(({ name, share, value, says, tone }) => (
+      {rows.map(({ name, share, value, note, tone }) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>
             <Bar share={share} {...(tone === undefined ? {} : { tone })} />
             <span class="number">{value}</span>
-            <span class="says">{says}</span>
+            <span class="says">{note}</span>
           </dd>
         </div>
       ))}

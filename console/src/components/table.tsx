@@ -1,8 +1,8 @@
 /** Lists, as every page shows them: not there yet, failed, empty, or rows. */
 import type { ComponentChildren } from 'preact';
-import type { Loaded, Pages } from '../api/use.ts';
-import { Button, Table } from './bits.tsx';
-import { Failed, Shown, Skeleton } from './states.tsx';
+import type { Loaded, Pages } from '../api/use-data.ts';
+import { Button } from './button.tsx';
+import { ErrorNotice, Loadable, Skeleton } from './states.tsx';
 
 export type Column<T> = {
   /** Named for everybody; `actions` is named for screen readers only. */
@@ -25,7 +25,7 @@ export function DataTable<T>(props: {
         <tr>
           {columns.map(({ head, kind = '' }) => (
             <th key={head} scope="col" class={kind}>
-              {kind === 'actions' ? <span class="unseen">{head}</span> : head}
+              {kind === 'actions' ? <span class="visually-hidden">{head}</span> : head}
             </th>
           ))}
         </tr>
@@ -64,7 +64,7 @@ export function List<Reply, T>(props: {
 }) {
   const { of, empty, note, label, columns, keyOf } = props;
   return (
-    <Shown of={of}>
+    <Loadable of={of}>
       {(reply) => {
         const rows = props.rows(reply);
         if (rows.length === 0) return empty;
@@ -75,7 +75,7 @@ export function List<Reply, T>(props: {
           </>
         );
       }}
-    </Shown>
+    </Loadable>
   );
 }
 
@@ -89,7 +89,7 @@ export function Paged<T>(props: {
   const { rows, error, busy, next, more } = props.of;
   return (
     <>
-      {error !== null && <Failed error={error} retry={more} />}
+      {error !== null && <ErrorNotice error={error} retry={more} />}
       {rows === null
         ? error === null && <Skeleton rows={8} />
         : rows.length === 0
@@ -103,5 +103,20 @@ export function Paged<T>(props: {
         </p>
       )}
     </>
+  );
+}
+
+/** A table that scrolls inside its own frame where the window is too narrow for it. */
+function Table(props: {
+  readonly label: string;
+  /** Its rows become cards where it is narrow. */
+  readonly cards?: boolean;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section class="table-scroll" tabIndex={0} aria-label={props.label}>
+      <table class={props.cards === true ? 'cards' : ''}>{props.children}</table>
+    </section>
   );
 }

@@ -1,13 +1,13 @@
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
-import { Button } from './bits.tsx';
+import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
 
 export function Field(props: {
   readonly label: string;
   readonly hint?: ComponentChildren;
   readonly optional?: boolean;
-  readonly fault?: string | undefined;
+  readonly error?: string | undefined;
   readonly children: (ids: {
     id: string;
     'aria-describedby'?: string;
@@ -15,21 +15,21 @@ export function Field(props: {
   }) => ComponentChildren;
 }) {
   const id = useId();
-  const described = props.hint !== undefined || props.fault !== undefined;
+  const described = props.hint !== undefined || props.error !== undefined;
   return (
     <div class="field">
       <label for={id}>
         {props.label}
-        {props.optional === true && <span class="soft"> (optional)</span>}
+        {props.optional === true && <span class="muted"> (optional)</span>}
       </label>
       {props.children({
         id,
         ...(described ? { 'aria-describedby': `${id}-hint` } : {}),
-        ...(props.fault === undefined ? {} : { 'aria-invalid': true }),
+        ...(props.error === undefined ? {} : { 'aria-invalid': true }),
       })}
       {described && (
-        <p id={`${id}-hint`} class={props.fault === undefined ? 'hint' : 'hint fault'}>
-          {props.fault ?? props.hint}
+        <p id={`${id}-hint`} class={props.error === undefined ? 'hint' : 'hint fault'}>
+          {props.error ?? props.hint}
         </p>
       )}
     </div>
@@ -123,7 +123,7 @@ export function Segments<T extends string>(props: {
 }) {
   return (
     <fieldset class="segments">
-      <legend class="unseen">{props.label}</legend>
+      <legend class="visually-hidden">{props.label}</legend>
       {props.options.map(([value, text]) => (
         <button
           type="button"
@@ -147,7 +147,7 @@ export function TypedFilter(props: {
   return (
     <label class="text-filter">
       <Icon name="search" />
-      <span class="unseen">{props.label}</span>
+      <span class="visually-hidden">{props.label}</span>
       <input
         type="search"
         placeholder={props.label}

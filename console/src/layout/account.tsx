@@ -1,5 +1,5 @@
 import { session, signOut } from '../api/client.ts';
-import { Button } from '../parts/bits.tsx';
+import { Button } from '../components/button.tsx';
 
 /** Whose key this is, and the way out. */
 export function Account() {

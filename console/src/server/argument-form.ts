@@ -1,4 +1,4 @@
-import type { Schema } from '../api/types.ts';
+import type { ParameterSchema } from './parameter-schema.ts';
 
 /** How one parameter is asked for. What no simple field can hold is asked for as JSON. */
 export type Kind = 'text' | 'long' | 'number' | 'integer' | 'boolean' | 'choice' | 'json';
@@ -7,13 +7,13 @@ export type Entry = {
   readonly name: string;
   readonly kind: Kind;
   readonly required: boolean;
-  readonly schema: Schema;
+  readonly schema: ParameterSchema;
 };
 
-export function entriesOf({ properties = {}, required = [] }: Schema): Entry[] {
+export function entriesOf({ properties = {}, required = [] }: ParameterSchema): Entry[] {
   const entries = Object.entries(properties).map(([name, schema]) => ({
     name,
-    schema: single(schema),
+    schema: withoutNull(schema),
     required: required.includes(name),
   }));
   return entries
@@ -22,7 +22,7 @@ export function entriesOf({ properties = {}, required = [] }: Schema): Entry[] {
 }
 
 /** `anyOf: [X, null]` is an optional X. */
-function single(schema: Schema): Schema {
+function withoutNull(schema: ParameterSchema): ParameterSchema {
   const forms = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== 'null');
   const [only] = forms ?? [];
   if (forms?.length !== 1 || only === undefined) return schema;
@@ -31,7 +31,7 @@ function single(schema: Schema): Schema {
 
 const longNames = /body|content|markdown|prompt|description|sql|html/i;
 
-function kindOf(name: string, schema: Schema): Kind {
+function kindOf(name: string, schema: ParameterSchema): Kind {
   const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
   const [type] = types.filter((each) => each !== 'null');
   if (schema.enum !== undefined && schema.enum.length > 0) return 'choice';
@@ -52,24 +52,24 @@ export function startOf({ schema, kind, required }: Entry): string {
 export function argumentsOf(
   entries: readonly Entry[],
   texts: Readonly<Record<string, string>>,
-): { readonly values: Record<string, unknown> } | { readonly name: string; readonly fault: string } {
+): { readonly values: Record<string, unknown> } | { readonly name: string; readonly error: string } {
   const values: Record<string, unknown> = {};
   for (const entry of entries) {
     const text = texts[entry.name] ?? '';
     if (text.trim() === '') {
       if (entry.required && entry.kind !== 'text' && entry.kind !== 'long')
-        return { name: entry.name, fault: 'This one is required.' };
+        return { name: entry.name, error: 'This one is required.' };
       if (entry.required) values[entry.name] = '';
       continue;
     }
-    const read = parsed(entry, text);
-    if (read === undefined) return { name: entry.name, fault: expected(entry) };
+    const read = parseText(entry, text);
+    if (read === undefined) return { name: entry.name, error: expectation(entry) };
     values[entry.name] = read;
   }
   return { values };
 }
 
-function parsed({ kind, schema }: Entry, text: string): unknown {
+function parseText({ kind, schema }: Entry, text: string): unknown {
   switch (kind) {
     case 'number':
     case 'integer': {
@@ -95,7 +95,7 @@ function parsed({ kind, schema }: Entry, text: string): unknown {
   }
 }
 
-function expected({ kind }: Entry): string {
+function expectation({ kind }: Entry): string {
   if (kind === 'integer') return 'A whole number is expected.';
   return kind === 'number' ? 'A number is expected.' : 'JSON is expected.';
 }

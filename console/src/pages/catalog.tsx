@@ -1,37 +1,38 @@
 import { useEffect, useState } from 'preact/hooks';
-import { may, query } from '../api/client.ts';
-import type { Catalogue, ListedServer, ServerPage as Page } from '../api/types.ts';
-import { useData, usePages } from '../api/use.ts';
+import type { CatalogSize, ListedServer } from '../../../sdk/api.ts';
+import { may, queryText } from '../api/client.ts';
+import { useData, usePages } from '../api/use-data.ts';
+import { count } from '../browser/format.ts';
+import { go, params, serverPath } from '../browser/router.ts';
+import { Button } from '../components/button.tsx';
+import { Badge, Bar, State } from '../components/facts.tsx';
+import { Select, TypedFilter } from '../components/fields.tsx';
+import { EmptyState, PageHeader } from '../components/states.tsx';
+import { Paged } from '../components/table.tsx';
 import { AddServer } from '../dialogs/add-server.tsx';
-import { Badge, Bar, Button, State } from '../parts/bits.tsx';
-import { Select, TypedFilter } from '../parts/fields.tsx';
-import { count } from '../parts/format.ts';
-import { Paged } from '../parts/list.tsx';
-import { Empty, PageHead } from '../parts/states.tsx';
-import { go, params, serverPath } from '../shell/router.ts';
 
 const names = ['text', 'category', 'transport', 'auth', 'source', 'verified'] as const;
 type Name = (typeof names)[number];
 
-export function CataloguePage() {
-  const facts = useData<Catalogue>('/v1/catalogue');
+export function CatalogPage() {
+  const facts = useData('GET /v1/catalogue');
   const [adding, setAdding] = useState(false);
   const filters = Object.fromEntries(names.map((name) => [name, params.value.get(name) ?? ''])) as Record<
     Name,
     string
   >;
   const list = usePages(
-    `/v1/servers${query({ ...filters, limit: 50 })}`,
-    'cursor',
-    ({ servers, metadata }: Page) => ({ rows: servers, next: metadata.next_cursor }),
+    'GET /v1/servers',
+    { query: { ...filters, limit: 50 } },
+    { after: 'cursor', read: ({ servers, metadata }) => ({ rows: servers, next: metadata.next_cursor }) },
   );
   const change = (changed: Partial<Record<Name, string>>) =>
-    go(`/catalogue${query({ ...filters, ...changed })}`, { stay: true, replace: true });
+    go(`/catalogue${queryText({ ...filters, ...changed })}`, { stay: true, replace: true });
   const filtered = names.some((name) => filters[name] !== '');
 
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Catalogue"
         lead={
           facts.data === undefined
@@ -44,13 +45,13 @@ export function CataloguePage() {
             Add a server
           </Button>
         )}
-      </PageHead>
-      <Narrow filters={filters} facts={facts.data} change={change} />
+      </PageHeader>
+      <Filters filters={filters} facts={facts.data} change={change} />
       <Paged
         of={list}
         more="Show more"
         empty={
-          <Empty
+          <EmptyState
             icon="catalogue"
             title={filtered ? 'No server fits these filters' : 'The catalogue is empty'}
           >
@@ -59,7 +60,7 @@ export function CataloguePage() {
             ) : (
               'Add a server, import a file with mcprank catalog import, or let it sync from the public registry.'
             )}
-          </Empty>
+          </EmptyState>
         }
       >
         {(servers) => (
@@ -75,9 +76,9 @@ export function CataloguePage() {
   );
 }
 
-function Narrow(props: {
+function Filters(props: {
   readonly filters: Record<Name, string>;
-  readonly facts: Catalogue | undefined;
+  readonly facts: CatalogSize | undefined;
   readonly change: (changed: Partial<Record<Name, string>>) => void;
 }) {
   const { filters, facts, change } = props;

@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { ApiError } from '../api/client.ts';
-import type { Loaded } from '../api/use.ts';
-import { Button } from './bits.tsx';
+import type { Loaded } from '../api/use-data.ts';
+import { Button } from './button.tsx';
 import { Icon, type IconName } from './icons.tsx';
 
-export function PageHead(props: {
+export function PageHeader(props: {
   readonly title: string;
   readonly lead?: ComponentChildren;
   readonly children?: ComponentChildren;
@@ -21,7 +21,7 @@ export function PageHead(props: {
   );
 }
 
-export function Empty(props: {
+export function EmptyState(props: {
   readonly icon: IconName;
   readonly title: string;
   readonly children?: ComponentChildren;
@@ -32,19 +32,19 @@ export function Empty(props: {
         <Icon name={props.icon} />
       </span>
       <p class="empty-title">{props.title}</p>
-      {props.children !== undefined && <div class="soft">{props.children}</div>}
+      {props.children !== undefined && <div class="muted">{props.children}</div>}
     </div>
   );
 }
 
-export function Failed({ error, retry }: { readonly error: Error; readonly retry?: () => void }) {
+export function ErrorNotice({ error, retry }: { readonly error: Error; readonly retry?: () => void }) {
   const id = error instanceof ApiError ? error.requestId : '';
   return (
     <div class="notice bad" role="alert">
       <Icon name="warn" />
       <div>
         <p>{error.message}</p>
-        {id !== '' && <p class="soft small-text">Request {id}</p>}
+        {id !== '' && <p class="muted small-text">Request {id}</p>}
       </div>
       {retry !== undefined && (
         <Button small onClick={retry} icon="refresh">
@@ -58,7 +58,7 @@ export function Failed({ error, retry }: { readonly error: Error; readonly retry
 export function Skeleton({ rows = 5 }: { readonly rows?: number }) {
   return (
     <div class="skeleton" role="status">
-      <span class="unseen">Loading</span>
+      <span class="visually-hidden">Loading</span>
       {Array.from({ length: rows }, (_, i) => (
         <div key={i} aria-hidden="true" />
       ))}
@@ -67,7 +67,7 @@ export function Skeleton({ rows = 5 }: { readonly rows?: number }) {
 }
 
 /** The three ways a page can be: not there yet, failed, or there (what was there stays while it is read again). */
-export function Shown<T>(props: {
+export function Loadable<T>(props: {
   readonly of: Loaded<T> & { readonly reload: () => void };
   readonly rows?: number;
   readonly children: (data: T) => ComponentChildren;
@@ -75,7 +75,7 @@ export function Shown<T>(props: {
   const { of } = props;
   return (
     <>
-      {of.state === 'failed' && <Failed error={of.error} retry={of.reload} />}
+      {of.state === 'failed' && <ErrorNotice error={of.error} retry={of.reload} />}
       {of.data !== undefined
         ? props.children(of.data)
         : of.state === 'loading' && <Skeleton rows={props.rows ?? 5} />}

@@ -1,32 +1,32 @@
-import type { Past } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Stat, State, Time, type Tone } from '../parts/bits.tsx';
-import { Chart } from '../parts/chart.tsx';
-import { count, ms, percent, pretty } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { Empty, Shown } from '../parts/states.tsx';
+import type { ServerHistory } from '../../../sdk/api.ts';
+import { useData } from '../api/use-data.ts';
+import { count, ms, percent, pretty } from '../browser/format.ts';
+import { Chart } from '../components/chart.tsx';
+import { Badge, Stat, State, Time, type Tone } from '../components/facts.tsx';
+import { Icon } from '../components/icons.tsx';
+import { EmptyState, Loadable } from '../components/states.tsx';
 
-export function HealthTab({ path, remote }: { readonly path: string; readonly remote: boolean }) {
-  const past = useData<Past>(path);
+export function HealthHistory({ id, remote }: { readonly id: string; readonly remote: boolean }) {
+  const history = useData('GET /v1/servers/{id}/health', { params: { id } });
   return (
-    <Shown of={past} rows={4}>
+    <Loadable of={history} rows={4}>
       {(data) =>
         data.health === null ? (
-          <Empty icon="activity" title="It was not looked at yet">
+          <EmptyState icon="activity" title="It was not looked at yet">
             {remote
               ? 'Servers are looked at in turn, about every hour. An admin can look right away with “Look now”.'
               : 'It runs as a program beside the service, so there is nothing to look at from here.'}
-          </Empty>
+          </EmptyState>
         ) : (
-          <Looks past={data} />
+          <Probes history={data} />
         )
       }
-    </Shown>
+    </Loadable>
   );
 }
 
-function Looks({ past }: { readonly past: Past }) {
-  const { health, looks, drift } = past;
+function Probes({ history }: { readonly history: ServerHistory }) {
+  const { health, looks, drift } = history;
   if (health === null) return null;
   const ordered = [...looks].reverse();
   const timed = ordered.filter(({ latency_ms }) => latency_ms !== null);
@@ -81,7 +81,7 @@ function Looks({ past }: { readonly past: Past }) {
             format={ms}
           />
         ) : (
-          <p class="soft">
+          <p class="muted">
             {looks.length > 1
               ? 'Too few looks were answered for a line.'
               : 'A line appears after the second look.'}
@@ -91,14 +91,18 @@ function Looks({ past }: { readonly past: Past }) {
       </section>
       <section aria-labelledby="drift">
         <h2 id="drift">What changed about its tools</h2>
-        {drift.length === 0 ? <p class="soft">Nothing since the first look.</p> : <DriftList drift={drift} />}
+        {drift.length === 0 ? (
+          <p class="muted">Nothing since the first look.</p>
+        ) : (
+          <DriftList drift={drift} />
+        )}
       </section>
     </div>
   );
 }
 
 /** One mark a look, oldest first. */
-function Strip({ looks }: { readonly looks: Past['looks'] }) {
+function Strip({ looks }: { readonly looks: ServerHistory['looks'] }) {
   const alive = looks.filter(({ state }) => state === 'up' || state === 'auth').length;
   return (
     <>
@@ -107,7 +111,7 @@ function Strip({ looks }: { readonly looks: Past['looks'] }) {
           <i key={at} class={state} title={`${state} · ${new Date(at).toLocaleString('en')}`} />
         ))}
       </div>
-      <p class="soft small-text after">
+      <p class="muted small-text after">
         Alive in {alive} of the last {count(looks.length, 'look')}, the oldest on the left.
       </p>
     </>
@@ -122,14 +126,14 @@ const kinds: Readonly<Record<string, readonly [Tone, string]>> = {
   destructive: ['bad', 'is destructive now'],
 };
 
-function DriftList({ drift }: { readonly drift: Past['drift'] }) {
+function DriftList({ drift }: { readonly drift: ServerHistory['drift'] }) {
   return (
     <ul class="timeline">
       {drift.map(({ id, at, kind, tool, before, after }) => {
         const [tone, words] = kinds[kind] ?? (['plain', kind] as const);
         return (
           <li key={id}>
-            <span class="soft">
+            <span class="muted">
               <Time at={at} />
             </span>
             <div>

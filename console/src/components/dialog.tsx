@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { useDeed } from '../api/use.ts';
-import { Button, CopyButton } from './bits.tsx';
-import { Failed } from './states.tsx';
+import { useMutation } from '../api/use-mutation.ts';
+import { Button, CopyButton } from './button.tsx';
+import { ErrorNotice } from './states.tsx';
 
 /** The browser's own modal: focus stays inside, Escape closes it, and the keyboard returns to where it was. */
 export function Dialog(props: {
@@ -38,12 +38,12 @@ export function Confirm(props: {
   readonly act: () => Promise<unknown>;
   readonly onClose: () => void;
 }) {
-  const { busy, fault, run } = useDeed(props.act, props.onClose);
+  const { busy, error, run } = useMutation(props.act, props.onClose);
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <div class="dialog-body">
         {props.children}
-        {fault !== null && <Failed error={fault} />}
+        {error !== null && <ErrorNotice error={error} />}
       </div>
       <div class="dialog-foot">
         <Button onClick={props.onClose}>Cancel</Button>
@@ -65,7 +65,7 @@ export function FormDialog(props: {
   readonly then?: () => void;
   readonly onClose: () => void;
 }) {
-  const { busy, fault, run } = useDeed(props.act, props.then ?? props.onClose);
+  const { busy, error, run } = useMutation(props.act, props.then ?? props.onClose);
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <form
@@ -76,7 +76,7 @@ export function FormDialog(props: {
       >
         <div class="dialog-body">
           {props.children}
-          {fault !== null && <Failed error={fault} />}
+          {error !== null && <ErrorNotice error={error} />}
         </div>
         <div class="dialog-foot">
           <Button onClick={props.onClose}>Cancel</Button>
@@ -90,9 +90,9 @@ export function FormDialog(props: {
 }
 
 /** A secret that was just made, and will not be told again. */
-export function Once(props: {
+export function SecretDialog(props: {
   readonly title: string;
-  readonly says: string;
+  readonly note: string;
   readonly secret: string;
   readonly copy: string;
   readonly children?: ComponentChildren;
@@ -102,7 +102,7 @@ export function Once(props: {
     <Dialog title={props.title} onClose={props.onClose}>
       <div class="dialog-body">
         <p>
-          <strong>Copy it now.</strong> {props.says}
+          <strong>Copy it now.</strong> {props.note}
         </p>
         <div class="once">
           <code data-testid="secret">{props.secret}</code>
