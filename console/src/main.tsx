@@ -1,7 +1,4 @@
-import './styles/tokens.css';
-import './styles/base.css';
-import './styles/parts.css';
-import './styles/pages.css';
+import './styles/main.css';
 import { render } from 'preact';
 import { listen } from './browser/router.ts';
 import { App } from './layout/app.tsx';
