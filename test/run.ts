@@ -20,6 +20,7 @@ import { startPostgres } from './support/postgres.ts';
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
 const full = process.argv[2] === 'full';
+if (full) process.env.TEST_FULL = '1';
 const skipsForbidden = process.argv.includes('--no-skips');
 const slowestShown = process.argv.includes('--slowest') ? 40 : 0;
 /** Of one process, whatever it runs. */

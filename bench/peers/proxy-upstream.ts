@@ -34,27 +34,36 @@ const server = createServer({ noDelay: true }, (socket) => {
       return;
     }
     pending += chunk.toString('latin1');
-    while (true) {
-      const end = pending.indexOf('\r\n\r\n');
-      if (end === -1) return;
-      const head = pending.slice(0, end);
-      const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-      if (head.startsWith('POST') && head.includes('/large')) {
-        leftBytes = length - (pending.length - end - 4);
-        pending = '';
-        return;
-      }
-      if (pending.length < end + 4 + length) return;
-      pending = pending.slice(end + 4 + length);
-      if (head.includes('/large')) sendLarge(socket).catch(() => socket.destroy());
-      else if (head.startsWith('POST'))
-        socket.write(
-          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${token.length}\r\n\r\n${token}`,
-        );
-      else socket.write(small);
+    for (let next = takeRequest(pending); next !== null; next = takeRequest(pending)) {
+      pending = next.rest;
+      leftBytes = next.leftBytes;
+      if (leftBytes === 0) answer(socket, next.head);
     }
   });
 });
+
+type Taken = { readonly head: string; readonly rest: string; readonly leftBytes: number };
+
+/** The first whole request of what came; of a large upload the head is enough, and the rest is counted. */
+function takeRequest(pending: string): Taken | null {
+  const end = pending.indexOf('\r\n\r\n');
+  if (end === -1) return null;
+  const head = pending.slice(0, end);
+  const size = end + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+  if (head.startsWith('POST') && head.includes('/large'))
+    return { head, rest: '', leftBytes: size - pending.length };
+  return pending.length < size ? null : { head, rest: pending.slice(size), leftBytes: 0 };
+}
+
+function answer(socket: Socket, head: string): void {
+  if (head.includes('/large')) sendLarge(socket).catch(() => socket.destroy());
+  else if (head.startsWith('POST'))
+    socket.write(
+      `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${token.length}\r\n\r\n${token}`,
+    );
+  else socket.write(small);
+}
+
 server.listen(0, '127.0.0.1', () =>
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`),
 );

@@ -57,18 +57,20 @@ export function createKeyVerifier<P>(deps: Deps<P>): KeyVerifier<P> {
         throw error;
       });
 
+  const checkKey = (digest: string | null, address: string): Promise<VerifiedKey<P>> => {
+    // While an address is in penalty for bad keys, the good ones behind it go on working.
+    if (digest === null || cache.getStale(digest) === undefined) refuseGuesser(limiter, address);
+    if (digest !== null) return loadKey(digest, address);
+    limiter.take(guessesFrom(address), 1, failuresPerMinute);
+    throw invalidKey();
+  };
+
   return {
     async verify(key, address) {
       const digest = keyPattern.test(key) ? hash('sha256', key) : null;
-      // While an address is in penalty for bad keys, the good ones behind it go on working.
-      if (digest === null || cache.getStale(digest) === undefined) refuseGuesser(limiter, address);
-      if (digest === null) {
-        limiter.take(guessesFrom(address), 1, failuresPerMinute);
-        throw invalidKey();
-      }
-      const cached = cache.get(digest);
+      const cached = digest === null ? undefined : cache.get(digest);
       const { keyId, owner } =
-        cached !== undefined && isAlive(cached) ? cached : await loadKey(digest, address);
+        cached !== undefined && isAlive(cached) ? cached : await checkKey(digest, address);
       used.set(keyId, clock.now());
       return owner;
     },

@@ -25,7 +25,13 @@ import {
 import { createLearning, type Learning } from '../search/learning/learning.ts';
 import { createOutcomeStore } from '../search/learning/outcome-store.ts';
 import { createQueryLog, type QueryLog } from '../search/query-log/query-log.ts';
-import { createSearch, defaultSearchConfig, loadBuiltInEmbedder, type Search } from '../search/search.ts';
+import {
+  createSearch,
+  defaultSearchConfig,
+  type Embedder,
+  loadBuiltInEmbedder,
+  type Search,
+} from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
@@ -64,6 +70,8 @@ export type AppOptions = {
   readonly mcpLimits?: Partial<McpLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
   readonly proxyLimits?: Partial<ProxyLimits>;
+  /** In place of the committed table, which takes a while to read. */
+  readonly embedder?: Embedder;
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
@@ -81,7 +89,7 @@ const sealedColumns: readonly SealedColumn[] = [
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
   const foundation = await openFoundation(config, options);
   try {
-    const finding = openFinding(foundation, config);
+    const finding = openFinding(foundation, config, options);
     const acting = openActing(foundation, config, options, finding.catalog);
     const mcp = createMcp({
       ...foundation,
@@ -136,7 +144,11 @@ async function openFoundation(config: Config, options: AppOptions) {
 type Foundation = Awaited<ReturnType<typeof openFoundation>>;
 
 /** Which servers there are, and which of them fits. */
-function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation, config: Config) {
+function openFinding(
+  { clock, telemetry, storage, vault, outbound }: Foundation,
+  config: Config,
+  options: AppOptions,
+) {
   const catalog = createCatalog({
     storage,
     vault,
@@ -149,7 +161,7 @@ function openFinding({ clock, telemetry, storage, vault, outbound }: Foundation,
     storage,
     onError: logFailure(telemetry, 'search.query_log.write_failed'),
   });
-  const embedder = loadBuiltInEmbedder();
+  const embedder = options.embedder ?? loadBuiltInEmbedder();
   const learning = createLearning({
     store: createOutcomeStore(storage),
     embedder,

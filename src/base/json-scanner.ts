@@ -89,7 +89,7 @@ export class JsonView {
 
   /** The value, parsed: only for what is small and read by us. */
   value(): unknown {
-    return JSON.parse(this.text());
+    return this.kind === 'string' ? this.string() : JSON.parse(this.text());
   }
 
   /** A string's value; undefined for every other kind. */

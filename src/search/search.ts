@@ -28,6 +28,7 @@ import type {
 } from './search-model.ts';
 
 export { loadBuiltInEmbedder } from './embedding/built-in-embedder.ts';
+export type { Embedder } from './embedding/embedder.ts';
 export type { HitExplanation } from './ranking/explanation.ts';
 export type { SearchHit } from './ranking/rank.ts';
 export type {

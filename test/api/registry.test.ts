@@ -15,7 +15,7 @@ for (const engine of engines)
   test(`${engine.name}: a client of the public registry can point here: pages, search, one version, no key; what the operator added stays private`, {
     skip: engine.skip,
   }, async (t) => {
-    const app = await bootApp(t, await engine.environment(t));
+    const app = await bootApp(t, { ...(await engine.environment(t)), MCPRANK_STARTER: 'on' });
     await app.call('POST', '/v1/admin/servers', {
       body: { id: 'secret.example/one', name: 'Private', remote_url: 'https://secret.example/mcp' },
     });
@@ -46,7 +46,7 @@ for (const engine of engines)
   });
 
 test('another mcprank syncs from this one, removals included', async (t) => {
-  const first = await bootApp(t);
+  const first = await bootApp(t, { MCPRANK_STARTER: 'on' });
   const second = await bootApp(t, {
     MCPRANK_STARTER: 'off',
     MCPRANK_REGISTRY_URL: first.url,

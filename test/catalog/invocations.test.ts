@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { bootApp, type TestApp } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { engines } from '../support/stores.ts';
 
 async function boot(t: TestContext, env: Record<string, string> = {}): Promise<TestApp> {
@@ -84,7 +85,9 @@ test('Prefer: respond-async answers 202 at once, and the row is there after the 
   );
 });
 
-test('popularity grows with distinct developers; one developer with a hundred keys moves nothing', async (t) => {
+test('popularity grows with distinct developers; one developer with a hundred keys moves nothing', {
+  skip: fullRunOnly,
+}, async (t) => {
   const app = await boot(t);
   const popularityOf = async (id: string) =>
     (await app.services.catalog.rankingSignals()).popularity.get(id) ?? 0;

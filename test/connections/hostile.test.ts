@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bootApp, temporaryFolder } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 
 /** An issuer that says of itself what it is told to say. */
 async function startIssuer(t: TestContext, lies: Record<string, unknown>) {
@@ -88,7 +89,9 @@ test('F2 F3: an issuer that offers no S256, or calls itself by another name, is 
   }
 });
 
-test('G6: one developer holds at most so many long polls; the next is told, and others are not touched', async (t) => {
+test('G6: one developer holds at most so many long polls; the next is told, and others are not touched', {
+  skip: fullRunOnly,
+}, async (t) => {
   const { app } = await startIssuer(t, {});
   const opened = await app.call('POST', '/v1/identity/sessions', {
     body: { user_id: 'u', provider: 'liar' },

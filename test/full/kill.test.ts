@@ -52,24 +52,15 @@ for (const engine of engines) {
         if (url !== '') break;
       }
       const before = acknowledged.length;
-      let killed = false;
       const write = async () => {
-        while (!killed) {
-          try {
-            const reply = await fetch(`${url}/v1/invocations`, {
-              method: 'POST',
-              headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
-              body: JSON.stringify({ server_id: 'bare', tool_name: 'x', success: true }),
-            });
-            const { invocation_id: id } = (await reply.json()) as { invocation_id: string };
-            // Busy with its start: nothing was acknowledged.
-            if (reply.status === 503) continue;
-            assert.equal(reply.status, 201);
-            acknowledged.push(id);
-          } catch (error) {
-            if (error instanceof assert.AssertionError) throw error;
-            return; // the connection died with the process: nothing was acknowledged
-          }
+        for (;;) {
+          const reply = await recordOne(url).catch(() => null);
+          // The connection died with the process: nothing was acknowledged.
+          if (reply === null) return;
+          // Busy with its start: nothing was acknowledged.
+          if (reply.status === 503) continue;
+          assert.equal(reply.status, 201);
+          acknowledged.push(reply.id);
         }
       };
       const writing = Promise.all(Array.from({ length: writers }, write));
@@ -77,7 +68,6 @@ for (const engine of engines) {
       await new Promise((resolve) => setTimeout(resolve, round * 7));
       child.kill('SIGKILL');
       await once(child, 'exit');
-      killed = true;
       await writing;
     }
 
@@ -92,4 +82,14 @@ for (const engine of engines) {
     t.diagnostic(`${acknowledged.length} acknowledged over ${kills} kills, ${kept.size} kept`);
     assert.deepEqual(lost, []);
   });
+}
+
+async function recordOne(url: string): Promise<{ readonly status: number; readonly id: string }> {
+  const reply = await fetch(`${url}/v1/invocations`, {
+    method: 'POST',
+    headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ server_id: 'bare', tool_name: 'x', success: true }),
+  });
+  const { invocation_id: id } = (await reply.json()) as { invocation_id: string };
+  return { status: reply.status, id };
 }

@@ -178,7 +178,7 @@ const privileges: readonly {
   { what: 'the environment', pattern: /process\.env/, allowed: (file) => file === 'config.ts' },
   {
     what: 'the console',
-    pattern: /\bconsole\.|process\.(stdout|stderr)/,
+    pattern: /\bconsole\.\w|process\.(stdout|stderr)/,
     allowed: (file) => /^(cli|telemetry)\//.test(file),
   },
   {

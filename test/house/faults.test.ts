@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { sql } from 'kysely';
 import { bootApp } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 
 const outcome = { server_id: 'bare', tool_name: 'x', success: true };
 
@@ -43,7 +44,9 @@ test('a full disk: writes are 503 in words and lose nothing, searches go on, and
   );
 });
 
-test('a store locked by another process: writes are 503 in words, searches go on, and a retry succeeds', async (t) => {
+test('a store locked by another process: writes are 503 in words, searches go on, and a retry succeeds', {
+  skip: fullRunOnly,
+}, async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
   await app.services.search.settled();

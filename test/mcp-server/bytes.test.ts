@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { itemsOf, type JsonView, scanJson } from '../../src/base/json-scanner.ts';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { jsonObject } from '../support/json-text.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { root } from '../support/paths.ts';
@@ -160,7 +161,9 @@ test('what is sent is what arrives, and what is answered comes back: every door,
       );
 });
 
-test('sixty levels, four hundred digits and eight megabytes pass like anything else', async (t) => {
+test('sixty levels, four hundred digits and eight megabytes pass like anything else', {
+  skip: fullRunOnly,
+}, async (t) => {
   const { app, ids } = await bootEchoes(t);
   const nested = `{"deep":${'['.repeat(55)}1.0${']'.repeat(55)},"long":${'9'.repeat(400)}.0e-400}`;
   const large = `{"data":"${'x'.repeat(2_600_000)}","n":-0.0}`;

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { adminKey, type TestApp } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { type RawUpstream, type Seen, sendJson, startEverything, startRaw } from '../support/mcp-servers.ts';
@@ -85,7 +86,7 @@ test('a client of the initialize era sees through us what it sees directly: capa
 
 for (const engine of engines)
   test(`${engine.name}: two processes, one session: each request may go to either, and either may be replaced`, {
-    skip: engine.skip,
+    skip: engine.skip || fullRunOnly,
   }, async (t) => {
     const { url } = await startEverything(t, 'streamableHttp');
     const env = {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { adminKey, type TestApp } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { sendJson, startEverything, startRaw } from '../support/mcp-servers.ts';
@@ -30,7 +31,9 @@ async function connect(
 }
 
 for (const era of eras) {
-  test(`${era}: an old server is there whole: what it says of itself, tools, resources, prompts, completion, progress`, async (t) => {
+  test(`${era}: an old server is there whole: what it says of itself, tools, resources, prompts, completion, progress`, {
+    skip: fullRunOnly,
+  }, async (t) => {
     const app = await bootMcp(t);
     const { url } = await startEverything(t, 'streamableHttp');
     await app.add('io.example/everything', url);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { temporaryFolder } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { referenceServer, startEverything } from '../support/mcp-servers.ts';
 
@@ -47,14 +48,16 @@ async function everythingWorks(app: McpTestApp, id: string): Promise<void> {
   assert.equal((unknown.body.error as { code: number }).code, -32601, unknown.text);
 }
 
-test('server-everything over Streamable HTTP: lists, calls, reads, prompts, and passes errors on', async (t) => {
+test('server-everything over Streamable HTTP: lists, calls, reads, prompts, and passes errors on', {
+  skip: fullRunOnly,
+}, async (t) => {
   const app = await bootMcp(t);
   const { url } = await startEverything(t, 'streamableHttp');
   await app.add('everything', url);
   await everythingWorks(app, 'everything');
 });
 
-test('server-everything over legacy HTTP+SSE, declared so or found out', async (t) => {
+test('server-everything over legacy HTTP+SSE, declared so or found out', { skip: fullRunOnly }, async (t) => {
   const app = await bootMcp(t);
   const { url } = await startEverything(t, 'sse');
   await app.add('declared', url, { transport: 'sse' });

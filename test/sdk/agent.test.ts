@@ -8,6 +8,7 @@ import { offerTools } from '../../sdk/agent/tools.ts';
 import { Agent, type AgentOptions, MCPRankClient } from '../../sdk/client.ts';
 import { adminKey } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootGoogleApp } from '../support/google-app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
@@ -219,7 +220,9 @@ test('examples/search.ts finds a tool and calls it', async (t) => {
   assert.match(printed, /Echo: repeat a message/);
 });
 
-test('examples/agent-openai.ts and agent-anthropic.ts: the whole way with a scripted model', async (t) => {
+test('examples/agent-openai.ts and agent-anthropic.ts: the whole way with a scripted model', {
+  skip: fullRunOnly,
+}, async (t) => {
   const app = await boot(t);
   for (const [name, says, variable] of [
     ['agent-openai.ts', openAiSays, 'OPENAI_BASE_URL'],

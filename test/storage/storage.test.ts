@@ -9,6 +9,7 @@ import { Problem } from '../../src/base/problem.ts';
 import { leanInvocations } from '../../src/storage/schema/invocation-tables.ts';
 import { openStorage, type Storage } from '../../src/storage/storage.ts';
 import { temporaryFolder } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { engines, openTestStore } from '../support/stores.ts';
 
 type Tables = { developers: { id: string; name: string; created_at: number } };
@@ -227,6 +228,7 @@ test('a full disk fails the write in words, loses nothing that was there, and th
 
 test('a store locked by another process is told, and the write works once it is free', {
   timeout: 30_000,
+  skip: fullRunOnly,
 }, async (t) => {
   const folder = temporaryFolder(t);
   const storage = await open(folder);

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
-import type { Clock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { type Env, parseConfig } from '../../src/config.ts';
 import { defaultLimits } from '../../src/http/http.ts';
+import { type Embedder, loadBuiltInEmbedder } from '../../src/search/search.ts';
+import { openStorage } from '../../src/storage/storage.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 import { assertDeclared } from './declared-replies.ts';
 
@@ -39,22 +41,48 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
-/** The real app on a free port with a store of its own; closed with the test. */
+/** Read once for all the apps of a process; nothing ever changes in it. */
+let embedder: Embedder | undefined;
+/** A store whose schema is whole: to copy it takes a tenth of the time that its migrations take. */
+let emptyStore: Promise<Buffer> | undefined;
+
+async function makeEmptyStore(): Promise<Buffer> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'mcprank-store-'));
+  try {
+    const storage = await openStorage(parseConfig({ MCPRANK_DATA_DIR: dataDir }), systemClock);
+    await storage.close();
+    return readFileSync(join(dataDir, 'mcprank.db'));
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+}
+
+/** A data folder with an empty store in it; goes away with the test. */
+export async function newDataDir(t: TestContext): Promise<string> {
+  const folder = temporaryFolder(t);
+  emptyStore ??= makeEmptyStore();
+  writeFileSync(join(folder, 'mcprank.db'), await emptyStore);
+  return folder;
+}
+
+/** The real app on a free port with a store of its own and no server in it; closed with the test. */
 export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions = {}): Promise<TestApp> {
-  const dataDir = env.MCPRANK_DATA_DIR ?? temporaryFolder(t);
+  const dataDir = env.MCPRANK_DATA_DIR ?? (await newDataDir(t));
+  embedder ??= loadBuiltInEmbedder();
   const lines: string[] = [];
   const telemetry = createTelemetry({ level: 'debug', write: (line) => void lines.push(line) });
   const config = parseConfig({
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
     MCPRANK_PROBE: 'off',
+    MCPRANK_STARTER: 'off',
     MCPRANK_ADMIN_KEY: adminKey,
     MCPRANK_DATA_DIR: dataDir,
     ...env,
   });
   // Tests share their machine: one that is late says nothing about the app, unless that is what is tested.
   const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY };
-  const app = await startApp(config, { telemetry, limits, ...options });
+  const app = await startApp(config, { telemetry, limits, embedder, ...options });
   let open = true;
   const close = async () => {
     if (!open) return;

@@ -72,23 +72,32 @@ function serve(
   api: GoogleApi,
 ): void {
   const [path = '', query = ''] = target.split('?');
-  const params = new URLSearchParams(query);
   const size = api.bodies.get(target)?.length ?? 0;
   if (path === '/gmail/v1/users/me/messages') answer(reply, 200, { messages: [{ id: `of ${user}` }] });
   else if (path.startsWith('/gmail/v1/users/me/messages/') && request.method === 'GET')
     answer(reply, 200, { id: decodeURIComponent(path.slice('/gmail/v1/users/me/messages/'.length)) });
   else if (path.endsWith('/messages/send')) answer(reply, 200, { id: 'sent', sizeEstimate: size });
-  else if (path.startsWith('/calendar/v3/calendars/')) {
-    if (request.headers['if-none-match'] === '"v1"') reply.writeHead(304, { etag: '"v1"' }).end();
-    else answer(reply, 200, { items: [{ summary: `day of ${user}` }] }, { etag: '"v1"' });
-  } else if (path === '/upload/drive/v3/files' && params.get('uploadType') === 'multipart')
-    answer(reply, 200, { id: 'multipart', size });
-  else if (path === '/upload/drive/v3/files' && request.method === 'POST')
-    answer(reply, 200, {}, { location: `${api.origin}${path}?uploadType=resumable&upload_id=up%2F1` });
-  else if (path === '/upload/drive/v3/files')
-    answer(reply, 200, { id: 'resumable', size, range: request.headers['content-range'] });
+  else if (path.startsWith('/calendar/v3/calendars/')) sendCalendar(request, reply, user);
+  else if (path === '/upload/drive/v3/files') takeUpload(request, reply, { api, query, size });
   else if (path.startsWith('/drive/v3/files/')) sendRange(reply, request.headers.range);
   else answer(reply, 404, { error: { code: 404, message: `Not Found: ${path}` } });
+}
+
+function sendCalendar(request: IncomingMessage, reply: ServerResponse, user: string): void {
+  if (request.headers['if-none-match'] === '"v1"') reply.writeHead(304, { etag: '"v1"' }).end();
+  else answer(reply, 200, { items: [{ summary: `day of ${user}` }] }, { etag: '"v1"' });
+}
+
+function takeUpload(
+  request: IncomingMessage,
+  reply: ServerResponse,
+  { api, query, size }: { api: GoogleApi; query: string; size: number },
+): void {
+  const location = `${api.origin}/upload/drive/v3/files?uploadType=resumable&upload_id=up%2F1`;
+  if (new URLSearchParams(query).get('uploadType') === 'multipart')
+    answer(reply, 200, { id: 'multipart', size });
+  else if (request.method === 'POST') answer(reply, 200, {}, { location });
+  else answer(reply, 200, { id: 'resumable', size, range: request.headers['content-range'] });
 }
 
 function sendRange(reply: ServerResponse, range: string | undefined): void {

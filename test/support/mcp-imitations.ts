@@ -78,15 +78,8 @@ export async function imitate(
   const upstream = await startRaw(t, (seen, reply) => {
     if (instead(seen, reply)) return;
     const { id, method } = seen.body;
-    const host = String(seen.headers.host).split(':')[0];
-    if (row.host !== undefined && host !== row.host) return refuse(reply, { status: 403 });
-    if (seen.method !== 'POST') return refuse(reply, row.get);
-    if (
-      !String(seen.headers.accept).includes('text/event-stream') ||
-      !String(seen.headers.accept).includes('json')
-    )
-      return refuse(reply, { status: 406 });
-    const session = seen.headers['mcp-session-id'];
+    const refusal = refusalOf(row, seen, sessions);
+    if (refusal !== null) return refuse(reply, refusal);
     if (method === 'initialize') {
       const fresh = `session-${++made}`;
       sessions.add(fresh);
@@ -97,9 +90,6 @@ export async function imitate(
       };
       return answer(row, reply, seen, result, row.stale === null ? {} : { 'mcp-session-id': fresh });
     }
-    if (session === undefined && row.unasked !== null) return refuse(reply, row.unasked);
-    if (session !== undefined && row.stale !== null && !sessions.has(String(session)))
-      return refuse(reply, row.stale);
     if (id === undefined) return reply.writeHead(202).end();
     if (method === 'tools/list')
       return answer(row, reply, seen, { tools: [{ name: 'count', inputSchema: { type: 'object' } }] });
@@ -113,6 +103,17 @@ export async function imitate(
     forget: () => sessions.clear(),
     runs: () => runs,
   };
+}
+
+/** What this server refuses before it looks at the method. */
+function refusalOf(row: Imitation, seen: Seen, sessions: ReadonlySet<string>): Refusal | null {
+  const { host, accept, 'mcp-session-id': session } = seen.headers;
+  if (row.host !== undefined && String(host).split(':')[0] !== row.host) return { status: 403 };
+  if (seen.method !== 'POST') return row.get;
+  if (!['text/event-stream', 'json'].every((type) => String(accept).includes(type))) return { status: 406 };
+  if (seen.body.method === 'initialize') return null;
+  if (session === undefined) return row.unasked;
+  return sessions.has(String(session)) ? null : row.stale;
 }
 
 function refuse(reply: ServerResponse, { status, code }: Refusal): void {

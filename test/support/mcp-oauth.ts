@@ -152,7 +152,7 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
       };
     if (asked.path !== '/mcp') return null;
     const metadata = `resource_metadata="${server.url}/.well-known/oauth-protected-resource/mcp"`;
-    const token = /^Bearer (.+)$/.exec(String(asked.headers.authorization ?? ''))?.[1] ?? '';
+    const token = bearerIn(asked.headers.authorization);
     const scopes = server.refused.has(token) ? undefined : server.as.tokens.get(token);
     if (scopes === undefined)
       return { status: 401, headers: { 'www-authenticate': `Bearer ${metadata}` }, body: {} };
@@ -161,27 +161,19 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
       method: string;
       params: { name?: string };
     };
-    if (method === 'initialize') {
-      const result = {
-        protocolVersion: '2025-11-25',
-        capabilities: {},
-        serverInfo: { name: 's', version: '1' },
+    if (method === 'initialize')
+      return {
+        headers: { 'mcp-session-id': 'of-the-server' },
+        body: { jsonrpc: '2.0', id, result: introduction },
       };
-      return { headers: { 'mcp-session-id': 'of-the-server' }, body: { jsonrpc: '2.0', id, result } };
-    }
-    const wanted = method === 'tools/call' ? (server.wants[params.name ?? ''] ?? []) : [];
-    if (!wanted.every((scope) => scopes.includes(scope))) {
-      const challenge = `Bearer error="insufficient_scope", scope="${wanted.join(' ')}", ${metadata}`;
-      return { status: 403, headers: { 'www-authenticate': challenge }, body: {} };
-    }
-    const result = {
-      resultType: 'complete',
-      ...(method === 'server/discover' ? { supportedVersions: ['2026-07-28'] } : {}),
-      ...(method === 'tools/list' ? { tools: [{ name: 'whoami', inputSchema: { type: 'object' } }] } : {}),
-      ...(method === 'tools/call' ? { content: [{ type: 'text', text: token }], isError: false } : {}),
+    const wanted = wantedFor(method, params);
+    if (!wanted.every((scope) => scopes.includes(scope))) return scopesWanted(wanted, metadata);
+    return {
+      body: { jsonrpc: '2.0', id, result: { resultType: 'complete', ...resultOf(method, token) } },
     };
-    return { body: { jsonrpc: '2.0', id, result } };
   });
+  const wantedFor = (method: string, { name = '' }: { readonly name?: string }): readonly string[] =>
+    method === 'tools/call' ? (server.wants[name] ?? []) : [];
   const server: FakeServer = {
     ...loopback,
     mcp: `${loopback.url}/mcp`,
@@ -191,6 +183,27 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     refused: new Set(),
   };
   return server;
+}
+
+function bearerIn(authorization: string | undefined): string {
+  return /^Bearer (.+)$/.exec(authorization ?? '')?.[1] ?? '';
+}
+
+function scopesWanted(wanted: readonly string[], metadata: string): Reply {
+  const challenge = `Bearer error="insufficient_scope", scope="${wanted.join(' ')}", ${metadata}`;
+  return { status: 403, headers: { 'www-authenticate': challenge }, body: {} };
+}
+
+const introduction = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  serverInfo: { name: 's', version: '1' },
+};
+
+function resultOf(method: string, token: string): Json {
+  if (method === 'server/discover') return { supportedVersions: ['2026-07-28'] };
+  if (method === 'tools/list') return { tools: [{ name: 'whoami', inputSchema: { type: 'object' } }] };
+  return method === 'tools/call' ? { content: [{ type: 'text', text: token }], isError: false } : {};
 }
 
 export async function mitOf(app: TestApp, userId: string): Promise<Record<string, string>> {

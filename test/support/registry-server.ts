@@ -58,20 +58,26 @@ export async function startRegistry(t: TestContext, options: Options): Promise<R
     const fault = double.fault(from / pageSize + 1);
     if (fault === 'hang') return;
     if (typeof fault === 'object') return send(reply, fault.status, fault.body ?? 'no', fault.headers);
+    sendPage(reply, page(url, from, fault === 'same cursor' ? from : from + pageSize), fault);
+  }
+  function page(url: URL, from: number, next: number): string {
     const all = double.entries.filter((entry) => isAsked(entry, url.searchParams, old));
-    const next = fault === 'same cursor' ? from : from + pageSize;
     const cursor = next < all.length ? { [old ? 'next_cursor' : 'nextCursor']: toCursor(next) } : {};
     const servers = all.slice(from, from + pageSize);
-    const body = JSON.stringify({ servers, metadata: { ...cursor, count: servers.length } });
-    if (fault === 'cut') {
-      reply.writeHead(200, { 'content-length': Buffer.byteLength(body) });
-      reply.write(body.slice(0, body.length / 2));
-      setTimeout(() => reply.destroy(), 20);
-      return;
-    }
-    send(reply, 200, fault === 'not json' ? body.slice(0, body.length / 2) : body);
+    return JSON.stringify({ servers, metadata: { ...cursor, count: servers.length } });
   }
   return double;
+}
+
+function sendPage(reply: ServerResponse, body: string, fault: unknown): void {
+  if (fault !== 'cut') {
+    send(reply, 200, fault === 'not json' ? body.slice(0, body.length / 2) : body);
+    return;
+  }
+  // Half of what was announced, and no more.
+  reply.writeHead(200, { 'content-length': Buffer.byteLength(body) });
+  reply.write(body.slice(0, body.length / 2));
+  setTimeout(() => reply.destroy(), 20);
 }
 
 function send(

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { openStorage, type Storage } from '../../src/storage/storage.ts';
 import { createVault } from '../../src/vault/vault.ts';
-import { temporaryFolder } from './app.ts';
+import { newDataDir, temporaryFolder } from './app.ts';
 
 export type Engine = {
   readonly name: string;
@@ -23,7 +23,7 @@ let databases = 0;
 
 /** Every store test runs on each of these. */
 export const engines: readonly Engine[] = [
-  { name: 'SQLite', skip: false, environment: async (t) => ({ MCPRANK_DATA_DIR: temporaryFolder(t) }) },
+  { name: 'SQLite', skip: false, environment: async (t) => ({ MCPRANK_DATA_DIR: await newDataDir(t) }) },
   {
     name: 'PostgreSQL',
     skip: process.env.TEST_DATABASE_URL === undefined ? 'needs PostgreSQL: npm run test:full' : false,

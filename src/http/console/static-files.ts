@@ -47,7 +47,8 @@ const always = {
 } as const;
 
 type Form = { readonly body: Buffer; readonly etag: string };
-type File = { readonly plain: Form; readonly packed: Form; readonly contentType: string };
+/** Packed when a browser first takes it so: most processes serve no console. */
+type File = { readonly plain: Form; readonly packed: () => Form; readonly contentType: string };
 
 /** `folder` is what `npm run console` builds; it need not be there. */
 export function createConsoleFiles(folder: string): ConsoleFiles {
@@ -66,7 +67,7 @@ export function createConsoleFiles(folder: string): ConsoleFiles {
 function toReply(path: string, file: File, headers: IncomingHttpHeaders): Reply {
   const { 'if-none-match': known, 'accept-encoding': taken } = headers;
   const isPacked = /\bgzip\b(?!\s*;\s*q=0(\.0*)?(,|$))/.test(String(taken ?? ''));
-  const { body, etag } = isPacked ? file.packed : file.plain;
+  const { body, etag } = isPacked ? file.packed() : file.plain;
   const { contentType } = file;
   const own = {
     ...always,
@@ -98,7 +99,15 @@ function readFiles(folder: string): ReadonlyMap<string, File> {
 }
 
 function fileOf(extension: string, body: Buffer): File {
-  return { plain: formOf(body), packed: formOf(gzipSync(body)), contentType: types[extension] ?? '' };
+  let packed: Form | undefined;
+  return {
+    plain: formOf(body),
+    packed() {
+      packed ??= formOf(gzipSync(body));
+      return packed;
+    },
+    contentType: types[extension] ?? '',
+  };
 }
 
 function formOf(body: Buffer): Form {
