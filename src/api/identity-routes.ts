@@ -64,6 +64,15 @@ const tokenRequestSchema = Type.Object(
 
 export function identityRoutes(identity: Identity): Route[] {
   return [
+    ...tokenRoutes(identity),
+    ...revocationRoutes(identity),
+    ...issuerRoutes(identity.issuers),
+    jwksRoute(identity),
+  ];
+}
+
+function tokenRoutes(identity: Identity): Route[] {
+  return [
     route({
       method: 'POST',
       url: '/v1/identity/token',
@@ -100,6 +109,11 @@ export function identityRoutes(identity: Identity): Route[] {
       problems: ['invalid_grant'],
       handle: async ({ body, caller }) => tokens(await identity.refresh(caller, body.refresh_token)),
     }),
+  ];
+}
+
+function revocationRoutes(identity: Identity): Route[] {
+  return [
     route({
       method: 'POST',
       url: '/v1/identity/revoke',
@@ -143,22 +157,24 @@ export function identityRoutes(identity: Identity): Route[] {
         return unstored(json({ user_id: params.user_id, deleted: true }));
       },
     }),
-    ...issuerRoutes(identity.issuers),
-    route({
-      method: 'GET',
-      url: '/.well-known/jwks.json',
-      summary: 'The keys that MITs are checked with (RFC 7517)',
-      scope: null,
-      reply: Type.Object({ keys: Type.Array(anything) }),
-      otherReplies: [{ status: 304, description: 'As If-None-Match knows them' }],
-      handle: async ({ headers: asked }): Promise<Reply> => {
-        const { body, etag } = await identity.jwks();
-        const headers = { etag, 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` };
-        if (asked['if-none-match'] === etag) return { status: 304, body: null, headers };
-        return { status: 200, body, headers };
-      },
-    }),
   ];
+}
+
+function jwksRoute(identity: Identity): Route {
+  return route({
+    method: 'GET',
+    url: '/.well-known/jwks.json',
+    summary: 'The keys that MITs are checked with (RFC 7517)',
+    scope: null,
+    reply: Type.Object({ keys: Type.Array(anything) }),
+    otherReplies: [{ status: 304, description: 'As If-None-Match knows them' }],
+    handle: async ({ headers: asked }): Promise<Reply> => {
+      const { body, etag } = await identity.jwks();
+      const headers = { etag, 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` };
+      if (asked['if-none-match'] === etag) return { status: 304, body: null, headers };
+      return { status: 200, body, headers };
+    },
+  });
 }
 
 function tokens(set: TokenSet, more: Readonly<Record<string, string>> = {}): Reply {

@@ -46,12 +46,6 @@ export function mcpServerRoutes(
   server: McpServer,
   { publicUrl, loopbackOnly }: { readonly publicUrl: () => string; readonly loopbackOnly: boolean },
 ): Route[] {
-  const metadata = () =>
-    json({
-      resource: `${publicUrl()}/mcp`,
-      resource_name: 'MCP Rank',
-      bearer_methods_supported: ['header'],
-    });
   const serve = async (call: McpHttpCall, method: McpHttpRequest['method'], by: Serve): Promise<Reply> => {
     const request = toRequest(call, method);
     refuseForeign(request, ['localhost', '127.0.0.1', '[::1]', new URL(publicUrl()).hostname], loopbackOnly);
@@ -111,17 +105,26 @@ export function mcpServerRoutes(
       otherReplies: [...rpcFaults, upstreamRefusal],
       handle: (call) => serveOne(call, 'DELETE'),
     }),
-    ...['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
-      route({
-        method: 'GET',
-        url,
-        summary: 'How to present a key to /mcp (RFC 9728)',
-        scope: null,
-        reply: metadataSchema,
-        handle: metadata,
-      }),
-    ),
+    ...metadataRoutes(publicUrl),
   ];
+}
+
+function metadataRoutes(publicUrl: () => string): Route[] {
+  return ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
+    route({
+      method: 'GET',
+      url,
+      summary: 'How to present a key to /mcp (RFC 9728)',
+      scope: null,
+      reply: metadataSchema,
+      handle: () =>
+        json({
+          resource: `${publicUrl()}/mcp`,
+          resource_name: 'MCP Rank',
+          bearer_methods_supported: ['header'],
+        }),
+    }),
+  );
 }
 
 function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['method']): McpHttpRequest {

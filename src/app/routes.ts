@@ -1,14 +1,15 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
-import { adminRoutes } from '../api/admin-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
+import { keyRoutes } from '../api/key-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
@@ -63,7 +64,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes(access, catalog, services.mcp.probe),
+    ...keyRoutes(access),
+    ...catalogAdminRoutes(catalog, services.mcp.probe),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),
