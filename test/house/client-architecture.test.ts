@@ -13,6 +13,7 @@ const floors: Readonly<Record<string, number>> = {
   api: 1,
   components: 2,
   docs: 3,
+  search: 3,
   server: 3,
   dialogs: 3,
   pages: 4,

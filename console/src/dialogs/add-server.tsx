@@ -78,6 +78,20 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
         value={fields.description}
         onValue={set('description')}
       />
+      <CredentialFields fields={fields} set={set} />
+    </FormDialog>
+  );
+}
+
+type FieldProps = {
+  readonly fields: typeof blank;
+  readonly set: (name: keyof typeof blank) => (value: string) => void;
+};
+
+/** How it is spoken to, and the header that says who we are, where it wants one. */
+function CredentialFields({ fields, set }: FieldProps) {
+  return (
+    <>
       <div class="two">
         <ChoiceField
           label="Transport"
@@ -119,6 +133,6 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
           />
         </div>
       )}
-    </FormDialog>
+    </>
   );
 }

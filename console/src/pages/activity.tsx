@@ -43,7 +43,7 @@ export function ActivityPage() {
 }
 
 function Live({ data }: { readonly data: Activity }) {
-  const { total, searches, kinds, servers } = data;
+  const { total, searches, kinds } = data;
   const failed = total.client_errors + total.server_errors;
   const asked = kinds.filter(({ requests }) => requests > 0);
   return (
@@ -75,73 +75,85 @@ function Live({ data }: { readonly data: Activity }) {
       <div class="charts">
         <Charts data={data} />
       </div>
-      {servers.length === 0 ? (
-        <section aria-labelledby="servers">
-          <h2 id="servers">Servers called</h2>
-          <EmptyState icon="catalogue" title="No calls were recorded">
-            Calls through the proxy and outcomes reported to POST /v1/invocations show here.
-          </EmptyState>
-        </section>
-      ) : (
-        <>
-          <section aria-labelledby="success">
-            <h2 id="success">Success of the servers called most</h2>
-            <SuccessChart success={data.success} />
-          </section>
-          <section aria-labelledby="servers">
-            <h2 id="servers">Servers called</h2>
-            <DataTable
-              label="Calls by server"
-              rows={servers}
-              keyOf={({ server_id }) => server_id}
-              columns={columns}
-            />
-          </section>
-        </>
-      )}
-      <div class="charts">
-        <section aria-labelledby="nothing">
-          <h2 id="nothing">Searched, and found nothing</h2>
-          {data.found_nothing.length === 0 ? (
-            <p class="muted">
-              {searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
-            </p>
-          ) : (
-            <ul class="queries">
-              {data.found_nothing.map(({ query, times, last_at }) => (
-                <li key={query}>
-                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
-                  <span class="muted">
-                    {times > 1 && `${times} × · `}
-                    <Time at={last_at} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </section>
-        <section aria-labelledby="recent">
-          <h2 id="recent">Latest searches</h2>
-          {data.recent.length === 0 ? (
-            <p class="muted">Nothing was searched.</p>
-          ) : (
-            <ul class="queries">
-              {data.recent.slice(0, 12).map(({ query, shown, at }) => (
-                <li key={`${at} ${query}`}>
-                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
-                  <span class="muted">
-                    {count(shown, 'server')} · <Time at={at} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </section>
-      </div>
+      <ServersCalled data={data} />
+      <Queries data={data} />
       <p class="muted small-text">
         Requests and latencies are those of the process that answered, kept in its memory for a day;
         percentiles are right within a sixth. Calls and searches are of all processes.
       </p>
+    </div>
+  );
+}
+
+function ServersCalled({ data: { servers, success } }: { readonly data: Activity }) {
+  if (servers.length === 0)
+    return (
+      <section aria-labelledby="servers">
+        <h2 id="servers">Servers called</h2>
+        <EmptyState icon="catalogue" title="No calls were recorded">
+          Calls through the proxy and outcomes reported to POST /v1/invocations show here.
+        </EmptyState>
+      </section>
+    );
+  return (
+    <>
+      <section aria-labelledby="success">
+        <h2 id="success">Success of the servers called most</h2>
+        <SuccessChart success={success} />
+      </section>
+      <section aria-labelledby="servers">
+        <h2 id="servers">Servers called</h2>
+        <DataTable
+          label="Calls by server"
+          rows={servers}
+          keyOf={({ server_id }) => server_id}
+          columns={columns}
+        />
+      </section>
+    </>
+  );
+}
+
+function Queries({ data }: { readonly data: Activity }) {
+  return (
+    <div class="charts">
+      <section aria-labelledby="nothing">
+        <h2 id="nothing">Searched, and found nothing</h2>
+        {data.found_nothing.length === 0 ? (
+          <p class="muted">
+            {data.searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
+          </p>
+        ) : (
+          <ul class="queries">
+            {data.found_nothing.map(({ query, times, last_at }) => (
+              <li key={query}>
+                <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                <span class="muted">
+                  {times > 1 && `${times} × · `}
+                  <Time at={last_at} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="recent">
+        <h2 id="recent">Latest searches</h2>
+        {data.recent.length === 0 ? (
+          <p class="muted">Nothing was searched.</p>
+        ) : (
+          <ul class="queries">
+            {data.recent.slice(0, 12).map(({ query, shown, at }) => (
+              <li key={`${at} ${query}`}>
+                <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                <span class="muted">
+                  {count(shown, 'server')} · <Time at={at} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
     </div>
   );
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Connection, User } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
 import { useData } from '../api/use-data.ts';
-import { useNames } from '../api/use-names.ts';
+import { type Names, useNames } from '../api/use-names.ts';
 import { count } from '../browser/format.ts';
 import { serverPath } from '../browser/router.ts';
 import { Button } from '../components/button.tsx';
@@ -10,7 +10,7 @@ import { Confirm } from '../components/dialog.tsx';
 import { Badge, ShortId, Time } from '../components/facts.tsx';
 import { FilterForm } from '../components/fields.tsx';
 import { EmptyState, PageHeader } from '../components/states.tsx';
-import { List } from '../components/table.tsx';
+import { type Column, List } from '../components/table.tsx';
 import { Tabs } from '../components/tabs.tsx';
 
 const pageSize = 200;
@@ -149,51 +149,7 @@ function ConnectionsTab() {
           </p>
         )}
         label="Connections"
-        columns={[
-          { head: 'User', cell: ({ user_id }) => user_id },
-          {
-            head: 'Developer',
-            cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
-          },
-          {
-            head: 'Connected to',
-            cell: ({ provider, server_id, label, account, scopes }) => (
-              <>
-                {server_id !== undefined ? (
-                  <a href={serverPath(server_id)}>{server_id}</a>
-                ) : (
-                  `${provider} as ${label ?? account}`
-                )}
-                <span class="muted small-text below" title={scopes.join('\n')}>
-                  {count(scopes.length, 'scope')}
-                </span>
-              </>
-            ),
-          },
-          {
-            head: 'Status',
-            cell: ({ status }) => (
-              <Badge tone={status === 'active' ? 'good' : 'warn'}>
-                {status === 'active' ? 'active' : 'must consent again'}
-              </Badge>
-            ),
-          },
-          { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
-          {
-            head: 'Actions',
-            kind: 'actions',
-            cell: (each) => (
-              <Button
-                small
-                kind="danger"
-                onClick={() => setLeaving(each)}
-                label={`Disconnect ${each.user_id} from ${targetOf(each)}`}
-              >
-                Disconnect
-              </Button>
-            ),
-          },
-        ]}
+        columns={connectionColumns(names, setLeaving)}
       />
       {leaving !== null && (
         <Confirm
@@ -217,4 +173,52 @@ function ConnectionsTab() {
 
 function targetOf({ provider, server_id }: Connection): string {
   return server_id ?? provider;
+}
+
+function connectionColumns(names: Names, disconnect: (connection: Connection) => void): Column<Connection>[] {
+  return [
+    { head: 'User', cell: ({ user_id }) => user_id },
+    {
+      head: 'Developer',
+      cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
+    },
+    {
+      head: 'Connected to',
+      cell: ({ provider, server_id, label, account, scopes }) => (
+        <>
+          {server_id !== undefined ? (
+            <a href={serverPath(server_id)}>{server_id}</a>
+          ) : (
+            `${provider} as ${label ?? account}`
+          )}
+          <span class="muted small-text below" title={scopes.join('\n')}>
+            {count(scopes.length, 'scope')}
+          </span>
+        </>
+      ),
+    },
+    {
+      head: 'Status',
+      cell: ({ status }) => (
+        <Badge tone={status === 'active' ? 'good' : 'warn'}>
+          {status === 'active' ? 'active' : 'must consent again'}
+        </Badge>
+      ),
+    },
+    { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
+    {
+      head: 'Actions',
+      kind: 'actions',
+      cell: (each) => (
+        <Button
+          small
+          kind="danger"
+          onClick={() => disconnect(each)}
+          label={`Disconnect ${each.user_id} from ${targetOf(each)}`}
+        >
+          Disconnect
+        </Button>
+      ),
+    },
+  ];
 }
