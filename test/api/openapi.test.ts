@@ -33,6 +33,8 @@ test('every shape of the document stands in it once: routes refer to components,
   assert.doesNotMatch(text, /"\$id"/);
   for (const name of ['Server', 'Tool', 'SearchHit', 'ApiKey', 'Connection', 'Session', 'Problem', 'Health'])
     assert.ok(name in schemas, name);
+  for (const pattern of text.matchAll(/"pattern":"[^"]*"[^{}]*}/g))
+    assert.match(pattern[0], /"examples":\["/, 'where a pattern is hard there is an example');
   // A hit is described at one place, whoever shows it.
   assert.equal(text.split('"final_score":').length, 2);
 });
