@@ -1,8 +1,8 @@
 import './styles/main.css';
 import { render } from 'preact';
-import { listen } from './browser/router.ts';
+import { followLinks } from './browser/router.ts';
 import { App } from './layout/app.tsx';
 
-listen();
+followLinks();
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderDocument } from '../../console/documents/render-document.ts';
 import type { Document } from '../../console/src/docs/document.ts';
 import { argumentsOf, entriesOf, startOf } from '../../console/src/server/argument-form.ts';
+import type { Diagnostic } from '../../sdk/api.ts';
 import { root } from '../support/paths.ts';
 
+const levels: ReadonlySet<string> = new Set<Diagnostic['level']>(['ok', 'warning', 'error']);
 const folder = join(root, 'docs');
 const documents = readdirSync(folder)
   .filter((name) => name.endsWith('.md'))
@@ -90,6 +92,24 @@ test('what looks like markup in a document stays text, and a link leads only whe
     shown('## Keys, and `scopes`'),
     /<h2 id="keys-and-scopes">Keys, and <code>scopes<\/code><\/h2>/,
   );
+});
+
+test('every class of the style sheets is on some page, and a finding is coloured at every level', () => {
+  const read = (pattern: string) =>
+    globSync(pattern, { cwd: join(root, 'console') })
+      .map((file) => readFileSync(join(root, 'console', file), 'utf8'))
+      .join('\n');
+  const styles = read('src/styles/**/*.css').replace(/url\([^)]*\)/g, '');
+  const sources = read('src/**/*.{ts,tsx}') + read('documents/*.ts');
+  const classes = new Set([...styles.matchAll(/\.([a-z][a-z-]*)/g)].map(([, name]) => name));
+  assert.ok(classes.size > 100);
+  // Levels, states and tones come from values: those are checked by their types.
+  const used = new Set(sources.match(/[\w-]+/g));
+  assert.deepEqual(
+    [...classes].filter((name) => name !== undefined && !used.has(name) && !levels.has(name)),
+    [],
+  );
+  for (const level of levels) assert.ok(styles.includes(`.findings .${level} .icon`), level);
 });
 
 test('a form is made of a schema, and its texts become arguments of the right types, or say what is wrong', () => {

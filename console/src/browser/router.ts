@@ -2,7 +2,7 @@ import { computed, signal } from '@preact/signals';
 
 /** Where we are: the path's parts, decoded, and its query. */
 const location = signal(read());
-export const parts = computed(() => location.value.parts);
+export const pathParts = computed(() => location.value.parts);
 export const params = computed(() => location.value.params);
 
 function read() {
@@ -21,7 +21,7 @@ function decode(part: string): string {
   }
 }
 
-export function go(
+export function navigate(
   path: string,
   options: { readonly replace?: boolean; readonly stay?: boolean } = {},
 ): void {
@@ -36,7 +36,7 @@ export function go(
 }
 
 /** Links of our own change the page without a load; all others are the browser's business. */
-export function listen(): void {
+export function followLinks(): void {
   window.addEventListener('popstate', () => {
     location.value = read();
   });
@@ -48,7 +48,7 @@ export function listen(): void {
       return;
     if (link.hash !== '' && link.pathname === window.location.pathname) return;
     event.preventDefault();
-    go(link.href);
+    navigate(link.href);
   });
 }
 

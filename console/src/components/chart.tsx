@@ -53,7 +53,7 @@ export function Chart(props: Drawn & { readonly summary: string }) {
   }, [lines, empty, theme]);
   useEffect(() => plot.current?.setData(dataOf(props)), [times, series]);
   const time = at === null ? undefined : times[at];
-  const told = (value: number | null | undefined) =>
+  const textOf = (value: number | null | undefined) =>
     value === null || value === undefined ? '–' : format(value);
   return (
     <figure class="chart">
@@ -67,7 +67,7 @@ export function Chart(props: Drawn & { readonly summary: string }) {
           <span key={label}>
             <i style={{ background: `var(${colour})` }} aria-hidden="true" />
             {label}
-            {at !== null && <strong class="number">{told(values[at])}</strong>}
+            {at !== null && <strong class="number">{textOf(values[at])}</strong>}
           </span>
         ))}
         {time !== undefined && <time>{moment(time / 1_000, spanOf(times))}</time>}

@@ -104,7 +104,7 @@ export function SecretDialog(props: {
         <p>
           <strong>Copy it now.</strong> {props.note}
         </p>
-        <div class="once">
+        <div class="secret">
           <code data-testid="secret">{props.secret}</code>
           <CopyButton text={props.secret} label={props.copy} />
         </div>

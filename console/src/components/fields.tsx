@@ -28,7 +28,7 @@ export function Field(props: {
         ...(props.error === undefined ? {} : { 'aria-invalid': true }),
       })}
       {described && (
-        <p id={`${id}-hint`} class={props.error === undefined ? 'hint' : 'hint fault'}>
+        <p id={`${id}-hint`} class={props.error === undefined ? 'hint' : 'hint error'}>
           {props.error ?? props.hint}
         </p>
       )}

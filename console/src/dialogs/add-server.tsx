@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call } from '../api/client.ts';
-import { go, serverPath } from '../browser/router.ts';
+import { navigate, serverPath } from '../browser/router.ts';
 import { FormDialog } from '../components/dialog.tsx';
 import { ChoiceField, TextField } from '../components/fields.tsx';
 
@@ -38,7 +38,7 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
       act={add}
       then={() => {
         onClose();
-        go(serverPath(fields.id));
+        navigate(serverPath(fields.id));
       }}
       onClose={onClose}
     >

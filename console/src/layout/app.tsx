@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { may, session, whoAmI } from '../api/client.ts';
-import { go, parts } from '../browser/router.ts';
+import { navigate, pathParts } from '../browser/router.ts';
 import { Icon, type IconName, Mark } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
@@ -19,7 +19,7 @@ import { Account } from './account.tsx';
 import { SignIn } from './sign-in.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
-type Place = {
+type PageLink = {
   readonly path: string;
   readonly name: string;
   readonly icon: IconName;
@@ -28,7 +28,7 @@ type Place = {
 };
 
 /** In groups: finding and calling, who may act for whom, running the service. */
-const groups: readonly (readonly Place[])[] = [
+const groups: readonly (readonly PageLink[])[] = [
   [
     { path: '', name: 'Search', icon: 'search', scope: 'search' },
     { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
@@ -78,11 +78,11 @@ function Layout() {
     .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
     .filter(({ length }) => length > 0);
   const shown = lists.flat();
-  const here = parts.value[0] ?? '';
+  const here = pathParts.value[0] ?? '';
   const at = shown.find(({ path }) => path === here);
   // A key without search begins at the first page that it may see.
   const place = at ?? (here === '' ? shown[0] : undefined);
-  useEffect(() => setOpen(false), [parts.value]);
+  useEffect(() => setOpen(false), [pathParts.value]);
   return (
     <div class="layout">
       <a class="skip" href="#main" data-plain>
@@ -134,7 +134,7 @@ function Layout() {
 }
 
 function Page({ path }: { readonly path: string | undefined }) {
-  const [, id] = parts.value;
+  const [, id] = pathParts.value;
   switch (path) {
     case '':
       return <SearchPage />;
@@ -163,7 +163,7 @@ function Page({ path }: { readonly path: string | undefined }) {
         <>
           <PageHeader title="Not here" />
           <EmptyState icon="search" title="There is no such page, or your key may not see it">
-            <button type="button" class="button" onClick={() => go('/')}>
+            <button type="button" class="button" onClick={() => navigate('/')}>
               Back to the start
             </button>
           </EmptyState>

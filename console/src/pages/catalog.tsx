@@ -3,7 +3,7 @@ import type { CatalogSize, ListedServer } from '../../../sdk/api.ts';
 import { may, queryText } from '../api/client.ts';
 import { useData, usePages } from '../api/use-data.ts';
 import { count } from '../browser/format.ts';
-import { go, params, serverPath } from '../browser/router.ts';
+import { navigate, params, serverPath } from '../browser/router.ts';
 import { Button } from '../components/button.tsx';
 import { Badge, Bar, State } from '../components/facts.tsx';
 import { Select, TypedFilter } from '../components/fields.tsx';
@@ -27,7 +27,7 @@ export function CatalogPage() {
     { after: 'cursor', read: ({ servers, metadata }) => ({ rows: servers, next: metadata.next_cursor }) },
   );
   const change = (changed: Partial<Record<Name, string>>) =>
-    go(`/catalogue${queryText({ ...filters, ...changed })}`, { stay: true, replace: true });
+    navigate(`/catalogue${queryText({ ...filters, ...changed })}`, { stay: true, replace: true });
   const filtered = names.some((name) => filters[name] !== '');
 
   return (
@@ -56,7 +56,7 @@ export function CatalogPage() {
             title={filtered ? 'No server fits these filters' : 'The catalogue is empty'}
           >
             {filtered ? (
-              <Button onClick={() => go('/catalogue', { stay: true })}>Clear the filters</Button>
+              <Button onClick={() => navigate('/catalogue', { stay: true })}>Clear the filters</Button>
             ) : (
               'Add a server, import a file with mcprank catalog import, or let it sync from the public registry.'
             )}

@@ -18,7 +18,7 @@ export function KeysPage() {
   const keys = useData('GET /v1/admin/keys');
   const [making, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
-  const [looking, setLooking] = useState<ApiKey | null>(null);
+  const [shownUsage, setShownUsage] = useState<ApiKey | null>(null);
   const [shown, setShown] = useState<Status | ''>('active');
   return (
     <>
@@ -53,7 +53,7 @@ export function KeysPage() {
           </EmptyState>
         }
         label="Keys"
-        columns={columns(setLooking, setRevoking)}
+        columns={columns(setShownUsage, setRevoking)}
       />
       {making && (
         <NewKey
@@ -62,7 +62,7 @@ export function KeysPage() {
           developers={developersOf(keys.data?.keys)}
         />
       )}
-      {looking !== null && <UsageDialog of={looking} onClose={() => setLooking(null)} />}
+      {shownUsage !== null && <UsageDialog of={shownUsage} onClose={() => setShownUsage(null)} />}
       {revoking !== null && (
         <Confirm
           title="Revoke this key?"
@@ -78,7 +78,7 @@ export function KeysPage() {
             within a second. This cannot be undone.
           </p>
           {revoking.key_id === session.value?.key_id && (
-            <p class="hint fault">It is the key that you are signed in with: you will be signed out.</p>
+            <p class="hint error">It is the key that you are signed in with: you will be signed out.</p>
           )}
         </Confirm>
       )}
@@ -95,7 +95,7 @@ function statusOf({ revoked_at, expires_at }: ApiKey): Status {
   return expires_at !== null && Date.parse(expires_at) <= Date.now() ? 'expired' : 'active';
 }
 
-function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Column<ApiKey>[] {
+function columns(showUsage: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Column<ApiKey>[] {
   return [
     {
       head: 'Key',
@@ -137,7 +137,7 @@ function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Co
       kind: 'actions',
       cell: (key) => (
         <>
-          <Button small onClick={() => look(key)} label={`Usage of ${key.name}`}>
+          <Button small onClick={() => showUsage(key)} label={`Usage of ${key.name}`}>
             Usage
           </Button>
           {statusOf(key) === 'active' && (

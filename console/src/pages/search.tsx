@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { SearchResult } from '../../../sdk/api.ts';
 import { useData } from '../api/use-data.ts';
 import { count } from '../browser/format.ts';
-import { go, params } from '../browser/router.ts';
+import { navigate, params } from '../browser/router.ts';
 import { Icon } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { SearchFilters } from '../search/search-filters.tsx';
@@ -54,7 +54,7 @@ export function SearchPage() {
     if (query !== '') next.set('q', query);
     for (const [name, value] of Object.entries({ ...filters, ...changed })) if (value) next.set(name, value);
     if (next.toString() === params.value.toString()) setRound((n) => n + 1);
-    else go(`/?${next}`, { stay: true });
+    else navigate(`/?${next}`, { stay: true });
   };
 
   return (

@@ -4,7 +4,7 @@ import { call, may } from '../api/client.ts';
 import { useData } from '../api/use-data.ts';
 import { useMutation } from '../api/use-mutation.ts';
 import { count, when } from '../browser/format.ts';
-import { go, params } from '../browser/router.ts';
+import { navigate, params } from '../browser/router.ts';
 import { Button, CopyButton } from '../components/button.tsx';
 import { Confirm } from '../components/dialog.tsx';
 import { Badge, State } from '../components/facts.tsx';
@@ -135,7 +135,7 @@ function Admin(props: { readonly id: string; readonly reachable: boolean; readon
           onClose={() => setRemoving(false)}
           act={async () => {
             await call('DELETE /v1/admin/servers/{id}', { params: { id } });
-            go('/catalogue');
+            navigate('/catalogue');
           }}
         >
           <p>

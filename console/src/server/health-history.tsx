@@ -101,7 +101,7 @@ function Probes({ history }: { readonly history: ServerHistory }) {
   );
 }
 
-/** One mark a look, oldest first. */
+/** One mark a probe, oldest first. */
 function Strip({ looks }: { readonly looks: ServerHistory['looks'] }) {
   const alive = looks.filter(({ state }) => state === 'up' || state === 'auth').length;
   return (
