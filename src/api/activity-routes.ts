@@ -6,6 +6,7 @@ import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { QueryLogSummary } from '../search/search.ts';
 import { idPath, orNull, strict, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const windows = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000 } as const;
 const dayMs = 86_400_000;
@@ -117,7 +118,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
         return json({
           window,
           total: describe(total),
-          steps: steps.map((step) => ({ at: iso(step.at), ...describe(step) })),
+          steps: steps.map((step) => ({ at: isoTime(step.at), ...describe(step) })),
           kinds,
           servers: servers.map(({ serverId, calls, successes, latencyMs }) => ({
             server_id: serverId,
@@ -130,13 +131,13 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
           found_nothing: searched.foundNothing.map(({ query, times, lastAt }) => ({
             query,
             times,
-            last_at: iso(lastAt),
+            last_at: isoTime(lastAt),
           })),
           recent: searched.recent.map(({ query, shown, latencyMs, at }) => ({
             query,
             shown,
             latency_ms: latencyMs,
-            at: iso(at),
+            at: isoTime(at),
           })),
         });
       },
@@ -164,7 +165,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
           days: Array.from({ length: days }, (_, i) => {
             const { calls: made = 0, successes = 0 } = calls.get(first + i) ?? {};
             return {
-              day: iso((first + i) * dayMs).slice(0, 10),
+              day: isoTime((first + i) * dayMs).slice(0, 10),
               searches: searches.get(first + i) ?? 0,
               calls: made,
               failures: made - successes,
@@ -188,7 +189,7 @@ async function successOf(
     server_id: serverId,
     steps: Array.from({ length: stepsDrawn }, (_, i) => {
       const of = found.find((row) => row.serverId === serverId && row.step === first + i);
-      return { at: iso((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
+      return { at: isoTime((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
     }),
   }));
 }
@@ -202,8 +203,4 @@ function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<
     p95_ms: p95,
     p99_ms: p99,
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { json, type Route, route } from '../http/route.ts';
 import type { Audit } from '../storage/storage.ts';
 import { anything, strict, text, textOrNull, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 type Entry = Awaited<ReturnType<Audit['read']>>[number];
 
@@ -65,7 +66,7 @@ export function auditRoutes(read: Audit['read']): Route[] {
 function describe({ id, at, developerId, actor, action, userId, subject, facts }: Entry) {
   return {
     id,
-    at: new Date(at).toISOString(),
+    at: isoTime(at),
     developer_id: developerId,
     actor,
     action,

@@ -4,6 +4,7 @@ import { Problem } from '../base/problem.ts';
 import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text, time, userId } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const strings = Type.Array(Type.String());
 const sessionSchema = Type.Object(
@@ -124,7 +125,7 @@ function targetOf(body: { readonly provider?: string; readonly server_id?: strin
 }
 
 function describeOpened({ sessionId, authUrl, expiresAt }: OpenedSession) {
-  return { session_id: sessionId, auth_url: authUrl, expires_at: new Date(expiresAt).toISOString() };
+  return { session_id: sessionId, auth_url: authUrl, expires_at: isoTime(expiresAt) };
 }
 
 /** What is undefined is left out of the JSON. */

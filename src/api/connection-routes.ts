@@ -3,6 +3,7 @@ import { keyActor } from '../base/actor.ts';
 import type { Connection, ConnectionAdmin } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { deletedSchema, idPath, orNull, strict, text, textOrNull, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const connectionSchema = Type.Object(
   {
@@ -87,8 +88,4 @@ function describe(found: Connection) {
     updated_at: isoTime(found.updatedAt),
     expires_at: found.expiresAt === null ? null : isoTime(found.expiresAt),
   };
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -31,7 +31,7 @@ export type ConsoleDeps = {
 
 /** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
 export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps): Route[] {
-  const out = { signed_in: false, version };
+  const out: { readonly signed_in: boolean; readonly version: string } = { signed_in: false, version };
   const holderOf = async (key: string, address: string): Promise<Principal> => {
     const caller = await access.authenticate(key, address);
     // From elsewhere a key is no key (threats L2), at the door as at the gate.
@@ -104,7 +104,7 @@ function describe({ keyId, developer, developerId, tier, perMinute, scopes }: Pr
   };
 }
 
-function unkept(body: Readonly<Record<string, unknown>>, cookie?: string): Reply {
+function unkept<const T extends object>(body: T, cookie?: string): Reply<T> {
   const kept = cookie === undefined ? {} : { 'set-cookie': cookie };
   return { ...json(body), headers: { 'cache-control': 'no-store', ...kept } };
 }

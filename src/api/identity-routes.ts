@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
 import { type Identity, type Introspection, jwksMaxAgeSeconds, type TokenSet } from '../identity/identity.ts';
@@ -168,7 +168,7 @@ function jwksRoute(identity: Identity): Route {
     scope: null,
     reply: Type.Object({ keys: Type.Array(anything) }),
     otherReplies: [{ status: 304, description: 'As If-None-Match knows them' }],
-    handle: async ({ headers: asked }): Promise<Reply> => {
+    handle: async ({ headers: asked }): Promise<Reply<never>> => {
       const { body, etag } = await identity.jwks();
       const headers = { etag, 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` };
       if (asked['if-none-match'] === etag) return { status: 304, body: null, headers };
@@ -177,7 +177,7 @@ function jwksRoute(identity: Identity): Route {
   });
 }
 
-function tokens(set: TokenSet, more: Readonly<Record<string, string>> = {}): Reply {
+function tokens(set: TokenSet, more: { readonly issued_token_type?: string } = {}) {
   return unstored(
     json({
       access_token: set.accessToken,
@@ -190,7 +190,7 @@ function tokens(set: TokenSet, more: Readonly<Record<string, string>> = {}): Rep
 }
 
 /** RFC 7662 section 2.2. */
-function describeIntrospection(found: Introspection): Readonly<Record<string, unknown>> {
+function describeIntrospection(found: Introspection): Static<typeof introspectionSchema> {
   switch (found.kind) {
     case 'inactive':
       return { active: false };
@@ -222,7 +222,7 @@ function describeIntrospection(found: Introspection): Readonly<Record<string, un
 }
 
 /** No cache on the way may keep what is in a reply about tokens (RFC 6749 section 5.1, threats I12). */
-function unstored(reply: Reply): Reply {
+function unstored<T>(reply: Reply<T>): Reply<T> {
   return { ...reply, headers: { ...reply.headers, 'cache-control': 'no-store', pragma: 'no-cache' } };
 }
 

@@ -3,6 +3,7 @@ import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Identity } from '../identity/identity.ts';
 import { idPath, strict, text, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 type Issuers = Identity['issuers'];
 type Issuer = Awaited<ReturnType<Issuers['add']>>;
@@ -84,6 +85,6 @@ function describe(issuer: Issuer) {
     audience: issuer.audience,
     jwks_uri: issuer.jwksUri,
     user_prefix: issuer.userPrefix,
-    created_at: new Date(issuer.createdAt).toISOString(),
+    created_at: isoTime(issuer.createdAt),
   };
 }

@@ -158,7 +158,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
 async function listTools(
   mcp: Mcp,
   call: Asking & { readonly body: Static<typeof listBody> },
-): Promise<Reply> {
+): Promise<Reply<never>> {
   try {
     const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);
     const list = tools.flatMap(({ view }, i) => (i === 0 ? [view.span()] : [',', view.span()]));
@@ -171,7 +171,7 @@ async function listTools(
 async function answerEnvelope(
   mcp: Mcp,
   call: Asking & { readonly body: Static<typeof rpcCallSchema> },
-): Promise<Reply> {
+): Promise<Reply<never>> {
   const { body, json: sent } = call;
   const id = sent?.get('id');
   const echoed = id === undefined ? '1' : id.span();
@@ -219,7 +219,7 @@ function errorMember(code: number, message: string, data?: Readonly<Record<strin
   return ['"error":', ...rpcError(code, message, data).text];
 }
 
-function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply {
+function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never> {
   return answer(['{"jsonrpc":"2.0","id":', id, ',', ...member, '}'], upstreamMs);
 }
 
@@ -229,7 +229,7 @@ async function callTool(
     readonly body: Static<typeof toolCallSchema>;
     readonly headers: Readonly<Record<string, unknown>>;
   },
-): Promise<Reply> {
+): Promise<Reply<never>> {
   const { body, json: sent } = call;
   const params = toolParams(body.name, sent?.present('arguments'));
   const request: McpCall = { ...requestOf(body, sent), method: 'tools/call', params };
@@ -245,7 +245,7 @@ async function callTool(
   }
 }
 
-function answer(body: JsonParts, upstreamMs: number): Reply {
+function answer(body: JsonParts, upstreamMs: number): Reply<never> {
   return { status: 200, body, timings: [['upstream', upstreamMs]] };
 }
 

@@ -46,7 +46,11 @@ export function mcpServerRoutes(
   server: McpServer,
   { publicUrl, loopbackOnly }: { readonly publicUrl: () => string; readonly loopbackOnly: boolean },
 ): Route[] {
-  const serve = async (call: McpHttpCall, method: McpHttpRequest['method'], by: Serve): Promise<Reply> => {
+  const serve = async (
+    call: McpHttpCall,
+    method: McpHttpRequest['method'],
+    by: Serve,
+  ): Promise<Reply<never>> => {
     const request = toRequest(call, method);
     refuseForeign(request, ['localhost', '127.0.0.1', '[::1]', new URL(publicUrl()).hostname], loopbackOnly);
     return by(request, toCaller(call));

@@ -3,12 +3,13 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog, Health, PublicServer } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { anything, strict, text } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 /**
  * The generic registry API, read-only (modelcontextprotocol/registry, docs/reference/api/generic-registry-api.md): a client
  * of the public registry may point here. It needs no key, so it shows public facts only.
  */
-const schemaUrl = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
+const schemaUrl = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json' as const;
 const officialMeta = 'io.modelcontextprotocol.registry/official';
 /** Where our own facts stand. */
 const ownMeta = 'dev.mcprank/facts';
@@ -61,8 +62,8 @@ export function registryRoutes(catalog: Catalog): Route[] {
     return servers.map((server) => entryOf(server, health.get(server.record.id) ?? null));
   };
   const find = async (id: string) => {
-    const [described] = await describe([await catalog.publicServer(id)]);
-    return described ?? {};
+    const server = await catalog.publicServer(id);
+    return entryOf(server, await catalog.health.find(server.record.id));
   };
   return [
     route({
@@ -107,8 +108,7 @@ export function registryRoutes(catalog: Catalog): Route[] {
       problems: ['not_found', 'server_gone'],
       handle: async ({ params }) => {
         const found = await find(params.name);
-        const has = (found as { server?: { version?: string } }).server?.version;
-        if (params.version !== 'latest' && params.version !== has)
+        if (params.version !== 'latest' && params.version !== found.server.version)
           throw new Problem('not_found', 'Version not found');
         return json(found);
       },
@@ -151,8 +151,8 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
     _meta: {
       [officialMeta]: {
         status: removed ? 'deleted' : 'active',
-        publishedAt: iso(record.createdAt),
-        updatedAt: iso(record.updatedAt),
+        publishedAt: isoTime(record.createdAt),
+        updatedAt: isoTime(record.updatedAt),
         isLatest: true,
       },
       [ownMeta]: {
@@ -165,7 +165,7 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
             state: health.state,
             uptime: health.uptime,
             latencyMs: health.latencyMs,
-            checkedAt: iso(health.checkedAt),
+            checkedAt: isoTime(health.checkedAt),
           },
           fingerprint: health.fingerprint,
         }),
@@ -189,8 +189,4 @@ function timeOf(text: string): number {
       'updated_since: expected a time as RFC 3339, for example 2026-01-31T00:00:00Z',
     );
   return ms;
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Catalog, Health, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 import { catalogSizeSchema, serverHistorySchema, serverPageSchema, serverSchema } from './server-schemas.ts';
 
 const pageQuery = Type.Object(
@@ -83,7 +84,7 @@ export function serverRoutes(catalog: Catalog): Route[] {
           tools: record.tools.map((tool) => ({
             name: tool.name,
             description: tool.description,
-            input_schema: JSON.parse(tool.inputSchema) as unknown,
+            input_schema: JSON.parse(tool.inputSchema) as Record<string, unknown>,
           })),
         });
       },
@@ -105,8 +106,8 @@ export function serverRoutes(catalog: Catalog): Route[] {
         ]);
         return json({
           health: health === null ? null : describeHealth(health),
-          looks: looks.map(({ at, state, latencyMs }) => ({ at: iso(at), state, latency_ms: latencyMs })),
-          drift: changes.map(({ at, ...change }) => ({ ...change, at: iso(at) })),
+          looks: looks.map(({ at, state, latencyMs }) => ({ at: isoTime(at), state, latency_ms: latencyMs })),
+          drift: changes.map(({ at, ...change }) => ({ ...change, at: isoTime(at) })),
         });
       },
     }),
@@ -125,13 +126,9 @@ export function describeHealth(health: Health) {
     checks: health.checks,
     fingerprint: health.fingerprint,
     suspicions: health.suspicions,
-    since: iso(health.since),
-    checked_at: iso(health.checkedAt),
+    since: isoTime(health.since),
+    checked_at: isoTime(health.checkedAt),
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 export function describeServerBasics(record: ServerRecord) {
@@ -155,6 +152,6 @@ function describeServer(record: ServerRecord) {
     repository_url: record.repositoryUrl,
     version: record.version,
     source: record.source,
-    updated_at: iso(record.updatedAt),
+    updated_at: isoTime(record.updatedAt),
   };
 }

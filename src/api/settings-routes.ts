@@ -1,4 +1,5 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import type { Diagnostic } from '../diagnostics.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { textOrNull } from './field-schemas.ts';
 
@@ -28,18 +29,10 @@ const settingsSchema = Type.Object(
   { $id: 'Settings' },
 );
 
-type Settings = {
-  readonly name: string;
-  readonly value: string;
-  readonly meaning: string;
-  readonly default: string | null;
-}[];
-type Findings = readonly { readonly check: string; readonly level: string; readonly message: string }[];
-
 /** What `mcprank doctor` shows, of the process that answers. */
 export function settingsRoutes(deps: {
-  readonly settings: () => Settings;
-  readonly diagnose: () => Promise<Findings>;
+  readonly settings: () => readonly Static<typeof settingSchema>[];
+  readonly diagnose: () => Promise<readonly Diagnostic[]>;
   readonly process: () => Readonly<Record<string, string | number>>;
 }): Route[] {
   return [

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { json, type Route, route } from '../http/route.ts';
 import type { Identity } from '../identity/identity.ts';
 import { strict, successSchema, text, time, userId } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const userSchema = Type.Object(
   {
@@ -41,7 +42,7 @@ export function userRoutes(identity: Pick<Identity, 'listUsers' | 'revoke'>): Ro
           users: found.map((user) => ({
             developer_id: user.developerId,
             user_id: user.userId,
-            created_at: new Date(user.createdAt).toISOString(),
+            created_at: isoTime(user.createdAt),
             sessions: user.sessions,
           })),
         });

@@ -4,6 +4,7 @@ import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import { orNull, strict, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const url = Type.String({ minLength: 1, maxLength: 2_000, description: 'an https URL without user name' });
 const webhookSchema = Type.Object(
@@ -39,7 +40,7 @@ export function webhookRoutes(webhooks: Webhooks): Route[] {
         const set = await webhooks.get(caller.developerId);
         return json({
           url: set?.url ?? null,
-          updated_at: set === null ? null : new Date(set.updatedAt).toISOString(),
+          updated_at: set === null ? null : isoTime(set.updatedAt),
           waiting: set?.waiting ?? 0,
         });
       },

@@ -39,6 +39,19 @@ test('every shape of the document stands in it once: routes refer to components,
   assert.equal(text.split('"final_score":').length, 2);
 });
 
+test('a handler that answers something else than its route declares does not compile', () => {
+  const declared = route({
+    method: 'GET',
+    url: '/v1/things',
+    summary: '',
+    scope: null,
+    reply: Type.Object({ name: Type.String(), note: Type.Optional(Type.String()) }),
+    // @ts-expect-error a number where a text is declared
+    handle: () => json({ name: 1 }),
+  });
+  assert.equal(declared.status, 200);
+});
+
 test('two shapes under one name are refused', () => {
   const withReply = (url: string, of: ReturnType<typeof Type.Integer | typeof Type.String>): Route =>
     route({
@@ -47,7 +60,7 @@ test('two shapes under one name are refused', () => {
       summary: '',
       scope: null,
       reply: Type.Object({ of }, { $id: 'Same' }),
-      handle: () => json({}),
+      handle: () => ({ status: 200, body: '{}' }),
     });
   const declared = openApiRoute([withReply('/a', Type.String()), withReply('/b', Type.Integer())], '1');
   assert.ok('handle' in declared);
@@ -63,7 +76,7 @@ test('what a test gets and the document does not have is told: a status, a membe
     params: Type.Object({ id: Type.String() }),
     reply: Type.Object({ name: Type.String() }),
     problems: ['not_found'],
-    handle: () => json({}),
+    handle: () => ({ status: 200, body: '{}' }),
   });
   const see = (status: number, body: unknown, contentType = 'application/json; charset=utf-8') =>
     assertDeclared([declared], {
