@@ -70,6 +70,16 @@ export type CatalogSize = {
   readonly source: Facet;
 };
 
+export type ChangedToolset = {
+  readonly name: string;
+  readonly title: string | null;
+  readonly rules: readonly ToolsetRule[];
+  readonly default: "allow" | "deny";
+  readonly version: number;
+  /** rules that fit nothing in the catalog */
+  readonly warnings: readonly string[];
+};
+
 export type ClientMetadata = {
   readonly client_id: string;
   readonly client_name: string;
@@ -327,7 +337,7 @@ export type RecordedInvocation = {
 
 export type Refusal = {
   /** with `auth_url` and `session_id` where a user can help */
-  readonly detail: { readonly code: "missing_scope" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
+  readonly detail: { readonly code: "missing_scope" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
 };
 
 export type RegistryEntry = {
@@ -517,6 +527,18 @@ export type ServerPage = {
   readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; };
 };
 
+export type ServerRights = {
+  readonly visibility: "public" | "private";
+  readonly developer: string;
+  readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[];
+};
+
+export type ServerRightsRequest = {
+  readonly visibility?: "public" | "private" | undefined;
+  readonly developer?: string | undefined;
+  readonly granted?: readonly ({ readonly developer: string; readonly credentials?: boolean | undefined; })[] | undefined;
+};
+
 export type ServerSuccess = {
   readonly server_id: string;
   readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; })[];
@@ -622,6 +644,57 @@ export type ToolResult = {
   readonly isError: boolean;
   readonly structuredContent?: unknown;
   readonly _meta?: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type Toolset = {
+  readonly name: string;
+  readonly title: string | null;
+  readonly rules: readonly ToolsetRule[];
+  readonly default: "allow" | "deny";
+  readonly version: number;
+};
+
+export type ToolsetBindings = {
+  readonly keys: readonly string[];
+  readonly developers: readonly string[];
+};
+
+export type ToolsetBindingsRequest = {
+  readonly keys?: readonly string[] | undefined;
+  readonly developers?: readonly string[] | undefined;
+};
+
+export type ToolsetDecision = {
+  readonly effect: "allow" | "deny" | "ask";
+  /** whose rule decided; null: none did */
+  readonly toolset: string | null;
+};
+
+export type ToolsetPreview = {
+  readonly servers: readonly ({ readonly id: string; readonly visible: boolean; readonly decision: ToolsetDecision; readonly tools: readonly ({ readonly name: string; readonly decision: ToolsetDecision; })[]; })[];
+  readonly next_cursor?: string | undefined;
+};
+
+export type ToolsetRequest = {
+  readonly title?: string | undefined;
+  readonly rules: readonly ToolsetRuleRequest[];
+  readonly default?: "allow" | "deny" | undefined;
+};
+
+export type ToolsetRule = {
+  readonly effect: "allow" | "deny" | "ask";
+  readonly server?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
+};
+
+export type ToolsetRuleRequest = {
+  readonly effect: "allow" | "deny";
+  readonly server?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
 };
 
 export type User = {
@@ -1004,12 +1077,82 @@ export type Api = {
     body: undefined;
     reply: { readonly id: string; readonly health: Health; };
   };
+  /** Who may see a server, and whose calls carry the credentials kept for it */
+  'GET /v1/admin/servers/{id}/rights': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: ServerRights;
+  };
+  /** Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials) */
+  'PUT /v1/admin/servers/{id}/rights': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: ServerRightsRequest;
+    reply: ServerRights;
+  };
   /** Take a server out of the catalogue: its id answers 410 from then on */
   'DELETE /v1/admin/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
     reply: Deleted;
+  };
+  /** All toolsets */
+  'GET /v1/admin/toolsets': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly toolsets: readonly Toolset[]; };
+  };
+  /** Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing */
+  'PUT /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: ToolsetRequest;
+    reply: ChangedToolset;
+  };
+  /** One toolset */
+  'GET /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: Toolset;
+  };
+  /** Remove a toolset and its bindings */
+  'DELETE /v1/admin/toolsets/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: { readonly name: string; readonly removed: true; };
+  };
+  /** What a toolset is bound to */
+  'GET /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: ToolsetBindings;
+  };
+  /** Bind a toolset to keys and developers: the whole list each time */
+  'PUT /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: ToolsetBindingsRequest;
+    reply: ToolsetBindings;
+  };
+  /** Bind a toolset to nothing */
+  'DELETE /v1/admin/toolsets/{name}/bindings': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: ToolsetBindings;
+  };
+  /** What a key sees: every server and tool with the decision on it, page by page */
+  'GET /v1/admin/toolsets/{name}/preview': {
+    params: { readonly name: string; };
+    query: { readonly key_id: string; readonly cursor?: string | undefined; };
+    body: undefined;
+    reply: ToolsetPreview;
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {

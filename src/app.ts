@@ -33,10 +33,11 @@ const consoleFolder = fileURLToPath(new URL('../console/dist', import.meta.url))
 
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
   const services = await openServices(config, options);
-  const { access, catalog, identity, telemetry } = services;
+  const { access, catalog, identity, policy, telemetry } = services;
   try {
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
+    await policy.start();
     if (config.starter) await catalog.loadStarter();
     const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
     const http = createHttp({

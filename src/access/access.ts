@@ -77,7 +77,15 @@ export type Access = {
 
 export type AccessConfig = { readonly tiers: ReadonlyMap<string, number> };
 
-const adminKey = { developer: 'admin', tier: 'enterprise', scopes, expiresAt: null, addresses: null };
+/** The developer whose the operator's own keys, programs and credentials are. */
+export const operatorDeveloper = 'admin';
+const adminKey = {
+  developer: operatorDeveloper,
+  tier: 'enterprise',
+  scopes,
+  expiresAt: null,
+  addresses: null,
+};
 /** What the operator does at the machine itself, or the service by itself. */
 const system = 'system';
 const configuredKeyName = 'MCPRANK_ADMIN_KEY';

@@ -4,6 +4,7 @@ import { Problem } from '../base/problem.ts';
 import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text, time, userId } from './field-schemas.ts';
+import type { Gate } from './gate.ts';
 import { isoTime } from './iso-time.ts';
 
 const strings = Type.Array(Type.String());
@@ -39,10 +40,10 @@ const sessionRequestSchema = Type.Object(
 );
 
 /** Sessions in which a user connects a provider or an MCP server, as apps open and poll them. */
-export function authorizationSessionRoutes({
-  sessions,
-  confirmations,
-}: Pick<Connections, 'sessions' | 'confirmations'>): Route[] {
+export function authorizationSessionRoutes(
+  { sessions, confirmations }: Pick<Connections, 'sessions' | 'confirmations'>,
+  { catalogFor }: Pick<Gate, 'catalogFor'>,
+): Route[] {
   return [
     route({
       method: 'POST',
@@ -53,11 +54,14 @@ export function authorizationSessionRoutes({
       reply: sessionSchema,
       problems: ['not_found', 'server_gone', 'upstream_error'],
       handle: async ({ body, caller }) => {
+        const target = targetOf(body);
+        // A server that the caller does not see is unknown here as well.
+        if (target.serverId !== undefined) await catalogFor(caller).get(target.serverId);
         const session = await sessions.open({
           owner: { developerId: caller.developerId, userId: body.user_id },
           keyId: caller.keyId,
           appName: caller.developer,
-          target: targetOf(body),
+          target,
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
           ...(body.require_confirmation === undefined
@@ -117,7 +121,10 @@ export function authorizationSessionRoutes({
   ];
 }
 
-function targetOf(body: { readonly provider?: string; readonly server_id?: string }) {
+function targetOf(body: {
+  readonly provider?: string;
+  readonly server_id?: string;
+}): { provider: string; serverId?: undefined } | { serverId: string } {
   const { provider, server_id: serverId } = body;
   if (provider !== undefined && serverId === undefined) return { provider };
   if (serverId !== undefined && provider === undefined) return { serverId };

@@ -6,7 +6,16 @@ import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Policy } from '../policy/policy.ts';
 import { deletedSchema, idPath } from './field-schemas.ts';
+import {
+  describeRights,
+  rightsIn,
+  rightsRequestSchema,
+  rightsSchema,
+  rightsShape,
+  toRights,
+} from './server-rights.ts';
 import { browseRoute, describeHealth } from './server-routes.ts';
 import { healthSchema } from './server-schemas.ts';
 
@@ -22,7 +31,15 @@ const putReportSchema = Type.Object(
 const maxServersPerCall = 1000;
 
 /** The catalog, as its operator changes it. */
-export function catalogAdminRoutes(catalog: Catalog, probeServer: ProbeServer): Route[] {
+export function catalogAdminRoutes({
+  catalog,
+  policy,
+  probeServer,
+}: {
+  readonly catalog: Catalog;
+  readonly policy: Pick<Policy, 'admin'>;
+  readonly probeServer: ProbeServer;
+}): Route[] {
   return [
     route({
       method: 'POST',
@@ -32,7 +49,10 @@ export function catalogAdminRoutes(catalog: Catalog, probeServer: ProbeServer): 
       body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
       reply: putReportSchema,
       handle: async ({ bytes, caller }) => {
-        const inputs = parseServers(catalog, bytes);
+        const servers = parseServers(catalog, bytes);
+        const inputs = servers.map(({ input }) => input);
+        // First who may see it: at no moment is it everybody's.
+        for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
         const report = await catalog.put(inputs, 'admin', by(caller));
         return json({
           ids: inputs.map((input) => input.id),
@@ -56,7 +76,8 @@ export function catalogAdminRoutes(catalog: Catalog, probeServer: ProbeServer): 
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),
-    browseRoute(catalog, {
+    ...rightsRoutes(catalog, policy.admin),
+    browseRoute(catalog, () => catalog, {
       url: '/v1/admin/servers',
       summary: 'The catalogue with where each server came from',
       scope: 'admin',
@@ -77,27 +98,74 @@ export function catalogAdminRoutes(catalog: Catalog, probeServer: ProbeServer): 
   ];
 }
 
+function rightsRoutes(catalog: Catalog, admin: Policy['admin']): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/admin/servers/:id/rights',
+      summary: 'Who may see a server, and whose calls carry the credentials kept for it',
+      scope: 'admin',
+      params: idPath,
+      reply: rightsSchema,
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params }) => {
+        await catalog.get(params.id);
+        return json(describeRights(admin.rightsOf(params.id)));
+      },
+    }),
+    route({
+      method: 'PUT',
+      url: '/v1/admin/servers/:id/rights',
+      summary:
+        'Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials)',
+      scope: 'admin',
+      params: idPath,
+      body: rightsRequestSchema,
+      reply: rightsSchema,
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params, body, caller }) => {
+        await catalog.get(params.id);
+        await admin.putRights([params.id], toRights(body, caller.developer), by(caller));
+        return json(describeRights(admin.rightsOf(params.id)));
+      },
+    }),
+  ];
+}
+
 /** Who the audit trail names. */
 function by(caller: Principal) {
   return { actor: keyActor(caller), developerId: caller.developerId };
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */
-function parseServers(catalog: Catalog, bytes: Buffer | undefined): ServerInput[] {
-  const body = scanJson(bytes ?? Buffer.from('null'));
+function parseServers(catalog: Catalog, bytes: Buffer | undefined): PostedServer[] {
+  const body = scanJson(bytes ?? Buffer.from('null'), rightsShape);
   const many = body.kind === 'array';
-  const values = many ? itemsOf(body) : [body];
+  const values = many ? itemsOf(body, rightsShape) : [body];
   if (values.length === 0 || values.length > maxServersPerCall)
     throw new Problem(
       'invalid_request',
       `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
     );
   return values.map((value, index) => {
+    const place = many ? `[${index}]` : '';
     const parsed = catalog.parse(new JsonText(value.text()));
-    if (!parsed.ok)
-      throw new Problem('invalid_request', elementFault(parsed.reason, many ? `[${index}]` : ''));
-    return parsed.input;
+    if (!parsed.ok) throw new Problem('invalid_request', elementFault(parsed.reason, place));
+    return { input: parsed.input, rights: rightsIn(value, place) };
   });
+}
+
+type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
+
+/** A server that carries credentials is its developer's own until something else is said. */
+async function sayRights(
+  admin: Policy['admin'],
+  { input: { id, headers }, rights }: PostedServer,
+  caller: Principal,
+): Promise<void> {
+  const carries = headers !== null && Object.keys(headers).length > 0 && !admin.hasRights(id);
+  if (rights === null && !carries) return;
+  await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
 }
 
 /** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */

@@ -3,11 +3,9 @@ import { idempotencyKey } from '../base/idempotency.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonPart, JsonParts } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog } from '../catalog/catalog.ts';
 import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
-  type Mcp,
   type McpAnswer,
   type McpCall,
   paramsOf,
@@ -21,6 +19,7 @@ import {
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
 import { anything, strict, text } from './field-schemas.ts';
+import type { Gate, GatedMcp } from './gate.ts';
 import { rpcEnvelopeSchema } from './rpc-schemas.ts';
 import { describeServerBasics } from './server-routes.ts';
 import { serverBasicsSchema } from './server-schemas.ts';
@@ -100,7 +99,7 @@ type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'use
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
 const maxBodyBytes = 8_500_000;
 
-export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
+export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
   return [
     route({
       method: 'GET',
@@ -111,7 +110,8 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
       query: Type.Object({ server_id: serverId }, strict),
       reply: serverBasicsSchema,
       problems: ['not_found', 'server_gone'],
-      handle: async ({ query }) => json(describeServerBasics(await catalog.get(query.server_id))),
+      handle: async ({ query, caller }) =>
+        json(describeServerBasics(await catalogFor(caller).get(query.server_id))),
     }),
     route({
       method: 'POST',
@@ -156,7 +156,7 @@ export function mcpRoutes(mcp: Mcp, catalog: Pick<Catalog, 'get'>): Route[] {
 }
 
 async function listTools(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & { readonly body: Static<typeof listBody> },
 ): Promise<Reply<never>> {
   try {
@@ -169,7 +169,7 @@ async function listTools(
 }
 
 async function answerEnvelope(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & { readonly body: Static<typeof rpcCallSchema> },
 ): Promise<Reply<never>> {
   const { body, json: sent } = call;
@@ -224,7 +224,7 @@ function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never>
 }
 
 async function callTool(
-  mcp: Mcp,
+  mcp: GatedMcp,
   call: Asking & {
     readonly body: Static<typeof toolCallSchema>;
     readonly headers: Readonly<Record<string, unknown>>;

@@ -56,12 +56,13 @@ const pageSchema = Type.Object(
   { $id: 'RegistryPage' },
 );
 
-export function registryRoutes(catalog: Catalog): Route[] {
+export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) => boolean): Route[] {
   const describe = async (servers: readonly PublicServer[]) => {
     const health = await catalog.health.findAll(servers.map(({ record }) => record.id));
     return servers.map((server) => entryOf(server, health.get(server.record.id) ?? null));
   };
   const find = async (id: string) => {
+    if (!isPublic(id)) throw new Problem('not_found', 'Server not found');
     const server = await catalog.publicServer(id);
     return entryOf(server, await catalog.health.find(server.record.id));
   };
@@ -82,9 +83,11 @@ export function registryRoutes(catalog: Catalog): Route[] {
           search,
           since: updated_since === undefined ? undefined : timeOf(updated_since),
         });
+        // A page may be shorter than was asked for, as with any registry; its cursor goes on behind it.
+        const shown = await describe(servers.filter(({ record }) => isPublic(record.id)));
         return json({
-          servers: await describe(servers),
-          metadata: { ...(nextCursor === undefined ? {} : { nextCursor }), count: servers.length },
+          servers: shown,
+          metadata: { ...(nextCursor === undefined ? {} : { nextCursor }), count: shown.length },
         });
       },
     }),

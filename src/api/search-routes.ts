@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { type Route, route } from '../http/route.ts';
-import type { ConnectionLookup, Search, SearchRequest } from '../search/search.ts';
+import type { ConnectionLookup, Search, SearchRequest, SearchView } from '../search/search.ts';
 import { createSearchJson } from './search-json.ts';
 import {
   type SearchQuery,
@@ -13,6 +14,7 @@ import {
 
 export function searchRoutes(
   search: Search,
+  viewFor: (caller: Principal) => SearchView | null,
   connectionsOf: (owner: {
     readonly developerId: string;
     readonly userId: string;
@@ -36,7 +38,8 @@ export function searchRoutes(
         const { developerId } = caller;
         const connectionOf =
           user === null ? undefined : await connectionsOf({ developerId, userId: user.userId });
-        const find = (query: SearchQuery) => search.find(toRequest(query, caller, connectionOf));
+        const view = viewFor(caller);
+        const find = (query: SearchQuery) => search.find({ ...toRequest(query, caller, connectionOf), view });
         const { queries } = body;
         if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
         refuseBeside(body);

@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import type { Catalog, Health, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text } from './field-schemas.ts';
+import type { Gate } from './gate.ts';
 import { isoTime } from './iso-time.ts';
 import { catalogSizeSchema, serverHistorySchema, serverPageSchema, serverSchema } from './server-schemas.ts';
 
@@ -22,26 +24,30 @@ const pageQuery = Type.Object(
 );
 
 /** The catalogue page by page, for whoever has the scope. */
-export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'summary' | 'scope'>): Route {
+export function browseRoute(
+  { health }: Pick<Catalog, 'health'>,
+  listFor: (caller: Principal) => Pick<Catalog, 'list'>,
+  declared: Pick<Route, 'url' | 'summary' | 'scope'>,
+): Route {
   return route({
     method: 'GET',
     ...declared,
     query: pageQuery,
     reply: serverPageSchema,
-    handle: async ({ query: { limit = 50, cursor, ...filters } }) => {
-      const { servers, nextCursor } = await catalog.list({
+    handle: async ({ query: { limit = 50, cursor, ...filters }, caller }) => {
+      const { servers, nextCursor } = await listFor(caller).list({
         limit,
         filters,
         ...(cursor === undefined ? {} : { cursor }),
       });
-      const health = await catalog.health.findAll(servers.map(({ id }) => id));
+      const states = await health.findAll(servers.map(({ id }) => id));
       const next = nextCursor === undefined ? {} : { next_cursor: nextCursor };
       return json({
         servers: servers.map((record) => ({
           ...describeServer(record),
           tool_count: record.tools.length,
           popularity: Math.round(record.popularity * 10_000) / 10_000,
-          state: health.get(record.id)?.state ?? null,
+          state: states.get(record.id)?.state ?? null,
         })),
         metadata: { ...next, count: servers.length },
       });
@@ -49,9 +55,9 @@ export function browseRoute(catalog: Catalog, declared: Pick<Route, 'url' | 'sum
   });
 }
 
-export function serverRoutes(catalog: Catalog): Route[] {
+export function serverRoutes(catalog: Catalog, { catalogFor }: Gate): Route[] {
   return [
-    browseRoute(catalog, {
+    browseRoute(catalog, catalogFor, {
       url: '/v1/servers',
       summary: 'Browse the catalogue by id, page by page',
       scope: 'search',
@@ -62,9 +68,9 @@ export function serverRoutes(catalog: Catalog): Route[] {
       summary: 'How large the catalogue is, and how many servers there are of each kind',
       scope: 'search',
       reply: catalogSizeSchema,
-      handle: async () => {
-        const [{ servers, tools: all }, facets] = await Promise.all([catalog.stats(), catalog.facets()]);
-        return json({ servers, tools: all, ...facets });
+      handle: async ({ caller }) => {
+        const { removed: _, ...counts } = await catalogFor(caller).summary();
+        return json(counts);
       },
     }),
     route({
@@ -75,8 +81,8 @@ export function serverRoutes(catalog: Catalog): Route[] {
       params: idPath,
       reply: serverSchema,
       problems: ['not_found', 'server_gone'],
-      handle: async ({ params }) => {
-        const record = await catalog.get(params.id);
+      handle: async ({ params, caller }) => {
+        const record = await catalogFor(caller).get(params.id);
         const health = await catalog.health.find(record.id);
         return json({
           ...describeServer(record),
@@ -97,8 +103,8 @@ export function serverRoutes(catalog: Catalog): Route[] {
       params: idPath,
       reply: serverHistorySchema,
       problems: ['not_found', 'server_gone'],
-      handle: async ({ params }) => {
-        const { id: serverId } = await catalog.get(params.id);
+      handle: async ({ params, caller }) => {
+        const { id: serverId } = await catalogFor(caller).get(params.id);
         const [health, looks, changes] = await Promise.all([
           catalog.health.find(serverId),
           catalog.health.history(serverId),

@@ -7,6 +7,7 @@ import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
+import { createGate } from '../api/gate.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
@@ -20,6 +21,7 @@ import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
+import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
@@ -37,10 +39,13 @@ import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
-  const { access, catalog, connections, identity, search, storage, telemetry } = services;
+  const { access, catalog, connections, identity, policy, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
+  const gate = createGate(services);
   const mcpServer = createMcpServer({
-    ...services,
+    search,
+    mcp: gate.mcp,
+    catalogFor: gate.catalogFor,
     tickets: services.vault.sealedTokens,
     version,
     now: clock.monotonic,
@@ -49,13 +54,15 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, (owner) => connectionLookup(services, options.localServers ?? [], owner)),
-    ...invocationRoutes(catalog),
-    ...serverRoutes(catalog),
-    ...registryRoutes(catalog),
-    ...mcpRoutes(services.mcp, catalog),
+    ...searchRoutes(search, policy.viewFor, (owner) =>
+      connectionLookup(services, options.localServers ?? [], owner),
+    ),
+    ...invocationRoutes(catalog, gate),
+    ...serverRoutes(catalog, gate),
+    ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
+    ...mcpRoutes(gate),
     ...identityRoutes(identity),
-    ...authorizationSessionRoutes(connections),
+    ...authorizationSessionRoutes(connections, gate),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin),
     ...oauthClientRoutes(connections.clients),
@@ -65,7 +72,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
-    ...catalogAdminRoutes(catalog, services.mcp.probe),
+    ...catalogAdminRoutes({ catalog, policy, probeServer: services.mcp.probe }),
+    ...toolsetRoutes({ policy, catalog, access }),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),
@@ -75,10 +83,15 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(...activityRoutes({ ...services, stats, now: clock.now }));
+  publicRoutes.push(
+    ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
+  );
   const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
+
+/** Whoever shows no key: sees what everybody sees. */
+const nobody = { keyId: '', developer: '' };
 
 function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
   return storage.write((_trx, _notify, audit) =>

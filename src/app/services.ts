@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type Access, createAccess } from '../access/access.ts';
+import { type Access, createAccess, operatorDeveloper } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { newLogId } from '../base/id.ts';
@@ -15,6 +15,7 @@ import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
 import {
   createProxy,
   type OAuthProxy,
@@ -47,6 +48,7 @@ export type Services = {
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
+  readonly policy: Policy;
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
@@ -191,6 +193,14 @@ function openActing(
   catalog: Catalog,
 ) {
   const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const localIds = locals.map(({ id }) => id);
+  const policy = createPolicy({
+    storage,
+    clock,
+    log: telemetry.log,
+    operator: operatorDeveloper,
+    operatorServers: async () => new Set([...localIds, ...(await catalog.credentialed())]),
+  });
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
     storage,
@@ -227,7 +237,7 @@ function openActing(
     forgetConnections: (owner, actor, wholly) =>
       wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
   });
-  return { access, webhooks, connections, providerOutbound, proxy, identity };
+  return { access, policy, webhooks, connections, providerOutbound, proxy, identity };
 }
 
 type Open = Foundation &

@@ -10,6 +10,7 @@ export const problemTable = Object.freeze({
   invalid_grant: { status: 400, code: 'invalid_grant', retryable: false },
   invalid_api_key: { status: 401, code: 'invalid_api_key', retryable: false },
   missing_scope: { status: 403, code: 'missing_scope', retryable: false },
+  denied: { status: 403, code: 'denied', retryable: false },
   invalid_token: { status: 403, code: 'invalid_token', retryable: false },
   cross_site: { status: 403, code: 'cross_site', retryable: false },
   /** The same where a client speaks MCP, which wants 401 (authorization, section "Token Handling"). */

@@ -1,4 +1,5 @@
 import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
+import { Problem } from '../base/problem.ts';
 import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
@@ -22,6 +23,8 @@ import { NotificationStreams, notificationMessage } from './streams/notification
 import { subscribe } from './streams/subscribe.ts';
 
 const unusable = -32000;
+/** The caller may not: `data` says by which toolset. */
+const denied = -32003;
 const sessionNotFound = -32001;
 const methodNotFound = -32601;
 const invalidParams = -32602;
@@ -68,10 +71,10 @@ export class ClientService {
     try {
       return await this.#proceed({ backend, request, caller, decision, view, serverId });
     } catch (error) {
-      if (!(error instanceof UpstreamFailure)) throw error;
-      const { detail, reason } = error;
+      const said = errorInWords(error);
+      if (said === null) throw error;
       const status = request.method === 'POST' ? 200 : 502;
-      return errorReply(status, view?.present('id'), rpcError(unusable, detail, { reason }));
+      return errorReply(status, view?.present('id'), said);
     }
   }
 
@@ -192,9 +195,9 @@ export class ClientService {
       const serverInfo = namesItself(body) ? '' : await turn.backend.serverInfo(turn.caller);
       return { status: 200, message: resultMessage(id, modernResult(asked.method, body, serverInfo)) };
     } catch (error) {
-      if (error instanceof UpstreamFailure)
-        return errorAnswer(id, rpcError(unusable, error.detail, { reason: error.reason }), age);
-      throw error;
+      const said = errorInWords(error);
+      if (said === null) throw error;
+      return errorAnswer(id, said, age);
     }
   }
 
@@ -245,6 +248,13 @@ export class ClientService {
     }
     return outcome;
   }
+}
+
+/** What a client is told in the protocol's own form; every other error is one of HTTP. */
+function errorInWords(error: unknown): ReturnType<typeof rpcError> | null {
+  if (error instanceof UpstreamFailure) return rpcError(unusable, error.detail, { reason: error.reason });
+  if (!(error instanceof Problem) || error.kind !== 'denied') return null;
+  return rpcError(denied, error.detail, { code: 'denied', ...error.facts });
 }
 
 const notAllowed: McpHttpReply = {

@@ -8,7 +8,6 @@
  * words, never a hung stream. Sessions are sealed in their ids: any replica serves them, nothing of one is kept.
  */
 import { LRUCache } from 'lru-cache';
-import type { Catalog } from '../catalog/catalog.ts';
 import type { Mcp } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { ClientService } from './client-service.ts';
@@ -34,7 +33,6 @@ export type McpServer = {
 
 export type McpServerDeps = AggregateDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'>;
-  readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
   readonly tickets: Vault['sealedTokens'];
 };
 
@@ -52,7 +50,7 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
       service.serve(request, caller, {
         serverId,
         async open() {
-          await deps.catalog.get(serverId);
+          await deps.catalogFor(caller).get(serverId);
           return createSingleServer({ ...deps, introductions }, serverId);
         },
       }),

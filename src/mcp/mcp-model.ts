@@ -35,6 +35,8 @@ export type Caller = {
   readonly developer?: string;
   readonly signal?: AbortSignal;
   readonly onNotification?: OnNotification | undefined;
+  /** false: the operator's own credentials for the server do not go with its calls. */
+  readonly usesSharedCredential?: boolean;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
 };

@@ -91,7 +91,7 @@ export function createTargets(deps: {
     if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
     return { serverId: record.id, hint: local?.transport ?? record.transport, url, program };
   };
-  /** Whoever operates this service speaks for all who have nothing of their own. */
+  /** Whoever operates this service speaks for those who have nothing of their own, where policy lets them. */
   const shared = (
     caller: Caller,
     record: ServerRecord,
@@ -99,7 +99,8 @@ export function createTargets(deps: {
     credential: Credential,
   ): FoundTarget => {
     const local = record.source === 'config' ? locals.get(record.id) : undefined;
-    const identity = local === undefined ? ofOperator(credential) : ofLocal(local);
+    const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
+    const identity = caller.usesSharedCredential === false ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
@@ -113,10 +114,12 @@ export function createTargets(deps: {
       known = { record, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
       cache.set(serverId, known);
     }
-    let found = known.byDeveloper.get(caller.developerId);
+    const { developerId, usesSharedCredential = true } = caller;
+    const key = usesSharedCredential ? developerId : `${developerId}\nwithout`;
+    let found = known.byDeveloper.get(key);
     if (found === undefined) {
       found = shared(caller, record, locationOf(record), credential);
-      known.byDeveloper.set(caller.developerId, found);
+      known.byDeveloper.set(key, found);
     }
     return found;
   };

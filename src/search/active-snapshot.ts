@@ -1,6 +1,8 @@
-/** A snapshot in use: its ranker, its ids and signals, filters, pages. */
+/** A snapshot in use: its ranker, its ids and signals, filters, views, pages. */
+import { LRUCache } from 'lru-cache';
 import type { BuiltIndex } from './index/builder-client.ts';
 import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
+import { openDocuments } from './index/stored-fields.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
 import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
@@ -11,9 +13,11 @@ import type {
   RankingSignals,
   SearchPage,
   SearchRequest,
+  SearchView,
 } from './search-model.ts';
 import { filterServers } from './server-filter.ts';
 import { queryParts } from './text/text.ts';
+import { createViewMask, type ViewMask } from './view-mask.ts';
 
 /** What a request asks of this snapshot: its texts to embed, and where its page begins. */
 export type PageQuery = {
@@ -40,6 +44,9 @@ export type ActiveSnapshot = {
   setSignals(signals: RankingSignals): void;
 };
 
+/** Each takes a byte for every server and tool. */
+const masksKept = 50;
+
 export function createActiveSnapshot(
   { snapshot, lexicon }: BuiltIndex,
   weights: RankWeights,
@@ -50,6 +57,8 @@ export function createActiveSnapshot(
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
   const popularity = snapshot.columns.popularity.slice();
   const liveness = new Float32Array(ids.length);
+  const documents = openDocuments(snapshot.stored);
+  const masks = new LRUCache<string, ViewMask>({ max: masksKept });
   let unavailable: ReadonlySet<string> = new Set();
   let signalsVersion = 0;
   let version = '';
@@ -67,6 +76,15 @@ export function createActiveSnapshot(
       const server = numberOf(ids, id);
       if (server >= 0) into[server] = Math.min(1, Math.max(0, value));
     }
+  }
+  function maskOf(view: SearchView | null | undefined): ViewMask | null {
+    if (view == null) return null;
+    let mask = masks.get(view.key);
+    if (mask === undefined) {
+      mask = createViewMask({ snapshot, ids, documents }, view);
+      masks.set(view.key, mask);
+    }
+    return mask;
   }
   function connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState {
     const known = connectionOf(serverId);
@@ -90,7 +108,8 @@ export function createActiveSnapshot(
     },
     rank({ request, parts, offset, queryHash }, { vectors, modelVector }, model) {
       const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
-      const { allowed, total } = filterServers(snapshot, filters, (server) => {
+      const mask = maskOf(request.view);
+      const { allowed, total } = filterServers(snapshot, { filters, mask }, (server) => {
         const state = connectionOf === undefined ? 'needs_auth' : connectionTo(ids[server]!, connectionOf);
         return state === 'ready' || state === 'open';
       });
@@ -98,6 +117,7 @@ export function createActiveSnapshot(
         parts,
         vectors,
         allowed,
+        partial: mask?.partial ?? null,
         model: toIndexedModel(model),
         modelVector,
         popularity,

@@ -16,6 +16,17 @@ export type ConnectionState = 'ready' | 'needs_auth' | 'needs_scope' | 'open' | 
 /** How the asking user is connected to a server, as far as anything is known besides what the catalog says. */
 export type ConnectionLookup = (serverId: string) => ConnectionState | undefined;
 
+/** What of the catalog the caller sees; whoever has the same `key` sees the same. */
+export type SearchView = {
+  readonly key: string;
+  toolsOf(server: {
+    readonly id: string;
+    readonly category: string | null;
+    readonly tags: readonly string[];
+    readonly trusted: boolean;
+  }): 'all' | 'none' | ((tool: string) => boolean);
+};
+
 export type SearchRequest = {
   readonly caller: { readonly keyId: string; readonly developerId: string };
   readonly query: string;
@@ -28,6 +39,8 @@ export type SearchRequest = {
   readonly cursor?: string | undefined;
   /** With it, every hit says how the user is connected to its server. */
   readonly connectionOf?: ConnectionLookup | undefined;
+  /** null: everything. What is not seen takes no part in scores, totals and cursors. */
+  readonly view?: SearchView | null | undefined;
 };
 
 /** One page of hits, best first; the same for everybody who asks the same. */
@@ -37,7 +50,7 @@ export type SearchPage = {
   readonly serverIds: readonly string[];
   /** Where the first hit stands: more than 1 on a later page. */
   readonly firstRank: number;
-  /** Servers that pass the filters. */
+  /** Servers that the caller sees and that pass the filters. */
   readonly total: number;
   readonly nextCursor: string | null;
 };

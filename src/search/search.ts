@@ -38,6 +38,7 @@ export type {
   SearchPage,
   SearchRequest,
   SearchResult,
+  SearchView,
 } from './search-model.ts';
 export { readHit } from './search-model.ts';
 
@@ -205,13 +206,13 @@ function keyOf(
   request: SearchRequest,
   model: UsageModel | null,
 ): string {
-  const { query, limit, toolLimit, filters, explain, minScore, cursor } = request;
+  const { query, limit, toolLimit, filters, explain, minScore, cursor, view } = request;
   const { transport, auth, category, verified } = filters;
   const isFiltered = (transport ?? auth ?? category ?? verified) !== undefined;
   const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified]) : '';
   const from = cursor === undefined ? '' : JSON.stringify(cursor);
   const state = `${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
-  const options = `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed}`;
+  const options = `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
   // The query comes last, as it is: nothing that follows could be taken for a part of it.
   return `${state}\n${options}\n${query}`;
 }

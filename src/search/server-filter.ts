@@ -1,5 +1,6 @@
 import type { ServerColumns, Snapshot } from './index/snapshot.ts';
 import type { SearchFilters } from './search-model.ts';
+import type { ViewMask } from './view-mask.ts';
 
 /** Which servers of a snapshot pass, and how many. */
 export type FilteredServers = {
@@ -13,10 +14,11 @@ type Test = (server: number) => boolean;
 /** Filters come before the limit. `isConnected`: whether the user can call a server now. */
 export function filterServers(
   { columns, serverCount }: Snapshot,
-  filters: SearchFilters,
+  { filters, mask }: { readonly filters: SearchFilters; readonly mask: ViewMask | null },
   isConnected: Test,
 ): FilteredServers {
   const tests = testsOf(columns, filters, isConnected);
+  if (mask !== null) tests.unshift((server) => mask.servers[server] === 1);
   if (tests.length === 0) return { allowed: null, total: serverCount };
   const allowed = new Uint8Array(serverCount).fill(1);
   let total = serverCount;

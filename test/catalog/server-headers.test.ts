@@ -26,12 +26,15 @@ const agree = ({ body }: Seen, reply: Parameters<typeof sendJson>[0]) =>
     },
   });
 
-test('K6: the operator’s headers of a server go to that server with every call, and nowhere else', async (t) => {
+test('K6: the operator’s headers of a server go to that server with every call of whom they are granted to, and nowhere else', async (t) => {
   const app = await bootMcp(t);
   const upstream = await startRaw(t, agree);
   const other = await startRaw(t, agree);
   await app.add('guarded', upstream.url, { headers: { Authorization: `Bearer ${secret}`, 'X-Team': 'one' } });
   await app.add('open', other.url);
+  await app.call('PUT', '/v1/admin/servers/guarded/rights', {
+    body: { granted: [{ developer: '*', credentials: true }] },
+  });
   for (const key of [await app.newKey(), await app.newKey()]) {
     assert.equal((await app.tool('guarded', 'x', {}, { key })).status, 200);
     await app.tool('open', 'x', {}, { key });

@@ -18,6 +18,7 @@ const floors: Readonly<Record<string, number>> = {
   webhooks: 3,
   identity: 3,
   access: 3,
+  policy: 3,
   search: 4,
   mcp: 4,
   proxy: 4,
@@ -202,3 +203,20 @@ for (const { what, pattern, allowed } of privileges) {
     );
   });
 }
+
+test('no route reaches a server past the gate: its calls come from api/gate.ts alone', () => {
+  const routes = sources.find(({ file }) => file === 'app/routes.ts')?.text ?? '';
+  assert.match(routes, /createGate\(services\)/);
+  assert.deepEqual(
+    [...routes.matchAll(/\bservices\.mcp\b\S*/g)].map(([use]) => use),
+    ['services.mcp.probe'],
+  );
+  assert.ok(!routes.includes('...services,'), 'what is handed on is named');
+  const past = sources.filter(
+    ({ file, text }) => /\bcreateMcp\(/.test(text) && !/^(mcp\/mcp|app\/services)\.ts$/.test(file),
+  );
+  assert.deepEqual(
+    past.map(({ file }) => file),
+    [],
+  );
+});

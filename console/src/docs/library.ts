@@ -21,6 +21,7 @@ const order = [
   'sizing',
   'security-model',
   'faq',
+  'rights',
   'errors',
 ];
 

@@ -1,10 +1,11 @@
+import { LRUCache } from 'lru-cache';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { scanJson } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
 import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
-import { readHit, type Search } from '../../search/search.ts';
+import { readHit, type Search, type SearchView } from '../../search/search.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { instructions, metaTools } from './meta-tools.ts';
@@ -17,10 +18,15 @@ const toolsPerServer = 5;
 const invalidParams = -32602;
 const methodNotFound = -32601;
 
+/** What a caller sees of the catalogue. */
+export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
+  readonly view: SearchView | null;
+};
+
 export type AggregateDeps = {
   readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
-  readonly catalog: Pick<Catalog, 'get' | 'list' | 'stats' | 'revision'>;
+  readonly catalogFor: (caller: McpCaller) => VisibleServers;
   readonly version: string;
   readonly now: () => number;
 };
@@ -35,8 +41,8 @@ export class Aggregate implements Backend {
   readonly #deps: AggregateDeps;
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
-  /** All tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
-  #direct: { readonly revision: number; readonly tools: readonly AliasedTool[] | null } | undefined;
+  /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
+  readonly #direct = new LRUCache<string, DirectTools>({ max: 1_000 });
 
   constructor(deps: AggregateDeps) {
     this.#deps = deps;
@@ -58,20 +64,21 @@ export class Aggregate implements Backend {
   }
 
   async request(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
-    if (request.method === 'tools/list') return this.#listTools();
+    if (request.method === 'tools/list') return this.#listTools(caller);
     if (request.method !== 'tools/call')
       return { kind: 'error', error: rpcError(methodNotFound, 'Method not found') };
     try {
       return await this.#callTool(caller, request);
     } catch (error) {
       // What goes wrong in a tool is its result, in words that a model can read.
-      if (error instanceof Problem && error.kind !== 'internal') return failed(error.detail);
+      if (error instanceof Problem && error.kind !== 'internal' && error.kind !== 'denied')
+        return failed(error.detail);
       throw error;
     }
   }
 
-  async #listTools(): Promise<Outcome> {
-    const direct = await this.#directTools();
+  async #listTools(caller: McpCaller): Promise<Outcome> {
+    const direct = await this.#directTools(caller);
     const list = direct === null ? [metaToolsText] : separated(direct.map(listedTool));
     return { kind: 'result', body: { members: ['"tools":[', ...list, ']'] } };
   }
@@ -81,7 +88,7 @@ export class Aggregate implements Backend {
     if (name === 'search_tools') return this.#searchTools(caller, valuesOf(args));
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
-    const aliased = (await this.#directTools())?.find(({ alias }) => alias === name);
+    const aliased = (await this.#directTools(caller))?.find(({ alias }) => alias === name);
     if (aliased === undefined)
       return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
     const params = toolParams(aliased.tool.name, args, request.params.meta);
@@ -98,6 +105,7 @@ export class Aggregate implements Backend {
       filters: {},
       explain: false,
       minScore: 0,
+      view: this.#deps.catalogFor(caller).view,
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
     const tools = found.page.hits.flatMap((hit) => {
@@ -109,7 +117,7 @@ export class Aggregate implements Backend {
 
   async #describeTool(caller: McpCaller, args: Args): Promise<Outcome> {
     const [serverId, name] = [textIn(args, 'server_id'), textIn(args, 'name')];
-    const { tools } = await this.#deps.catalog.get(serverId);
+    const { tools } = await this.#deps.catalogFor(caller).get(serverId);
     const known = tools.find((tool) => tool.name === name);
     if (known !== undefined) return answered(described({ server_id: serverId }, known));
     const listed = (await this.#deps.mcp.listTools(caller, serverId)).tools.find(
@@ -150,27 +158,33 @@ export class Aggregate implements Backend {
       : failed(`${reply.error.message} (${reply.error.code})`);
   }
 
-  async #directTools(): Promise<readonly AliasedTool[] | null> {
-    const { catalog } = this.#deps;
+  async #directTools(caller: McpCaller): Promise<readonly AliasedTool[] | null> {
+    const catalog = this.#deps.catalogFor(caller);
     const revision = await catalog.revision();
-    if (this.#direct?.revision !== revision) {
-      const isSmall = (await catalog.stats()).tools < maxDirectTools;
-      this.#direct = { revision, tools: isSmall ? aliasTools(await everyServer(catalog)) : null };
-    }
-    return this.#direct.tools;
+    const key = catalog.view?.key ?? '';
+    const known = this.#direct.get(key);
+    if (known?.revision === revision) return known.tools;
+    const servers = await fewServers(catalog);
+    const tools = servers === null ? null : aliasTools(servers);
+    this.#direct.set(key, { revision, tools });
+    return tools;
   }
 }
+
+type DirectTools = { readonly revision: number; readonly tools: readonly AliasedTool[] | null };
 
 const callToolShape = { server_id: true, name: true, arguments: true } as const;
 
 type Args = Readonly<Record<string, unknown>>;
 
-async function everyServer(catalog: AggregateDeps['catalog']): Promise<ServerRecord[]> {
+/** All servers where they have few tools together; else null, as soon as that shows. */
+async function fewServers(catalog: VisibleServers): Promise<ServerRecord[] | null> {
   const all: ServerRecord[] = [];
   let cursor: string | undefined;
   do {
     const page = await catalog.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) });
     all.push(...page.servers);
+    if (all.reduce((sum, { tools }) => sum + tools.length, 0) >= maxDirectTools) return null;
     cursor = page.nextCursor;
   } while (cursor !== undefined);
   return all;

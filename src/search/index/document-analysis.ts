@@ -13,7 +13,7 @@ export type Lexicon = Map<string, number>;
 /** What filters look at, and what order and popularity need. */
 type AnalysedServer = Pick<
   CatalogServer,
-  'id' | 'transport' | 'authType' | 'category' | 'verified' | 'popularity'
+  'id' | 'transport' | 'authType' | 'category' | 'verified' | 'popularity' | 'tags'
 > & {
   /** The same for servers with the same tools; 0 for a server whose tools say too little. */
   readonly fingerprint: number;
@@ -60,9 +60,10 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon): Analysis
   counts.push(...combined.values());
   starts[documents.length + 1] = terms.length;
   sumLengths(lengths, documents.length);
-  const { id, transport, authType, category, verified, popularity } = server;
+  const { id, transport, authType, category, verified, popularity, tags } = server;
+  const fingerprint = fingerprintOf(server);
   return {
-    server: { id, transport, authType, category, verified, popularity, fingerprint: fingerprintOf(server) },
+    server: { id, transport, authType, category, verified, popularity, tags, fingerprint },
     toolCount: server.tools.length,
     starts,
     terms: Uint32Array.from(terms),

@@ -24,6 +24,8 @@ export type ServerColumns = {
   readonly category: Uint16Array;
   readonly verified: Uint8Array;
   readonly popularity: Float32Array;
+  /** A line a server, its tags separated by tabs. */
+  readonly tags: string;
   /** Of the tools; 0 for none. */
   readonly fingerprint: Float64Array;
 };
@@ -99,7 +101,8 @@ function serverColumns(analyses: readonly Analysis[]): ServerColumns {
     columns.popularity[s] = server.popularity;
     columns.fingerprint[s] = server.fingerprint;
   }
-  return { ...columns, names: [...numbers.keys()] };
+  const tags = analyses.map(({ server }) => server.tags.join('\t')).join('\n');
+  return { ...columns, tags, names: [...numbers.keys()] };
 }
 
 function joinStoredFields(analyses: readonly Analysis[]): StoredFields {

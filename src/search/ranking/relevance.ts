@@ -7,7 +7,7 @@ import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
 import { queryCounts } from '../text/text.ts';
 import { createLexicalScores, type LexicalScores, type QueryTerm, scoreTerms } from './lexical.ts';
-import { topK, topOfSum } from './top-k.ts';
+import { topK, topOfSum, type WeightedSum } from './top-k.ts';
 
 export type RelevanceWeights = {
   /** The share of the vectors; the words have the rest. */
@@ -60,6 +60,13 @@ export function createRelevanceIndex(
   };
 }
 
+/** Servers of which only some tools are seen: the others take no part in any score. */
+export type PartialServers = {
+  readonly servers: ReadonlySet<number>;
+  /** By document: 1 for a tool that is seen; meaningful for those servers alone. */
+  readonly tools: Uint8Array;
+};
+
 export type RelevanceQuery = {
   /** The query, then its sentences when it is long. */
   readonly parts: readonly string[];
@@ -67,6 +74,8 @@ export type RelevanceQuery = {
   readonly vectors: Float32Array;
   /** 1 for servers that pass the filters, the others get 0; null lets all pass. */
   readonly allowed: Uint8Array | null;
+  /** Servers of which the caller sees some tools only. */
+  readonly partial: PartialServers | null;
 };
 
 /** A query's words: those that the catalog knows, and how rare they are in sum, all and known ones. */
@@ -91,6 +100,7 @@ export type ServerScores = QueryTerms &
     readonly cosine: Float32Array;
     /** The scan was asked sentence by sentence since. */
     readonly bySentence: boolean;
+    readonly partial: PartialServers | null;
   };
 
 /** How many of the best candidates are asked sentence by sentence. */
@@ -98,7 +108,7 @@ const sentenceCandidates = 400;
 
 export function scoreServers(
   index: RelevanceIndex,
-  { parts, vectors, allowed }: RelevanceQuery,
+  { parts, vectors, allowed, partial }: RelevanceQuery,
 ): ServerScores {
   const { snapshot, scan, buffers } = index;
   const { dims } = snapshot.vectors;
@@ -108,10 +118,12 @@ export function scoreServers(
   scoreTerms(snapshot, terms, buffers.ofQuery);
   scan.setQuery(queryVector);
   scan.compare(0, snapshot.serverCount);
+  if (partial !== null)
+    for (const server of partial.servers) hideTools(index, buffers.ofQuery, server, partial.tools);
   const extremes = collectScores(index, allowed);
   combineScores(index, extremes);
   if (bySentence) {
-    addBestSentence(index, parts.slice(1), vectors.subarray(dims));
+    addBestSentence(index, { sentences: parts.slice(1), vectors: vectors.subarray(dims), partial });
     scan.setQuery(queryVector);
   }
   const { relevance, lexical, cosine } = buffers;
@@ -127,7 +139,27 @@ export function scoreServers(
     lexical,
     cosine,
     bySentence,
+    partial,
   };
+}
+
+/** A server's scores as if it had the seen tools alone. Their words combined are not at hand: the best of them stands for all. */
+function hideTools(
+  { snapshot, scan, weights }: RelevanceIndex,
+  words: LexicalScores,
+  server: number,
+  seen: Uint8Array,
+): void {
+  const own = snapshot.docBase[server]!;
+  let [bestWords, bestCosine] = [0, 0];
+  for (let d = own + 1; d < snapshot.docBase[server + 1]!; d++) {
+    if (seen[d] !== 1) continue;
+    bestWords = Math.max(bestWords, words.ofTool[d]!);
+    bestCosine = Math.max(bestCosine, scan.ofDocument[d]!);
+  }
+  words.bestTool[server] = words.combinedTools[server] = bestWords;
+  const cosine = weights.whole * scan.ofDocument[own]! + (1 - weights.whole) * bestCosine;
+  scan.ofServer[server] = Math.max(0, cosine);
 }
 
 /** How rare a word is in the catalog; the highest for one that it does not know. */
@@ -151,12 +183,26 @@ export function bestTools(
   if (limit === 0) return [];
   const [byLexical, byCosine] = normalisers(index.weights, scores);
   if (scores.bySentence) scan.compare(server, 1);
-  return topOfSum({ from: snapshot.docBase[server]! + 1, to: snapshot.docBase[server + 1]! }, limit, {
-    a: buffers.ofQuery.ofTool,
-    byA: byLexical,
-    b: scan.ofDocument,
-    byB: byCosine,
-  });
+  const range = { from: snapshot.docBase[server]! + 1, to: snapshot.docBase[server + 1]! };
+  const sum = { a: buffers.ofQuery.ofTool, byA: byLexical, b: scan.ofDocument, byB: byCosine };
+  const { partial } = scores;
+  if (partial?.servers.has(server) !== true) return topOfSum(range, limit, sum);
+  return seenTools(range, partial)
+    .sort((x, y) => scoreOf(sum, y) - scoreOf(sum, x) || x - y)
+    .slice(0, limit);
+}
+
+function seenTools(
+  range: { readonly from: number; readonly to: number },
+  { tools }: PartialServers,
+): number[] {
+  const seen: number[] = [];
+  for (let d = range.from; d < range.to; d++) if (tools[d] === 1) seen.push(d);
+  return seen;
+}
+
+function scoreOf({ a, byA, b, byB }: WeightedSum, document: number): number {
+  return byA * a[document]! + byB * b[document]!;
 }
 
 /** A word said twice is more important, but not twice as important. */
@@ -233,15 +279,21 @@ function normalisers(
   return [(1 - dense) / (bestLexical || 1), dense / (bestCosine || 1)];
 }
 
+type Sentences = {
+  readonly sentences: readonly string[];
+  readonly vectors: Float32Array;
+  readonly partial: PartialServers | null;
+};
+
 /** Mixes into the relevance of the best candidates how well they answer the sentence that they answer best. */
-function addBestSentence(index: RelevanceIndex, sentences: readonly string[], vectors: Float32Array): void {
+function addBestSentence(index: RelevanceIndex, { sentences, vectors, partial }: Sentences): void {
   const { relevance } = index.buffers;
   const { dims } = index.snapshot.vectors;
   const candidates = topK(relevance, sentenceCandidates);
   const best = new Float32Array(candidates.length);
   for (const [i, sentence] of sentences.entries()) {
     const vector = vectors.subarray(i * dims, (i + 1) * dims);
-    const scores = scoreSentence(index, candidates, { sentence, vector });
+    const scores = scoreSentence(index, candidates, { sentence, vector, partial });
     for (const [k, score] of scores.entries()) best[k] = Math.max(best[k]!, score);
   }
   const share = index.weights.sentence;
@@ -249,24 +301,31 @@ function addBestSentence(index: RelevanceIndex, sentences: readonly string[], ve
   for (const [k, s] of candidates.entries()) relevance[s] = relevance[s]! + share * best[k]!;
 }
 
+type Sentence = {
+  readonly sentence: string;
+  readonly vector: Float32Array;
+  readonly partial: PartialServers | null;
+};
+
 function scoreSentence(
   index: RelevanceIndex,
   candidates: readonly number[],
-  { sentence, vector }: { readonly sentence: string; readonly vector: Float32Array },
+  { sentence, vector, partial }: Sentence,
 ): number[] {
   const { buffers, scan, snapshot, weights } = index;
   const { ofServer, bestTool, combinedTools } = buffers.ofSentence;
   const { whole } = weights;
   scoreTerms(snapshot, termsOf(index, sentence).terms, buffers.ofSentence);
   scan.setQuery(vector);
+  const cosine = Float32Array.from(candidates, (s) => {
+    scan.compare(s, 1);
+    if (partial?.servers.has(s) === true) hideTools(index, buffers.ofSentence, s, partial.tools);
+    return scan.ofServer[s]!;
+  });
   const lexical = Float32Array.from(
     candidates,
     (s) => ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!,
   );
-  const cosine = Float32Array.from(candidates, (s) => {
-    scan.compare(s, 1);
-    return scan.ofServer[s]!;
-  });
   const best = { bestLexical: Math.max(...lexical), bestCosine: Math.max(...cosine) };
   const [byLexical, byCosine] = normalisers(weights, best);
   return candidates.map((_, k) => byLexical * lexical[k]! + byCosine * cosine[k]!);

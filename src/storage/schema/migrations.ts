@@ -8,6 +8,7 @@ import { serverHealth } from './health-tables.ts';
 import { identity } from './identity-tables.ts';
 import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
+import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
 import { webhooks } from './webhook-tables.ts';
 
@@ -27,4 +28,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '009_key_addresses': { up: keyAddresses },
   '010_server_oauth': { up: serverOAuth },
   '011_lean_invocations': { up: leanInvocations },
+  '012_policy': { up: policy },
 };

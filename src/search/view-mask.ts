@@ -1,0 +1,50 @@
+import type { Snapshot } from './index/snapshot.ts';
+import type { StoredDocuments } from './index/stored-fields.ts';
+import type { PartialServers } from './ranking/relevance.ts';
+import type { SearchView } from './search-model.ts';
+
+/** A view of one snapshot, by its numbers. */
+export type ViewMask = {
+  /** 1 for every server of which something is seen. */
+  readonly servers: Uint8Array;
+  readonly partial: PartialServers | null;
+};
+
+type Indexed = {
+  readonly snapshot: Snapshot;
+  readonly ids: readonly string[];
+  readonly documents: StoredDocuments;
+};
+
+/** Asked once a view and snapshot, of every server; no query looks at a rule. */
+export function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
+  const { docBase, documentCount, serverCount } = snapshot;
+  const factsOf = createFacts(snapshot, ids);
+  const servers = new Uint8Array(serverCount);
+  const tools = new Uint8Array(documentCount);
+  const partial = new Set<number>();
+  for (let s = 0; s < serverCount; s++) {
+    const seen = view.toolsOf(factsOf(s));
+    if (seen === 'all') servers[s] = 1;
+    if (typeof seen !== 'function') continue;
+    partial.add(s);
+    for (let d = docBase[s]! + 1; d < docBase[s + 1]!; d++)
+      if (seen(documents.tool(d).name)) servers[s] = tools[d] = 1;
+  }
+  return { servers, partial: partial.size === 0 ? null : { servers: partial, tools } };
+}
+
+function createFacts({ columns }: Snapshot, ids: readonly string[]) {
+  const { names, category, verified } = columns;
+  const tags = columns.tags.split('\n');
+  return (server: number) => {
+    const inCategory = names[category[server]!] ?? 'none';
+    const line = tags[server] ?? '';
+    return {
+      id: ids[server]!,
+      category: inCategory === 'none' ? null : inCategory,
+      tags: line === '' ? [] : line.split('\t'),
+      trusted: verified[server] === 1,
+    };
+  };
+}
