@@ -105,6 +105,7 @@ export type Connection = {
   readonly created_at: string;
   readonly updated_at: string;
   readonly expires_at: string | null;
+  readonly renewable: boolean;
 };
 
 export type ConsoleSession = {
@@ -309,6 +310,8 @@ export type ProviderInfo = {
   readonly connected: boolean;
   readonly status: "active" | "needs_reauth" | null;
   readonly can_access: boolean;
+  /** the connection ends with its access token */
+  readonly renewable?: false | undefined;
 };
 
 export type PutReport = {
@@ -578,6 +581,8 @@ export type SessionStatus = {
   readonly is_default?: boolean | undefined;
   readonly granted_scopes?: readonly string[] | undefined;
   readonly missing_scopes?: readonly string[] | undefined;
+  /** false: no refresh token came, so the user has to connect again at its end */
+  readonly renewable?: boolean | undefined;
 };
 
 export type Setting = {

@@ -23,6 +23,11 @@ const sessionStatusSchema = Type.Object(
     is_default: Type.Optional(Type.Boolean()),
     granted_scopes: Type.Optional(strings),
     missing_scopes: Type.Optional(strings),
+    renewable: Type.Optional(
+      Type.Boolean({
+        description: 'false: no refresh token came, so the user has to connect again at its end',
+      }),
+    ),
   },
   { $id: 'SessionStatus' },
 );
@@ -147,5 +152,6 @@ function describeState(session: SessionState) {
     is_default: session.isDefault,
     granted_scopes: session.grantedScopes,
     missing_scopes: session.missingScopes,
+    renewable: session.isRenewable,
   };
 }

@@ -35,10 +35,13 @@ export function catalogAdminRoutes({
   catalog,
   policy,
   probeServer,
+  checkUrl,
 }: {
   readonly catalog: Catalog;
   readonly policy: Pick<Policy, 'admin'>;
   readonly probeServer: ProbeServer;
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
 }): Route[] {
   return [
     route({
@@ -49,7 +52,7 @@ export function catalogAdminRoutes({
       body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
       reply: putReportSchema,
       handle: async ({ bytes, caller }) => {
-        const servers = parseServers(catalog, bytes);
+        const servers = parseServers(catalog, bytes, checkUrl);
         const inputs = servers.map(({ input }) => input);
         // First who may see it: at no moment is it everybody's.
         for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
@@ -138,7 +141,11 @@ function by(caller: Principal) {
 }
 
 /** Every element is checked before anything is written; the detail names the element and the field. */
-function parseServers(catalog: Catalog, bytes: Buffer | undefined): PostedServer[] {
+function parseServers(
+  catalog: Catalog,
+  bytes: Buffer | undefined,
+  checkUrl: (url: string) => void,
+): PostedServer[] {
   const body = scanJson(bytes ?? Buffer.from('null'), rightsShape);
   const many = body.kind === 'array';
   const values = many ? itemsOf(body, rightsShape) : [body];
@@ -151,6 +158,8 @@ function parseServers(catalog: Catalog, bytes: Buffer | undefined): PostedServer
     const place = many ? `[${index}]` : '';
     const parsed = catalog.parse(new JsonText(value.text()));
     if (!parsed.ok) throw new Problem('invalid_request', elementFault(parsed.reason, place));
+    const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+    if (fault !== null) throw new Problem('invalid_request', elementFault(fault, place));
     return { input: parsed.input, rights: rightsIn(value, place) };
   });
 }
@@ -166,6 +175,18 @@ async function sayRights(
   const carries = headers !== null && Object.keys(headers).length > 0 && !admin.hasRights(id);
   if (rights === null && !carries) return;
   await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
+}
+
+/** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */
+function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
+  if (url === null || /\{|%7b/i.test(url)) return null;
+  try {
+    checkUrl(url);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return `remote_${error.detail}`;
+  }
 }
 
 /** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */

@@ -19,6 +19,7 @@ const connectionSchema = Type.Object(
     created_at: time,
     updated_at: time,
     expires_at: orNull(time),
+    renewable: Type.Boolean(),
   },
   { $id: 'Connection' },
 );
@@ -87,5 +88,6 @@ function describe(found: Connection) {
     created_at: isoTime(found.createdAt),
     updated_at: isoTime(found.updatedAt),
     expires_at: found.expiresAt === null ? null : isoTime(found.expiresAt),
+    renewable: found.isRenewable,
   };
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { idempotencyKey } from '../base/idempotency.ts';
+import { idempotencyKey } from '../base/idempotency-key.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonPart, JsonParts } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';

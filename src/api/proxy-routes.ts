@@ -24,6 +24,9 @@ const infoSchema = Type.Object(
     connected: Type.Boolean(),
     status: orNull(Type.Enum(['active', 'needs_reauth'])),
     can_access: Type.Boolean(),
+    renewable: Type.Optional(
+      Type.Literal(false, { description: 'the connection ends with its access token' }),
+    ),
   },
   { $id: 'ProviderInfo' },
 );
@@ -46,8 +49,15 @@ export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'provide
       problems: ['not_found'],
       handle: async (call) => {
         const name = proxy.parseProvider(call.target);
-        const { provider, isConnected, status, canAccess } = await tokens.providerStatus(call.user, name);
-        return json({ provider, connected: isConnected, status, can_access: canAccess });
+        const found = await tokens.providerStatus(call.user, name);
+        const { provider, isConnected, status, canAccess, isRenewable } = found;
+        return json({
+          provider,
+          connected: isConnected,
+          status,
+          can_access: canAccess,
+          ...(isRenewable === false ? { renewable: false as const } : {}),
+        });
       },
     }),
     ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) =>

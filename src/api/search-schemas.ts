@@ -83,7 +83,7 @@ export const searchResultSchema = Type.Object(
       latency_ms: Type.Number(),
       cache_hit: Type.Boolean(),
       total_candidates: Type.Integer(),
-      query_log_id: Type.String(),
+      query_log_id: Type.String({ format: 'uuid' }),
       next_cursor: Type.Optional(Type.String()),
     }),
   },

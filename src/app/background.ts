@@ -39,7 +39,7 @@ export function startBackground(config: Config, services: Services, clock: Clock
 
 function jobsOf(
   config: Config,
-  { catalog, connections, identity, mcp, queryLog, telemetry, webhooks }: Services,
+  { catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
   clock: Clock,
 ): Job[] {
   const jobs: Job[] = [
@@ -67,6 +67,14 @@ function jobsOf(
     everyMs: 2_000,
     run: async (signal) => {
       await webhooks.deliver(signal);
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'idempotency',
+    everyMs: 60_000,
+    run: async () => {
+      await idempotency.prune();
       return undefined;
     },
   });
@@ -108,6 +116,11 @@ function measure({ connections, search, mcp, queryLog, telemetry }: Services): v
   telemetry.gauge('search_tools', 'Tools in the index', () => search.stats().tools);
   telemetry.gauge('search_snapshot_bytes', 'Size of the index in memory', () => search.stats().snapshotBytes);
   telemetry.gauge('mcp_upstreams', 'MCP servers that are connected, by caller', () => mcp.stats().upstreams);
+  telemetry.gauge(
+    'mcp_program_noise_lines',
+    'Lines of programs that were no messages, since the start',
+    () => mcp.stats().noiseLines,
+  );
   telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
     queryLog.dropped(),
   );

@@ -31,7 +31,6 @@ import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
-import type { LocalServer } from '../mcp/mcp.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -54,9 +53,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
-    ...searchRoutes(search, policy.viewFor, (owner) =>
-      connectionLookup(services, options.localServers ?? [], owner),
-    ),
+    ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
     ...invocationRoutes(catalog, gate),
     ...serverRoutes(catalog, gate),
     ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
@@ -72,7 +69,12 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
-    ...catalogAdminRoutes({ catalog, policy, probeServer: services.mcp.probe }),
+    ...catalogAdminRoutes({
+      catalog,
+      policy,
+      probeServer: services.mcp.probe,
+      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
+    }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...settingsRoutes({
       settings: () => settingsOf(config),
@@ -133,16 +135,16 @@ async function readiness({ search, storage }: Services): Promise<Record<string, 
 
 /** A user's own consents, then what the operator gave everybody. */
 async function connectionLookup(
-  { catalog, connections }: Services,
-  locals: readonly LocalServer[],
+  { catalog, connections, locals }: Services,
   owner: Owner,
 ): Promise<ConnectionLookup> {
   const [own, credentialed] = await Promise.all([
     connections.tokens.serverStates(owner),
     catalog.credentialed(),
   ]);
-  const ours = new Map(
-    locals.map(({ id, headers }) => [id, Object.keys(headers).length > 0 ? 'ready' : 'open'] as const),
-  );
-  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours.get(id));
+  const ours = (id: string) => {
+    const local = locals.get(id);
+    return local && (Object.keys(local.headers).length > 0 ? 'ready' : 'open');
+  };
+  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours(id));
 }

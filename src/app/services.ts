@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { type Access, createAccess, operatorDeveloper } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { newLogId } from '../base/id.ts';
+import { newUuid } from '../base/id.ts';
 import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
 import {
@@ -13,7 +13,14 @@ import {
 } from '../connections/connections.ts';
 import type { HttpLimits } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
-import { createMcp, type LocalServer, type Mcp, type Limits as McpLimits, trustedHosts } from '../mcp/mcp.ts';
+import {
+  createMcp,
+  type LocalServer,
+  LocalServerList,
+  type Mcp,
+  type Limits as McpLimits,
+  type PoolLimits,
+} from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
 import { createPolicy, type Policy } from '../policy/policy.ts';
 import {
@@ -34,7 +41,13 @@ import {
   type Search,
 } from '../search/search.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
-import { openStorage, type SealedColumn, type Storage } from '../storage/storage.ts';
+import {
+  createIdempotency,
+  type Idempotency,
+  openStorage,
+  type SealedColumn,
+  type Storage,
+} from '../storage/storage.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
@@ -54,6 +67,7 @@ export type Services = {
   readonly identity: Identity;
   readonly connections: Connections;
   readonly webhooks: Webhooks;
+  readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
   readonly baseUrl: { url: string };
@@ -61,6 +75,8 @@ export type Services = {
   readonly search: Search;
   readonly learning: Learning;
   readonly mcp: Mcp;
+  /** The operator's own servers, as they are now. */
+  readonly locals: LocalServerList;
   readonly queryLog: QueryLog;
   close(): Promise<void>;
 };
@@ -70,6 +86,7 @@ export type AppOptions = {
   readonly telemetry?: Telemetry;
   readonly limits?: HttpLimits;
   readonly mcpLimits?: Partial<McpLimits>;
+  readonly mcpPool?: Partial<PoolLimits>;
   readonly refreshLimits?: Partial<RefreshLimits>;
   readonly proxyLimits?: Partial<ProxyLimits>;
   /** In place of the committed table, which takes a while to read. */
@@ -100,7 +117,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       tickets: foundation.vault.sealedTokens,
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
+      dataDir: config.dataDir,
       limits: options.mcpLimits ?? {},
+      pool: options.mcpPool ?? {},
     });
     const services = { ...foundation, ...finding, ...acting, mcp };
     return { ...services, close: () => closeServices(services) };
@@ -117,10 +136,10 @@ async function openFoundation(config: Config, options: AppOptions) {
   const storage = await openStorage(config, clock, logFailure(telemetry, 'storage.notices.failed'));
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
-    const locals = options.localServers ?? [];
+    const locals = new LocalServerList(options.localServers);
     const outbound = createOutbound({
       ...config,
-      allowUpstreams: [...config.allowUpstreams, ...trustedHosts(locals)],
+      trusts: (hostname, port) => locals.trusts(hostname, port),
     });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -176,7 +195,7 @@ function openFinding(
     embedder,
     ...(provider !== null && { provider }),
     clock,
-    newQueryLogId: () => newLogId('ql', clock.now()),
+    newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
     config: defaultSearchConfig,
@@ -193,13 +212,13 @@ function openActing(
   catalog: Catalog,
 ) {
   const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
-  const localIds = locals.map(({ id }) => id);
   const policy = createPolicy({
     storage,
     clock,
     log: telemetry.log,
     operator: operatorDeveloper,
-    operatorServers: async () => new Set([...localIds, ...(await catalog.credentialed())]),
+    operatorServers: async () =>
+      new Set([...locals.all().map(({ id }) => id), ...(await catalog.credentialed())]),
   });
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
@@ -212,16 +231,24 @@ function openActing(
     publicUrl: () => baseUrl.url,
     findServer: async (id) => {
       const { name, remoteUrl, source } = await catalog.get(id);
-      const local = source === 'config' ? locals.find((server) => server.id === id) : undefined;
+      const local = source === 'config' ? locals.get(id) : undefined;
       return { id, name, url: local === undefined ? remoteUrl : local.url };
     },
+  });
+  const { seal, open } = vault.sealedTokens;
+  const idempotency = createIdempotency({
+    storage,
+    seal,
+    open,
+    clock,
+    onError: logFailure(telemetry, 'storage.idempotency.write_failed'),
   });
   // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
   const providerOutbound = createOutbound(config, providerLimits);
   const proxy = createProxy({
     connections,
     outbound: providerOutbound,
-    now: clock.now,
+    idempotency,
     publicUrl: () => baseUrl.url,
     recordUsage: (usage) => recordUsage(storage, usage),
     onError: logFailure(telemetry, 'proxy.usage.write_failed'),
@@ -234,10 +261,13 @@ function openActing(
     get: outbound.request,
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
-    forgetConnections: (owner, actor, wholly) =>
-      wholly ? connections.admin.forgetUser(owner, actor) : connections.admin.disconnectUser(owner, actor),
+    forgetConnections: async (owner, actor, wholly) => {
+      if (!wholly) return connections.admin.disconnectUser(owner, actor);
+      await idempotency.forgetUser(owner);
+      return connections.admin.forgetUser(owner, actor);
+    },
   });
-  return { access, policy, webhooks, connections, providerOutbound, proxy, identity };
+  return { access, policy, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &
@@ -250,6 +280,7 @@ async function closeServices(open: Open): Promise<void> {
   await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
   await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
   await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
+  open.idempotency.close();
   await open.storage.close();
   open.telemetry.flush();
 }

@@ -8,6 +8,8 @@ export type CatalogTool = {
   readonly name: string;
   readonly description: string;
   readonly inputSchema: string;
+  /** What else its server says of it (title, annotations, outputSchema, …): the text of a JSON object. */
+  readonly details?: string;
 };
 
 /** One active server as search and the MCP proxy see it. */
@@ -51,6 +53,8 @@ export type ServerRecord = CatalogServer & {
   readonly version: string | null;
   readonly repositoryUrl: string | null;
   readonly launch: Launch | null;
+  /** The revision of MCP that the operator wants it spoken to in. */
+  readonly protocolRevision?: string | null;
   readonly source: string;
   readonly revision: number;
   readonly createdAt: number;
@@ -71,6 +75,8 @@ export type ServerInput = {
   readonly verified: boolean;
   readonly repositoryUrl: string | null;
   readonly launch: Launch | null;
+  /** null or absent: what it speaks itself. */
+  readonly protocolRevision?: string | null;
   /** Popularity before any use, 0..1; null keeps what is known, or the newcomers' value. */
   readonly prior: number | null;
   /** Header fields of the operator's own, by lower-case name; null keeps those that are there, an empty object takes them away. */

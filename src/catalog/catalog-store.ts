@@ -16,6 +16,7 @@ export type ServerRow = {
   verified: number;
   repository_url: string | null;
   launch: string | null;
+  protocol_revision: string | null;
   source: string;
   prior: number;
   revision: number;
@@ -29,6 +30,7 @@ type ToolRow = {
   position: number;
   description: string;
   input_schema: string;
+  details: string | null;
 };
 export type CatalogTables = {
   servers: ServerRow;
@@ -267,6 +269,7 @@ export async function toolsOf(
         name: row.name,
         description: row.description,
         inputSchema: row.input_schema,
+        ...(row.details === null ? {} : { details: row.details }),
       });
     }
   }

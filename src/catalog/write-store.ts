@@ -154,6 +154,7 @@ function merge(
     verified: input.verified ? 1 : 0,
     repository_url: input.repositoryUrl,
     launch: input.launch === null ? null : JSON.stringify(input.launch),
+    protocol_revision: input.protocolRevision ?? null,
     source: change.source,
     prior: input.prior ?? old?.prior ?? neutralPrior,
     revision: 0,
@@ -187,7 +188,8 @@ function sameTools(a: readonly CatalogTool[], b: readonly CatalogTool[]): boolea
       return (
         tool.name === other?.name &&
         tool.description === other.description &&
-        tool.inputSchema === other.inputSchema
+        tool.inputSchema === other.inputSchema &&
+        tool.details === other.details
       );
     })
   );
@@ -211,6 +213,7 @@ async function upsertRows(trx: CatalogTrx, rows: readonly ServerRow[]): Promise<
           verified: is.ref('excluded.verified'),
           repository_url: is.ref('excluded.repository_url'),
           launch: is.ref('excluded.launch'),
+          protocol_revision: is.ref('excluded.protocol_revision'),
           source: is.ref('excluded.source'),
           prior: is.ref('excluded.prior'),
           revision: is.ref('excluded.revision'),
@@ -242,6 +245,7 @@ async function replaceTools(
       position,
       description: tool.description,
       input_schema: tool.inputSchema,
+      details: tool.details ?? null,
     })),
   );
   for (const values of insertSlices(rows)) await trx.insertInto('tools').values(values).execute();

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { startApp, version } from '../app.ts';
-import { Problem } from '../base/problem.ts';
 import { childEnvironment, environment, parseConfig, unknownSettings } from '../config.ts';
-import { type LocalServer, parseMcpConfig } from '../mcp/mcp.ts';
+import { ConfigFile } from '../mcp/mcp.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 
 export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Promise<void> {
@@ -10,20 +9,30 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   const telemetry = createTelemetry({ level: config.logLevel });
   for (const name of unknownSettings(environment()))
     telemetry.log.warn('config.setting.unknown', { name, advice: 'a typing error?' });
+  const file =
+    mcpConfig === undefined
+      ? null
+      : new ConfigFile({ path: resolve(mcpConfig), environment: environment(), log: telemetry.log });
   const app = await startApp(config, {
     telemetry,
-    localServers: mcpConfig === undefined ? [] : readMcpConfig(mcpConfig),
+    ...(file !== null && { localServers: file.read() }),
     childEnvironment: childEnvironment(environment()),
   });
 
   console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);
   if (app.firstKey !== null) console.log(`Admin key, shown only this once: ${app.firstKey}`);
 
+  const replace = app.services.mcp.replaceLocalServers;
+  file?.watch(replace);
+  // Without a file there is nothing to read anew, and a terminal that went away is no reason to stop either.
+  process.on('SIGHUP', () => void file?.reload(replace));
+
   let stopping = false;
   const stop = (signal: string) => {
     // A second signal means now.
     if (stopping) process.exit(1);
     stopping = true;
+    file?.close();
     telemetry.log.info('service.stopping', { signal });
     app.close().then(
       () => telemetry.log.info('service.stopped'),
@@ -35,18 +44,4 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-}
-
-function readMcpConfig(file: string): readonly LocalServer[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Problem(
-      'setup',
-      `--mcp-config: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'error'})`,
-      { cause },
-    );
-  }
-  return parseMcpConfig(text);
 }

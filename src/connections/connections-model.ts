@@ -39,6 +39,8 @@ export type ProviderStatus = {
   readonly isConnected: boolean;
   readonly status: 'active' | 'needs_reauth' | null;
   readonly canAccess: boolean;
+  /** Set where no new tokens come without the user: over with its access token. */
+  readonly isRenewable?: false;
 };
 
 export type SessionRequest = {
@@ -82,6 +84,8 @@ export type SessionResult = {
   readonly isDefault: boolean;
   readonly grantedScopes: readonly string[];
   readonly missingScopes: readonly string[];
+  /** false: no refresh token came; once the access token is over, the user has to connect again. */
+  readonly isRenewable: boolean;
 };
 
 /** What the page behind `authUrl` shows before anything happens. */
@@ -126,6 +130,8 @@ export type Connection = {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  /** false: over with its access token. */
+  readonly isRenewable: boolean;
 };
 
 export type ConnectionQuery = {

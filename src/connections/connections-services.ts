@@ -8,7 +8,7 @@ import { ClientRegistry } from './authorization-servers/client-registry.ts';
 import { createIssuerMetadata } from './authorization-servers/issuer-metadata.ts';
 import { createMetadataDocuments } from './authorization-servers/metadata-documents.ts';
 import { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
-import { createServerDiscovery } from './authorization-servers/server-discovery.ts';
+import { createRefusalCheck, createServerDiscovery } from './authorization-servers/server-discovery.ts';
 import { ChangeSignal } from './change-signal.ts';
 import type { KnownServer } from './connections-model.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
@@ -19,7 +19,7 @@ import { createConfirmations } from './sessions/confirmation.ts';
 import { ConnectionAdmin } from './sessions/connection-admin.ts';
 import { ConnectionWriter } from './sessions/connection-writer.ts';
 import { ConsentFlow } from './sessions/consent-flow.ts';
-import { SessionStore } from './sessions/session-store.ts';
+import { createLostSessions, SessionStore } from './sessions/session-store.ts';
 import { FreshTokens } from './tokens/fresh-token.ts';
 import { GrantStore, isOwnerTag } from './tokens/grant-store.ts';
 import { createRevocationQueue } from './tokens/revocation-queue.ts';
@@ -73,8 +73,12 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
   const documents = createMetadataDocuments(outbound);
   const issuerMetadata = createIssuerMetadata(documents, clock);
   const discoverServer = createServerDiscovery({ documents, issuerMetadata });
-  const callOptions = () => oauthFetch(anyServer, { timeoutMs: registrationMs });
-  const clients = new ClientRegistry({ ...deps, callOptions });
+  const clients = new ClientRegistry({
+    ...deps,
+    callOptions: (seen) =>
+      oauthFetch(anyServer, { timeoutMs: registrationMs, ...(seen === undefined ? {} : { seen }) }),
+    hasLostSession: createLostSessions(deps.storage),
+  });
   const servers = createAuthorizationServers({
     providers,
     issuerMetadata,
@@ -82,10 +86,12 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
     clients,
     findServer,
   });
-  return { providers, oauthFetch, clients, servers };
+  const isRefusedByFailing = createRefusalCheck(documents);
+  return { providers, oauthFetch, clients, servers, isRefusedByFailing };
 }
 
-function openTokens(deps: ConnectionsDeps, { providers, oauthFetch, servers, signal }: Servers & Signal) {
+function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
+  const { providers, oauthFetch, servers, signal, isRefusedByFailing } = parts;
   const { storage, vault, clock, config } = deps;
   const random = Math.random;
   const grants = new GrantStore(storage, clock);
@@ -105,7 +111,7 @@ function openTokens(deps: ConnectionsDeps, { providers, oauthFetch, servers, sig
   });
   const freshTokens = new FreshTokens({ ...deps, store: grants, encryption, refresher });
   const userGrants = createUserGrants(grants, clock.now);
-  const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, clock });
+  const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, isRefusedByFailing, clock });
   return { grants, encryption, endpoint, revocations, refresher, freshTokens, userGrants, tokens };
 }
 

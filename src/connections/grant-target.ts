@@ -32,8 +32,11 @@ export function covers(resource: string, url: string): boolean {
     return false;
   if (wide.hash !== '' || wide.username !== '' || (wide.search !== '' && wide.search !== narrow.search))
     return false;
-  const above = wide.pathname.endsWith('/') ? wide.pathname : `${wide.pathname}/`;
-  return narrow.pathname === wide.pathname || narrow.pathname.startsWith(above);
+  // A final slash makes no difference: many servers publish one and are called without, or the other way round.
+  const [above, path] = [wide, narrow].map(({ pathname }) =>
+    pathname.endsWith('/') ? pathname : `${pathname}/`,
+  );
+  return path?.startsWith(above ?? path) ?? false;
 }
 
 /** Scopes as they stand in a row or a token reply (RFC 6749 section 3.3). */

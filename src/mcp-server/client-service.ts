@@ -1,6 +1,6 @@
 import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
 import { Problem } from '../base/problem.ts';
-import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure } from '../mcp/mcp.ts';
+import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure, withLogLevel } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
 import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
@@ -86,8 +86,10 @@ export class ClientService {
     readonly view: JsonView | undefined;
     readonly serverId: string | null;
   }): Promise<McpHttpReply> {
-    const { backend, request, caller, decision, view, serverId } = asked;
+    const { backend, request, decision, view, serverId } = asked;
     const isModern = decision.kind === 'request' && decision.age === 'modern';
+    const caller: McpCaller =
+      isModern || serverId === null ? asked.caller : { ...asked.caller, prefersSession: true };
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
     if (!isModern && session === null && serverId !== null) {
@@ -202,10 +204,10 @@ export class ClientService {
   }
 
   async #outcome(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Outcome> {
-    const { backend } = turn;
+    const { backend, session } = turn;
     const { method, params } = asked;
-    const own = ownAnswer(asked);
-    if (own !== null) return own;
+    const answered = ownAnswer(asked);
+    if (answered !== null) return answered;
     if (method === 'server/discover' && asked.age === 'modern') return discover(turn);
     const inputResponses = responsesIn(params?.get('inputResponses'));
     if (inputResponses === undefined)
@@ -215,15 +217,19 @@ export class ClientService {
       };
     const caller: McpCaller = { ...turn.caller, onNotification: (told) => emit(notificationMessage(told)) };
     const continuation = params?.present('requestState')?.string();
-    const request = { method, params: paramsOf(params) };
+    const level = asked.age === 'session' && session !== null ? this.#sessions.logLevel(session) : undefined;
+    const own = paramsOf(params);
+    const request = { method, params: level === undefined ? own : withLogLevel(own, level) };
     const outcome = await backend.request(caller, {
       ...request,
       ...(continuation === undefined ? {} : { continuation, inputResponses }),
     });
     if (asked.age === 'modern') return outcome;
-    // 2026-07-28 has no such method, and older clients ask for it as soon as there is a log.
-    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound)
+    // 2026-07-28 has no such method: there each request says from which level on it wants the log.
+    if (method === 'logging/setLevel' && outcome.kind === 'error' && outcome.error.code === methodNotFound) {
+      if (session !== null) this.#sessions.setLogLevel(session, params?.get('level')?.string());
       return emptyResult;
+    }
     if (outcome.kind !== 'input') return outcome;
     return this.#askClient({ ...turn, caller }, request, outcome, emit);
   }

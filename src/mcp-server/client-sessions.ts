@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { newId, sha256Hex } from '../base/id.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonParts } from '../base/json-splice.ts';
@@ -13,6 +14,18 @@ type Content = { readonly capabilities: ClientCapabilities };
 
 const lifeMs = 24 * 3_600_000;
 const maxQuestions = 1_000;
+const maxLogLevels = 10_000;
+/** Of syslog (RFC 5424), as every revision has them. */
+const logLevels: ReadonlySet<string> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]);
 
 type Question = { readonly owner: string; readonly settle: (response: JsonView | null) => void };
 
@@ -25,6 +38,7 @@ export class ClientSessions {
   readonly #tickets: Vault['sealedTokens'];
   readonly #inFlight = new Map<string, AbortController>();
   readonly #questions = new Map<string, Question>();
+  readonly #logLevels = new LRUCache<string, string>({ max: maxLogLevels });
 
   constructor(tickets: Vault['sealedTokens']) {
     this.#tickets = tickets;
@@ -64,6 +78,15 @@ export class ClientSessions {
 
   cancel(session: ClientSession, requestId: JsonView | undefined): void {
     if (requestId !== undefined) this.#inFlight.get(`${session.id}\n${requestId.text()}`)?.abort();
+  }
+
+  /** From which level on a session's client wants to hear the log of a server that keeps no session; this process's alone. */
+  logLevel({ id }: ClientSession): string | undefined {
+    return this.#logLevels.get(id);
+  }
+
+  setLogLevel({ id }: ClientSession, level: string | undefined): void {
+    if (level !== undefined && logLevels.has(level)) this.#logLevels.set(id, level);
   }
 
   /** Asks the client on its open stream; null when it refuses to answer one of the questions or goes away. */

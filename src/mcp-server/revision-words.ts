@@ -1,7 +1,8 @@
-import { itemsOf, type JsonView, membersOf } from '../base/json-scanner.ts';
+import { type JsonView, membersOf } from '../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts } from '../base/json-splice.ts';
-import { isReserved, withoutReservedMeta } from '../mcp/mcp.ts';
+import { contentOf, isReserved, keptMeta, structuredIn } from '../mcp/mcp.ts';
 import { serverInfoKey } from './client-request.ts';
+import { sessionTools } from './session-schemas.ts';
 
 /** A result in the words of the client's revision: what its revision wants beside the server's own members, and nothing else changed. */
 
@@ -37,15 +38,15 @@ export function modernResult(method: string, body: ResultBody, serverInfo: JsonP
   }
   const { view } = body;
   const meta = view.present('_meta');
-  const added: Record<string, JsonParts> = {};
+  const changes = mended(method, view);
   const resultType = view.get('resultType')?.string();
-  if (resultType === undefined) added.resultType = ['"complete"'];
+  if (resultType === undefined) changes.resultType = ['"complete"'];
   if (cacheable.has(method) && (resultType ?? 'complete') === 'complete') {
-    if (view.get('ttlMs')?.kind !== 'number') added.ttlMs = ['0'];
-    if (view.get('cacheScope')?.kind !== 'string') added.cacheScope = ['"private"'];
+    if (view.get('ttlMs')?.kind !== 'number') changes.ttlMs = ['0'];
+    if (view.get('cacheScope')?.kind !== 'string') changes.cacheScope = ['"private"'];
   }
-  if (meta === undefined || meta.kind === 'object') added._meta = metaWith(meta, serverInfo);
-  return changeMembers(view, added);
+  if (meta === undefined || meta.kind === 'object') changes._meta = metaWith(meta, serverInfo);
+  return changeMembers(view, changes);
 }
 
 const cacheFields = ',"ttlMs":0,"cacheScope":"private"';
@@ -55,7 +56,7 @@ function metaWith(meta: JsonView | undefined, serverInfo: JsonPart): JsonParts {
   if (meta === undefined) return [`{${JSON.stringify(serverInfoKey)}:`, serverInfo, '}'];
   const names = membersOf(meta).map(({ name }) => name);
   const reserved = names.filter((name) => isReserved(name) && name !== serverInfoKey);
-  const changes: Record<string, JsonParts | null> = Object.fromEntries(reserved.map((name) => [name, null]));
+  const changes: Changes = Object.fromEntries(reserved.map((name) => [name, null]));
   if (!names.includes(serverInfoKey)) changes[serverInfoKey] = [serverInfo];
   return changeMembers(meta, changes);
 }
@@ -64,57 +65,35 @@ function metaWith(meta: JsonView | undefined, serverInfo: JsonPart): JsonParts {
 export function sessionResult(method: string, body: ResultBody): JsonParts {
   if ('members' in body) return ['{', ...body.members, '}'];
   const { view } = body;
-  const structured = view.get('structuredContent');
+  const changes = mended(method, view);
+  const meta = keptMeta(view);
+  if (meta !== undefined) changes._meta = meta;
+  const structured = method === 'tools/call' ? structuredIn(view) : undefined;
   // These revisions know structured content as an object only; the SDK's own server wraps it alike.
-  if (method === 'tools/call' && structured !== undefined && structured.kind !== 'object')
-    return changeMembers(view, { structuredContent: ['{"result":', structured.span(), '}'] });
-  if (method === 'tools/list') return sessionTools(view);
-  return withoutReservedMeta(view);
+  if (structured !== undefined && structured.kind !== 'object')
+    changes.structuredContent = ['{"result":', structured.span(), '}'];
+  const tools = method === 'tools/list' ? view.get('tools') : undefined;
+  const olderTools = tools && sessionTools(tools);
+  if (olderTools !== undefined) changes.tools = olderTools;
+  return isEmpty(changes) ? [view.span()] : changeMembers(view, changes);
 }
 
-const toolShape = {
-  inputSchema: { properties: true },
-  outputSchema: { type: true, properties: true },
-} as const;
+type Changes = Record<string, JsonParts | null>;
 
-/** Tools as clients of those revisions can read them: output schemas are objects, and subschemas are never bare booleans. */
-function sessionTools(view: JsonView): JsonParts {
-  const tools = view.get('tools');
-  if (tools === undefined) return withoutReservedMeta(view);
-  let isChanged = false;
-  const items = itemsOf(tools, toolShape).map((tool) => {
-    const changes = {
-      ...schemaChange('inputSchema', tool.get('inputSchema'), false),
-      ...schemaChange('outputSchema', tool.get('outputSchema'), true),
-    };
-    if (Object.keys(changes).length === 0) return [tool.span()];
-    isChanged = true;
-    return changeMembers(tool, changes);
-  });
-  if (!isChanged) return withoutReservedMeta(view);
-  const list = items.flatMap((parts, i) => (i === 0 ? parts : [',', ...parts]));
-  return changeMembers(view, { tools: ['[', ...list, ']'] });
+function isEmpty(changes: Changes): boolean {
+  for (const _ in changes) return false;
+  return true;
 }
 
-function schemaChange(
-  name: string,
-  schema: JsonView | undefined,
-  isOutput: boolean,
-): Record<string, JsonParts> {
-  if (schema?.kind !== 'object') return {};
-  if (isOutput && schema.get('type')?.string() !== 'object')
-    return {
-      [name]: ['{"type":"object","properties":{"result":', schema.span(), '},"required":["result"]}'],
-    };
-  const properties = schema.present('properties');
-  const bare =
-    properties === undefined ? [] : membersOf(properties).filter(({ value }) => value.kind === 'boolean');
-  if (properties === undefined || bare.length === 0) return {};
-  const written = bare.map(({ name: each, value }) => [
-    each,
-    [value.text() === 'true' ? '{}' : '{"not":{}}'],
-  ]);
-  return {
-    [name]: changeMembers(schema, { properties: changeMembers(properties, Object.fromEntries(written)) }),
-  };
+/** A null member says what an absent one says, but clients refuse it; some servers answer with a bare text for content. */
+function mended(method: string, view: JsonView): Changes {
+  const changes: Changes = {};
+  for (const { name, value } of view.noted()) if (value.kind === 'null') changes[name] = null;
+  if (method === 'tools/call') {
+    const content = view.get('content');
+    if (content !== undefined && content.kind !== 'array') changes.content = contentOf(content);
+    if (structuredIn(view) !== undefined) delete changes.structuredContent;
+  }
+  if (method === 'tools/list' && view.present('tools') === undefined) changes.tools = ['[]'];
+  return changes;
 }

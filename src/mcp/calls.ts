@@ -66,7 +66,7 @@ export class Calls {
         );
       }
       const request = resumed?.request ?? { method, params };
-      const { channel, release } = this.#deps.pool.acquire(found.target);
+      const { channel, release } = this.#deps.pool.acquire(found.target, caller.prefersSession);
       return this.#finish(principal, subject, () => this.#send(channel, found, request, caller), release);
     });
   }

@@ -15,6 +15,8 @@ const targets: fc.Arbitrary<Target> = fc
     hint: fc.constant('streamable-http' as const),
     url: part,
     program: fc.constant(null),
+    developerId: part,
+    revision: fc.constant(null),
     credential: fc.constant(fixedCredential({})),
     credentialVersion: part,
   })
@@ -78,6 +80,8 @@ test('the pool is bounded: the longest unused goes, and what is in use stays', (
     hint: 'stdio',
     url: null,
     program: isProgram ? program : null,
+    developerId: 'd',
+    revision: null,
     credential: fixedCredential({}),
     credentialVersion: '',
   });

@@ -5,6 +5,8 @@ export type PoolLimits = {
   readonly count: number;
   /** Of those, child processes. */
   readonly programs: number;
+  /** And of these, one developer's: its users cannot take every place. */
+  readonly programsEach: number;
   readonly idleMs: number;
   readonly ageMs: number;
 };
@@ -13,6 +15,7 @@ export type PoolLimits = {
 export const defaultPoolLimits: PoolLimits = {
   count: 2_000,
   programs: 64,
+  programsEach: 32,
   idleMs: 300_000,
   ageMs: 3_600_000,
 };
@@ -21,102 +24,187 @@ export const defaultPoolLimits: PoolLimits = {
 export type Lease = { readonly channel: Channel; release(): void };
 
 export type ChannelPool = {
-  acquire(target: Target): Lease;
+  /** `prefersSession`: by a client of the revisions with a handshake. */
+  acquire(target: Target, prefersSession?: boolean): Lease;
   /** Drops what was idle or alive for too long. */
   sweep(): void;
+  /** Drops the channels of a server that is not what it was: now where they are idle, else when they are given back. */
+  retire(serverId: string): void;
+  /** Ends the programs that are still being started, and those who wait for them. */
+  cancelOpening(): void;
   size(): number;
   close(): void;
 };
 
 type Entry = {
+  target: Target;
   readonly channel: Channel;
-  readonly isProgram: boolean;
   readonly madeAt: number;
   usedAt: number;
   users: number;
+  isRetired: boolean;
+};
+
+type Deps = {
+  readonly make: (target: Target, prefersSession: boolean) => Channel;
+  readonly limits: PoolLimits;
+  readonly now: () => number;
 };
 
 /**
  * Channels by server, address, principal and credential version. The key *is* the isolation: no two principals ever
  * meet in one entry, so no session, cookie or answer can cross from one to the other.
  */
-export function createChannelPool(deps: {
-  readonly make: (target: Target) => Channel;
-  readonly limits: PoolLimits;
-  readonly now: () => number;
-}): ChannelPool {
-  const { make, limits, now } = deps;
-  const entries = new Map<string, Entry>();
-  let programs = 0;
+export function createChannelPool(deps: Deps): ChannelPool {
+  return new Pool(deps);
+}
 
-  const drop = (key: string, entry: Entry) => {
-    entries.delete(key);
-    if (entry.isProgram) programs--;
-    entry.channel.close();
-  };
+class Pool implements ChannelPool {
+  readonly #deps: Deps;
+  readonly #entries = new Map<string, Entry>();
+  readonly #programs = new Map<string, number>();
+  #programCount = 0;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  acquire(target: Target, prefersSession = false): Lease {
+    let entry = this.#entryFor(target.key, target, prefersSession);
+    if (prefersSession && entry.channel.hasOlderWay?.() === true) {
+      // Some servers ask their questions only there.
+      const { spareKey: _, ...own } = target;
+      entry = this.#entryFor(`${target.key} session`, own, prefersSession);
+    }
+    entry.users++;
+    const { channel } = entry;
+    return { channel, release: () => this.#release(entry) };
+  }
+
+  sweep(): void {
+    const { limits, now } = this.#deps;
+    const time = now();
+    for (const [key, entry] of this.#entries) {
+      if (entry.users > 0) continue;
+      if (time - entry.usedAt > limits.idleMs || time - entry.madeAt > limits.ageMs) this.#drop(key, entry);
+    }
+  }
+
+  retire(serverId: string): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.target.serverId !== serverId) continue;
+      this.#forget(key, entry);
+      entry.isRetired = true;
+      if (entry.users === 0) entry.channel.close();
+    }
+  }
+
+  cancelOpening(): void {
+    for (const [key, entry] of this.#entries)
+      if (entry.channel.isOpening?.() === true) this.#drop(key, entry);
+  }
+
+  size(): number {
+    return this.#entries.size;
+  }
+
+  close(): void {
+    for (const [key, entry] of this.#entries) this.#drop(key, entry);
+  }
+
+  #release(entry: Entry): void {
+    entry.users--;
+    entry.usedAt = this.#deps.now();
+    if (entry.users > 0) return;
+    if (entry.isRetired) entry.channel.close();
+    else if (isOnlyForListing(entry.target)) this.#drop(entry.target.key, entry);
+  }
+
+  #entryFor(key: string, target: Target, prefersSession: boolean): Entry {
+    const { limits, now } = this.#deps;
+    const entry = this.#entries.get(key) ?? this.#claimSpare(target) ?? this.#borrow(target);
+    if (entry === undefined) return this.#open(key, target, prefersSession);
+    if (entry.users > 0 || now() - entry.madeAt <= limits.ageMs) return entry;
+    this.#drop(key, entry);
+    return this.#open(key, target, prefersSession);
+  }
+
+  /** A program that was started to list its tools, and has served nobody yet, is given to its first caller: some own a port or a lock. */
+  #claimSpare({ key, spareKey, program, developerId, principal }: Target): Entry | undefined {
+    const spare = spareKey === undefined || spareKey === key ? undefined : this.#entries.get(spareKey);
+    if (spareKey === undefined || spare === undefined || program?.isOfCaller === true) return undefined;
+    this.#forget(spareKey, spare);
+    spare.target = { ...spare.target, key, developerId, principal };
+    this.#keep(key, spare);
+    return spare;
+  }
+
+  /** The operator lists a program's tools through whichever child there is. */
+  #borrow({ key, spareKey, serverId, credentialVersion }: Target): Entry | undefined {
+    if (spareKey !== key) return undefined;
+    for (const entry of this.#entries.values())
+      if (entry.target.serverId === serverId && entry.target.credentialVersion === credentialVersion)
+        return entry;
+    return undefined;
+  }
+
+  #open(key: string, target: Target, prefersSession: boolean): Entry {
+    const { make, limits, now } = this.#deps;
+    if (target.program !== null) this.#makeRoomForProgram(target.developerId);
+    if (this.#entries.size >= limits.count) this.#makeRoom(() => true);
+    const channel = make(target, prefersSession);
+    const entry: Entry = { target, channel, madeAt: now(), usedAt: now(), users: 0, isRetired: false };
+    this.#keep(key, entry);
+    return entry;
+  }
+
+  #makeRoomForProgram(developerId: string): void {
+    const { programs, programsEach } = this.#deps.limits;
+    const own = this.#programs.get(developerId) ?? 0;
+    if (own >= programsEach)
+      this.#makeRoom(({ target }) => target.program !== null && target.developerId === developerId);
+    else if (this.#programCount >= programs) this.#makeRoom(({ target }) => target.program !== null);
+  }
+
   /** Room for one more: the longest unused goes. */
-  const makeRoom = (isProgram: boolean) => {
+  #makeRoom(mayGo: (entry: Entry) => boolean): void {
     let oldest: readonly [string, Entry] | undefined;
-    for (const [key, entry] of entries) {
-      if (entry.users > 0 || (isProgram && !entry.isProgram)) continue;
+    for (const [key, entry] of this.#entries) {
+      if (entry.users > 0 || !mayGo(entry)) continue;
       if (oldest === undefined || entry.usedAt < oldest[1].usedAt) oldest = [key, entry];
     }
     if (oldest === undefined)
       throw new Problem('unavailable', 'Too many servers are being called at once', { retryAfterMs: 1_000 });
-    drop(...oldest);
-  };
+    this.#drop(...oldest);
+  }
 
-  /** A program that was started to list its tools, and has served nobody yet, is given to its first caller: some own a port or a lock. */
-  const claimSpare = ({ key, spareKey }: Target): Entry | undefined => {
-    const spare = spareKey === undefined || spareKey === key ? undefined : entries.get(spareKey);
-    if (spareKey === undefined || spare === undefined) return undefined;
-    entries.delete(spareKey);
-    entries.set(key, spare);
-    return spare;
-  };
+  #drop(key: string, entry: Entry): void {
+    this.#forget(key, entry);
+    entry.channel.close();
+  }
 
-  const entryFor = (target: Target): Entry => {
-    const { key } = target;
-    const entry = entries.get(key) ?? claimSpare(target);
-    if (entry === undefined) return open(target);
-    if (entry.users > 0 || now() - entry.madeAt <= limits.ageMs) return entry;
-    drop(key, entry);
-    return open(target);
-  };
-  const open = (target: Target): Entry => {
-    const isProgram = target.program !== null;
-    if (isProgram && programs >= limits.programs) makeRoom(true);
-    if (entries.size >= limits.count) makeRoom(false);
-    const entry = { channel: make(target), isProgram, madeAt: now(), usedAt: now(), users: 0 };
-    entries.set(target.key, entry);
-    if (isProgram) programs++;
-    return entry;
-  };
+  #keep(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    this.#count(entry, 1);
+  }
 
-  return {
-    acquire(target) {
-      const entry = entryFor(target);
-      entry.users++;
-      return {
-        channel: entry.channel,
-        release() {
-          entry.users--;
-          entry.usedAt = now();
-        },
-      };
-    },
-    sweep() {
-      const time = now();
-      for (const [key, entry] of entries) {
-        if (entry.users > 0) continue;
-        if (time - entry.usedAt > limits.idleMs || time - entry.madeAt > limits.ageMs) drop(key, entry);
-      }
-    },
-    size: () => entries.size,
-    close() {
-      for (const [key, entry] of entries) drop(key, entry);
-    },
-  };
+  #forget(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#count(entry, -1);
+  }
+
+  #count({ target: { program, developerId } }: Entry, change: number): void {
+    if (program === null) return;
+    this.#programCount += change;
+    const own = (this.#programs.get(developerId) ?? 0) + change;
+    if (own === 0) this.#programs.delete(developerId);
+    else this.#programs.set(developerId, own);
+  }
+}
+
+/** The operator's own child of a program whose callers each have one with their name in it. */
+function isOnlyForListing({ key, spareKey, program }: Target): boolean {
+  return key === spareKey && program?.isOfCaller === true && program.isShared !== true;
 }
 
 /** Lengths stand before the parts, so that no part can pretend to be two. */

@@ -37,6 +37,8 @@ export type Caller = {
   readonly onNotification?: OnNotification | undefined;
   /** false: the operator's own credentials for the server do not go with its calls. */
   readonly usesSharedCredential?: boolean;
+  /** It is a client of the revisions with a handshake, before this very server. */
+  readonly prefersSession?: boolean;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
 };
@@ -47,6 +49,12 @@ export type Program = {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** One child for all callers: the operator says that it keeps no user's state. */
+  readonly isShared?: boolean;
+  /** Its values name the caller: the child of one can never be another's. */
+  readonly isOfCaller?: boolean;
+  /** Of one with the values of its caller filled in: what the file says. */
+  readonly template?: Program;
 };
 
 /** One server as one principal reaches it. */
@@ -57,6 +65,10 @@ export type Target = {
   readonly spareKey?: string;
   readonly serverId: string;
   readonly principal: string;
+  /** Whose places it counts among. */
+  readonly developerId: string;
+  /** The revision to speak, where the operator says so. */
+  readonly revision: string | null;
   readonly hint: 'streamable-http' | 'sse' | 'stdio';
   /** null for a program. */
   readonly url: string | null;
@@ -101,6 +113,8 @@ export type CallResult =
 export type Limits = {
   readonly firstByteMs: number;
   readonly idleMs: number;
+  /** A server that does not know `server/discover` may stay silent: after this it is asked the older way. */
+  readonly discoverMs: number;
   /** One exchange, from the request to its answer. */
   readonly totalMs: number;
   /** A question to the caller stays open so long. */
@@ -135,7 +149,7 @@ export class UpstreamFailure extends Problem {
   readonly reason: UpstreamReason;
   /** The server's own WWW-Authenticate, with `auth`. */
   readonly challenge: string | undefined;
-  /** 401 or 403, with `auth`. */
+  /** 401 or 403, with `auth`; that of a server that failed. */
   readonly status: number | undefined;
 
   constructor(
@@ -154,6 +168,10 @@ export class UpstreamFailure extends Problem {
 
 /** What one revision's transport offers to the negotiation above it. */
 export type Channel = {
+  /** It speaks 2026-07-28 to a server that may speak the revisions with a handshake as well. */
+  hasOlderWay?(): boolean;
+  /** It is being started. */
+  isOpening?(): boolean;
   send(request: RpcRequest, options: SendOptions): Promise<CallResult>;
   /** Called with what the server tells beside all calls (lists that changed, lines of its log) until it is unsubscribed. */
   listen(onNotification: OnNotification): () => void;

@@ -11,37 +11,35 @@
  * process restarts, open questions (`input_required`) are over and their callers are told so.
  */
 import type { Clock } from '../base/clock.ts';
-import { createIdempotency } from '../base/idempotency.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
-import { inBackground, type Outbound } from '../outbound/outbound.ts';
+import type { Outbound } from '../outbound/outbound.ts';
+import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Calls, type McpAnswer, type McpCall, type ToolList } from './calls.ts';
 import { type ChannelPool, createChannelPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
-import {
-  type Caller,
-  type Channel,
-  type Limits,
-  type OnNotification,
-  type Target,
-  UpstreamFailure,
-} from './mcp-model.ts';
+import { Channels } from './channels.ts';
+import { LocalServerList } from './config-file/local-server-list.ts';
+import type { LocalServer } from './config-file/mcp-config.ts';
+import type { Caller, Limits, OnNotification } from './mcp-model.ts';
+import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
-import { HttpUpstream } from './negotiation/http-upstream.ts';
 import { createOutcomeRecorder, type OutcomeRecorder } from './outcome-recorder.ts';
-import { probeServer } from './probe-server.ts';
+import { probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
-import type { LocalServer } from './programs/mcp-config.ts';
-import { ProgramChannel } from './programs/program-channel.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
-import { createTargets, notCallable, operatorId, principalOf, type Targets } from './targets.ts';
+import { createTargets, operatorId, type Targets } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
+export type { PoolLimits } from './channel-pool.ts';
+export { ConfigFile } from './config-file/config-file.ts';
+export { LocalServerList } from './config-file/local-server-list.ts';
+export { type LocalServer, parseMcpConfig } from './config-file/mcp-config.ts';
 export { responsesIn } from './input-required.ts';
 export {
   type Caller,
@@ -56,15 +54,15 @@ export {
 export { decodeHeader } from './messages/mirrored-headers.ts';
 export {
   isReserved,
+  keptMeta,
   messageShape,
   paramsShape,
   rpcError,
   toMessage,
   withoutReservedMeta,
 } from './messages/rpc-message.ts';
-export { noParams, ownParams, paramsOf, toolParams } from './messages/rpc-request.ts';
+export { noParams, ownParams, paramsOf, toolParams, withLogLevel } from './messages/rpc-request.ts';
 export { resultIn } from './messages/tool-list.ts';
-export { type LocalServer, parseMcpConfig, trustedHosts } from './programs/mcp-config.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 
 export type Mcp = {
@@ -82,24 +80,34 @@ export type Mcp = {
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   registerLocalServers(): Promise<void>;
-  stats(): { readonly upstreams: number };
-  /** Ends the streams that stay open by design, so that nobody waits for them. */
+  /** The operator's own servers are others now. */
+  replaceLocalServers(servers: readonly LocalServer[]): Promise<void>;
+  /** `noiseLines`: what programs wrote where only messages belong. */
+  stats(): { readonly upstreams: number; readonly noiseLines: number };
+  /** Ends the streams that stay open by design, and programs that are still being started, so that nobody waits for them. */
   closeStreams(): void;
   close(): Promise<void>;
 };
 
 export type McpDeps = {
-  readonly catalog: Pick<Catalog, 'get' | 'put' | 'parse' | 'enqueueInvocations' | 'credential' | 'peek'>;
+  readonly catalog: Pick<
+    Catalog,
+    'get' | 'put' | 'parse' | 'list' | 'remove' | 'health' | 'enqueueInvocations' | 'credential' | 'peek'
+  >;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<UserTokens, 'forServer'>;
+    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
   readonly tickets: Vault['sealedTokens'];
+  /** Under which what has a key is done once. */
+  readonly idempotency: Pick<Idempotency, 'of'>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly locals?: readonly LocalServer[];
+  readonly locals?: LocalServerList;
+  /** Where it is noted which children there are, so that none outlives us; null: nowhere. */
+  readonly dataDir?: string | null;
   /** What child processes may see of our environment. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly limits?: Partial<Limits>;
@@ -109,14 +117,13 @@ export type McpDeps = {
 const defaultMcpLimits: Limits = {
   firstByteMs: 60_000,
   idleMs: 60_000,
+  discoverMs: 3_000,
   totalMs: 120_000,
   questionMs: 300_000,
   maxBytes: 8_500_000,
   reprobeMs: 3_600_000,
 };
 
-/** A probe is not worth waiting long for; a server that is slower than this is no use to anybody. */
-const probeLimits: Limits = { ...defaultMcpLimits, firstByteMs: 10_000, idleMs: 10_000, totalMs: 20_000 };
 const sweepIntervalMs = 30_000;
 /** In whose name the operator's own servers are asked for their tools. */
 const operator: Caller = { developerId: operatorId, keyId: operatorId };
@@ -124,12 +131,18 @@ const operator: Caller = { developerId: operatorId, keyId: operatorId };
 export function createMcp(deps: McpDeps): Mcp {
   const { catalog, clock, log, outbound, tickets } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
-  const locals = new Map((deps.locals ?? []).map((server) => [server.id, server]));
+  const locals = deps.locals ?? new LocalServerList(undefined);
   const outcomes = createOutcomeRecorder(catalog, log);
-  const targets = createTargets({ catalog, tokens: deps.connections.tokens, locals });
+  const targets = createTargets({
+    catalog,
+    tokens: deps.connections.tokens,
+    locals,
+    checkUrl: outbound.checkUrl,
+  });
   const withAuthorization = createWithAuthorization({ targets, requests: deps.connections.requests });
+  const channels = new Channels({ environment: {}, dataDir: null, ...deps, limits });
   const pool = createChannelPool({
-    make: (target) => openChannel(deps, target, limits),
+    make: (target, prefersSession) => channels.open(target, prefersSession),
     limits: { ...defaultPoolLimits, ...deps.pool },
     now: clock.monotonic,
   });
@@ -152,38 +165,47 @@ export function createMcp(deps: McpDeps): Mcp {
     pool.sweep();
     sessions.sweep();
   }, sweepIntervalMs).unref();
-  const once = createIdempotency<McpAnswer>({
-    now: clock.monotonic,
-    mayRetry: ranNothing,
-    sizeOf: sizeOfAnswer,
-  });
-  const call = createRecordedCall(calls, outcomes, clock);
+  const once = deps.idempotency.of(answerCodec);
+  const probe: Mcp['probe'] = (serverId, signal) => {
+    const open = async () => channels.openProbe((await targets.find(operator, serverId)).target, pool);
+    return probeServer(open, clock.monotonic, signal);
+  };
   const localServers = new LocalServers({
     servers: locals,
     catalog,
     log,
-    listTools: async (serverId) => (await calls.listTools(operator, serverId)).tools,
+    probe,
+    retire: (id) => pool.retire(id),
   });
+  const call = createRecordedCall(calls, outcomes, { clock, localServers });
 
   return {
     call,
     callOnce: (caller, request, key) =>
-      once(principalOf(caller), key, fingerprint(request), () =>
+      once({ developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) }, () =>
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
         call(withoutSignal(caller), request),
       ),
     async listTools(caller, serverId) {
       const list = await calls.listTools(caller, serverId);
-      void localServers.adopt(serverId, list.tools);
+      void localServers.adopt(serverId, () => list.tools.map(toRow));
       return list;
     },
-    relay: sessions.relay,
+    async relay(caller, request) {
+      const reply = await sessions.relay(caller, request);
+      if (reply !== null && reply.status < 300) localServers.noticeSuccess(request.serverId);
+      return reply;
+    },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
-    probe: (serverId, signal) =>
-      probeServer(() => openProbe(deps, targets, pool, serverId), clock.monotonic, signal),
+    probe,
     registerLocalServers: () => localServers.register(),
-    stats: () => ({ upstreams: pool.size() }),
-    closeStreams: sessions.close,
+    replaceLocalServers: (servers) => localServers.replace(servers),
+    stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
+    closeStreams() {
+      sessions.close();
+      localServers.close();
+      pool.cancelOpening();
+    },
     async close() {
       clearInterval(sweeping);
       localServers.close();
@@ -195,45 +217,26 @@ export function createMcp(deps: McpDeps): Mcp {
 }
 
 /** A call whose outcome, where it is one of a tool, is recorded behind its answer. */
-function createRecordedCall(calls: Calls, outcomes: OutcomeRecorder, clock: Clock): Mcp['call'] {
+function createRecordedCall(
+  calls: Calls,
+  outcomes: OutcomeRecorder,
+  { clock, localServers }: { readonly clock: Clock; readonly localServers: LocalServers },
+): Mcp['call'] {
   return async (caller, request) => {
-    if (request.method !== 'tools/call') return calls.proceed(caller, request);
+    const isTool = request.method === 'tools/call';
+    if (!isTool && !localServers.hasUnlisted()) return calls.proceed(caller, request);
     const started = clock.monotonic();
     try {
       const answer = await calls.proceed(caller, request);
-      if (answer.kind === 'reply')
+      if (localServers.hasUnlisted()) localServers.noticeSuccess(request.serverId);
+      if (isTool && answer.kind === 'reply')
         outcomes.record(caller, request, answer.reply, clock.monotonic() - started);
       return answer;
     } catch (error) {
-      outcomes.recordFailure(caller, request, error, clock.monotonic() - started);
+      if (isTool) outcomes.recordFailure(caller, request, error, clock.monotonic() - started);
       throw error;
     }
   };
-}
-
-function openChannel(
-  deps: McpDeps,
-  target: Target,
-  limits: Limits,
-): Channel & Partial<Pick<HttpUpstream, 'protocolMode'>> {
-  const { outbound, clock, log, environment = {} } = deps;
-  const { program, url, serverId } = target;
-  const now = clock.monotonic;
-  if (program !== null) {
-    const onOutput = (line: string) => log.debug('mcp.program.output', { server_id: serverId, line });
-    return new ProgramChannel({ program, environment, limits, now, onOutput });
-  }
-  if (url === null) throw new UpstreamFailure('refused', notCallable);
-  return new HttpUpstream({ target: { ...target, url }, outbound, limits, now });
-}
-
-async function openProbe(deps: McpDeps, targets: Targets, pool: ChannelPool, serverId: string) {
-  const { target } = await targets.find(operator, serverId);
-  const background = { ...deps, outbound: inBackground(deps.outbound) };
-  if (target.program === null) return openChannel(background, target, probeLimits);
-  // A program is not started a second time for a probe.
-  const { channel, release } = pool.acquire(target);
-  return { send: channel.send.bind(channel), listen: channel.listen.bind(channel), close: release };
 }
 
 async function listen(
@@ -242,7 +245,7 @@ async function listen(
   asked: { readonly caller: Caller; readonly serverId: string; readonly onNotification: OnNotification },
 ): Promise<() => void> {
   const { target } = await targets.find(asked.caller, asked.serverId);
-  const { channel, release } = pool.acquire(target);
+  const { channel, release } = pool.acquire(target, asked.caller.prefersSession);
   const unsubscribe = channel.listen(asked.onNotification);
   return () => {
     unsubscribe();
@@ -254,20 +257,10 @@ function withoutSignal({ signal: _, onNotification: __, ...caller }: Caller): Ca
   return caller;
 }
 
-function ranNothing(error: unknown): boolean {
-  return !(error instanceof UpstreamFailure) || ['refused', 'auth', 'rate_limited'].includes(error.reason);
-}
-
 /** What makes two requests the same. */
 function fingerprint({ serverId, method, params, continuation, inputResponses }: McpCall): unknown {
   const answers = [...(inputResponses ?? [])].map(([key, view]) => [key, view.text()]);
   return [serverId, method, canonicalParams(params), continuation ?? null, answers];
-}
-
-function sizeOfAnswer(answer: McpAnswer): number {
-  if (answer.kind === 'input') return joinJson(answer.inputRequests).length;
-  const { reply } = answer;
-  return 'result' in reply ? reply.result.bytes.length : joinJson(reply.error.text).length;
 }
 
 /** The parts of a tools/call result that a REST caller gets, each as the server wrote it. */
@@ -277,17 +270,25 @@ export function toolResult(result: JsonView): JsonParts {
     ['"content":', ...(content === undefined ? ['[]'] : contentOf(content))],
     ['"isError":', result.get('isError')?.text() === 'true' ? 'true' : 'false'],
   ];
-  const structured = result.get('structuredContent');
+  const structured = structuredIn(result);
   if (structured !== undefined) parts.push(['"structuredContent":', structured.span()]);
   const meta = metaOf(result);
   if (meta !== undefined) parts.push(['"_meta":', meta.span()]);
   return ['{', ...parts.flatMap((part, i) => (i === 0 ? part : [',', ...part])), '}'];
 }
 
-/** Some servers answer with a bare text where a list of content blocks is due. */
-function contentOf(content: JsonView): JsonParts {
+/** Some servers answer with a bare text, or one block, where a list of content blocks is due. */
+export function contentOf(content: JsonView): JsonParts {
   if (content.kind === 'array') return [content.span()];
+  if (content.kind === 'object') return ['[', content.span(), ']'];
   return content.kind === 'string' ? ['[{"type":"text","text":', content.span(), '}]'] : ['[]'];
+}
+
+/** 2026-07-28 allows every kind of value, null among them; before, null says the same as nothing. */
+export function structuredIn(result: JsonView): JsonView | undefined {
+  return result.get('resultType') === undefined
+    ? result.present('structuredContent')
+    : result.get('structuredContent');
 }
 
 function metaOf(result: JsonView): JsonView | undefined {

@@ -2,7 +2,8 @@ import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { ProbeResult } from '../catalog/catalog.ts';
 import { type Channel, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
-import { type ListedTool, listAllTools } from './messages/tool-list.ts';
+import { asksForCredentials } from './messages/handshake.ts';
+import { type ListedTool, listAllTools, RpcFailure } from './messages/tool-list.ts';
 import type { ProtocolMode } from './negotiation/negotiation.ts';
 
 /** A channel that can say how its server speaks. */
@@ -43,7 +44,7 @@ export async function probeServer(
     if (!(error instanceof Problem)) throw error;
     const reason = error.detail;
     if (!(error instanceof UpstreamFailure)) return found('down', { reason });
-    const state = stateOf[error.reason];
+    const state = asksForKey(error) ? 'auth' : stateOf[error.reason];
     return found(state, {
       reason,
       era: eraOf(channel),
@@ -54,6 +55,11 @@ export async function probeServer(
   } finally {
     channel?.close();
   }
+}
+
+/** A server that speaks MCP and wants a key for its tools, and says so in an error of its own. */
+function asksForKey(error: UpstreamFailure): boolean {
+  return error instanceof RpcFailure && asksForCredentials(error.detail);
 }
 
 function found(state: ProbeResult['state'], known: Partial<ProbeResult>): ProbeResult {
@@ -81,8 +87,12 @@ function eraOf(channel: Probed | undefined): string | null {
   return mode === null ? null : eras[mode];
 }
 
-/** A tool as the catalogue reads it: a value, but for the schema, which keeps its text. */
+/** A tool as the catalogue reads it: a value, but for the schemas, which keep their text. */
 export function toRow({ view, inputSchema }: ListedTool): Readonly<Record<string, unknown>> {
-  const value = view.value() as Record<string, unknown>;
-  return inputSchema === undefined ? value : { ...value, inputSchema: new JsonText(inputSchema.text()) };
+  const outputSchema = view.present('outputSchema');
+  return {
+    ...(view.value() as Record<string, unknown>),
+    ...(inputSchema && { inputSchema: new JsonText(inputSchema.text()) }),
+    ...(outputSchema && { outputSchema: new JsonText(outputSchema.text()) }),
+  };
 }

@@ -1,18 +1,22 @@
 import { LRUCache } from 'lru-cache';
 import { keyActor } from '../base/actor.ts';
+import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type { FreshToken, ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type { Outbound } from '../outbound/outbound.ts';
 import { keyOf } from './channel-pool.ts';
-import { type Caller, fixedCredential, type Target, UpstreamFailure } from './mcp-model.ts';
-import type { LocalServer } from './programs/mcp-config.ts';
+import { fillInCaller } from './config-file/config-placeholders.ts';
+import type { LocalServerList } from './config-file/local-server-list.ts';
+import type { LocalServer } from './config-file/mcp-config.ts';
+import { type Caller, fixedCredential, type Program, type Target, UpstreamFailure } from './mcp-model.ts';
 
 /** Where a call goes, and in whose name. */
 export type FoundTarget = {
   readonly record: ServerRecord;
   readonly target: Target;
   /** The user's own token that it goes with; null: the operator's header fields, or none. */
-  readonly own: { readonly version: number; readonly connectionId: string } | null;
+  readonly own: FreshToken | null;
 };
 
 export type Targets = {
@@ -23,14 +27,17 @@ export type Targets = {
   find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
   renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
+  /** The server failed at a call with a user's own token: is it for the token? */
+  isRefusedByFailing(found: FoundTarget): Promise<boolean>;
 };
 
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
-type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program'>;
+type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program' | 'revision'>;
 type CacheEntry = {
   readonly record: ServerRecord;
+  readonly local: LocalServer | undefined;
   readonly credential: Credential;
   readonly byDeveloper: LRUCache<string, FoundTarget>;
 };
@@ -46,10 +53,11 @@ export const notCallable =
 
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
-  readonly tokens: Pick<UserTokens, 'forServer'>;
-  readonly locals: ReadonlyMap<string, LocalServer>;
+  readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
+  readonly locals: Pick<LocalServerList, 'get'>;
+  readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
-  const { catalog, tokens, locals } = deps;
+  const { catalog, tokens, locals, checkUrl } = deps;
 
   const ofUser = async (
     { developerId, userId, keyId }: Caller & { readonly userId: string },
@@ -80,16 +88,30 @@ export function createTargets(deps: {
     const { serverId: id } = location;
     if (own === null) return shared(caller, record, location, await catalog.credential(id));
     const target = targetOf(caller, location, identityOf(own.token));
-    const { version, connectionId } = own.token;
-    return { record, target, own: { version, connectionId } };
+    return { record, target, own: own.token };
   };
+  const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
   const locationOf = (record: ServerRecord): Location => {
-    const local = record.source === 'config' ? locals.get(record.id) : undefined;
-    const url = local === undefined ? record.remoteUrl : local.url;
-    const program = local?.program ?? null;
-    if (url === null && program === null) throw new UpstreamFailure('refused', notCallable);
-    if (url?.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
-    return { serverId: record.id, hint: local?.transport ?? record.transport, url, program };
+    const { id: serverId } = record;
+    const local = localOf(record);
+    const location: Location =
+      local === undefined
+        ? {
+            serverId,
+            hint: record.transport,
+            url: record.remoteUrl,
+            program: null,
+            revision: record.protocolRevision ?? null,
+          }
+        : {
+            serverId,
+            hint: local.transport,
+            url: local.url,
+            program: local.program,
+            revision: local.revision,
+          };
+    checkLocation(checkUrl, location);
+    return location;
   };
   /** Whoever operates this service speaks for those who have nothing of their own, where policy lets them. */
   const shared = (
@@ -98,7 +120,7 @@ export function createTargets(deps: {
     location: Location,
     credential: Credential,
   ): FoundTarget => {
-    const local = record.source === 'config' ? locals.get(record.id) : undefined;
+    const local = localOf(record);
     const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
     const identity = caller.usesSharedCredential === false ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
@@ -109,9 +131,10 @@ export function createTargets(deps: {
     const cached = catalog.peek(serverId);
     if (cached === undefined) return undefined;
     const { record, credential } = cached;
+    const local = locals.get(serverId);
     let known = cache.get(serverId);
-    if (known?.record !== record || known.credential !== credential) {
-      known = { record, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
+    if (known?.record !== record || known.credential !== credential || known.local !== local) {
+      known = { record, local, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
       cache.set(serverId, known);
     }
     const { developerId, usesSharedCredential = true } = caller;
@@ -127,6 +150,8 @@ export function createTargets(deps: {
   return {
     find: (caller, serverId) =>
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
+    isRefusedByFailing: async ({ own, target }) =>
+      own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
     async renewed(caller, { record, own }) {
       if (own === null) return null;
       try {
@@ -141,13 +166,57 @@ export function createTargets(deps: {
 }
 
 function targetOf(caller: Caller, location: Location, identity: Identity): Target {
-  const { serverId, hint, url, program } = location;
-  const { credential, credentialVersion } = identity;
-  const principal = principalOf(caller);
-  const key = keyOf({ serverId, url, principal, credentialVersion });
-  const spare =
-    program === null ? {} : { spareKey: keyOf({ serverId, url, principal: operatorId, credentialVersion }) };
-  return { key, ...spare, serverId, principal, hint, url, program, credential, credentialVersion };
+  const { serverId, hint, url, program, revision } = location;
+  const { credential } = identity;
+  // A server that is pinned to another revision is spoken to anew.
+  const credentialVersion =
+    revision === null ? identity.credentialVersion : `${identity.credentialVersion}@${revision}`;
+  const principal = program?.isShared === true ? operatorId : principalOf(caller);
+  const keyFor = (name: string) => keyOf({ serverId, url, principal: name, credentialVersion });
+  return {
+    key: keyFor(principal),
+    ...(program === null ? {} : { spareKey: keyFor(operatorId) }),
+    serverId,
+    principal,
+    developerId: program?.isShared === true ? operatorId : caller.developerId,
+    revision,
+    hint,
+    url,
+    program: program === null ? null : ofCaller(program, caller),
+    credential,
+    credentialVersion,
+  };
+}
+
+/** A program with the placeholders for its caller filled in; names of users may be anything, and become part of paths. */
+function ofCaller(program: Program, { developerId, userId }: Caller): Program {
+  if (program.isOfCaller !== true) return program;
+  const user = userId === undefined ? 'none' : sha256Hex(userId).slice(0, 32);
+  const fill = (text: string) => fillInCaller(text, { developer: developerId, user });
+  return {
+    ...program,
+    template: program,
+    command: fill(program.command),
+    args: program.args.map(fill),
+    env: Object.fromEntries(Object.entries(program.env).map(([name, text]) => [name, fill(text)])),
+    ...(program.cwd === undefined ? {} : { cwd: fill(program.cwd) }),
+  };
+}
+
+/** Where there is nothing to call, or a URL that we do not speak to: the server's fault, and not its caller's. */
+function checkLocation(checkUrl: Outbound['checkUrl'], { url, program }: Location): void {
+  if (url === null) {
+    if (program === null) throw new UpstreamFailure('refused', notCallable);
+    return;
+  }
+  if (url.includes('{')) throw new UpstreamFailure('refused', "The server's URL has settings to fill in");
+  try {
+    checkUrl(url);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const why = error.detail.replace(/^url: /, '');
+    throw new UpstreamFailure('refused', `The server's URL is not spoken to: ${why}`, { cause: error });
+  }
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */

@@ -40,8 +40,9 @@ export function createWithAuthorization(deps: Deps): WithAuthorization {
       found = known instanceof Promise ? await known : known;
       return await use(found);
     } catch (error) {
-      if (!isRefused(error)) throw error;
-      const refused: Refused = { failure: error, caller, serverId, operation, own: found?.own ?? null };
+      const failure = await toRefusal(deps, error, found);
+      if (failure === null) throw error;
+      const refused: Refused = { failure, caller, serverId, operation, own: found?.own ?? null };
       return retryRenewed(deps, refused, found, use);
     }
   };
@@ -59,8 +60,9 @@ async function retryRenewed<T>(
   try {
     return await use(renewed);
   } catch (again) {
-    if (!isRefused(again)) throw again;
-    throw await explain(deps, { ...refused, failure: again, own: renewed.own });
+    const failure = await toRefusal(deps, again, renewed);
+    if (failure === null) throw again;
+    throw await explain(deps, { ...refused, failure, own: renewed.own });
   }
 }
 
@@ -101,8 +103,16 @@ async function mendable(
   });
 }
 
-function isRefused(error: unknown): error is UpstreamFailure {
-  return error instanceof UpstreamFailure && error.reason === 'auth';
+/** null: it failed for another reason. Some guards answer 500 to a token that they do not know: then nothing has run. */
+async function toRefusal(
+  { targets }: Deps,
+  error: unknown,
+  found: FoundTarget | null,
+): Promise<UpstreamFailure | null> {
+  if (!(error instanceof UpstreamFailure)) return null;
+  if (error.reason === 'auth') return error;
+  if ((error.status ?? 0) < 500 || found === null || !(await targets.isRefusedByFailing(found))) return null;
+  return new UpstreamFailure('auth', error.detail, { cause: error, status: 401 });
 }
 
 function wantsUser(serverId: string, cause: unknown): Problem {

@@ -12,6 +12,7 @@
  * cause goes to the log. Nothing is tried twice here: only who knows what a call means may repeat it.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
+import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { createAdmission } from './admission.ts';
 import { checkRequestLine, toFields } from './checks/request-headers.ts';
@@ -57,11 +58,18 @@ export type Outbound = {
   stream(request: OutboundRequest, receiver: Receiver): OutboundCall;
   /** One call up to the reply's head; the body comes as fast as it is read, and is not bounded. Rejects like `request`. */
   open(request: OutboundRequest, started?: (call: OutboundCall) => void): Promise<OpenReply>;
+  /**
+   * Throws `invalid_request` for a URL that we do not speak to; with `host`, also for one whose host can be seen to be
+   * blocked before it is looked up (for who configures servers: callers are told no more than that it cannot be reached).
+   */
+  checkUrl(url: string, options?: { readonly host: boolean }): void;
   close(): Promise<void>;
 };
 
 export type OutboundConfig = {
   readonly allowUpstreams: readonly string[];
+  /** Hosts that are allowed too, as they are at the moment of asking. */
+  readonly trusts?: (hostname: string, port: number) => boolean;
   /** Outgoing proxies; one may have a password. */
   readonly httpProxy?: Secret | null;
   readonly httpsProxy?: Secret | null;
@@ -89,12 +97,13 @@ const defaultLimits: Readonly<Record<Lane, ConcurrencyLimits>> = {
 export function createOutbound(config: OutboundConfig, options: OutboundOptions = {}): Outbound {
   const { clock = systemClock, resolve = createLookup() } = options;
   const limitsOf = (lane: Lane) => ({ ...defaultLimits[lane], ...options.limits?.[lane] });
-  const allow = parseAllowRules(config.allowUpstreams);
+  const allow = parseAllowRules(config.allowUpstreams, config.trusts);
   const toDestination = createUrlCheck(allow);
   const deadlines = createDeadlines();
   const breaker = createCircuitBreaker(clock, options.breaker ?? defaultBreakerLimits);
+  const guard = createAddressGuard(allow, resolve);
   const dispatcher = createDispatcher({
-    guard: createAddressGuard(allow, resolve),
+    guard,
     resolve,
     proxies: proxiesIn(config),
     // A place is a socket.
@@ -129,6 +138,14 @@ export function createOutbound(config: OutboundConfig, options: OutboundOptions 
     request: (request) => readWhole((receiver) => stream(request, receiver)),
     open: (request, started) =>
       openReply((receiver) => stream({ maxBytes: Number.POSITIVE_INFINITY, ...request }, receiver), started),
+    checkUrl(url, { host } = { host: false }) {
+      const destination = toDestination(url);
+      if (host && guard.isSeenBlocked(destination))
+        throw new Problem(
+          'invalid_request',
+          'url: expected a public host (MCPRANK_ALLOW_UPSTREAMS lists exceptions)',
+        );
+    },
     async close() {
       deadlines.close();
       await dispatcher.destroy(new Error('shutting down'));
@@ -137,12 +154,13 @@ export function createOutbound(config: OutboundConfig, options: OutboundOptions 
 }
 
 /** The same, in the background: nobody waits for what it sends, which takes nothing from calls. */
-export function inBackground({ request, stream, open, close }: Outbound): Outbound {
+export function inBackground({ request, stream, open, checkUrl, close }: Outbound): Outbound {
   const priority = 'background';
   return {
     request: (each) => request({ ...each, priority }),
     stream: (each, receiver) => stream({ ...each, priority }, receiver),
     open: (each, started) => open({ ...each, priority }, started),
+    checkUrl,
     close,
   };
 }

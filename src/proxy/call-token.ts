@@ -4,10 +4,11 @@ import {
   type AuthorizationSessions,
   type FreshToken,
   type ProviderApi,
+  ProviderNotConfigured,
   sessionFacts,
   type UserTokens,
 } from '../connections/connections.ts';
-import { findField } from './headers.ts';
+import { findField } from './policy/headers.ts';
 import type { CallToken } from './provider-request.ts';
 import type { ProxyRequest } from './proxy-model.ts';
 
@@ -39,6 +40,7 @@ export async function getCallToken(
         ...(refused === undefined ? {} : { refused }),
       })
       .catch((error: unknown) => {
+        if (error instanceof ProviderNotConfigured) throw forOperator(error);
         if (!isForUser(error)) throw error;
         return refuse(deps, request, { provider, problem: error });
       });
@@ -55,12 +57,22 @@ async function refuse(
   { owner, keyId, appName }: ProxyRequest,
   { provider, problem }: { readonly provider: string; readonly problem: Problem },
 ): Promise<never> {
-  const opened = await sessions.open({ owner, keyId, appName, target: { provider } }).catch(() => null);
+  const opened = await sessions
+    .open({ owner, keyId, appName, target: { provider } })
+    .catch((error: unknown) => {
+      if (error instanceof ProviderNotConfigured) throw forOperator(error);
+      return null;
+    });
   const session = opened === null ? {} : { session: sessionFacts(opened) };
   throw new Problem(problem.kind, problem.detail, {
     cause: problem.cause,
     facts: { provider, ...problem.facts, ...session },
   });
+}
+
+/** Nobody can connect it here: not the user's to mend, but there is nothing at this address until the operator has. */
+function forOperator({ detail }: ProviderNotConfigured): Problem {
+  return new Problem('not_found', detail);
 }
 
 function isForUser(error: unknown): error is Problem {

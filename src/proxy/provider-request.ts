@@ -2,8 +2,8 @@ import { Problem } from '../base/problem.ts';
 import { backoffMs, parseRetryAfter } from '../base/retry.ts';
 import type { FreshToken } from '../connections/connections.ts';
 import { type OpenReply, type Outbound, OutboundFailure } from '../outbound/outbound.ts';
+import type { Destination } from './policy/target.ts';
 import type { RequestBody } from './proxy-model.ts';
-import type { Destination } from './target.ts';
 
 export type RequestLimits = {
   readonly firstByteMs: number;

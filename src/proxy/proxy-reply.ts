@@ -1,8 +1,9 @@
 import type { FreshToken, ProviderApi } from '../connections/connections.ts';
 import { type ByteSource, type OpenReply, OutboundFailure } from '../outbound/outbound.ts';
-import { returnedHeaders } from './headers.ts';
+import type { OutcomeCodec } from '../storage/storage.ts';
+import { returnedHeaders } from './policy/headers.ts';
+import { type Destination, proxiedPath } from './policy/target.ts';
 import { redactBody, redactText } from './redact-token.ts';
-import { type Destination, proxiedPath } from './target.ts';
 
 /** A reply whose body is still to come. */
 export type StreamedReply = {
@@ -13,6 +14,28 @@ export type StreamedReply = {
 
 /** One that is whole. */
 export type WholeReply = Omit<StreamedReply, 'body'> & { readonly body: Buffer };
+
+/** Answers that say that nothing was done yet. */
+const notExecuted = new Set([401, 403, 408, 425, 429, 503]);
+
+/** What comes of a call with an Idempotency-Key, as it rests in the store. */
+export const replyCodec: OutcomeCodec<WholeReply> = {
+  name: 'proxy',
+  isOutcome: ({ status }) => !notExecuted.has(status),
+  encode: ({ status, headers, body }) => JSON.stringify([status, headers, body.toString('base64')]),
+  decode(text) {
+    const [status, headers, body] = JSON.parse(text) as [number, string[], string];
+    return { status, headers, body: Buffer.from(body, 'base64') };
+  },
+  encodeError: (error) =>
+    error instanceof OutboundFailure && error.reason !== 'refused'
+      ? JSON.stringify([error.reason, error.detail])
+      : null,
+  decodeError(text) {
+    const [reason, detail] = JSON.parse(text) as [OutboundFailure['reason'], string];
+    return new OutboundFailure(reason, detail);
+  },
+};
 
 const keptReplyBytes = 8_000_000;
 

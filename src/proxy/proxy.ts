@@ -10,11 +10,11 @@
  * errors too; a 401 of its own leads to one renewal of the token and one repetition.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createIdempotency, idempotencyKey } from '../base/idempotency.ts';
+import { idempotencyKey } from '../base/idempotency-key.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, ProviderApi } from '../connections/connections.ts';
-import { type Outbound, OutboundFailure } from '../outbound/outbound.ts';
-import type { WriteBehind } from '../storage/storage.ts';
+import type { Outbound } from '../outbound/outbound.ts';
+import type { Idempotency, RunOnce, WriteBehind } from '../storage/storage.ts';
 import {
   type AcquireCall,
   type ConcurrencyLimits,
@@ -22,7 +22,9 @@ import {
   defaultConcurrency,
 } from './call-limiter.ts';
 import { getCallToken, type TokenDeps } from './call-token.ts';
-import { findField, forwardedHeaders } from './headers.ts';
+import { findField, forwardedHeaders } from './policy/headers.ts';
+import { checkForm, withoutOverride } from './policy/method-override.ts';
+import { parseTarget, resolveDestination } from './policy/target.ts';
 import {
   defaultRequestLimits,
   type Payload,
@@ -33,8 +35,7 @@ import {
   sendToProvider,
 } from './provider-request.ts';
 import type { ProxyReply, ProxyRequest } from './proxy-model.ts';
-import { readWhole, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
-import { parseTarget, resolveDestination } from './target.ts';
+import { readWhole, replyCodec, type StreamedReply, toProxyReply, type WholeReply } from './proxy-reply.ts';
 import { createUsageLog, type Usage } from './usage-log.ts';
 
 export type { ProxyReply, ProxyRequest, RequestBody } from './proxy-model.ts';
@@ -56,7 +57,8 @@ export const providerLimits = { limits: { call: { concurrency: defaultConcurrenc
 export type ProxyDeps = {
   readonly connections: Pick<Connections, 'providerApi'> & TokenDeps;
   readonly outbound: Pick<Outbound, 'open'>;
-  readonly now: () => number;
+  /** Under which what has a key is done once. */
+  readonly idempotency: Pick<Idempotency, 'of'>;
   /** For the audit trail. */
   readonly recordUsage: (usage: readonly Usage[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -70,25 +72,18 @@ type Parts = Pick<ProxyDeps, 'connections' | 'publicUrl'> &
   RequestDeps & {
     readonly acquire: AcquireCall;
     readonly usageLog: WriteBehind<Usage>;
-    readonly runOnce: ReturnType<typeof createIdempotency<WholeReply>>;
+    readonly runOnce: RunOnce<WholeReply>;
   };
 
 const readOnly = new Set(['GET', 'HEAD']);
 /** With an Idempotency-Key the request is compared, so it has to be read whole. */
 const keyedRequestBytes = 1_048_576;
-/** Answers that say that nothing was done yet. */
-const notExecuted = new Set([401, 403, 408, 425, 429, 503]);
 
 export function createProxy(deps: ProxyDeps): OAuthProxy {
   const { connections, outbound, publicUrl } = deps;
   const limits = { ...defaultRequestLimits, ...defaultConcurrency, ...deps.limits };
   const usageLog = createUsageLog(deps.recordUsage, deps.onError);
-  const runOnce = createIdempotency<WholeReply>({
-    now: deps.now,
-    mayRetry: (error) => !(error instanceof OutboundFailure) || error.reason === 'refused',
-    isOutcome: ({ status }) => !notExecuted.has(status),
-    sizeOf: ({ body, headers }) => body.length + headers.join().length,
-  });
+  const runOnce = deps.idempotency.of(replyCodec);
   const acquire = createCallLimiter(limits);
   const wait = deps.wait ?? delay;
   const parts = { connections, outbound, publicUrl, limits, wait, acquire, usageLog, runOnce };
@@ -100,11 +95,12 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
 }
 
 /** Checks everything that can be checked before the body is read, then performs the call: once for each Idempotency-Key. */
-async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply> {
+async function forward(parts: Parts, received: ProxyRequest): Promise<ProxyReply> {
   const { connections, limits, runOnce } = parts;
-  const target = parseTarget(request.target);
-  const api = findApi(connections, target.provider);
-  const destination = resolveDestination(api, target);
+  const { provider } = parseTarget(received.target);
+  const api = findApi(connections, provider);
+  const request = await withoutOverride(received, api);
+  const destination = resolveDestination(api, parseTarget(request.target));
   const headers = forwardedHeaders(request.rawHeaders, api);
   const reads = readOnly.has(request.method);
   const key = reads ? null : idempotencyKey(findField(request.rawHeaders, 'idempotency-key'));
@@ -116,9 +112,9 @@ async function forward(parts: Parts, request: ProxyRequest): Promise<ProxyReply>
     return perform(parts, { request, api, call: { ...call, body, signal } });
   }
   const body = (await request.body?.read(keyedRequestBytes)) ?? null;
-  const principal = JSON.stringify([owner.developerId, owner.userId]);
+  if (body !== null) checkForm(request, body);
   // It runs to its end even when the caller goes away: who comes back with the key wants to know the outcome.
-  return runOnce(principal, key, comparedParts(request, body), async () =>
+  return runOnce({ ...owner, key, body: comparedParts(request, body) }, async () =>
     readWhole(await perform(parts, { request, api, call: { ...call, body } })),
   );
 }
@@ -157,9 +153,12 @@ function checkBody(request: ProxyRequest, reads: boolean, limitBytes: number): v
 }
 
 /** Small bodies are read first, so that they can be sent again; others pass through once. */
-async function readPayload({ body }: ProxyRequest, limitBytes: number): Promise<Payload> {
+async function readPayload(request: ProxyRequest, limitBytes: number): Promise<Payload> {
+  const { body } = request;
   if (body === null || body.sizeBytes === null || body.sizeBytes > replayableBytes) return body;
-  return body.read(limitBytes);
+  const read = await body.read(limitBytes);
+  checkForm(request, read);
+  return read;
 }
 
 /** What must be the same for a call to be the same call. */

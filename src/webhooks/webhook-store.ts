@@ -58,14 +58,11 @@ export function createWebhookStore(storage: Storage, clock: Clock) {
         return true;
       });
     },
-    due(limit: number): Promise<OutboxRow[]> {
-      return db
-        .selectFrom('webhook_outbox')
-        .selectAll()
-        .where('next_at', '<=', clock.now())
-        .orderBy('next_at')
-        .limit(limit)
-        .execute();
+    /** `except`: developers who have enough under way. */
+    due(limit: number, except: readonly string[]): Promise<OutboxRow[]> {
+      let due = db.selectFrom('webhook_outbox').selectAll().where('next_at', '<=', clock.now());
+      if (except.length > 0) due = due.where('developer_id', 'not in', except);
+      return due.orderBy('next_at').limit(limit).execute();
     },
     async countWaiting(developerId: string): Promise<number> {
       const { count } = await db

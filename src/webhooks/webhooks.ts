@@ -9,11 +9,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import { forEachConcurrent } from '../base/concurrency.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
+import { DeliveryRun } from './delivery-run.ts';
 import { deliverEvent, secretBinding } from './webhook-delivery.ts';
 import { createWebhookStore } from './webhook-store.ts';
 
@@ -31,13 +31,11 @@ export type Webhooks = {
     developerId: string,
   ): Promise<{ readonly url: string; readonly updatedAt: number; readonly waiting: number } | null>;
   remove(developerId: string, actor: string): Promise<boolean>;
-  /** Posts what is due; a job calls it. */
+  /** Posts what is due, and what falls due meanwhile; a job calls it. */
   deliver(signal: AbortSignal): Promise<void>;
 };
 
 const earlierSecretMs = 86_400_000;
-const eventsPerRun = 100;
-const postsAtOnce = 8;
 
 export function createWebhooks(deps: {
   readonly storage: Storage;
@@ -61,11 +59,7 @@ export function createWebhooks(deps: {
       return { url: row.url, updatedAt: row.updated_at, waiting: await store.countWaiting(developerId) };
     },
     remove: store.remove,
-    async deliver(signal) {
-      const due = await store.due(eventsPerRun);
-      await forEachConcurrent(due, { limit: postsAtOnce, signal }, (event) =>
-        deliverEvent({ ...deps, store }, event, signal),
-      );
-    },
+    deliver: (signal) =>
+      new DeliveryRun(store, (event) => deliverEvent({ ...deps, store }, event, signal), signal).finish(),
   };
 }

@@ -75,7 +75,10 @@ for (const era of eras) {
         .selectAll()
         .execute();
     }
-    assert.match(outcomes[0]?.query_log_id ?? '', /^ql_/);
+    assert.match(
+      outcomes[0]?.query_log_id ?? '',
+      /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
   });
 
   test(`${era}: few tools are listed as they are, and an error of theirs stays theirs`, async (t) => {

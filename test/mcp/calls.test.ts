@@ -142,7 +142,8 @@ test('unknown servers are 404 and removed ones 410, on all three routes', async 
 
 test('a blocked address and an unreachable one read the same, and a local program cannot be called from afar', async (t) => {
   const app = await bootMcp(t);
-  await app.add('private', 'https://10.0.0.1:8443/mcp');
+  // As an import brings it; the admin's own route refuses it.
+  await app.put('private', 'https://10.0.0.1:8443/mcp');
   await app.add('nowhere', 'https://does-not-exist.invalid/mcp');
   await app.call('POST', '/v1/admin/servers', { body: { id: 'local', name: 'local', transport: 'stdio' } });
   const blocked = await app.tool('private', 'x');

@@ -63,6 +63,7 @@ async function startReal(t: TestContext, { dpop }: Options) {
       accountId: session?.accountId ?? '',
       clientId: String(params.client_id),
     });
+    grant.addOIDCScope('offline_access');
     grant.addResourceScope(String(params.resource), 'mcp:read');
     await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } });
   };

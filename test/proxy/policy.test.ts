@@ -156,7 +156,6 @@ test('B1 B2 B4 B6 G7 only what concerns the provider goes out, spelled and order
     'Sec-Fetch-Mode: cors',
     'CF-Connecting-IP: 1.2.3.4',
     'traceparent: 00-1-1-00',
-    'X-HTTP-Method-Override: DELETE',
     'X-Goog-User-Project: other',
     'X-Goog-Impersonate-User: admin',
     'X-Proxy-Origin: upstream',

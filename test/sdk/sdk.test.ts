@@ -44,7 +44,10 @@ test('search: one query, several at once, page by page, with filters and the par
   const { rank } = clientOf(await bootCatalogue(t));
   const one = await rank.search('weather');
   assert.ok(one.servers.length > 0);
-  assert.match(one.metadata.query_log_id, /^ql_/);
+  assert.match(
+    one.metadata.query_log_id,
+    /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
   const explained = await rank.search({
     query: 'weather',
     explain: true,

@@ -65,7 +65,10 @@ test('the documented request gets the documented reply, best first', async (t) =
     assert.ok(['strong', 'weak'].includes(hit.match));
   }
   assert.equal(typeof metadata.latency_ms, 'number');
-  assert.match(metadata.query_log_id, /^ql_/);
+  assert.match(
+    metadata.query_log_id,
+    /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
 });
 
 test('a repeated query comes from the cache under a query_log_id of its own', async (t) => {

@@ -6,6 +6,8 @@ import { bootApp, type TestApp, type TestReply } from './app.ts';
 export type McpTestApp = TestApp & {
   /** Puts a server into the catalogue under this id. */
   add(id: string, url: string, fields?: Record<string, unknown>): Promise<void>;
+  /** The same past the route's own checks, as an import does. */
+  put(id: string, url: string): Promise<void>;
   tool(
     id: string,
     name: string,
@@ -30,6 +32,11 @@ export async function bootMcp(t: TestContext, options: AppOptions = {}, env: Env
     async add(id, url, fields = {}) {
       const put = await post('/v1/admin/servers', { id, name: id, remote_url: url, ...fields });
       if (put.status >= 300) throw new Error(put.text);
+    },
+    async put(id, url) {
+      const parsed = app.services.catalog.parse({ id, name: id, remote_url: url });
+      if (!parsed.ok) throw new Error(parsed.reason);
+      await app.services.catalog.put([parsed.input], 'import');
     },
     tool: (id, name, args = {}, extra = {}) =>
       post('/v1/mcp/tools/call', { server_id: id, name, arguments: args }, extra),

@@ -61,7 +61,8 @@ export type FakeAs = Awaited<ReturnType<typeof startLoopback>> & {
   metadata: Json;
   /** In place of the answers of /register and /token. */
   register: ((asked: Asked) => Reply) | null;
-  token: ((asked: Asked) => Reply) | null;
+  token: ((asked: Asked) => Reply | undefined) | null;
+  authorize: ((asked: Asked) => Reply | undefined) | null;
   /** Scopes of the tokens that are out. */
   readonly tokens: Map<string, readonly string[]>;
 };
@@ -95,6 +96,8 @@ export async function startAs(t: TestContext): Promise<FakeAs> {
           }
         );
       case '/authorize': {
+        const special = as.authorize?.(asked);
+        if (special !== undefined) return special;
         scope = asked.query.get('scope') ?? '';
         const back = new URL(asked.query.get('redirect_uri') ?? '');
         back.searchParams.set('code', 'a-code');
@@ -123,7 +126,7 @@ export async function startAs(t: TestContext): Promise<FakeAs> {
         return null;
     }
   });
-  const as: FakeAs = { ...loopback, metadata: {}, register: null, token: null, tokens };
+  const as: FakeAs = { ...loopback, metadata: {}, register: null, token: null, authorize: null, tokens };
   return as;
 }
 
@@ -136,6 +139,10 @@ export type FakeServer = Awaited<ReturnType<typeof startLoopback>> & {
   wants: Record<string, readonly string[]>;
   /** Tokens that it does not take although their server issued them. */
   readonly refused: Set<string>;
+  /** How it says that a token is no good; a stranger is 401 in every case. */
+  refusal: number;
+  /** Methods that fail for everybody. */
+  broken: ReadonlySet<string>;
 };
 
 /** An MCP server of the current revision, with sessions for older clients, behind an authorization server. */
@@ -154,13 +161,13 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     const metadata = `resource_metadata="${server.url}/.well-known/oauth-protected-resource/mcp"`;
     const token = bearerIn(asked.headers.authorization);
     const scopes = server.refused.has(token) ? undefined : server.as.tokens.get(token);
-    if (scopes === undefined)
-      return { status: 401, headers: { 'www-authenticate': `Bearer ${metadata}` }, body: {} };
+    if (scopes === undefined) return refusalOf(server, token, metadata);
     const { id, method, params } = JSON.parse(asked.body) as {
       id: number;
       method: string;
       params: { name?: string };
     };
+    if (server.broken.has(method)) return { status: 500, body: {} };
     if (method === 'initialize')
       return {
         headers: { 'mcp-session-id': 'of-the-server' },
@@ -181,8 +188,16 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     document: {},
     wants: {},
     refused: new Set(),
+    refusal: 401,
+    broken: new Set(),
   };
   return server;
+}
+
+function refusalOf({ refusal }: FakeServer, token: string, metadata: string): Reply {
+  return token !== '' && refusal !== 401
+    ? { status: refusal, body: { error: 'server_error' } }
+    : { status: 401, headers: { 'www-authenticate': `Bearer ${metadata}` }, body: {} };
 }
 
 function bearerIn(authorization: string | undefined): string {

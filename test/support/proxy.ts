@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer as createRawServer, type Socket
 import type { TestContext } from 'node:test';
 import type { Access, Principal } from '../../src/access/access.ts';
 import { proxyRoutes } from '../../src/api/proxy-routes.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { Problem } from '../../src/base/problem.ts';
 import type {
   AuthorizationSessions,
@@ -15,7 +16,10 @@ import { toProviderApi } from '../../src/connections/providers/provider-api.ts';
 import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createProxy, type ProxyDeps, type Usage } from '../../src/proxy/proxy.ts';
+import { createIdempotency, openStorage } from '../../src/storage/storage.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+
+import { temporaryFolder } from './app.ts';
 
 export type Seen = {
   readonly method: string;
@@ -138,6 +142,14 @@ export async function startProxy(
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
   const token: FreshToken = { connectionId: 'con_1', accessToken: secretToken, scopes: [], version: 1 };
   const recorded: Usage[] = [];
+  const storage = await openStorage({ databaseUrl: null, dataDir: temporaryFolder(t) }, systemClock);
+  const idempotency = createIdempotency({
+    storage,
+    seal: (text) => text,
+    open: (text) => text,
+    clock: systemClock,
+    onError: () => undefined,
+  });
   let url = '';
   const proxy = createProxy({
     connections: {
@@ -146,7 +158,7 @@ export async function startProxy(
       sessions: { open: options.openSession ?? (() => Promise.reject(new Error('no session'))) },
     },
     outbound,
-    now: Date.now,
+    idempotency,
     recordUsage: async (usage) => void recorded.push(...usage),
     onError: () => undefined,
     publicUrl: () => url,
@@ -186,6 +198,8 @@ export async function startProxy(
   t.after(async () => {
     await http.close();
     await outbound.close();
+    idempotency.close();
+    await storage.close();
   });
   return {
     url,

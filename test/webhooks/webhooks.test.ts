@@ -119,3 +119,83 @@ test('O1 E: events are never posted to a private address that is not allowed, an
   await app.services.webhooks.deliver(new AbortController().signal);
   assert.equal(endpoint.heard.length, 0);
 });
+
+for (const engine of engines)
+  test(`${engine.name}: 18.8 an app that is slow holds two of its own events, and nobody else's`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const slow = { open: 0, most: 0, answer: new Set<() => void>() };
+    const answered: string[] = [];
+    const server = createServer((request, reply) => {
+      if (request.url !== '/slow') {
+        answered.push(String(request.url));
+        reply.writeHead(204).end();
+        return;
+      }
+      slow.most = Math.max(slow.most, ++slow.open);
+      slow.answer.add(() => {
+        slow.open--;
+        reply.writeHead(204).end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = server.address() as { port: number };
+    const clock = handClock();
+    const app = await bootApp(
+      t,
+      { MCPRANK_STARTER: 'off', MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1', ...(await engine.environment(t)) },
+      { clock },
+    );
+    const hook = async (path: string) => {
+      const made = await app.call('POST', '/v1/admin/keys', {
+        body: { developer: path, name: 'test', tier: 'pro' },
+      });
+      const key = String(made.body.key);
+      await app.call('PUT', '/v1/identity/webhook', {
+        body: { url: `http://127.0.0.1:${port}${path}` },
+        key,
+      });
+      return String(made.body.developer_id);
+    };
+    type Outbox = {
+      webhook_outbox: { id: string; developer_id: string; body: string; attempts: number; next_at: number };
+    };
+    const add = async (developer_id: string, count: number, next_at = clock.now()) => {
+      const rows = Array.from({ length: count }, (_, i) => ({
+        id: `${developer_id}-${next_at}-${i}`,
+        developer_id,
+        body: '{}',
+        attempts: 0,
+        next_at,
+      }));
+      for (let i = 0; i < count; i += 50)
+        await app.services.storage
+          .tables<Outbox>()
+          .insertInto('webhook_outbox')
+          .values(rows.slice(i, i + 50))
+          .execute();
+    };
+    // Longer due than anybody else's, and more than one page of them.
+    await add(await hook('/slow'), 250, clock.now() - 1_000);
+    await add(await hook('/b'), 5);
+    const late = await hook('/late');
+    const until = async (what: () => boolean) => {
+      while (!what()) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    const stopping = new AbortController();
+    const delivering = app.services.webhooks.deliver(stopping.signal);
+    await until(() => answered.length === 5);
+    // In the same run, while the slow one still holds its two.
+    await add(late, 1);
+    await until(() => answered.includes('/late'));
+    assert.deepEqual([slow.open, slow.most], [2, 2]);
+    for (const answer of slow.answer) answer();
+    await until(() => slow.answer.size === 4);
+    assert.equal(slow.most, 2);
+    stopping.abort();
+    await delivering;
+  });

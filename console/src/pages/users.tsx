@@ -199,10 +199,17 @@ function connectionColumns(names: Names, disconnect: (connection: Connection) =>
     },
     {
       head: 'Status',
-      cell: ({ status }) => (
-        <Badge tone={status === 'active' ? 'good' : 'warn'}>
-          {status === 'active' ? 'active' : 'must consent again'}
-        </Badge>
+      cell: ({ status, renewable, expires_at }) => (
+        <>
+          <Badge tone={status === 'active' ? 'good' : 'warn'}>
+            {status === 'active' ? 'active' : 'must consent again'}
+          </Badge>
+          {status === 'active' && !renewable && expires_at !== null && (
+            <span class="muted small-text below">
+              cannot be renewed, ends <Time at={expires_at} />
+            </span>
+          )}
+        </>
       ),
     },
     { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },

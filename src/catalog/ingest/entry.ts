@@ -42,6 +42,7 @@ export function parseEntry(value: unknown, strictness: Strictness): Parsed {
 function parseServer(row: Fields, strictness: Strictness, notes: string[]): ServerInput {
   const id = printableText(row.id, 'id', 200);
   const remoteUrl = parseUrl(row.remote_url, 'remote_url', notes);
+  const protocolRevision = parseRevision(row.revision, strictness, notes);
   return {
     id,
     name: lineText(row.name, 'name', 200),
@@ -55,10 +56,23 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
     verified: row.verified === true,
     repositoryUrl: parseUrl(row.repository_url, 'repository_url', notes, 'or nothing'),
     launch: parseLaunch(row.launch),
+    ...(protocolRevision !== null && { protocolRevision }),
     prior: priorOf(row.popularity),
     headers: parseHeaders(row.headers),
     tools: parseTools(row.tools, strictness, notes),
   };
+}
+
+/** Of the Model Context Protocol. */
+const revisions: readonly unknown[] = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+
+function parseRevision(value: unknown, strictness: Strictness, notes: string[]): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (typeof value === 'string' && revisions.includes(value)) return value;
+  const expected = `expected one of ${revisions.join(', ')}`;
+  if (strictness === 'strict') return refuse('revision', expected);
+  notes.push(`revision: ${expected}`);
+  return null;
 }
 
 function parseTransport(value: unknown, remoteUrl: string | null): Transport {
@@ -147,11 +161,39 @@ export function parseTools(value: unknown, strictness: Strictness, notes: string
 
 function parseTool(value: unknown, field: string, notes: string[]): CatalogTool {
   if (!isObject(value)) return refuse(field, 'expected an object');
+  const details = parseDetails(value, field, notes);
   return {
     name: printableText(value.name, `${field}.name`, maxToolName),
     description: describe(value.description, `${field}.description`, notes),
     inputSchema: parseSchema(value.inputSchema ?? value.input_schema, `${field}.inputSchema`, notes),
+    ...(details === undefined ? {} : { details }),
   };
+}
+
+const detailNames = ['title', 'annotations', 'outputSchema', 'icons', 'execution', '_meta'] as const;
+
+/** What else is said of a tool, as it came; all of it or nothing. */
+function parseDetails(tool: Fields, field: string, notes: string[]): string | undefined {
+  const given = detailNames.filter((name) => tool[name] !== undefined && tool[name] !== null);
+  if (given.length === 0) return undefined;
+  try {
+    const text = `{${given.map((name) => `"${name}":${cleanText(tool[name])}`).join(',')}}`;
+    if (Buffer.byteLength(text) <= maxSchemaBytes) return text;
+    notes.push(
+      `${field}: title, annotations and outputSchema are larger than ${maxSchemaBytes / 1024} KB together, and left out`,
+    );
+  } catch (error) {
+    // V8 throws RangeError where the nesting exhausts its stack.
+    if (!(error instanceof RangeError)) throw error;
+    notes.push(`${field}: nested too deeply, left out`);
+  }
+  return undefined;
+}
+
+function cleanText(given: unknown): string {
+  return given instanceof JsonText
+    ? cleanSchemaText(JSON.parse(given.text), given)
+    : JSON.stringify(cleanJson(given));
 }
 
 /** The schema as text, as it came where nothing in it had to be cleaned. What is no object, too large or too deep is replaced by one that allows anything. */
@@ -175,7 +217,7 @@ function parseSchema(given: unknown, field: string, notes: string[]): string {
   return anySchema;
 }
 
-function cleanSchemaText(value: object, given: unknown): string {
+function cleanSchemaText(value: unknown, given: unknown): string {
   const clean = JSON.stringify(cleanJson(value));
   const isUntouched = given instanceof JsonText && clean === JSON.stringify(value);
   // White space may be what makes it too large.

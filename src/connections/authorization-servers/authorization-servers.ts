@@ -32,8 +32,11 @@ export type AuthorizationTarget = GrantTarget & {
 
 /** Those who give tokens for a session, a grant or a revocation: a provider's own, or that of an MCP server. */
 export type AuthorizationServers = {
-  /** Throws the Problem to show when it cannot be spoken to. */
-  open(target: GrantTarget, title?: string | null): Promise<AuthorizationServer>;
+  /**
+   * Throws the Problem to show when it cannot be spoken to. `isLost`: a browser that went there did not come back, so that
+   * our registration there has to be looked at.
+   */
+  open(target: GrantTarget, title?: string | null, isLost?: boolean): Promise<AuthorizationServer>;
   /** Known at all; without asking anybody. */
   isKnown(target: GrantTarget): boolean;
   titleOf(target: GrantTarget, title: string | null): string;
@@ -61,11 +64,11 @@ export function createAuthorizationServers(deps: Deps): AuthorizationServers {
   const titleOf: AuthorizationServers['titleOf'] = ({ provider }, title) =>
     title ?? providers.find(provider)?.title ?? parseServerId(provider) ?? provider;
   return {
-    open(target, title = null) {
+    open(target, title = null, isLost = false) {
       const serverId = parseServerId(target.provider);
       return serverId === null
         ? openProvider(deps, target.provider)
-        : openServer(deps, target, { serverId, title: titleOf(target, title) });
+        : openServer(deps, target, { serverId, title: titleOf(target, title), isLost });
     },
     isKnown: ({ provider, issuer }) =>
       parseServerId(provider) === null ? providers.find(provider) !== undefined : issuer !== null,
@@ -113,16 +116,23 @@ function givenMetadata(provider: Provider): oauth.AuthorizationServer | null {
 }
 
 async function openServer(
-  { issuerMetadata, clients }: Deps,
+  { providers, issuerMetadata, clients }: Deps,
   { provider: name, issuer, resource }: GrantTarget,
-  { serverId, title }: { readonly serverId: string; readonly title: string },
+  {
+    serverId,
+    title,
+    isLost,
+  }: { readonly serverId: string; readonly title: string; readonly isLost: boolean },
 ): Promise<AuthorizationServer> {
   if (issuer === null) throw new Problem('internal', 'A session with an MCP server has no issuer');
   try {
     const metadata = await issuerMetadata(issuer);
-    const ours = await clients.find(metadata, serverId);
+    const ours = await (isLost ? clients.findForConsent : clients.find).call(clients, metadata, serverId);
     const clientId = ours.client.client_id;
-    const provider = { ...blankProvider, name, title, issuer: metadata.issuer, clientId };
+    // What is known of a provider's sign-in holds for whoever sends users there (Google's hosted MCP servers).
+    const { authorizationParams, offlinePrompt } = providers.ofServer(metadata) ?? blankProvider;
+    const known = { authorizationParams, offlinePrompt, issuer: metadata.issuer, clientId };
+    const provider = { ...blankProvider, name, title, ...known };
     return { provider, metadata, ...ours, resource };
   } catch (error) {
     if (error instanceof Problem && error.kind === 'internal') throw error;
@@ -143,7 +153,7 @@ async function findServerTarget(
   if (found === null) throw new NoOAuth('invalid_request', 'server_id: the server does not use OAuth');
   const { metadata, issuer, resource, wantsDPoP } = found;
   // Now rather than in the browser: a client that cannot be registered is no use to a user.
-  await clients.find(metadata, serverId);
+  await clients.findForConsent(metadata, serverId);
   return {
     provider: serverProviderName(serverId),
     issuer,

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
@@ -7,8 +8,8 @@ import type { Vault } from '../../vault/vault.ts';
 import type { ClientRow } from '../connection-rows.ts';
 import { preferredAuthMethod, toClient, toClientAuth } from './client-auth.ts';
 import { createClientStore } from './client-store.ts';
-import { registerDynamically } from './dynamic-registration.ts';
-import type { CallOptions } from './oauth-fetch.ts';
+import { isUnknownClient, registerDynamically } from './dynamic-registration.ts';
+import type { CallOptions, SeenReply } from './oauth-fetch.ts';
 
 /** Us at one authorization server. */
 export type OurClient = {
@@ -45,8 +46,15 @@ type Deps = {
   readonly vault: Pick<Vault, 'seal' | 'open'>;
   readonly clock: Clock;
   readonly publicUrl: () => string;
-  readonly callOptions: () => CallOptions;
+  /** For a call for tokens with `seen`, else for a registration. */
+  readonly callOptions: (seen?: SeenReply) => CallOptions;
+  /** Did a browser go to this issuer for us that may have come back after `since`, and did not (yet)? */
+  readonly hasLostSession: (issuer: string, since: number) => Promise<boolean>;
 };
+
+/** A client is checked at most so often. */
+const checkEveryMs = 10_000;
+const maxChecked = 1_000;
 
 /** In a row: whatever the issuer's metadata says. */
 const byMetadata = '';
@@ -56,6 +64,8 @@ export class ClientRegistry {
   readonly #deps: Deps;
   readonly #store: ReturnType<typeof createClientStore>;
   readonly #flights = new Map<string, Promise<ClientRow>>();
+  /** When a client that we registered on the way was last seen to be known at its server, by its row. */
+  readonly #checkedAt = new LRUCache<string, number>({ max: maxChecked });
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -76,6 +86,29 @@ export class ClientRegistry {
     const known = rows.find(({ kind }) => kind === 'dynamic');
     const isGood = known !== undefined && isUsable(known, this.#deps);
     return toOurClient(vault, isGood ? known : await this.#registerOnce(server, known), server);
+  }
+
+  /**
+   * For a new consent: a server that forgot us (its clients were in memory, and it was restarted) shows the user an error
+   * and never sends the browser back. So where one did not come back, our registration is checked, and made anew.
+   */
+  async findForConsent(server: oauth.AuthorizationServer, serverId: string): Promise<OurClient> {
+    const ours = await this.find(server, serverId);
+    if (ours.dynamicId === null || !(await this.#isForgotten(server, ours, ours.dynamicId))) return ours;
+    await this.forget(ours.dynamicId);
+    return this.find(server, serverId);
+  }
+
+  async #isForgotten(server: oauth.AuthorizationServer, ours: OurClient, id: string): Promise<boolean> {
+    const { clock, hasLostSession, callOptions, publicUrl } = this.#deps;
+    const since = this.#checkedAt.get(id) ?? 0;
+    if (clock.now() < since + checkEveryMs || !(await hasLostSession(server.issuer, since))) return false;
+    const isForgotten = await isUnknownClient(server, ours, {
+      redirectUri: redirectUri(publicUrl()),
+      callOptions,
+    });
+    if (!isForgotten) this.#checkedAt.set(id, clock.now());
+    return isForgotten;
   }
 
   /** The server refuses it: the next one who asks registers anew. */

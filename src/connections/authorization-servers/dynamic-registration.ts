@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi';
-import { isObject } from '../../base/json.ts';
+import { parseObject, withoutEmpty } from '../providers/token-reply.ts';
 import { preferredAuthMethod } from './client-auth.ts';
 import { DiscoveryRefusal } from './metadata-documents.ts';
-import type { CallOptions } from './oauth-fetch.ts';
+import type { CallOptions, SeenReply } from './oauth-fetch.ts';
 
 export type RegisteredDynamically = {
   readonly clientId: string;
@@ -38,6 +38,42 @@ export async function registerDynamically(
   };
 }
 
+const unknownClient =
+  /\b(unknown|unregistered|no such|invalid) client|\bclient(_id)?\b[^.]{0,40}(unknown|not found|not registered|not exist|invalid)/i;
+
+/**
+ * Whether a server has forgotten a client: who knows it refuses a code that is none (`invalid_grant`), who does not
+ * refuses the client (`invalid_client`, RFC 6749 section 5.2). Whatever else it answers says nothing against it.
+ */
+export async function isUnknownClient(
+  server: oauth.AuthorizationServer,
+  { client, auth }: { readonly client: oauth.Client; readonly auth: oauth.ClientAuth },
+  how: {
+    readonly redirectUri: string;
+    readonly callOptions: (seen: SeenReply) => CallOptions;
+  },
+): Promise<boolean> {
+  const seen: SeenReply = {};
+  const parameters = {
+    code: oauth.generateRandomState(),
+    redirect_uri: how.redirectUri,
+    code_verifier: oauth.generateRandomCodeVerifier(),
+  };
+  await oauth
+    .genericTokenEndpointRequest(
+      server,
+      client,
+      auth,
+      'authorization_code',
+      parameters,
+      how.callOptions(seen),
+    )
+    .catch(() => undefined);
+  if (seen.reply?.kind !== 'error') return false;
+  const { error } = seen.reply;
+  return error.name === 'invalid_client' || (error.status < 500 && unknownClient.test(error.description));
+}
+
 async function requestRegistration(
   server: oauth.AuthorizationServer,
   asked: Parameters<typeof oauth.dynamicClientRegistrationRequest>[1],
@@ -47,17 +83,26 @@ async function requestRegistration(
   return oauth.processDynamicClientRegistrationResponse(await toStandardResponse(reply));
 }
 
-/** As RFC 7591 section 3.2.1 wants it: servers in the wild say 200, and leave out that a secret does not expire. */
+/** As RFC 7591 section 3.2.1 wants it: servers in the wild say 200, write null for what there is not, and numbers as texts. */
 async function toStandardResponse(reply: Response): Promise<Response> {
-  if (reply.status !== 200 && reply.status !== 201) return reply;
-  const text = await reply.text();
-  try {
-    const body: unknown = JSON.parse(text);
-    if (isObject(body)) return Response.json({ client_secret_expires_at: 0, ...body }, { status: 201 });
-  } catch {
-    // Reported below.
+  const read = parseObject(await reply.text());
+  const body = read === undefined ? {} : withoutEmpty(read);
+  if (!reply.ok) {
+    if (typeof body.error === 'string') return Response.json(body, { status: 400 });
+    throw new DiscoveryRefusal(`its authorization server refuses to register us: status ${reply.status}`);
   }
-  throw new DiscoveryRefusal('its authorization server answers a registration with something else');
+  const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = body;
+  const id = typeof client_id === 'number' ? String(client_id) : client_id;
+  if (typeof id !== 'string')
+    throw new DiscoveryRefusal('its authorization server answers a registration with something else');
+  const standard = {
+    client_id: id,
+    token_endpoint_auth_method,
+    client_secret: typeof client_secret === 'string' ? client_secret : undefined,
+    // Absent means that it does not expire, and so does 0.
+    client_secret_expires_at: Math.max(0, Number(client_secret_expires_at) || 0),
+  };
+  return Response.json(standard, { status: 201 });
 }
 
 function toRefusal(error: unknown): unknown {

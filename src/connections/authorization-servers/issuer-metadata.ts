@@ -6,6 +6,7 @@ import { OutboundFailure } from '../../outbound/outbound.ts';
 import {
   checkedUrl,
   DiscoveryRefusal,
+  firstUsable,
   isWebUrl,
   type MetadataDocuments,
   textsIn,
@@ -43,11 +44,12 @@ async function readMetadata(
   openId: boolean,
 ): Promise<oauth.AuthorizationServer> {
   const urls = metadataUrls(checkedUrl(issuer));
-  for (const url of openId ? urls.toReversed() : urls) {
+  const found = await firstUsable(openId ? urls.toReversed() : urls, async (url) => {
     const document = await documents.read(url);
-    if (document !== null) return checkMetadata(document, issuer);
-  }
-  throw new DiscoveryRefusal('its authorization server publishes no metadata');
+    return document === null ? null : checkMetadata(document, issuer);
+  });
+  if (found === null) throw new DiscoveryRefusal('its authorization server publishes no metadata');
+  return found;
 }
 
 /** RFC 8414 section 3.1, then OpenID Connect in both of its places. */

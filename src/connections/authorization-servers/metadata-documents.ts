@@ -1,15 +1,19 @@
-import { isObject, type JsonObject } from '../../base/json.ts';
+import type { JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Outbound, OutboundReply } from '../../outbound/outbound.ts';
+import { type Outbound, OutboundFailure, type OutboundReply } from '../../outbound/outbound.ts';
+import { parseObject, withoutEmpty } from '../providers/token-reply.ts';
 
 /** The documents are there, and they are not to be followed; the message is for the caller. */
 export class DiscoveryRefusal extends Error {}
 
+/** What stands at a place is no document at all: an application's page, a redirect, an error. */
+export class NoDocument extends DiscoveryRefusal {}
+
 export type MetadataDocuments = {
-  /** null: there is no such document. Throws DiscoveryRefusal, and OutboundFailure when nobody can be reached. */
+  /** Without members that are null or empty. null: there is no such document. Throws DiscoveryRefusal, and OutboundFailure when nobody can be reached. */
   read(url: string): Promise<JsonObject | null>;
-  /** Posts JSON as a stranger would. */
-  post(url: string, accept: string, body: string): Promise<OutboundReply>;
+  /** Posts JSON, as a stranger would unless `fields` say who we are. */
+  post(url: string, fields: Readonly<Record<string, string>>, body: string): Promise<OutboundReply>;
 };
 
 /** Larger or slower documents than any real one are cut off (threats N9). */
@@ -26,26 +30,49 @@ export function createMetadataDocuments(outbound: Pick<Outbound, 'request'>): Me
   return {
     async read(url) {
       const headers = { ...agent, accept: 'application/json' };
-      const { status, body } = await request({ ...limits, method: 'GET', url, headers });
+      const { status, body } = await request({ ...limits, method: 'GET', url, headers }).catch(
+        (error: unknown) => {
+          if (!(error instanceof OutboundFailure) || error.reason !== 'too_large') throw error;
+          throw new NoDocument(`${url} is larger than any document`, { cause: error });
+        },
+      );
       if (status >= 400 && status < 500) return null;
-      if (status !== 200) throw new DiscoveryRefusal(`${url} answers ${status}`);
-      try {
-        const value: unknown = JSON.parse(body.toString('utf8'));
-        if (isObject(value)) return value;
-      } catch {
-        // Reported below.
-      }
-      throw new DiscoveryRefusal(`${url} is not a JSON document`);
+      if (status !== 200) throw new NoDocument(`${url} answers ${status}`);
+      const document = parseObject(body.toString('utf8'));
+      if (document === undefined) throw new NoDocument(`${url} is not a JSON document`);
+      return withoutEmpty(document);
     },
-    post: (url, accept, body) =>
+    post: (url, fields, body) =>
       request({
         ...limits,
         method: 'POST',
         url,
-        headers: { ...agent, 'content-type': 'application/json', accept },
+        headers: { ...agent, 'content-type': 'application/json', ...fields },
         body,
       }),
   };
+}
+
+/**
+ * The first of several places at which something usable stands; places that answer with something else are passed over.
+ * null: there is nothing at any of them. Throws why the most telling of them is not usable.
+ */
+export async function firstUsable<T>(
+  places: readonly string[],
+  use: (place: string) => Promise<T | null>,
+): Promise<T | null> {
+  let refusal: DiscoveryRefusal | undefined;
+  for (const place of places) {
+    try {
+      const found = await use(place);
+      if (found !== null) return found;
+    } catch (error) {
+      if (!(error instanceof DiscoveryRefusal)) throw error;
+      if (refusal === undefined || refusal instanceof NoDocument) refusal = error;
+    }
+  }
+  if (refusal !== undefined) throw refusal;
+  return null;
 }
 
 /** From documents of others: never `javascript:` or the like (threats F14); where it may lead is outbound's to say. */

@@ -40,6 +40,7 @@ const microsoft: Provider = {
   authorizationUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/authorize',
   tokenUrl: 'https://login.microsoftonline.com/common/oauth2/v2.0/token',
   userinfoUrl: 'https://graph.microsoft.com/v1.0/me',
+  offlinePrompt: null,
   scopes: ['offline_access', 'User.Read', 'Mail.Read', 'Calendars.Read', 'Files.Read'],
   scopeSeparator: / +/,
   accountFields: {

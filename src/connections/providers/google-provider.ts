@@ -1,5 +1,5 @@
 import { blankProvider, type Provider } from './oauth-provider.ts';
-import { googleApiRules } from './provider-api.ts';
+import { googleApiRules, googleParameters } from './provider-api.ts';
 
 const wholeMail = 'https://mail.google.com/';
 const scope = (name: string) => `https://www.googleapis.com/auth/${name}`;
@@ -68,4 +68,5 @@ export const google: Provider = {
     ),
   ),
   ...googleApiRules,
+  refusedParameters: googleParameters,
 };

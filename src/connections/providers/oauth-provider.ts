@@ -34,6 +34,11 @@ export type Provider = ProviderApi & {
   readonly scopeSeparator: RegExp;
   /** Added to the authorization URL. */
   readonly authorizationParams: Readonly<Record<string, string>>;
+  /**
+   * What `offline_access` goes with (OpenID Connect Core section 11): without it, it is dropped without a word. null: this
+   * provider gives refresh tokens without, and would ask users for what their administrator has agreed to.
+   */
+  readonly offlinePrompt: 'consent' | null;
   /** Where ID token and userinfo reply say whose account it is. */
   readonly accountFields: AccountFields;
   /** Makes a token reply of the provider's own form a standard one (RFC 6749 section 5). */
@@ -57,6 +62,7 @@ export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   // RFC 6749 section 3.3 says spaces; more than one provider says commas.
   scopeSeparator: /[ ,]+/,
   authorizationParams: {},
+  offlinePrompt: 'consent',
   accountFields: commonAccountFields,
   defaultOrigin: null,
   routes: [],
@@ -64,12 +70,15 @@ export const blankProvider: Omit<Provider, 'name' | 'title'> = {
   ...googleApiRules,
 };
 
+/** Known by its row, and nobody can be connected before the operator has given a client: no user can mend that. */
+export class ProviderNotConfigured extends Problem {}
+
 /** The provider, if the operator has given what it takes to connect somebody; throws what to do about it otherwise. */
 export function requireConfigured(provider: Provider): Provider & { readonly clientId: string } {
   const { name, clientId, clientSettings } = provider;
   if (clientId !== null) return { ...provider, clientId };
   const settings = clientSettings === null ? '' : `${clientSettings}, or `;
-  throw new Problem(
+  throw new ProviderNotConfigured(
     'invalid_request',
     `provider: ${name} is not configured here: its client id and secret are missing (set ${settings}its row in MCPRANK_PROVIDERS)`,
   );

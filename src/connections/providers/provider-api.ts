@@ -17,6 +17,12 @@ export type ProviderApi = {
 
 export type ApiRules = Pick<ProviderApi, 'uploadFolders' | 'refusedHeaders' | 'refusedParameters'>;
 
+/**
+ * What Google takes from the query in place of what we send: whose project is billed (threats A10), and header fields and
+ * the method. Elsewhere `key` is a parameter like any other.
+ */
+export const googleParameters: readonly string[] = ['key', 'userproject', 'httpheaders', 'httpmethod'];
+
 /** Google's, and of every row that does not say otherwise: an operator's own row may lead to Google's APIs too. */
 export const googleApiRules: ApiRules = {
   // `upload/drive/v3` goes where `drive/v3` goes.
@@ -27,8 +33,7 @@ export const googleApiRules: ApiRules = {
     allowed:
       /^x-goog-(api-client|fieldmask|request-params|request-reason|hash|meta-[a-z0-9-]+|upload-[a-z-]+)$/,
   },
-  // Whose project a call is billed to (threats A10).
-  refusedParameters: ['userproject'],
+  refusedParameters: [],
 };
 
 /** Without the rest of the row: secrets stay behind. */

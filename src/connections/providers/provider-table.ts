@@ -10,6 +10,13 @@ export type ProviderTable = {
   find(name: string): Provider | undefined;
   /** Throws `not_found`. */
   get(name: string): Provider;
+  /** The row of this authorization server, whoever names it. */
+  ofServer(server: AuthorizationServerNames): Provider | undefined;
+};
+
+type AuthorizationServerNames = {
+  readonly issuer: string;
+  readonly authorization_endpoint?: string | undefined;
 };
 
 export type ProvidersConfig = {
@@ -31,6 +38,7 @@ export function createProviderTable(config: ProvidersConfig): ProviderTable {
   return {
     all: () => [...byName.values()],
     find,
+    ofServer: (server) => [...byName.values()].find((row) => isOfServer(row, server)),
     get(name) {
       const row = find(name);
       if (row === undefined)
@@ -38,6 +46,16 @@ export function createProviderTable(config: ProvidersConfig): ProviderTable {
       return row;
     },
   };
+}
+
+/** By its issuer; where a provider has one for each tenant (Microsoft), by where its sign-in is. */
+function isOfServer(
+  { issuer, authorizationUrl }: Provider,
+  { issuer: named, authorization_endpoint: endpoint = '' }: AuthorizationServerNames,
+): boolean {
+  if (issuer !== null) return URL.parse(issuer)?.href === URL.parse(named)?.href;
+  const [own, theirs] = [URL.parse(authorizationUrl ?? ''), URL.parse(endpoint)];
+  return own !== null && theirs !== null && own.origin === theirs.origin;
 }
 
 function readFile(path: string | null): string | null {

@@ -169,6 +169,8 @@ type StoredResult = {
   readonly is_default: boolean;
   readonly granted_scopes: readonly string[];
   readonly missing_scopes: readonly string[];
+  /** Not in those of earlier releases. */
+  readonly renewable?: boolean;
 };
 
 export function serializeResult(result: SessionResult): string {
@@ -178,6 +180,7 @@ export function serializeResult(result: SessionResult): string {
     is_default: result.isDefault,
     granted_scopes: result.grantedScopes,
     missing_scopes: result.missingScopes,
+    renewable: result.isRenewable,
   } satisfies StoredResult);
 }
 
@@ -189,6 +192,7 @@ function parseResult(text: string): SessionResult {
     isDefault: stored.is_default,
     grantedScopes: stored.granted_scopes,
     missingScopes: stored.missing_scopes,
+    isRenewable: stored.renewable ?? true,
   };
 }
 

@@ -25,7 +25,10 @@ export async function authorizationUrl(
   // A user name before the host is there to look like another host.
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
     throw new Problem('upstream_error', `The metadata of ${provider.title} has no usable authorization URL`);
+  const scopes = splitScopes(row.scopes);
+  const isOffline = provider.offlinePrompt !== null && scopes.includes('offline_access');
   const params = {
+    ...(isOffline ? { prompt: provider.offlinePrompt } : {}),
     ...provider.authorizationParams,
     client_id: client.client_id,
     response_type: 'code',
@@ -35,7 +38,7 @@ export async function authorizationUrl(
     code_challenge_method: 'S256',
     ...(resource === null ? {} : { resource }),
     ...(row.scopes === '' ? {} : { [provider.scopeParameter]: row.scopes }),
-    ...(splitScopes(row.scopes).includes('openid') ? { nonce: flow.nonce } : {}),
+    ...(scopes.includes('openid') ? { nonce: flow.nonce } : {}),
   };
   for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
   return url.href;

@@ -133,5 +133,6 @@ function toConnection(row: GrantRow): Connection {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     expiresAt: row.life_ms === null ? null : row.issued_at + row.life_ms,
+    isRenewable: row.refresh_sealed !== null,
   };
 }

@@ -87,6 +87,7 @@ export class ConnectionWriter {
       isDefault: first === undefined || first.id === row.id,
       grantedScopes: scopes,
       missingScopes: consent.asked.filter((scope) => !scopes.includes(scope)),
+      isRenewable: row.refresh_sealed !== null,
     };
     return storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
       if (!(await grants.put(trx, row, replaces))) return false;

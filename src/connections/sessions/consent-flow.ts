@@ -80,7 +80,7 @@ export class ConsentFlow {
     // The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8).
     if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
       throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
-    const server = await servers.open(row, row.title);
+    const server = await servers.open(row, row.title, row.status === 'sent');
     const state = newSecret();
     const flow: ConsentFlowState = {
       verifier: oauth.generateRandomCodeVerifier(),
@@ -190,10 +190,24 @@ export class ConsentFlow {
 
 function toReason(error: unknown): string {
   if (error instanceof ConsentRefusal) return error.message;
-  if (error instanceof TokenEndpointFailure && error.reason === 'misconfigured')
-    return 'The provider does not accept this service as its client';
+  if (error instanceof TokenEndpointFailure) return toTokenReason(error);
   if (error instanceof Problem && error.kind === 'conflict') return error.detail;
   return 'The provider did not give access: try again';
+}
+
+/** "Try again" stands only where trying again can help. */
+function toTokenReason({ reason, words }: TokenEndpointFailure): string {
+  switch (reason) {
+    case 'misconfigured':
+      return 'The provider does not accept this service as its client';
+    case 'refused':
+      return `The provider refused: ${words}`;
+    case 'unusable':
+      return `The provider's answer cannot be used: ${words}`;
+    case 'invalid_grant':
+    case 'transient':
+      return 'The provider did not give access: try again';
+  }
 }
 
 function isAccount({ id, email, domain }: Account, expected: string): boolean {

@@ -185,6 +185,23 @@ export class SessionStore {
   }
 }
 
+/** For MCP servers' issuers: sessions whose browser went there, could have come back after `since`, and did not (yet). */
+export function createLostSessions(storage: Storage) {
+  const db = storage.tables<ConnectionTables>();
+  return async (issuer: string, since: number): Promise<boolean> => {
+    const lost = await db
+      .selectFrom('oauth_sessions')
+      .select('id')
+      .where('issuer', '=', issuer)
+      .where('status', '=', 'sent')
+      .where('resource', 'is not', null)
+      .where('expires_at', '>', since)
+      .limit(1)
+      .executeTakeFirst();
+    return lost !== undefined;
+  };
+}
+
 function aboutSession(row: SessionRow) {
   return { developerId: row.developer_id, userId: row.user_id, subject: row.id };
 }

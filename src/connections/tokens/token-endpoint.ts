@@ -1,8 +1,11 @@
 import * as oauth from 'oauth4webapi';
+import type { JsonObject } from '../../base/json.ts';
 import type { AuthorizationServer } from '../authorization-servers/authorization-servers.ts';
 import type { OAuthFetch, SeenReply } from '../authorization-servers/oauth-fetch.ts';
 import { type Account, toAccount, unknownAccount } from '../providers/account.ts';
 import { isScope, type Provider } from '../providers/oauth-provider.ts';
+import { judgeTokenError, type TokenRefusal } from '../providers/token-errors.ts';
+import { parseObject } from '../providers/token-reply.ts';
 import { type DPoPKey, dpopHandle, newDPoPKey } from './dpop.ts';
 
 /** What a token endpoint gave. */
@@ -29,23 +32,28 @@ export type CodeExchange = {
   readonly wantsDPoP: boolean;
 };
 
-/**
- * Why a token endpoint gave no tokens:
- * invalid_grant  the grant is over: only the user can mend it
- * misconfigured  it does not accept us (`invalid_client` and its like): only the operator can
- * transient      it is down, slow, busy or talks nonsense: time may
- */
-export type TokenFailureReason = 'invalid_grant' | 'misconfigured' | 'transient';
+/** As a refusal's kinds, and `unusable`: a complete answer without tokens that could be used. */
+export type TokenFailureReason = TokenRefusal | 'unusable';
 
 export class TokenEndpointFailure extends Error {
   readonly reason: TokenFailureReason;
   readonly retryAfterMs: number | undefined;
+  /** What it said, as far as it can be repeated to others: the error's name, or why its answer is no use. */
+  readonly words: string | null;
 
-  constructor(reason: TokenFailureReason, cause: unknown, retryAfterMs?: number) {
-    super(`token endpoint: ${reason}`, { cause });
+  constructor(
+    reason: TokenFailureReason,
+    cause: unknown,
+    {
+      retryAfterMs,
+      words = null,
+    }: { readonly retryAfterMs?: number | undefined; readonly words?: string | null } = {},
+  ) {
+    super(`token endpoint: ${reason}${words === null ? '' : ` (${words})`}`, { cause });
     this.name = 'TokenEndpointFailure';
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.words = words;
   }
 }
 
@@ -59,15 +67,6 @@ export type TokenEndpoint = {
   /** RFC 7009; nothing to do where the provider has no such endpoint. */
   revoke(server: AuthorizationServer, token: string): Promise<void>;
 };
-
-/** `invalid_client` and its like say that we are not accepted, whatever the grant (RFC 6749 section 5.2). */
-const ourFaults = new Set([
-  'invalid_client',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'invalid_request',
-  'invalid_scope',
-]);
 
 export function createTokenEndpoint(oauthFetch: OAuthFetch): TokenEndpoint {
   const call = async <T>(act: (seen: SeenReply) => Promise<T>): Promise<T> => {
@@ -88,14 +87,14 @@ export function createTokenEndpoint(oauthFetch: OAuthFetch): TokenEndpoint {
         const tokens = await withBinding(server, dpopKey, async (binding) => {
           const all = { ...options, ...binding };
           const reply = await oauth.refreshTokenGrantRequest(metadata, client, auth, refreshToken, all);
-          return oauth.processRefreshTokenResponse(metadata, client, reply);
+          return oauth.processRefreshTokenResponse(metadata, client, await withoutIdToken(reply));
         });
         return toIssuedTokens(tokens, provider, dpopKey);
       }),
     revoke: ({ metadata, client, auth, provider }, token) =>
-      call(async (seen) => {
+      call(async () => {
         if (metadata.revocation_endpoint === undefined) return;
-        const options = oauthFetch(provider, { seen });
+        const options = oauthFetch(provider);
         const reply = await oauth.revocationRequest(metadata, client, auth, token, options);
         // 400 is how Google says that there is no such token (any more): just what was wanted.
         if (reply.status !== 400) await oauth.processRevocationResponse(reply);
@@ -123,6 +122,7 @@ async function exchangeCode(
         verifier,
         all,
       );
+      if (nonce === null) reply = await withoutIdToken(reply);
       const expected = nonce === null ? {} : { expectedNonce: nonce, requireIdToken: true };
       return oauth.processAuthorizationCodeResponse(metadata, client, reply, expected);
     });
@@ -136,7 +136,7 @@ async function exchangeCode(
   const claims = nonce === null ? undefined : oauth.getValidatedIdTokenClaims(tokens);
   // The token came over TLS from the issuer itself (OpenID Connect Core 3.1.3.7); where its keys are known, check them too.
   if (claims !== undefined && metadata.jwks_uri !== undefined)
-    await oauth.validateApplicationLevelSignature(metadata, reply, options);
+    await oauth.validateApplicationLevelSignature(metadata, reply, oauthFetch(provider));
   return {
     issued: toIssuedTokens(tokens, provider, key),
     account: await readAccount(oauthFetch, server, { accessToken: tokens.access_token, claims }),
@@ -158,8 +158,11 @@ async function readAccount(
     ...oauthFetch(provider),
     headers: { 'user-agent': 'mcprank' },
   });
-  if (reply.status !== 200) throw new Error(`userinfo answered ${reply.status}`);
-  return toAccount((await reply.json()) as Record<string, unknown>, accountFields);
+  const told = parseObject(await reply.text());
+  // Slack says `ok: false` with status 200.
+  if (reply.status !== 200 || told === undefined || told.ok === false)
+    throw new Error(`userinfo answered ${reply.status} without an account`);
+  return toAccount(told, accountFields);
 }
 
 /** What MCP servers want beside the rest: the resource (threats N2), and a proof with the nonce that the server may ask for (RFC 9449 section 8). */
@@ -207,13 +210,21 @@ function toIssuedTokens(
   };
 }
 
-function toFailure(error: unknown, seen: SeenReply): TokenEndpointFailure {
-  if (error instanceof oauth.ResponseBodyError) {
-    if (error.error === 'invalid_grant') return new TokenEndpointFailure('invalid_grant', error);
-    const isBusy = error.status >= 500 || error.status === 429;
-    if (!isBusy && (ourFaults.has(error.error) || error.status === 401))
-      return new TokenEndpointFailure('misconfigured', error);
+/** One that nobody asked for is neither checked nor used. */
+async function withoutIdToken(reply: Response): Promise<Response> {
+  if (reply.status !== 200) return reply;
+  const { id_token: _, ...body } = (await reply.json()) as JsonObject;
+  return Response.json(body, { headers: reply.headers });
+}
+
+function toFailure(error: unknown, { reply, retryAfterMs }: SeenReply): TokenEndpointFailure {
+  if (reply?.kind === 'unusable') return new TokenEndpointFailure('unusable', error, { words: reply.why });
+  if (reply?.kind === 'error') {
+    const words = reply.error.name ?? `status ${reply.error.status}`;
+    return new TokenEndpointFailure(judgeTokenError(reply.error), error, { retryAfterMs, words });
   }
-  if (seen.status === 401) return new TokenEndpointFailure('misconfigured', error);
-  return new TokenEndpointFailure('transient', error, seen.retryAfterMs);
+  // There were tokens, and something beside them is wrong.
+  if (reply?.kind === 'tokens' && error instanceof oauth.OperationProcessingError)
+    return new TokenEndpointFailure('unusable', error, { words: 'its ID token is missing or not valid' });
+  return new TokenEndpointFailure('transient', error, { retryAfterMs });
 }

@@ -10,6 +10,7 @@ import type {
 } from '../authorization-servers/authorization-servers.ts';
 import type { ChangeSignal } from '../change-signal.ts';
 import type { GrantRow } from '../connection-rows.ts';
+import { Refusals } from '../refusals.ts';
 import type { GrantStore } from './grant-store.ts';
 import type { TokenEncryption } from './token-encryption.ts';
 import { type IssuedTokens, type TokenEndpoint, TokenEndpointFailure } from './token-endpoint.ts';
@@ -27,6 +28,10 @@ export const defaultRefreshLimits: RefreshLimits = { leaseMs: 10_000, waitMs: 45
 const pollMs = 250;
 const backoff = { firstMs: 1_000, maxMs: 300_000, jitter: 0.25 };
 const misconfiguredMs = 30_000;
+/** A grant that is refused so often in a row, in whatever words, is over: only the user can try something else. */
+const maxRefusals = 3;
+/** So many grants refused alike, and none renewed in between: it is the provider, or how it is set up here. */
+const severalGrants = 3;
 /** Tokens that the provider has rotated exist only here until they are stored: a busy store is asked again and again. */
 const saveTries = 10;
 const saveRetryMs = 500;
@@ -49,6 +54,7 @@ type Deps = {
 export class TokenRefresher {
   readonly #deps: Deps;
   readonly #flights = new Map<string, Promise<GrantRow>>();
+  readonly #refusals = new Refusals();
   /** Providers that refused us as a client, and until when they are not asked again: one for each, not for each grant. */
   readonly #misconfiguredUntil = new Map<string, number>();
 
@@ -148,6 +154,7 @@ export class TokenRefresher {
       const { version } = latest;
       if (await retryWhileBusy(() => store.saveRefreshed(row, version, columns))) {
         this.#misconfiguredUntil.delete(provider);
+        this.#refusals.clear(provider, row.id);
         return;
       }
       const current = await store.findById(row.id);
@@ -165,18 +172,18 @@ export class TokenRefresher {
       await store.releaseLease(row.id, holder, unchanged);
       throw error;
     }
-    switch (error.reason) {
-      case 'invalid_grant':
+    switch (this.#judge(row, error)) {
+      case 'grant':
         // Only for the tokens we sent: somebody else may have newer ones, which the next reading finds (threats J5).
         await store.markExpired(row, holder);
         return;
-      case 'misconfigured':
+      case 'provider':
         // The rows are innocent: every one of this provider would fail alike (threats J6).
         this.#misconfiguredUntil.set(provider, clock.now() + misconfiguredMs);
         log.error('connections.provider.misconfigured', { provider, error });
         await store.releaseLease(row.id, holder, unchanged);
         throw noNewTokens(provider, misconfiguredMs, error);
-      case 'transient': {
+      case 'time': {
         const failures = row.failures + 1;
         const waitMs = error.retryAfterMs ?? backoffMs(backoff, failures, random());
         log.warn('connections.token.refresh_failed', { provider, failures, error });
@@ -184,6 +191,16 @@ export class TokenRefresher {
         throw noNewTokens(provider, waitMs, error);
       }
     }
+  }
+
+  /** Whose fault it is, and so what can help. */
+  #judge({ provider, id }: GrantRow, { reason, words }: TokenEndpointFailure): 'grant' | 'provider' | 'time' {
+    if (reason === 'invalid_grant') return 'grant';
+    if (reason === 'misconfigured') return 'provider';
+    if (reason !== 'refused') return 'time';
+    const refused = this.#refusals.add({ provider, grantId: id, words: words ?? '' });
+    if (refused.grants >= severalGrants) return 'provider';
+    return refused.ofGrant >= maxRefusals ? 'grant' : 'time';
   }
 }
 
@@ -209,5 +226,7 @@ export function expired(provider: string): Problem {
 }
 
 function noNewTokens(provider: string, retryAfterMs: number, cause?: unknown): Problem {
-  return new Problem('unavailable', `${provider} gives no new tokens just now`, { retryAfterMs, cause });
+  const words = cause instanceof TokenEndpointFailure && cause.words !== null ? `: ${cause.words}` : '';
+  const detail = `${provider} gives no new tokens just now${words}`;
+  return new Problem('unavailable', detail, { retryAfterMs, cause });
 }

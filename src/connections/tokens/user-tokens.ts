@@ -1,5 +1,7 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
+import type { IsRefusedByFailing } from '../authorization-servers/server-discovery.ts';
 import type { GrantRow } from '../connection-rows.ts';
 import type { FreshToken, Owner, ProviderStatus, TokenRequest } from '../connections-model.ts';
 import { covers, parseServerId, serverProviderName } from '../grant-target.ts';
@@ -30,12 +32,21 @@ type Deps = {
   readonly grants: GrantStore;
   readonly freshTokens: FreshTokens;
   readonly userGrants: UserGrants;
+  readonly isRefusedByFailing: IsRefusedByFailing;
   readonly clock: Clock;
 };
+
+const maxChecked = 10_000;
+const checkedForMs = 10_000;
 
 /** What users have: tokens that are good now, and how they stand with providers and MCP servers. */
 export class UserTokens {
   readonly #deps: Deps;
+
+  /** Tokens that a server failed at, by connection and version, and whether it is for them: a broken server is not asked with every call. */
+  readonly #refusals = new LRUCache<string, { readonly at: number; readonly isRefused: Promise<boolean> }>({
+    max: maxChecked,
+  });
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -69,6 +80,24 @@ export class UserTokens {
     }
   }
 
+  /** The server failed at this token: is it for the token? Asked with something that changes nothing. */
+  isRefusedByFailing(
+    { connectionId, version, accessToken, signDPoPProof }: FreshToken,
+    url: string,
+  ): Promise<boolean> {
+    const now = this.#deps.clock.monotonic();
+    const key = `${connectionId} ${version}`;
+    const known = this.#refusals.get(key);
+    if (known !== undefined && now - known.at < checkedForMs) return known.isRefused;
+    const fields =
+      signDPoPProof == null
+        ? { authorization: `Bearer ${accessToken}` }
+        : { authorization: `DPoP ${accessToken}`, dpop: signDPoPProof({ method: 'POST', url, nonce: null }) };
+    const isRefused = this.#deps.isRefusedByFailing(url, fields);
+    this.#refusals.set(key, { at: now, isRefused });
+    return isRefused;
+  }
+
   /** undefined for servers that the user never connected. */
   async serverStates(owner: Owner): Promise<(serverId: string) => ServerConnectionState | undefined> {
     const { userGrants, clock } = this.#deps;
@@ -82,7 +111,14 @@ export class UserTokens {
     const { name: provider } = providers.get(name);
     const row = await grants.find(owner, provider);
     const canAccess = row !== undefined && isUsable(row, clock.now());
-    return { provider, isConnected: row !== undefined, status: row?.status ?? null, canAccess };
+    const isOnce = row !== undefined && row.refresh_sealed === null;
+    return {
+      provider,
+      isConnected: row !== undefined,
+      status: row?.status ?? null,
+      canAccess,
+      ...(isOnce ? { isRenewable: false as const } : {}),
+    };
   }
 
   /** Names of the providers whose tokens the user can use now. */

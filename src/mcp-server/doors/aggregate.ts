@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { scanJson } from '../../base/json-scanner.ts';
-import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
+import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
-import { type Mcp, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
+import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
 import { readHit, type Search, type SearchView } from '../../search/search.ts';
+import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { instructions, metaTools } from './meta-tools.ts';
@@ -79,8 +80,9 @@ export class Aggregate implements Backend {
 
   async #listTools(caller: McpCaller): Promise<Outcome> {
     const direct = await this.#directTools(caller);
-    const list = direct === null ? [metaToolsText] : separated(direct.map(listedTool));
-    return { kind: 'result', body: { members: ['"tools":[', ...list, ']'] } };
+    if (direct === null) return { kind: 'result', body: { members: ['"tools":[', metaToolsText, ']'] } };
+    const list = joinJson(['{"tools":[', ...separated(direct.map(listedTool)), ']}']);
+    return { kind: 'result', body: { view: scanJson(list, messageShape.result) } };
   }
 
   async #callTool(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
@@ -192,15 +194,12 @@ async function fewServers(catalog: VisibleServers): Promise<ServerRecord[] | nul
 
 const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
 
-const schemaShape = { type: true } as const;
-
-/** A schema without a type says `object` here: clients refuse a whole list over one that does not. */
+/** Schemas as the clients of every revision can read them. */
 function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const schema = scanJson(Buffer.from(tool.inputSchema), schemaShape);
-  const isObject = schema.get('type')?.string() === 'object';
-  const { description } = tool;
-  const inputSchema = isObject ? [tool.inputSchema] : changeMembers(schema, { type: ['"object"'] });
-  return [`${JSON.stringify({ name: alias, description }).slice(0, -1)},"inputSchema":`, ...inputSchema, '}'];
+  const { description, inputSchema, details = '{}' } = tool;
+  const head = JSON.stringify({ name: alias, description }).slice(0, -1);
+  const more = details.slice(1, -1);
+  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), more === '' ? '}' : `,${more}}`];
 }
 
 function separated(items: readonly JsonParts[]): JsonParts {

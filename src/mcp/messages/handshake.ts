@@ -13,13 +13,13 @@ import { clientCapabilities, clientInfo, ownParams } from './rpc-request.ts';
 
 /** How either age of the protocol begins: `server/discover` (2026-07-28), or `initialize` and `notifications/initialized`. */
 
+export const initializeMethod = 'initialize';
 export const discoverRequest: RpcRequest = { method: discoverMethod };
-export const initializeRequest: RpcRequest = initializeFor(sessionRevision);
 export const initializedMessage = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
 
 export function initializeFor(protocolVersion: string): RpcRequest {
   return {
-    method: 'initialize',
+    method: initializeMethod,
     params: ownParams({ protocolVersion, capabilities: clientCapabilities, clientInfo }),
   };
 }
@@ -65,16 +65,44 @@ export function newestCommon(versions: readonly string[] | null): string | undef
 }
 
 /** The handshake, with a second offer where the first is refused and a common revision is named; what the server says of itself. Throws its refusal in its own words. */
-export async function shakeHands(ask: (request: RpcRequest) => Promise<CallResult>): Promise<JsonView> {
-  let hello = await ask(initializeRequest);
+export async function shakeHands(
+  ask: (request: RpcRequest) => Promise<CallResult>,
+  offered = sessionRevision,
+): Promise<JsonView> {
+  let hello = await ask(initializeFor(offered));
   const common = newestCommon(supportedVersions(hello));
   if (common !== undefined) hello = await ask(initializeFor(common));
   if (hello.kind === 'reply' && 'result' in hello.reply) return hello.reply.result;
   throw refusedHandshake(hello);
 }
 
-export function refusedHandshake(hello: CallResult | null): UpstreamFailure {
+/** What a server says instead of shaking hands, in its own words: it wants credentials, or it cannot. */
+export function refusedHandshake(hello: CallResult | null, status = 200): UpstreamFailure {
   const words = hello?.kind === 'reply' && 'error' in hello.reply ? hello.reply.error.message : '';
   const detail = `The server refused to initialize${words === '' ? '' : `: ${words.slice(0, 500)}`}`;
-  return new UpstreamFailure('protocol', detail, { cause: hello });
+  const otherwise = status < 500 ? 'protocol' : 'broken';
+  const reason = asksForCredentials(words) ? 'auth' : otherwise;
+  return new UpstreamFailure(reason, detail, { cause: new HandshakeRefusal(hello) });
+}
+
+class HandshakeRefusal extends Error {
+  readonly hello: CallResult | null;
+
+  constructor(hello: CallResult | null) {
+    super('refused to initialize');
+    this.hello = hello;
+  }
+}
+
+/** The answer by which a handshake was refused, where the failure is that. */
+export function refusalIn(error: unknown): CallResult | null {
+  const cause = error instanceof UpstreamFailure ? error.cause : undefined;
+  return cause instanceof HandshakeRefusal ? cause.hello : null;
+}
+
+/** Many servers without OAuth say by an error's message only that a key is missing or wrong. */
+export function asksForCredentials(words: string): boolean {
+  return /\b(api[ _-]?(key|token)|access[ _-]?token|bearer|unauthori[sz]ed|unauthenticated|not authenticated|authentication|authori[sz]ation|credentials?|forbidden|not logged in|log ?in required)\b/i.test(
+    words,
+  );
 }

@@ -187,11 +187,19 @@ export function isReserved(name: string): boolean {
  * names what may go on all the same. Every other byte stays.
  */
 export function withoutReservedMeta(view: JsonView, passes: ReadonlySet<string> = new Set()): JsonParts {
+  const meta = keptMeta(view, passes);
+  return meta === undefined ? [view.span()] : changeMembers(view, { _meta: meta });
+}
+
+/** What `_meta` has to become for that; null: nothing is left of it, undefined: it may stay as it is. */
+export function keptMeta(
+  view: JsonView,
+  passes: ReadonlySet<string> = new Set(),
+): JsonParts | null | undefined {
   const meta = view.present('_meta');
   const members = meta === undefined ? [] : membersOf(meta);
   const reserved = members.filter(({ name }) => isReserved(name) && !passes.has(name));
-  if (meta === undefined || reserved.length === 0) return [view.span()];
-  const isEmpty = reserved.length === members.length;
-  const without = Object.fromEntries(reserved.map(({ name }) => [name, null]));
-  return changeMembers(view, { _meta: isEmpty ? null : changeMembers(meta, without) });
+  if (reserved.length === 0) return undefined;
+  if (reserved.length === members.length) return null;
+  return changeMembers(meta, Object.fromEntries(reserved.map(({ name }) => [name, null])));
 }

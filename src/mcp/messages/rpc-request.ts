@@ -1,5 +1,5 @@
-import { type JsonView, membersOf } from '../../base/json-scanner.ts';
-import type { JsonPart, JsonParts } from '../../base/json-splice.ts';
+import { type JsonView, membersOf, scanJson } from '../../base/json-scanner.ts';
+import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
 import type { RpcParams, RpcRequest } from '../mcp-model.ts';
 import { isReserved, modernRevision } from './rpc-message.ts';
 
@@ -57,6 +57,16 @@ export function toolParams(name: string, args: JsonView | undefined, meta?: Json
 /** The params of a request of our own. */
 export function ownParams(params: Readonly<Record<string, unknown>>): RpcParams {
   return { ...noParams, members: [JSON.stringify(params).slice(1, -1)] };
+}
+
+const metaShape = { progressToken: true } as const;
+
+/** The same, asking a server of 2026-07-28 for its log from this level on, unless the request itself says so. */
+export function withLogLevel(params: RpcParams, level: string): RpcParams {
+  const { meta } = params;
+  if (meta !== undefined && membersOf(meta).some(({ name }) => name === logLevel)) return params;
+  const asked = joinJson(changeMembers(meta, { [logLevel]: [JSON.stringify(level)] }));
+  return { ...params, meta: scanJson(asked, metaShape) };
 }
 
 /** The same with more members behind. */

@@ -27,10 +27,10 @@ export type ListedTool = {
   readonly inputSchema: JsonView | undefined;
 };
 
-const toolShape = { name: true, description: true, inputSchema: true } as const;
+const toolShape = { name: true, description: true, inputSchema: true, outputSchema: true } as const;
 
 /** A JSON-RPC error that the server itself gave, where a result was needed. */
-class RpcFailure extends UpstreamFailure {
+export class RpcFailure extends UpstreamFailure {
   readonly code: number;
 
   constructor({ code, message }: RpcError) {
@@ -82,8 +82,8 @@ async function listPage(
 
 function toolsIn(result: JsonView): ListedTool[] {
   const tools = result.get('tools');
-  if (tools?.kind === 'null') return [];
-  if (tools?.kind !== 'array') throw notMcp('its tools/list has no tools');
+  if (tools === undefined || tools.kind === 'null') return [];
+  if (tools.kind !== 'array') throw notMcp('its tools/list has no tools');
   return itemsOf(tools, toolShape).flatMap((view) => {
     const name = view.get('name')?.string() ?? '';
     const inputSchema = view.present('inputSchema');

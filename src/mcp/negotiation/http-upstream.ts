@@ -9,8 +9,9 @@ import {
   type SendOptions,
   type Target,
   UpstreamFailure,
+  type UpstreamReason,
 } from '../mcp-model.ts';
-import { discoveredBy, discoverRequest, refusedHandshake } from '../messages/handshake.ts';
+import { discoveredBy, discoverRequest, refusalIn, refusedHandshake } from '../messages/handshake.ts';
 import { encodeHeader, nameHeader } from '../messages/mirrored-headers.ts';
 import { discoverMethod, modernRevision } from '../messages/rpc-message.ts';
 import { modernRequest } from '../messages/rpc-request.ts';
@@ -22,6 +23,7 @@ import {
   contradicts,
   failureOf,
   isSessionGone,
+  isUnknownMethod,
   isWithoutHandshake,
   judgeModern,
   namesOurRevision,
@@ -31,13 +33,14 @@ import { openSession, type UpstreamSession } from './upstream-session.ts';
 
 /** Methods that change nothing: to send them twice is harmless. */
 const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
-/** A server that knows no `server/discover` may stay silent; it is asked the older way then. */
-const discoverMs = 3_000;
+/** Silent, cut off, or an answer that is none: an older server may not know how to refuse `server/discover`. */
+const notUnderstood: ReadonlySet<UpstreamReason> = new Set(['timeout', 'broken', 'protocol']);
+const nothingAnswered: Posted = { status: 404, headers: {}, result: null };
 
 /** Where a negotiation stands: what was observed, what was last answered, and whether that answers the request. */
 type Asked = {
   readonly observation: Observation;
-  readonly last: Posted | undefined;
+  readonly last: Posted | UpstreamFailure | undefined;
   readonly answered: CallResult | null;
 };
 
@@ -45,6 +48,7 @@ type Asked = {
 export class HttpUpstream implements Channel {
   readonly #endpoint: Endpoint;
   readonly #hint: Target['hint'];
+  readonly #revision: string | null;
   readonly #limits: Limits;
   readonly #now: () => number;
   readonly #post: Poster;
@@ -69,6 +73,7 @@ export class HttpUpstream implements Channel {
     const { url, credential } = target;
     this.#endpoint = { outbound, credential, limits, url };
     this.#hint = target.hint;
+    this.#revision = target.revision;
     this.#limits = limits;
     this.#now = now;
     this.#post = createPoster(this.#endpoint);
@@ -172,7 +177,7 @@ export class HttpUpstream implements Channel {
   /** Follows the reducer; a request that does no harm may serve as the question, and its answer is returned. */
   async #negotiate(request: RpcRequest, options: SendOptions): Promise<CallResult | null> {
     let asked: Asked = {
-      observation: { asked: 'nothing', hint: this.#hint },
+      observation: { asked: 'nothing', hint: this.#hint, ...pinnedTo(this.#revision) },
       last: undefined,
       answered: null,
     };
@@ -183,7 +188,9 @@ export class HttpUpstream implements Channel {
         return asked.answered;
       }
       if ('fail' in decision)
-        throw handshakeFailure(asked.last ?? { status: 404, headers: {}, result: null });
+        throw asked.last instanceof UpstreamFailure
+          ? asked.last
+          : handshakeFailure(asked.last ?? nothingAnswered);
       asked = await this.#ask(decision.ask, asked, () => this.#askModern(request, options));
     }
   }
@@ -201,12 +208,13 @@ export class HttpUpstream implements Channel {
   ): Promise<Asked> {
     if (question === 'discover') return askModern();
     if (question === 'initialize') {
-      const refused = await refusalOf(this.#openOnce());
+      const refused = await refusalOf(this.#openOnce(), isNoMcp);
       const showed = refused === null ? 'opened' : 'refused';
       return { observation: { asked: 'initialize', showed }, last: refused ?? last, answered: null };
     }
     const refused = await refusalOf(this.#openSse());
     // What the older way said, where there was one, says more than that there is no stream.
+    if (refused instanceof UpstreamFailure) throw refused;
     if (refused?.status === 401 || refused?.status === 403) throw failureOf(refused);
     const showed = refused === null ? 'opened' : 'refused';
     const first = observation.asked === 'nothing';
@@ -215,8 +223,11 @@ export class HttpUpstream implements Channel {
 
   async #askModern(request: RpcRequest, options: SendOptions): Promise<Asked> {
     const question = request.method === 'tools/list' ? request : discoverRequest;
-    const { posted, showed } = await this.#discover(question, options);
+    let { posted, showed } = await this.#discover(question, options);
     const isAnswered = showed === 'modern' && question === request;
+    // Of a server without tools this says nothing about its age.
+    if (question === request && showed === 'older' && isUnknownMethod(posted))
+      ({ posted, showed } = await this.#discover(discoverRequest, options));
     return {
       observation: { asked: 'discover', showed },
       last: posted,
@@ -228,15 +239,15 @@ export class HttpUpstream implements Channel {
     question: RpcRequest,
     options: SendOptions,
   ): Promise<{ posted: Posted; showed: 'modern' | 'older' | 'inconclusive' }> {
-    const ask = () => this.#sendModern(question, options, Math.min(discoverMs, this.#limits.firstByteMs));
+    const { discoverMs, firstByteMs } = this.#limits;
+    const ask = () => this.#sendModern(question, options, Math.min(discoverMs, firstByteMs));
     try {
       let posted = await ask();
       if (namesOurRevision(posted)) posted = await ask();
       return { posted, showed: judgeModern(posted, question) };
     } catch (error) {
-      // Silent, or an answer that is none: an older server may not know how to refuse.
-      if (!(error instanceof UpstreamFailure) || !['timeout', 'protocol'].includes(error.reason)) throw error;
-      return { posted: { status: 404, headers: {}, result: null }, showed: 'older' };
+      if (!(error instanceof UpstreamFailure) || !notUnderstood.has(error.reason)) throw error;
+      return { posted: nothingAnswered, showed: 'older' };
     }
   }
 
@@ -245,6 +256,7 @@ export class HttpUpstream implements Channel {
     this.#session ??= openSession(this.#post, this.#endpoint, {
       now: this.#now,
       onNotification: (told) => this.#notify(told),
+      revision: this.#revision,
     }).then(
       (answer) => {
         if ('send' in answer) {
@@ -297,7 +309,15 @@ export class HttpUpstream implements Channel {
 function handshakeFailure(posted: Posted): UpstreamFailure {
   const { status, result } = posted;
   const isSaid = result?.kind === 'reply' && 'error' in result.reply && result.reply.error.message !== '';
-  return isSaid && (status < 300 || status === 400) ? refusedHandshake(result) : failureOf(posted);
+  return isSaid && !isStatusAlone.has(status) ? refusedHandshake(result, status) : failureOf(posted);
+}
+
+/** Who calls, and how often: what has to be done about that is told by the status and its header fields. */
+const isStatusAlone: ReadonlySet<number> = new Set([401, 403, 429]);
+
+function pinnedTo(revision: string | null): { pinned?: 'stateless' | 'session' } {
+  if (revision === null) return {};
+  return { pinned: revision === modernRevision ? 'stateless' : 'session' };
 }
 
 /** The server has no such way of speaking. */
@@ -310,13 +330,22 @@ class NotOffered extends Error {
   }
 }
 
-/** What the server answered where it does not offer this way; null where it does. */
-async function refusalOf(opening: Promise<unknown>): Promise<Posted | null> {
+/** What the server answered where it does not offer this way, or what of it could not be understood; null where it does. */
+async function refusalOf(
+  opening: Promise<unknown>,
+  isAnswer: (failure: UpstreamFailure) => boolean = () => false,
+): Promise<Posted | UpstreamFailure | null> {
   try {
     await opening;
     return null;
   } catch (error) {
     if (error instanceof NotOffered) return error.posted;
+    if (error instanceof UpstreamFailure && isAnswer(error)) return error;
     throw error;
   }
+}
+
+/** A web page, or whatever else is no message, where the handshake's answer should be: there may be another way in. */
+function isNoMcp(failure: UpstreamFailure): boolean {
+  return failure.reason === 'protocol' && refusalIn(failure) === null;
 }

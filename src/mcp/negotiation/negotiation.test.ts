@@ -5,6 +5,9 @@ import { type Decision, negotiate, type Observation } from './negotiation.ts';
 const table: readonly (readonly [Observation, Decision])[] = [
   [{ asked: 'nothing', hint: 'streamable-http' }, { ask: 'discover' }],
   [{ asked: 'nothing', hint: 'sse' }, { ask: 'open-sse' }],
+  [{ asked: 'nothing', hint: 'streamable-http', pinned: 'stateless' }, { settle: 'stateless' }],
+  [{ asked: 'nothing', hint: 'streamable-http', pinned: 'session' }, { ask: 'initialize' }],
+  [{ asked: 'nothing', hint: 'sse', pinned: 'session' }, { ask: 'open-sse' }],
   [{ asked: 'discover', showed: 'modern' }, { settle: 'stateless' }],
   [{ asked: 'discover', showed: 'older' }, { ask: 'initialize' }],
   [{ asked: 'discover', showed: 'inconclusive' }, { fail: 'inconclusive' }],

@@ -21,7 +21,7 @@ export type Decision =
  * open-sse    opened · refused: there is no such stream
  */
 export type Observation =
-  | { readonly asked: 'nothing'; readonly hint: Target['hint'] }
+  | { readonly asked: 'nothing'; readonly hint: Target['hint']; readonly pinned?: 'stateless' | 'session' }
   | { readonly asked: 'discover'; readonly showed: 'modern' | 'older' | 'inconclusive' }
   | { readonly asked: 'initialize'; readonly showed: 'opened' | 'refused' }
   | { readonly asked: 'open-sse'; readonly showed: 'opened' | 'refused'; readonly first: boolean };
@@ -29,7 +29,7 @@ export type Observation =
 export function negotiate(observation: Observation): Decision {
   switch (observation.asked) {
     case 'nothing':
-      return { ask: observation.hint === 'sse' ? 'open-sse' : 'discover' };
+      return firstDecision(observation);
     case 'discover':
       if (observation.showed === 'inconclusive') return { fail: 'inconclusive' };
       return observation.showed === 'modern' ? { settle: 'stateless' } : { ask: 'initialize' };
@@ -39,4 +39,11 @@ export function negotiate(observation: Observation): Decision {
       if (observation.showed === 'opened') return { settle: 'http+sse' };
       return observation.first ? { ask: 'discover' } : { fail: 'no-way' };
   }
+}
+
+/** A server that is pinned to a revision is not asked which it speaks. */
+function firstDecision({ hint, pinned }: Extract<Observation, { asked: 'nothing' }>): Decision {
+  if (pinned === 'stateless') return { settle: 'stateless' };
+  if (hint === 'sse') return { ask: 'open-sse' };
+  return { ask: pinned === 'session' ? 'initialize' : 'discover' };
 }

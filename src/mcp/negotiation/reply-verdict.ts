@@ -41,6 +41,10 @@ function errorCode(result: CallResult | null): number | undefined {
   return result?.kind === 'reply' && 'error' in result.reply ? result.reply.error.code : undefined;
 }
 
+export function isUnknownMethod({ result }: Posted): boolean {
+  return errorCode(result) === -32601;
+}
+
 /** −32022 with a list of versions that ours is not in: a modern server's word that it wants the handshake. */
 function offersOnlyOlder(result: CallResult | null): boolean {
   return errorCode(result) === -32022 && !supportedVersions(result)?.includes(modernRevision);
@@ -84,12 +88,12 @@ export function failureOf({ status, headers }: Pick<Posted, 'status' | 'headers'
   if (status < 500 && status !== 408)
     return new UpstreamFailure('protocol', `The server does not speak MCP there (${status})`);
   const reason = status === 408 || status === 504 ? 'timeout' : 'broken';
-  return new UpstreamFailure(reason, `The server failed (${status})`);
+  return new UpstreamFailure(reason, `The server failed (${status})`, { status });
 }
 
 /** Where it leads is said without what a query may hold. */
 function redirectText(status: number, location: unknown): string {
   const target = typeof location === 'string' ? URL.parse(location) : null;
   const place = target === null ? '' : ` to ${target.origin}${target.pathname}`.slice(0, 300);
-  return `The server redirects${place} (${status}), and redirects to other origins are not followed`;
+  return `The server redirects${place} (${status}); followed is a 307 or 308 on its own origin, once`;
 }

@@ -5,7 +5,6 @@ import {
   cancelled,
   initializedMessage,
   initializeFor,
-  initializeRequest,
   newestCommon,
   supportedVersions,
 } from '../messages/handshake.ts';
@@ -31,12 +30,16 @@ const endTimeoutMs = 2_000;
 export async function openSession(
   post: Poster,
   endpoint: Endpoint,
-  on: { readonly now: () => number; readonly onNotification: OnNotification },
+  on: {
+    readonly now: () => number;
+    readonly onNotification: OnNotification;
+    readonly revision: string | null;
+  },
 ): Promise<UpstreamSession | Posted> {
   const began = on.now();
   const say = (request: RpcRequest) =>
     post({ id: 1, body: joinJson(sessionRequest(1, request)), headers: {} });
-  let hello = await say(initializeRequest);
+  let hello = await say(initializeFor(on.revision ?? sessionRevision));
   // 2025-03-26 and later: a server that does not know our revision may name its own.
   const common = newestCommon(supportedVersions(hello.result));
   if (common !== undefined) hello = await say(initializeFor(common));

@@ -1,17 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { type CallResult, type Limits, UpstreamFailure } from '../mcp-model.ts';
-import { discoverRequest, shakeHands, supportedVersions, supportsModern } from '../messages/handshake.ts';
+import {
+  discoverRequest,
+  refusalIn,
+  shakeHands,
+  supportedVersions,
+  supportsModern,
+} from '../messages/handshake.ts';
 import { modernRevision } from '../messages/rpc-message.ts';
 import type { Duplex } from '../transports/duplex.ts';
-
-/** A program of an older age may not know how to refuse `server/discover`, and stay silent: then it is asked the older way beside. */
-const discoverMs = 3_000;
 
 /** Which of the two requests a program is given first. */
 export type Greeting = 'discover' | 'initialize';
 
-/** `server/discover` ended or spoilt the program: started anew, it has to be given `initialize` first. */
+/** `server/discover` ended or spoilt the program (the cause says how): started anew, it has to be given `initialize` first. */
 export class SpoiltByDiscover extends Error {}
 
 /**
@@ -19,13 +22,19 @@ export class SpoiltByDiscover extends Error {}
  * started may take long to its first answer: whichever positive answer comes is believed, a late one too, within the time
  * that a start may take.
  */
-export async function greet(duplex: Duplex, greeting: Greeting, limits: Limits): Promise<void> {
+export async function greet(
+  duplex: Duplex,
+  greeting: Greeting,
+  { limits, revision }: { readonly limits: Limits; readonly revision: string | null },
+): Promise<void> {
   const totalMs = limits.firstByteMs;
-  const initialize = () => shakeHands((request) => duplex.ask(request, { totalMs, isModern: false }));
+  const initialize = () =>
+    shakeHands((request) => duplex.ask(request, { totalMs, isModern: false }), revision ?? undefined);
   if (greeting === 'initialize') return duplex.useSession(await initialize());
   try {
     const discovered = duplex.ask(discoverRequest, { totalMs, isModern: true });
-    const early = await Promise.race([discovered, delay(discoverMs, null, { ref: false })]);
+    // A program of an older age may not know how to refuse, and stay silent: then it is asked the older way beside.
+    const early = await Promise.race([discovered, delay(limits.discoverMs, null, { ref: false })]);
     if (supportsModern(early)) return duplex.useModern();
     const introduction = await Promise.race([
       introductionOf(initialize()),
@@ -44,10 +53,18 @@ async function introductionOf(hello: Promise<JsonView>): Promise<JsonView | 'mod
   try {
     return await hello;
   } catch (error) {
-    const refusal = error instanceof UpstreamFailure ? (error.cause as CallResult | null) : null;
-    if (isResult(refusal) && supportedVersions(refusal)?.includes(modernRevision)) return 'modern';
+    if (namesModern(error)) return 'modern';
     throw error;
   }
+}
+
+/** Whether a program answered `initialize` and would have none of it: it may know only the revision without. */
+export function wasRefused(error: unknown): boolean {
+  return refusalIn(error) !== null;
+}
+
+function namesModern(error: unknown): boolean {
+  return supportedVersions(refusalIn(error))?.includes(modernRevision) === true;
 }
 
 /** Settles only when the late answer is a modern one's: for any other the handshake is waited for. */
@@ -60,10 +77,6 @@ function lateDiscover(discovered: Promise<CallResult>): Promise<'modern'> {
       () => undefined,
     );
   });
-}
-
-function isResult(value: unknown): value is CallResult {
-  return typeof value === 'object' && value !== null && 'kind' in value;
 }
 
 /** Started anew, it would fail alike. */

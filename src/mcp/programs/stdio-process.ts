@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Writable } from 'node:stream';
-import { onOneLine } from '../../base/json-splice.ts';
 import { type Limits, type Program, UpstreamFailure } from '../mcp-model.ts';
 import { readMessages } from '../messages/rpc-message.ts';
 import { Duplex } from '../transports/duplex.ts';
+import { type ChildLedger, signalGroup } from './child-ledger.ts';
+import { LineWriter } from './line-writer.ts';
 
 /** What a program says on its error stream is kept from flooding the log. */
 const maxLineChars = 2_000;
@@ -13,29 +13,33 @@ const tailLines = 5;
 const tailChars = 1_000;
 /** After its input is closed, a child has this long to go by itself, and as long again after SIGTERM. */
 const graceMs = 2_000;
-/** A program that does not read what it is sent holds so much of our memory, and no more. */
-const maxUnsentBytes = 8_000_000;
 
 export type StdioProcess = {
   readonly duplex: Duplex;
+  /** Settles when it is gone. */
+  readonly exited: Promise<void>;
   /** Ends it; safe to call twice. */
   stop(): void;
 };
+
+/** A line that a program wrote: of its error stream, or `noise` on its output, where only messages belong. */
+export type OutputKind = 'stderr' | 'noise';
 
 export type StdioDeps = {
   readonly program: Program;
   /** What every child may see of our own environment: PATH, HOME and the like. */
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: Limits;
-  /** A line of its error stream, or one on its output that is no message. */
-  readonly onOutput: (line: string) => void;
+  readonly onOutput: (line: string, kind: OutputKind) => void;
+  /** Told of every child, so that none outlives us. */
+  readonly ledger: Pick<ChildLedger, 'add' | 'remove'>;
 };
 
 /**
  * A program as an MCP server: one JSON-RPC message a line on its streams. It gets the environment it is given and
  * nothing else of ours. When it dies, every request in flight fails, and `onEnd` is called.
  */
-export function startProcess(deps: StdioDeps, onEnd: () => void): StdioProcess {
+export function startProcess(deps: StdioDeps, onEnd: (failure: UpstreamFailure) => void): StdioProcess {
   const { program, limits, onOutput } = deps;
   const child = spawnProgram(deps);
   const { stdin, stdout, stderr } = child;
@@ -45,13 +49,14 @@ export function startProcess(deps: StdioDeps, onEnd: () => void): StdioProcess {
   const stop = () => stopProcess(child);
   const end = (failure: UpstreamFailure) => {
     duplex.fail(failure);
-    onEnd();
+    onEnd(failure);
   };
   const breakOff = (failure: UpstreamFailure) => {
     end(failure);
     stop();
   };
-  const duplex = new Duplex(lineWriter(stdin, breakOff), limits, stop);
+  const writer = new LineWriter(stdin, breakOff);
+  const duplex = new Duplex((message) => writer.write(message), limits, stop);
 
   // How much of what was written it had read before nobody can tell.
   stdin.on('error', (cause) =>
@@ -61,7 +66,7 @@ export function startProcess(deps: StdioDeps, onEnd: () => void): StdioProcess {
   // When its streams are read to their end, its last words are there.
   child.on('close', (code, signal) => end(new UpstreamFailure('broken', endText(code, signal, lastLines))));
   readLines(stdout, limits.maxBytes, {
-    line: (line) => takeLine(line, duplex, onOutput),
+    line: (line) => takeLine(line, duplex, (text) => onOutput(text, 'noise')),
     fail: breakOff,
   });
   readLines(stderr, limits.maxBytes, {
@@ -69,11 +74,24 @@ export function startProcess(deps: StdioDeps, onEnd: () => void): StdioProcess {
       const text = line.toString().slice(0, maxLineChars);
       lastLines.push(text);
       if (lastLines.length > tailLines) lastLines.shift();
-      onOutput(text);
+      onOutput(text, 'stderr');
     },
     fail: () => stderr.destroy(),
   });
-  return { duplex, stop };
+  return { duplex, stop, exited: watchExit(child, deps.ledger) };
+}
+
+function watchExit(child: ChildProcess, ledger: StdioDeps['ledger']): Promise<void> {
+  const { pid } = child;
+  // It never started.
+  if (pid === undefined) return Promise.resolve();
+  ledger.add(pid);
+  return new Promise((resolve) => {
+    child.once('exit', () => {
+      ledger.remove(pid);
+      resolve();
+    });
+  });
 }
 
 function spawnProgram({ program, environment }: StdioDeps): ChildProcess {
@@ -112,26 +130,6 @@ function takeLine(line: Buffer, duplex: Duplex, onNoise: (line: string) => void)
   }
 }
 
-/** Lines of one tick of the event loop go out together: a write costs more than all else that a message takes. */
-function lineWriter(
-  stream: Writable,
-  breakOff: (failure: UpstreamFailure) => void,
-): (message: Buffer) => undefined {
-  let lines: Buffer[] = [];
-  const flush = () => {
-    const all = lines;
-    lines = [];
-    stream.write(Buffer.concat(all));
-    if (stream.writableLength > maxUnsentBytes)
-      breakOff(new UpstreamFailure('broken', 'The program stopped reading what it was sent'));
-  };
-  return (message) => {
-    if (lines.length === 0) setImmediate(flush);
-    lines.push(onOneLine(message), newline);
-  };
-}
-
-const newline = Buffer.from('\n');
 const lineFeed = 0x0a;
 
 function readLines(
@@ -168,21 +166,13 @@ function readLines(
 function stopProcess(child: ChildProcess): void {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.stdin?.end();
-  const term = setTimeout(() => signalGroup(child, 'SIGTERM'), graceMs);
-  const kill = setTimeout(() => signalGroup(child, 'SIGKILL'), 2 * graceMs);
+  const signal = (name: NodeJS.Signals) => child.pid !== undefined && signalGroup(child.pid, name);
+  const term = setTimeout(() => signal('SIGTERM'), graceMs);
+  const kill = setTimeout(() => signal('SIGKILL'), 2 * graceMs);
   child.once('exit', () => {
     clearTimeout(term);
     clearTimeout(kill);
     // Whatever it left behind in its group.
-    signalGroup(child, 'SIGTERM');
+    signal('SIGTERM');
   });
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    // It is gone: that is what was wanted.
-  }
 }

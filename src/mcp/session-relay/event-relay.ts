@@ -116,8 +116,11 @@ function filterMessages(messages: readonly RpcMessage[], filter: StreamFilter): 
 }
 
 /** A message without what the protocol itself says in the `_meta` of its params or result. */
-export function stripReservedMeta({ view, params, result }: RpcMessage): JsonParts {
-  const changes: Record<string, JsonParts> = {};
+export function stripReservedMeta({ view, params, result, error }: RpcMessage): JsonParts {
+  const changes: Record<string, JsonParts | null> = {};
+  // A null beside a result or an error says nothing, and clients refuse it.
+  if (result !== undefined && view.get('error')?.kind === 'null') changes.error = null;
+  if (error !== undefined && view.get('result')?.kind === 'null') changes.result = null;
   if (params?.kind === 'object' && params.get('_meta') !== undefined)
     changes.params = withoutReservedMeta(params);
   if (result?.kind === 'object' && result.get('_meta') !== undefined)

@@ -3,7 +3,7 @@ import type { OpenReply, Outbound, OutboundCall, OutboundRequest } from '../../o
 import type { Vault } from '../../vault/vault.ts';
 import type { Caller, Limits, Target } from '../mcp-model.ts';
 import { type FoundTarget, principalOf } from '../targets.ts';
-import { refuseEncoding, toFailure, unauthorized } from '../transports/reply-checks.ts';
+import { refuseEncoding, sameOriginRedirect, toFailure, unauthorized } from '../transports/reply-checks.ts';
 
 /** One client's session from our side: what its requests need to reach the server. */
 export type SessionContext = {
@@ -28,7 +28,8 @@ export function createSender(outbound: Outbound, limits: Limits) {
     request: SendRequest,
     started?: OnStart,
   ): Promise<OpenReply> => {
-    const { url, credential } = context;
+    const { credential } = context;
+    let { url } = context;
     const once = () => {
       const headers = { ...context.headers, ...request.headers, ...credential.fields(request.method, url) };
       const whole = { firstByteMs: limits.firstByteMs, idleMs: 0, ...request, url, headers };
@@ -37,6 +38,12 @@ export function createSender(outbound: Outbound, limits: Limits) {
       });
     };
     let reply = await once();
+    const target = sameOriginRedirect(reply.status, reply.headers, { url, method: request.method });
+    if (target !== null) {
+      url = target;
+      reply.body.cancel();
+      reply = await once();
+    }
     if (credential.onResponse(reply.status, reply.headers)) {
       reply.body.cancel();
       reply = await once();

@@ -9,7 +9,7 @@ import {
   type SendOptions,
   UpstreamFailure,
 } from '../mcp-model.ts';
-import { cancelled, discoveredBy, initializedMessage, initializeRequest } from '../messages/handshake.ts';
+import { cancelled, discoveredBy, initializedMessage, initializeMethod } from '../messages/handshake.ts';
 import { discoverMethod, type RpcMessage, replyIn } from '../messages/rpc-message.ts';
 import { modernRequest, sessionRequest } from '../messages/rpc-request.ts';
 import { type Question, questionIn, respondUnasked, toQuestionResult } from '../messages/server-request.ts';
@@ -17,7 +17,7 @@ import { PendingRequest } from './pending-request.ts';
 
 type Pending = { readonly request: PendingRequest; readonly progressToken: JsonView | undefined };
 
-/** Where its messages go; a promise only where there is something to wait for. */
+/** Where its messages go; a promise only where there is something to wait for. Throws what it does not take. */
 export type Write = (message: Buffer) => undefined | Promise<void>;
 
 /**
@@ -40,6 +40,10 @@ export class Duplex implements Channel {
     this.#write = write;
     this.#limits = limits;
     this.#onClose = onClose;
+  }
+
+  get isModern(): boolean {
+    return this.#isModern;
   }
 
   /** The other side speaks 2026-07-28: no handshake. */
@@ -75,7 +79,7 @@ export class Duplex implements Channel {
     });
     this.#pending.set(id, { request: pending, progressToken });
     pending.extend(totalMs);
-    this.#write(joinJson(text))?.catch((cause: unknown) => pending.fail(cause));
+    this.#send(joinJson(text), pending);
     return pending.take(signal);
   }
 
@@ -103,6 +107,14 @@ export class Duplex implements Channel {
 
   close(): void {
     this.#onClose();
+  }
+
+  #send(message: Buffer, pending: PendingRequest): void {
+    try {
+      this.#write(message)?.catch((cause: unknown) => pending.fail(cause));
+    } catch (cause) {
+      pending.fail(cause);
+    }
   }
 
   #settle(message: RpcMessage): void {
@@ -163,12 +175,16 @@ export class Duplex implements Channel {
 
   #youngestCall(): PendingRequest | undefined {
     return [...this.#pending.values()].findLast(
-      ({ request: { method } }) => method !== initializeRequest.method && method !== discoverMethod,
+      ({ request: { method } }) => method !== initializeMethod && method !== discoverMethod,
     )?.request;
   }
 
   #tell(message: Buffer): void {
-    void this.#write(message)?.catch(() => undefined);
+    try {
+      this.#write(message)?.catch(() => undefined);
+    } catch {
+      // Nobody waits for what it would have said.
+    }
   }
 }
 

@@ -1,10 +1,10 @@
-import type { OutboundCall, ReplyHeaders } from '../../outbound/outbound.ts';
+import type { OutboundCall, OutboundReply, ReplyHeaders } from '../../outbound/outbound.ts';
 import { type Channel, UpstreamFailure } from '../mcp-model.ts';
 import { shakeHands } from '../messages/handshake.ts';
 import { notMcp } from '../messages/rpc-message.ts';
 import { Duplex } from './duplex.ts';
 import type { Endpoint } from './post.ts';
-import { fromOutbound, isEventStream, toFailure, unauthorized } from './reply-checks.ts';
+import { fromOutbound, isEventStream, sameOriginRedirect, toFailure, unauthorized } from './reply-checks.ts';
 import { createSseEvents } from './sse-events.ts';
 
 /** How the GET was answered when it is no such server. */
@@ -15,11 +15,20 @@ export type Refusal = { readonly status: number; readonly headers: ReplyHeaders 
  * stream. The named URL must be of the same origin: anything else would carry our credential elsewhere.
  */
 export async function openHttpSse(endpoint: Endpoint, onEnd: () => void): Promise<Channel | Refusal> {
+  const opened = await openAt(endpoint, onEnd);
+  if ('send' in opened) return opened;
+  const target = sameOriginRedirect(opened.status, opened.headers, { url: endpoint.url, method: 'GET' });
+  if (target === null) return opened;
+  endpoint.url = target;
+  return openAt(endpoint, onEnd);
+}
+
+async function openAt(endpoint: Endpoint, onEnd: () => void): Promise<Channel | Refusal> {
   const { limits, url } = endpoint;
   const named = Promise.withResolvers<string | Refusal>();
-  let postUrl = '';
+  const place = { url: '' };
   const duplex = new Duplex(
-    (message) => postMessage(endpoint, postUrl, message),
+    (message) => postMessage(endpoint, place, message),
     limits,
     () => stream.cancel(),
   );
@@ -35,7 +44,7 @@ export async function openHttpSse(endpoint: Endpoint, onEnd: () => void): Promis
       stream.cancel();
       return found;
     }
-    postUrl = sameOrigin(found, url);
+    place.url = sameOrigin(found, url);
     const { totalMs } = limits;
     await duplex.useSession(await shakeHands((request) => duplex.ask(request, { totalMs, isModern: false })));
     return duplex;
@@ -47,12 +56,26 @@ export async function openHttpSse(endpoint: Endpoint, onEnd: () => void): Promis
   }
 }
 
-async function postMessage(
+async function postMessage(endpoint: Endpoint, place: { url: string }, body: Buffer): Promise<void> {
+  const { credential } = endpoint;
+  let reply = await postTo(endpoint, place.url, body);
+  const target = sameOriginRedirect(reply.status, reply.headers, place);
+  if (target !== null) {
+    place.url = target;
+    reply = await postTo(endpoint, target, body);
+  }
+  credential.onResponse(reply.status, reply.headers);
+  if (reply.status === 401 || reply.status === 403) throw unauthorized(reply.status, reply.headers);
+  if (reply.status >= 300)
+    throw new UpstreamFailure('refused', `The server answered ${reply.status} to a message`);
+}
+
+async function postTo(
   { outbound, credential, limits }: Endpoint,
   url: string,
   body: Buffer,
-): Promise<void> {
-  const reply = await outbound
+): Promise<OutboundReply> {
+  return outbound
     .request({
       method: 'POST',
       url,
@@ -65,10 +88,6 @@ async function postMessage(
     .catch((error: unknown) => {
       throw toFailure(error);
     });
-  credential.onResponse(reply.status, reply.headers);
-  if (reply.status === 401 || reply.status === 403) throw unauthorized(reply.status, reply.headers);
-  if (reply.status >= 300)
-    throw new UpstreamFailure('refused', `The server answered ${reply.status} to a message`);
 }
 
 function readStream(

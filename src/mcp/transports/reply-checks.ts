@@ -39,9 +39,16 @@ export function unauthorized(status: number, headers: ReplyHeaders): UpstreamFai
   });
 }
 
-/** Where a redirect that keeps method and body leads on the same origin (RFC 9110 sections 15.4.8 and 15.4.9); null for any other reply. */
-export function sameOriginRedirect(status: number, headers: ReplyHeaders, url: string): string | null {
-  if (status !== 307 && status !== 308) return null;
+const keepsMethod: ReadonlySet<number> = new Set([307, 308]);
+const keepsGet: ReadonlySet<number> = new Set([301, 302, 307, 308]);
+
+/** Where a redirect that keeps method and body leads on the same origin (RFC 9110 section 15.4); null for any other reply. */
+export function sameOriginRedirect(
+  status: number,
+  headers: ReplyHeaders,
+  { url, method = 'POST' }: { readonly url: string; readonly method?: string },
+): string | null {
+  if (!(method === 'GET' ? keepsGet : keepsMethod).has(status)) return null;
   const target = URL.parse(String(headers.location ?? ''), url);
   return target !== null && target.origin === new URL(url).origin && target.username === ''
     ? target.href

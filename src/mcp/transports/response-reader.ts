@@ -28,6 +28,8 @@ export class ResponseReader implements Receiver {
   #sizeBytes = 0;
   #replied = false;
   #resumptions = 0;
+  #messages = 0;
+  #lastMessageAt = performance.now();
 
   constructor(post: Post, endpoint: Endpoint) {
     this.#post = post;
@@ -61,7 +63,10 @@ export class ResponseReader implements Receiver {
 
   data(chunk: Buffer): boolean {
     if (this.#events !== undefined) {
+      const before = this.#messages;
       this.#events.feed(chunk);
+      if (this.#messages === before) this.#expectMessage();
+      else this.#lastMessageAt = performance.now();
       return this.#replied;
     }
     this.#chunks.push(chunk);
@@ -81,6 +86,13 @@ export class ResponseReader implements Receiver {
     }
   }
 
+  /** Comments and heartbeats keep a connection open and are no progress of the call. */
+  #expectMessage(): void {
+    const { idleMs } = this.#endpoint.limits;
+    if (this.#post.respond !== undefined || performance.now() - this.#lastMessageAt < idleMs) return;
+    throw new UpstreamFailure('timeout', 'The server did not answer in time');
+  }
+
   #fail(error: unknown): void {
     this.#unsubscribe?.();
     if (error instanceof UpstreamFailure && stillRunning.has(error.reason)) this.#post.onAbandoned?.();
@@ -88,6 +100,7 @@ export class ResponseReader implements Receiver {
   }
 
   #take(message: RpcMessage): void {
+    this.#messages++;
     if (this.#replied) return;
     const reply = replyTo(this.#post.id, message, this.status);
     if (reply !== null) {

@@ -12,7 +12,7 @@ export function createPoster(endpoint: Endpoint): Poster {
       reader.start(stream(endpoint, post, headersFor(post.headers), reader));
       const result = await reader.next();
       const { status, headers } = reader;
-      const target = redirected ? null : sameOriginRedirect(status, headers, endpoint.url);
+      const target = redirected ? null : sameOriginRedirect(status, headers, endpoint);
       if (target !== null) {
         endpoint.url = target;
         redirected = true;

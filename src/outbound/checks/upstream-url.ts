@@ -14,16 +14,20 @@ export type Destination = {
   readonly target: string;
 };
 
+/** `isUsual`: spoken to without being allowed by name. */
+type Checked = Destination & { readonly urlHost: string; readonly isUsual: boolean };
+
 const publicPorts = new Set([443, 8443]);
 /** Of the URLs checked lately; a check costs microseconds, and the same few are called over and over. */
 const urlsKept = 1_000;
 
 /** The destination, or `invalid_request` for a URL we do not speak to (E5, E9). */
 export function createUrlCheck(allow: AllowRules): (text: string) => Destination {
-  const checked = new LRUCache<string, Destination>({ max: urlsKept });
+  const checked = new LRUCache<string, Checked>({ max: urlsKept });
   return (text) => {
     const known = checked.get(text);
-    if (known !== undefined) return known;
+    // What is only allowed may be allowed no longer.
+    if (known !== undefined && (known.isUsual || allow.host(known.urlHost, known.port))) return known;
     const { origin, host, hostname, port, protocol, pathname, search } = checkUrl(text, allow);
     const destination = {
       origin,
@@ -31,6 +35,8 @@ export function createUrlCheck(allow: AllowRules): (text: string) => Destination
       hostname: bare(hostname),
       port: portOf({ port, protocol }),
       target: pathname + search,
+      urlHost: hostname,
+      isUsual: protocol === 'https:' && publicPorts.has(portOf({ port, protocol })),
     };
     checked.set(text, destination);
     return destination;

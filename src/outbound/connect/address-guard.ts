@@ -7,6 +7,8 @@ export type Endpoint = { readonly hostname: string; readonly port: number };
 export type AddressGuard = {
   /** May this address be spoken to for that host? */
   permits(endpoint: Endpoint, address: string): boolean;
+  /** Whether the host is blocked whatever it resolves to. */
+  isSeenBlocked(endpoint: Endpoint): boolean;
   /** All addresses of the host; throws when one of them is blocked (threats E1, E4). */
   addressesOf(endpoint: Endpoint, background: boolean): Promise<readonly string[]>;
   /**
@@ -37,14 +39,20 @@ export function createAddressGuard(allow: AllowRules, resolve: Resolve): Address
     return addresses;
   };
 
+  const isSeenBlocked = (endpoint: Endpoint) => {
+    const { hostname } = endpoint;
+    if (isIP(hostname) !== 0) return !permits(endpoint, hostname);
+    return metadataName.test(hostname) || (loopbackName.test(hostname) && !isAllowedHost(endpoint));
+  };
+
   return {
     permits,
+    isSeenBlocked,
     addressesOf,
     async mayUseProxy(endpoint, background) {
       const { hostname } = endpoint;
-      if (metadataName.test(hostname)) throw new BlockedAddress(hostname);
       const isAllowed = isAllowedHost(endpoint);
-      if (loopbackName.test(hostname) && !isAllowed) throw new BlockedAddress(hostname);
+      if (isIP(hostname) === 0 && isSeenBlocked(endpoint)) throw new BlockedAddress(hostname);
       // Of other names nothing is known here, and nothing need be: most networks with a proxy resolve none but their own.
       if (isIP(hostname) === 0 && !isAllowed && !allow.hasNetworks) return true;
       try {

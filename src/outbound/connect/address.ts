@@ -52,7 +52,10 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /** Rules from `MCPRANK_ALLOW_UPSTREAMS`: hosts, host:port, or CIDR. */
-export function parseAllowRules(entries: readonly string[]): AllowRules {
+export function parseAllowRules(
+  entries: readonly string[],
+  trusts: AllowRules['host'] = () => false,
+): AllowRules {
   const hosts = new Set<string>();
   const networks = new BlockList();
   for (const entry of entries) {
@@ -65,6 +68,7 @@ export function parseAllowRules(entries: readonly string[]): AllowRules {
     host: (hostname, port) =>
       hosts.has(hostname) ||
       hosts.has(`${hostname}:${port}`) ||
+      trusts(hostname, port) ||
       (isAddress(hostname) && address(bare(hostname))),
     address,
     hasNetworks: entries.some((entry) => entry.includes('/')),

@@ -5,11 +5,13 @@ import { serverCredentials } from './credential-tables.ts';
 import { embeddings } from './embedding-tables.ts';
 import { first } from './first-tables.ts';
 import { serverHealth } from './health-tables.ts';
+import { idempotency } from './idempotency-tables.ts';
 import { identity } from './identity-tables.ts';
 import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
 
 /**
@@ -28,5 +30,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '009_key_addresses': { up: keyAddresses },
   '010_server_oauth': { up: serverOAuth },
   '011_lean_invocations': { up: leanInvocations },
-  '012_policy': { up: policy },
+  '012_idempotency': { up: idempotency },
+  '013_policy': { up: policy },
+  '014_tool_details': { up: toolDetails },
 };

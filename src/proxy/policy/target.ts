@@ -4,8 +4,8 @@
  * What is checked is what is sent: nothing is decoded, normalised or rebuilt on the way, and whatever a URL parser
  * would read differently is refused (threats A1–A10).
  */
-import { Problem } from '../base/problem.ts';
-import type { ProviderApi } from '../connections/connections.ts';
+import { Problem } from '../../base/problem.ts';
+import { googleParameters, type ProviderApi } from '../../connections/connections.ts';
 
 export type Target = {
   readonly provider: string;
@@ -28,8 +28,8 @@ const plain = /^[\x21\x22\x24-\x5b\x5d-\x7e]*$/;
 const badEscape = /%(?![0-9a-fA-F]{2})/;
 const shape = /^\/v1\/proxy\/([^/?]*)\/([^?]*)(\?.*)?$/;
 const providerName = /^[a-z0-9-]{1,32}$/;
-/** Credentials and billing in the query: the provider would take them in place of what we inject (A10). */
-const refusedParameters = ['access_token', 'oauth_token', 'bearer_token', 'key'];
+/** Credentials in the query: a provider would take them in place of what we inject (A10, RFC 6750 section 2.3). */
+const refusedParameters = ['access_token', 'oauth_token', 'bearer_token'];
 
 export function parseTarget(target: string): Target {
   if (!plain.test(target)) throw refused('path: expected visible ASCII characters without # and \\');
@@ -45,7 +45,6 @@ export function parseTarget(target: string): Target {
 
 /** Where a checked target leads. Throws `not_found` where the provider's table has nothing. */
 export function resolveDestination(api: ProviderApi, { path, query }: Target): Destination {
-  checkQuery(query, api.refusedParameters);
   const row = findRow(api, path);
   const rest = row?.prefix.startsWith('~') ? path.slice(row.prefix.length + 1) : path;
   if (isBatch(api, rest))
@@ -54,6 +53,8 @@ export function resolveDestination(api: ProviderApi, { path, query }: Target): D
   if (base === null || base === undefined)
     throw new Problem('not_found', `path: ${api.name} has nothing under this prefix`);
   const { origin, folder } = parseBase(base);
+  // An operator's own row may lead to Google's APIs, too.
+  checkQuery(query, isGoogle(origin) ? googleParameters : api.refusedParameters);
   const sent = `${folder}/${rest}`;
   // What we checked is what is sent: a parser on the way must not read another address (A7).
   const read = URL.parse(origin + sent);
@@ -117,7 +118,8 @@ function checkSegment(segment: string): void {
     if (/^\.{1,2}(;.*)?$/.test(part)) throw refused('path: has a dot segment');
 }
 
-function checkQuery(query: string, refusedNames: readonly string[]): void {
+/** Refuses parameters by name, however they are written. */
+export function checkQuery(query: string, refusedNames: readonly string[]): void {
   for (const pair of query.slice(1).split(/[&;]/)) {
     const name = decode((pair.split('=', 1)[0] ?? '').replaceAll('+', ' '), 'query');
     const bare = name
@@ -126,7 +128,7 @@ function checkQuery(query: string, refusedNames: readonly string[]): void {
       .replace(/^[$.]+/, '')
       .replace(/\[.*$/, '');
     if (refusedNames.includes(bare))
-      throw refused(`query: ${bare} is refused, the user's own credential is sent`);
+      throw refused(`query: ${bare} is refused: it would change who calls, who pays or what is done`);
   }
 }
 
@@ -144,6 +146,10 @@ function isBatch({ uploadFolders }: ProviderApi, path: string): boolean {
   const segments = path.split('/').map((segment) => decode(segment, 'path').toLowerCase());
   const folders = new Set(uploadFolders.flatMap((folder) => folder.split('/').slice(0, -1)));
   return segments.includes('$batch') || segments.find((each) => !folders.has(each)) === 'batch';
+}
+
+function isGoogle(origin: string): boolean {
+  return /^https:\/\/([a-z0-9-]+\.)*(googleapis|google)\.com$/.test(origin);
 }
 
 type Row = ProviderApi['routes'][number];

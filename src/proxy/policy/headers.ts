@@ -1,7 +1,7 @@
 /** Header fields both ways, as data: what never passes, and why (threats B1–B7, C1, C5). */
-import { Problem } from '../base/problem.ts';
-import type { ProviderApi } from '../connections/connections.ts';
-import type { ReplyHeaders } from '../outbound/outbound.ts';
+import { Problem } from '../../base/problem.ts';
+import type { ProviderApi } from '../../connections/connections.ts';
+import type { ReplyHeaders } from '../../outbound/outbound.ts';
 
 /** Between two neighbours only (RFC 9110 section 7.6.1); who else is named in `Connection` goes with them. */
 const hopByHop = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Problem } from '../base/problem.ts';
-import type { ProviderApi } from '../connections/connections.ts';
-import { googleApiRules } from '../connections/providers/provider-api.ts';
+import { Problem } from '../../base/problem.ts';
+import type { ProviderApi } from '../../connections/connections.ts';
+import { googleApiRules } from '../../connections/providers/provider-api.ts';
 import { parseTarget, proxiedPath, resolveDestination } from './target.ts';
 
 const rules = { ...googleApiRules, scopesByPrefix: {} };

@@ -1,0 +1,347 @@
+/**
+ * The same key, principal and body get the same outcome, without a second execution, for an hour: whichever process is
+ * asked, and after a restart. The same key with another body is a `conflict`.
+ *
+ * A key under way is never dropped: who asks meanwhile waits for it, and when its process died the answer is that nobody
+ * knows whether it ran (`conflict`), never a second execution. What a developer's keys take is bounded; when that is full,
+ * new keys are `unavailable` and the known ones go on being answered.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Kysely, Transaction } from 'kysely';
+import type { Clock } from '../base/clock.ts';
+import { newId, sha256Hex } from '../base/id.ts';
+import { Problem } from '../base/problem.ts';
+import type { SharedNow } from './coordination/shared-now.ts';
+
+type Row = {
+  id: string;
+  developer_id: string;
+  user_id: string | null;
+  digest: string;
+  /** Who runs it; null: it is over. */
+  holder: string | null;
+  lease_until: number;
+  outcome_sealed: string | null;
+  size_bytes: number;
+  expires_at: number;
+};
+type Tables = { idempotency: Row };
+
+export type KeyedCall = {
+  readonly developerId: string;
+  readonly userId?: string | undefined;
+  readonly key: string;
+  /** What must be the same for a call to be the same call. */
+  readonly body: unknown;
+};
+
+/** How outcomes of one kind of call rest in the store. */
+export type OutcomeCodec<T> = {
+  /** Keys of two kinds are never the same key. */
+  readonly name: string;
+  encode(answer: T): string;
+  decode(text: string): T;
+  /** null: it surely ran nothing, so that the key is free again. */
+  encodeError(error: unknown): string | null;
+  decodeError(text: string): unknown;
+  /** Answers that mean that nothing was done free the key likewise. */
+  isOutcome?(answer: T): boolean;
+};
+
+export type RunOnce<T> = (call: KeyedCall, run: () => Promise<T>) => Promise<T>;
+
+export type Idempotency = {
+  of<T>(codec: OutcomeCodec<T>): RunOnce<T>;
+  /** Forgets what is over; a job calls it. */
+  prune(): Promise<void>;
+  forgetUser(owner: { readonly developerId: string; readonly userId: string }): Promise<void>;
+  close(): void;
+};
+
+export type IdempotencyLimits = {
+  /** Of one developer. */
+  readonly keys: number;
+  readonly bytes: number;
+  readonly leaseMs: number;
+};
+
+const defaultLimits: IdempotencyLimits = { keys: 50_000, bytes: 256_000_000, leaseMs: 15_000 };
+const keptMs = 3_600_000;
+/** What a developer's keys take is read again after so long; a process may go beyond the bound by what it adds meanwhile. */
+const usageAgeMs = 1_000;
+const polls = { firstMs: 50, maxMs: 500 };
+const prunedAtOnce = 1_000;
+
+export type IdempotencyDeps = {
+  readonly storage: {
+    tables<T>(): Kysely<T>;
+    write<T, R>(act: (trx: Transaction<T>) => Promise<R>): Promise<R>;
+    readonly sharedNow: SharedNow;
+  };
+  /** What was answered is a user's own: it rests sealed. */
+  readonly seal: (text: string, binding: string, lifeMs: number) => string;
+  readonly open: (sealed: string, binding: string) => string | null;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+  readonly limits?: Partial<IdempotencyLimits>;
+};
+
+export function createIdempotency(deps: IdempotencyDeps): Idempotency {
+  const keys = new KeyStore(deps);
+  return {
+    of(codec) {
+      const flights = new Map<string, { readonly digest: string; readonly answer: Promise<never> }>();
+      return (call, run) => {
+        const { developerId, userId, key, body } = call;
+        const id = sha256Hex(JSON.stringify([codec.name, developerId, userId ?? null, key]));
+        const digest = sha256Hex(JSON.stringify(body));
+        // Calls of this process that come together wait for one answer; a flight of another body is told apart by its row.
+        const flight = flights.get(id);
+        if (flight?.digest === digest) return flight.answer;
+        const answer = runKeyed(keys, codec, { id, digest, call, run }) as Promise<never>;
+        if (flight !== undefined) return answer;
+        flights.set(id, { digest, answer });
+        const over = () => void flights.delete(id);
+        answer.then(over, over);
+        return answer;
+      };
+    },
+    prune: () => keys.prune(),
+    forgetUser: (owner) => keys.forgetUser(owner),
+    close: () => keys.close(),
+  };
+}
+
+type Keyed<T> = {
+  readonly id: string;
+  readonly digest: string;
+  readonly call: KeyedCall;
+  readonly run: () => Promise<T>;
+};
+
+async function runKeyed<T>(
+  keys: KeyStore,
+  codec: OutcomeCodec<T>,
+  { id, digest, call, run }: Keyed<T>,
+): Promise<T> {
+  for (let waitMs = polls.firstMs; ; waitMs = Math.min(waitMs * 2, polls.maxMs)) {
+    const row = await keys.find(id);
+    if (row === undefined) {
+      if (!(await keys.take(id, digest, call))) continue;
+      return execute(keys, codec, id, run);
+    }
+    if (row.digest !== digest)
+      throw new Problem('conflict', 'idempotency-key: was used before with a different body');
+    if (row.outcome !== null) return settle(codec, row.outcome);
+    if (row.isLapsed)
+      throw new Problem(
+        'conflict',
+        'idempotency-key: the call under it was cut off, and nobody knows whether it ran: look before you use a new key',
+      );
+    await delay(waitMs);
+  }
+}
+
+async function execute<T>(
+  keys: KeyStore,
+  codec: OutcomeCodec<T>,
+  id: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  let answer: T;
+  try {
+    answer = await run();
+  } catch (error) {
+    const text = codec.encodeError(error);
+    await (text === null ? keys.free(id) : keys.finish(id, { error: text }));
+    throw error;
+  }
+  await (codec.isOutcome?.(answer) === false
+    ? keys.free(id)
+    : keys.finish(id, { answer: codec.encode(answer) }));
+  return answer;
+}
+
+type Outcome = { readonly answer: string } | { readonly error: string };
+
+function settle<T>(codec: OutcomeCodec<T>, outcome: Outcome): T {
+  if ('error' in outcome) throw codec.decodeError(outcome.error);
+  return codec.decode(outcome.answer);
+}
+
+/** The table, and what this process runs of it. */
+class KeyStore {
+  readonly #deps: IdempotencyDeps;
+  readonly #limits: IdempotencyLimits;
+  readonly #db: Kysely<Tables>;
+  readonly #holder = newId('own');
+  readonly #running = new Set<string>();
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #usage = new Map<string, { readonly readAt: number; keys: number; bytes: number }>();
+
+  constructor(deps: IdempotencyDeps) {
+    this.#deps = deps;
+    this.#limits = { ...defaultLimits, ...deps.limits };
+    this.#db = deps.storage.tables<Tables>();
+    this.#heartbeat = setInterval(() => this.#renew(), this.#limits.leaseMs / 3).unref();
+  }
+
+  async find(id: string) {
+    const { storage, clock } = this.#deps;
+    const row = await this.#db
+      .selectFrom('idempotency')
+      .select(['digest', 'holder', 'outcome_sealed'])
+      .select((is) => is('lease_until', '<=', storage.sharedNow()).as('is_lapsed'))
+      .where('id', '=', id)
+      .where('expires_at', '>', clock.now())
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    const { digest, holder, outcome_sealed, is_lapsed } = row;
+    const outcome = outcome_sealed === null ? null : this.#open(id, outcome_sealed);
+    return { digest, outcome, isLapsed: holder === null || Boolean(is_lapsed) };
+  }
+
+  /** False: somebody else was first. Throws `unavailable` when the developer's part of the table is full. */
+  async take(id: string, digest: string, { developerId, userId }: KeyedCall): Promise<boolean> {
+    const { storage, clock } = this.#deps;
+    const usage = await this.#usageOf(developerId);
+    const { keys, bytes, leaseMs } = this.#limits;
+    if (usage.keys >= keys || usage.bytes >= bytes)
+      throw new Problem(
+        'unavailable',
+        'idempotency-key: too many are kept already; known ones are still answered',
+        {
+          retryAfterMs: 60_000,
+        },
+      );
+    const now = clock.now();
+    const taken = await storage.write<Tables, boolean>(async (trx) => {
+      await trx.deleteFrom('idempotency').where('id', '=', id).where('expires_at', '<=', now).execute();
+      const added = await trx
+        .insertInto('idempotency')
+        .values({
+          id,
+          developer_id: developerId,
+          user_id: userId ?? null,
+          digest,
+          holder: this.#holder,
+          lease_until: storage.sharedNow(leaseMs),
+          outcome_sealed: null,
+          size_bytes: 0,
+          expires_at: now + keptMs,
+        })
+        .onConflict((c) => c.column('id').doNothing())
+        .executeTakeFirst();
+      return (added.numInsertedOrUpdatedRows ?? 0n) > 0n;
+    });
+    if (taken) {
+      usage.keys++;
+      this.#running.add(id);
+    }
+    return taken;
+  }
+
+  /** Before its caller is answered. When the store is away the caller is answered all the same, and the key says later that nobody knows. */
+  async finish(id: string, outcome: Outcome): Promise<void> {
+    const { seal, clock, onError } = this.#deps;
+    try {
+      const outcome_sealed = seal(JSON.stringify(outcome), binding(id), 2 * keptMs);
+      await this.#db
+        .updateTable('idempotency')
+        .set({
+          outcome_sealed,
+          holder: null,
+          size_bytes: outcome_sealed.length,
+          expires_at: clock.now() + keptMs,
+        })
+        .where('id', '=', id)
+        .execute();
+    } catch (error) {
+      onError(error);
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  async free(id: string): Promise<void> {
+    this.#running.delete(id);
+    await this.#db
+      .deleteFrom('idempotency')
+      .where('id', '=', id)
+      .execute()
+      .catch((error: unknown) => this.#deps.onError(error));
+  }
+
+  async prune(): Promise<void> {
+    for (;;) {
+      const rows = await this.#db
+        .selectFrom('idempotency')
+        .select('id')
+        .where('expires_at', '<=', this.#deps.clock.now())
+        .limit(prunedAtOnce)
+        .execute();
+      const over = rows.map(({ id }) => id).filter((id) => !this.#running.has(id));
+      if (over.length > 0) await this.#db.deleteFrom('idempotency').where('id', 'in', over).execute();
+      if (rows.length < prunedAtOnce || over.length === 0) return;
+    }
+  }
+
+  async forgetUser({
+    developerId,
+    userId,
+  }: {
+    readonly developerId: string;
+    readonly userId: string;
+  }): Promise<void> {
+    await this.#db
+      .deleteFrom('idempotency')
+      .where('developer_id', '=', developerId)
+      .where('user_id', '=', userId)
+      .where('holder', 'is', null)
+      .execute();
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat);
+  }
+
+  async #usageOf(developerId: string) {
+    const now = this.#deps.clock.now();
+    const known = this.#usage.get(developerId);
+    if (known !== undefined && now - known.readAt < usageAgeMs) return known;
+    const { keys, bytes } = await this.#db
+      .selectFrom('idempotency')
+      .select((is) => [is.fn.countAll().as('keys'), is.fn.sum('size_bytes').as('bytes')])
+      .where('developer_id', '=', developerId)
+      .executeTakeFirstOrThrow();
+    const usage = { readAt: now, keys: Number(keys), bytes: Number(bytes ?? 0) };
+    // Small, and read again when it is gone.
+    if (this.#usage.size >= 10_000) this.#usage.clear();
+    this.#usage.set(developerId, usage);
+    return usage;
+  }
+
+  #open(id: string, sealed: string): Outcome {
+    const text = this.#deps.open(sealed, binding(id));
+    // Its vault key is gone: the outcome is not known any more, which is what its caller is told.
+    if (text === null)
+      throw new Problem('conflict', 'idempotency-key: what was answered cannot be read any more');
+    return JSON.parse(text) as Outcome;
+  }
+
+  /** Of what is under way here, so that nobody takes it for cut off. */
+  #renew(): void {
+    if (this.#running.size === 0) return;
+    const { storage, onError } = this.#deps;
+    this.#db
+      .updateTable('idempotency')
+      .set({ lease_until: storage.sharedNow(this.#limits.leaseMs) })
+      .where('holder', '=', this.#holder)
+      .execute()
+      .catch(onError);
+  }
+}
+
+function binding(id: string): string {
+  return `idempotency ${id}`;
+}
