@@ -3,6 +3,7 @@ import { activityRoutes } from '../api/activity-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { callRoutes } from '../api/call-routes.ts';
 import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
@@ -76,6 +77,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
     }),
     ...toolsetRoutes({ policy, catalog, access }),
+    ...callRoutes(services.callLog, access),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),
