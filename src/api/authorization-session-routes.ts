@@ -4,8 +4,8 @@ import { Problem } from '../base/problem.ts';
 import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text, time, userId } from './field-schemas.ts';
-import type { Gate } from './gate.ts';
 import { isoTime } from './iso-time.ts';
+import type { PolicyEnforcement } from './policy-enforcement.ts';
 
 const strings = Type.Array(Type.String());
 const sessionSchema = Type.Object(
@@ -47,7 +47,7 @@ const sessionRequestSchema = Type.Object(
 /** Sessions in which a user connects a provider or an MCP server, as apps open and poll them. */
 export function authorizationSessionRoutes(
   { sessions, confirmations }: Pick<Connections, 'sessions' | 'confirmations'>,
-  { catalogFor }: Pick<Gate, 'catalogFor'>,
+  { catalogFor }: Pick<PolicyEnforcement, 'catalogFor'>,
 ): Route[] {
   return [
     route({

@@ -34,7 +34,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
   const out: { readonly signed_in: boolean; readonly version: string } = { signed_in: false, version };
   const holderOf = async (key: string, address: string): Promise<Principal> => {
     const caller = await access.authenticate(key, address);
-    // From elsewhere a key is no key (threats L2), at the door as at the gate.
+    // From elsewhere a key is no key (threats L2), at the door as at the enforcement.
     if (caller.addresses !== null && !isAmong(address, caller.addresses))
       throw new Problem('invalid_api_key', 'Missing or invalid API key');
     return caller;

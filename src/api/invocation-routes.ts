@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Catalog } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { strict, text } from './field-schemas.ts';
-import type { Gate } from './gate.ts';
+import type { PolicyEnforcement } from './policy-enforcement.ts';
 
 const invocationSchema = Type.Object(
   {
@@ -23,7 +23,7 @@ const recordedSchema = Type.Object(
   { $id: 'RecordedInvocation' },
 );
 
-export function invocationRoutes(catalog: Catalog, gate: Pick<Gate, 'require'>): Route[] {
+export function invocationRoutes(catalog: Catalog, enforcement: Pick<PolicyEnforcement, 'require'>): Route[] {
   return [
     route({
       method: 'POST',
@@ -39,7 +39,7 @@ export function invocationRoutes(catalog: Catalog, gate: Pick<Gate, 'require'>):
       handle: async ({ body, caller, headers }) => {
         // RFC 7240 section 4.1; several preferences may stand in one field.
         const later = /(^|,)\s*respond-async\s*(,|;|$)/i.test(String(headers.prefer ?? ''));
-        await gate.require(caller, body.server_id, body.tool_name);
+        await enforcement.require(caller, body.server_id, body.tool_name);
         const { invocationId } = await catalog.recordInvocation(
           {
             developerId: caller.developerId,

@@ -19,7 +19,7 @@ import {
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
 import { anything, strict, text } from './field-schemas.ts';
-import type { Gate, GatedMcp } from './gate.ts';
+import type { EnforcedMcp, PolicyEnforcement } from './policy-enforcement.ts';
 import { rpcEnvelopeSchema } from './rpc-schemas.ts';
 import { describeServerBasics } from './server-routes.ts';
 import { serverBasicsSchema } from './server-schemas.ts';
@@ -99,7 +99,7 @@ type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'use
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
 const maxBodyBytes = 8_500_000;
 
-export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
+export function mcpRoutes({ mcp, catalogFor }: PolicyEnforcement): Route[] {
   return [
     route({
       method: 'GET',
@@ -156,7 +156,7 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
 }
 
 async function listTools(
-  mcp: GatedMcp,
+  mcp: EnforcedMcp,
   call: Asking & { readonly body: Static<typeof listBody> },
 ): Promise<Reply<never>> {
   try {
@@ -169,7 +169,7 @@ async function listTools(
 }
 
 async function answerEnvelope(
-  mcp: GatedMcp,
+  mcp: EnforcedMcp,
   call: Asking & { readonly body: Static<typeof rpcCallSchema> },
 ): Promise<Reply<never>> {
   const { body, json: sent } = call;
@@ -224,7 +224,7 @@ function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never>
 }
 
 async function callTool(
-  mcp: GatedMcp,
+  mcp: EnforcedMcp,
   call: Asking & {
     readonly body: Static<typeof toolCallSchema>;
     readonly headers: Readonly<Record<string, unknown>>;

@@ -3,8 +3,8 @@ import type { Principal } from '../access/access.ts';
 import type { Catalog, Health, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { idPath, strict, text } from './field-schemas.ts';
-import type { Gate } from './gate.ts';
 import { isoTime } from './iso-time.ts';
+import type { PolicyEnforcement } from './policy-enforcement.ts';
 import { catalogSizeSchema, serverHistorySchema, serverPageSchema, serverSchema } from './server-schemas.ts';
 
 const pageQuery = Type.Object(
@@ -55,7 +55,7 @@ export function browseRoute(
   });
 }
 
-export function serverRoutes(catalog: Catalog, { catalogFor }: Gate): Route[] {
+export function serverRoutes(catalog: Catalog, { catalogFor }: PolicyEnforcement): Route[] {
   return [
     browseRoute(catalog, catalogFor, {
       url: '/v1/servers',

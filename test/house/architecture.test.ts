@@ -204,11 +204,11 @@ for (const { what, pattern, allowed } of privileges) {
   });
 }
 
-test('no route reaches a server past the gate: its calls come from api/gate.ts alone', () => {
+test('no route reaches a server past the policy: its calls come from api/policy-enforcement.ts alone', () => {
   const routes = sources.find(({ file }) => file === 'app/routes.ts')?.text ?? '';
-  assert.match(routes, /createGate\(services\)/);
+  assert.match(routes, /createPolicyEnforcement\(services\)/);
   assert.deepEqual(
-    [...routes.matchAll(/\bservices\.mcp\b\S*/g)].map(([use]) => use),
+    [...routes.matchAll(/\bservices\.mcp\b[\w.]*/g)].map(([use]) => use),
     ['services.mcp.probe'],
   );
   assert.ok(!routes.includes('...services,'), 'what is handed on is named');

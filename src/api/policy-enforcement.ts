@@ -1,6 +1,6 @@
 /**
- * The one gate in front of servers and tools: every door of the API goes through it, and what goes through has been decided
- * by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may not use is
+ * The policy enforcement point in front of servers and tools: every door of the API goes through it, and what goes through
+ * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may not use is
  * `denied`, and shown nowhere.
  */
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
@@ -22,14 +22,14 @@ export type VisibleCatalog = {
   revision: Catalog['revision'];
 };
 
-/** Made by the gate alone: what takes one of these cannot be reached past it. */
-declare const gated: unique symbol;
-export type GatedMcp = Pick<Mcp, 'call' | 'callOnce' | 'listTools' | 'relay' | 'listen'> & {
-  readonly [gated]: true;
+/** Made here alone: a route that takes one of these cannot be reached past it. */
+declare const enforced: unique symbol;
+export type EnforcedMcp = Pick<Mcp, 'call' | 'callOnce' | 'listTools' | 'relay' | 'listen'> & {
+  readonly [enforced]: true;
 };
 
-export type Gate = {
-  readonly mcp: GatedMcp;
+export type PolicyEnforcement = {
+  readonly mcp: EnforcedMcp;
   catalogFor(subject: Asking): VisibleCatalog;
   /** Throws `not_found` for a server that is not seen, and `denied` for a tool of it. */
   require(subject: Asking, serverId: string, tool: string | null): Promise<void>;
@@ -48,9 +48,9 @@ const aboutItself: ReadonlySet<string> = new Set([
 ]);
 const pageSize = 100;
 
-type GateDeps = { readonly policy: Policy; readonly mcp: Mcp; readonly catalog: Catalog };
+type EnforcementDeps = { readonly policy: Policy; readonly mcp: Mcp; readonly catalog: Catalog };
 
-export function createGate(deps: GateDeps): Gate {
+export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
   const { policy, mcp, catalog } = deps;
 
   const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
@@ -119,7 +119,7 @@ export function createGate(deps: GateDeps): Gate {
         const admitted = await admit(caller, { serverId, method: 'ping', params: undefined });
         return mcp.listen(admitted, serverId, onNotification);
       },
-    } as GatedMcp,
+    } as EnforcedMcp,
     catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),
     require,
   };
@@ -138,7 +138,7 @@ function withoutCredentials(policy: Policy, subject: Subject, caller: Caller, se
 }
 
 function visibleCatalog(
-  { catalog, policy }: Pick<GateDeps, 'catalog' | 'policy'>,
+  { catalog, policy }: Pick<EnforcementDeps, 'catalog' | 'policy'>,
   subject: Subject,
 ): VisibleCatalog {
   const { get, list, revision } = catalog;
