@@ -50,6 +50,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   });
   const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
+  const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
@@ -67,13 +68,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes({
-      access,
-      catalog,
-      policy,
-      probeServer: services.mcp.probe,
-      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
-    }),
+    ...adminRoutes({ access, catalog, policy, checkUrl, probeServer: services.mcp.probe }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...settingsRoutes({
       settings: () => settingsOf(config),
