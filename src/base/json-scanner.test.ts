@@ -56,6 +56,37 @@ test('accepts and refuses what JSON.parse does, for valid texts and for texts wi
   );
 });
 
+/** What tempts a scanner to look back: `of(n)` is about n bytes, valid or broken at its very end. */
+const pathological: Readonly<Record<string, (n: number) => string>> = {
+  'an open string': (n) => `"${'a'.repeat(n)}`,
+  'an open string of escapes': (n) => `"${'\\\\'.repeat(n / 2)}`,
+  'a string of surrogates, one broken': (n) => `"${'\\ud83d'.repeat(n / 6)}\\u12"`,
+  'digits without an end': (n) => `[${'9'.repeat(n)}.${'0'.repeat(n)}e`,
+  'numbers broken at the end': (n) => `[${'-0.0e+1,'.repeat(n / 8)}-]`,
+  'white space': (n) => `{${' \n'.repeat(n / 2)}`,
+  'white space around each token': (n) =>
+    `[${'     1  \t '
+      .repeat(n / 12)
+      .trim()
+      .split(/ {3,}/)
+      .join(' , ')}`,
+  'nested to the limit, over and over': (n) => `[${`${'['.repeat(63)}${']'.repeat(63)},`.repeat(n / 127)}0]`,
+  'open objects to the limit': (n) => `[${`${'{"a":'.repeat(62)}1${'}'.repeat(62)},`.repeat(n / 374)}`,
+  'keys that look like a wanted one': (n) => `{"params":{${'"nam":0,'.repeat(n / 8)}"name":1}}`,
+  'a wanted key in escapes, too long': (n) => `{"params":{"${'\\u006e'.repeat(n / 6)}":1}}`,
+  'keys written in escapes': (n) => `{"params":{${'"\\u006eam":0,'.repeat(n / 13)}"name":1}}`,
+  'many empty keys': (n) => `{${'"":{},'.repeat(n / 6)}`,
+};
+
+test('inputs made to take long are refused or taken as JSON.parse does', () => {
+  const shape = { params: { name: true, arguments: { a: true } }, jsonrpc: true, id: true } as const;
+  for (const [name, of] of Object.entries(pathological)) {
+    const text = of(24_000);
+    const ours = refusal(() => membersOf(scanJson(Buffer.from(text), shape)));
+    assert.equal(ours === null, isParsed(Buffer.from(text)), name);
+  }
+});
+
 test('a noted member is the bytes that came, whatever stands around it', () => {
   fc.assert(
     fc.property(json, json, json, (first, wanted, last) => {

@@ -107,6 +107,7 @@ export function createHttp(deps: HttpDeps): Http {
     now: () => performance.now(),
     random: Math.random,
     onShed: countShed(deps.telemetry),
+    onTick: observeDelay(deps.telemetry),
     lateMs: limits.lateMs,
   });
   const deadline = createArrivalDeadline(limits.requestTimeoutMs);
@@ -176,6 +177,11 @@ function handle(route: JsonRoute, context: RequestContext, charge: Charge): void
 function countShed({ counter }: Telemetry): () => void {
   const shed = counter('http_shed', 'Requests turned away because the process was late');
   return () => shed.inc();
+}
+
+function observeDelay({ histogram }: Telemetry): (lateMs: number) => void {
+  const delay = histogram('event_loop_delay_seconds', 'How late a timer fired, looked at every 20 ms', []);
+  return (lateMs) => delay.observe(Math.max(0, lateMs) / 1000);
 }
 
 function createHttpServer(

@@ -35,10 +35,10 @@ export type Caller = {
   readonly developer?: string;
   readonly signal?: AbortSignal;
   readonly onNotification?: OnNotification | undefined;
-  /** It is a client of the revisions with a handshake, before this very server. */
-  readonly prefersSession?: boolean;
   /** false: the operator's own credentials for the server do not go with its calls. */
   readonly usesSharedCredential?: boolean;
+  /** It is a client of the revisions with a handshake, before this very server. */
+  readonly prefersSession?: boolean;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */
   readonly mirrored?: Readonly<Record<string, string>>;
 };

@@ -21,6 +21,7 @@ function shedderAt(t: TestContext, random: number) {
     now: () => time,
     random: () => random,
     onShed: () => shed.push(time),
+    onTick: () => undefined,
     lateMs: 300,
   });
   t.after(shedder.stop);
@@ -79,4 +80,20 @@ test('overload: new requests get 503 with Retry-After on a connection that stays
   assert.match((await app.call('GET', '/metrics', { key: null })).text, /mcprank_http_shed [1-9]/);
   await delay(2_000);
   assert.equal((await search()).status, 200);
+});
+
+test('how late the event loop was is a histogram in /metrics', async (t) => {
+  const app = await bootApp(t);
+  const above = async (le: string) => {
+    const { text } = await app.call('GET', '/metrics', { key: null });
+    const counted = (bound: string) =>
+      Number(text.split(`mcprank_event_loop_delay_seconds_bucket{le="${bound}"} `)[1]?.split('\n')[0]);
+    return counted('+Inf') - counted(le);
+  };
+  const before = await above('0.05');
+  for (let i = 0; i < 3; i++) {
+    block(100);
+    await delay(1);
+  }
+  assert.ok((await above('0.05')) >= before + 3);
 });

@@ -161,10 +161,7 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     const metadata = `resource_metadata="${server.url}/.well-known/oauth-protected-resource/mcp"`;
     const token = bearerIn(asked.headers.authorization);
     const scopes = server.refused.has(token) ? undefined : server.as.tokens.get(token);
-    if (scopes === undefined && token !== '' && server.refusal !== 401)
-      return { status: server.refusal, body: { error: 'server_error' } };
-    if (scopes === undefined)
-      return { status: 401, headers: { 'www-authenticate': `Bearer ${metadata}` }, body: {} };
+    if (scopes === undefined) return refusalOf(server, token, metadata);
     const { id, method, params } = JSON.parse(asked.body) as {
       id: number;
       method: string;
@@ -195,6 +192,12 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     broken: new Set(),
   };
   return server;
+}
+
+function refusalOf({ refusal }: FakeServer, token: string, metadata: string): Reply {
+  return token !== '' && refusal !== 401
+    ? { status: refusal, body: { error: 'server_error' } }
+    : { status: 401, headers: { 'www-authenticate': `Bearer ${metadata}` }, body: {} };
 }
 
 function bearerIn(authorization: string | undefined): string {

@@ -28,10 +28,12 @@ export function createLoadShedder(deps: {
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly onShed: () => void;
+  /** How late the event loop was, every 20 ms: milliseconds. */
+  readonly onTick: (lateMs: number) => void;
   /** A request may wait so long for its turn. */
   readonly lateMs: number;
 }): LoadShedder {
-  const { now, random, onShed, lateMs } = deps;
+  const { now, random, onShed, onTick, lateMs } = deps;
   let share = 0;
   let due = now() + tickMs;
   /** When the last timer that was late was over. */
@@ -39,6 +41,7 @@ export function createLoadShedder(deps: {
   const timer = setInterval(() => {
     const time = now();
     const late = time - due;
+    onTick(late);
     if (late <= lateMs) share = Math.max(0, share - fall);
     else {
       if (due - lateAt < againMs) share = Math.min(1, share + rise * Math.min(5, late / lateMs));
