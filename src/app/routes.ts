@@ -52,6 +52,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   });
   const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
+  const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
@@ -70,12 +71,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
-    ...catalogAdminRoutes({
-      catalog,
-      policy,
-      probeServer: services.mcp.probe,
-      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
-    }),
+    ...catalogAdminRoutes({ catalog, policy, checkUrl, probeServer: services.mcp.probe }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...callRoutes(services.callLog, access),
     ...settingsRoutes({
