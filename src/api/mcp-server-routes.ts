@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
@@ -25,7 +26,16 @@ type Serve = (request: McpHttpRequest, caller: McpCaller) => Promise<McpHttpRepl
 /** Our own MCP server, and where clients read how to reach it. */
 export function mcpServerRoutes(
   server: McpServer,
-  { publicUrl, loopbackOnly }: { readonly publicUrl: () => string; readonly loopbackOnly: boolean },
+  {
+    publicUrl,
+    loopbackOnly,
+    findServer,
+  }: {
+    readonly publicUrl: () => string;
+    readonly loopbackOnly: boolean;
+    /** Throws when there is no such server, or not for this caller. */
+    readonly findServer: (caller: Principal, id: string) => Promise<unknown>;
+  },
 ): Route[] {
   const metadata = () =>
     json({
@@ -46,7 +56,8 @@ export function mcpServerRoutes(
   const ofOne = {
     url: '/mcp/servers/:id',
     params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
-  };
+    recheck: ({ id = '' }, caller) => findServer(caller, id),
+  } satisfies Pick<Route, 'url' | 'recheck'> & { readonly params: unknown };
   return [
     route({
       ...posted,
