@@ -1,10 +1,13 @@
 /**
- * npm run bench [-- NAME …]: measures against what it compares with, side by side in one run, and prints tables.
+ * npm run bench [-- NAME … [--against FOLDER]]: measures against what it compares with, side by side in one run, and prints tables.
  * Figures of different machines do not compare; ratios within one run do.
  */
+import { parseArgs } from 'node:util';
 import { machine } from './support.ts';
 
-const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one; `mcp` alone knows it. */
+type Bench = { run(options: { readonly against: string | undefined }): Promise<void> };
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   search: () => import('./search.ts'),
   'search-http': () => import('./search-http.ts'),
   invocations: () => import('./invocations.ts'),
@@ -19,7 +22,10 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
 /** Names that stand for several programs. */
 const groups: Readonly<Record<string, readonly string[]>> = { search: ['search', 'search-http'] };
 
-const asked = process.argv.slice(2);
+const { positionals: asked, values } = parseArgs({
+  allowPositionals: true,
+  options: { against: { type: 'string' } },
+});
 /** Takes twenty minutes: only when it is asked for. */
 const seldom = new Set(['soak']);
 const usual = Object.keys(benches).filter((name) => !seldom.has(name));
@@ -32,6 +38,6 @@ if (unknown.length > 0) {
 console.log(machine());
 for (const name of new Set(names)) {
   console.log(`\n## ${name}   (npm run bench -- ${name})`);
-  await (await benches[name]?.())?.run();
+  await (await benches[name]?.())?.run({ against: values.against });
 }
 process.exit(0);

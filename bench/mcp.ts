@@ -1,22 +1,16 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  type Other,
-  othersMissing,
-  startBeforeProgram,
-  startBeforeUrl,
-  upstreamProgram,
-} from './peers/mcp-others.ts';
+import { type Call, type Door, doors, type Kind, openDoor, openSession, startService } from './mcp-doors.ts';
+import { type Other, othersMissing, startBeforeProgram, startBeforeUrl } from './peers/mcp-others.ts';
 import {
   cpuMs,
-  type Load,
   leaveFirstCore,
   load,
   type Measured,
   median,
+  peakMegabytes,
+  percentile,
   printTable,
   residentMegabytes,
   type Served,
@@ -25,193 +19,285 @@ import {
 } from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
-const headers = { 'x-api-key': adminKey };
 const rounds = 5;
-const seconds = 2;
-/** Before that no side is as fast as it gets: compilers are at work for as long as this. */
+const seconds = 1;
+/** Before that no side is as fast as it gets: compilers are at work for so long, and for so many calls. */
 const warmSeconds = 4;
-const body = JSON.stringify({ server_id: 'upstream', name: 'echo', arguments: { message: 'hi' } });
+const warmSecondsAtMost = 20;
+const [rest] = doors as readonly [Door];
+const doorNamed = (name: string): Door => doors.find((door) => door.name.includes(name)) ?? rest;
 
-type Kind = 'json' | 'sse' | 'stdio';
 /** Something under load, and what became of it. */
 type Side = {
   readonly served: Served;
-  readonly call: Omit<Load, 'seconds'>;
+  readonly call: Call;
+  /** The first seconds of its life. */
+  cold: Measured | undefined;
   readonly runs: Measured[];
   cpuMs: number;
   calls: number;
 };
+/** A door of this build, beside the same of an older one and the least gateway. */
+type Row = { readonly door: Door; readonly ours: Side; readonly old?: Side; readonly least?: Side };
 
-/** tools/call through us, through the least gateway there can be and through other people's, alternately, in front of the same upstream. */
-export async function run(): Promise<void> {
+/**
+ * tools/call through every door of ours, through the least gateway there can be, through other people's and, with `against`,
+ * through the same doors of an older build: alternately, in front of the same upstream, each door in a process of its own.
+ */
+export async function run({ against }: { readonly against: string | undefined }): Promise<void> {
   // Load and upstream share the other core, so that the one behind each gateway is its own.
   leaveFirstCore();
-  const rows = [
-    ...(await besideLeast('json', 0.7)),
-    ...(await besideLeast('sse', 0.6)),
-    ...(othersMissing === null ? await besideOthers() : []),
-  ];
-  printTable(['upstream', 'connections', 'row', 'ours', 'theirs', 'ratio', 'bar', ''], rows);
-  if (othersMissing !== null) console.log(`skipped: mcp-hub, mcp-proxy, supergateway (${othersMissing})`);
+  const old = against === undefined ? undefined : resolve(against);
+  for (const kind of ['json', 'sse', 'stdio'] as const) await everyDoor(kind, old);
+  await oneConnection();
+  await largeBodies(old);
+  await idleSessions(old);
+  await besideOthers();
   await flatMemory();
 }
 
-async function besideLeast(kind: 'json' | 'sse', bar: number): Promise<string[][]> {
-  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), kind]);
-  const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), upstream.url]);
-  const ours = await startOurs(upstream.url);
-  const oursSmall = await startOurs(upstream.url, startFlags);
-  const parties = { us: ours.call, least: { served: gateway, call: { url: gateway.url, body } } };
-  const many = { us: sideOf(parties.us), least: sideOf(parties.least), small: sideOf(oursSmall.call) };
-  await alternate([many.us, many.least, many.small], 16);
-  const one = { us: sideOf(parties.us), least: sideOf(parties.least) };
-  await alternate([one.us, one.least], 1);
-  const added = meanMs(one.us) - (await meanDirect(upstream.url));
-  await ours.stop();
-  await oursSmall.stop();
-  await gateway.stop();
-  upstream.child.kill('SIGKILL');
-  const costs = [costUs(many.us).toFixed(0), costUs(many.least).toFixed(0)];
-  const means = [meanMs(one.us).toFixed(3), meanMs(one.least).toFixed(3), `+${added.toFixed(3)} over direct`];
+async function everyDoor(kind: Kind, checkout: string | undefined): Promise<void> {
+  const upstream = kind === 'stdio' ? null : await startUpstream(kind);
+  const url = upstream?.url ?? null;
+  const rows: Row[] = [];
+  for (const door of doors.filter(({ also }) => kind === 'json' || also?.includes(kind)))
+    rows.push({
+      door,
+      ours: await sideAt(root, door, url),
+      ...(checkout === undefined ? {} : { old: await sideAt(checkout, door, url) }),
+      ...(url === null || door.local ? {} : { least: await leastFor(door, url) }),
+    });
+  const sides = rows
+    .flatMap(({ ours, old, least }) => [ours, old, least])
+    .filter((side) => side !== undefined);
+  await alternate(sides, 16);
+  printDoors(kind, rows);
+  await Promise.all(sides.map(({ served }) => served.stop()));
+  await upstream?.stop();
+}
+
+function printDoors(kind: Kind, rows: readonly Row[]): void {
+  const besides = rows.map(({ door, ours, least }) => {
+    const [name, share = 0] = door.beside ?? [];
+    const beside = rows.find((row) => row.door.name === name)?.ours;
+    const ratio = beside === undefined ? undefined : ratioOf(ours, beside);
+    return [
+      ...[kind, door.name, ...cells(ours), fixed(ratio, 2)],
+      ratio === undefined ? '' : `≥ ${share} ${verdict(ratio >= share)}`,
+      ...(least === undefined ? [] : [fixed(ratioOf(ours, least), 2), ...tails(ours, least)]),
+    ];
+  });
+  printTable(
+    ['upstream', 'door, 16 connections', ...columns, '× REST', 'bar', '× least', '× its p99, cold', 'warm'],
+    besides,
+  );
+  const pairs = rows.flatMap(({ door, ours, old }) =>
+    old === undefined ? [] : [[kind, door.name, ...cells(old), fixed(ratioOf(ours, old), 2)]],
+  );
+  if (pairs.length > 0) printTable(['upstream', 'the same, old', ...columns, 'new × old'], pairs);
+}
+
+const columns = ['calls/s', 'p50 ms', 'p99 cold', 'p99 warm', 'CPU µs', 'MB'];
+function cells(side: Side): string[] {
+  const { served, cold, cpuMs: spentMs, calls } = side;
+  const times = side.runs.flatMap(({ latencies }) => latencies);
   return [
-    rateRow(kind, 'the least gateway', many.us, many.least, bar),
-    [kind, '16', 'CPU µs a call beside it', ...costs, (costUs(many.least) / costUs(many.us)).toFixed(2)],
-    rateRow(kind, 'it, started as npm start does', many.small, many.least),
-    [kind, '1', 'mean ms beside it', ...means, '≤ .3 added', verdict(added <= 0.3)],
+    ...[fixed(rate(side), 0), fixed(percentile(times, 0.5), 2)],
+    ...[fixed(p99(cold === undefined ? [] : [cold]), 1), fixed(p99(side.runs), 1)],
+    ...[fixed((spentMs * 1000) / calls, 0), fixed(residentMegabytes(served), 0)],
   ];
+}
+
+function tails(ours: Side, least: Side): string[] {
+  const cold =
+    p99(ours.cold === undefined ? [] : [ours.cold]) / p99(least.cold === undefined ? [] : [least.cold]);
+  return [fixed(cold, 2), fixed(p99(ours.runs) / p99(least.runs), 2)];
+}
+
+/** What a call takes longer through us than without us, when nothing else is under way. */
+async function oneConnection(): Promise<void> {
+  const upstream = await startUpstream('json');
+  const ours = await sideAt(root, rest, upstream.url);
+  const least = await leastFor(rest, upstream.url);
+  await alternate([ours, least], 1);
+  const direct = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${rest.body('{}', 1)}}`;
+  const meanMs = (side: Side) => 1000 / rate(side);
+  const directMs =
+    1000 / (await load({ url: upstream.url, body: direct, connections: 1, seconds: 2 })).perSecond;
+  const added = meanMs(ours) - directMs;
+  printTable(
+    ['one connection, mean ms', 'ours', 'least', 'direct', 'added', 'bar', ''],
+    [
+      [
+        ...[rest.name, fixed(meanMs(ours), 3), fixed(meanMs(least), 3), fixed(directMs, 3), fixed(added, 3)],
+        ...['≤ .3 added', verdict(added <= 0.3)],
+      ],
+    ],
+  );
+  for (const { served } of [ours, least]) await served.stop();
+  await upstream.stop();
+}
+
+/** A megabyte of arguments and nearly eight of result, the most that is let through. */
+async function largeBodies(checkout: string | undefined): Promise<void> {
+  const table: string[][] = [];
+  for (const [name, answerBytes, args] of [
+    ['1 MB of arguments', 1_000, `{"message":"${'a'.repeat(1_000_000)}"}`],
+    ['8 MB of result', 7_990_000, undefined],
+  ] as const)
+    for (const door of [rest, doorNamed('{id}, 2025, no session'), doorNamed('call_tool, 2025')]) {
+      const upstream = await startUpstream('json', answerBytes);
+      const ours = await sideAt(root, door, upstream.url, args);
+      const old = checkout === undefined ? undefined : await sideAt(checkout, door, upstream.url, args);
+      const sides = old === undefined ? [ours] : [ours, old];
+      await alternate(sides, 4, 0);
+      const figures = sides.flatMap((side) => [fixed(rate(side), 1), fixed(peakMegabytes(side.served), 0)]);
+      const ratios =
+        old === undefined
+          ? []
+          : [ratioOf(ours, old), peakMegabytes(ours.served) / peakMegabytes(old.served)].map((n) =>
+              fixed(n, 2),
+            );
+      table.push([name, door.name, ...figures, ...ratios]);
+      for (const { served } of sides) await served.stop();
+      await upstream.stop();
+    }
+  printTable(
+    ['4 connections', 'door', 'calls/s', 'peak MB', 'old calls/s', 'old peak MB', '× its rate', '× its peak'],
+    table,
+  );
+}
+
+async function idleSessions(checkout: string | undefined): Promise<void> {
+  const table: string[][] = [];
+  for (const path of ['/mcp', '/mcp/servers/upstream']) {
+    const grown: number[] = [];
+    for (const build of [root, checkout].filter((each) => each !== undefined)) {
+      const upstream = await startUpstream('json');
+      const { served, call } = await sideAt(build, rest, upstream.url);
+      await load({ ...call, connections: 16, seconds: warmSeconds });
+      const before = residentMegabytes(served);
+      for (let begun = 0; begun < 1_000; begun += 20)
+        await Promise.all(Array.from({ length: 20 }, () => openSession(served.url + path)));
+      await delay(2_000);
+      grown.push(residentMegabytes(served) - before);
+      await served.stop();
+      await upstream.stop();
+    }
+    const [ours = 0] = grown;
+    table.push([path, '≤ 20', verdict(ours <= 20), ...grown.map((each) => fixed(each, 1))]);
+  }
+  printTable(['a thousand idle sessions', 'bar', '', 'MB', 'old MB'], table);
 }
 
 /**
  * The bar is for a JSON upstream. Beside it, without a bar, the same in front of a program: what that costs is mostly
  * HTTP in Node, which all of them pay for, and the others serve one session for all connections there.
  */
-async function besideOthers(): Promise<string[][]> {
-  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
+async function besideOthers(): Promise<void> {
+  if (othersMissing !== null)
+    return console.log(`skipped: mcp-hub, mcp-proxy, supergateway (${othersMissing})`);
+  const upstream = await startUpstream('json');
   const rows = [
-    ...(await beside('json', await startOurs(upstream.url), await startBeforeUrl(upstream.url), 5)),
-    ...(await beside('stdio', await startOurs(null), await startBeforeProgram())),
+    ...(await beside('json', upstream.url, await startBeforeUrl(upstream.url), 5)),
+    ...(await beside('stdio', null, await startBeforeProgram())),
   ];
-  upstream.child.kill('SIGKILL');
-  return rows;
+  await upstream.stop();
+  printTable(['upstream', 'calls/s beside', 'door', 'ours', 'theirs', 'ratio', 'bar', ''], rows);
 }
 
-async function beside(kind: Kind, ours: Ours, others: readonly Other[], bar?: number): Promise<string[][]> {
-  const us = sideOf(ours.call);
-  const sides = others.map(sideOf);
-  await alternate([us, ...sides], 16);
-  await ours.stop();
-  for (const { served } of others) await served.stop();
-  return sides.map((side, i) => rateRow(kind, others[i]?.name ?? '', us, side, bar));
-}
-
-function rateRow(kind: Kind, name: string, us: Side, them: Side, bar?: number): string[] {
-  // Of each round, one right after the other: a neighbour that slows the machine down for a while slows both.
-  const ratio = median(us.runs.map(({ perSecond }, i) => perSecond / (them.runs[i]?.perSecond ?? 0)));
-  const figures = [rate(us).toFixed(0), rate(them).toFixed(0), ratio.toFixed(2)];
-  const judged = bar === undefined ? [] : [`≥ ${bar}`, verdict(ratio >= bar)];
-  return [kind, '16', `calls/s beside ${name}`, ...figures, ...judged];
-}
-
-type Ours = { readonly call: Pick<Side, 'served' | 'call'>; stop(): Promise<void> };
-
-/** Our service in front of a server at a URL, or (null) of the same as its child. */
-async function startOurs(upstreamUrl: string | null, flags: readonly string[] = []): Promise<Ours> {
-  const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const config = join(folder, 'servers.json');
-  const mcpServers = upstreamUrl === null ? { upstream: upstreamProgram } : {};
-  writeFileSync(config, JSON.stringify({ mcpServers }));
-  const served = await serve([...flags, join(root, 'bin/mcprank.js'), 'serve', '--mcp-config', config], {
-    MCPRANK_DATA_DIR: folder,
-    MCPRANK_PORT: '0',
-    MCPRANK_SYNC: 'off',
-    MCPRANK_LOG: 'error',
-    MCPRANK_STARTER: 'off',
-    MCPRANK_ADMIN_KEY: adminKey,
-    MCPRANK_TIERS: 'free=100,enterprise=900000000',
-    MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
+/** Like with like: our REST beside mcp-hub's, our MCP door beside the others'. */
+async function beside(
+  kind: Kind,
+  url: string | null,
+  others: readonly Other[],
+  bar?: number,
+): Promise<string[][]> {
+  const mcpDoor = doorNamed('{id}, 2025, no session');
+  const ours = { rest: await sideAt(root, rest, url), mcp: await sideAt(root, mcpDoor, url) };
+  const sides = others.map(({ served, call }) => sideOf(served, call));
+  await alternate([ours.rest, ours.mcp, ...sides], 16);
+  for (const { served } of [ours.rest, ours.mcp, ...others]) await served.stop();
+  return sides.map((side, i) => {
+    const name = others[i]?.name ?? '';
+    const [us, door] = name.startsWith('mcp-hub') ? [ours.rest, rest] : [ours.mcp, mcpDoor];
+    const ratio = ratioOf(us, side);
+    const judged = bar === undefined ? [] : [`≥ ${bar}`, verdict(ratio >= bar)];
+    return [kind, name, door.name, fixed(rate(us), 0), fixed(rate(side), 0), fixed(ratio, 2), ...judged];
   });
-  const tools = [{ name: 'echo', description: 'Say it again', inputSchema: { type: 'object' } }];
-  if (upstreamUrl !== null)
-    await fetch(`${served.url}/v1/admin/servers`, {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify({ id: 'upstream', name: 'upstream', remote_url: upstreamUrl, tools }),
-    });
-  return {
-    call: { served, call: { url: `${served.url}/v1/mcp/tools/call`, headers, body } },
-    async stop() {
-      await served.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+}
+
+/** Resident memory after 100,000 calls, when the heap has grown to what this load takes, and after 100,000 more. */
+async function flatMemory(): Promise<void> {
+  const upstream = await startUpstream('json');
+  const { served, call } = await sideAt(root, { ...rest, flags: startFlags }, upstream.url);
+  let calls = 0;
+  const until = async (count: number) => {
+    while (calls < count) calls += 2 * (await load({ ...call, connections: 16, seconds: 2 })).perSecond;
+    return residentMegabytes(served);
   };
+  const before = await until(100_000);
+  const grown = (await until(200_000)) - before;
+  await served.stop();
+  await upstream.stop();
+  printTable(
+    ['calls', 'resident MB', 'grown by 100,000 more', 'bar', ''],
+    [['100,000', fixed(before, 0), `${fixed(grown, 0)} MB`, 'flat (< 30 MB)', verdict(grown < 30)]],
+  );
 }
 
-function sideOf({ served, call }: Pick<Side, 'served' | 'call'>): Side {
-  return { served, call, runs: [], cpuMs: 0, calls: 0 };
+async function sideAt(checkout: string, door: Door, url: string | null, args?: string): Promise<Side> {
+  const served = await startService(checkout, url, door.flags);
+  return sideOf(served, await openDoor(door, served.url, args));
 }
 
-/** Each side in turn, several times over; the first time is for warmth only. */
-async function alternate(sides: readonly Side[], connections: number): Promise<void> {
-  for (const { call } of sides) await load({ ...call, connections, seconds: warmSeconds });
+/** The least gateway, asked as this door is: REST's way, or the protocol's. */
+async function leastFor(door: Door, url: string): Promise<Side> {
+  const gateway = await serve([join(root, 'bench/peers/mcp-gateway.ts'), url]);
+  const asked = door.path.startsWith('/v1/') ? rest : doorNamed('{id}, 2025, no session');
+  return sideOf(gateway, { url: gateway.url, body: asked.body('{"message":"hi"}', 1) });
+}
+
+function sideOf(served: Served, call: Call): Side {
+  return { served, call, cold: undefined, runs: [], cpuMs: 0, calls: 0 };
+}
+
+/** Each side in turn, several times over; the first time is for warmth. */
+async function alternate(sides: readonly Side[], connections: number, warmCalls = 10_000): Promise<void> {
+  for (const side of sides) side.cold = await warm(side, connections, warmCalls);
   for (let round = 0; round < rounds; round++)
     for (const side of sides) {
       const before = cpuMs(side.served);
       const measured = await load({ ...side.call, connections, seconds });
       if (measured.failed > 0) console.log(`${measured.failed} calls failed at ${side.call.url}`);
       side.cpuMs += cpuMs(side.served) - before;
-      side.calls += measured.perSecond * seconds;
+      side.calls += measured.latencies.length;
       side.runs.push(measured);
     }
 }
 
+async function warm({ call }: Side, connections: number, warmCalls: number): Promise<Measured> {
+  const cold = await load({ ...call, connections, seconds: warmSeconds });
+  let calls = cold.latencies.length;
+  for (let spent = warmSeconds; calls < warmCalls && spent < warmSecondsAtMost; spent += warmSeconds)
+    calls += (await load({ ...call, connections, seconds: warmSeconds })).latencies.length;
+  return cold;
+}
+
 const rate = ({ runs }: Side) => median(runs.map(({ perSecond }) => perSecond));
-/** At one connection the rate is the reciprocal of the time; autocannon's own percentiles are whole milliseconds. */
-const meanMs = (side: Side) => 1000 / rate(side);
-const costUs = ({ cpuMs: spentMs, calls }: Side) => (spentMs * 1000) / calls;
+const p99 = (runs: readonly Measured[]) =>
+  percentile(
+    runs.flatMap(({ latencies }) => latencies),
+    0.99,
+  );
+/** Of each round, one soon after the other: a neighbour that slows the machine down for a while slows both. */
+const ratioOf = (us: Side, them: Side) =>
+  median(us.runs.map(({ perSecond }, i) => perSecond / (them.runs[i]?.perSecond ?? 0)));
+const fixed = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? '';
 const verdict = (met: boolean) => (met ? 'met' : 'MISSED');
 
-async function meanDirect(url: string): Promise<number> {
-  const direct = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: JSON.parse(body) });
-  return 1000 / (await load({ url, body: direct, connections: 1, seconds: 2 })).perSecond;
-}
-
-/** Resident memory after 100,000 calls, when the heap has grown to what this load takes, and after 100,000 more. */
-async function flatMemory(): Promise<void> {
-  const upstream = await serveElsewhere([join(root, 'bench/peers/mcp-upstream.ts'), 'json']);
-  const { call: us, stop } = await startOurs(upstream.url, startFlags);
-  let calls = 0;
-  const until = async (count: number) => {
-    while (calls < count) calls += 2 * (await load({ ...us.call, connections: 16, seconds: 2 })).perSecond;
-    return residentMegabytes(us.served);
-  };
-  const before = await until(100_000);
-  const after = await until(200_000);
-  await stop();
-  upstream.child.kill('SIGKILL');
-  const grown = after - before;
-  printTable(
-    ['calls', 'resident MB', 'grown', 'bar', ''],
-    [
-      ['100,000', before.toFixed(0), '', '', ''],
-      [
-        '200,000',
-        after.toFixed(0),
-        `${grown.toFixed(0)} MB`,
-        'flat (< 30 MB)',
-        grown < 30 ? 'met' : 'MISSED',
-      ],
-    ],
-  );
-}
-
-async function serveElsewhere(
-  args: readonly string[],
-): Promise<{ url: string; child: ReturnType<typeof spawn> }> {
-  const child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const text of child.stdout.setEncoding('utf8')) {
-    const url = /listening on (http:\S+)/.exec(String(text))?.[1];
-    if (url !== undefined) return { url, child };
-  }
-  throw new Error('the upstream did not start');
+/** On the core of the load. */
+function startUpstream(kind: 'json' | 'sse', answerBytes = 1_000): Promise<Served> {
+  const args = [join(root, 'bench/peers/mcp-upstream.ts'), kind, String(answerBytes)];
+  return serve(args, {}, { pin: false });
 }

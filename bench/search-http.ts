@@ -170,7 +170,10 @@ async function alternate(
   if (failed > 0) console.log(`${failed} requests failed`);
   const rate = (all: readonly Measured[]) => median(all.map(({ perSecond }) => perSecond));
   const middle = mine.find(({ perSecond }) => perSecond === rate(mine));
-  return { ours: middle ?? { perSecond: 0, p50: 0, p99: 0, failed: 0 }, ratio: rate(mine) / rate(theirs) };
+  return {
+    ours: middle ?? { perSecond: 0, p50: 0, p99: 0, failed: 0, latencies: [] },
+    ratio: rate(mine) / rate(theirs),
+  };
 }
 
 /** A library that takes a second a query still works on the last ones when the load is over, on the core that is ours next. */

@@ -20,6 +20,11 @@ export function printTable(header: readonly string[], rows: readonly (readonly s
     );
 }
 
+/** The smallest of the values that `share` of them do not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  return [...values].sort((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN;
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
@@ -41,6 +46,12 @@ export function onCore(core: number): readonly string[] {
   return pinned ? ['taskset', '-c', String(core)] : [];
 }
 
+/** None of them outlives a run that failed. */
+const launched = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of launched) child.kill('SIGKILL');
+});
+
 /** A Node program on core 0 (unless it shall not). */
 export function launch(
   args: readonly string[],
@@ -48,7 +59,10 @@ export function launch(
   { pin = true, stdio = ['ignore', 'pipe', 'inherit'] as StdioOptions } = {},
 ): ChildProcess {
   const [command = '', ...rest] = [...(pin ? onCore(0) : []), process.execPath, ...args];
-  return spawn(command, rest, { env: { PATH: process.env.PATH ?? '', ...env }, stdio });
+  const child = spawn(command, rest, { env: { PATH: process.env.PATH ?? '', ...env }, stdio });
+  launched.add(child);
+  child.once('exit', () => launched.delete(child));
+  return child;
 }
 
 /** The same as a server; ready when it printed its URL. */
@@ -90,6 +104,8 @@ export type Measured = {
   readonly p50: number;
   readonly p99: number;
   readonly failed: number;
+  /** Of each request, in milliseconds; the percentiles beside it are whole ones. */
+  readonly latencies: readonly number[];
 };
 
 /** Load on a loopback address for a bounded time. */
@@ -106,17 +122,23 @@ export async function load({
     typeof body === 'function'
       ? { setupRequest: (request: autocannon.Request) => ({ ...request, body: body() }) }
       : { body };
-  const result = await autocannon({
+  const latencies: number[] = [];
+  const options = {
     url,
     connections,
     duration: seconds,
     requests: [{ method, headers: { 'content-type': 'application/json', ...headers }, ...each }],
+  };
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const running = autocannon(options, (error, done) => (error ? reject(error) : resolve(done)));
+    running.on('response', (_client, _status, _bytes, ms) => latencies.push(ms));
   });
   return {
     perSecond: result.requests.total / result.duration,
     p50: result.latency.p50,
     p99: result.latency.p99,
     failed: result.non2xx + result.errors,
+    latencies,
   };
 }
 
@@ -129,6 +151,16 @@ export function cpuMs({ child }: Served): number {
 }
 
 /** Of the process that serves: with taskset that is the same one, since it replaces itself. */
-export function residentMegabytes({ child }: Served): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
+export function residentMegabytes(served: Served): number {
+  return statusMegabytes(served, 'VmRSS');
+}
+
+/** The most it ever was. */
+export function peakMegabytes(served: Served): number {
+  return statusMegabytes(served, 'VmHWM');
+}
+
+function statusMegabytes({ child }: Served, field: string): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
 }

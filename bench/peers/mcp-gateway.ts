@@ -1,5 +1,6 @@
 /**
  * The least a gateway in Node can do: parse the request, post it, return what came. No key, no limit, no checks.
+ * It takes a name and arguments, as our REST does, or a JSON-RPC message, as an MCP server does.
  *   node bench/peers/mcp-gateway.ts UPSTREAM_URL
  */
 import { createServer } from 'node:http';
@@ -11,7 +12,9 @@ const upstream = process.argv[2] ?? '';
 const dispatcher = new Agent({ connections: 64, pipelining: 1 });
 let lastId = 0;
 
-async function post(name: string, args: unknown): Promise<unknown> {
+type Call = { readonly name: string; readonly arguments: unknown };
+
+async function post({ name, arguments: args }: Call): Promise<unknown> {
   const reply = await request(upstream, {
     dispatcher,
     method: 'POST',
@@ -43,9 +46,12 @@ const server = createServer((incoming, answer) => {
   const chunks: Buffer[] = [];
   incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
   incoming.on('end', async () => {
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as { name: string; arguments: unknown };
-    const { result } = (await post(body.name, body.arguments)) as { result: unknown };
-    const text = JSON.stringify(result);
+    const { id, params, ...call } = JSON.parse(Buffer.concat(chunks).toString()) as Call & {
+      readonly id?: number;
+      readonly params?: Call;
+    };
+    const { result } = (await post(params ?? call)) as { result: unknown };
+    const text = JSON.stringify(params === undefined ? result : { jsonrpc: '2.0', id, result });
     answer.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     answer.end(text);
   });

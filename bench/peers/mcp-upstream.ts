@@ -1,12 +1,13 @@
 /**
- * An MCP server (the revisions with a handshake, without sessions) that costs next to nothing: its answers are prebuilt, and
- * over HTTP it works on bare sockets. What a gateway before it does in a second is then the gateway's own speed.
- *   node bench/peers/mcp-upstream.ts json|sse|stdio
+ * An MCP server (the revisions with a handshake; a session is offered and not asked for) that costs next to nothing: its answers
+ * are prebuilt, and over HTTP it works on bare sockets. What a gateway before it does in a second is then the gateway's own speed.
+ *   node bench/peers/mcp-upstream.ts json|sse|stdio [BYTES of the answer]
  */
 import { type AddressInfo, createServer } from 'node:net';
 
-const way = process.argv[2];
-const called = `{"content":[{"type":"text","text":"${'x'.repeat(1_000)}"}],"isError":false}`;
+const [, , way, answerBytes = '1000'] = process.argv;
+const called = `{"content":[{"type":"text","text":"${'x'.repeat(Number(answerBytes))}"}],"isError":false}`;
+let sessions = 0;
 const listed = '{"tools":[{"name":"echo","description":"Say it again","inputSchema":{"type":"object"}}]}';
 
 /** Agrees to whatever revision it is offered: not every gateway knows the newest. */
@@ -35,10 +36,11 @@ function reply(head: string, body: string): string {
   if (message === null) return 'HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n';
   if (body.includes('"server/discover"'))
     return 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno';
+  const session = body.includes('"initialize"') ? `mcp-session-id: bench-${++sessions}\r\n` : '';
   if (way === 'json')
-    return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${message.length}\r\n\r\n${message}`;
+    return `HTTP/1.1 200 OK\r\n${session}content-type: application/json\r\ncontent-length: ${message.length}\r\n\r\n${message}`;
   const event = `event: message\ndata: ${message}\n\n`;
-  return `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n${event.length.toString(16)}\r\n${event}\r\n0\r\n\r\n`;
+  return `HTTP/1.1 200 OK\r\n${session}content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n${event.length.toString(16)}\r\n${event}\r\n0\r\n\r\n`;
 }
 
 function serveHttp(): void {

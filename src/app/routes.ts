@@ -1,20 +1,21 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
-import { adminRoutes } from '../api/admin-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
-import { createGate } from '../api/gate.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
+import { keyRoutes } from '../api/key-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
+import { createPolicyEnforcement } from '../api/policy-enforcement.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
@@ -39,11 +40,11 @@ import type { AppOptions, Services } from './services.ts';
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
   const { access, catalog, connections, identity, policy, search, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
-  const gate = createGate(services);
+  const enforcement = createPolicyEnforcement(services);
   const mcpServer = createMcpServer({
     search,
-    mcp: gate.mcp,
-    catalogFor: gate.catalogFor,
+    mcp: enforcement.mcp,
+    catalogFor: enforcement.catalogFor,
     tickets: services.vault.sealedTokens,
     version,
     now: clock.monotonic,
@@ -53,12 +54,12 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
-    ...invocationRoutes(catalog, gate),
-    ...serverRoutes(catalog, gate),
+    ...invocationRoutes(catalog, enforcement),
+    ...serverRoutes(catalog, enforcement),
     ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
-    ...mcpRoutes(gate),
+    ...mcpRoutes(enforcement),
     ...identityRoutes(identity),
-    ...authorizationSessionRoutes(connections, gate),
+    ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin),
     ...oauthClientRoutes(connections.clients),
@@ -67,8 +68,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes({
-      access,
+    ...keyRoutes(access),
+    ...catalogAdminRoutes({
       catalog,
       policy,
       probeServer: services.mcp.probe,
@@ -83,7 +84,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...mcpServerRoutes(mcpServer, {
       publicUrl,
       loopbackOnly: isLoopback(config.host),
-      findServer: (caller, id) => gate.catalogFor(caller).get(id),
+      findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
     }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];

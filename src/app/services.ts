@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { type Access, createAccess, operatorDeveloper } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { newUuid } from '../base/id.ts';
+import { createUuids } from '../base/id.ts';
 import { type Catalog, createCatalog, credentialColumns } from '../catalog/catalog.ts';
 import type { Config } from '../config.ts';
 import {
@@ -118,6 +118,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
       dataDir: config.dataDir,
+      onLocalsChange: acting.policy.start,
       limits: options.mcpLimits ?? {},
       pool: options.mcpPool ?? {},
     });
@@ -190,6 +191,7 @@ function openFinding(
     onError: logFailure(telemetry, 'search.learning.read_failed'),
   });
   const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
+  const newUuid = createUuids();
   const search = createSearch({
     changesSince: catalog.changesSince,
     embedder,

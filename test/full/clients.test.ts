@@ -2,25 +2,37 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { adminKey, temporaryFolder } from '../support/app.ts';
+import { holdCompatibility } from '../support/compatibility.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { startEverything } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
+import { pythonFolder, pythonMissing } from './fleet/programs.ts';
 
-/** Clients by other people, against our endpoint as their users meet it: connect, list, search, call. */
+/**
+ * Clients by other people, against our endpoint as their users meet it: connect, list, search, call; and against one server,
+ * without us and through us.
+ */
 const modules = join(root, 'test/full/clients/node_modules');
 const skip = existsSync(modules) ? false : 'needs npm ci --prefix test/full/clients';
 const run = promisify(execFile);
 const authorization = `Bearer ${adminKey}`;
 
+/** A place where `echo` is called: its URL, and what is sent with it. */
+type Place = { readonly url: string; readonly headers: Readonly<Record<string, string>> };
+type ClientTestApp = McpTestApp & {
+  /** One server alone, without us and through us; an initialize-era client has a session with it. */
+  readonly places: readonly Place[];
+};
+
 /** A catalogue too large to list, with one server that answers, and one with sessions. */
-async function boot(t: TestContext): Promise<McpTestApp> {
+async function boot(t: TestContext): Promise<ClientTestApp> {
   const app = await bootMcp(t);
   const { url } = await startSdkServer(t);
   await app.add('fixture', url, {
@@ -29,10 +41,30 @@ async function boot(t: TestContext): Promise<McpTestApp> {
   });
   const chores = Array.from({ length: 40 }, (_, i) => ({ name: `chore_${i}`, description: `Chore ${i}` }));
   await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: chores });
-  await app.add('everything', (await startEverything(t, 'streamableHttp')).url);
+  const everything = await startEverything(t, 'streamableHttp');
+  await app.add('everything', everything.url);
   await app.services.search.settled();
-  return app;
+  const throughUs = { url: `${app.url}${whole}`, headers: { Authorization: authorization } };
+  return { ...app, places: [{ url: everything.url, headers: {} }, throughUs] };
 }
+
+const seen: string[][] = [];
+type Said = { readonly tools?: readonly string[]; readonly content: unknown };
+/** One script in both places. A server may show more through us: to a client without a session it is we who can do everything. */
+async function useBoth(
+  name: string,
+  { places }: Pick<ClientTestApp, 'places'>,
+  script: (place: Place) => Promise<Said>,
+): Promise<void> {
+  const [direct, throughUs] = places as readonly [Place, Place];
+  const expected = await script(direct);
+  const found = await script(throughUs);
+  assert.match(JSON.stringify(expected.content), /Echo: hi/);
+  assert.deepEqual(found.content, expected.content);
+  for (const tool of expected.tools ?? []) assert.ok(found.tools?.includes(tool), tool);
+  seen.push([name, 'yes', 'yes']);
+}
+after(() => holdCompatibility('Clients', seen));
 
 const found = { query: 'say it again', limit: 1 };
 const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'hi' } };
@@ -74,6 +106,15 @@ for (const [era, mode] of [
     await sayHi(one);
   });
 
+test('the MCP SDK: one server without us and through us', async (t) => {
+  await useBoth('MCP SDK (TypeScript) 2', await boot(t), async ({ url, headers }) => {
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+    t.after(() => client.close());
+    return sayHi(client);
+  });
+});
+
 test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) => {
   const app = await boot(t);
   const text = readFileSync(join(root, 'docs/clients.md'), 'utf8');
@@ -86,10 +127,10 @@ test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) 
     Object.entries(entry.env).map(([name, value]) => [name, value.replace('sk_mcp_rank_…', adminKey)]),
   );
   const home = temporaryFolder(t);
-  const open = async (path: string) => {
+  const open = async (url: string) => {
     const transport = new StdioClientTransport({
       command: process.execPath,
-      args: [commandOf('mcp-remote', 'mcp-remote'), `${app.url}${path}`, ...rest],
+      args: [commandOf('mcp-remote', 'mcp-remote'), url, ...rest],
       env: { PATH: process.env.PATH ?? '', HOME: home, MCP_REMOTE_CONFIG_DIR: home, ...env },
       stderr: 'ignore',
     });
@@ -98,8 +139,8 @@ test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) 
     t.after(() => client.close());
     return client;
   };
-  await useClient(await open('/mcp'));
-  await sayHi(await open(whole));
+  await useClient(await open(`${app.url}/mcp`));
+  await useBoth('mcp-remote', app, async ({ url }) => sayHi(await open(url)));
 });
 
 type Entry = {
@@ -120,9 +161,10 @@ async function useClient(client: Client): Promise<void> {
   assert.match(JSON.stringify(said.content), /Echo: hi/);
 }
 
-async function sayHi(client: Client): Promise<void> {
+async function sayHi(client: Client): Promise<Said> {
   const said = await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
   assert.match(JSON.stringify(said.content), /Echo: hi/);
+  return { tools: (await client.listTools()).tools.map(({ name }) => name), content: said.content };
 }
 
 test('mcporter: list and call', { skip }, async (t) => {
@@ -130,10 +172,8 @@ test('mcporter: list and call', { skip }, async (t) => {
   const folder = temporaryFolder(t);
   const config = join(folder, 'mcporter.json');
   const headers = { Authorization: authorization };
-  const mcpServers = {
-    mcprank: { url: `${app.url}/mcp`, headers },
-    one: { url: `${app.url}${whole}`, headers },
-  };
+  const ones = app.places.map((place, i) => [`one${i}`, place]);
+  const mcpServers = { mcprank: { url: `${app.url}/mcp`, headers }, ...Object.fromEntries(ones) };
   writeFileSync(config, JSON.stringify({ mcpServers, imports: [] }));
   const mcporter = async (...args: string[]) =>
     (
@@ -146,20 +186,22 @@ test('mcporter: list and call', { skip }, async (t) => {
   for (const name of metaTools) assert.match(listed, new RegExp(name));
   assert.match(await mcporter('call', 'mcprank.search_tools', 'query=say it again'), /fixture/);
   assert.match(await mcporter('call', 'mcprank.call_tool', '--args', JSON.stringify(echo)), /Echo: hi/);
-  assert.match(await mcporter('call', 'one.echo', 'message=hi'), /Echo: hi/);
+  await useBoth('mcporter', app, async (place) => ({
+    content: await mcporter('call', `one${app.places.indexOf(place)}.echo`, 'message=hi'),
+  }));
 });
 
 test('the MCP Inspector: tools/list and tools/call', { skip }, async (t) => {
   const app = await boot(t);
   const home = temporaryFolder(t);
-  const inspector = async (path: string, ...args: string[]) =>
+  const inspector = async (url: string, ...args: string[]) =>
     (
       await run(
         process.execPath,
         [
           commandOf('@modelcontextprotocol/inspector', 'mcp-inspector'),
           '--cli',
-          `${app.url}${path}`,
+          url,
           '--transport',
           'http',
           '--header',
@@ -169,15 +211,19 @@ test('the MCP Inspector: tools/list and tools/call', { skip }, async (t) => {
         { cwd: home, env: { PATH: process.env.PATH ?? '', HOME: home } },
       )
     ).stdout;
-  const listed = await inspector('/mcp', '--method', 'tools/list');
+  const listed = await inspector(`${app.url}/mcp`, '--method', 'tools/list');
   for (const name of metaTools) assert.match(listed, new RegExp(`"${name}"`));
   const call = ['--method', 'tools/call', '--tool-name'];
   assert.match(
-    await inspector('/mcp', ...call, 'search_tools', '--tool-arg', 'query=say it again'),
+    await inspector(`${app.url}/mcp`, ...call, 'search_tools', '--tool-arg', 'query=say it again'),
     /fixture/,
   );
-  for (const one of ['/mcp/servers/fixture', whole])
-    assert.match(await inspector(one, ...call, 'echo', '--tool-arg', 'message=hi'), /Echo: hi/);
+  const hi = ['echo', '--tool-arg', 'message=hi'];
+  assert.match(await inspector(`${app.url}/mcp/servers/fixture`, ...call, ...hi), /Echo: hi/);
+  await useBoth('MCP Inspector', app, async ({ url }) => {
+    const { content } = JSON.parse(await inspector(url, ...call, ...hi)) as Said;
+    return { content };
+  });
 });
 
 type AiTools = Record<string, { execute(args: unknown, options: unknown): Promise<unknown> }>;
@@ -187,19 +233,21 @@ test("the AI SDK's client: tools, and one executed", { skip }, async (t) => {
   const { createMCPClient } = (await load('@ai-sdk/mcp')) as {
     createMCPClient(config: unknown): Promise<{ tools(): Promise<AiTools>; close(): Promise<void> }>;
   };
-  const open = async (path: string) => {
-    const transport = { type: 'http', url: `${app.url}${path}`, headers: { Authorization: authorization } };
-    const client = await createMCPClient({ transport });
+  const open = async ({ url, headers }: Place) => {
+    const client = await createMCPClient({ transport: { type: 'http', url, headers } });
     t.after(() => client.close());
     return client.tools();
   };
-  const tools = await open('/mcp');
+  const tools = await open({ url: `${app.url}/mcp`, headers: { Authorization: authorization } });
   assert.deepEqual(Object.keys(tools), metaTools);
   const options = { toolCallId: 'x', messages: [] };
   assert.match(JSON.stringify(await tools.search_tools?.execute(found, options)), /fixture/);
   assert.match(JSON.stringify(await tools.call_tool?.execute(echo, options)), /Echo: hi/);
-  const own = await open(whole);
-  assert.match(JSON.stringify(await own.echo?.execute({ message: 'hi' }, options)), /Echo: hi/);
+  await useBoth('AI SDK', app, async (place) => {
+    const own = await open(place);
+    const said = (await own.echo?.execute({ message: 'hi' }, options)) as Said | undefined;
+    return { tools: Object.keys(own), content: said?.content };
+  });
 });
 
 type AgentsServer = {
@@ -214,20 +262,35 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   const { MCPServerStreamableHttp } = (await load('@openai/agents')) as {
     MCPServerStreamableHttp: new (options: unknown) => AgentsServer;
   };
-  const requestInit = { headers: { Authorization: authorization } };
-  const open = async (path: string) => {
-    const server = new MCPServerStreamableHttp({ url: `${app.url}${path}`, name: 'mcprank', requestInit });
+  const open = async ({ url, headers }: Place) => {
+    const server = new MCPServerStreamableHttp({ url, name: 'mcprank', requestInit: { headers } });
     await server.connect();
     t.after(() => server.close());
     return server;
   };
-  const server = await open('/mcp');
+  const server = await open({ url: `${app.url}/mcp`, headers: { Authorization: authorization } });
   assert.deepEqual(
     (await server.listTools()).map(({ name }) => name),
     metaTools,
   );
   assert.match(JSON.stringify(await server.callTool('search_tools', found)), /fixture/);
   assert.match(JSON.stringify(await server.callTool('call_tool', echo)), /Echo: hi/);
-  const one = await open(whole);
-  assert.match(JSON.stringify(await one.callTool('echo', { message: 'hi' })), /Echo: hi/);
+  await useBoth('OpenAI Agents SDK (TypeScript)', app, async (place) => {
+    const one = await open(place);
+    const tools = (await one.listTools()).map(({ name }) => name);
+    return { tools, content: await one.callTool('echo', { message: 'hi' }) };
+  });
 });
+
+for (const [name, environment, script] of [
+  ['MCP SDK (Python) 1', '1', 'client_sdk1.py'],
+  ['MCP SDK (Python) 2', '2', 'client_sdk2.py'],
+  ['FastMCP (Python) 4', '2', 'client_fastmcp.py'],
+] as const)
+  test(`${name}: list and call`, { skip: pythonMissing }, async (t) => {
+    await useBoth(name, await boot(t), async ({ url, headers }) => {
+      const args = [join(root, 'test/full/python', script), url, ...Object.values(headers)];
+      const { stdout } = await run(join(pythonFolder, environment, 'bin/python'), args);
+      return JSON.parse(stdout) as Said;
+    });
+  });

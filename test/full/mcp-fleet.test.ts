@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
+import { adminKey } from '../support/app.ts';
+import { holdCompatibility } from '../support/compatibility.ts';
 import { bootMcp } from '../support/mcp-app.ts';
+import { freePort } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
+import { type FleetCall, fleetPrograms, pythonFolder, pythonMissing } from './fleet/programs.ts';
 
 /** Real servers by other people, installed once with ../shared/fleet/install.sh (80 s, 1 GB). */
 const scripts = join(root, '..', 'shared', 'fleet');
@@ -17,15 +24,15 @@ const skip = !existsSync(join(scripts, 'up.sh'))
     ? `needs the fleet: bash ../shared/fleet/install.sh ${folder} (or name its folder in MCP_FLEET)`
     : false;
 
-type Member = {
-  readonly name: string;
-  readonly transport: string;
-  readonly url: string;
-  readonly headers?: Record<string, string>;
+type HttpEntry = { readonly type: string; readonly url: string; readonly headers: Record<string, string> };
+type ProgramEntry = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
 };
 
 /** A call that each server answers offline, and what its answer must hold. */
-const calls: Readonly<Record<string, readonly [tool: string, args: unknown, expected: RegExp]>> = {
+const calls: Readonly<Record<string, FleetCall>> = {
   everything: ['echo', { message: 'hi' }, /Echo: hi/],
   'everything-sse': ['echo', { message: 'hi' }, /Echo: hi/],
   memory: ['read_graph', {}, /entities/],
@@ -37,43 +44,152 @@ const calls: Readonly<Record<string, readonly [tool: string, args: unknown, expe
   filesystem: ['list_allowed_directories', {}, /sandbox/],
   'json-response': ['greet', { name: 'Ada' }, /Ada/],
   playwright: ['browser_tabs', { action: 'list' }, /about:blank|tab/i],
+  git: ['git_status', { path: '/nowhere' }],
+  mongodb: ['list-databases', {}],
+  context7: ['resolve-library-id', {}],
+  github: ['get_issue', {}],
+  stateless: ['start-notification-stream', { interval: 1, count: 1 }],
+  compat: ['start-notification-stream', { interval: 1, count: 1 }],
+  'simple-sse': ['start-notification-stream', { interval: 1, count: 1 }],
+  elicitation: ['register_user', {}],
 };
+const unknownTool: FleetCall = ['no-such-tool', {}];
+/** What counts the calls that a process had so far. */
+const counted = /"thoughtHistoryLength\\?": ?\d+/g;
+/** Members that run at once: the machine is small, and half of them are slow to start. */
+const concurrency = 3;
 
-test('the fleet: every server lists its tools, and calls come back', {
+test('the fleet: over HTTP, every server lists and answers through us what it does directly', {
   skip,
-  timeout: 240_000,
+  timeout: 600_000,
+  concurrency,
 }, async (t) => {
-  execFileSync('bash', [join(scripts, 'up.sh'), folder], { stdio: 'ignore' });
+  // Below the ports that the system gives to outgoing connections, which may stand in the way.
+  const env = { ...process.env, BASE: String(20_000 + (process.pid % 500) * 20) };
+  execFileSync('bash', [join(scripts, 'up.sh'), folder], { stdio: 'ignore', env });
   t.after(() => execFileSync('bash', [join(scripts, 'down.sh'), folder], { stdio: 'ignore' }));
+  type Member = { name: string; transport: string; url: string; headers?: Record<string, string> };
   const fleet = JSON.parse(readFileSync(join(folder, 'fleet.json'), 'utf8')) as Member[];
   await Promise.all(fleet.map(({ url }) => untilListening(url)));
-  const entries = fleet.map(({ name, url, transport, headers = {} }) => [
-    name,
-    { url, headers, type: transport },
-  ]);
-  const localServers = parseMcpConfig(JSON.stringify({ mcpServers: Object.fromEntries(entries) }));
-  const app = await bootMcp(t, { localServers });
-
-  for (const { name } of fleet) {
-    await t.test(name, async () => {
-      const listed = await app.list(name);
-      if (name === 'oauth') {
-        assert.equal(listed.status, 403, listed.text);
-        assert.equal((listed.body.detail as { code: string }).code, 'provider_not_connected');
-        return;
-      }
-      assert.equal(listed.status, 200, listed.text);
-      const tools = listed.body.tools as { name: string }[];
-      assert.ok(tools.length > 0, listed.text);
-      const [tool, args, expected] = calls[name] ?? ['no-such-tool', {}, /./];
-      const first = await app.tool(name, tool, args);
-      const again = await app.tool(name, tool, args);
-      assert.match(again.text, expected);
-      assert.equal(first.status, again.status, `${first.text} ${again.text}`);
-      if (calls[name] !== undefined) assert.equal(again.body.isError, false, again.text);
-    });
-  }
+  const rows: string[][] = [];
+  await Promise.all(
+    fleet.map(({ name, url, transport, headers = {} }) =>
+      t.test(name, async (each) => {
+        const entry = { type: transport, url, headers };
+        const runsAs = transport === 'sse' ? 'HTTP+SSE' : 'Streamable HTTP';
+        if (name === 'oauth') rows.push([name, runsAs, ...(await wantsConsent(each, name, entry))]);
+        else rows.push([name, runsAs, ...(await compare(each, name, entry, calls[name] ?? unknownTool))]);
+      }),
+    ),
+  );
+  holdCompatibility('Servers', rows);
 });
+
+test('the fleet: as a program, every server lists and answers through us what it does directly', {
+  timeout: 600_000,
+  concurrency,
+}, async (t) => {
+  const rows: string[][] = [];
+  const sandbox = join(tmpdir(), `mcprank-fleet-${process.pid}`);
+  mkdirSync(sandbox);
+  writeFileSync(join(sandbox, 'note.md'), '# A note\n');
+  t.after(() => rmSync(sandbox, { recursive: true }));
+  await Promise.all(
+    fleetPrograms(sandbox).map(({ name, entry, call, missing }) =>
+      t.test(name, { skip: missing }, async (each) => {
+        rows.push([name, 'a program', ...(await compare(each, name, entry, call))]);
+      }),
+    ),
+  );
+  holdCompatibility('Servers', rows);
+});
+
+test('the fleet: a server of FastMCP, over HTTP', { skip: pythonMissing }, async (t) => {
+  const port = await freePort();
+  const script = join(root, 'test/full/python/server_fastmcp.py');
+  const server = spawn(join(pythonFolder, '2/bin/python'), [script, String(port)], { stdio: 'ignore' });
+  t.after(async () => {
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+  });
+  const url = `http://127.0.0.1:${port}/mcp`;
+  await untilListening(url);
+  const name = 'FastMCP, HTTP (Python)';
+  const entry = { type: 'http', url, headers: {} };
+  const cells = await compare(t, name, entry, ['move', { point: { x: 1, y: 1e-7 } }, /2/]);
+  holdCompatibility('Servers', [[name, 'Streamable HTTP', ...cells]]);
+});
+
+/** A client with a server, and after it (some have a fixed port) the same with that server through us. */
+async function compare(
+  t: TestContext,
+  name: string,
+  entry: HttpEntry | ProgramEntry,
+  [tool, args, expected]: FleetCall,
+): Promise<string[]> {
+  const direct = await use(transportTo(entry), tool, args);
+  const app = await bootOne(t, name, entry);
+  const requestInit = { headers: { authorization: `Bearer ${adminKey}` } };
+  const url = new URL(`${app.url}/mcp/servers/${encodeURIComponent(name)}`);
+  const throughUs = await use(new StreamableHTTPClientTransport(url, { requestInit }), tool, args);
+  assert.ok(direct.tools.length > 0);
+  assert.deepEqual(throughUs, direct);
+  if (expected !== undefined) assert.match(throughUs.answer, expected);
+  const listed = await app.list(name);
+  assert.equal(listed.status, 200, listed.text);
+  return [String(direct.tools.length), `\`${tool}\``, 'yes'];
+}
+
+async function wantsConsent(t: TestContext, name: string, entry: HttpEntry): Promise<string[]> {
+  const app = await bootOne(t, name, entry);
+  const listed = await app.list(name);
+  assert.equal(listed.status, 403, listed.text);
+  assert.equal((listed.body.detail as { code: string }).code, 'provider_not_connected');
+  return ['–', '403 with a session', '–'];
+}
+
+function bootOne(t: TestContext, name: string, entry: HttpEntry | ProgramEntry) {
+  const mcpServers = { [name]: entry };
+  return bootMcp(t, { localServers: parseMcpConfig(JSON.stringify({ mcpServers })) });
+}
+
+type Transport = Parameters<Client['connect']>[0];
+
+function transportTo(entry: HttpEntry | ProgramEntry): Transport {
+  if ('command' in entry)
+    return new StdioClientTransport({
+      command: entry.command,
+      args: [...entry.args],
+      env: { ...entry.env },
+      stderr: 'ignore',
+    });
+  const requestInit = { headers: entry.headers };
+  return entry.type === 'sse'
+    ? new SSEClientTransport(new URL(entry.url), { requestInit })
+    : new StreamableHTTPClientTransport(new URL(entry.url), { requestInit });
+}
+
+/** Some servers show more to clients that can do more. */
+const capabilities = { roots: {}, sampling: {}, elicitation: { form: {}, url: {} } };
+
+/** The tools that a client sees, and what comes of a call: a result or an error. */
+async function use(transport: Transport, tool: string, args: Record<string, unknown>) {
+  const client = new Client(
+    { name: 'fleet', version: '1' },
+    { versionNegotiation: { mode: 'legacy' }, capabilities },
+  );
+  client.setRequestHandler('roots/list', () => ({ roots: [] }));
+  await client.connect(transport);
+  try {
+    const { tools } = await client.listTools();
+    const answer: unknown = await client
+      .callTool({ name: tool, arguments: args })
+      .catch(({ code, message }: { code: unknown; message: unknown }) => ({ code, message }));
+    return { tools, answer: JSON.stringify(answer).replace(counted, '') };
+  } finally {
+    await client.close();
+  }
+}
 
 async function untilListening(url: string): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {

@@ -181,10 +181,10 @@ export class ClientRegistry {
   }
 
   /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
-  document(): Readonly<Record<string, unknown>> {
+  document() {
     const publicUrl = this.#deps.publicUrl();
     const metadata = clientMetadata(publicUrl);
-    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' };
+    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' as const };
   }
 
   /** Single flight: calls of this process share one registration; of two processes that register at once the first one's stays. */
@@ -285,7 +285,7 @@ function clientMetadata(publicUrl: string) {
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     // A redirect to http on this machine is what only native clients may have (OpenID Connect Registration section 2, threats N8).
-    application_type: hasDocument(publicUrl) ? 'web' : 'native',
+    application_type: hasDocument(publicUrl) ? ('web' as const) : ('native' as const),
   };
 }
 

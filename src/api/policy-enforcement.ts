@@ -1,0 +1,240 @@
+/**
+ * The policy enforcement point in front of servers and tools: every door of the API goes through it, and what goes through
+ * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may not use is
+ * `denied`, and shown nowhere.
+ */
+import { itemsOf, scanJson } from '../base/json-scanner.ts';
+import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts';
+import { Problem } from '../base/problem.ts';
+import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
+import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
+import type { Policy, ServerFacts, Subject, View, VisibleTools } from '../policy/policy.ts';
+
+/** What a principal sees of the catalogue. */
+export type VisibleCatalog = {
+  /** null: everything. */
+  readonly view: View | null;
+  /** Throws `not_found` and `server_gone`; without the tools that are not seen. */
+  get: Catalog['get'];
+  list: Catalog['list'];
+  /** Counts of what is seen. */
+  summary(): Promise<Awaited<ReturnType<Catalog['stats']>> & Awaited<ReturnType<Catalog['facets']>>>;
+  revision: Catalog['revision'];
+};
+
+/** Made here alone: a route that takes one of these cannot be reached past it. */
+declare const enforced: unique symbol;
+export type EnforcedMcp = Pick<Mcp, 'call' | 'callOnce' | 'listTools' | 'relay' | 'listen'> & {
+  readonly [enforced]: true;
+};
+
+export type PolicyEnforcement = {
+  readonly mcp: EnforcedMcp;
+  catalogFor(subject: Asking): VisibleCatalog;
+  /** Throws `not_found` for a server that is not seen, and `denied` for a tool of it. */
+  require(subject: Asking, serverId: string, tool: string | null): Promise<void>;
+};
+
+/** Who asks; without a developer's name, whoever sees only what everybody sees. */
+type Asking = { readonly keyId: string; readonly developer?: string | undefined };
+type Caller = Parameters<Mcp['call']>[0];
+
+/** What a server answers to everybody who sees something of it. */
+const aboutItself: ReadonlySet<string> = new Set([
+  'ping',
+  'server/discover',
+  'tools/list',
+  'logging/setLevel',
+]);
+const pageSize = 100;
+
+type EnforcementDeps = { readonly policy: Policy; readonly mcp: Mcp; readonly catalog: Catalog };
+
+export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
+  const { policy, mcp, catalog } = deps;
+
+  const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
+    if (!policy.canSee(subject, serverId)) throw unknownServer();
+    return catalog.peek(serverId)?.record ?? catalog.get(serverId);
+  };
+  const toolsOf = async (subject: Subject, serverId: string): Promise<VisibleTools> => {
+    const view = policy.viewFor(subject);
+    return view === null ? 'all' : view.toolsOf(factsOf(await findVisible(subject, serverId)));
+  };
+  const require = async (asking: Asking, serverId: string, tool: string | null): Promise<void> => {
+    const subject = subjectOf(asking);
+    if (policy.viewFor(subject) === null) return;
+    const record = await findVisible(subject, serverId);
+    const { effect, toolset } = policy.decide(subject, factsOf(record), tool);
+    if (effect !== 'allow') throw denied(toolset, tool ?? serverId);
+  };
+  /** The caller as it goes on to the server: with the operator's credentials only where it may. */
+  const admit = async (
+    caller: Caller,
+    call: Pick<McpCall, 'serverId' | 'method' | 'params'>,
+  ): Promise<Caller> => {
+    const subject = subjectOf(caller);
+    if (aboutItself.has(call.method)) {
+      if ((await toolsOf(subject, call.serverId)) === 'none') throw denied(null, call.serverId);
+    } else
+      await require(caller, call.serverId, call.method === 'tools/call' ? (call.params?.name ?? '') : null);
+    return withoutCredentials(policy, subject, caller, call.serverId);
+  };
+  const narrowed = async (caller: Caller, call: McpCall, answer: McpAnswer): Promise<McpAnswer> => {
+    if (call.method !== 'tools/list') return answer;
+    const seen = await toolsOf(subjectOf(caller), call.serverId);
+    return typeof seen === 'function' ? withSeenTools(answer, seen) : answer;
+  };
+
+  return {
+    mcp: {
+      async call(caller, call) {
+        const admitted = await admit(caller, call);
+        return narrowed(caller, call, await mcp.call(admitted, call));
+      },
+      async callOnce(caller, call, key) {
+        const admitted = await admit(caller, call);
+        return narrowed(caller, call, await mcp.callOnce(admitted, call, key));
+      },
+      async listTools(caller, serverId) {
+        const admitted = await admit(caller, { serverId, method: 'tools/list', params: undefined });
+        const list = await mcp.listTools(admitted, serverId);
+        const seen = await toolsOf(subjectOf(caller), serverId);
+        return typeof seen === 'function'
+          ? { ...list, tools: list.tools.filter(({ name }) => seen(name)) }
+          : list;
+      },
+      async relay(caller, request) {
+        const admitted = await admit(caller, {
+          serverId: request.serverId,
+          method: 'ping',
+          params: undefined,
+        });
+        // In a session of the server's own nothing is looked into: whoever sees only a part gets one of ours.
+        return (await toolsOf(subjectOf(caller), request.serverId)) === 'all'
+          ? mcp.relay(admitted, request)
+          : null;
+      },
+      async listen(caller, serverId, onNotification) {
+        const admitted = await admit(caller, { serverId, method: 'ping', params: undefined });
+        return mcp.listen(admitted, serverId, onNotification);
+      },
+    } as EnforcedMcp,
+    catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),
+    require,
+  };
+}
+
+function subjectOf({ keyId, developer = '' }: Asking): Subject {
+  return { keyId, developer };
+}
+
+function factsOf({ id, category, tags, verified }: ServerRecord): ServerFacts {
+  return { id, category, tags, trusted: verified };
+}
+
+function withoutCredentials(policy: Policy, subject: Subject, caller: Caller, serverId: string): Caller {
+  return policy.mayUseCredentials(subject, serverId) ? caller : { ...caller, usesSharedCredential: false };
+}
+
+function visibleCatalog(
+  { catalog, policy }: Pick<EnforcementDeps, 'catalog' | 'policy'>,
+  subject: Subject,
+): VisibleCatalog {
+  const { get, list, revision } = catalog;
+  const view = policy.viewFor(subject);
+  const summary = async () => ({ ...(await catalog.stats()), ...(await catalog.facets()) });
+  if (view === null) return { view, get, list, revision, summary };
+  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(view, record);
+  const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
+    const servers: ServerRecord[] = [];
+    let from = cursor;
+    do {
+      // No more than are missing: a cursor points behind what was read, whether it was seen or not.
+      const page = await list({
+        limit: limit - servers.length,
+        ...(from !== undefined && { cursor: from }),
+        ...(filters !== undefined && { filters }),
+      });
+      for (const record of page.servers) servers.push(...[narrow(record) ?? []].flat());
+      from = page.nextCursor;
+    } while (servers.length < limit && from !== undefined);
+    return { servers, ...(from !== undefined && { nextCursor: from }) };
+  };
+  return {
+    view,
+    revision,
+    list: listSeen,
+    async get(id) {
+      // Also where it is gone: what is hidden was never there.
+      if (!policy.canSee(subject, id)) throw unknownServer();
+      const record = narrow(await get(id));
+      if (record === null) throw unknownServer();
+      return record;
+    },
+    summary: () => countSeen(listSeen),
+  };
+}
+
+function narrowTo(view: View, record: ServerRecord): ServerRecord | null {
+  const seen = view.toolsOf(factsOf(record));
+  if (typeof seen !== 'function') return seen === 'all' ? record : null;
+  const tools = record.tools.filter(({ name }) => seen(name));
+  return tools.length === 0 ? null : { ...record, tools };
+}
+
+async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summary']> {
+  const counts = { category: new Map(), transport: new Map(), auth: new Map(), source: new Map() } as const;
+  const add = (facet: keyof typeof counts, name: string | null) => {
+    const of: Map<string | null, number> = counts[facet];
+    of.set(name, (of.get(name) ?? 0) + 1);
+  };
+  let [servers, tools] = [0, 0];
+  let cursor: string | undefined;
+  do {
+    const page = await list({ limit: pageSize, ...(cursor !== undefined && { cursor }) });
+    for (const record of page.servers) {
+      servers++;
+      tools += record.tools.length;
+      add('category', record.category);
+      add('transport', record.transport);
+      add('auth', record.authType);
+      add('source', record.source);
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  const sorted = (of: ReadonlyMap<string | null, number>) =>
+    [...of].sort(([, a], [, b]) => b - a).map(([name, count]) => ({ name, servers: count }));
+  return {
+    servers,
+    tools,
+    removed: 0,
+    category: sorted(counts.category),
+    transport: sorted(counts.transport),
+    auth: sorted(counts.auth),
+    source: sorted(counts.source),
+  };
+}
+
+const toolShape = { name: true } as const;
+
+/** The list as the server wrote it, without the tools that are not seen. */
+function withSeenTools(answer: McpAnswer, seen: (tool: string) => boolean): McpAnswer {
+  if (answer.kind !== 'reply' || !('result' in answer.reply)) return answer;
+  const { result } = answer.reply;
+  const list = result.present('tools');
+  if (list?.kind !== 'array') return answer;
+  const kept = itemsOf(list, toolShape).filter((tool) => seen(tool.get('name')?.string() ?? ''));
+  const spans: JsonParts = kept.flatMap((tool, i) => (i === 0 ? [tool.span()] : [',', tool.span()]));
+  const text = joinJson(changeMembers(result, { tools: ['[', ...spans, ']'] }));
+  return { ...answer, reply: { result: scanJson(text, messageShape.result) } };
+}
+
+function unknownServer(): Problem {
+  return new Problem('not_found', 'Server not found');
+}
+
+function denied(toolset: string | null, what: string): Problem {
+  const by = toolset === null ? 'Your toolsets do' : `The toolset ${toolset} does`;
+  return new Problem('denied', `${by} not allow ${what.slice(0, 200)}`, { facts: { toolset } });
+}
