@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
 import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
@@ -44,7 +45,16 @@ type Serve = (request: McpHttpRequest, caller: McpCaller) => Promise<McpHttpRepl
 /** Our own MCP server, and where clients read how to reach it. */
 export function mcpServerRoutes(
   server: McpServer,
-  { publicUrl, loopbackOnly }: { readonly publicUrl: () => string; readonly loopbackOnly: boolean },
+  {
+    publicUrl,
+    loopbackOnly,
+    findServer,
+  }: {
+    readonly publicUrl: () => string;
+    readonly loopbackOnly: boolean;
+    /** Throws when there is no such server, or not for this caller. */
+    readonly findServer: (caller: Principal, id: string) => Promise<unknown>;
+  },
 ): Route[] {
   const serve = async (
     call: McpHttpCall,
@@ -71,6 +81,8 @@ export function mcpServerRoutes(
     url: '/mcp/servers/:id',
     params: idPath,
     problems: ['not_found', 'server_gone', 'upstream_error'],
+    recheck: ({ id = '' }: Readonly<Record<string, string | undefined>>, caller: Principal) =>
+      findServer(caller, id),
   } as const;
   return [
     route({

@@ -79,7 +79,11 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       diagnose: () => diagnose(config, services),
       process: () => processFacts(storage, version),
     }),
-    ...mcpServerRoutes(mcpServer, { publicUrl, loopbackOnly: isLoopback(config.host) }),
+    ...mcpServerRoutes(mcpServer, {
+      publicUrl,
+      loopbackOnly: isLoopback(config.host),
+      findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
+    }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);

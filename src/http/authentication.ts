@@ -24,6 +24,8 @@ export function createAuthentication(deps: {
   readonly limit: LifecycleStep;
   readonly identifyUser: LifecycleStep;
   readonly charge: Charge;
+  /** The same for a reply that lasts. A MIT that is over by its time alone ends nothing: it was good when the call began. */
+  readonly recheck: (context: RequestContext) => Promise<void>;
 } {
   const { access, verifyUser, consoleSessions } = deps;
 
@@ -71,7 +73,26 @@ export function createAuthentication(deps: {
     },
 
     charge,
+
+    async recheck(context) {
+      const { token, caller, route, params } = context;
+      await access.authenticate(credentialsOf(context, consoleSessions).key, context.address);
+      if (token !== null && !isOver(token)) await verifyUser(token, caller.developerId);
+      await route?.recheck?.(params, caller);
+    },
   };
+}
+
+/** By what it says itself: it was verified when the call began. */
+function isOver(token: string): boolean {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+      exp?: unknown;
+    };
+    return typeof claims.exp === 'number' && claims.exp * 1_000 <= Date.now();
+  } catch {
+    return false;
+  }
 }
 
 function isInvalidToken(error: unknown): error is Problem {

@@ -19,6 +19,7 @@ import {
   listenProblem,
   refuseTunnel,
 } from './connection/server-socket.ts';
+import { createStandingRights, type StandingRights } from './connection/standing-rights.ts';
 import { batchAbove, createWriteBatch } from './connection/write-batch.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { RequestStats } from './console/request-stats.ts';
@@ -98,9 +99,10 @@ export function createHttp(deps: HttpDeps): Http {
     telemetry: deps.telemetry,
     publicUrl: deps.publicUrl,
     writeBatch: () => (connections.inFlight() > batchAbove ? batch : undefined),
-    onFinished({ route }, status, elapsedMs) {
+    onFinished(context, status, elapsedMs) {
       connections.requestFinished();
-      deps.console?.stats.observe(route?.url, status, elapsedMs);
+      rights.remove(context);
+      deps.console?.stats.observe(context.route?.url, status, elapsedMs);
     },
   });
   const shedder = createLoadShedder({
@@ -111,7 +113,15 @@ export function createHttp(deps: HttpDeps): Http {
     lateMs: limits.lateMs,
   });
   const deadline = createArrivalDeadline(limits.requestTimeoutMs);
-  const steps = stepsOf(deps, { deadline, responder, shedder });
+  const authentication = createAuthentication({ ...deps, consoleSessions: deps.console?.sessions });
+  const rights = createStandingRights(authentication.recheck, ({ id, target }, { kind }) =>
+    deps.telemetry.log.info('http.request.right_ended', {
+      request_id: id,
+      path: pathOf(target),
+      reason: kind,
+    }),
+  );
+  const steps = stepsOf(deps, { authentication, deadline, responder, rights, shedder });
 
   return {
     async listen(host, port) {
@@ -127,17 +137,28 @@ export function createHttp(deps: HttpDeps): Http {
       await closeGracefully(server, connections.unused, limits.graceMs);
       shedder.stop();
       deadline.stop();
+      rights.stop();
     },
   };
 }
 
 /** A request's life, top-down. */
 function stepsOf(
-  { routes, access, verifyUser, console }: HttpDeps,
-  { deadline, responder, shedder }: { deadline: ArrivalDeadline; responder: Responder; shedder: LoadShedder },
+  { routes, console }: HttpDeps,
+  {
+    authentication,
+    deadline,
+    responder,
+    rights,
+    shedder,
+  }: {
+    readonly authentication: ReturnType<typeof createAuthentication>;
+    readonly deadline: ArrivalDeadline;
+    readonly responder: Responder;
+    readonly rights: StandingRights;
+    readonly shedder: LoadShedder;
+  },
 ): readonly LifecycleStep[] {
-  const consoleSessions = console?.sessions;
-  const authentication = createAuthentication({ access, verifyUser, consoleSessions });
   return [
     ({ target }) => shedder.admit(neverShed.has(pathOf(target))),
     checkFraming,
@@ -146,6 +167,7 @@ function stepsOf(
     authentication.authorize,
     authentication.limit,
     authentication.identifyUser,
+    rights.add,
     createReadBody(deadline),
     createValidate(),
     createHandle(authentication.charge, responder),

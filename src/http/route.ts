@@ -67,6 +67,8 @@ type Declaration<B, Q, P, U> = {
   readonly onBrokenJson?: () => Reply;
   /** The body is neither parsed nor checked here. */
   readonly rawBody?: boolean;
+  /** Of a reply that lasts: throws when what it is about is gone, or not the caller's any more. */
+  readonly recheck?: (params: Readonly<Record<string, string | undefined>>, caller: Principal) => unknown;
   /** Bytes a body may have; 1 MB unless given. */
   readonly maxBodyBytes?: number;
   /** Requests this call counts for in the rate limit. */

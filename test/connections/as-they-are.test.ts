@@ -218,6 +218,15 @@ const tokens: Readonly<Record<string, ProviderReply>> = {
     id_token: '',
     error: '',
   }),
+  'Slack: token_type user': asJson(200, {
+    ok: true,
+    access_token: 'at',
+    token_type: 'user',
+    expires_in: 43_200,
+    refresh_token: 'rt',
+  }),
+  'Slack: token_type bot': asJson(200, { ok: true, access_token: 'at', token_type: 'bot' }),
+  eBay: asJson(200, { access_token: 'at', token_type: 'User Access Token', expires_in: 7_200 }),
   'status 201': asJson(201, { access_token: 'at', token_type: 'Bearer', expires_in: 3_600 }),
   'expires_in as text': asJson(200, { access_token: 'at', token_type: 'BEARER', expires_in: '3600' }),
   'an ID token that nobody asked for': asJson(200, {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AppOptions } from '../../src/app.ts';
-import { bootApp, handClock } from '../support/app.ts';
+import { bootApp, handClock, type TestReply } from '../support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import {
   type Asked,
@@ -455,4 +455,44 @@ test('22 a server that fails for another reason keeps the connection, and its ca
   assert.equal(w.as.at('/token').length, 1);
   w.server.broken = new Set();
   assert.equal((await call(w)).status, 200);
+});
+
+test('19 a dead grant in its server’s own words leads to a session at every door', async (t) => {
+  const clock = handClock(Date.now());
+  const w = await world(t, { clock });
+  const doors: Readonly<Record<string, (headers: Record<string, string>) => Promise<TestReply>>> = {
+    'POST /v1/mcp/tools/call': (headers) => w.app.tool('s', 'whoami', {}, { headers }),
+    'POST /v1/mcp/tools/list': (headers) =>
+      w.app.call('POST', '/v1/mcp/tools/list', { body: { server_id: 's' }, headers }),
+    'POST /v1/mcp/call': (headers) =>
+      w.app.call('POST', '/v1/mcp/call', { body: { server_id: 's', method: 'tools/list' }, headers }),
+    'POST /mcp/servers/s': (headers) =>
+      w.app.call('POST', '/mcp/servers/s', {
+        headers: { ...headers, accept: 'application/json, text/event-stream' },
+        body: {
+          jsonrpc: '2.0',
+          id: 1,
+          method: 'initialize',
+          params: {
+            protocolVersion: '2025-11-25',
+            capabilities: {},
+            clientInfo: { name: 't', version: '1' },
+          },
+        },
+      }),
+  };
+  const words = [
+    asJson(200, { error: 'bad_refresh_token' }),
+    asJson(200, { ok: false, error: 'token_revoked' }),
+    asJson(403, { error: 'unauthorized_client', error_description: 'refresh_token is invalid' }),
+    asJson(400, '{"error":"invalid_grant"}', 'text/plain'),
+  ];
+  for (const [i, [door, call]] of Object.entries(doors).entries()) {
+    await connect(w.app);
+    clock.advance(3_601_000);
+    w.as.token = ({ form }) => (form.get('grant_type') === 'refresh_token' ? words[i] : undefined);
+    const reply = await call(await mitOf(w.app, 'ann'));
+    assert.match(invitationOf(reply).auth_url, /connect/, door);
+    w.as.token = null;
+  }
 });

@@ -115,23 +115,28 @@ function givenMetadata(provider: Provider): oauth.AuthorizationServer | null {
   };
 }
 
+const asItIs: NonNullable<Provider['toStandardReply']> = (body) => body;
+
 async function openServer(
   { providers, issuerMetadata, clients }: Deps,
-  { provider: name, issuer, resource }: GrantTarget,
+  { provider: name, issuer: wanted, resource }: GrantTarget,
   {
     serverId,
     title,
     isLost,
   }: { readonly serverId: string; readonly title: string; readonly isLost: boolean },
 ): Promise<AuthorizationServer> {
-  if (issuer === null) throw new Problem('internal', 'A session with an MCP server has no issuer');
+  if (wanted === null) throw new Problem('internal', 'A session with an MCP server has no issuer');
   try {
-    const metadata = await issuerMetadata(issuer);
+    const metadata = await issuerMetadata(wanted);
     const ours = await (isLost ? clients.findForConsent : clients.find).call(clients, metadata, serverId);
     const clientId = ours.client.client_id;
     // What is known of a provider's sign-in holds for whoever sends users there (Google's hosted MCP servers).
-    const { authorizationParams, offlinePrompt } = providers.ofServer(metadata) ?? blankProvider;
-    const known = { authorizationParams, offlinePrompt, issuer: metadata.issuer, clientId };
+    const row: Pick<Provider, 'authorizationParams' | 'offlinePrompt' | 'toStandardReply'> =
+      providers.ofServer(metadata) ?? blankProvider;
+    const { authorizationParams, offlinePrompt, toStandardReply = asItIs } = row;
+    const issuer = metadata.issuer;
+    const known = { authorizationParams, offlinePrompt, toStandardReply, issuer, clientId };
     const provider = { ...blankProvider, name, title, ...known };
     return { provider, metadata, ...ours, resource };
   } catch (error) {

@@ -11,6 +11,9 @@ export type TokenReply =
 
 type Raw = { readonly status: number; readonly type: string; readonly body: Buffer };
 
+/** What is sent as a bearer token, in whatever words: Slack's two, eBay's, and what a JWT is called here and there. */
+const bearerTypes = new Set(['bearer', 'user', 'bot', 'user access token', 'bearer_token', 'oauth', 'jwt']);
+
 /** Longer lives are as good as none. */
 const maxSeconds = 3_153_600_000;
 
@@ -37,7 +40,8 @@ export function readTokenReply(raw: Raw, { toStandardReply }: Pick<Provider, 'to
 function readTokens(body: JsonObject): TokenReply {
   const { access_token, token_type = 'Bearer', expires_in, refresh_token, scope, id_token } = body;
   const type = typeof token_type === 'string' ? token_type.toLowerCase() : '';
-  if (type !== 'bearer' && type !== 'dpop')
+  const isBearer = bearerTypes.has(type);
+  if (!isBearer && type !== 'dpop')
     return { kind: 'unusable', why: `its tokens are of the type ${nameOf(token_type)}` };
   const seconds = toSeconds(expires_in);
   const scopes = toScope(scope);
@@ -45,7 +49,7 @@ function readTokens(body: JsonObject): TokenReply {
     kind: 'tokens',
     body: {
       access_token,
-      token_type: type,
+      token_type: isBearer ? 'bearer' : type,
       ...(seconds === undefined ? {} : { expires_in: seconds }),
       ...(typeof refresh_token === 'string' ? { refresh_token } : {}),
       ...(scopes === undefined ? {} : { scope: scopes }),

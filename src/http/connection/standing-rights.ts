@@ -1,0 +1,63 @@
+import { Problem } from '../../base/problem.ts';
+import type { RequestContext } from '../request-context.ts';
+
+/** Notices of a change take half a second at most, so that a reply is over within one. */
+const checkEveryMs = 300;
+/** What is younger was checked at its beginning. */
+const youngMs = 300;
+/** What says that the right is over; anything else (the store is away) says nothing. */
+const over = new Set([
+  'invalid_api_key',
+  'missing_scope',
+  'invalid_token',
+  'unauthorized_token',
+  'not_found',
+  'server_gone',
+]);
+
+export type StandingRights = {
+  add(context: RequestContext): void;
+  remove(context: RequestContext): void;
+  stop(): void;
+};
+
+/**
+ * Replies that last (streams, downloads, polls that wait) end when the right to them does: the key was revoked or is over,
+ * the user's MIT was revoked, the server was deleted. `recheck` throws then, and costs no query while nothing changes.
+ */
+export function createStandingRights(
+  recheck: (context: RequestContext) => Promise<void>,
+  onEnd: (context: RequestContext, problem: Problem) => void,
+): StandingRights {
+  const open = new Set<RequestContext>();
+  const checking = new Set<RequestContext>();
+
+  const check = async (context: RequestContext) => {
+    checking.add(context);
+    try {
+      await recheck(context);
+    } catch (error) {
+      if (!(error instanceof Problem && over.has(error.kind)) || context.reply.writableEnded) return;
+      onEnd(context, error);
+      context.reply.destroy();
+    } finally {
+      checking.delete(context);
+    }
+  };
+  const timer = setInterval(() => {
+    for (const context of open) if (lasts(context) && !checking.has(context)) void check(context);
+  }, checkEveryMs).unref();
+
+  return {
+    add: (context) => void open.add(context),
+    remove: (context) => void open.delete(context),
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** A reply under way, or a read whose reply is waited for: a write that has begun is not cut off. */
+function lasts(context: RequestContext): boolean {
+  const { reply, method, route } = context;
+  if (route === undefined || route.scope === null || context.elapsedMs() < youngMs) return false;
+  return reply.headersSent ? !reply.writableEnded : method === 'GET';
+}
