@@ -13,7 +13,7 @@ import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { startEverything } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
-import { pythonFolder, pythonMissing } from './fleet/programs.ts';
+import { python, pythonMissing } from '../support/python.ts';
 
 /**
  * Clients by other people, against our endpoint as their users meet it: connect, list, search, call; and against one server,
@@ -282,15 +282,15 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   });
 });
 
-for (const [name, environment, script] of [
-  ['MCP SDK (Python) 1', '1', 'client_sdk1.py'],
-  ['MCP SDK (Python) 2', '2', 'client_sdk2.py'],
-  ['FastMCP (Python) 4', '2', 'client_fastmcp.py'],
+for (const [name, generation, script] of [
+  ['MCP SDK (Python) 1', 1, 'client_sdk1.py'],
+  ['MCP SDK (Python) 2', 2, 'client_sdk2.py'],
+  ['FastMCP (Python) 4', 2, 'client_fastmcp.py'],
 ] as const)
   test(`${name}: list and call`, { skip: pythonMissing }, async (t) => {
     await useBoth(name, await boot(t), async ({ url, headers }) => {
       const args = [join(root, 'test/full/python', script), url, ...Object.values(headers)];
-      const { stdout } = await run(join(pythonFolder, environment, 'bin/python'), args);
+      const { stdout } = await run(python[generation], args);
       return JSON.parse(stdout) as Said;
     });
   });
