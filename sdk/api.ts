@@ -1,146 +1,862 @@
 // Written by sdk/generate.ts from the OpenAPI document. Do not edit.
 // biome-ignore-all format: generated
 
+export type Activity = {
+  readonly window: "1h" | "6h" | "24h";
+  readonly total: RequestCounts;
+  readonly steps: readonly RequestCountsAt[];
+  readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[];
+  readonly servers: readonly ServerUse[];
+  /** the 5 servers called most, in 12 steps */
+  readonly success: readonly ServerSuccess[];
+  readonly searches: { readonly count: number; readonly cached: number; };
+  readonly found_nothing: readonly EmptySearch[];
+  readonly recent: readonly RecentSearch[];
+};
+
+export type ApiKey = {
+  readonly key_id: string;
+  readonly developer_id: string;
+  readonly developer: string;
+  readonly name: string;
+  readonly tier: string;
+  readonly scopes: readonly Scope[];
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  /** addresses and networks it may be used from; null: any */
+  readonly addresses: readonly string[] | null;
+  readonly revoked_at: string | null;
+  readonly last_used_at: string | null;
+};
+
+export type ApiKeyRequest = {
+  readonly developer: string;
+  readonly name: string;
+  readonly tier: string;
+  readonly scopes?: readonly Scope[] | undefined;
+  /** a time as ISO 8601, for example 2027-01-31T00:00:00Z */
+  readonly expires_at?: string | undefined;
+  /** addresses and networks (CIDR) the key may be used from */
+  readonly addresses?: readonly string[] | undefined;
+};
+
+export type AppSettings = {
+  readonly return_urls: readonly string[];
+  readonly require_confirmation: boolean;
+};
+
+export type AppSettingsRequest = {
+  readonly return_urls: readonly string[];
+  readonly require_confirmation?: boolean | undefined;
+};
+
+export type AuditEntry = {
+  readonly id: string;
+  readonly at: string;
+  readonly developer_id: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly user_id: string | null;
+  readonly subject: string | null;
+  readonly facts: Readonly<Record<string, unknown>>;
+};
+
+export type CatalogSize = {
+  readonly servers: number;
+  readonly tools: number;
+  readonly category: Facet;
+  readonly transport: Facet;
+  readonly auth: Facet;
+  readonly source: Facet;
+};
+
+export type ChangedToolset = {
+  readonly name: string;
+  readonly title: string | null;
+  readonly rules: readonly ToolsetRule[];
+  readonly default: "allow" | "deny";
+  readonly version: number;
+  /** rules that fit nothing in the catalog */
+  readonly warnings: readonly string[];
+};
+
+export type ClientMetadata = {
+  readonly client_id: string;
+  readonly client_name: string;
+  readonly client_uri: string;
+  readonly redirect_uris: readonly string[];
+  readonly grant_types: readonly string[];
+  readonly response_types: readonly string[];
+  readonly application_type: "web" | "native";
+  readonly token_endpoint_auth_method: "none";
+};
+
+export type Connection = {
+  readonly id: string;
+  readonly developer_id: string;
+  readonly user_id: string;
+  readonly provider: string;
+  /** the server, where the provider is `mcp` */
+  readonly server_id?: string | undefined;
+  readonly account: string;
+  readonly label: string | null;
+  readonly status: "active" | "needs_reauth";
+  readonly scopes: readonly string[];
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly expires_at: string | null;
+  readonly renewable: boolean;
+};
+
+export type ConsoleSession = {
+  readonly signed_in: boolean;
+  readonly version: string;
+  /** goes into X-CSRF-Token of every request but GET */
+  readonly csrf?: string | undefined;
+  readonly key_id?: string | undefined;
+  readonly developer?: string | undefined;
+  readonly developer_id?: string | undefined;
+  readonly tier?: string | undefined;
+  readonly per_minute?: number | undefined;
+  readonly scopes?: readonly string[] | undefined;
+};
+
+export type Deleted = {
+  readonly id: string;
+  readonly deleted: true;
+};
+
+export type Diagnostic = {
+  readonly check: string;
+  readonly level: "ok" | "warning" | "error";
+  readonly message: string;
+};
+
+/** a query that found nothing */
+export type EmptySearch = {
+  readonly query: string;
+  readonly times: number;
+  readonly last_at: string;
+};
+
+export type Facet = readonly ({ readonly name: string | null; readonly servers: number; })[];
+
+export type Health = {
+  readonly state: HealthState;
+  /** modern (2026-07-28), session (initialize), sse (HTTP+SSE) or stdio */
+  readonly era: string | null;
+  readonly auth: string | null;
+  readonly latency_ms: number | null;
+  readonly reason: string | null;
+  /** looks in a row that found it not alive */
+  readonly failures: number;
+  /** share of all looks that found it alive, 0..1 */
+  readonly uptime: number;
+  readonly checks: number;
+  readonly fingerprint: string | null;
+  readonly suspicions: readonly ({ readonly tool: string; readonly kinds: readonly ("hidden_unicode" | "imperative" | "shadowed_name")[]; })[];
+  readonly since: string;
+  readonly checked_at: string;
+};
+
+export type HealthCheck = {
+  readonly at: string;
+  readonly state: HealthState;
+  readonly latency_ms: number | null;
+};
+
+/** auth: alive, and wants credentials */
+export type HealthState = "up" | "auth" | "not_mcp" | "down";
+
+/** the server asks something: go on with `continuation` and `input_responses` */
+export type InputNeeded = {
+  readonly status: "input_required";
+  readonly input_requests: Readonly<Record<string, unknown>>;
+  readonly continuation: string;
+};
+
+export type Introspection =
+  | { readonly active: false; }
+  | { readonly active: true; readonly token_type: "refresh_token"; readonly sub: string; readonly sid: string; readonly exp: number; readonly developer_id: string; }
+  | { readonly active: true; readonly token_type: "Bearer"; readonly iss: string; readonly aud: string; readonly sub: string; readonly username: string; readonly client_id: string; readonly jti: string; readonly sid: string; readonly iat: number; readonly exp: number; readonly developer_id: string; };
+
+export type Invocation = {
+  readonly query_log_id?: string | undefined;
+  readonly server_id: string;
+  readonly tool_name: string;
+  readonly success: boolean;
+  readonly latency_ms?: number | undefined;
+  readonly error_type?: "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | undefined;
+  readonly idempotency_key?: string | undefined;
+};
+
+export type Issuer = {
+  readonly issuer_id: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwks_uri: string;
+  readonly user_prefix: string;
+  readonly created_at: string;
+};
+
+export type IssuerRequest = {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwks_uri: string;
+  readonly user_prefix?: string | undefined;
+};
+
+export type KeyUsage = {
+  readonly key_id: string;
+  readonly days: readonly KeyUsageDay[];
+};
+
+export type KeyUsageDay = {
+  /** UTC */
+  readonly day: string;
+  readonly searches: number;
+  readonly calls: number;
+  readonly failures: number;
+};
+
+export type ListedServer = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly auth_required: boolean;
+  readonly auth_type: string | null;
+  readonly transport: "streamable-http" | "sse" | "stdio";
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  readonly repository_url: string | null;
+  readonly version: string | null;
+  readonly source: string;
+  readonly updated_at: string;
+  readonly tool_count: number;
+  readonly popularity: number;
+  /** what the last look showed; null before the first */
+  readonly state: HealthState | null;
+};
+
+export type Liveness = {
+  readonly status: "ok";
+};
+
+/** as its server gives it */
+export type McpTool = {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly inputSchema?: Readonly<Record<string, unknown>> | undefined;
+  readonly [more: string]: unknown;
+};
+
+export type NewApiKey = {
+  /** the key itself, shown this once */
+  readonly key: string;
+  readonly key_id: string;
+  readonly developer_id: string;
+  readonly developer: string;
+  readonly name: string;
+  readonly tier: string;
+  readonly scopes: readonly Scope[];
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  /** addresses and networks it may be used from; null: any */
+  readonly addresses: readonly string[] | null;
+  readonly revoked_at: string | null;
+  readonly last_used_at: string | null;
+};
+
+export type NewWebhook = {
+  readonly url: string;
+  readonly secret: string;
+};
+
+export type OAuthClient = {
+  readonly id: string;
+  readonly issuer: string;
+  readonly server_id: string | null;
+  readonly kind: "registered" | "dynamic";
+  readonly client_id: string;
+  readonly auth_method: string;
+};
+
+export type OAuthClientRequest = {
+  /** an http(s) URL */
+  readonly issuer: string;
+  readonly server_id?: string | undefined;
+  readonly client_id: string;
+  readonly client_secret?: string | undefined;
+  readonly auth_method?: "client_secret_basic" | "client_secret_post" | "none" | undefined;
+};
+
+export type Problem = {
+  /** what was wrong, in words */
+  readonly detail: string;
+  readonly code: "invalid_request" | "invalid_grant" | "invalid_api_key" | "invalid_token" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "server_gone" | "too_large" | "rate_limited" | "internal_error" | "upstream_error" | "unavailable";
+};
+
+/** RFC 9728 */
+export type ProtectedResource = {
+  readonly resource: string;
+  readonly resource_name: string;
+  readonly bearer_methods_supported: readonly string[];
+};
+
+export type ProviderInfo = {
+  readonly provider: string;
+  readonly connected: boolean;
+  readonly status: "active" | "needs_reauth" | null;
+  readonly can_access: boolean;
+  /** the connection ends with its access token */
+  readonly renewable?: false | undefined;
+};
+
+export type PutReport = {
+  readonly ids: readonly string[];
+  readonly added: number;
+  readonly updated: number;
+  readonly unchanged: number;
+};
+
+export type Readiness = {
+  readonly status: "ready";
+  readonly checks: Readonly<Record<string, boolean>>;
+};
+
+export type RecentSearch = {
+  readonly query: string;
+  readonly shown: number;
+  readonly latency_ms: number;
+  readonly at: string;
+};
+
+export type RecordedInvocation = {
+  readonly invocation_id: string;
+  readonly recorded: true;
+};
+
+export type Refusal = {
+  /** with `auth_url` and `session_id` where a user can help */
+  readonly detail: { readonly code: "missing_scope" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
+};
+
+export type RegistryEntry = {
+  readonly server: RegistryServer;
+  readonly _meta: Readonly<Record<string, unknown>>;
+};
+
+export type RegistryPage = {
+  readonly servers: readonly RegistryEntry[];
+  readonly metadata: { readonly nextCursor?: string | undefined; readonly count: number; };
+};
+
+/** as server.schema.json has it */
+export type RegistryServer = {
+  readonly $schema: "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly version: string;
+  readonly repository?: { readonly url: string; readonly source: string; } | undefined;
+  readonly remotes?: readonly ({ readonly type: string; readonly url: string; })[] | undefined;
+  readonly packages?: readonly (Readonly<Record<string, unknown>>)[] | undefined;
+};
+
+export type RequestCounts = {
+  readonly requests: number;
+  readonly client_errors: number;
+  readonly server_errors: number;
+  readonly p50_ms: number | null;
+  readonly p95_ms: number | null;
+  readonly p99_ms: number | null;
+};
+
+export type RequestCountsAt = {
+  readonly at: string;
+  readonly requests: number;
+  readonly client_errors: number;
+  readonly server_errors: number;
+  readonly p50_ms: number | null;
+  readonly p95_ms: number | null;
+  readonly p99_ms: number | null;
+};
+
+export type RpcCall = {
+  readonly server_id: string;
+  readonly method: string;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+  /** a string or a number */
+  readonly id?: string | number | undefined;
+  readonly query_log_id?: string | undefined;
+  readonly continuation?: string | undefined;
+  readonly input_responses?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+};
+
+export type RpcEnvelope = {
+  readonly jsonrpc: "2.0";
+  readonly id: string | number | null;
+  readonly result?: Readonly<Record<string, unknown>> | undefined;
+  readonly error?: RpcError | undefined;
+  readonly status?: "input_required" | undefined;
+  readonly input_requests?: Readonly<Record<string, unknown>> | undefined;
+  readonly continuation?: string | undefined;
+};
+
+export type RpcError = {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+};
+
+export type RpcMessage = {
+  readonly jsonrpc: "2.0";
+  readonly id?: string | number | undefined;
+  readonly method?: string | undefined;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type RpcReply = {
+  readonly jsonrpc: "2.0";
+  readonly id: string | number | null;
+  readonly result?: Readonly<Record<string, unknown>> | undefined;
+  readonly error?: RpcError | undefined;
+};
+
+export type Scope = "search" | "invocations" | "identity" | "proxy" | "mcp" | "admin";
+
+export type SearchExplanation = {
+  readonly relevance: number;
+  readonly lexical: number;
+  readonly cosine: number;
+  readonly evidence: Readonly<Record<string, number>>;
+  readonly popularity_factor: number;
+  readonly liveness_factor: number;
+  readonly usage: { readonly bonus: number; readonly nearest: number; readonly sure: number; readonly words: number; readonly cosine: number; readonly successes: number; } | null;
+  readonly outcomes: { readonly good: number; readonly bad: number; readonly prior: number; readonly posterior: number; readonly factor: number; readonly newcomer: number; };
+};
+
+export type SearchFilters = {
+  readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined;
+  readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined;
+  readonly category?: readonly string[] | undefined;
+  readonly verified?: boolean | undefined;
+  readonly connected?: boolean | undefined;
+};
+
+export type SearchHit = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly tools: readonly Tool[];
+  readonly scores: { readonly semantic: number; readonly popularity: number; };
+  readonly final_score: number;
+  readonly match: "strong" | "weak";
+  /** how the user stands with it, where a user's MIT came with the search */
+  readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined;
+  readonly also_available_from?: readonly string[] | undefined;
+  readonly explain?: SearchExplanation | undefined;
+};
+
+export type SearchQuery = {
+  readonly query: string;
+  readonly limit?: number | undefined;
+  readonly tool_limit?: number | undefined;
+  readonly filters?: SearchFilters | undefined;
+  readonly min_score?: number | undefined;
+  readonly explain?: boolean | undefined;
+  readonly cursor?: string | undefined;
+};
+
+export type SearchRequest = {
+  readonly query?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly tool_limit?: number | undefined;
+  readonly filters?: SearchFilters | undefined;
+  readonly min_score?: number | undefined;
+  readonly explain?: boolean | undefined;
+  readonly cursor?: string | undefined;
+  readonly queries?: readonly SearchQuery[] | undefined;
+};
+
+export type SearchResult = {
+  readonly servers: readonly SearchHit[];
+  readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; };
+};
+
+export type SearchResults = {
+  readonly results: readonly SearchResult[];
+};
+
+export type Server = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly auth_required: boolean;
+  readonly auth_type: string | null;
+  readonly transport: "streamable-http" | "sse" | "stdio";
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  readonly repository_url: string | null;
+  readonly version: string | null;
+  readonly source: string;
+  readonly updated_at: string;
+  readonly health: Health | null;
+  readonly tools: readonly Tool[];
+};
+
+export type ServerBasics = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly auth_required: boolean;
+  readonly auth_type: string | null;
+};
+
+export type ServerHistory = {
+  readonly health: Health | null;
+  readonly looks: readonly HealthCheck[];
+  readonly drift: readonly ToolDrift[];
+};
+
+export type ServerPage = {
+  readonly servers: readonly ListedServer[];
+  readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; };
+};
+
+export type ServerRights = {
+  readonly visibility: "public" | "private";
+  readonly developer: string;
+  readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[];
+};
+
+export type ServerRightsRequest = {
+  readonly visibility?: "public" | "private" | undefined;
+  readonly developer?: string | undefined;
+  readonly granted?: readonly ({ readonly developer: string; readonly credentials?: boolean | undefined; })[] | undefined;
+};
+
+export type ServerSuccess = {
+  readonly server_id: string;
+  readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; })[];
+};
+
+export type ServerUse = {
+  readonly server_id: string;
+  readonly calls: number;
+  readonly successes: number;
+  readonly latency_ms: number | null;
+};
+
+export type Session = {
+  readonly session_id: string;
+  readonly auth_url: string;
+  readonly expires_at: string;
+};
+
+export type SessionRequest = {
+  /** 1 to 256 printable characters */
+  readonly user_id: string;
+  readonly provider?: string | undefined;
+  readonly server_id?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+  readonly return_url?: string | undefined;
+  readonly require_confirmation?: boolean | undefined;
+  readonly expected_account?: string | undefined;
+};
+
+export type SessionStatus = {
+  readonly session_id: string;
+  readonly status: "pending" | "complete" | "error";
+  readonly error?: string | undefined;
+  readonly awaiting?: "confirmation" | undefined;
+  readonly connection_id?: string | undefined;
+  readonly account?: string | undefined;
+  readonly is_default?: boolean | undefined;
+  readonly granted_scopes?: readonly string[] | undefined;
+  readonly missing_scopes?: readonly string[] | undefined;
+  /** false: no refresh token came, so the user has to connect again at its end */
+  readonly renewable?: boolean | undefined;
+};
+
+export type Setting = {
+  readonly name: string;
+  /** secrets are masked */
+  readonly value: string;
+  readonly meaning: string;
+  readonly default: string | null;
+};
+
+export type Settings = {
+  readonly settings: readonly Setting[];
+  readonly findings: readonly Diagnostic[];
+  readonly process: Readonly<Record<string, string | number>>;
+};
+
+export type Success = {
+  readonly success: true;
+};
+
+export type TokenRequest = {
+  /** 1 to 256 printable characters */
+  readonly user_id?: string | undefined;
+  readonly grant_type?: "urn:ietf:params:oauth:grant-type:token-exchange" | undefined;
+  readonly subject_token?: string | undefined;
+  readonly subject_token_type?: "urn:ietf:params:oauth:token-type:id_token" | "urn:ietf:params:oauth:token-type:jwt" | "urn:ietf:params:oauth:token-type:access_token" | undefined;
+};
+
+export type TokenSet = {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly expires_in: number;
+  readonly token_type: "Bearer";
+  /** of a token exchange */
+  readonly issued_token_type?: string | undefined;
+};
+
+export type Tool = {
+  readonly name: string;
+  readonly description: string;
+  readonly input_schema: Readonly<Record<string, unknown>>;
+};
+
+export type ToolCall = {
+  readonly server_id: string;
+  readonly name: string;
+  readonly arguments?: Readonly<Record<string, unknown>> | undefined;
+  readonly query_log_id?: string | undefined;
+  readonly continuation?: string | undefined;
+  readonly input_responses?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+};
+
+export type ToolDrift = {
+  readonly id: string;
+  readonly at: string;
+  readonly kind: "appeared" | "vanished" | "description" | "schema" | "destructive";
+  readonly tool: string;
+  readonly before: string | null;
+  readonly after: string | null;
+};
+
+export type ToolResult = {
+  readonly content: readonly (Readonly<Record<string, unknown>>)[];
+  readonly isError: boolean;
+  readonly structuredContent?: unknown;
+  readonly _meta?: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type Toolset = {
+  readonly name: string;
+  readonly title: string | null;
+  readonly rules: readonly ToolsetRule[];
+  readonly default: "allow" | "deny";
+  readonly version: number;
+};
+
+export type ToolsetBindings = {
+  readonly keys: readonly string[];
+  readonly developers: readonly string[];
+};
+
+export type ToolsetBindingsRequest = {
+  readonly keys?: readonly string[] | undefined;
+  readonly developers?: readonly string[] | undefined;
+};
+
+export type ToolsetDecision = {
+  readonly effect: "allow" | "deny" | "ask";
+  /** whose rule decided; null: none did */
+  readonly toolset: string | null;
+};
+
+export type ToolsetPreview = {
+  readonly servers: readonly ({ readonly id: string; readonly visible: boolean; readonly decision: ToolsetDecision; readonly tools: readonly ({ readonly name: string; readonly decision: ToolsetDecision; })[]; })[];
+  readonly next_cursor?: string | undefined;
+};
+
+export type ToolsetRequest = {
+  readonly title?: string | undefined;
+  readonly rules: readonly ToolsetRuleRequest[];
+  readonly default?: "allow" | "deny" | undefined;
+};
+
+export type ToolsetRule = {
+  readonly effect: "allow" | "deny" | "ask";
+  readonly server?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
+};
+
+export type ToolsetRuleRequest = {
+  readonly effect: "allow" | "deny";
+  readonly server?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
+};
+
+export type User = {
+  readonly developer_id: string;
+  readonly user_id: string;
+  readonly created_at: string;
+  /** refresh tokens that still work */
+  readonly sessions: number;
+};
+
+export type Webhook = {
+  readonly url: string | null;
+  readonly updated_at: string | null;
+  /** events that were not heard yet */
+  readonly waiting: number;
+};
+
 export type Api = {
   /** Sign in to the console: an API key becomes a cookie for this browser, for twelve hours */
   'POST /console/session': {
     params: undefined;
     query: undefined;
     body: { readonly key: string; };
-    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+    reply: ConsoleSession;
   };
   /** Who is signed in to the console by this browser */
   'GET /console/session': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+    reply: ConsoleSession;
   };
   /** Sign out of the console */
   'DELETE /console/session': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly signed_in: boolean; readonly version: string; readonly csrf?: string | undefined; readonly key_id?: string | undefined; readonly developer?: string | undefined; readonly developer_id?: string | undefined; readonly tier?: string | undefined; readonly per_minute?: number | undefined; readonly scopes?: readonly (string)[] | undefined; };
+    reply: ConsoleSession;
   };
   /** Semantic search for MCP servers and their tools; `queries` asks several at once and answers `{results: […]}` */
   'POST /v1/search': {
     params: undefined;
     query: undefined;
-    body: { readonly query?: string | undefined; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; readonly connected?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; readonly queries?: readonly ({ readonly query: string; readonly limit?: number | undefined; readonly tool_limit?: number | undefined; readonly filters?: { readonly transport?: readonly ("streamable-http" | "sse" | "stdio")[] | undefined; readonly auth?: readonly ("none" | "api_key" | "bearer" | "oauth2")[] | undefined; readonly category?: readonly (string)[] | undefined; readonly verified?: boolean | undefined; readonly connected?: boolean | undefined; } | undefined; readonly min_score?: number | undefined; readonly explain?: boolean | undefined; readonly cursor?: string | undefined; })[] | undefined; };
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; } | { readonly results: readonly ({ readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; readonly scores: { readonly semantic: number; readonly popularity: number; }; readonly final_score: number; readonly match: "strong" | "weak"; readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined; readonly also_available_from?: readonly (string)[] | undefined; readonly explain?: Readonly<Record<string, unknown>> | undefined; })[]; readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; }; })[]; };
+    body: SearchRequest;
+    reply: SearchResult | SearchResults;
   };
   /** Record the outcome of a tool invocation; `Prefer: respond-async` answers 202 before it is durable */
   'POST /v1/invocations': {
     params: undefined;
     query: undefined;
-    body: { readonly query_log_id?: string | undefined; readonly server_id: string; readonly tool_name: string; readonly success: boolean; readonly latency_ms?: number | undefined; readonly error_type?: "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | undefined; readonly idempotency_key?: string | undefined; };
-    reply: { readonly invocation_id: string; readonly recorded: true; };
+    body: Invocation;
+    reply: RecordedInvocation;
   };
   /** Browse the catalogue by id, page by page */
   'GET /v1/servers': {
     params: undefined;
     query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; readonly tool_count: number; readonly popularity: number; readonly state: string | null; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
+    reply: ServerPage;
   };
   /** How large the catalogue is, and how many servers there are of each kind */
   'GET /v1/catalogue': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly servers: number; readonly tools: number; readonly category: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly transport: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly auth: readonly ({ readonly name: string | null; readonly servers: number; })[]; readonly source: readonly ({ readonly name: string | null; readonly servers: number; })[]; };
+    reply: CatalogSize;
   };
   /** One server with its tools (a slash in the id is written %2F) */
   'GET /v1/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; readonly health: { readonly state: string; readonly era: string | null; readonly auth: string | null; readonly latency_ms: number | null; readonly reason: string | null; readonly failures: number; readonly uptime: number; readonly checks: number; readonly fingerprint: string | null; readonly suspicions: readonly ({ readonly tool: string; readonly kinds: readonly (string)[]; })[]; readonly since: string; readonly checked_at: string; } | null; readonly tools: readonly ({ readonly name: string; readonly description: string; readonly input_schema: Readonly<Record<string, unknown>>; })[]; };
+    reply: Server;
   };
   /** How a server has been: its last looks and what changed about its tools, newest first */
   'GET /v1/servers/{id}/health': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly health: { readonly state: string; readonly era: string | null; readonly auth: string | null; readonly latency_ms: number | null; readonly reason: string | null; readonly failures: number; readonly uptime: number; readonly checks: number; readonly fingerprint: string | null; readonly suspicions: readonly ({ readonly tool: string; readonly kinds: readonly (string)[]; })[]; readonly since: string; readonly checked_at: string; } | null; readonly looks: readonly ({ readonly at: string; readonly state: string; readonly latency_ms: number | null; })[]; readonly drift: readonly ({ readonly id: string; readonly at: string; readonly kind: string; readonly tool: string; readonly before: string | null; readonly after: string | null; })[]; };
+    reply: ServerHistory;
   };
   /** Registry API: the public servers, page by page; with `updated_since` removed ones too */
   'GET /v0.1/servers': {
     params: undefined;
     query: { readonly cursor?: string | undefined; readonly limit?: number | undefined; readonly search?: string | undefined; readonly updated_since?: string | undefined; readonly version?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly server: { readonly name: string; }; readonly _meta: Readonly<Record<string, unknown>>; })[]; readonly metadata: { readonly nextCursor?: string | undefined; readonly count: number; }; };
+    reply: RegistryPage;
   };
   /** Registry API: the versions of a server (a slash in the name is written %2F) */
   'GET /v0.1/servers/{name}/versions': {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly server: { readonly name: string; }; readonly _meta: Readonly<Record<string, unknown>>; })[]; readonly metadata: { readonly nextCursor?: string | undefined; readonly count: number; }; };
+    reply: RegistryPage;
   };
   /** Registry API: one version of a server, or `latest` */
   'GET /v0.1/servers/{name}/versions/{version}': {
     params: { readonly name: string; readonly version: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly server: { readonly name: string; }; readonly _meta: Readonly<Record<string, unknown>>; };
+    reply: RegistryEntry;
   };
   /** One server's record */
   'GET /v1/mcp/server': {
     params: undefined;
     query: { readonly server_id: string; };
     body: undefined;
-    reply: { readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; };
+    reply: ServerBasics;
   };
   /** Any JSON-RPC method on a server; always answers with a JSON-RPC envelope */
   'POST /v1/mcp/call': {
     params: undefined;
     query: undefined;
-    body: { readonly server_id: string; readonly method: string; readonly params?: Readonly<Record<string, unknown>> | undefined; readonly id?: string | number | undefined; readonly query_log_id?: string | undefined; readonly continuation?: string | undefined; readonly input_responses?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined; };
-    reply: { readonly jsonrpc: "2.0"; readonly id: string | number | null; readonly result?: Readonly<Record<string, unknown>> | undefined; readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown | undefined; } | undefined; };
+    body: RpcCall;
+    reply: RpcEnvelope;
   };
   /** The tools of a server, all pages of them */
   'POST /v1/mcp/tools/list': {
     params: undefined;
     query: undefined;
     body: { readonly server_id: string; };
-    reply: { readonly tools: readonly ({ readonly name: string; readonly description?: string | undefined; readonly inputSchema?: Readonly<Record<string, unknown>> | undefined; })[]; };
+    reply: { readonly tools: readonly McpTool[]; };
   };
   /** Call one tool; `Idempotency-Key` makes a repeated request harmless */
   'POST /v1/mcp/tools/call': {
     params: undefined;
     query: undefined;
-    body: { readonly server_id: string; readonly name: string; readonly arguments?: Readonly<Record<string, unknown>> | undefined; readonly query_log_id?: string | undefined; readonly continuation?: string | undefined; readonly input_responses?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined; };
-    reply: { readonly content: readonly (Readonly<Record<string, unknown>>)[]; readonly isError: boolean; readonly structuredContent?: unknown | undefined; } | { readonly status: "input_required"; readonly input_requests: Readonly<Record<string, unknown>>; readonly continuation: string; };
+    body: ToolCall;
+    reply: ToolResult | InputNeeded;
   };
   /** A MIT for a user, by `user_id` or by a token of your own identity provider (RFC 8693) */
   'POST /v1/identity/token': {
     params: undefined;
     query: undefined;
-    body: { readonly user_id?: string | undefined; readonly grant_type?: "urn:ietf:params:oauth:grant-type:token-exchange" | undefined; readonly subject_token?: string | undefined; readonly subject_token_type?: "urn:ietf:params:oauth:token-type:id_token" | "urn:ietf:params:oauth:token-type:jwt" | "urn:ietf:params:oauth:token-type:access_token" | undefined; };
-    reply: { readonly access_token: string; readonly refresh_token: string; readonly expires_in: number; readonly token_type: "Bearer"; readonly issued_token_type?: string | undefined; };
+    body: TokenRequest;
+    reply: TokenSet;
   };
   /** A new MIT and a new refresh token for a refresh token; each is good once */
   'POST /v1/identity/refresh': {
     params: undefined;
     query: undefined;
     body: { readonly refresh_token: string; };
-    reply: { readonly access_token: string; readonly refresh_token: string; readonly expires_in: number; readonly token_type: "Bearer"; };
+    reply: TokenSet;
   };
   /** End a user's MITs and refresh tokens at once, and delete the provider tokens stored for them */
   'POST /v1/identity/revoke': {
     params: undefined;
     query: undefined;
     body: { readonly user_id: string; };
-    reply: { readonly success: true; };
+    reply: Success;
   };
   /** What a MIT or refresh token of yours says, and whether it is alive (RFC 7662) */
   'POST /v1/identity/introspect': {
     params: undefined;
     query: undefined;
     body: { readonly token: string; readonly token_type_hint?: string | undefined; };
-    reply: { readonly active: boolean; };
+    reply: Introspection;
   };
   /** Delete a user: tokens, connections, and the link between them and the audit trail */
   'DELETE /v1/identity/users/{user_id}': {
@@ -153,15 +869,15 @@ export type Api = {
   'POST /v1/identity/issuers': {
     params: undefined;
     query: undefined;
-    body: { readonly issuer: string; readonly audience: string; readonly jwks_uri: string; readonly user_prefix?: string | undefined; };
-    reply: { readonly issuer_id: string; readonly issuer: string; readonly audience: string; readonly jwks_uri: string; readonly user_prefix: string; readonly created_at: string; };
+    body: IssuerRequest;
+    reply: Issuer;
   };
   /** The identity providers you trust */
   'GET /v1/identity/issuers': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly issuers: readonly ({ readonly issuer_id: string; readonly issuer: string; readonly audience: string; readonly jwks_uri: string; readonly user_prefix: string; readonly created_at: string; })[]; };
+    reply: { readonly issuers: readonly Issuer[]; };
   };
   /** Trust an identity provider no longer; tokens issued so far live on */
   'DELETE /v1/identity/issuers/{id}': {
@@ -181,92 +897,92 @@ export type Api = {
   'POST /v1/identity/sessions': {
     params: undefined;
     query: undefined;
-    body: { readonly user_id: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly scopes?: readonly (string)[] | undefined; readonly return_url?: string | undefined; readonly require_confirmation?: boolean | undefined; readonly expected_account?: string | undefined; };
-    reply: { readonly session_id: string; readonly auth_url: string; readonly expires_at: string; };
+    body: SessionRequest;
+    reply: Session;
   };
   /** Poll a session; `wait` holds the reply until it is over, at most so many seconds */
   'GET /v1/identity/sessions/{id}': {
     params: { readonly id: string; };
     query: { readonly wait?: number | undefined; };
     body: undefined;
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
+    reply: SessionStatus;
   };
   /** Confirm a session with the code that the user was shown, and the user who typed it in */
   'POST /v1/identity/sessions/{id}/confirm': {
     params: { readonly id: string; };
     query: undefined;
     body: { readonly user_id: string; readonly completion_code: string; };
-    reply: { readonly session_id: string; readonly status: "pending" | "complete" | "error"; readonly error?: string | undefined; readonly awaiting?: "confirmation" | undefined; readonly connection_id?: string | undefined; readonly account?: string | undefined; readonly is_default?: boolean | undefined; readonly granted_scopes?: readonly (string)[] | undefined; readonly missing_scopes?: readonly (string)[] | undefined; readonly renewable?: boolean | undefined; };
+    reply: SessionStatus;
   };
   /** A developer's app: where browsers may be sent back to, and whether sessions need a confirmation */
   'GET /v1/admin/apps/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly return_urls: readonly (string)[]; readonly require_confirmation: boolean; };
+    reply: AppSettings;
   };
   /** Set them, all at once */
   'PUT /v1/admin/apps/{id}': {
     params: { readonly id: string; };
     query: undefined;
-    body: { readonly return_urls: readonly (string)[]; readonly require_confirmation?: boolean | undefined; };
-    reply: { readonly return_urls: readonly (string)[]; readonly require_confirmation: boolean; };
+    body: AppSettingsRequest;
+    reply: AppSettings;
   };
   /** Who is connected to what; never a token. `after`: the last id of the page before */
   'GET /v1/admin/connections': {
     params: undefined;
     query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly connections: readonly ({ readonly id: string; readonly developer_id: string; readonly user_id: string; readonly provider: string; readonly server_id?: string | undefined; readonly account: string; readonly label: string | null; readonly status: "active" | "needs_reauth"; readonly scopes: readonly (string)[]; readonly created_at: string; readonly updated_at: string; readonly expires_at: string | null; readonly renewable: boolean; })[]; };
+    reply: { readonly connections: readonly Connection[]; };
   };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly id: string; readonly deleted: true; };
+    reply: Deleted;
   };
   /** Who we are to authorization servers that take this URL for a client id, where it is https */
   'GET /client-metadata.json': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: Readonly<Record<string, unknown>>;
+    reply: ClientMetadata;
   };
   /** Our clients at MCP servers' authorization servers; never a secret */
   'GET /v1/admin/oauth-clients': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly clients: readonly ({ readonly id: string; readonly issuer: string; readonly server_id: string | null; readonly kind: "registered" | "dynamic"; readonly client_id: string; readonly auth_method: string; })[]; };
+    reply: { readonly clients: readonly OAuthClient[]; };
   };
   /** Use a client that was registered by hand, for all servers of an issuer or for one */
   'POST /v1/admin/oauth-clients': {
     params: undefined;
     query: undefined;
-    body: { readonly issuer: string; readonly server_id?: string | undefined; readonly client_id: string; readonly client_secret?: string | undefined; readonly auth_method?: "client_secret_basic" | "client_secret_post" | "none" | undefined; };
-    reply: { readonly id: string; readonly issuer: string; readonly server_id: string | null; readonly kind: "registered" | "dynamic"; readonly client_id: string; readonly auth_method: string; };
+    body: OAuthClientRequest;
+    reply: OAuthClient;
   };
   /** Forget a client; what users consented to by it cannot be renewed any more */
   'DELETE /v1/admin/oauth-clients/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly id: string; readonly deleted: true; };
+    reply: Deleted;
   };
   /** Have events posted to this URL; the secret that signs them is in this reply and nowhere else */
   'PUT /v1/identity/webhook': {
     params: undefined;
     query: undefined;
     body: { readonly url: string; };
-    reply: { readonly url: string; readonly secret: string; };
+    reply: NewWebhook;
   };
   /** Where events are posted, without the secret, and how many wait; null when nowhere */
   'GET /v1/identity/webhook': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly url: string | null; readonly updated_at: string | null; readonly waiting: number; };
+    reply: Webhook;
   };
   /** Post no more events; those that wait are dropped */
   'DELETE /v1/identity/webhook': {
@@ -280,7 +996,7 @@ export type Api = {
     params: { readonly provider: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly provider: string; readonly connected: boolean; readonly status: "active" | "needs_reauth" | null; readonly can_access: boolean; readonly renewable?: false | undefined; };
+    reply: ProviderInfo;
   };
   /** The page behind auth_url: names app, user, provider and scopes, and asks */
   'GET /v1/identity/connect/{link}': {
@@ -308,35 +1024,35 @@ export type Api = {
     params: undefined;
     query: { readonly developer?: string | undefined; readonly user?: string | undefined; readonly before?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly entries: readonly ({ readonly id: string; readonly at: string; })[]; readonly metadata: { readonly next_before?: string | undefined; }; };
+    reply: { readonly entries: readonly AuditEntry[]; readonly metadata: { readonly next_before?: string | undefined; }; };
   };
   /** Users of all developers, the newest first; `text` is part of an id */
   'GET /v1/admin/users': {
     params: undefined;
     query: { readonly developer_id?: string | undefined; readonly text?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
-    reply: { readonly users: readonly ({ readonly developer_id: string; readonly user_id: string; readonly created_at: string; readonly sessions: number; })[]; };
+    reply: { readonly users: readonly User[]; };
   };
   /** Revoke everything of a developer's user: MITs, refresh tokens, connections */
   'POST /v1/admin/users/revoke': {
     params: undefined;
     query: undefined;
     body: { readonly developer_id: string; readonly user_id: string; };
-    reply: { readonly success: true; };
+    reply: Success;
   };
   /** Make an API key; its text is in this reply and nowhere else. A new `developer` name makes a new tenant */
   'POST /v1/admin/keys': {
     params: undefined;
     query: undefined;
-    body: { readonly developer: string; readonly name: string; readonly tier: string; readonly scopes?: readonly ("search" | "invocations" | "identity" | "proxy" | "mcp" | "admin")[] | undefined; readonly expires_at?: string | undefined; readonly addresses?: readonly (string)[] | undefined; };
-    reply: { readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly addresses: readonly (string)[] | null; readonly revoked_at: string | null; readonly last_used_at: string | null; readonly key: string; };
+    body: ApiKeyRequest;
+    reply: NewApiKey;
   };
   /** All API keys, without their texts */
   'GET /v1/admin/keys': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly keys: readonly ({ readonly key_id: string; readonly developer_id: string; readonly developer: string; readonly name: string; readonly tier: string; readonly scopes: readonly (string)[]; readonly created_at: string; readonly expires_at: string | null; readonly addresses: readonly (string)[] | null; readonly revoked_at: string | null; readonly last_used_at: string | null; })[]; };
+    reply: { readonly keys: readonly ApiKey[]; };
   };
   /** Revoke an API key: it stops working here at once and elsewhere within a second */
   'DELETE /v1/admin/keys/{id}': {
@@ -350,63 +1066,63 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: unknown;
-    reply: { readonly ids: readonly (string)[]; readonly added: number; readonly updated: number; readonly unchanged: number; };
+    reply: PutReport;
   };
   /** The catalogue with where each server came from */
   'GET /v1/admin/servers': {
     params: undefined;
     query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly id: string; readonly name: string; readonly description: string; readonly remote_url: string | null; readonly auth_required: boolean; readonly auth_type: string | null; readonly transport: string; readonly category: string | null; readonly tags: readonly (string)[]; readonly verified: boolean; readonly repository_url: string | null; readonly version: string | null; readonly source: string; readonly updated_at: string; readonly tool_count: number; readonly popularity: number; readonly state: string | null; })[]; readonly metadata: { readonly next_cursor?: string | undefined; readonly count: number; }; };
+    reply: ServerPage;
   };
   /** Connect to a server now, list its tools, and keep what that shows */
   'POST /v1/admin/servers/{id}/probe': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly id: string; readonly health: { readonly state: string; readonly era: string | null; readonly auth: string | null; readonly latency_ms: number | null; readonly reason: string | null; readonly failures: number; readonly uptime: number; readonly checks: number; readonly fingerprint: string | null; readonly suspicions: readonly ({ readonly tool: string; readonly kinds: readonly (string)[]; })[]; readonly since: string; readonly checked_at: string; }; };
+    reply: { readonly id: string; readonly health: Health; };
   };
   /** Who may see a server, and whose calls carry the credentials kept for it */
   'GET /v1/admin/servers/{id}/rights': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly visibility: string; readonly developer: string; readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[]; };
+    reply: ServerRights;
   };
   /** Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials) */
   'PUT /v1/admin/servers/{id}/rights': {
     params: { readonly id: string; };
     query: undefined;
-    body: { readonly visibility?: "public" | "private" | undefined; readonly developer?: string | undefined; readonly granted?: readonly ({ readonly developer: string; readonly credentials?: boolean | undefined; })[] | undefined; };
-    reply: { readonly visibility: string; readonly developer: string; readonly granted: readonly ({ readonly developer: string; readonly credentials: boolean; })[]; };
+    body: ServerRightsRequest;
+    reply: ServerRights;
   };
   /** Take a server out of the catalogue: its id answers 410 from then on */
   'DELETE /v1/admin/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly id: string; readonly deleted: true; };
+    reply: Deleted;
   };
   /** All toolsets */
   'GET /v1/admin/toolsets': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly toolsets: readonly ({ readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; })[]; };
+    reply: { readonly toolsets: readonly Toolset[]; };
   };
   /** Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing */
   'PUT /v1/admin/toolsets/{name}': {
     params: { readonly name: string; };
     query: undefined;
-    body: { readonly title?: string | undefined; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default?: "allow" | "deny" | undefined; };
-    reply: { readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; readonly warnings: readonly (string)[]; };
+    body: ToolsetRequest;
+    reply: ChangedToolset;
   };
   /** One toolset */
   'GET /v1/admin/toolsets/{name}': {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly name: string; readonly title: string | null; readonly rules: readonly ({ readonly effect: "allow" | "deny"; readonly server?: string | undefined; readonly tool?: string | undefined; readonly tags?: readonly (string)[] | undefined; readonly categories?: readonly (string)[] | undefined; })[]; readonly default: string; readonly version: number; };
+    reply: Toolset;
   };
   /** Remove a toolset and its bindings */
   'DELETE /v1/admin/toolsets/{name}': {
@@ -420,56 +1136,56 @@ export type Api = {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+    reply: ToolsetBindings;
   };
   /** Bind a toolset to keys and developers: the whole list each time */
   'PUT /v1/admin/toolsets/{name}/bindings': {
     params: { readonly name: string; };
     query: undefined;
-    body: { readonly keys?: readonly (string)[] | undefined; readonly developers?: readonly (string)[] | undefined; };
-    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+    body: ToolsetBindingsRequest;
+    reply: ToolsetBindings;
   };
   /** Bind a toolset to nothing */
   'DELETE /v1/admin/toolsets/{name}/bindings': {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
-    reply: { readonly keys: readonly (string)[]; readonly developers: readonly (string)[]; };
+    reply: ToolsetBindings;
   };
   /** What a key sees: every server and tool with the decision on it, page by page */
   'GET /v1/admin/toolsets/{name}/preview': {
     params: { readonly name: string; };
     query: { readonly key_id: string; readonly cursor?: string | undefined; };
     body: undefined;
-    reply: { readonly servers: readonly ({ readonly id: string; readonly visible: boolean; readonly decision: { readonly effect: string; readonly toolset: string | null; }; readonly tools: readonly ({ readonly name: string; readonly decision: { readonly effect: string; readonly toolset: string | null; }; })[]; })[]; readonly next_cursor?: string | undefined; };
+    reply: ToolsetPreview;
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly settings: readonly ({ readonly name: string; readonly value: string; readonly meaning: string; readonly default: string | null; })[]; readonly findings: readonly ({ readonly check: string; readonly level: "ok" | "warning" | "error"; readonly message: string; })[]; readonly process: Readonly<Record<string, unknown>>; };
+    reply: Settings;
   };
   /** We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are */
   'POST /mcp': {
     params: undefined;
     query: undefined;
-    body: { readonly jsonrpc: "2.0"; readonly id?: string | number | undefined; readonly method?: string | undefined; readonly params?: Readonly<Record<string, unknown>> | undefined; };
-    reply: Readonly<Record<string, unknown>>;
+    body: RpcMessage;
+    reply: RpcReply;
   };
   /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
   'POST /mcp/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
-    body: { readonly jsonrpc: "2.0"; readonly id?: string | number | undefined; readonly method?: string | undefined; readonly params?: Readonly<Record<string, unknown>> | undefined; };
-    reply: Readonly<Record<string, unknown>>;
+    body: RpcMessage;
+    reply: RpcReply;
   };
   /** In a session (Mcp-Session-Id): the stream beside the answers, or the rest of one */
   'GET /mcp/servers/{id}': {
     params: { readonly id: string; };
     query: undefined;
     body: undefined;
-    reply: Readonly<Record<string, unknown>>;
+    reply: unknown;
   };
   /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp/servers/{id}': {
@@ -483,35 +1199,35 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly resource: string; };
+    reply: ProtectedResource;
   };
   /** How to present a key to /mcp (RFC 9728) */
   'GET /.well-known/oauth-protected-resource/mcp': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly resource: string; };
+    reply: ProtectedResource;
   };
   /** Liveness */
   'GET /v1/health': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly status: "ok"; };
+    reply: Liveness;
   };
   /** Liveness, for orchestrators */
   'GET /healthz': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly status: "ok"; };
+    reply: Liveness;
   };
   /** Readiness: 200 once the index is loaded and the store answers, else 503 */
   'GET /readyz': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: { readonly status: "ready"; readonly checks: Readonly<Record<string, unknown>>; };
+    reply: Readiness;
   };
   /** Metrics in the Prometheus text format */
   'GET /metrics': {
@@ -525,20 +1241,20 @@ export type Api = {
     params: undefined;
     query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
     body: undefined;
-    reply: { readonly window: string; readonly total: { readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; }; readonly steps: readonly ({ readonly at: string; readonly requests: number; readonly client_errors: number; readonly server_errors: number; readonly p50_ms: number | null; readonly p95_ms: number | null; readonly p99_ms: number | null; })[]; readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[]; readonly servers: readonly ({ readonly server_id: string; readonly calls: number; readonly successes: number; readonly latency_ms: number | null; })[]; readonly success: readonly ({ readonly server_id: string; readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; })[]; })[]; readonly searches: { readonly count: number; readonly cached: number; }; readonly found_nothing: readonly ({ readonly query: string; readonly times: number; readonly last_at: string; })[]; readonly recent: readonly ({ readonly query: string; readonly shown: number; readonly latency_ms: number; readonly at: string; })[]; };
+    reply: Activity;
   };
   /** What a key was used for, day by day */
   'GET /v1/admin/keys/{id}/usage': {
     params: { readonly id: string; };
     query: { readonly days?: number | undefined; };
     body: undefined;
-    reply: { readonly key_id: string; readonly days: readonly ({ readonly day: string; readonly searches: number; readonly calls: number; readonly failures: number; })[]; };
+    reply: KeyUsage;
   };
   /** This document */
   'GET /openapi.json': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: unknown;
+    reply: Readonly<Record<string, unknown>>;
   };
 };

@@ -9,17 +9,26 @@
  * An API key belongs to a server of yours: do not ship one to browsers of people you do not trust with it.
  */
 export { Agent, type AgentOptions, type AgentRun, type AgentStep } from './agent/agent.ts';
-export type { Api } from './api.ts';
+export type {
+  Api,
+  ApiKey,
+  Health,
+  InputNeeded,
+  Invocation,
+  SearchHit,
+  /** A server that a search found. */
+  SearchHit as FoundServer,
+  SearchQuery as SearchRequest,
+  SearchResult,
+  Server,
+  Session,
+  SessionStatus,
+  Tool,
+  ToolResult,
+} from './api.ts';
 export { ConnectError, type ConnectSession, MCPRankError, NotConnectedError } from './errors.ts';
-export type { InputNeeded, InputResponses, McpApi, OnInput, ToolCall, ToolResult } from './mcp.ts';
+export type { InputResponses, McpApi, OnInput, ToolCall } from './mcp.ts';
+export { MCPRankClient, type MCPRankClientOptions } from './mcprank-client.ts';
 export { type ProxyApi, proxyPath } from './proxy.ts';
-export {
-  type FoundServer,
-  type Invocation,
-  MCPRankClient,
-  type MCPRankClientOptions,
-  type SearchRequest,
-  type SearchResult,
-} from './rank.ts';
 export type { CallOptions } from './sender.ts';
-export type { ConnectRequest, Session, SessionStatus, User } from './user.ts';
+export type { ConnectRequest, User } from './user.ts';

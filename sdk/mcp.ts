@@ -1,15 +1,16 @@
-import type { Api } from './api.ts';
+import type {
+  Api,
+  InputNeeded,
+  McpTool,
+  RpcCall,
+  RpcEnvelope,
+  ServerBasics,
+  ToolCall as ToolCallBody,
+  ToolResult,
+} from './api.ts';
 import type { CallOptions, Operation, SendOptions } from './sender.ts';
 
-export type McpServer = Api['GET /v1/mcp/server']['reply'];
-export type McpTool = Api['POST /v1/mcp/tools/list']['reply']['tools'][number];
-export type RpcCall = Api['POST /v1/mcp/call']['body'];
-export type RpcEnvelope = Api['POST /v1/mcp/call']['reply'];
-export type ToolCall = Omit<Api['POST /v1/mcp/tools/call']['body'], 'continuation' | 'input_responses'>;
-type ToolReply = Api['POST /v1/mcp/tools/call']['reply'];
-export type ToolResult = Extract<ToolReply, { readonly content: unknown }>;
-/** A server asks something in the middle of a call. */
-export type InputNeeded = Extract<ToolReply, { readonly status: 'input_required' }>;
+export type ToolCall = Omit<ToolCallBody, 'continuation' | 'input_responses'>;
 export type InputResponses = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export type ToolCallOptions = CallOptions & {
@@ -20,7 +21,7 @@ export type ToolCallOptions = CallOptions & {
 export type OnInput = (asked: InputNeeded['input_requests']) => Promise<InputResponses> | InputResponses;
 
 export type McpApi = {
-  server(serverId: string, options?: CallOptions): Promise<McpServer>;
+  server(serverId: string, options?: CallOptions): Promise<ServerBasics>;
   /** Any method; a JSON-RPC error is in the envelope and is not thrown. */
   call(call: RpcCall, options?: CallOptions): Promise<RpcEnvelope>;
   listTools(serverId: string, options?: CallOptions): Promise<readonly McpTool[]>;

@@ -1,13 +1,11 @@
-import type { Api } from './api.ts';
+import type { ProviderInfo } from './api.ts';
 import { errorOf } from './errors.ts';
 import type { CallOptions, Sender } from './sender.ts';
 import type { Tokens } from './tokens.ts';
 
-export type ProxyInfo = Api['GET /v1/proxy/{provider}/info']['reply'];
-
 export type ProxyApi = {
   /** Whether the user has connected the provider. */
-  info(options?: CallOptions): Promise<ProxyInfo>;
+  info(options?: CallOptions): Promise<ProviderInfo>;
   /** The provider's reply, whatever its status; throws where the service itself refused. Bodies stream both ways. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
 };

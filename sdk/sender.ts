@@ -54,53 +54,77 @@ export function createSender(config: SenderConfig): Sender {
   const { apiKey, retries = 2, timeoutMs = 130_000 } = config;
   const base = config.baseUrl.replace(/\/+$/, '');
   const go: typeof fetch = (input, init) => (config.fetch ?? globalThis.fetch)(input, init);
-
-  const attempt = async (url: string, init: RequestInit, signal: AbortSignal | undefined) => {
-    const limit = AbortSignal.timeout(timeoutMs);
-    try {
-      const reply = await go(url, {
-        ...init,
-        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-      });
-      if (!reply.ok) throw await errorOf(reply);
-      return await reply.json();
-    } catch (cause) {
-      if (cause instanceof MCPRankError) throw cause;
-      signal?.throwIfAborted();
-      const detail = limit.aborted ? `No answer within ${timeoutMs} ms` : 'The service cannot be reached';
-      throw new MCPRankError({ status: 0, code: limit.aborted ? 'timeout' : 'network', detail, cause });
-    }
-  };
-
   return {
     raw: (path, init) => {
       const headers = new Headers(init.headers);
       headers.set('x-api-key', apiKey);
       return go(`${base}${path}`, { ...init, headers });
     },
-    async send(operation, { params, query, body, headers, repeatable, signal } = {}) {
+    async send(operation, options = {}) {
+      const { params, query, signal } = options;
       const [method = '', path = ''] = operation.split(' ');
-      const again = repeatable === true || method === 'GET' || repeatablePosts.has(operation);
-      const init: RequestInit = {
-        method,
-        headers: {
-          'x-api-key': apiKey,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      };
-      for (let round = 0; ; round++) {
-        try {
-          return (await attempt(`${base}${targetOf(path, params, query)}`, init, signal)) as never;
-        } catch (error) {
-          const wait = again && round < retries ? waitBefore(error, round) : null;
-          if (wait === null) throw error;
-          await sleep(wait, signal);
-        }
-      }
+      const isRepeatable = options.repeatable === true || method === 'GET' || repeatablePosts.has(operation);
+      const url = `${base}${targetOf(path, params, query)}`;
+      const init = requestOf(method, apiKey, options);
+      const act = () => fetchJson(go, { url, init, timeoutMs, signal });
+      return (await retry(act, isRepeatable ? retries : 0, signal)) as never;
     },
   };
+}
+
+function requestOf(
+  method: string,
+  apiKey: string,
+  { body, headers }: { readonly body?: unknown; readonly headers?: SendOptions<Operation>['headers'] },
+): RequestInit {
+  const hasBody = body !== undefined;
+  return {
+    method,
+    headers: { 'x-api-key': apiKey, ...(hasBody ? { 'content-type': 'application/json' } : {}), ...headers },
+    ...(hasBody ? { body: JSON.stringify(body) } : {}),
+  };
+}
+
+async function fetchJson(
+  go: typeof fetch,
+  {
+    url,
+    init,
+    timeoutMs,
+    signal,
+  }: {
+    readonly url: string;
+    readonly init: RequestInit;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<unknown> {
+  const limit = AbortSignal.timeout(timeoutMs);
+  try {
+    const reply = await go(url, {
+      ...init,
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    });
+    if (!reply.ok) throw await errorOf(reply);
+    return await reply.json();
+  } catch (cause) {
+    if (cause instanceof MCPRankError) throw cause;
+    signal?.throwIfAborted();
+    const detail = limit.aborted ? `No answer within ${timeoutMs} ms` : 'The service cannot be reached';
+    throw new MCPRankError({ status: 0, code: limit.aborted ? 'timeout' : 'network', detail, cause });
+  }
+}
+
+async function retry<T>(act: () => Promise<T>, retries: number, signal: AbortSignal | undefined): Promise<T> {
+  for (let round = 0; ; round++) {
+    try {
+      return await act();
+    } catch (error) {
+      const waitMs = round < retries ? waitBefore(error, round) : null;
+      if (waitMs === null) throw error;
+      await sleep(waitMs, signal);
+    }
+  }
 }
 
 /** Milliseconds until a failed call may be tried again; null: it may not. */

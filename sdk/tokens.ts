@@ -1,4 +1,4 @@
-import type { Api } from './api.ts';
+import type { TokenSet } from './api.ts';
 import { MCPRankError } from './errors.ts';
 import type { CallOptions, Sender } from './sender.ts';
 
@@ -11,7 +11,6 @@ export type Tokens = {
   forget(): void;
 };
 
-type TokenSet = Api['POST /v1/identity/refresh']['reply'];
 type Held = { readonly set: TokenSet; readonly freshUntil: number };
 
 /** A token that ends on its way is worth nothing. */

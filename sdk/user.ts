@@ -1,13 +1,11 @@
-import type { Api } from './api.ts';
+import type { Session, SessionRequest, SessionStatus } from './api.ts';
 import { ConnectError } from './errors.ts';
 import { createMcpApi, type McpApi, type Send } from './mcp.ts';
 import { createProxyApi, createProxyFetch, type ProxyApi } from './proxy.ts';
 import type { CallOptions, Sender } from './sender.ts';
 import { createTokens } from './tokens.ts';
 
-export type Session = Api['POST /v1/identity/sessions']['reply'];
-export type SessionStatus = Api['GET /v1/identity/sessions/{id}']['reply'];
-export type ConnectRequest = Omit<Api['POST /v1/identity/sessions']['body'], 'user_id'>;
+export type ConnectRequest = Omit<SessionRequest, 'user_id'>;
 
 export type ConnectOptions = CallOptions & {
   /** Sends the user to `auth_url`. */

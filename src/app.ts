@@ -39,6 +39,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await identity.start();
     await policy.start();
     if (config.starter) await catalog.loadStarter();
+    await services.mcp.removeFormerLocalServers();
     const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
     const http = createHttp({
       routes,

@@ -1,11 +1,8 @@
-import './styles/tokens.css';
-import './styles/base.css';
-import './styles/parts.css';
-import './styles/pages.css';
+import './styles/main.css';
 import { render } from 'preact';
-import { App } from './shell/app.tsx';
-import { listen } from './shell/router.ts';
+import { followLinks } from './browser/router.ts';
+import { App } from './layout/app.tsx';
 
-listen();
+followLinks();
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

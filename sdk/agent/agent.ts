@@ -8,18 +8,19 @@
  * after `maxToolCalls` calls, when the model is asked once more for an answer in words.
  */
 
+import type { SearchQuery, ToolResult } from '../api.ts';
 import { type ConnectSession, MCPRankError, NotConnectedError } from '../errors.ts';
-import type { McpApi, OnInput, ToolCall, ToolResult } from '../mcp.ts';
-import type { MCPRankClient, SearchRequest } from '../rank.ts';
+import type { McpApi, OnInput, ToolCall } from '../mcp.ts';
+import type { MCPRankClient } from '../mcprank-client.ts';
 import {
   type AnthropicLike,
-  anthropicDialogue,
+  anthropicAdapter,
   type Call,
   type CallResult,
   type OpenAiLike,
-  openAiDialogue,
-} from './dialogue.ts';
-import { type FoundTool, offer, textOf } from './tools.ts';
+  openAiAdapter,
+} from './model-adapter.ts';
+import { type FoundTool, offerTools, textOf } from './tools.ts';
 
 type Model =
   | { readonly provider: 'openai'; readonly client: OpenAiLike }
@@ -34,7 +35,7 @@ export type AgentOptions = Model & {
   /** Further fields of every request to the model, such as its temperature. */
   readonly parameters?: Readonly<Record<string, unknown>>;
   /** Narrows the search: filters, min_score, limit. */
-  readonly search?: Omit<SearchRequest, 'query' | 'cursor'>;
+  readonly search?: Omit<SearchQuery, 'query' | 'cursor'>;
   /** Tools that a model is offered (20): more of them cost more than they help. */
   readonly maxTools?: number;
   readonly maxToolCalls?: number;
@@ -60,7 +61,7 @@ export type AgentRun = {
   readonly steps: readonly AgentStep[];
   readonly queryLogId: string;
 };
-type Done = { readonly text: string; readonly isError: boolean };
+type ToolOutcome = { readonly text: string; readonly isError: boolean };
 
 const defaults = { maxTools: 20, maxToolCalls: 10, maxResultChars: 20_000 };
 /** The service takes no longer query. */
@@ -90,28 +91,28 @@ export class Agent {
   async run(prompt: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<AgentRun> {
     const { rank, search, maxTools, maxToolCalls, onStep } = this.#options;
     const found = await rank.search({ limit: 5, ...search, query: prompt.slice(0, maxQuery) }, { signal });
-    const tools = offer(found.servers, maxTools);
+    const tools = offerTools(found.servers, maxTools);
     const queryLogId = found.metadata.query_log_id;
-    const dialogue = this.#open(prompt);
+    const model = this.#open(prompt);
     const steps: AgentStep[] = [];
 
     for (;;) {
       const mayCall = tools.length > 0 && steps.length < maxToolCalls;
-      const turn = await dialogue.next(tools, mayCall, signal);
+      const message = await model.next(tools, mayCall, signal);
       const stop = mayCall || tools.length === 0 ? 'answered' : 'max_tool_calls';
-      if (turn.calls.length === 0 || !mayCall) return { text: turn.text, stop, steps, queryLogId };
+      if (message.calls.length === 0 || !mayCall) return { text: message.text, stop, steps, queryLogId };
       const results: CallResult[] = [];
-      for (const call of turn.calls) {
+      for (const call of message.calls) {
         if (steps.length >= maxToolCalls) {
           results.push({ id: call.id, text: 'Not called: the limit of calls is reached', isError: true });
           continue;
         }
-        const step = await this.#take(call, tools, queryLogId, signal);
+        const step = await this.#step(call, tools, queryLogId, signal);
         steps.push(step);
         onStep?.(step);
         results.push({ id: call.id, text: step.text, isError: step.isError });
       }
-      dialogue.answer(results);
+      model.answer(results);
     }
   }
 
@@ -120,11 +121,11 @@ export class Agent {
     const { model, system = instructions, parameters = {} } = options;
     const opening = { model, system, prompt, parameters };
     return options.provider === 'openai'
-      ? openAiDialogue(options.client, opening)
-      : anthropicDialogue(options.client, opening);
+      ? openAiAdapter(options.client, opening)
+      : anthropicAdapter(options.client, opening);
   }
 
-  async #take(
+  async #step(
     call: Call,
     tools: readonly FoundTool[],
     queryLogId: string,
@@ -153,7 +154,7 @@ export class Agent {
     request: ToolCall,
     step: Omit<AgentStep, 'text' | 'isError'>,
     signal: AbortSignal | undefined,
-  ): Promise<Done> {
+  ): Promise<ToolOutcome> {
     const { rank, userId, onConnect } = this.#options;
     const mcp = userId === undefined ? rank.mcp : rank.user(userId).mcp;
     try {
@@ -171,7 +172,7 @@ export class Agent {
     }
   }
 
-  async #once(mcp: McpApi, request: ToolCall, signal: AbortSignal | undefined): Promise<Done> {
+  async #once(mcp: McpApi, request: ToolCall, signal: AbortSignal | undefined): Promise<ToolOutcome> {
     const { onInput, maxResultChars } = this.#options;
     const reply =
       onInput === undefined

@@ -1,6 +1,5 @@
-import type { ToolResult } from '../mcp.ts';
-import type { FoundServer } from '../rank.ts';
-import type { OfferedTool } from './dialogue.ts';
+import type { SearchHit, ToolResult } from '../api.ts';
+import type { OfferedTool } from './model-adapter.ts';
 
 export type FoundTool = OfferedTool & { readonly serverId: string; readonly name: string };
 
@@ -8,11 +7,11 @@ export type FoundTool = OfferedTool & { readonly serverId: string; readonly name
 const maxAlias = 64;
 
 /** The tools of found servers, best server first, each under a name of its own that a model can call. */
-export function offer(servers: readonly FoundServer[], most: number): readonly FoundTool[] {
+export function offerTools(servers: readonly SearchHit[], maxTools: number): readonly FoundTool[] {
   const taken = new Set<string>();
   return servers
     .flatMap((server) => server.tools.map((tool) => ({ server, tool })))
-    .slice(0, most)
+    .slice(0, maxTools)
     .map(({ server, tool }) => ({
       alias: aliasOf(tool.name, server.id, taken),
       description: `${tool.description} (${server.name})`,

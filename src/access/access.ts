@@ -41,7 +41,7 @@ export type ApiKey = {
   readonly developer: string;
   readonly name: string;
   readonly tier: string;
-  readonly scopes: readonly string[];
+  readonly scopes: readonly Scope[];
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly addresses: readonly string[] | null;
@@ -205,7 +205,8 @@ function toApiKey(row: StoredKey): ApiKey {
     developer: row.developer,
     name: row.name,
     tier: row.tier,
-    scopes: row.scopes === '' ? [] : row.scopes.split(' '),
+    // Checked before they were stored.
+    scopes: (row.scopes === '' ? [] : row.scopes.split(' ')) as Scope[],
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     addresses: parseAddresses(row),
@@ -223,7 +224,7 @@ export function describeKey(key: ApiKey) {
     name: key.name,
     tier: key.tier,
     scopes: key.scopes,
-    created_at: isoTime(key.createdAt),
+    created_at: new Date(key.createdAt).toISOString(),
     expires_at: isoTime(key.expiresAt),
     addresses: key.addresses,
     revoked_at: isoTime(key.revokedAt),

@@ -5,28 +5,84 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { QueryLogSummary } from '../search/search.ts';
+import { idPath, orNull, strict, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 const windows = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000 } as const;
 const dayMs = 86_400_000;
 /** Success over time: few servers, so that their lines can be told apart, and steps long enough to hold some calls. */
 const serversDrawn = 5;
 const stepsDrawn = 12;
-const number = Type.Number();
-const percentile = Type.Union([number, Type.Null()]);
-const measured = {
+const msOrNull = orNull(Type.Number());
+const counts = {
   requests: Type.Integer(),
   client_errors: Type.Integer(),
   server_errors: Type.Integer(),
-  p50_ms: percentile,
-  p95_ms: percentile,
-  p99_ms: percentile,
+  p50_ms: msOrNull,
+  p95_ms: msOrNull,
+  p99_ms: msOrNull,
 };
-const day = Type.Object({
-  day: Type.String({ description: 'YYYY-MM-DD, UTC' }),
-  searches: Type.Integer(),
-  calls: Type.Integer(),
-  failures: Type.Integer(),
-});
+const windowSchema = Type.Enum(['1h', '6h', '24h']);
+const keyUsageSchema = Type.Object(
+  {
+    key_id: Type.String(),
+    days: Type.Array(
+      Type.Object(
+        {
+          day: Type.String({ format: 'date', description: 'UTC' }),
+          searches: Type.Integer(),
+          calls: Type.Integer(),
+          failures: Type.Integer(),
+        },
+        { $id: 'KeyUsageDay' },
+      ),
+    ),
+  },
+  { $id: 'KeyUsage' },
+);
+const activitySchema = Type.Object(
+  {
+    window: windowSchema,
+    total: Type.Object(counts, { $id: 'RequestCounts' }),
+    steps: Type.Array(Type.Object({ at: time, ...counts }, { $id: 'RequestCountsAt' })),
+    kinds: Type.Array(Type.Object({ kind: Type.String(), requests: Type.Integer() })),
+    servers: Type.Array(
+      Type.Object(
+        {
+          server_id: Type.String(),
+          calls: Type.Integer(),
+          successes: Type.Integer(),
+          latency_ms: msOrNull,
+        },
+        { $id: 'ServerUse' },
+      ),
+    ),
+    success: Type.Array(
+      Type.Object(
+        {
+          server_id: Type.String(),
+          steps: Type.Array(Type.Object({ at: time, calls: Type.Integer(), successes: Type.Integer() })),
+        },
+        { $id: 'ServerSuccess' },
+      ),
+      { description: `the ${serversDrawn} servers called most, in ${stepsDrawn} steps` },
+    ),
+    searches: Type.Object({ count: Type.Integer(), cached: Type.Integer() }),
+    found_nothing: Type.Array(
+      Type.Object(
+        { query: Type.String(), times: Type.Integer(), last_at: time },
+        { $id: 'EmptySearch', description: 'a query that found nothing' },
+      ),
+    ),
+    recent: Type.Array(
+      Type.Object(
+        { query: Type.String(), shown: Type.Integer(), latency_ms: Type.Number(), at: time },
+        { $id: 'RecentSearch' },
+      ),
+    ),
+  },
+  { $id: 'Activity' },
+);
 
 export type ActivityDeps = {
   readonly stats: RequestStats;
@@ -48,40 +104,8 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
       summary:
         'What was asked and what came of it: requests and latencies of this process, calls and searches of all of them',
       scope: 'admin',
-      query: Type.Object(
-        { window: Type.Optional(Type.Enum(['1h', '6h', '24h'])) },
-        { additionalProperties: false },
-      ),
-      reply: Type.Object({
-        window: Type.String(),
-        total: Type.Object(measured),
-        steps: Type.Array(Type.Object({ at: Type.String(), ...measured })),
-        kinds: Type.Array(Type.Object({ kind: Type.String(), requests: Type.Integer() })),
-        servers: Type.Array(
-          Type.Object({
-            server_id: Type.String(),
-            calls: Type.Integer(),
-            successes: Type.Integer(),
-            latency_ms: percentile,
-          }),
-        ),
-        success: Type.Array(
-          Type.Object({
-            server_id: Type.String(),
-            steps: Type.Array(
-              Type.Object({ at: Type.String(), calls: Type.Integer(), successes: Type.Integer() }),
-            ),
-          }),
-          { description: `the ${serversDrawn} servers called most, in ${stepsDrawn} steps` },
-        ),
-        searches: Type.Object({ count: Type.Integer(), cached: Type.Integer() }),
-        found_nothing: Type.Array(
-          Type.Object({ query: Type.String(), times: Type.Integer(), last_at: Type.String() }),
-        ),
-        recent: Type.Array(
-          Type.Object({ query: Type.String(), shown: Type.Integer(), latency_ms: number, at: Type.String() }),
-        ),
-      }),
+      query: Type.Object({ window: Type.Optional(windowSchema) }, strict),
+      reply: activitySchema,
       handle: async ({ query: { window = '1h' } }) => {
         const since = now() - windows[window];
         const [servers, searched] = await Promise.all([catalog.use.byServer(since), queryLog.summary(since)]);
@@ -94,7 +118,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
         return json({
           window,
           total: describe(total),
-          steps: steps.map((step) => ({ at: iso(step.at), ...describe(step) })),
+          steps: steps.map((step) => ({ at: isoTime(step.at), ...describe(step) })),
           kinds,
           servers: servers.map(({ serverId, calls, successes, latencyMs }) => ({
             server_id: serverId,
@@ -107,13 +131,13 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
           found_nothing: searched.foundNothing.map(({ query, times, lastAt }) => ({
             query,
             times,
-            last_at: iso(lastAt),
+            last_at: isoTime(lastAt),
           })),
           recent: searched.recent.map(({ query, shown, latencyMs, at }) => ({
             query,
             shown,
             latency_ms: latencyMs,
-            at: iso(at),
+            at: isoTime(at),
           })),
         });
       },
@@ -123,12 +147,10 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
       url: '/v1/admin/keys/:id/usage',
       summary: 'What a key was used for, day by day',
       scope: 'admin',
-      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
-      query: Type.Object(
-        { days: Type.Optional(Type.Integer({ minimum: 1, maximum: 90 })) },
-        { additionalProperties: false },
-      ),
-      reply: Type.Object({ key_id: Type.String(), days: Type.Array(day) }),
+      params: idPath,
+      query: Type.Object({ days: Type.Optional(Type.Integer({ minimum: 1, maximum: 90 })) }, strict),
+      reply: keyUsageSchema,
+      problems: ['not_found'],
       handle: async ({ params: { id }, query: { days = 30 } }) => {
         if (!(await access.listKeys()).some(({ keyId }) => keyId === id))
           throw new Problem('not_found', 'Key not found');
@@ -143,7 +165,7 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
           days: Array.from({ length: days }, (_, i) => {
             const { calls: made = 0, successes = 0 } = calls.get(first + i) ?? {};
             return {
-              day: iso((first + i) * dayMs).slice(0, 10),
+              day: isoTime((first + i) * dayMs).slice(0, 10),
               searches: searches.get(first + i) ?? 0,
               calls: made,
               failures: made - successes,
@@ -167,7 +189,7 @@ async function successOf(
     server_id: serverId,
     steps: Array.from({ length: stepsDrawn }, (_, i) => {
       const of = found.find((row) => row.serverId === serverId && row.step === first + i);
-      return { at: iso((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
+      return { at: isoTime((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
     }),
   }));
 }
@@ -181,8 +203,4 @@ function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<
     p95_ms: p95,
     p99_ms: p99,
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

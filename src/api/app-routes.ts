@@ -4,12 +4,19 @@ import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { AppSettings, ConnectionAdmin } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { idPath, strict, text } from './field-schemas.ts';
 
-const id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) });
-const settings = Type.Object({
-  return_urls: Type.Array(Type.String()),
-  require_confirmation: Type.Boolean(),
-});
+const appSettingsSchema = Type.Object(
+  { return_urls: Type.Array(Type.String()), require_confirmation: Type.Boolean() },
+  { $id: 'AppSettings' },
+);
+const appSettingsRequestSchema = Type.Object(
+  {
+    return_urls: Type.Array(text(2_000), { maxItems: 100 }),
+    require_confirmation: Type.Optional(Type.Boolean()),
+  },
+  { ...strict, $id: 'AppSettingsRequest' },
+);
 
 /** What an operator registers for a developer's app; `:id` is the developer's. */
 export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys'>): Route[] {
@@ -25,8 +32,9 @@ export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys
       summary:
         "A developer's app: where browsers may be sent back to, and whether sessions need a confirmation",
       scope: 'admin',
-      params: id,
-      reply: settings,
+      params: idPath,
+      reply: appSettingsSchema,
+      problems: ['not_found'],
       handle: async ({ params }) => {
         await requireDeveloper(params.id);
         return json(describe(await admin.appSettings(params.id)));
@@ -37,15 +45,10 @@ export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys
       url: '/v1/admin/apps/:id',
       summary: 'Set them, all at once',
       scope: 'admin',
-      params: id,
-      body: Type.Object(
-        {
-          return_urls: Type.Array(Type.String({ minLength: 1, maxLength: 2_000 }), { maxItems: 100 }),
-          require_confirmation: Type.Optional(Type.Boolean()),
-        },
-        { additionalProperties: false },
-      ),
-      reply: settings,
+      params: idPath,
+      body: appSettingsRequestSchema,
+      reply: appSettingsSchema,
+      problems: ['not_found'],
       handle: async ({ params, body, caller }) => {
         await requireDeveloper(params.id);
         const { return_urls: returnUrls, require_confirmation: requireConfirmation = false } = body;

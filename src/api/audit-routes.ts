@@ -1,11 +1,26 @@
 import { Type } from 'typebox';
 import { json, type Route, route } from '../http/route.ts';
 import type { Audit } from '../storage/storage.ts';
+import { anything, strict, text, textOrNull, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 type Entry = Awaited<ReturnType<Audit['read']>>[number];
 
-const name = Type.String({ minLength: 1, maxLength: 1_024 });
+const name = text(1_024);
 const jsonLines = 'application/x-ndjson';
+const auditEntrySchema = Type.Object(
+  {
+    id: Type.String(),
+    at: time,
+    developer_id: Type.String(),
+    actor: Type.String(),
+    action: Type.String(),
+    user_id: textOrNull,
+    subject: textOrNull,
+    facts: anything,
+  },
+  { $id: 'AuditEntry' },
+);
 
 /** The trail, newest first: a page as JSON, or as JSON Lines for whoever keeps it elsewhere. */
 export function auditRoutes(read: Audit['read']): Route[] {
@@ -22,12 +37,13 @@ export function auditRoutes(read: Audit['read']): Route[] {
           before: Type.Optional(name),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
         },
-        { additionalProperties: false },
+        strict,
       ),
       reply: Type.Object({
-        entries: Type.Array(Type.Object({ id: Type.String(), at: Type.String() })),
+        entries: Type.Array(auditEntrySchema),
         metadata: Type.Object({ next_before: Type.Optional(Type.String()) }),
       }),
+      otherReplies: [{ status: 200, description: 'one entry a line', contentType: jsonLines }],
       handle: async ({ query: { developer, user, before, limit = 100 }, headers }) => {
         const entries = await read({
           ...(developer === undefined ? {} : { developerId: developer }),
@@ -50,7 +66,7 @@ export function auditRoutes(read: Audit['read']): Route[] {
 function describe({ id, at, developerId, actor, action, userId, subject, facts }: Entry) {
   return {
     id,
-    at: new Date(at).toISOString(),
+    at: isoTime(at),
     developer_id: developerId,
     actor,
     action,

@@ -3,45 +3,45 @@ import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connections, OpenedSession, SessionState } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { idPath, strict, text, time, userId } from './field-schemas.ts';
 import type { Gate } from './gate.ts';
-import { userId } from './user-id-schema.ts';
+import { isoTime } from './iso-time.ts';
 
-const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
-const strict = { additionalProperties: false };
 const strings = Type.Array(Type.String());
-const id = Type.Object({ id: name(200) });
-const opened = Type.Object({
-  session_id: Type.String(),
-  auth_url: Type.String(),
-  expires_at: Type.String({ description: 'ISO 8601' }),
-});
-const state = Type.Object({
-  session_id: Type.String(),
-  status: Type.Enum(['pending', 'complete', 'error']),
-  error: Type.Optional(Type.String()),
-  awaiting: Type.Optional(Type.Literal('confirmation')),
-  connection_id: Type.Optional(Type.String()),
-  account: Type.Optional(Type.String()),
-  is_default: Type.Optional(Type.Boolean()),
-  granted_scopes: Type.Optional(strings),
-  missing_scopes: Type.Optional(strings),
-  renewable: Type.Optional(
-    Type.Boolean({
-      description: 'false: no refresh token came, so the user has to connect again at its end',
-    }),
-  ),
-});
-const request = Type.Object(
+const sessionSchema = Type.Object(
+  { session_id: Type.String(), auth_url: Type.String({ format: 'uri' }), expires_at: time },
+  { $id: 'Session' },
+);
+const sessionStatusSchema = Type.Object(
+  {
+    session_id: Type.String(),
+    status: Type.Enum(['pending', 'complete', 'error']),
+    error: Type.Optional(Type.String()),
+    awaiting: Type.Optional(Type.Literal('confirmation')),
+    connection_id: Type.Optional(Type.String()),
+    account: Type.Optional(Type.String()),
+    is_default: Type.Optional(Type.Boolean()),
+    granted_scopes: Type.Optional(strings),
+    missing_scopes: Type.Optional(strings),
+    renewable: Type.Optional(
+      Type.Boolean({
+        description: 'false: no refresh token came, so the user has to connect again at its end',
+      }),
+    ),
+  },
+  { $id: 'SessionStatus' },
+);
+const sessionRequestSchema = Type.Object(
   {
     user_id: userId,
-    provider: Type.Optional(name(32)),
-    server_id: Type.Optional(name(200)),
-    scopes: Type.Optional(Type.Array(name(300), { maxItems: 100 })),
-    return_url: Type.Optional(name(2_000)),
+    provider: Type.Optional(text(32)),
+    server_id: Type.Optional(text(200)),
+    scopes: Type.Optional(Type.Array(text(300), { maxItems: 100 })),
+    return_url: Type.Optional(text(2_000)),
     require_confirmation: Type.Optional(Type.Boolean()),
-    expected_account: Type.Optional(name(300)),
+    expected_account: Type.Optional(text(300)),
   },
-  strict,
+  { ...strict, $id: 'SessionRequest' },
 );
 
 /** Sessions in which a user connects a provider or an MCP server, as apps open and poll them. */
@@ -55,8 +55,9 @@ export function authorizationSessionRoutes(
       url: '/v1/identity/sessions',
       summary: 'Open an authorisation session: send the user to `auth_url`, then poll',
       scope: 'identity',
-      body: request,
-      reply: opened,
+      body: sessionRequestSchema,
+      reply: sessionSchema,
+      problems: ['not_found', 'server_gone', 'upstream_error'],
       handle: async ({ body, caller }) => {
         const target = targetOf(body);
         // A server that the caller does not see is unknown here as well.
@@ -82,9 +83,10 @@ export function authorizationSessionRoutes(
       summary: 'Poll a session; `wait` holds the reply until it is over, at most so many seconds',
       scope: 'identity',
       cost: 0,
-      params: id,
+      params: idPath,
       query: Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60 })) }, strict),
-      reply: state,
+      reply: sessionStatusSchema,
+      problems: ['not_found'],
       handle: async ({ params, query: { wait = 0 }, caller, charge, signal }) => {
         const { developerId } = caller;
         try {
@@ -105,9 +107,10 @@ export function authorizationSessionRoutes(
       url: '/v1/identity/sessions/:id/confirm',
       summary: 'Confirm a session with the code that the user was shown, and the user who typed it in',
       scope: 'identity',
-      params: id,
-      body: Type.Object({ user_id: userId, completion_code: name(20) }, strict),
-      reply: state,
+      params: idPath,
+      body: Type.Object({ user_id: userId, completion_code: text(20) }, strict),
+      reply: sessionStatusSchema,
+      problems: ['not_found', 'conflict'],
       handle: async ({ params, body, caller }) => {
         const { developerId } = caller;
         await confirmations.confirm({
@@ -134,7 +137,7 @@ function targetOf(body: {
 }
 
 function describeOpened({ sessionId, authUrl, expiresAt }: OpenedSession) {
-  return { session_id: sessionId, auth_url: authUrl, expires_at: new Date(expiresAt).toISOString() };
+  return { session_id: sessionId, auth_url: authUrl, expires_at: isoTime(expiresAt) };
 }
 
 /** What is undefined is left out of the JSON. */

@@ -2,24 +2,27 @@ import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
 import type { Connection, ConnectionAdmin } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { deletedSchema, idPath, orNull, strict, text, textOrNull, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
-const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
-const time = Type.String({ description: 'ISO 8601' });
-const connection = Type.Object({
-  id: Type.String(),
-  developer_id: Type.String(),
-  user_id: Type.String(),
-  provider: Type.String(),
-  server_id: Type.Optional(Type.String()),
-  account: Type.String(),
-  label: Type.Union([Type.String(), Type.Null()]),
-  status: Type.Enum(['active', 'needs_reauth']),
-  scopes: Type.Array(Type.String()),
-  created_at: time,
-  updated_at: time,
-  expires_at: Type.Union([time, Type.Null()]),
-  renewable: Type.Boolean(),
-});
+const connectionSchema = Type.Object(
+  {
+    id: Type.String(),
+    developer_id: Type.String(),
+    user_id: Type.String(),
+    provider: Type.String(),
+    server_id: Type.Optional(Type.String({ description: 'the server, where the provider is `mcp`' })),
+    account: Type.String(),
+    label: textOrNull,
+    status: Type.Enum(['active', 'needs_reauth']),
+    scopes: Type.Array(Type.String()),
+    created_at: time,
+    updated_at: time,
+    expires_at: orNull(time),
+    renewable: Type.Boolean(),
+  },
+  { $id: 'Connection' },
+);
 const pageSize = 100;
 
 /** The operator's view of who is connected to what. */
@@ -32,16 +35,16 @@ export function connectionRoutes(admin: ConnectionAdmin): Route[] {
       scope: 'admin',
       query: Type.Object(
         {
-          developer_id: Type.Optional(name(200)),
-          user_id: Type.Optional(name(256)),
-          provider: Type.Optional(name(32)),
-          server_id: Type.Optional(name(200)),
-          after: Type.Optional(name(200)),
+          developer_id: Type.Optional(text(200)),
+          user_id: Type.Optional(text(256)),
+          provider: Type.Optional(text(32)),
+          server_id: Type.Optional(text(200)),
+          after: Type.Optional(text(200)),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
         },
-        { additionalProperties: false },
+        strict,
       ),
-      reply: Type.Object({ connections: Type.Array(connection) }),
+      reply: Type.Object({ connections: Type.Array(connectionSchema) }),
       handle: async ({ query }) => {
         const found = await admin.list({
           ...(query.developer_id === undefined ? {} : { developerId: query.developer_id }),
@@ -60,8 +63,9 @@ export function connectionRoutes(admin: ConnectionAdmin): Route[] {
       summary:
         'Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers',
       scope: 'admin',
-      params: Type.Object({ id: name(200) }),
-      reply: Type.Object({ id: Type.String(), deleted: Type.Literal(true) }),
+      params: idPath,
+      reply: deletedSchema,
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await admin.disconnect(params.id, keyActor(caller));
         return json({ id: params.id, deleted: true });
@@ -86,8 +90,4 @@ function describe(found: Connection) {
     expires_at: found.expiresAt === null ? null : isoTime(found.expiresAt),
     renewable: found.isRenewable,
   };
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

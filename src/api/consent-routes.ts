@@ -3,13 +3,22 @@ import { Problem, problemTable } from '../base/problem.ts';
 import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
 import { consentPage, faultPage, outcomePage } from './consent-pages.ts';
+import { strict } from './field-schemas.ts';
 import { pageHeaders } from './html.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
 const cookieSeconds = 900;
 const link = Type.Object({
-  link: Type.String({ pattern: '^[A-Za-z0-9_-]{1,100}$', description: 'a link as it was given' }),
+  link: Type.String({
+    pattern: '^[A-Za-z0-9_-]{1,100}$',
+    description: 'a link as it was given',
+    examples: ['kPq3fVx0Jm1ZBa2w'],
+  }),
 });
+const page = { description: 'A page', contentType: 'text/html' };
+/** What is told to an app as a problem is a page to a person. */
+const faultPages = [400, 404, 409, 429, 502].map((status) => ({ ...page, status }));
+const toProvider = { status: 303, description: 'On to where Location says' };
 
 /** The pages that users see on their way to a provider and back; no API key, no script, nothing kept by the browser but one cookie. */
 export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route[] {
@@ -23,6 +32,7 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       scope: null,
       params: link,
       reply: null,
+      otherReplies: [{ ...page, status: 200 }, ...faultPages],
       handle: ({ params, headers }) =>
         asPage(async () => {
           const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
@@ -37,8 +47,9 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       status: 303,
       params: link,
       form: true,
-      body: Type.Object({ csrf: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
+      body: Type.Object({ csrf: Type.String({ maxLength: 64 }) }, strict),
       reply: null,
+      otherReplies: [toProvider, ...faultPages],
       handle: ({ params, body, headers }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
@@ -53,6 +64,7 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       query: Type.Record(Type.String(), Type.String({ maxLength: 4_096 })),
       params: Type.Object({ provider: Type.String({ maxLength: 32 }) }),
       reply: null,
+      otherReplies: [{ ...page, status: 200 }, toProvider, ...faultPages],
       handle: ({ params, query, headers }) =>
         asPage(async () => {
           const outcome = await flow.finish({

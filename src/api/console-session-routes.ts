@@ -4,18 +4,22 @@ import { isAmong } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { ConsoleSessions } from '../http/http.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
+import { strict, text } from './field-schemas.ts';
 
-const session = Type.Object({
-  signed_in: Type.Boolean(),
-  version: Type.String(),
-  csrf: Type.Optional(Type.String({ description: 'goes into X-CSRF-Token of every request but GET' })),
-  key_id: Type.Optional(Type.String()),
-  developer: Type.Optional(Type.String()),
-  developer_id: Type.Optional(Type.String()),
-  tier: Type.Optional(Type.String()),
-  per_minute: Type.Optional(Type.Number()),
-  scopes: Type.Optional(Type.Array(Type.String())),
-});
+const consoleSessionSchema = Type.Object(
+  {
+    signed_in: Type.Boolean(),
+    version: Type.String(),
+    csrf: Type.Optional(Type.String({ description: 'goes into X-CSRF-Token of every request but GET' })),
+    key_id: Type.Optional(Type.String()),
+    developer: Type.Optional(Type.String()),
+    developer_id: Type.Optional(Type.String()),
+    tier: Type.Optional(Type.String()),
+    per_minute: Type.Optional(Type.Number()),
+    scopes: Type.Optional(Type.Array(Type.String())),
+  },
+  { $id: 'ConsoleSession' },
+);
 
 export type ConsoleDeps = {
   readonly sessions: ConsoleSessions;
@@ -27,7 +31,7 @@ export type ConsoleDeps = {
 
 /** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
 export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps): Route[] {
-  const out = { signed_in: false, version };
+  const out: { readonly signed_in: boolean; readonly version: string } = { signed_in: false, version };
   const holderOf = async (key: string, address: string): Promise<Principal> => {
     const caller = await access.authenticate(key, address);
     // From elsewhere a key is no key (threats L2), at the door as at the gate.
@@ -41,11 +45,9 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       url: '/console/session',
       summary: 'Sign in to the console: an API key becomes a cookie for this browser, for twelve hours',
       scope: null,
-      body: Type.Object(
-        { key: Type.String({ minLength: 1, maxLength: 200 }) },
-        { additionalProperties: false },
-      ),
-      reply: session,
+      body: Type.Object({ key: text(200) }, strict),
+      reply: consoleSessionSchema,
+      problems: ['invalid_api_key', 'cross_site', 'rate_limited'],
       handle: async ({ body, headers, address }) => {
         sessions.refuseForeign(headers);
         const caller = await holderOf(body.key.trim(), address);
@@ -59,7 +61,8 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       url: '/console/session',
       summary: 'Who is signed in to the console by this browser',
       scope: null,
-      reply: session,
+      reply: consoleSessionSchema,
+      problems: ['rate_limited'],
       handle: async ({ headers, address }) => {
         const found = sessions.find(headers);
         if (found === null) return unkept(out);
@@ -79,7 +82,8 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       url: '/console/session',
       summary: 'Sign out of the console',
       scope: null,
-      reply: session,
+      reply: consoleSessionSchema,
+      problems: ['cross_site'],
       handle: ({ headers }) => {
         sessions.refuseForeign(headers);
         return unkept(out, sessions.end());
@@ -100,7 +104,7 @@ function describe({ keyId, developer, developerId, tier, perMinute, scopes }: Pr
   };
 }
 
-function unkept(body: Readonly<Record<string, unknown>>, cookie?: string): Reply {
+function unkept<const T extends object>(body: T, cookie?: string): Reply<T> {
   const kept = cookie === undefined ? {} : { 'set-cookie': cookie };
   return { ...json(body), headers: { 'cache-control': 'no-store', ...kept } };
 }

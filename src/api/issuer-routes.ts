@@ -2,18 +2,26 @@ import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Identity } from '../identity/identity.ts';
+import { idPath, strict, text, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 type Issuers = Identity['issuers'];
 type Issuer = Awaited<ReturnType<Issuers['add']>>;
 
-const url = Type.String({ minLength: 1, maxLength: 500 });
 const issuerFields = {
-  issuer: url,
-  audience: Type.String({ minLength: 1, maxLength: 500 }),
-  jwks_uri: url,
+  issuer: text(500),
+  audience: text(500),
+  jwks_uri: text(500),
   user_prefix: Type.String({ maxLength: 64 }),
 };
-const issuerReply = Type.Object({ issuer_id: Type.String(), ...issuerFields, created_at: Type.String() });
+const issuerSchema = Type.Object(
+  { issuer_id: Type.String(), ...issuerFields, created_at: time },
+  { $id: 'Issuer' },
+);
+const issuerRequestSchema = Type.Object(
+  { ...issuerFields, user_prefix: Type.Optional(issuerFields.user_prefix) },
+  { ...strict, $id: 'IssuerRequest' },
+);
 
 /** The identity providers whose tokens a developer's apps may present in place of a bare `user_id`. */
 export function issuerRoutes(issuers: Issuers): Route[] {
@@ -24,11 +32,9 @@ export function issuerRoutes(issuers: Issuers): Route[] {
       summary: 'Trust an identity provider of yours to name your users (token exchange)',
       scope: 'identity',
       status: 201,
-      body: Type.Object(
-        { ...issuerFields, user_prefix: Type.Optional(issuerFields.user_prefix) },
-        { additionalProperties: false },
-      ),
-      reply: issuerReply,
+      body: issuerRequestSchema,
+      reply: issuerSchema,
+      problems: ['conflict'],
       handle: async ({ body, caller }) => {
         const added = await issuers.add(caller, {
           issuer: httpUrl(body.issuer, 'issuer'),
@@ -44,7 +50,7 @@ export function issuerRoutes(issuers: Issuers): Route[] {
       url: '/v1/identity/issuers',
       summary: 'The identity providers you trust',
       scope: 'identity',
-      reply: Type.Object({ issuers: Type.Array(issuerReply) }),
+      reply: Type.Object({ issuers: Type.Array(issuerSchema) }),
       handle: async ({ caller }) => json({ issuers: (await issuers.list(caller.developerId)).map(describe) }),
     }),
     route({
@@ -52,8 +58,9 @@ export function issuerRoutes(issuers: Issuers): Route[] {
       url: '/v1/identity/issuers/:id',
       summary: 'Trust an identity provider no longer; tokens issued so far live on',
       scope: 'identity',
-      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
+      params: idPath,
       reply: Type.Object({ issuer_id: Type.String(), deleted: Type.Literal(true) }),
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await issuers.remove(caller, params.id);
         return json({ issuer_id: params.id, deleted: true });
@@ -78,6 +85,6 @@ function describe(issuer: Issuer) {
     audience: issuer.audience,
     jwks_uri: issuer.jwksUri,
     user_prefix: issuer.userPrefix,
-    created_at: new Date(issuer.createdAt).toISOString(),
+    created_at: isoTime(issuer.createdAt),
   };
 }

@@ -18,22 +18,23 @@ import {
   UpstreamFailure,
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
+import { anything, strict, text } from './field-schemas.ts';
 import type { Gate, GatedMcp } from './gate.ts';
-import { documentedServer, documentedServerSchema } from './server-routes.ts';
+import { rpcEnvelopeSchema } from './rpc-schemas.ts';
+import { describeServerBasics } from './server-routes.ts';
+import { serverBasicsSchema } from './server-schemas.ts';
 
-const serverId = Type.String({ minLength: 1, maxLength: 200 });
-const anything = Type.Record(Type.String(), Type.Unknown());
-const queryLogId = Type.Optional(Type.String({ minLength: 1, maxLength: 100 }));
+const serverId = text(200);
+const queryLogId = Type.Optional(text(100));
 const resuming = {
-  continuation: Type.Optional(Type.String({ minLength: 1, maxLength: 100_000 })),
+  continuation: Type.Optional(text(100_000)),
   input_responses: Type.Optional(Type.Record(Type.String(), anything)),
 };
-const strict = { additionalProperties: false };
 
-const callBody = Type.Object(
+const rpcCallSchema = Type.Object(
   {
     server_id: serverId,
-    method: Type.String({ minLength: 1, maxLength: 200 }),
+    method: text(200),
     params: Type.Optional(anything),
     id: Type.Optional(
       Type.Union([Type.String({ maxLength: 200 }), Type.Number()], {
@@ -43,35 +44,50 @@ const callBody = Type.Object(
     query_log_id: queryLogId,
     ...resuming,
   },
-  strict,
+  { ...strict, $id: 'RpcCall' },
 );
 const listBody = Type.Object({ server_id: serverId }, strict);
-const toolBody = Type.Object(
+const toolCallSchema = Type.Object(
   {
     server_id: serverId,
-    name: Type.String({ minLength: 1, maxLength: 200 }),
+    name: text(200),
     arguments: Type.Optional(anything),
     query_log_id: queryLogId,
     ...resuming,
   },
-  strict,
+  { ...strict, $id: 'ToolCall' },
 );
 
-const listedTool = Type.Object({
-  name: Type.String(),
-  description: Type.Optional(Type.String()),
-  inputSchema: Type.Optional(anything),
-});
-const rpcErrorSchema = Type.Object({
-  code: Type.Integer(),
-  message: Type.String(),
-  data: Type.Optional(Type.Unknown()),
-});
-const inputNeeded = Type.Object({
-  status: Type.Literal('input_required'),
-  input_requests: anything,
-  continuation: Type.String(),
-});
+const open = { additionalProperties: Type.Unknown() };
+const mcpToolSchema = Type.Object(
+  {
+    name: Type.String(),
+    description: Type.Optional(Type.String()),
+    inputSchema: Type.Optional(anything),
+  },
+  { ...open, $id: 'McpTool', description: 'as its server gives it' },
+);
+const toolResultSchema = Type.Object(
+  {
+    content: Type.Array(anything),
+    isError: Type.Boolean(),
+    structuredContent: Type.Optional(Type.Unknown()),
+    _meta: Type.Optional(anything),
+  },
+  { $id: 'ToolResult' },
+);
+const inputNeededSchema = Type.Object(
+  {
+    status: Type.Literal('input_required'),
+    input_requests: anything,
+    continuation: Type.String(),
+  },
+  {
+    $id: 'InputNeeded',
+    description: 'the server asks something: go on with `continuation` and `input_responses`',
+  },
+);
+const callProblems = ['not_found', 'server_gone', 'upstream_error', 'request_timeout'] as const;
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
 const parseError = -32700;
@@ -92,9 +108,10 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
       scope: 'mcp',
       user: 'optional',
       query: Type.Object({ server_id: serverId }, strict),
-      reply: Type.Object(documentedServerSchema),
+      reply: serverBasicsSchema,
+      problems: ['not_found', 'server_gone'],
       handle: async ({ query, caller }) =>
-        json(documentedServer(await catalogFor(caller).get(query.server_id))),
+        json(describeServerBasics(await catalogFor(caller).get(query.server_id))),
     }),
     route({
       method: 'POST',
@@ -102,17 +119,13 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
       summary: 'Any JSON-RPC method on a server; always answers with a JSON-RPC envelope',
       scope: 'mcp',
       user: 'optional',
-      body: callBody,
+      body: rpcCallSchema,
       spans: { params: paramsShape, input_responses: true },
       uncheckedMembers: ['method', 'params', 'id'],
       onBrokenJson: () => envelope('null', errorMember(parseError, 'Parse error: the body is not JSON')),
       maxBodyBytes,
-      reply: Type.Object({
-        jsonrpc: Type.Literal('2.0'),
-        id: Type.Union([Type.String(), Type.Number(), Type.Null()]),
-        result: Type.Optional(anything),
-        error: Type.Optional(rpcErrorSchema),
-      }),
+      reply: rpcEnvelopeSchema,
+      problems: ['not_found', 'server_gone'],
       handle: (call) => answerEnvelope(mcp, call),
     }),
     route({
@@ -122,7 +135,8 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
       scope: 'mcp',
       user: 'optional',
       body: listBody,
-      reply: Type.Object({ tools: Type.Array(listedTool) }),
+      reply: Type.Object({ tools: Type.Array(mcpToolSchema) }),
+      problems: callProblems,
       handle: (call) => listTools(mcp, call),
     }),
     route({
@@ -131,17 +145,11 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
       summary: 'Call one tool; `Idempotency-Key` makes a repeated request harmless',
       scope: 'mcp',
       user: 'optional',
-      body: toolBody,
+      body: toolCallSchema,
       spans: { arguments: true, input_responses: true },
       maxBodyBytes,
-      reply: Type.Union([
-        Type.Object({
-          content: Type.Array(anything),
-          isError: Type.Boolean(),
-          structuredContent: Type.Optional(Type.Unknown()),
-        }),
-        inputNeeded,
-      ]),
+      reply: Type.Union([toolResultSchema, inputNeededSchema]),
+      problems: [...callProblems, 'conflict'],
       handle: (call) => callTool(mcp, call),
     }),
   ];
@@ -150,7 +158,7 @@ export function mcpRoutes({ mcp, catalogFor }: Gate): Route[] {
 async function listTools(
   mcp: GatedMcp,
   call: Asking & { readonly body: Static<typeof listBody> },
-): Promise<Reply> {
+): Promise<Reply<never>> {
   try {
     const { tools, upstreamMs } = await mcp.listTools(callerOf(call), call.body.server_id);
     const list = tools.flatMap(({ view }, i) => (i === 0 ? [view.span()] : [',', view.span()]));
@@ -162,8 +170,8 @@ async function listTools(
 
 async function answerEnvelope(
   mcp: GatedMcp,
-  call: Asking & { readonly body: Static<typeof callBody> },
-): Promise<Reply> {
+  call: Asking & { readonly body: Static<typeof rpcCallSchema> },
+): Promise<Reply<never>> {
   const { body, json: sent } = call;
   const id = sent?.get('id');
   const echoed = id === undefined ? '1' : id.span();
@@ -211,17 +219,17 @@ function errorMember(code: number, message: string, data?: Readonly<Record<strin
   return ['"error":', ...rpcError(code, message, data).text];
 }
 
-function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply {
+function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never> {
   return answer(['{"jsonrpc":"2.0","id":', id, ',', ...member, '}'], upstreamMs);
 }
 
 async function callTool(
   mcp: GatedMcp,
   call: Asking & {
-    readonly body: Static<typeof toolBody>;
+    readonly body: Static<typeof toolCallSchema>;
     readonly headers: Readonly<Record<string, unknown>>;
   },
-): Promise<Reply> {
+): Promise<Reply<never>> {
   const { body, json: sent } = call;
   const params = toolParams(body.name, sent?.present('arguments'));
   const request: McpCall = { ...requestOf(body, sent), method: 'tools/call', params };
@@ -237,7 +245,7 @@ async function callTool(
   }
 }
 
-function answer(body: JsonParts, upstreamMs: number): Reply {
+function answer(body: JsonParts, upstreamMs: number): Reply<never> {
   return { status: 200, body, timings: [['upstream', upstreamMs]] };
 }
 

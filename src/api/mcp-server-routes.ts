@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Call, json, type Reply, type Route, route } from '../http/route.ts';
+import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
   type McpCaller,
@@ -8,14 +8,33 @@ import {
   type McpServer,
   refuseForeign,
 } from '../mcp-server/mcp-server.ts';
+import { idPath } from './field-schemas.ts';
+import { rpcMessageSchema, rpcReplySchema } from './rpc-schemas.ts';
 
-/** One JSON-RPC message; batches went with the 2025-06-18 revision. Read and checked by the MCP server itself. */
-const message = Type.Object({
-  jsonrpc: Type.Literal('2.0'),
-  id: Type.Optional(Type.Union([Type.String(), Type.Number()])),
-  method: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-  params: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-});
+const stream = {
+  status: 200,
+  description: 'messages on the way to the answer',
+  contentType: 'text/event-stream',
+};
+const rpcFaults = [400, 404, 405, 502].map((status) => ({
+  status,
+  description: 'an error of JSON-RPC',
+  schema: rpcReplySchema,
+}));
+const accepted = { status: 202, description: 'a notification or an answer was taken' };
+const upstreamRefusal: OtherReply = {
+  status: 'default',
+  description: 'the error of a server in whose session this is',
+  schema: rpcReplySchema,
+};
+const metadataSchema = Type.Object(
+  {
+    resource: Type.String({ format: 'uri' }),
+    resource_name: Type.String(),
+    bearer_methods_supported: Type.Array(Type.String()),
+  },
+  { $id: 'ProtectedResource', description: 'RFC 9728' },
+);
 /** As much as a server behind us may answer. */
 const maxBodyBytes = 8_500_000;
 
@@ -27,13 +46,11 @@ export function mcpServerRoutes(
   server: McpServer,
   { publicUrl, loopbackOnly }: { readonly publicUrl: () => string; readonly loopbackOnly: boolean },
 ): Route[] {
-  const metadata = () =>
-    json({
-      resource: `${publicUrl()}/mcp`,
-      resource_name: 'MCP Rank',
-      bearer_methods_supported: ['header'],
-    });
-  const serve = async (call: McpHttpCall, method: McpHttpRequest['method'], by: Serve): Promise<Reply> => {
+  const serve = async (
+    call: McpHttpCall,
+    method: McpHttpRequest['method'],
+    by: Serve,
+  ): Promise<Reply<never>> => {
     const request = toRequest(call, method);
     refuseForeign(request, ['localhost', '127.0.0.1', '[::1]', new URL(publicUrl()).hostname], loopbackOnly);
     return by(request, toCaller(call));
@@ -42,18 +59,27 @@ export function mcpServerRoutes(
   const serveOne = (call: OfOne, method: McpHttpRequest['method']) =>
     serve(call, method, (request, caller) => server.serveOne(request, caller, call.params.id));
   const declared = { scope: 'mcp', user: 'optional', challenge: true } as const;
-  const posted = { ...declared, method: 'POST', body: message, rawBody: true, maxBodyBytes } as const;
+  // The message is read and checked by the MCP server itself.
+  const posted = {
+    ...declared,
+    method: 'POST',
+    body: rpcMessageSchema,
+    rawBody: true,
+    maxBodyBytes,
+  } as const;
   const ofOne = {
     url: '/mcp/servers/:id',
-    params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
-  };
+    params: idPath,
+    problems: ['not_found', 'server_gone', 'upstream_error'],
+  } as const;
   return [
     route({
       ...posted,
       url: '/mcp',
       summary:
         'We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are',
-      reply: Type.Object({}),
+      reply: rpcReplySchema,
+      otherReplies: [stream, accepted, ...rpcFaults],
       handle: (call) => serve(call, 'POST', server.serve),
     }),
     route({
@@ -61,7 +87,8 @@ export function mcpServerRoutes(
       ...ofOne,
       summary:
         'One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F)',
-      reply: Type.Object({}),
+      reply: rpcReplySchema,
+      otherReplies: [stream, accepted, ...rpcFaults, upstreamRefusal],
       handle: (call) => serveOne(call, 'POST'),
     }),
     route({
@@ -69,7 +96,8 @@ export function mcpServerRoutes(
       ...ofOne,
       method: 'GET',
       summary: 'In a session (Mcp-Session-Id): the stream beside the answers, or the rest of one',
-      reply: Type.Object({}),
+      reply: null,
+      otherReplies: [stream, ...rpcFaults, upstreamRefusal],
       handle: (call) => serveOne(call, 'GET'),
     }),
     route({
@@ -78,19 +106,29 @@ export function mcpServerRoutes(
       method: 'DELETE',
       summary: 'Ends a session (Mcp-Session-Id)',
       reply: null,
+      otherReplies: [...rpcFaults, upstreamRefusal],
       handle: (call) => serveOne(call, 'DELETE'),
     }),
-    ...['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
-      route({
-        method: 'GET',
-        url,
-        summary: 'How to present a key to /mcp (RFC 9728)',
-        scope: null,
-        reply: Type.Object({ resource: Type.String() }),
-        handle: metadata,
-      }),
-    ),
+    ...metadataRoutes(publicUrl),
   ];
+}
+
+function metadataRoutes(publicUrl: () => string): Route[] {
+  return ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
+    route({
+      method: 'GET',
+      url,
+      summary: 'How to present a key to /mcp (RFC 9728)',
+      scope: null,
+      reply: metadataSchema,
+      handle: () =>
+        json({
+          resource: `${publicUrl()}/mcp`,
+          resource_name: 'MCP Rank',
+          bearer_methods_supported: ['header'],
+        }),
+    }),
+  );
 }
 
 function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['method']): McpHttpRequest {

@@ -1,15 +1,16 @@
-import type { TSchema } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { problemTable } from '../base/problem.ts';
-import { json, type Route, route } from '../http/route.ts';
-
-type Json = Record<string, unknown>;
+import { isPassthrough, json, type OtherReply, type Route, route } from '../http/route.ts';
+import { createSchemaTable, type Json, type SchemaTable } from './openapi-schemas.ts';
+import { problemSchema, problemsOf, refusalSchema } from './problem-schemas.ts';
 
 /** The OpenAPI 3.1 document of a route table (https://spec.openapis.org/oas/v3.1.0). */
 function openApiDocument(routes: readonly Route[], version: string): Json {
+  const table = createSchemaTable();
   const paths: Record<string, Json> = {};
   for (const declared of routes) {
     const path = declared.url.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}');
-    paths[path] = { ...paths[path], [declared.method.toLowerCase()]: operation(declared) };
+    paths[path] = { ...paths[path], [declared.method.toLowerCase()]: operation(declared, table) };
   }
   return {
     openapi: '3.1.0',
@@ -41,25 +42,7 @@ function openApiDocument(routes: readonly Route[], version: string): Json {
           description: 'The MIT of the user the call acts for, beside X-API-Key',
         },
       },
-      schemas: {
-        Error: {
-          type: 'object',
-          required: ['detail'],
-          properties: {
-            detail: {
-              anyOf: [
-                { type: 'string' },
-                {
-                  type: 'object',
-                  required: ['code'],
-                  properties: { code: { type: 'string' }, message: { type: 'string' } },
-                },
-              ],
-            },
-            code: { enum: [...new Set(Object.values(problemTable).map(({ code }) => code))] },
-          },
-        },
-      },
+      schemas: table.components,
     },
   };
 }
@@ -72,7 +55,7 @@ export function openApiRoute(routes: readonly Route[], version: string): Route {
     url: '/openapi.json',
     summary: 'This document',
     scope: null,
-    reply: null,
+    reply: Type.Object({}),
     handle: () => {
       text ??= JSON.stringify(openApiDocument([...routes, self], version));
       return { ...json({}), body: text };
@@ -81,8 +64,8 @@ export function openApiRoute(routes: readonly Route[], version: string): Route {
   return self;
 }
 
-function operation(declared: Route): Json {
-  const { body, form, params, query, reply, scope } = declared;
+function operation(declared: Route, table: SchemaTable): Json {
+  const { body, form, params, query, scope } = declared;
   return {
     operationId: `${declared.method.toLowerCase()}${declared.url.replace(/[^a-z]+([a-z])?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '')}`,
     summary: declared.summary,
@@ -91,24 +74,19 @@ function operation(declared: Route): Json {
       : { security: securityOf(declared), 'x-scope': scope, 'x-cost': declared.cost }),
     ...(params === undefined && query === undefined
       ? {}
-      : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
-    ...(body === undefined
-      ? {}
-      : {
-          requestBody: {
-            required: true,
-            content: {
-              'application/json': { schema: body },
-              ...(form === true ? { 'application/x-www-form-urlencoded': { schema: body } } : {}),
-            },
-          },
-        }),
-    responses: {
-      [declared.status]: {
-        description: 'As documented',
-        ...(reply === null ? {} : { content: { 'application/json': { schema: reply } } }),
-      },
-      ...Object.fromEntries(failures(declared).map((status) => [status, failure])),
+      : { parameters: [...parameters(params, 'path', table), ...parameters(query, 'query', table)] }),
+    ...(body === undefined ? {} : { requestBody: requestBody(body, form === true, table) }),
+    responses: responses(declared, table),
+  };
+}
+
+function requestBody(body: TSchema, isForm: boolean, table: SchemaTable): Json {
+  const content = { schema: table.show(body) };
+  return {
+    required: true,
+    content: {
+      'application/json': content,
+      ...(isForm ? { 'application/x-www-form-urlencoded': content } : {}),
     },
   };
 }
@@ -119,30 +97,65 @@ function securityOf({ user }: Route): Json[] {
   return [{ apiKey: [] }, { bearer: [] }, ...(user === 'optional' ? [forUser] : [])];
 }
 
-const failure = {
-  description: 'What was wrong',
-  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-};
+/** Every status that a route answers with, and what comes with it. */
+function responses(declared: Route, table: SchemaTable): Json {
+  const byStatus = new Map<string, OtherReply[]>();
+  for (const reply of repliesOf(declared)) {
+    const status = String(reply.status);
+    byStatus.set(status, [...(byStatus.get(status) ?? []), reply]);
+  }
+  return Object.fromEntries([...byStatus].map(([status, replies]) => [status, response(replies, table)]));
+}
 
-function failures({ scope, params }: Route): number[] {
+/** The usual one first, then the others that were declared, then the problems. */
+export function repliesOf(declared: Route): OtherReply[] {
+  const { status, reply, otherReplies = [] } = declared;
+  const isElsewhere = reply === null && otherReplies.some((other) => other.status === status);
   return [
-    400,
-    ...(scope === null ? [] : [401, 403, 429]),
-    ...(params === undefined ? [] : [404, 410]),
-    500,
-    503,
+    ...(isElsewhere || isPassthrough(declared)
+      ? []
+      : [{ status, description: 'As documented', ...(reply === null ? {} : { schema: reply }) }]),
+    ...otherReplies,
+    ...problemReplies(declared),
   ];
 }
 
-function parameters(schema: TSchema | undefined, where: 'path' | 'query'): Json[] {
+function problemReplies(declared: Route): OtherReply[] {
+  const byStatus = Map.groupBy(problemsOf(declared), (kind) => problemTable[kind].status);
+  return [...byStatus].map(([status, kinds]) => ({
+    status,
+    description: [...new Set(kinds.map((kind) => problemTable[kind].code))].join(', '),
+    schema: status === 403 ? refusalSchema : problemSchema,
+  }));
+}
+
+function response(replies: readonly OtherReply[], table: SchemaTable): Json {
+  const description = [...new Set(replies.map((reply) => reply.description))].join('; ');
+  const byType = new Map<string, Json[]>();
+  for (const { schema, contentType } of replies) {
+    if (schema === undefined && contentType === undefined) continue;
+    const type = contentType ?? 'application/json';
+    byType.set(type, [...(byType.get(type) ?? []), schema === undefined ? {} : table.show(schema)]);
+  }
+  if (byType.size === 0) return { description };
+  const content = [...byType].map(([type, schemas]) => [type, media(schemas)]);
+  return { description, content: Object.fromEntries(content) };
+}
+
+function media([first = {}, ...more]: readonly Json[]): Json {
+  if (more.length > 0) return { schema: { anyOf: [first, ...more] } };
+  return Object.keys(first).length === 0 ? {} : { schema: first };
+}
+
+function parameters(schema: TSchema | undefined, where: 'path' | 'query', table: SchemaTable): Json[] {
   const { properties = {}, required = [] } = (schema ?? {}) as {
-    properties?: Record<string, Json>;
+    properties?: Record<string, TSchema>;
     required?: string[];
   };
   return Object.entries(properties).map(([name, each]) => ({
     name,
     in: where,
     required: where === 'path' || required.includes(name),
-    schema: each,
+    schema: table.show(each),
   }));
 }

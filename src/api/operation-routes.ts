@@ -8,7 +8,11 @@ export type Operations = {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 };
 
-const status = Type.Object({ status: Type.Literal('ok') });
+const liveness = Type.Object({ status: Type.Literal('ok') }, { $id: 'Liveness' });
+const readinessSchema = Type.Object(
+  { status: Type.Literal('ready'), checks: Type.Record(Type.String(), Type.Boolean()) },
+  { $id: 'Readiness' },
+);
 
 export function operationRoutes(operations: Operations): Route[] {
   const alive = () => json({ status: 'ok' });
@@ -18,7 +22,7 @@ export function operationRoutes(operations: Operations): Route[] {
       url: '/v1/health',
       summary: 'Liveness',
       scope: null,
-      reply: status,
+      reply: liveness,
       handle: alive,
     }),
     route({
@@ -26,7 +30,7 @@ export function operationRoutes(operations: Operations): Route[] {
       url: '/healthz',
       summary: 'Liveness, for orchestrators',
       scope: null,
-      reply: status,
+      reply: liveness,
       handle: alive,
     }),
     route({
@@ -34,7 +38,7 @@ export function operationRoutes(operations: Operations): Route[] {
       url: '/readyz',
       summary: 'Readiness: 200 once the index is loaded and the store answers, else 503',
       scope: null,
-      reply: Type.Object({ status: Type.Literal('ready'), checks: Type.Object({}) }),
+      reply: readinessSchema,
       handle: async () => {
         const checks = await operations.readiness();
         const missing = Object.keys(checks).filter((name) => !checks[name]);
@@ -51,6 +55,7 @@ export function operationRoutes(operations: Operations): Route[] {
       summary: 'Metrics in the Prometheus text format',
       scope: null,
       reply: null,
+      otherReplies: [{ status: 200, description: 'Prometheus text format', contentType: 'text/plain' }],
       handle: async () => {
         const { contentType, text } = await operations.metrics();
         return { status: 200, body: text, contentType };

@@ -1,10 +1,40 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import type { UserTokens } from '../connections/connections.ts';
-import { json, type PassthroughCall, passthroughRoute, type Route, route } from '../http/route.ts';
+import {
+  json,
+  type OtherReply,
+  type PassthroughCall,
+  passthroughRoute,
+  type Route,
+  route,
+} from '../http/route.ts';
 import type { OAuthProxy } from '../proxy/proxy.ts';
+import { orNull } from './field-schemas.ts';
 
-const provider = Type.String({ minLength: 1, maxLength: 100, description: 'the name of a provider' });
+const provider = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'the name of a provider',
+  examples: ['google'],
+});
+const infoSchema = Type.Object(
+  {
+    provider: Type.String(),
+    connected: Type.Boolean(),
+    status: orNull(Type.Enum(['active', 'needs_reauth'])),
+    can_access: Type.Boolean(),
+    renewable: Type.Optional(
+      Type.Literal(false, { description: 'the connection ends with its access token' }),
+    ),
+  },
+  { $id: 'ProviderInfo' },
+);
+const providersReply: OtherReply = {
+  status: 'default',
+  description: "The provider's own reply, as it is",
+  contentType: '*/*',
+};
 
 export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'providerStatus'>): Route[] {
   return [
@@ -15,15 +45,8 @@ export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'provide
       scope: 'proxy',
       user: 'required',
       params: Type.Object({ provider }),
-      reply: Type.Object({
-        provider: Type.String(),
-        connected: Type.Boolean(),
-        status: Type.Union([Type.Literal('active'), Type.Literal('needs_reauth'), Type.Null()]),
-        can_access: Type.Boolean(),
-        renewable: Type.Optional(
-          Type.Literal(false, { description: 'the connection ends with its access token' }),
-        ),
-      }),
+      reply: infoSchema,
+      problems: ['not_found'],
       handle: async (call) => {
         const name = proxy.parseProvider(call.target);
         const found = await tokens.providerStatus(call.user, name);
@@ -45,6 +68,8 @@ export function proxyRoutes(proxy: OAuthProxy, tokens: Pick<UserTokens, 'provide
         scope: 'proxy',
         user: 'required',
         params: Type.Object({ provider, path: Type.String() }),
+        otherReplies: [providersReply],
+        problems: ['provider_not_connected', 'not_found', 'request_timeout', 'too_large', 'upstream_error'],
         forward: (call) =>
           proxy.forward({
             owner: ownerOf(call),

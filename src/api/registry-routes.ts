@@ -2,12 +2,14 @@ import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, Health, PublicServer } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { anything, strict, text } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 
 /**
  * The generic registry API, read-only (modelcontextprotocol/registry, docs/reference/api/generic-registry-api.md): a client
  * of the public registry may point here. It needs no key, so it shows public facts only.
  */
-const schemaUrl = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
+const schemaUrl = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json' as const;
 const officialMeta = 'io.modelcontextprotocol.registry/official';
 /** Where our own facts stand. */
 const ownMeta = 'dev.mcprank/facts';
@@ -15,7 +17,7 @@ const ownMeta = 'dev.mcprank/facts';
 const maxDescription = 100;
 const unknownVersion = '0.0.0';
 
-const list = Type.Object(
+const listQuery = Type.Object(
   {
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
@@ -23,15 +25,36 @@ const list = Type.Object(
     updated_since: Type.Optional(Type.String({ maxLength: 40, description: 'a time as RFC 3339' })),
     version: Type.Optional(Type.String({ maxLength: 255, description: 'latest: the only one kept here' })),
   },
-  { additionalProperties: false },
+  strict,
 );
-const name = Type.String({ minLength: 1, maxLength: 200 });
-const version = Type.String({ minLength: 1, maxLength: 255 });
-const entry = Type.Object({ server: Type.Object({ name: Type.String() }), _meta: Type.Object({}) });
-const page = Type.Object({
-  servers: Type.Array(entry),
-  metadata: Type.Object({ nextCursor: Type.Optional(Type.String()), count: Type.Integer() }),
-});
+const name = text(200);
+const version = text(255);
+const entrySchema = Type.Object(
+  {
+    server: Type.Object(
+      {
+        $schema: Type.Literal(schemaUrl),
+        name: Type.String(),
+        title: Type.String(),
+        description: Type.String(),
+        version: Type.String(),
+        repository: Type.Optional(Type.Object({ url: Type.String(), source: Type.String() })),
+        remotes: Type.Optional(Type.Array(Type.Object({ type: Type.String(), url: Type.String() }))),
+        packages: Type.Optional(Type.Array(anything)),
+      },
+      { $id: 'RegistryServer', description: 'as server.schema.json has it' },
+    ),
+    _meta: anything,
+  },
+  { $id: 'RegistryEntry' },
+);
+const pageSchema = Type.Object(
+  {
+    servers: Type.Array(entrySchema),
+    metadata: Type.Object({ nextCursor: Type.Optional(Type.String()), count: Type.Integer() }),
+  },
+  { $id: 'RegistryPage' },
+);
 
 export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) => boolean): Route[] {
   const describe = async (servers: readonly PublicServer[]) => {
@@ -40,8 +63,8 @@ export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) =>
   };
   const find = async (id: string) => {
     if (!isPublic(id)) throw new Problem('not_found', 'Server not found');
-    const [described] = await describe([await catalog.publicServer(id)]);
-    return described ?? {};
+    const server = await catalog.publicServer(id);
+    return entryOf(server, await catalog.health.find(server.record.id));
   };
   return [
     route({
@@ -49,8 +72,8 @@ export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) =>
       url: '/v0.1/servers',
       summary: 'Registry API: the public servers, page by page; with `updated_since` removed ones too',
       scope: null,
-      query: list,
-      reply: page,
+      query: listQuery,
+      reply: pageSchema,
       handle: async ({ query: { limit = 30, cursor, search, updated_since, version } }) => {
         if (version !== undefined && version !== 'latest')
           throw new Problem('invalid_request', 'version: expected latest');
@@ -74,7 +97,8 @@ export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) =>
       summary: 'Registry API: the versions of a server (a slash in the name is written %2F)',
       scope: null,
       params: Type.Object({ name }),
-      reply: page,
+      reply: pageSchema,
+      problems: ['not_found', 'server_gone'],
       handle: async ({ params }) => json({ servers: [await find(params.name)], metadata: { count: 1 } }),
     }),
     route({
@@ -83,11 +107,11 @@ export function registryRoutes(catalog: Catalog, isPublic: (serverId: string) =>
       summary: 'Registry API: one version of a server, or `latest`',
       scope: null,
       params: Type.Object({ name, version }),
-      reply: entry,
+      reply: entrySchema,
+      problems: ['not_found', 'server_gone'],
       handle: async ({ params }) => {
         const found = await find(params.name);
-        const has = (found as { server?: { version?: string } }).server?.version;
-        if (params.version !== 'latest' && params.version !== has)
+        if (params.version !== 'latest' && params.version !== found.server.version)
           throw new Problem('not_found', 'Version not found');
         return json(found);
       },
@@ -130,8 +154,8 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
     _meta: {
       [officialMeta]: {
         status: removed ? 'deleted' : 'active',
-        publishedAt: iso(record.createdAt),
-        updatedAt: iso(record.updatedAt),
+        publishedAt: isoTime(record.createdAt),
+        updatedAt: isoTime(record.updatedAt),
         isLatest: true,
       },
       [ownMeta]: {
@@ -144,7 +168,7 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
             state: health.state,
             uptime: health.uptime,
             latencyMs: health.latencyMs,
-            checkedAt: iso(health.checkedAt),
+            checkedAt: isoTime(health.checkedAt),
           },
           fingerprint: health.fingerprint,
         }),
@@ -168,8 +192,4 @@ function timeOf(text: string): number {
       'updated_since: expected a time as RFC 3339, for example 2026-01-31T00:00:00Z',
     );
   return ms;
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

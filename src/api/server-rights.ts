@@ -3,29 +3,32 @@ import { Check, Errors } from 'typebox/value';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
 import { Problem } from '../base/problem.ts';
 import type { ServerRights } from '../policy/policy.ts';
+import { strict, text } from './field-schemas.ts';
 
-const developer = Type.String({ minLength: 1, maxLength: 100 });
+const developer = text(100);
 
 /** Who may see a server, as it is said beside its record. */
 const rightsFields = {
   visibility: Type.Optional(Type.Enum(['public', 'private'])),
   developer: Type.Optional(developer),
   granted: Type.Optional(
-    Type.Array(
-      Type.Object({ developer, credentials: Type.Optional(Type.Boolean()) }, { additionalProperties: false }),
-      { maxItems: 1_000 },
-    ),
+    Type.Array(Type.Object({ developer, credentials: Type.Optional(Type.Boolean()) }, strict), {
+      maxItems: 1_000,
+    }),
   ),
 };
-export const rightsBody = Type.Object(rightsFields, { additionalProperties: false });
-export const rightsReply = Type.Object({
-  visibility: Type.String(),
-  developer: Type.String(),
-  granted: Type.Array(Type.Object({ developer: Type.String(), credentials: Type.Boolean() })),
-});
+export const rightsRequestSchema = Type.Object(rightsFields, { ...strict, $id: 'ServerRightsRequest' });
+export const rightsSchema = Type.Object(
+  {
+    visibility: Type.Enum(['public', 'private']),
+    developer: Type.String(),
+    granted: Type.Array(Type.Object({ developer: Type.String(), credentials: Type.Boolean() })),
+  },
+  { $id: 'ServerRights' },
+);
 
 /** Whoever is granted something needs it to be private, so that is what it is unless it is said. */
-export function toRights(said: Static<typeof rightsBody>, owner: string): ServerRights {
+export function toRights(said: Static<typeof rightsRequestSchema>, owner: string): ServerRights {
   const granted = said.granted ?? [];
   return {
     visibility: said.visibility ?? 'private',
@@ -42,7 +45,7 @@ export function describeRights({ visibility, owner, granted }: ServerRights) {
 export const rightsShape: JsonShape = { visibility: true, developer: true, granted: true };
 
 /** What a posted server says of its rights; null where it says nothing. Throws `invalid_request`. */
-export function rightsIn(server: JsonView, place: string): Static<typeof rightsBody> | null {
+export function rightsIn(server: JsonView, place: string): Static<typeof rightsRequestSchema> | null {
   const said = Object.fromEntries(
     Object.keys(rightsShape).flatMap((name) => {
       const member = server.present(name);
@@ -50,8 +53,8 @@ export function rightsIn(server: JsonView, place: string): Static<typeof rightsB
     }),
   );
   if (Object.keys(said).length === 0) return null;
-  if (Check(rightsBody, said)) return said;
-  const [error] = Errors(rightsBody, said);
+  if (Check(rightsRequestSchema, said)) return said;
+  const [error] = Errors(rightsRequestSchema, said);
   const field = (error?.instancePath ?? '').replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.');
   throw new Problem('invalid_request', `${place}${place === '' ? field.slice(1) : field}: ${expected}`);
 }

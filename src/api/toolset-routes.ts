@@ -12,63 +12,84 @@ import {
   type Subject,
   type Toolset,
 } from '../policy/policy.ts';
+import { strict, text, textOrNull } from './field-schemas.ts';
 
-const name = (maxLength: number) => Type.String({ minLength: 1, maxLength });
-const strict = { additionalProperties: false };
 const params = Type.Object({
-  name: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$', description: '1 to 64 of a-z, 0-9, _ and -' }),
+  name: Type.String({
+    pattern: '^[a-z0-9][a-z0-9_-]{0,63}$',
+    description: '1 to 64 of a-z, 0-9, _ and -',
+    examples: ['mail-only'],
+  }),
 });
-const rule = Type.Object(
-  {
-    effect: Type.Enum(['allow', 'deny']),
-    server: Type.Optional(name(200)),
-    tool: Type.Optional(name(200)),
-    tags: Type.Optional(Type.Array(name(100), { minItems: 1, maxItems: 100 })),
-    categories: Type.Optional(Type.Array(name(100), { minItems: 1, maxItems: 100 })),
-  },
-  strict,
+/** What a rule or a default may be made to say; `ask` is nobody's yet. */
+const settableEffect = Type.Enum(['allow', 'deny']);
+const effect = Type.Enum(['allow', 'deny', 'ask']);
+const ruleConditions = {
+  server: Type.Optional(text(200)),
+  tool: Type.Optional(text(200)),
+  tags: Type.Optional(Type.Array(text(100), { minItems: 1, maxItems: 100 })),
+  categories: Type.Optional(Type.Array(text(100), { minItems: 1, maxItems: 100 })),
+};
+const ruleRequestSchema = Type.Object(
+  { effect: settableEffect, ...ruleConditions },
+  { ...strict, $id: 'ToolsetRuleRequest' },
 );
-const toolsetBody = Type.Object(
+const ruleSchema = Type.Object({ effect, ...ruleConditions }, { $id: 'ToolsetRule' });
+const toolsetRequestSchema = Type.Object(
   {
-    title: Type.Optional(name(200)),
-    rules: Type.Array(rule, { maxItems: 1_000 }),
-    default: Type.Optional(Type.Enum(['allow', 'deny'])),
+    title: Type.Optional(text(200)),
+    rules: Type.Array(ruleRequestSchema, { maxItems: 1_000 }),
+    default: Type.Optional(settableEffect),
   },
-  strict,
+  { ...strict, $id: 'ToolsetRequest' },
 );
 const toolsetFields = {
   name: Type.String(),
-  title: Type.Union([Type.String(), Type.Null()]),
-  rules: Type.Array(rule),
-  default: Type.String(),
+  title: textOrNull,
+  rules: Type.Array(ruleSchema),
+  default: settableEffect,
   version: Type.Integer(),
 };
-const bindingsBody = Type.Object(
+const toolsetSchema = Type.Object(toolsetFields, { $id: 'Toolset' });
+const changedToolsetSchema = Type.Object(
   {
-    keys: Type.Optional(Type.Array(name(200), { maxItems: 1_000 })),
-    developers: Type.Optional(Type.Array(name(100), { maxItems: 1_000 })),
+    ...toolsetFields,
+    warnings: Type.Array(Type.String(), { description: 'rules that fit nothing in the catalog' }),
   },
-  strict,
+  { $id: 'ChangedToolset' },
 );
-const bindingsReply = Type.Object({
-  keys: Type.Array(Type.String()),
-  developers: Type.Array(Type.String()),
-});
-const decision = Type.Object({
-  effect: Type.String(),
-  toolset: Type.Union([Type.String(), Type.Null()], { description: 'whose rule decided; null: none did' }),
-});
-const previewReply = Type.Object({
-  servers: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      visible: Type.Boolean(),
-      decision,
-      tools: Type.Array(Type.Object({ name: Type.String(), decision })),
-    }),
-  ),
-  next_cursor: Type.Optional(Type.String()),
-});
+const bindingsRequestSchema = Type.Object(
+  {
+    keys: Type.Optional(Type.Array(text(200), { maxItems: 1_000 })),
+    developers: Type.Optional(Type.Array(text(100), { maxItems: 1_000 })),
+  },
+  { ...strict, $id: 'ToolsetBindingsRequest' },
+);
+const bindingsSchema = Type.Object(
+  { keys: Type.Array(Type.String()), developers: Type.Array(Type.String()) },
+  { $id: 'ToolsetBindings' },
+);
+const decisionSchema = Type.Object(
+  {
+    effect,
+    toolset: Type.Union([Type.String(), Type.Null()], { description: 'whose rule decided; null: none did' }),
+  },
+  { $id: 'ToolsetDecision' },
+);
+const previewSchema = Type.Object(
+  {
+    servers: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        visible: Type.Boolean(),
+        decision: decisionSchema,
+        tools: Type.Array(Type.Object({ name: Type.String(), decision: decisionSchema })),
+      }),
+    ),
+    next_cursor: Type.Optional(Type.String()),
+  },
+  { $id: 'ToolsetPreview' },
+);
 const previewPage = 50;
 const pageSize = 100;
 
@@ -87,7 +108,7 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       url: '/v1/admin/toolsets',
       summary: 'All toolsets',
       scope: 'admin',
-      reply: Type.Object({ toolsets: Type.Array(Type.Object(toolsetFields)) }),
+      reply: Type.Object({ toolsets: Type.Array(toolsetSchema) }),
       handle: () => json({ toolsets: admin.toolsets().map(describe) }),
     }),
     route({
@@ -97,8 +118,8 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
         'Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing',
       scope: 'admin',
       params,
-      body: toolsetBody,
-      reply: Type.Object({ ...toolsetFields, warnings: Type.Array(Type.String()) }),
+      body: toolsetRequestSchema,
+      reply: changedToolsetSchema,
       handle: async ({ params, body, caller }) => {
         const { title = null, rules } = body;
         await admin.putToolset(params.name, { title, rules, fallback: body.default ?? 'deny' }, by(caller));
@@ -112,7 +133,8 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       summary: 'One toolset',
       scope: 'admin',
       params,
-      reply: Type.Object(toolsetFields),
+      reply: toolsetSchema,
+      problems: ['not_found'],
       handle: ({ params }) => json(describe(admin.toolset(params.name).toolset)),
     }),
     route({
@@ -122,6 +144,7 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       scope: 'admin',
       params,
       reply: Type.Object({ name: Type.String(), removed: Type.Literal(true) }),
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await admin.removeToolset(params.name, by(caller));
         return json({ name: params.name, removed: true });
@@ -133,7 +156,8 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       summary: 'What a toolset is bound to',
       scope: 'admin',
       params,
-      reply: bindingsReply,
+      reply: bindingsSchema,
+      problems: ['not_found'],
       handle: ({ params }) => json(admin.toolset(params.name).bindings),
     }),
     route({
@@ -142,8 +166,9 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       summary: 'Bind a toolset to keys and developers: the whole list each time',
       scope: 'admin',
       params,
-      body: bindingsBody,
-      reply: bindingsReply,
+      body: bindingsRequestSchema,
+      reply: bindingsSchema,
+      problems: ['not_found'],
       handle: async ({ params, body: { keys = [], developers = [] }, caller }) => {
         const known = await access.listKeys();
         refuseUnknown(
@@ -166,7 +191,8 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       summary: 'Bind a toolset to nothing',
       scope: 'admin',
       params,
-      reply: bindingsReply,
+      reply: bindingsSchema,
+      problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await admin.putBindings(params.name, { keys: [], developers: [] }, by(caller));
         return json({ keys: [], developers: [] });
@@ -178,8 +204,9 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
       summary: 'What a key sees: every server and tool with the decision on it, page by page',
       scope: 'admin',
       params,
-      query: Type.Object({ key_id: name(200), cursor: Type.Optional(name(500)) }, strict),
-      reply: previewReply,
+      query: Type.Object({ key_id: text(200), cursor: Type.Optional(text(500)) }, strict),
+      reply: previewSchema,
+      problems: ['not_found'],
       handle: async ({ params, query: { key_id, cursor } }) => {
         admin.toolset(params.name);
         const key = (await access.listKeys()).find(({ keyId }) => keyId === key_id);
@@ -221,7 +248,7 @@ function refuseUnknown(field: string, named: readonly string[], known: readonly 
 
 /** Rules that fit nothing in the catalogue, with the ids and names that come closest. */
 async function warningsFor(
-  rules: Static<typeof toolsetBody>['rules'],
+  rules: Static<typeof toolsetRequestSchema>['rules'],
   catalog: Deps['catalog'],
 ): Promise<string[]> {
   const open = new Map<number, Rule>(rules.entries());

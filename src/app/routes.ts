@@ -1,15 +1,16 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
-import { adminRoutes } from '../api/admin-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { createGate } from '../api/gate.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
+import { keyRoutes } from '../api/key-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
@@ -67,8 +68,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consentRoutes(connections.consentFlow, publicUrl),
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
-    ...adminRoutes({
-      access,
+    ...keyRoutes(access),
+    ...catalogAdminRoutes({
       catalog,
       policy,
       probeServer: services.mcp.probe,

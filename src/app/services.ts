@@ -118,6 +118,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       log: foundation.telemetry.log,
       environment: options.childEnvironment ?? {},
       dataDir: config.dataDir,
+      onLocalsChange: acting.policy.start,
       limits: options.mcpLimits ?? {},
       pool: options.mcpPool ?? {},
     });

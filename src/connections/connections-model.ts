@@ -59,8 +59,15 @@ export type SessionRequest = {
   readonly expectedAccount?: string;
 };
 
-/** `challenge`: the server's own WWW-Authenticate; without it the server is asked. */
-export type ServerTarget = { readonly serverId: string; readonly challenge?: string };
+/**
+ * `challenge`: the server's own WWW-Authenticate; without it the server is asked. `isDoubtful`: what the user had is over, and
+ * perhaps our registration with it.
+ */
+export type ServerTarget = {
+  readonly serverId: string;
+  readonly challenge?: string;
+  readonly isDoubtful?: boolean;
+};
 
 export type OpenedSession = {
   readonly sessionId: string;

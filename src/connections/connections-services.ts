@@ -21,7 +21,7 @@ import { ConnectionWriter } from './sessions/connection-writer.ts';
 import { ConsentFlow } from './sessions/consent-flow.ts';
 import { createLostSessions, SessionStore } from './sessions/session-store.ts';
 import { FreshTokens } from './tokens/fresh-token.ts';
-import { GrantStore, isOwnerTag } from './tokens/grant-store.ts';
+import { createActiveGrants, GrantStore, isOwnerTag } from './tokens/grant-store.ts';
 import { createRevocationQueue } from './tokens/revocation-queue.ts';
 import { createTokenEncryption } from './tokens/token-encryption.ts';
 import { createTokenEndpoint } from './tokens/token-endpoint.ts';
@@ -78,6 +78,7 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
     callOptions: (seen) =>
       oauthFetch(anyServer, { timeoutMs: registrationMs, ...(seen === undefined ? {} : { seen }) }),
     hasLostSession: createLostSessions(deps.storage),
+    hasActiveGrants: createActiveGrants(deps.storage),
   });
   const servers = createAuthorizationServers({
     providers,

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Scope } from '../access/access.ts';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
+import type { ProblemKind } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ByteSource } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
@@ -31,16 +32,13 @@ export type Call<B, Q, P, U = null> = {
   readonly bytes: Buffer | undefined;
 };
 
-/** What a handler answers: JSON from a value, bytes that are serialised already, or bytes as they come. */
-export type Reply = {
+/** Bytes that are serialised already, or as they come. */
+type RawBody = Buffer | readonly (Buffer | string)[] | Readable | string | null;
+
+/** What a handler answers: JSON from a value, or a raw body; `Reply<never>` is raw. */
+export type Reply<Json = Readonly<Record<string, unknown>>> = {
   readonly status: number;
-  readonly body:
-    | Buffer
-    | readonly (Buffer | string)[]
-    | Readable
-    | string
-    | Readonly<Record<string, unknown>>
-    | null;
+  readonly body: RawBody | Json;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** More entries for Server-Timing: name and milliseconds. */
@@ -77,7 +75,21 @@ type Declaration<B, Q, P, U> = {
   readonly body?: B;
   readonly query?: Q;
   readonly params?: P;
+  /** The JSON that comes with `status`; null where it is no JSON, or nothing. */
   readonly reply: TSchema | null;
+  /** What else may come. */
+  readonly otherReplies?: readonly OtherReply[];
+  /** What may go wrong beside what any request of its kind may meet (see `problemsOf` of the OpenAPI document). */
+  readonly problems?: readonly ProblemKind[];
+};
+
+/** A reply beside the usual one: JSON of a shape, a body of another type, or neither. */
+export type OtherReply = {
+  /** `default`: whatever status somebody behind us answers with. */
+  readonly status: number | 'default';
+  readonly description: string;
+  readonly schema?: TSchema;
+  readonly contentType?: string;
 };
 
 /** A request that is passed on as it came: nothing of it decoded or parsed. */
@@ -118,16 +130,28 @@ type UserNeed = 'optional' | 'required';
 type UserOf<U> = U extends 'required' ? User : U extends 'optional' ? User | null : null;
 type StaticOf<T> = T extends TSchema ? Static<T> : undefined;
 
+/** What a handler may give where the document has `T`: nothing of it is written to, and what is undefined is left out. */
+type Given<T> = T extends readonly (infer E)[]
+  ? readonly Given<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Given<T[K]> | (Record<never, never> extends Pick<T, K> ? undefined : never) }
+    : T;
+type GivenOf<R> = R extends TSchema ? Given<Static<R>> : Readonly<Record<string, unknown>>;
+
 export function route<
   B extends TSchema | undefined = undefined,
   Q extends TSchema | undefined = undefined,
   P extends TSchema | undefined = undefined,
   U extends UserNeed | undefined = undefined,
+  R extends TSchema | null = null,
 >(
-  declaration: Omit<Declaration<B, Q, P, U>, 'status' | 'cost'> & {
+  declaration: Omit<Declaration<B, Q, P, U>, 'status' | 'cost' | 'reply'> & {
     readonly status?: number;
     readonly cost?: number;
-    readonly handle: (call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>, UserOf<U>>) => Promise<Reply> | Reply;
+    readonly reply: R;
+    readonly handle: (
+      call: Call<StaticOf<B>, StaticOf<Q>, StaticOf<P>, UserOf<U>>,
+    ) => Promise<Reply<GivenOf<R>>> | Reply<GivenOf<R>>;
   },
 ): Route {
   return { status: 200, cost: 1, ...declaration } as Route;
@@ -138,7 +162,10 @@ export function pathPattern(url: string): RegExp {
   return new RegExp(`^${url.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.*')}$`);
 }
 
-export function json(body: Readonly<Record<string, unknown>>, status = 200): Reply {
+export function json<const T extends object>(
+  body: T,
+  status = 200,
+): { readonly status: number; readonly body: T } {
   return { status, body };
 }
 

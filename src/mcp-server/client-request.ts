@@ -200,8 +200,10 @@ function mismatch(id: JsonView | undefined, header: string, body: string): Refus
   };
 }
 
+/** An id is said again where it is one: a text or a number (JSON-RPC 2.0 section 4). */
 function refuse(status: number, code: number, message: string, id?: JsonView): Refusal {
-  return { kind: 'refuse', status, error: rpcError(code, message), id };
+  const said = id?.kind === 'string' || id?.kind === 'number' ? id : undefined;
+  return { kind: 'refuse', status, error: rpcError(code, message), id: said };
 }
 
 /** The body is no JSON, or says something twice that we read. */

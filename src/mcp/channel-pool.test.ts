@@ -101,3 +101,81 @@ test('the pool is bounded: the longest unused goes, and what is in use stays', (
   assert.equal(pool.size(), 0);
   assert.ok(made.every(({ closed }) => closed));
 });
+
+/** A program's target as one developer's user has it. */
+function programTarget(developerId: string, user: string, fields: Partial<Program> = {}): Target {
+  const keyFor = (principal: string) =>
+    keyOf({ serverId: 's', url: null, principal, credentialVersion: 'v' });
+  const principal = `${developerId}/${user}`;
+  return {
+    key: keyFor(principal),
+    spareKey: keyFor('operator/'),
+    serverId: 's',
+    principal,
+    developerId,
+    revision: null,
+    hint: 'stdio',
+    url: null,
+    program: { ...program, ...fields },
+    credential: fixedCredential({}),
+    credentialVersion: 'v',
+  };
+}
+const operator = (fields: Partial<Program> = {}) => programTarget('operator', '', fields);
+
+test('one developer’s users have some of the places of programs, and the others are there for everybody else', () => {
+  const { pool, made } = recordingPool({ programs: 4, programsEach: 2 });
+  const leases = ['ann', 'bob'].map((user) => pool.acquire(programTarget('a', user)));
+  const full = (error: unknown) => error instanceof Problem && error.kind === 'unavailable';
+  assert.throws(() => pool.acquire(programTarget('a', 'cy')), full);
+  pool.acquire(programTarget('b', 'ann'));
+  pool.acquire(programTarget('c', 'ann'));
+  assert.throws(() => pool.acquire(programTarget('d', 'ann')), full);
+  leases[0]?.release();
+  // Its own idle one makes room, and is somebody else's room no longer.
+  pool.acquire(programTarget('a', 'cy'));
+  assert.throws(() => pool.acquire(programTarget('d', 'ann')), full);
+  assert.deepEqual(
+    made.map(({ closed }) => closed),
+    [true, false, false, false, false],
+  );
+});
+
+test('the child that listed a program’s tools is its first caller’s, and the operator looks through whichever there is', () => {
+  const { pool, made } = recordingPool();
+  const listing = pool.acquire(operator());
+  const first = pool.acquire(programTarget('a', 'ann'));
+  assert.equal(first.channel, listing.channel);
+  listing.release();
+  assert.notEqual(pool.acquire(programTarget('a', 'bob')).channel, first.channel);
+  pool.acquire(operator()).release();
+  assert.equal(made.length, 2);
+});
+
+test('the child of a program that has its caller’s name in it is nobody else’s, and ends when it has listed', () => {
+  const { pool, made } = recordingPool();
+  const personal = { isOfCaller: true };
+  const listing = pool.acquire(operator(personal));
+  const first = pool.acquire(programTarget('a', 'ann', personal));
+  assert.notEqual(first.channel, listing.channel);
+  listing.release();
+  assert.deepEqual(
+    made.map(({ closed }) => closed),
+    [true, false],
+  );
+});
+
+test('a server that is another one now: what is idle ends at once, what is in use when it is given back', () => {
+  const { pool, made } = recordingPool();
+  pool.acquire(programTarget('a', 'ann')).release();
+  const busy = pool.acquire(programTarget('a', 'bob'));
+  pool.retire('s');
+  assert.deepEqual(
+    made.map(({ closed }) => closed),
+    [true, false],
+  );
+  assert.notEqual(pool.acquire(programTarget('a', 'bob')).channel, busy.channel);
+  busy.release();
+  assert.equal(made[1]?.closed, true);
+  assert.equal(pool.size(), 1);
+});

@@ -78,6 +78,8 @@ export type Mcp = {
   listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
+  /** Takes out of the catalogue what an earlier file of the operator's named and this one does not. */
+  removeFormerLocalServers(): Promise<void>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
   registerLocalServers(): Promise<void>;
   /** The operator's own servers are others now. */
@@ -106,6 +108,8 @@ export type McpDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: LocalServerList;
+  /** Called when they are others, and before these are in the catalogue. */
+  readonly onLocalsChange?: () => Promise<void>;
   /** Where it is noted which children there are, so that none outlives us; null: nowhere. */
   readonly dataDir?: string | null;
   /** What child processes may see of our environment. */
@@ -176,6 +180,7 @@ export function createMcp(deps: McpDeps): Mcp {
     log,
     probe,
     retire: (id) => pool.retire(id),
+    onChange: deps.onLocalsChange ?? (async () => undefined),
   });
   const call = createRecordedCall(calls, outcomes, { clock, localServers });
 
@@ -198,6 +203,7 @@ export function createMcp(deps: McpDeps): Mcp {
     },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
     probe,
+    removeFormerLocalServers: () => localServers.removeFormer(),
     registerLocalServers: () => localServers.register(),
     replaceLocalServers: (servers) => localServers.replace(servers),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),

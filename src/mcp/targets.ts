@@ -122,7 +122,9 @@ export function createTargets(deps: {
   ): FoundTarget => {
     const local = localOf(record);
     const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
-    const identity = caller.usesSharedCredential === false ? nobody : operators;
+    // A program's credentials are in its environment, whoever calls it.
+    const goesWithout = caller.usesSharedCredential === false && location.program === null;
+    const identity = goesWithout ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */

@@ -1,31 +1,115 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Block, readBlocks } from '../../console/src/docs/blocks.ts';
-import { argumentsOf, entriesOf, startOf } from '../../console/src/server/form.ts';
+import { renderDocument } from '../../console/documents/render-document.ts';
+import type { Document } from '../../console/src/docs/document.ts';
+import { argumentsOf, entriesOf, startOf } from '../../console/src/server/argument-form.ts';
+import type { Diagnostic } from '../../sdk/api.ts';
 import { root } from '../support/paths.ts';
 
-const all = (blocks: readonly Block[]): Block[] =>
-  blocks.flatMap((block) => [block, ...(block.kind === 'list' ? block.items.flatMap(all) : [])]);
+const levels: ReadonlySet<string> = new Set<Diagnostic['level']>(['ok', 'warning', 'error']);
+const folder = join(root, 'docs');
+const documents = readdirSync(folder)
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => {
+    const markdown = readFileSync(join(folder, name), 'utf8');
+    return { name, markdown, document: renderDocument(name.replace(/\.md$/, ''), markdown, pictureUrl) };
+  });
 
-test('every document is read whole: its headings, tables and code are found, and no line is lost', () => {
-  const folder = join(root, 'docs');
-  for (const name of readdirSync(folder).filter((each) => each.endsWith('.md'))) {
-    const text = readFileSync(join(folder, name), 'utf8');
-    const blocks = all(readBlocks(text));
-    const plain = text.replace(/^```[\s\S]*?^```/gm, '');
-    const count = (kind: Block['kind']) => blocks.filter((block) => block.kind === kind).length;
-    assert.equal(count('heading'), plain.match(/^#{1,6} /gm)?.length ?? 0, `${name}: headings`);
-    assert.equal(count('table'), plain.match(/^\|[\s:|-]+\|$/gm)?.length ?? 0, `${name}: tables`);
-    const shown = JSON.stringify(blocks);
-    for (const word of text.match(/[A-Za-z]{6,}/g) ?? []) assert.ok(shown.includes(word), `${name}: ${word}`);
+function pictureUrl(name: string): string | undefined {
+  return name.endsWith('.svg') ? `/assets/${name}` : undefined;
+}
+
+function htmlOf({ parts }: Document): string {
+  return parts.map((part) => ('html' in part ? part.html : '')).join('\n');
+}
+
+function countOf(text: string, pattern: RegExp): number {
+  return text.match(pattern)?.length ?? 0;
+}
+
+test('every document is shown whole: its headings, tables and code are there, and no word is lost', () => {
+  assert.ok(documents.length > 20);
+  for (const { name, markdown, document } of documents) {
+    const html = htmlOf(document);
+    const prose = markdown.replace(/^```[\s\S]*?^```/gm, '');
+    assert.equal(countOf(html, /<h[1-6]/g), countOf(prose, /^#{1,6} /gm), `${name}: headings`);
+    assert.equal(countOf(html, /<table/g), countOf(prose, /^\|[\s:|-]+\|$/gm), `${name}: tables`);
+    const code = document.parts.filter((part) => 'code' in part);
+    assert.ok(code.length >= countOf(markdown, /^```/gm) / 2, `${name}: code`);
+    const readable = markdown.replace(/\]\([^)]*\)/g, ']');
+    const [shown, found] = [document.parts, document.sections].map((each) => JSON.stringify(each));
+    for (const word of readable.match(/[A-Za-z]{6,}/g) ?? []) {
+      assert.ok(shown?.includes(word), `${name}: ${word} is not shown`);
+      assert.ok(found?.includes(word), `${name}: ${word} is not found`);
+    }
   }
 });
 
-test('what looks like markup in a document stays text', () => {
-  const [block] = readBlocks('<script>alert(1)</script> [x](javascript:alert(1))');
-  assert.deepEqual(block, { kind: 'paragraph', text: '<script>alert(1)</script> [x](javascript:alert(1))' });
+test('documents link to each other: every link of one leads to a document and a heading that are there', () => {
+  const anchors = new Map(
+    documents.map(({ document }) => [
+      document.name,
+      new Set([...htmlOf(document).matchAll(/<h\d id="([^"]+)"/g)].map(([, id]) => id)),
+    ]),
+  );
+  let count = 0;
+  for (const { name, document } of documents) {
+    assert.deepEqual(
+      document.sections.slice(1).map(({ anchor }) => anchor),
+      [...(anchors.get(document.name) ?? [])],
+      `${name}: what is found leads to a heading`,
+    );
+    for (const [, target, anchor] of htmlOf(document).matchAll(
+      /href="(?:\/docs\/([a-z-]+))?(?:#([^"]+))?"/g,
+    )) {
+      count += 1;
+      const there = anchors.get(target ?? document.name);
+      assert.ok(there !== undefined, `${name}: ${target}`);
+      assert.ok(anchor === undefined || there.has(anchor), `${name}: ${target}#${anchor}`);
+    }
+  }
+  assert.ok(count > 50);
+});
+
+test('what looks like markup in a document stays text, and a link leads only where one may', () => {
+  const shown = (markdown: string) => htmlOf(renderDocument('x', markdown, pictureUrl));
+  assert.equal(shown('<script>alert(1)</script>').trim(), '&lt;script&gt;alert(1)&lt;/script&gt;');
+  assert.equal(shown('a <b>x</b>').trim(), '<p>a &lt;b&gt;x&lt;/b&gt;</p>');
+  assert.equal(shown('[x](javascript:alert(1))').trim(), '<p><span>x</span></p>');
+  assert.equal(shown('[x](../src/app.ts)').trim(), '<p><span>x</span></p>');
+  assert.equal(
+    shown('[x](https://a.example/?a="&b)').trim(),
+    '<p><a href="https://a.example/?a=&quot;&amp;b" target="_blank" rel="noreferrer noopener">x</a></p>',
+  );
+  assert.equal(
+    shown('![curve](curve.svg)').trim(),
+    '<p><img class="picture" src="/assets/curve.svg" alt="curve"></p>',
+  );
+  assert.match(shown('![no](no.png)'), /<em class="muted">\[picture: no\]<\/em>/);
+  assert.match(
+    shown('## Keys, and `scopes`'),
+    /<h2 id="keys-and-scopes">Keys, and <code>scopes<\/code><\/h2>/,
+  );
+});
+
+test('every class of the style sheets is on some page, and a finding is coloured at every level', () => {
+  const read = (pattern: string) =>
+    globSync(pattern, { cwd: join(root, 'console') })
+      .map((file) => readFileSync(join(root, 'console', file), 'utf8'))
+      .join('\n');
+  const styles = read('src/styles/**/*.css').replace(/url\([^)]*\)/g, '');
+  const sources = read('src/**/*.{ts,tsx}') + read('documents/*.ts');
+  const classes = new Set([...styles.matchAll(/\.([a-z][a-z-]*)/g)].map(([, name]) => name));
+  assert.ok(classes.size > 100);
+  // Levels, states and tones come from values: those are checked by their types.
+  const used = new Set(sources.match(/[\w-]+/g));
+  assert.deepEqual(
+    [...classes].filter((name) => name !== undefined && !used.has(name) && !levels.has(name)),
+    [],
+  );
+  for (const level of levels) assert.ok(styles.includes(`.findings .${level} .icon`), level);
 });
 
 test('a form is made of a schema, and its texts become arguments of the right types, or say what is wrong', () => {
@@ -57,15 +141,15 @@ test('a form is made of a schema, and its texts become arguments of the right ty
   });
   assert.deepEqual(argumentsOf(entries, { ...texts, count: '3.5' }), {
     name: 'count',
-    fault: 'A whole number is expected.',
+    error: 'A whole number is expected.',
   });
   assert.deepEqual(argumentsOf(entries, { ...texts, count: '' }), {
     name: 'count',
-    fault: 'This one is required.',
+    error: 'This one is required.',
   });
   assert.deepEqual(argumentsOf(entries, { ...texts, more: '{' }), {
     name: 'more',
-    fault: 'JSON is expected.',
+    error: 'JSON is expected.',
   });
   const [entry] = entriesOf({ properties: { depth: { type: 'integer', default: 7 } } });
   assert.equal(entry && startOf(entry), '7');

@@ -57,7 +57,7 @@ async function signIn(page: Page, app: { url: string }, key = adminKey): Promise
   await page.goto(app.url);
   await page.getByLabel('API key').fill(key);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.locator('.house').waitFor();
+  await page.locator('.layout').waitFor();
 }
 
 async function show(page: Page, app: { url: string }, path: string, title: string): Promise<void> {
@@ -267,12 +267,16 @@ test(
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Developer').fill('Browser');
     await dialog.getByLabel('Name').fill('made in the console');
+    await dialog.getByLabel('Only from').fill('127.0.0.0/8, ::1, 203.0.113.0/24');
     for (const scope of ['invocations', 'mcp', 'identity', 'proxy']) await dialog.getByLabel(scope).uncheck();
     await dialog.getByRole('button', { name: 'Make the key' }).click();
     const key = await page.getByTestId('secret').innerText();
     assert.match(key, /^sk_mcp_rank_[0-9a-f]{32}$/);
     await page.getByRole('button', { name: 'I have it' }).click();
-    await page.getByRole('rowheader', { name: 'made in the console' }).waitFor();
+    const row = page.getByRole('row', { name: 'made in the console' });
+    await row.waitFor();
+    assert.match(await row.innerText(), /only from 127\.0\.0\.0\/8, ::1, 203\.0\.113\.0\/24/);
+    assert.doesNotMatch(await page.getByRole('row', { name: 'night batch' }).innerText(), /only from/);
     assert.ok(!(await page.content()).includes(key));
 
     const other = await openPage(t, app);
@@ -422,6 +426,48 @@ test(
     await page.locator('.prose h1').waitFor();
   },
 );
+
+test(
+  'documents: links lead on, headings have their places, code is copied, tables scroll',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, context, faults } = await openPage(t, app);
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await signIn(page, app);
+    await show(page, app, '/docs/api', 'The API, call by call');
+    await page.locator('.prose').getByRole('link', { name: 'errors.md' }).first().click();
+    await page.waitForURL(/\/docs\/errors$/);
+    await page.locator('.prose .table-scroll table.cards').first().waitFor();
+    await show(page, app, '/docs/identity#events', 'Identity and the vault');
+    await page.waitForTimeout(300);
+    const { y: top = 0 } = (await page.locator('.prose h2#events').boundingBox()) ?? {};
+    assert.ok(top > 0 && top < 900, String(top));
+    await show(page, app, '/docs/api', 'The API, call by call');
+    const block = page.locator('.prose .code-block').first();
+    await block.getByRole('button', { name: 'Copy' }).click();
+    await block.getByText('Copied').waitFor();
+    const copied = await page.evaluate('navigator.clipboard.readText()');
+    assert.equal(copied, await block.locator('pre').textContent());
+    await show(page, app, '/docs/search', 'Search and ranking');
+    assert.ok((await page.locator('.prose pre').count()) > 0);
+    assert.deepEqual(faults, []);
+  },
+);
+
+test('a hit says how the user stands with it, where the service says so', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app);
+  await signIn(page, app);
+  await page.route('**/v1/search', async (route) => {
+    const reply = await route.fetch();
+    const body = (await reply.json()) as { servers: object[] };
+    const servers = body.servers.map((each) => ({ ...each, connection: 'needs_auth' }));
+    await route.fulfill({ response: reply, json: { ...body, servers } });
+  });
+  await show(page, app, '/?q=send+an+email', 'Search');
+  await page.locator('.hit').first().getByText('user must connect').waitFor();
+});
 
 test(
   'a chosen theme stays, a signed-out browser is out, and a service that is away is told in words',

@@ -8,13 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adminKey, temporaryFolder } from '../support/app.ts';
 import { root } from '../support/paths.ts';
+import { odd, until } from '../support/programs.ts';
 
 /** Programs of the operator's file under the running service: what a signal does to them, and to it. */
-
-const odd = (way: string, what = '') => ({
-  command: process.execPath,
-  args: [join(root, 'test/support/odd-program.ts'), way, what],
-});
 
 async function serve(t: TestContext, folder: string, mcpServers: object) {
   const file = join(folder, 'mcp.json');
@@ -60,13 +56,6 @@ function call(url: string, id: string): Promise<string> {
   asked.on('error', (error) => resolve(String(error)));
   asked.end(JSON.stringify({ server_id: id, name: 'pid', arguments: {} }));
   return promise;
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 400, what);
-    await delay(50);
-  }
 }
 
 const pidIn = (path: string) => (existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0);

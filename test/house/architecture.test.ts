@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { root } from '../support/paths.ts';
+import { findCycles, readSources, type Source } from '../support/source-graph.ts';
 
 /** The house of docs/architecture.md: every room and its floor. */
 const floors: Readonly<Record<string, number>> = {
@@ -52,42 +51,16 @@ const folderOrders: Readonly<Record<string, readonly string[]>> = {
   connections: ['providers', 'authorization-servers', 'tokens', 'sessions'],
 };
 
-type Import = { readonly specifier: string; readonly target: string | null };
-type Source = {
-  readonly file: string;
-  readonly room: string;
-  readonly text: string;
-  readonly imports: readonly Import[];
-};
+type RoomSource = Source & { readonly room: string };
 
-const sources: Source[] = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
-  .map((file) => read(file.replaceAll('\\', '/')));
-
-function read(file: string): Source {
-  const text = readFileSync(join(root, 'src', file), 'utf8');
-  const imports = [
-    ...text.matchAll(
-      /^\s*(?:import|export)\b[^'";]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm,
-    ),
-  ].map((match) => {
-    const specifier = match[1] ?? match[2] ?? match[3] ?? '';
-    return {
-      specifier,
-      target: specifier.startsWith('.')
-        ? relative(join(root, 'src'), resolve(root, 'src', dirname(file), specifier))
-        : null,
-    };
-  });
-  return { file, room: roomOf(file), text, imports };
-}
+const sources: RoomSource[] = readSources('src').map((source) => ({ ...source, room: roomOf(source.file) }));
 
 function roomOf(file: string): string {
   return file.split('/')[0]?.replace(/\.ts$/, '') ?? '';
 }
 
 /** Every import of another room's file. */
-function crossings(): { from: Source; target: string; room: string }[] {
+function crossings(): { from: RoomSource; target: string; room: string }[] {
   return sources.flatMap((from) =>
     from.imports.flatMap(({ target }) =>
       target === null || target.startsWith('..') || roomOf(target) === from.room
@@ -130,19 +103,7 @@ test('a room is entered by its door only; app.ts may also take plug-ins', () => 
 });
 
 test('no file imports itself by way of others, types included', () => {
-  const graph = new Map(
-    sources.map(({ file, imports }) => [file, imports.flatMap(({ target }) => target ?? [])]),
-  );
-  const cycles: string[] = [];
-  const done = new Set<string>();
-  const walk = (file: string, path: readonly string[]) => {
-    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
-    if (done.has(file) || path.includes(file)) return;
-    for (const next of graph.get(file) ?? []) walk(next, [...path, file]);
-    done.add(file);
-  };
-  for (const file of graph.keys()) walk(file, []);
-  assert.deepEqual(cycles, []);
+  assert.deepEqual(findCycles(sources), []);
 });
 
 for (const [room, order] of Object.entries(folderOrders))

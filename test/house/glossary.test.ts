@@ -11,7 +11,7 @@ const files = execFileSync('git', ['ls-files', 'src', 'sdk', 'console/src'], { c
 
 /** Words that stood for several things, or that only we understood; docs/glossary.md has the ones in their place. */
 const retired =
-  /^(look|looks|lookAt|gate|gates|createGate|hear|heard|hearing|ear|ears|told|tell|say|said|mailbox|standing|standings|ask|askStep|step|stepUp|seats|ledger|watch|cleaned|verdict|judge|adopt|quiet|giveUp|party|parties|holding|holdings|prove|prover|invite|invitation|disown|tend|upkeep|tickets|unopened|warm|recall|kept|facts|setFacts|notable|taught|teach|learnt|blank|wordless|surer|sureness|newcomer|outline|pieces|together|mass|pass|busy|whole|plain|checkup|rooms|openRooms|withRooms|surface|outside|exchange|departure|leaving|gone|line|turn|shed|shedder|dress|pour)$/i;
+  /^(look|looks|lookAt|gate|gates|createGate|hear|heard|hearing|ear|ears|told|tell|say|said|mailbox|standing|standings|ask|askStep|step|stepUp|seats|ledger|watch|cleaned|verdict|judge|adopt|quiet|giveUp|party|parties|holding|holdings|prove|prover|invite|invitation|disown|tend|upkeep|tickets|unopened|warm|recall|kept|facts|setFacts|notable|taught|teach|learnt|blank|wordless|surer|sureness|newcomer|outline|pieces|together|mass|pass|busy|whole|plain|checkup|rooms|openRooms|withRooms|surface|outside|exchange|departure|leaving|gone|line|turn|shed|shedder|dress|pour|useDeed|bits|once|why|narrow|dialogue)$/i;
 
 function exportedNames(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8');

@@ -194,3 +194,14 @@ test('a member that we read and that stands twice is refused at every door, also
     assert.deepEqual([status, (body.error as { code: number }).code], [400, -32600]);
   }
 });
+
+test('what is no id is not said again: a refusal names null (JSON-RPC 2.0 section 5)', async (t) => {
+  const app = await bootMcp(t);
+  for (const id of [{}, [], true]) {
+    const body = { jsonrpc: '1.0', id, method: 'ping' };
+    for (const path of ['/mcp', '/mcp/servers/a']) {
+      const refused = await app.call('POST', path, { body });
+      assert.deepEqual([refused.status, refused.body.id], [400, null], JSON.stringify(id));
+    }
+  }
+});

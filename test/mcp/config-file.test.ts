@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigFile, parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { bootApp, type TestApp, temporaryFolder } from '../support/app.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
+import { until } from '../support/programs.ts';
 import { startHttpEcho } from '../support/raw-echo.ts';
 
 const echo = { command: process.execPath, args: [join(root, 'test/support/echo-program.ts'), 'session'] };
@@ -15,14 +15,6 @@ const call = (app: TestApp, id: string) =>
   app.call('POST', '/v1/mcp/tools/call', { body: { server_id: id, name: 'echo', arguments: {} } });
 const show = async (app: TestApp, id: string) =>
   (await app.call('GET', `/v1/servers/${encodeURIComponent(id)}`)).status;
-
-/** Asks again until it is so. */
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 200, what);
-    await delay(50);
-  }
-}
 
 test('a server that was taken out of the file leaves the catalogue at the next start, and no other does', async (t) => {
   const MCPRANK_DATA_DIR = temporaryFolder(t);

@@ -315,6 +315,41 @@ test('9: an error with "result": null beside it is the error', async (t) => {
   assert.deepEqual(error, { code: -32602, message: 'no such city', data: null });
 });
 
+test('8: over HTTP+SSE, too, the newest common revision is offered, and a refusal is told in its words', async (t) => {
+  const app = await bootMcp(t, { mcpLimits });
+  for (const [id, answer] of Object.entries<(seen: Seen) => object>({
+    older: ({ body }) =>
+      body.params?.protocolVersion === '2024-11-05'
+        ? { result: { ...about, protocolVersion: '2024-11-05' } }
+        : {
+            error: {
+              code: -32602,
+              message: 'Unsupported protocol version',
+              data: { supported: ['2024-11-05'] },
+            },
+          },
+    keyless: () => ({ error: { code: -32001, message: 'Missing API key' } }),
+  })) {
+    let stream: ServerResponse | undefined;
+    const { url } = await startRaw(t, (seen, reply) => {
+      if (seen.method === 'GET') {
+        stream = reply.writeHead(200, { 'content-type': 'text/event-stream' });
+        stream.write('event: endpoint\ndata: /messages\n\n');
+        return;
+      }
+      reply.writeHead(202).end();
+      const member = seen.body.method === 'initialize' ? answer(seen) : { result: { content: [] } };
+      if (seen.body.id !== undefined) stream?.write(`data: ${JSON.stringify(rpc(seen, member))}\n\n`);
+    });
+    await app.add(id, url, { transport: 'sse' });
+    const called = await app.tool(id, 'x');
+    assert.equal(called.status, id === 'older' ? 200 : 502, called.text);
+    if (id === 'keyless') assert.match(String(called.body.detail), /Missing API key/);
+    const probed = await app.call('POST', `/v1/admin/servers/${id}/probe`);
+    assert.equal(stateIn(probed), id === 'older' ? 'up' : 'auth', probed.text);
+  }
+});
+
 test('10: over HTTP+SSE heartbeats never end the stream that all calls share', async (t) => {
   const app = await bootMcp(t, { mcpLimits });
   let stream: ServerResponse | undefined;

@@ -1,30 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AppOptions } from '../../src/app.ts';
-import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey, temporaryFolder } from '../support/app.ts';
-import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
-import { root } from '../support/paths.ts';
-
-const odd = (way: string, what = '') => ({
-  command: process.execPath,
-  args: [join(root, 'test/support/odd-program.ts'), way, what],
-});
-
-function bootPrograms(t: TestContext, mcpServers: object, options: AppOptions = {}): Promise<McpTestApp> {
-  const localServers = parseMcpConfig(JSON.stringify({ mcpServers }));
-  return bootMcp(t, { localServers, ...options });
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 400, what);
-    await delay(25);
-  }
-}
+import { type McpTestApp, textOf } from '../support/mcp-app.ts';
+import { bootPrograms, odd, until } from '../support/programs.ts';
 
 /** A call whose caller may hang up. */
 function start(

@@ -1,32 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { AppOptions } from '../../src/app.ts';
-import { parseMcpConfig } from '../../src/mcp/mcp.ts';
+import { test } from 'node:test';
 import { temporaryFolder } from '../support/app.ts';
-import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
+import { type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { freePort, referenceServer } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
-
-const odd = (way: string, what: string | number = '') => ({
-  command: process.execPath,
-  args: [join(root, 'test/support/odd-program.ts'), way, what],
-});
-
-/** The app with these programs; `server/discover` is waited for a moment only. */
-function bootPrograms(t: TestContext, mcpServers: object, options: AppOptions = {}): Promise<McpTestApp> {
-  const localServers = parseMcpConfig(JSON.stringify({ mcpServers }));
-  return bootMcp(t, { localServers, mcpLimits: { discoverMs: 150 }, ...options });
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 400, what);
-    await delay(25);
-  }
-}
+import { bootPrograms, odd, until } from '../support/programs.ts';
 
 const healthOf = async (app: McpTestApp, id: string) =>
   ((await app.call('GET', `/v1/servers/${id}`)).body.health ?? {}) as { state?: string; reason?: string };
@@ -105,6 +85,21 @@ test('1: what is no message on a program’s output is noise, before, in and aft
   assert.ok(app.services.mcp.stats().noiseLines >= 2 * 13 * 5);
   assert.match((await app.call('GET', '/metrics')).text, /mcprank_mcp_program_noise_lines [1-9]/);
   assert.ok(app.lines.some((line) => line.includes('mcp.program.noise') && line.includes('[INFO] starting')));
+});
+
+test('9: over standard streams, too, null is absent, ids may be texts, content a bare text, lines may end as on Windows', async (t) => {
+  const app = await bootPrograms(t, { old: odd('session,sloppy'), new: odd('modern,sloppy') });
+  for (const id of ['old', 'new']) {
+    const called = await app.tool(id, 'x');
+    assert.deepEqual(
+      [called.status, called.text],
+      [200, JSON.stringify({ content: [{ type: 'text', text: 'sloppy' }], isError: false })],
+    );
+    assert.equal((await app.list(id)).status, 200);
+    assert.equal((await app.tool(id, 'pid')).status, 200);
+    const unknown = await app.rpc(id, 'no/such/method');
+    assert.equal((unknown.body.error as { code: number }).code, -32601, unknown.text);
+  }
 });
 
 test('3: a program that owns a port is one child: listed in the background, then handed to its first caller', async (t) => {

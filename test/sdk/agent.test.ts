@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { offer } from '../../sdk/agent/tools.ts';
+import { offerTools } from '../../sdk/agent/tools.ts';
 import { Agent, type AgentOptions, MCPRankClient } from '../../sdk/client.ts';
 import { adminKey } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
@@ -194,7 +194,7 @@ test('tools of the same name get names of their own, at most 64 plain characters
     match: 'strong' as const,
   });
   const long = 'x'.repeat(128);
-  const offered = offer(
+  const offered = offerTools(
     [server('a/one', 'get', long), server('b/two', 'get', long), server('c/two', 'get', 'été.zip')],
     20,
   );
@@ -202,7 +202,7 @@ test('tools of the same name get names of their own, at most 64 plain characters
   assert.equal(new Set(aliases).size, aliases.length);
   for (const alias of aliases) assert.match(alias, /^[A-Za-z0-9_-]{1,64}$/);
   assert.deepEqual(aliases.slice(0, 1), ['get']);
-  assert.equal(offer([server('a', 'p', 'q', 'r')], 2).length, 2);
+  assert.equal(offerTools([server('a', 'p', 'q', 'r')], 2).length, 2);
 });
 
 /** An example as a reader starts it, in a process of its own. */

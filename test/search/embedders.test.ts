@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import type { SearchResult } from '../../sdk/api.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { loadBuiltInEmbedder } from '../../src/search/embedding/built-in-embedder.ts';
@@ -147,8 +148,6 @@ for (const engine of engines)
     assert.equal(service.asked.length, asked + 1);
   });
 
-type Found = { servers: { id: string; match: string }[] };
-
 test('a provider is built beside and swapped in; when it is down the built-in vectors answer, and it comes back by itself', async (t) => {
   const service = await startEmbeddings(t);
   service.down = true;
@@ -178,7 +177,7 @@ test('a provider is built beside and swapped in; when it is down the built-in ve
   const first = async (query: string) => {
     const reply = await app.call('POST', '/v1/search', { body: { query } });
     assert.equal(reply.status, 200);
-    return (reply.body as Found).servers[0]?.id;
+    return (reply.body as unknown as SearchResult).servers[0]?.id;
   };
   assert.equal(await first('letter'), 'post', 'ready and right before the provider answers');
   assert.match(app.services.search.stats().embedder, /^builtin/);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { SearchResult } from '../../sdk/api.ts';
 import { createInvocationStore, type InvocationRow } from '../../src/catalog/invocations/invocation-store.ts';
 import { createOutcomeReader } from '../../src/search/learning/outcome-reader.ts';
 import { createOutcomeStore } from '../../src/search/learning/outcome-store.ts';
@@ -90,10 +91,8 @@ test("a search of another developer's, or an unknown one, teaches nothing of the
   await app.services.queryLog.flush();
   await app.services.learning.update();
   const { body } = await app.call('POST', '/v1/search', { key: mine, body: { query, explain: true } });
-  const explained = (
-    body as { servers: { id: string; explain: { usage: unknown; outcomes: { good: number } } }[] }
-  ).servers;
-  assert.deepEqual(explained.map(({ id, explain }) => [id, explain.usage, explain.outcomes.good]).sort(), [
+  const explained = (body as unknown as SearchResult).servers;
+  assert.deepEqual(explained.map(({ id, explain }) => [id, explain?.usage, explain?.outcomes.good]).sort(), [
     ['alpha', null, 0],
     ['beta', null, 1.8],
   ]);

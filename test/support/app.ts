@@ -9,6 +9,7 @@ import { defaultLimits } from '../../src/http/http.ts';
 import { type Embedder, loadBuiltInEmbedder } from '../../src/search/search.ts';
 import { openStorage } from '../../src/storage/storage.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+import { assertDeclared } from './declared-replies.ts';
 
 export const adminKey = `sk_mcp_rank_${'a1'.repeat(16)}`;
 
@@ -101,7 +102,9 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await reply.text();
-    const isJson = text !== '' && /\bjson\b/.test(reply.headers.get('content-type') ?? '');
+    const contentType = reply.headers.get('content-type') ?? '';
+    assertDeclared(app.routes, { method, path, status: reply.status, contentType, text });
+    const isJson = text !== '' && /\bjson\b/.test(contentType);
     const parsed: unknown = isJson ? JSON.parse(text) : {};
     return { status: reply.status, headers: reply.headers, text, body: parsed as Record<string, unknown> };
   };

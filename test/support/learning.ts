@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import type { SearchHit, SearchResult } from '../../sdk/api.ts';
 import { createSearchJson } from '../../src/api/search-json.ts';
 import type { CatalogChange, CatalogServer } from '../../src/catalog/catalog.ts';
 import { createLearning } from '../../src/search/learning/learning.ts';
@@ -8,17 +9,6 @@ import { handClock } from './app.ts';
 
 export const embedder = loadBuiltInEmbedder();
 const dayMs = 86_400_000;
-
-export type Found = {
-  readonly id: string;
-  readonly final_score: number;
-  readonly scores: { readonly semantic: number };
-  readonly also_available_from?: readonly string[];
-  readonly explain?: {
-    readonly usage: unknown;
-    readonly outcomes: { readonly good: number; readonly bad: number };
-  };
-};
 
 export function server(id: string, name: string, description: string, popularity = 0.1): CatalogServer {
   return {
@@ -84,10 +74,10 @@ export async function createWorld(t: TestContext, servers: readonly CatalogServe
     log,
     nextDay: () => clock.advance(dayMs),
     /** What a developer is shown; everything but the time it took. */
-    async ask(developerId: string, query: string): Promise<Found[]> {
+    async ask(developerId: string, query: string): Promise<readonly SearchHit[]> {
       const asked = { query, limit: 10, toolLimit: 1, filters: {}, explain: true, minScore: 0 };
       const result = await search.find({ caller: { keyId: 'key', developerId }, ...asked });
-      return (JSON.parse(json.render(result).join('')) as { servers: Found[] }).servers;
+      return (JSON.parse(json.render(result).join('')) as SearchResult).servers;
     },
     /** One call after a search, read by the search room at once. */
     async call(

@@ -19,7 +19,17 @@ type Message = {
 const [way = '', what = ''] = process.argv.slice(2);
 const has = (name: string) => way.split(',').includes(name);
 const modern = '2026-07-28';
-const send = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+/** Sloppy: what is absent is null, ids are texts, content is a bare text, and lines end as on Windows, with a mark before. */
+const sloppily = (message: { id?: unknown; result?: object; error?: object }) => {
+  const { id, result = null, error = null } = message;
+  const bare =
+    result !== null && 'content' in result ? { ...result, content: 'sloppy', _meta: null } : result;
+  return `\ufeff${JSON.stringify({ jsonrpc: '2.0', method: null, ...message, id: String(id), result: bare, error })}\r\n`;
+};
+const send = (message: object) =>
+  process.stdout.write(
+    has('sloppy') ? sloppily(message) : `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`,
+  );
 const info = { capabilities: { tools: {}, logging: {} }, serverInfo: { name: 'odd', version: '1' } };
 const noise = [
   '[INFO] starting',

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { Session } from './types.ts';
+import type { Api, ConsoleSession, Problem, Refusal } from '../../../sdk/api.ts';
 
 /** A call that failed, in the service's own words. */
 export class ApiError extends Error {
@@ -15,65 +15,87 @@ export class ApiError extends Error {
 }
 
 /** undefined: not asked yet. */
-export const session = signal<Session | undefined>(undefined);
+export const session = signal<ConsoleSession | undefined>(undefined);
 
+/** Method and path as `/openapi.json` has them; what goes in and comes out follows from it. */
+export type Operation = keyof Api;
+/** The operations that a page reads. */
+export type Read = Extract<Operation, `GET ${string}`>;
+type Fields = Readonly<Record<string, string | number | undefined>>;
+export type Input<K extends Operation> = {
+  readonly params?: Api[K]['params'];
+  /** A field that is empty is left out. */
+  readonly query?: Fields & { readonly [F in keyof Api[K]['query']]?: string | number | undefined };
+  readonly body?: Api[K]['body'];
+  readonly signal?: AbortSignal;
+};
 export type Answer<T> = { readonly body: T; readonly ms: number };
 
-export async function call<T>(
-  method: string,
-  path: string,
-  options: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
-): Promise<Answer<T>> {
+export async function call<K extends Operation>(
+  operation: K,
+  input: Input<K> = {},
+): Promise<Answer<Api[K]['reply']>> {
+  const [method = ''] = operation.split(' ');
   const started = performance.now();
-  let reply: Response;
+  const reply = await send(method, targetOf(operation, input), input);
+  const ms = performance.now() - started;
+  const parsed = parse(await reply.text());
+  if (reply.ok) return { body: parsed as Api[K]['reply'], ms };
+  const error = errorOf(reply, parsed as Partial<Problem | Refusal>);
+  // The session is over (or its key revoked): back to the sign-in.
+  if (error.status === 401 && session.value?.signed_in === true)
+    session.value = { signed_in: false, version: session.value.version };
+  throw error;
+}
+
+async function send(
+  method: string,
+  target: string,
+  { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal },
+): Promise<Response> {
+  const csrf = method === 'GET' ? undefined : session.value?.csrf;
   try {
-    reply = await fetch(path, {
+    return await fetch(target, {
       method,
       headers: {
-        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(method === 'GET' || session.value?.csrf === undefined
-          ? {}
-          : { 'x-csrf-token': session.value.csrf }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(csrf === undefined ? {} : { 'x-csrf-token': csrf }),
       },
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
     });
   } catch (cause) {
     if ((cause as { name?: string }).name === 'AbortError') throw cause;
     throw new ApiError(0, 'unreachable', 'The service does not answer. Is it still running?', '');
   }
-  const ms = performance.now() - started;
-  const text = await reply.text();
-  const parsed = parse(text);
-  if (reply.ok) return { body: parsed as T, ms };
-  const fault = faultOf(reply, parsed);
-  // The session is over (or its key revoked): back to the door.
-  if (fault.status === 401 && session.value?.signed_in === true)
-    session.value = { signed_in: false, version: session.value.version };
-  throw fault;
-}
-
-export async function get<T>(path: string, aborted?: AbortSignal): Promise<T> {
-  return (await call<T>('GET', path, aborted === undefined ? {} : { signal: aborted })).body;
 }
 
 export async function whoAmI(): Promise<void> {
-  session.value = await get<Session>('/console/session');
+  session.value = (await call('GET /console/session')).body;
 }
 
 export async function signIn(key: string): Promise<void> {
-  session.value = (await call<Session>('POST', '/console/session', { body: { key } })).body;
+  session.value = (await call('POST /console/session', { body: { key } })).body;
 }
 
 export async function signOut(): Promise<void> {
-  session.value = (await call<Session>('DELETE', '/console/session')).body;
+  session.value = (await call('DELETE /console/session')).body;
 }
 
 export function may(scope: string): boolean {
   return session.value?.scopes?.includes(scope) === true;
 }
 
-export function query(fields: Readonly<Record<string, string | number | undefined>>): string {
+/** Where an operation is asked: its path filled in, and its query behind it. */
+export function targetOf<K extends Operation>(operation: K, { params, query }: Input<K> = {}): string {
+  const [, path = ''] = operation.split(' ');
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String((params as Fields | undefined)?.[name])),
+  );
+  return filled + queryText(query);
+}
+
+export function queryText(fields: Fields = {}): string {
   const filled = Object.entries(fields).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [[name, String(value)]],
   );
@@ -88,13 +110,10 @@ function parse(text: string): unknown {
   }
 }
 
-function faultOf(reply: Response, parsed: unknown): ApiError {
-  const { detail, code } = parsed as {
-    detail?: string | { code?: string; message?: string };
-    code?: string;
-  };
+function errorOf(reply: Response, parsed: Partial<Problem | Refusal>): ApiError {
   const requestId = reply.headers.get('x-request-id') ?? '';
-  if (typeof detail === 'object')
-    return new ApiError(reply.status, detail.code ?? '', detail.message ?? 'Not allowed', requestId);
-  return new ApiError(reply.status, code ?? '', detail ?? `The service answered ${reply.status}`, requestId);
+  const { detail } = parsed;
+  if (typeof detail === 'object') return new ApiError(reply.status, detail.code, detail.message, requestId);
+  const code = 'code' in parsed ? (parsed.code ?? '') : '';
+  return new ApiError(reply.status, code, detail ?? `The service answered ${reply.status}`, requestId);
 }

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import { call } from '../api/client.ts';
-import { FormDialog } from '../parts/dialog.tsx';
-import { ChoiceField, TextField } from '../parts/fields.tsx';
-import { go, serverPath } from '../shell/router.ts';
+import { navigate, serverPath } from '../browser/router.ts';
+import { FormDialog } from '../components/dialog.tsx';
+import { ChoiceField, TextField } from '../components/fields.tsx';
 
 const blank = {
   id: '',
@@ -26,9 +26,10 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
       ...(auth_type === '' ? {} : { auth_type }),
       ...(header === '' ? {} : { headers: { [header]: value } }),
     };
-    await call('POST', '/v1/admin/servers', { body });
+    await call('POST /v1/admin/servers', { body });
     // Whether it answers is the first thing its page shows; that it does not is no reason to keep it out.
-    await call('POST', `/v1/admin/servers/${encodeURIComponent(fields.id)}/probe`).catch(() => undefined);
+    const { id } = fields;
+    await call('POST /v1/admin/servers/{id}/probe', { params: { id } }).catch(() => undefined);
   };
   return (
     <FormDialog
@@ -37,7 +38,7 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
       act={add}
       then={() => {
         onClose();
-        go(serverPath(fields.id));
+        navigate(serverPath(fields.id));
       }}
       onClose={onClose}
     >
@@ -77,6 +78,20 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
         value={fields.description}
         onValue={set('description')}
       />
+      <CredentialFields fields={fields} set={set} />
+    </FormDialog>
+  );
+}
+
+type FieldProps = {
+  readonly fields: typeof blank;
+  readonly set: (name: keyof typeof blank) => (value: string) => void;
+};
+
+/** How it is spoken to, and the header that says who we are, where it wants one. */
+function CredentialFields({ fields, set }: FieldProps) {
+  return (
+    <>
       <div class="two">
         <ChoiceField
           label="Transport"
@@ -118,6 +133,6 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
           />
         </div>
       )}
-    </FormDialog>
+    </>
   );
 }

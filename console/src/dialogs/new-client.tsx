@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
+import type { OAuthClientRequest } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
-import { FormDialog } from '../parts/dialog.tsx';
-import { ChoiceField, TextField } from '../parts/fields.tsx';
+import { FormDialog } from '../components/dialog.tsx';
+import { ChoiceField, TextField } from '../components/fields.tsx';
 
 const blank = { issuer: '', server_id: '', client_id: '', client_secret: '', auth_method: '' };
 
@@ -11,7 +12,8 @@ export function NewClient(props: { readonly onClose: () => void; readonly onMade
   const set = (name: keyof typeof blank) => (value: string) => setFields({ ...fields, [name]: value });
   const keep = async () => {
     const filled = Object.entries(fields).filter(([, value]) => value !== '');
-    await call('POST', '/v1/admin/oauth-clients', { body: Object.fromEntries(filled) });
+    const body = Object.fromEntries(filled) as OAuthClientRequest;
+    await call('POST /v1/admin/oauth-clients', { body });
     props.onMade();
   };
   return (

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call } from '../api/client.ts';
-import { FormDialog } from '../parts/dialog.tsx';
-import { TextField } from '../parts/fields.tsx';
+import { FormDialog } from '../components/dialog.tsx';
+import { TextField } from '../components/fields.tsx';
 
 const blank = { issuer: '', audience: '', jwks_uri: '', user_prefix: '' };
 
@@ -9,7 +9,7 @@ export function NewIssuer(props: { readonly onClose: () => void; readonly onMade
   const [fields, setFields] = useState(blank);
   const set = (name: keyof typeof blank) => (value: string) => setFields({ ...fields, [name]: value });
   const trust = async () => {
-    await call('POST', '/v1/identity/issuers', { body: fields });
+    await call('POST /v1/identity/issuers', { body: fields });
     props.onMade();
   };
   return (

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
+import type { ApiKeyRequest, Scope } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
-import { CodeBlock } from '../parts/bits.tsx';
-import { FormDialog, Once } from '../parts/dialog.tsx';
-import { TextField } from '../parts/fields.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { FormDialog, SecretDialog } from '../components/dialog.tsx';
+import { TextField } from '../components/fields.tsx';
 
-const scopes: readonly (readonly [name: string, says: string])[] = [
+const scopes: readonly (readonly [name: Scope, note: string])[] = [
   ['search', 'search and browse the catalogue'],
   ['invocations', 'record outcomes'],
   ['mcp', 'call MCP servers'],
@@ -13,7 +14,9 @@ const scopes: readonly (readonly [name: string, says: string])[] = [
   ['admin', 'everything on these pages'],
 ];
 
+const defaultScopes: readonly Scope[] = ['search', 'invocations', 'mcp', 'identity', 'proxy'];
 const blank = { developer: '', name: '', tier: 'free', expires: '', from: '' };
+type Fields = typeof blank;
 
 export function NewKey(props: {
   readonly onClose: () => void;
@@ -22,43 +25,13 @@ export function NewKey(props: {
 }) {
   const { onClose, onMade, developers } = props;
   const [fields, setFields] = useState(blank);
-  const [chosen, setChosen] = useState<readonly string[]>([
-    'search',
-    'invocations',
-    'mcp',
-    'identity',
-    'proxy',
-  ]);
+  const [chosen, setChosen] = useState<readonly Scope[]>(defaultScopes);
   const [made, setMade] = useState<string | null>(null);
-  const set = (name: keyof typeof blank) => (value: string) => setFields({ ...fields, [name]: value });
   const make = async () => {
-    const { expires, from, ...rest } = fields;
-    const addresses = from.split(/[\s,]+/).filter(Boolean);
-    const { body } = await call<{ key: string }>('POST', '/v1/admin/keys', {
-      body: {
-        ...rest,
-        scopes: chosen,
-        ...(expires === '' ? {} : { expires_at: expires }),
-        ...(addresses.length === 0 ? {} : { addresses }),
-      },
-    });
+    const { body } = await call('POST /v1/admin/keys', { body: requestOf(fields, chosen) });
     setMade(body.key);
   };
-  if (made !== null)
-    return (
-      <Once
-        title="Your new key"
-        says="It is kept as a digest only and will never be shown again."
-        secret={made}
-        copy="Copy key"
-        onClose={onClose}
-      >
-        <CodeBlock
-          label="A first call"
-          text={`KEY=${made}\ncurl -s '${location.origin}/v1/search' -H "X-API-Key: $KEY" \\\n  -H 'content-type: application/json' -d '{"query": "send an email"}'`}
-        />
-      </Once>
-    );
+  if (made !== null) return <NewKeySecret secret={made} onClose={onClose} />;
   return (
     <FormDialog
       title="Make a key"
@@ -68,6 +41,51 @@ export function NewKey(props: {
       then={onMade}
       onClose={onClose}
     >
+      <KeyFields
+        fields={fields}
+        set={(name) => (value) => setFields({ ...fields, [name]: value })}
+        developers={developers}
+      />
+      <ScopeChoice chosen={chosen} onChange={setChosen} />
+    </FormDialog>
+  );
+}
+
+function requestOf({ expires, from, ...rest }: Fields, chosen: readonly Scope[]): ApiKeyRequest {
+  const addresses = from.split(/[\s,]+/).filter(Boolean);
+  return {
+    ...rest,
+    scopes: chosen,
+    ...(expires === '' ? {} : { expires_at: expires }),
+    ...(addresses.length === 0 ? {} : { addresses }),
+  };
+}
+
+function NewKeySecret({ secret, onClose }: { readonly secret: string; readonly onClose: () => void }) {
+  return (
+    <SecretDialog
+      title="Your new key"
+      note="It is kept as a digest only and will never be shown again."
+      secret={secret}
+      copy="Copy key"
+      onClose={onClose}
+    >
+      <CodeBlock
+        label="A first call"
+        text={`KEY=${secret}\ncurl -s '${location.origin}/v1/search' -H "X-API-Key: $KEY" \\\n  -H 'content-type: application/json' -d '{"query": "send an email"}'`}
+      />
+    </SecretDialog>
+  );
+}
+
+function KeyFields(props: {
+  readonly fields: Fields;
+  readonly set: (name: keyof Fields) => (value: string) => void;
+  readonly developers: readonly string[];
+}) {
+  const { fields, set, developers } = props;
+  return (
+    <>
       <div class="two">
         <TextField
           label="Developer"
@@ -113,25 +131,6 @@ export function NewKey(props: {
         value={fields.from}
         onValue={set('from')}
       />
-      <fieldset class="checks">
-        <legend>Scopes</legend>
-        {scopes.map(([name, says]) => (
-          <label key={name}>
-            <input
-              type="checkbox"
-              checked={chosen.includes(name)}
-              onChange={(event) =>
-                setChosen(
-                  event.currentTarget.checked ? [...chosen, name] : chosen.filter((each) => each !== name),
-                )
-              }
-            />
-            <span>
-              <strong>{name}</strong> {says}
-            </span>
-          </label>
-        ))}
-      </fieldset>
       <datalist id="developers">
         {developers.map((name) => (
           <option key={name} value={name} />
@@ -142,6 +141,32 @@ export function NewKey(props: {
         <option value="pro" />
         <option value="enterprise" />
       </datalist>
-    </FormDialog>
+    </>
+  );
+}
+
+function ScopeChoice(props: {
+  readonly chosen: readonly Scope[];
+  readonly onChange: (chosen: readonly Scope[]) => void;
+}) {
+  const { chosen, onChange } = props;
+  const toggle = (name: Scope, isChosen: boolean) =>
+    onChange(isChosen ? [...chosen, name] : chosen.filter((each) => each !== name));
+  return (
+    <fieldset class="checks">
+      <legend>Scopes</legend>
+      {scopes.map(([name, note]) => (
+        <label key={name}>
+          <input
+            type="checkbox"
+            checked={chosen.includes(name)}
+            onChange={(event) => toggle(name, event.currentTarget.checked)}
+          />
+          <span>
+            <strong>{name}</strong> {note}
+          </span>
+        </label>
+      ))}
+    </fieldset>
   );
 }

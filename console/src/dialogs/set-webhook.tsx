@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call } from '../api/client.ts';
-import { FormDialog, Once } from '../parts/dialog.tsx';
-import { TextField } from '../parts/fields.tsx';
+import { FormDialog, SecretDialog } from '../components/dialog.tsx';
+import { TextField } from '../components/fields.tsx';
 
 export function SetWebhook(props: {
   /** The URL that is set already. */
@@ -13,14 +13,14 @@ export function SetWebhook(props: {
   const [url, setUrl] = useState(before ?? '');
   const [secret, setSecret] = useState<string | null>(null);
   const set = async () => {
-    const { body } = await call<{ secret: string }>('PUT', '/v1/identity/webhook', { body: { url } });
+    const { body } = await call('PUT /v1/identity/webhook', { body: { url } });
     setSecret(body.secret);
   };
   if (secret !== null)
     return (
-      <Once
+      <SecretDialog
         title="The secret that signs"
-        says="It rests sealed and will never be shown again; your app needs it to check that events are ours."
+        note="It rests sealed and will never be shown again; your app needs it to check that events are ours."
         secret={secret}
         copy="Copy secret"
         onClose={onClose}
@@ -45,7 +45,7 @@ export function SetWebhook(props: {
         onValue={setUrl}
       />
       {before !== null && (
-        <p class="soft">
+        <p class="muted">
           Events get a new secret. The earlier one signs too for a day, so that none is lost.
         </p>
       )}

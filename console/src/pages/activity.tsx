@@ -1,22 +1,22 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Activity } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Bar, Stat, Time } from '../parts/bits.tsx';
-import { Chart } from '../parts/chart.tsx';
-import { Segments } from '../parts/fields.tsx';
-import { count, ms, percent } from '../parts/format.ts';
-import { type Column, DataTable } from '../parts/list.tsx';
-import { Empty, PageHead, Shown } from '../parts/states.tsx';
-import { serverPath } from '../shell/router.ts';
+import type { Activity } from '../../../sdk/api.ts';
+import { useData } from '../api/use-data.ts';
+import { count, ms, percent } from '../browser/format.ts';
+import { serverPath } from '../browser/router.ts';
+import { Chart } from '../components/chart.tsx';
+import { Bar, Stat, Time } from '../components/facts.tsx';
+import { Segments } from '../components/fields.tsx';
+import { EmptyState, Loadable, PageHeader } from '../components/states.tsx';
+import { type Column, DataTable } from '../components/table.tsx';
 
 const refreshMs = 5_000;
 
 export function ActivityPage() {
   const [window, setWindow] = useState<'1h' | '6h' | '24h'>('1h');
-  const activity = useData<Activity>(`/v1/admin/activity?window=${window}`, refreshMs);
+  const activity = useData('GET /v1/admin/activity', { query: { window } }, refreshMs);
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Activity"
         lead={
           <>
@@ -34,16 +34,16 @@ export function ActivityPage() {
           ]}
           onChange={setWindow}
         />
-      </PageHead>
-      <Shown of={activity} rows={6}>
+      </PageHeader>
+      <Loadable of={activity} rows={6}>
         {(data) => <Live data={data} />}
-      </Shown>
+      </Loadable>
     </>
   );
 }
 
 function Live({ data }: { readonly data: Activity }) {
-  const { total, searches, kinds, servers } = data;
+  const { total, searches, kinds } = data;
   const failed = total.client_errors + total.server_errors;
   const asked = kinds.filter(({ requests }) => requests > 0);
   return (
@@ -55,7 +55,7 @@ function Live({ data }: { readonly data: Activity }) {
           note={asked.map(({ kind, requests }) => `${kind} ${count(requests)}`).join(' · ') || 'none yet'}
         />
         <Stat
-          label="Failed"
+          label="ErrorNotice"
           value={total.requests === 0 ? '–' : percent(failed / total.requests, failed === 0 ? 0 : 1)}
           note={`${count(total.server_errors)} ours or upstream, ${count(total.client_errors)} callers’`}
         />
@@ -75,73 +75,85 @@ function Live({ data }: { readonly data: Activity }) {
       <div class="charts">
         <Charts data={data} />
       </div>
-      {servers.length === 0 ? (
-        <section aria-labelledby="servers">
-          <h2 id="servers">Servers called</h2>
-          <Empty icon="catalogue" title="No calls were recorded">
-            Calls through the proxy and outcomes reported to POST /v1/invocations show here.
-          </Empty>
-        </section>
-      ) : (
-        <>
-          <section aria-labelledby="success">
-            <h2 id="success">Success of the servers called most</h2>
-            <SuccessChart success={data.success} />
-          </section>
-          <section aria-labelledby="servers">
-            <h2 id="servers">Servers called</h2>
-            <DataTable
-              label="Calls by server"
-              rows={servers}
-              keyOf={({ server_id }) => server_id}
-              columns={columns}
-            />
-          </section>
-        </>
-      )}
-      <div class="charts">
-        <section aria-labelledby="nothing">
-          <h2 id="nothing">Searched, and found nothing</h2>
-          {data.found_nothing.length === 0 ? (
-            <p class="soft">
-              {searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
-            </p>
-          ) : (
-            <ul class="queries">
-              {data.found_nothing.map(({ query, times, last_at }) => (
-                <li key={query}>
-                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
-                  <span class="soft">
-                    {times > 1 && `${times} × · `}
-                    <Time at={last_at} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </section>
-        <section aria-labelledby="recent">
-          <h2 id="recent">Latest searches</h2>
-          {data.recent.length === 0 ? (
-            <p class="soft">Nothing was searched.</p>
-          ) : (
-            <ul class="queries">
-              {data.recent.slice(0, 12).map(({ query, shown, at }) => (
-                <li key={`${at} ${query}`}>
-                  <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
-                  <span class="soft">
-                    {count(shown, 'server')} · <Time at={at} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </section>
-      </div>
-      <p class="soft small-text">
+      <ServersCalled data={data} />
+      <Queries data={data} />
+      <p class="muted small-text">
         Requests and latencies are those of the process that answered, kept in its memory for a day;
         percentiles are right within a sixth. Calls and searches are of all processes.
       </p>
+    </div>
+  );
+}
+
+function ServersCalled({ data: { servers, success } }: { readonly data: Activity }) {
+  if (servers.length === 0)
+    return (
+      <section aria-labelledby="servers">
+        <h2 id="servers">Servers called</h2>
+        <EmptyState icon="catalogue" title="No calls were recorded">
+          Calls through the proxy and outcomes reported to POST /v1/invocations show here.
+        </EmptyState>
+      </section>
+    );
+  return (
+    <>
+      <section aria-labelledby="success">
+        <h2 id="success">Success of the servers called most</h2>
+        <SuccessChart success={success} />
+      </section>
+      <section aria-labelledby="servers">
+        <h2 id="servers">Servers called</h2>
+        <DataTable
+          label="Calls by server"
+          rows={servers}
+          keyOf={({ server_id }) => server_id}
+          columns={columns}
+        />
+      </section>
+    </>
+  );
+}
+
+function Queries({ data }: { readonly data: Activity }) {
+  return (
+    <div class="charts">
+      <section aria-labelledby="nothing">
+        <h2 id="nothing">Searched, and found nothing</h2>
+        {data.found_nothing.length === 0 ? (
+          <p class="muted">
+            {data.searches.count === 0 ? 'Nothing was searched.' : 'Every search found something.'}
+          </p>
+        ) : (
+          <ul class="queries">
+            {data.found_nothing.map(({ query, times, last_at }) => (
+              <li key={query}>
+                <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                <span class="muted">
+                  {times > 1 && `${times} × · `}
+                  <Time at={last_at} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="recent">
+        <h2 id="recent">Latest searches</h2>
+        {data.recent.length === 0 ? (
+          <p class="muted">Nothing was searched.</p>
+        ) : (
+          <ul class="queries">
+            {data.recent.slice(0, 12).map(({ query, shown, at }) => (
+              <li key={`${at} ${query}`}>
+                <a href={`/?q=${encodeURIComponent(query)}`}>{query}</a>
+                <span class="muted">
+                  {count(shown, 'server')} · <Time at={at} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
     </div>
   );
 }
@@ -154,7 +166,7 @@ function Charts({ data }: { readonly data: Activity }) {
       requests: [
         { label: 'Requests', colour: '--accent', values: steps.map(({ requests }) => requests), bars: true },
         {
-          label: 'Failed',
+          label: 'ErrorNotice',
           colour: '--bad',
           values: steps.map((step) => step.client_errors + step.server_errors),
           bars: true,

@@ -1,37 +1,38 @@
 import { useState } from 'preact/hooks';
-import { query } from '../api/client.ts';
-import { type Names, useNames } from '../api/names.ts';
-import type { AuditEntry } from '../api/types.ts';
-import { useDeed, usePages } from '../api/use.ts';
-import { Badge, Button, ShortId, type Tone } from '../parts/bits.tsx';
-import { FilterForm, Select } from '../parts/fields.tsx';
-import { ago, when } from '../parts/format.ts';
-import { Paged } from '../parts/list.tsx';
-import { Empty, Failed, PageHead } from '../parts/states.tsx';
+import type { AuditEntry } from '../../../sdk/api.ts';
+import { queryText } from '../api/client.ts';
+import { usePages } from '../api/use-data.ts';
+import { useMutation } from '../api/use-mutation.ts';
+import { type Names, useNames } from '../api/use-names.ts';
+import { ago, when } from '../browser/format.ts';
+import { Button } from '../components/button.tsx';
+import { Badge, ShortId, type Tone } from '../components/facts.tsx';
+import { FilterForm, Select } from '../components/fields.tsx';
+import { EmptyState, ErrorNotice, PageHeader } from '../components/states.tsx';
+import { Paged } from '../components/table.tsx';
 
-type Page = { readonly entries: readonly AuditEntry[]; readonly metadata: { readonly next_before?: string } };
 type Filters = { readonly developer: string; readonly user: string };
 
 export function AuditPage() {
   const [filters, setFilters] = useState<Filters>({ developer: '', user: '' });
   const names = useNames();
   const trail = usePages(
-    `/v1/admin/audit${query({ ...filters, limit: 100 })}`,
-    'before',
-    ({ entries, metadata }: Page) => ({ rows: entries, next: metadata.next_before }),
+    'GET /v1/admin/audit',
+    { query: { ...filters, limit: 100 } },
+    { after: 'before', read: ({ entries, metadata }) => ({ rows: entries, next: metadata.next_before }) },
   );
-  const saving = useDeed(() => download(filters));
+  const saving = useMutation(() => download(filters));
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Audit"
         lead="Who did what, newest first. Entries are written with the deed, and never changed."
       >
         <Button busy={saving.busy} onClick={saving.run}>
           Download as JSON Lines
         </Button>
-        {saving.fault !== null && <Failed error={saving.fault} />}
-      </PageHead>
+        {saving.error !== null && <ErrorNotice error={saving.error} />}
+      </PageHeader>
       <FilterForm labels={{ user: 'User' }} onApply={({ user }) => setFilters({ ...filters, user })}>
         <Select
           label="Developer"
@@ -44,9 +45,9 @@ export function AuditPage() {
         of={trail}
         more="Show older"
         empty={
-          <Empty icon="audit" title="Nothing was done like that">
+          <EmptyState icon="audit" title="Nothing was done like that">
             The filter matches whole user ids.
-          </Empty>
+          </EmptyState>
         }
       >
         {(entries) => <Days entries={entries} names={names} />}
@@ -75,7 +76,7 @@ function Days({ entries, names }: { readonly entries: readonly AuditEntry[]; rea
 
 function Entry({ entry, names }: { readonly entry: AuditEntry; readonly names: Names }) {
   const { at, actor, action, subject, user_id, facts, developer_id } = entry;
-  const told = Object.entries(facts);
+  const entries = Object.entries(facts);
   const by = actor.replace(/^key:/, '');
   return (
     <li>
@@ -93,17 +94,17 @@ function Entry({ entry, names }: { readonly entry: AuditEntry; readonly names: N
           {subject !== null && <code>{subject}</code>}
           {user_id !== null && <span>for {user_id}</span>}
         </p>
-        <p class="soft small-text">
+        <p class="muted small-text">
           by {by === actor ? by : <ShortId id={by} name={names.of(by)} />} ·{' '}
           <ShortId id={developer_id} name={names.of(developer_id)} />
-          {told.map(([name, value]) => ` · ${name.replaceAll('_', ' ')}: ${said(value)}`)}
+          {entries.map(([name, value]) => ` · ${name.replaceAll('_', ' ')}: ${factText(value)}`)}
         </p>
       </div>
     </li>
   );
 }
 
-function said(value: unknown): string {
+function factText(value: unknown): string {
   if (typeof value === 'number' && value > 1e12) return when(new Date(value).toISOString());
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
@@ -116,7 +117,7 @@ function toneOf(action: string): Tone {
 }
 
 async function download(filters: Filters): Promise<void> {
-  const reply = await fetch(`/v1/admin/audit${query({ ...filters, limit: 10_000 })}`, {
+  const reply = await fetch(`/v1/admin/audit${queryText({ ...filters, limit: 10_000 })}`, {
     headers: { accept: 'application/x-ndjson' },
   });
   if (!reply.ok) throw new Error(`The trail cannot be read (${reply.status}).`);

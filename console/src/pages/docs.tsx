@@ -1,16 +1,17 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type Document, find, loadDocuments } from '../docs/library.ts';
-import { Markdown } from '../docs/markdown.tsx';
-import { TypedFilter } from '../parts/fields.tsx';
-import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
+import { TypedFilter } from '../components/fields.tsx';
+import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
+import type { Document } from '../docs/document.ts';
+import { DocumentView } from '../docs/document-view.tsx';
+import { find, loadDocuments } from '../docs/library.ts';
 
 export function DocsPage({ name }: { readonly name: string | undefined }) {
   const [documents, setDocuments] = useState<readonly Document[] | null>(null);
-  const [fault, setFault] = useState<Error | null>(null);
+  const [error, setError] = useState<Error | null>(null);
   const [text, setText] = useState('');
   const load = () => {
-    setFault(null);
-    loadDocuments().then(setDocuments, setFault);
+    setError(null);
+    loadDocuments().then(setDocuments, setError);
   };
   useEffect(load, []);
   // A link followed is a search done.
@@ -23,11 +24,11 @@ export function DocsPage({ name }: { readonly name: string | undefined }) {
       document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
   }, [shown, text]);
 
-  if (fault !== null) return <Failed error={fault} retry={load} />;
+  if (error !== null) return <ErrorNotice error={error} retry={load} />;
   if (documents === null)
     return (
       <>
-        <PageHead title="Docs" />
+        <PageHeader title="Docs" />
         <Skeleton rows={6} />
       </>
     );
@@ -53,7 +54,7 @@ export function DocsPage({ name }: { readonly name: string | undefined }) {
         {text.trim() !== '' ? (
           <Results documents={documents} text={text} />
         ) : shown !== undefined ? (
-          <Markdown text={shown.markdown} />
+          <DocumentView document={shown} />
         ) : (
           <Contents documents={documents} name={name} />
         )}
@@ -66,22 +67,22 @@ function Results({ documents, text }: { readonly documents: readonly Document[];
   const found = find(documents, text);
   return (
     <>
-      <PageHead title={`“${text.trim()}” in the docs`} />
-      <p class="unseen" role="status">
+      <PageHeader title={`“${text.trim()}” in the docs`} />
+      <p class="visually-hidden" role="status">
         {found.length} sections found
       </p>
       {found.length === 0 && (
-        <Empty icon="docs" title="No section has all of these words">
+        <EmptyState icon="docs" title="No section has all of these words">
           Try fewer of them.
-        </Empty>
+        </EmptyState>
       )}
       <ul class="doc-hits">
         {found.map(({ document, section, excerpt }) => (
           <li key={`${document.name}#${section.anchor}`}>
             <a href={`/docs/${document.name}${section.anchor === '' ? '' : `#${section.anchor}`}`}>
-              <span class="soft small-text">{document.title}</span>
+              <span class="muted small-text">{document.title}</span>
               <strong>{section.heading}</strong>
-              <span class="soft">{excerpt}</span>
+              <span class="muted">{excerpt}</span>
             </a>
           </li>
         ))}
@@ -99,7 +100,7 @@ function Contents({
 }) {
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Docs"
         lead={
           name === undefined
@@ -112,7 +113,7 @@ function Contents({
           <li key={each.name}>
             <a class="card" href={`/docs/${each.name}`}>
               <strong>{each.title}</strong>
-              <span class="soft">
+              <span class="muted">
                 {each.sections
                   .slice(1, 6)
                   .map(({ heading }) => heading)
@@ -122,7 +123,7 @@ function Contents({
           </li>
         ))}
       </ul>
-      <p class="soft">
+      <p class="muted">
         The API itself is described at{' '}
         <a href="/openapi.json" data-plain>
           /openapi.json

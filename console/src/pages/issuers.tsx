@@ -1,36 +1,37 @@
 import { useState } from 'preact/hooks';
+import type { Issuer } from '../../../sdk/api.ts';
 import { call, session } from '../api/client.ts';
-import type { Issuer } from '../api/types.ts';
-import { useData } from '../api/use.ts';
+import { useData } from '../api/use-data.ts';
+import { Button } from '../components/button.tsx';
+import { Confirm } from '../components/dialog.tsx';
+import { Time } from '../components/facts.tsx';
+import { EmptyState, PageHeader } from '../components/states.tsx';
+import { type Column, List } from '../components/table.tsx';
 import { NewIssuer } from '../dialogs/new-issuer.tsx';
-import { Button, Time } from '../parts/bits.tsx';
-import { Confirm } from '../parts/dialog.tsx';
-import { type Column, List } from '../parts/list.tsx';
-import { Empty, PageHead } from '../parts/states.tsx';
 
 export function IssuersPage() {
-  const list = useData<{ issuers: readonly Issuer[] }>('/v1/identity/issuers');
+  const list = useData('GET /v1/identity/issuers');
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Issuer | null>(null);
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Issuers"
         lead={`Identity providers that ${session.value?.developer ?? 'you'} trusts to name users: apps exchange their tokens for ours.`}
       >
         <Button kind="main" icon="plus" onClick={() => setAdding(true)}>
           Trust an issuer
         </Button>
-      </PageHead>
+      </PageHeader>
       <List
         of={list}
         rows={({ issuers }) => issuers}
         keyOf={({ issuer_id }) => issuer_id}
         empty={
-          <Empty icon="shield" title="No issuer is trusted">
+          <EmptyState icon="shield" title="No issuer is trusted">
             Apps name their users themselves, with their key. With an issuer, they present the user’s own
             token instead. <a href="/docs/identity">How that works</a>
-          </Empty>
+          </EmptyState>
         }
         label="Issuers"
         columns={columns(setRemoving)}
@@ -42,7 +43,7 @@ export function IssuersPage() {
           verb="Remove"
           onClose={() => setRemoving(null)}
           act={async () => {
-            await call('DELETE', `/v1/identity/issuers/${removing.issuer_id}`);
+            await call('DELETE /v1/identity/issuers/{id}', { params: { id: removing.issuer_id } });
             list.reload();
           }}
         >

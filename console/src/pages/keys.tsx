@@ -1,34 +1,35 @@
 import { useState } from 'preact/hooks';
+import type { ApiKey } from '../../../sdk/api.ts';
 import { call, session } from '../api/client.ts';
-import type { ApiKey, Usage } from '../api/types.ts';
-import { useData } from '../api/use.ts';
+import { useData } from '../api/use-data.ts';
+import { count, percent } from '../browser/format.ts';
+import { Button } from '../components/button.tsx';
+import { Chart } from '../components/chart.tsx';
+import { Confirm, Dialog } from '../components/dialog.tsx';
+import { Badge, ShortId, Stat, Time } from '../components/facts.tsx';
+import { Select } from '../components/fields.tsx';
+import { EmptyState, Loadable, PageHeader } from '../components/states.tsx';
+import { type Column, List } from '../components/table.tsx';
 import { NewKey } from '../dialogs/new-key.tsx';
-import { Badge, Button, ShortId, Stat, Time } from '../parts/bits.tsx';
-import { Chart } from '../parts/chart.tsx';
-import { Confirm, Dialog } from '../parts/dialog.tsx';
-import { Select } from '../parts/fields.tsx';
-import { count, percent } from '../parts/format.ts';
-import { type Column, List } from '../parts/list.tsx';
-import { Empty, PageHead, Shown } from '../parts/states.tsx';
 
 type Status = 'active' | 'revoked' | 'expired';
 
 export function KeysPage() {
-  const keys = useData<{ keys: readonly ApiKey[] }>('/v1/admin/keys');
+  const keys = useData('GET /v1/admin/keys');
   const [making, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
-  const [looking, setLooking] = useState<ApiKey | null>(null);
+  const [shownUsage, setShownUsage] = useState<ApiKey | null>(null);
   const [shown, setShown] = useState<Status | ''>('active');
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Keys"
         lead="Who may call, what, and how often. A key’s text is shown once, when it is made."
       >
         <Button kind="main" icon="plus" onClick={() => setMaking(true)}>
           Make a key
         </Button>
-      </PageHead>
+      </PageHeader>
       <div class="filters">
         <Select
           label="Status"
@@ -47,12 +48,12 @@ export function KeysPage() {
         rows={(data) => data.keys.filter((key) => shown === '' || statusOf(key) === shown)}
         keyOf={({ key_id }) => key_id}
         empty={
-          <Empty icon="keys" title={shown === '' ? 'There are no keys' : `No key is ${shown}`}>
+          <EmptyState icon="keys" title={shown === '' ? 'There are no keys' : `No key is ${shown}`}>
             Choose another status, or make a key.
-          </Empty>
+          </EmptyState>
         }
         label="Keys"
-        columns={columns(setLooking, setRevoking)}
+        columns={columns(setShownUsage, setRevoking)}
       />
       {making && (
         <NewKey
@@ -61,14 +62,14 @@ export function KeysPage() {
           developers={developersOf(keys.data?.keys)}
         />
       )}
-      {looking !== null && <KeyUsage of={looking} onClose={() => setLooking(null)} />}
+      {shownUsage !== null && <UsageDialog of={shownUsage} onClose={() => setShownUsage(null)} />}
       {revoking !== null && (
         <Confirm
           title="Revoke this key?"
           verb="Revoke"
           onClose={() => setRevoking(null)}
           act={async () => {
-            await call('DELETE', `/v1/admin/keys/${revoking.key_id}`);
+            await call('DELETE /v1/admin/keys/{id}', { params: { id: revoking.key_id } });
             keys.reload();
           }}
         >
@@ -77,7 +78,7 @@ export function KeysPage() {
             within a second. This cannot be undone.
           </p>
           {revoking.key_id === session.value?.key_id && (
-            <p class="hint fault">It is the key that you are signed in with: you will be signed out.</p>
+            <p class="hint error">It is the key that you are signed in with: you will be signed out.</p>
           )}
         </Confirm>
       )}
@@ -94,7 +95,7 @@ function statusOf({ revoked_at, expires_at }: ApiKey): Status {
   return expires_at !== null && Date.parse(expires_at) <= Date.now() ? 'expired' : 'active';
 }
 
-function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Column<ApiKey>[] {
+function columns(showUsage: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Column<ApiKey>[] {
   return [
     {
       head: 'Key',
@@ -122,7 +123,12 @@ function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Co
     {
       head: 'Scopes',
       kind: 'scopes',
-      cell: ({ scopes }) => scopesOf(scopes),
+      cell: ({ scopes, addresses }) => (
+        <>
+          {scopesOf(scopes)}
+          {addresses !== null && <span class="muted small-text below">only from {addresses.join(', ')}</span>}
+        </>
+      ),
     },
     { head: 'Last used', kind: 'nowrap', cell: ({ last_used_at }) => <Time at={last_used_at} /> },
     { head: 'Ends', kind: 'nowrap', cell: ({ expires_at }) => <Time at={expires_at} /> },
@@ -131,7 +137,7 @@ function columns(look: (key: ApiKey) => void, revoke: (key: ApiKey) => void): Co
       kind: 'actions',
       cell: (key) => (
         <>
-          <Button small onClick={() => look(key)} label={`Usage of ${key.name}`}>
+          <Button small onClick={() => showUsage(key)} label={`Usage of ${key.name}`}>
             Usage
           </Button>
           {statusOf(key) === 'active' && (
@@ -152,21 +158,21 @@ function scopesOf(scopes: readonly string[]): string {
   return scopes.length === scopeCount - 1 && !scopes.includes('admin') ? 'all but admin' : scopes.join(', ');
 }
 
-function KeyUsage({ of, onClose }: { readonly of: ApiKey; readonly onClose: () => void }) {
-  const usage = useData<Usage>(`/v1/admin/keys/${of.key_id}/usage?days=30`);
+function UsageDialog({ of, onClose }: { readonly of: ApiKey; readonly onClose: () => void }) {
+  const usage = useData('GET /v1/admin/keys/{id}/usage', { params: { id: of.key_id }, query: { days: 30 } });
   return (
     <Dialog title={`Usage of ${of.name}`} onClose={onClose}>
       <div class="dialog-body">
-        <Shown of={usage} rows={3}>
+        <Loadable of={usage} rows={3}>
           {({ days }) => {
             const sum = (field: 'searches' | 'calls' | 'failures') =>
               days.reduce((all, day) => all + day[field], 0);
             const [searches, calls, failures] = [sum('searches'), sum('calls'), sum('failures')];
             if (searches + calls === 0)
               return (
-                <Empty icon="activity" title="Not used in the last 30 days">
+                <EmptyState icon="activity" title="Not used in the last 30 days">
                   Searches and recorded calls made with this key will show here.
-                </Empty>
+                </EmptyState>
               );
             return (
               <div class="stack">
@@ -190,14 +196,14 @@ function KeyUsage({ of, onClose }: { readonly of: ApiKey; readonly onClose: () =
                       filled: true,
                     },
                     { label: 'Calls', colour: '--second', values: days.map((day) => day.calls) },
-                    { label: 'Failed calls', colour: '--bad', values: days.map((day) => day.failures) },
+                    { label: 'ErrorNotice calls', colour: '--bad', values: days.map((day) => day.failures) },
                   ]}
                   format={(value) => count(value)}
                 />
               </div>
             );
           }}
-        </Shown>
+        </Loadable>
       </div>
     </Dialog>
   );

@@ -1,21 +1,22 @@
 import { useState } from 'preact/hooks';
+import type { OAuthClient } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
-import type { OAuthClient } from '../api/types.ts';
-import { useData } from '../api/use.ts';
+import { useData } from '../api/use-data.ts';
+import { serverPath } from '../browser/router.ts';
+import { Button, CopyButton } from '../components/button.tsx';
+import { Confirm } from '../components/dialog.tsx';
+import { Badge } from '../components/facts.tsx';
+import { EmptyState, PageHeader } from '../components/states.tsx';
+import { type Column, List } from '../components/table.tsx';
 import { NewClient } from '../dialogs/new-client.tsx';
-import { Badge, Button, CopyButton } from '../parts/bits.tsx';
-import { Confirm } from '../parts/dialog.tsx';
-import { type Column, List } from '../parts/list.tsx';
-import { Empty, PageHead } from '../parts/states.tsx';
-import { serverPath } from '../shell/router.ts';
 
 export function OAuthClientsPage() {
-  const list = useData<{ clients: readonly OAuthClient[] }>('/v1/admin/oauth-clients');
+  const list = useData('GET /v1/admin/oauth-clients');
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<OAuthClient | null>(null);
   return (
     <>
-      <PageHead
+      <PageHeader
         title="OAuth clients"
         lead={
           <>
@@ -27,7 +28,7 @@ export function OAuthClientsPage() {
         <Button kind="main" icon="plus" onClick={() => setAdding(true)}>
           Add a client
         </Button>
-      </PageHead>
+      </PageHeader>
       <div class="stack">
         <div>
           <List
@@ -35,11 +36,11 @@ export function OAuthClientsPage() {
             rows={({ clients }) => clients}
             keyOf={({ id }) => id}
             empty={
-              <Empty icon="link" title="No clients yet">
+              <EmptyState icon="link" title="No clients yet">
                 Most authorization servers register us on the way, with the first user who connects. Where one
                 does not, register there by hand and add the client here.{' '}
                 <a href="/docs/mcp">How that works</a>
-              </Empty>
+              </EmptyState>
             }
             label="OAuth clients"
             columns={columns(setRemoving)}
@@ -54,7 +55,7 @@ export function OAuthClientsPage() {
           verb="Remove"
           onClose={() => setRemoving(null)}
           act={async () => {
-            await call('DELETE', `/v1/admin/oauth-clients/${removing.id}`);
+            await call('DELETE /v1/admin/oauth-clients/{id}', { params: { id: removing.id } });
             list.reload();
           }}
         >
@@ -83,7 +84,7 @@ function columns(remove: (client: OAuthClient) => void): Column<OAuthClient>[] {
       head: 'For',
       cell: ({ server_id }) =>
         server_id === null ? (
-          <span class="soft">all its servers</span>
+          <span class="muted">all its servers</span>
         ) : (
           <a href={serverPath(server_id)}>{server_id}</a>
         ),
@@ -96,7 +97,7 @@ function columns(remove: (client: OAuthClient) => void): Column<OAuthClient>[] {
     {
       head: 'Proves itself',
       cell: ({ auth_method }) =>
-        auth_method === '' ? <span class="soft">as the issuer says</span> : <code>{auth_method}</code>,
+        auth_method === '' ? <span class="muted">as the issuer says</span> : <code>{auth_method}</code>,
     },
     {
       head: 'Actions',
@@ -115,11 +116,9 @@ function columns(remove: (client: OAuthClient) => void): Column<OAuthClient>[] {
   ];
 }
 
-type Ours = { readonly redirect_uris: readonly string[]; readonly client_id: string };
-
 /** What one types in at an authorization server to register us there. */
 function Registration() {
-  const { data } = useData<Ours>('/client-metadata.json');
+  const { data } = useData('GET /client-metadata.json');
   if (data === undefined) return null;
   const rows = [
     ['Redirect URI', data.redirect_uris[0] ?? ''],

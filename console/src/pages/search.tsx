@@ -1,14 +1,14 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { call, may } from '../api/client.ts';
-import type { Catalogue, Hit, SearchReply } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Bar, Button, CodeBlock } from '../parts/bits.tsx';
-import { Select } from '../parts/fields.tsx';
-import { count, curlOf, ms } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { Empty, Failed, PageHead, Skeleton } from '../parts/states.tsx';
-import { Why } from '../server/why.tsx';
-import { go, params, serverPath } from '../shell/router.ts';
+import { useEffect, useState } from 'preact/hooks';
+import type { SearchResult } from '../../../sdk/api.ts';
+import { useData } from '../api/use-data.ts';
+import { count } from '../browser/format.ts';
+import { navigate, params } from '../browser/router.ts';
+import { Icon } from '../components/icons.tsx';
+import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
+import { SearchFilters } from '../search/search-filters.tsx';
+import { SearchForm } from '../search/search-form.tsx';
+import { type Filters, filterNames, requestOf, search } from '../search/search-request.ts';
+import { SearchResults } from '../search/search-results.tsx';
 
 const examples = [
   'send emails and manage my calendar',
@@ -17,13 +17,11 @@ const examples = [
   'create a GitHub issue',
   'look up the weather',
 ];
-const filterNames = ['transport', 'auth', 'category', 'verified'] as const;
-type FilterName = (typeof filterNames)[number];
 
 type Found =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'failed'; readonly error: Error }
-  | { readonly state: 'ready'; readonly reply: SearchReply; readonly ms: number };
+  | { readonly state: 'ready'; readonly reply: SearchResult; readonly ms: number };
 
 export function SearchPage() {
   const asked = params.value.get('q') ?? '';
@@ -32,80 +30,51 @@ export function SearchPage() {
       const value = params.value.get(name);
       return value === null ? [] : [[name, value]];
     }),
-  ) as Partial<Record<FilterName, string>>;
-  const [text, setText] = useState(asked);
+  ) as Filters;
   const [found, setFound] = useState<Found>({ state: 'idle' });
   const [round, setRound] = useState(0);
-  const input = useRef<HTMLInputElement>(null);
-  const body = bodyOf(asked, filters);
+  const body = requestOf(asked, filters);
   const wanted = JSON.stringify(body);
 
   useEffect(() => {
-    setText(asked);
     if (asked === '') return setFound({ state: 'idle' });
-    const gone = new AbortController();
+    const abort = new AbortController();
     setFound((old) => (old.state === 'ready' ? old : { state: 'loading' }));
-    call<SearchReply>('POST', '/v1/search', { body, signal: gone.signal }).then(
+    search(body, abort.signal).then(
       (answer) => setFound({ state: 'ready', reply: answer.body, ms: answer.ms }),
       (error: Error) => {
-        if (!gone.signal.aborted) setFound({ state: 'failed', error });
+        if (!abort.signal.aborted) setFound({ state: 'failed', error });
       },
     );
-    return () => gone.abort();
+    return () => abort.abort();
   }, [wanted, round]);
-  useSlash(input);
 
-  const ask = (query: string, changed: Partial<Record<FilterName, string>> = {}) => {
+  const ask = (query: string, changed: Filters = {}) => {
     const next = new URLSearchParams();
     if (query !== '') next.set('q', query);
     for (const [name, value] of Object.entries({ ...filters, ...changed })) if (value) next.set(name, value);
     if (next.toString() === params.value.toString()) setRound((n) => n + 1);
-    else go(`/?${next}`, { stay: true });
+    else navigate(`/?${next}`, { stay: true });
   };
 
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Search"
         lead="Say what you want done. The best servers come first, and each says why."
       />
       <search>
-        <form
-          class="search-form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            ask(text.trim());
-          }}
-        >
-          <Icon name="search" />
-          <input
-            ref={input}
-            type="search"
-            name="q"
-            aria-label="What do you want done?"
-            placeholder="What do you want done?"
-            autoComplete="off"
-            maxLength={1000}
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-          <span class="slash" aria-hidden="true">
-            /
-          </span>
-          <Button kind="main" type="submit">
-            Search
-          </Button>
-        </form>
-        <Filters filters={filters} change={(changed) => ask(asked, changed)} />
+        <SearchForm asked={asked} ask={ask} />
+        <SearchFilters filters={filters} change={(changed) => ask(asked, changed)} />
       </search>
-      <div aria-live="polite" class="unseen">
+      <div aria-live="polite" class="visually-hidden">
         {found.state === 'ready' ? `${count(found.reply.servers.length, 'server')} found` : ''}
       </div>
       {found.state === 'idle' && <Start ask={ask} />}
       {found.state === 'loading' && <Skeleton rows={4} />}
-      {found.state === 'failed' && <Failed error={found.error} retry={() => setRound((n) => n + 1)} />}
+      {found.state === 'failed' && <ErrorNotice error={found.error} retry={() => setRound((n) => n + 1)} />}
       {found.state === 'ready' && (
-        <Results
+        <SearchResults
           key={found.reply.metadata.query_log_id}
           reply={found.reply}
           elapsedMs={found.ms}
@@ -116,105 +85,13 @@ export function SearchPage() {
   );
 }
 
-function bodyOf(query: string, { transport, auth, category, verified }: Partial<Record<FilterName, string>>) {
-  const filters = {
-    ...(transport === undefined ? {} : { transport: [transport] }),
-    ...(auth === undefined ? {} : { auth: [auth] }),
-    ...(category === undefined ? {} : { category: [category] }),
-    ...(verified === undefined ? {} : { verified: verified === 'yes' }),
-  };
-  return {
-    query,
-    limit: 20,
-    tool_limit: 5,
-    explain: true,
-    ...(Object.keys(filters).length === 0 ? {} : { filters }),
-  };
-}
-
-/** `/` leads to the search from wherever one is not typing. */
-function useSlash(input: { current: HTMLInputElement | null }): void {
-  useEffect(() => {
-    const hear = (event: KeyboardEvent) => {
-      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test((event.target as Element | null)?.tagName ?? '');
-      if (event.key !== '/' || typing || event.metaKey || event.ctrlKey) return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    document.addEventListener('keydown', hear);
-    return () => document.removeEventListener('keydown', hear);
-  }, [input]);
-}
-
-function Filters(props: {
-  readonly filters: Partial<Record<FilterName, string>>;
-  readonly change: (changed: Partial<Record<FilterName, string>>) => void;
-}) {
-  const { filters, change } = props;
-  const { data } = useData<Catalogue>('/v1/catalogue');
-  const categories = (data?.category ?? []).flatMap(({ name }) => (name === null ? [] : [name]));
-  return (
-    <div class="filters">
-      <Select
-        label="Category"
-        value={filters.category ?? ''}
-        options={[['', 'Any'], ...categories.map((name) => [name, name] as const)]}
-        onChange={(category) => change({ category })}
-      />
-      <Select
-        label="Transport"
-        value={filters.transport ?? ''}
-        options={[
-          ['', 'Any'],
-          ['streamable-http', 'HTTP'],
-          ['sse', 'SSE'],
-          ['stdio', 'stdio'],
-        ]}
-        onChange={(transport) => change({ transport })}
-      />
-      <Select
-        label="Credentials"
-        value={filters.auth ?? ''}
-        options={[
-          ['', 'Any'],
-          ['none', 'None'],
-          ['oauth2', 'OAuth'],
-          ['api_key', 'API key'],
-          ['bearer', 'Bearer token'],
-        ]}
-        onChange={(auth) => change({ auth })}
-      />
-      <Select
-        label="Verified"
-        value={filters.verified ?? ''}
-        options={[
-          ['', 'Any'],
-          ['yes', 'Verified'],
-          ['no', 'Not verified'],
-        ]}
-        onChange={(verified) => change({ verified })}
-      />
-      {Object.keys(filters).length > 0 && (
-        <Button
-          kind="quiet"
-          small
-          icon="cross"
-          onClick={() => change({ category: '', transport: '', auth: '', verified: '' })}
-        >
-          Clear
-        </Button>
-      )}
-    </div>
-  );
-}
-
 function Start({ ask }: { readonly ask: (query: string) => void }) {
-  const { data } = useData<Catalogue>('/v1/catalogue');
+  const { data } = useData('GET /v1/catalogue');
   if (data?.servers === 0)
     return (
-      <Empty icon="catalogue" title="The catalogue is empty">
+      <EmptyState icon="catalogue" title="The catalogue is empty">
         Add a server on the <a href="/catalogue">catalogue page</a>, or let it sync from the public registry.
-      </Empty>
+      </EmptyState>
     );
   return (
     <div class="start">
@@ -255,129 +132,5 @@ function Start({ ask }: { readonly ask: (query: string) => void }) {
         </ol>
       </section>
     </div>
-  );
-}
-
-function Results(props: { readonly reply: SearchReply; readonly elapsedMs: number; readonly body: unknown }) {
-  const { reply, elapsedMs, body } = props;
-  const [showCall, setShowCall] = useState(false);
-  const { metadata } = reply;
-  const { servers, next, busy, fault, more } = useMore(reply, body);
-  return (
-    <section aria-label="Results">
-      <div class="results-head">
-        <p>
-          <strong>{count(servers.length, 'server')}</strong> of{' '}
-          {count(metadata.total_candidates, 'candidate')} · ranked in {ms(metadata.latency_ms)}
-          {metadata.cache_hit ? ' (cached)' : ''}, answered in {ms(elapsedMs)}
-        </p>
-        <Button small kind="quiet" onClick={() => setShowCall(!showCall)} expanded={showCall}>
-          {showCall ? 'Hide the call' : 'Show as API call'}
-        </Button>
-      </div>
-      {showCall && <CodeBlock label="This search with curl" text={curlOf('POST', '/v1/search', body)} />}
-      {servers.length === 0 && (
-        <Empty icon="search" title="Nothing fits">
-          Say it in other words, or with fewer filters. Queries that found nothing are listed under{' '}
-          {may('admin') ? <a href="/activity">Activity</a> : 'Activity'}, so that the operator sees what the
-          catalogue lacks.
-        </Empty>
-      )}
-      <ol class="hits">
-        {servers.map((hit, i) => (
-          <HitCard key={hit.id} hit={hit} rank={i + 1} queryLogId={metadata.query_log_id} />
-        ))}
-      </ol>
-      {fault !== null && <Failed error={fault} retry={more} />}
-      {next !== undefined && (
-        <p class="more">
-          <Button busy={busy} onClick={more}>
-            Show more
-          </Button>
-        </p>
-      )}
-    </section>
-  );
-}
-
-/** The first page of a search, and those that were asked for after it. */
-function useMore(reply: SearchReply, body: unknown) {
-  const [pages, setPages] = useState<readonly SearchReply[]>([reply]);
-  const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState<Error | null>(null);
-  const next = pages.at(-1)?.metadata.next_cursor;
-  const more = () => {
-    setBusy(true);
-    setFault(null);
-    call<SearchReply>('POST', '/v1/search', { body: { ...(body as object), cursor: next } })
-      .then((answer) => setPages([...pages, answer.body]), setFault)
-      .finally(() => setBusy(false));
-  };
-  return { servers: pages.flatMap(({ servers }) => servers), next, busy, fault, more };
-}
-
-function HitCard({
-  hit,
-  rank,
-  queryLogId,
-}: {
-  readonly hit: Hit;
-  readonly rank: number;
-  readonly queryLogId: string;
-}) {
-  const [open, setOpen] = useState(false);
-  const href = `${serverPath(hit.id)}?query=${queryLogId}`;
-  const panel = `why-${rank}`;
-  return (
-    <li class="card hit">
-      <span class="rank" aria-hidden="true">
-        {rank}
-      </span>
-      <div class="hit-main">
-        <div class="hit-title">
-          <h2>
-            <a href={href}>{hit.name}</a>
-          </h2>
-          <Badge tone={hit.match === 'strong' ? 'good' : 'plain'}>{hit.match} match</Badge>
-        </div>
-        <p class="id">{hit.id}</p>
-        <p class="description">{hit.description}</p>
-        {hit.tools.length > 0 && (
-          <ul class="tools" aria-label="Tools that fit best">
-            {hit.tools.slice(0, 4).map((tool) => (
-              <li key={tool.name}>
-                <a href={`${href}&tool=${encodeURIComponent(tool.name)}`} title={tool.description}>
-                  {tool.name}
-                </a>
-              </li>
-            ))}
-          </ul>
-        )}
-        {hit.also_available_from !== undefined && (
-          <p class="soft small-text">Also available as {hit.also_available_from.slice(0, 3).join(', ')}</p>
-        )}
-      </div>
-      <div class="hit-score">
-        <div class="score" title="final score, 0 to 1">
-          <span class="unseen">Score </span>
-          {hit.final_score.toFixed(2)}
-        </div>
-        <Bar share={hit.final_score} />
-        <button
-          type="button"
-          class="button quiet small"
-          aria-expanded={open}
-          aria-controls={panel}
-          onClick={() => setOpen(!open)}
-        >
-          Why this rank
-        </button>
-      </div>
-      {open && (
-        <div class="hit-why" id={panel}>
-          <Why hit={hit} rank={rank} />
-        </div>
-      )}
-    </li>
   );
 }

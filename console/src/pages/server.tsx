@@ -1,20 +1,21 @@
 import { useState } from 'preact/hooks';
+import type { Server } from '../../../sdk/api.ts';
 import { call, may } from '../api/client.ts';
-import type { WholeServer } from '../api/types.ts';
-import { useData, useDeed } from '../api/use.ts';
-import { Badge, Button, CopyButton, State } from '../parts/bits.tsx';
-import { Confirm } from '../parts/dialog.tsx';
-import { count, when } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { Empty, Failed, PageHead, Shown } from '../parts/states.tsx';
-import { Tabs } from '../parts/tabs.tsx';
-import { HealthTab } from '../server/health.tsx';
-import { ToolList } from '../server/tools.tsx';
-import { go, params } from '../shell/router.ts';
+import { useData } from '../api/use-data.ts';
+import { useMutation } from '../api/use-mutation.ts';
+import { count, when } from '../browser/format.ts';
+import { navigate, params } from '../browser/router.ts';
+import { Button, CopyButton } from '../components/button.tsx';
+import { Confirm } from '../components/dialog.tsx';
+import { Badge, State } from '../components/facts.tsx';
+import { Icon } from '../components/icons.tsx';
+import { EmptyState, ErrorNotice, Loadable, PageHeader } from '../components/states.tsx';
+import { Tabs } from '../components/tabs.tsx';
+import { HealthHistory } from '../server/health-history.tsx';
+import { ToolList } from '../server/tool-list.tsx';
 
 export function ServerPage({ id }: { readonly id: string }) {
-  const path = `/v1/servers/${encodeURIComponent(id)}`;
-  const server = useData<WholeServer>(path);
+  const server = useData('GET /v1/servers/{id}', { params: { id } });
   if (
     server.state === 'failed' &&
     server.data === undefined &&
@@ -22,10 +23,10 @@ export function ServerPage({ id }: { readonly id: string }) {
   )
     return (
       <>
-        <PageHead title={id} />
-        <Empty icon="catalogue" title={server.error.message}>
+        <PageHeader title={id} />
+        <EmptyState icon="catalogue" title={server.error.message}>
           <a href="/catalogue">Back to the catalogue</a>
-        </Empty>
+        </EmptyState>
       </>
     );
   return (
@@ -35,32 +36,32 @@ export function ServerPage({ id }: { readonly id: string }) {
         <Icon name="chevron" />
         <span>{server.data?.name ?? id}</span>
       </nav>
-      {server.data === undefined && <PageHead title={id} />}
-      <Shown of={server} rows={6}>
-        {(data) => <Whole server={data} path={path} reload={server.reload} />}
-      </Shown>
+      {server.data === undefined && <PageHeader title={id} />}
+      <Loadable of={server} rows={6}>
+        {(data) => <ServerView server={data} reload={server.reload} />}
+      </Loadable>
     </>
   );
 }
 
-function Whole(props: { readonly server: WholeServer; readonly path: string; readonly reload: () => void }) {
-  const { server, path, reload } = props;
-  const [looks, setLooks] = useState(0);
+function ServerView(props: { readonly server: Server; readonly reload: () => void }) {
+  const { server, reload } = props;
+  const [probes, setProbes] = useState(0);
   const suspicions = server.health?.suspicions ?? [];
   return (
     <>
-      <PageHead title={server.name} lead={server.description || undefined}>
+      <PageHeader title={server.name} lead={server.description || undefined}>
         {may('admin') && (
           <Admin
             id={server.id}
             reachable={server.remote_url !== null}
-            onLook={() => {
+            onProbe={() => {
               reload();
-              setLooks((n) => n + 1);
+              setProbes((n) => n + 1);
             }}
           />
         )}
-      </PageHead>
+      </PageHeader>
       <div class="facts">
         <State state={server.health?.state ?? null} />
         {server.verified && <Badge tone="accent">verified</Badge>}
@@ -103,7 +104,7 @@ function Whole(props: { readonly server: WholeServer; readonly path: string; rea
           },
           {
             name: 'Health',
-            body: () => <HealthTab key={looks} path={`${path}/health`} remote={server.remote_url !== null} />,
+            body: () => <HealthHistory key={probes} id={server.id} remote={server.remote_url !== null} />,
           },
           { name: 'Details', body: () => <Details server={server} /> },
         ]}
@@ -112,30 +113,29 @@ function Whole(props: { readonly server: WholeServer; readonly path: string; rea
   );
 }
 
-function Admin(props: { readonly id: string; readonly reachable: boolean; readonly onLook: () => void }) {
-  const { id, reachable, onLook } = props;
+function Admin(props: { readonly id: string; readonly reachable: boolean; readonly onProbe: () => void }) {
+  const { id, reachable, onProbe } = props;
   const [removing, setRemoving] = useState(false);
-  const path = `/v1/admin/servers/${encodeURIComponent(id)}`;
-  const look = useDeed(() => call('POST', `${path}/probe`), onLook);
+  const probe = useMutation(() => call('POST /v1/admin/servers/{id}/probe', { params: { id } }), onProbe);
   return (
     <>
       {reachable && (
-        <Button icon="refresh" busy={look.busy} onClick={look.run}>
+        <Button icon="refresh" busy={probe.busy} onClick={probe.run}>
           Look now
         </Button>
       )}
       <Button kind="danger" onClick={() => setRemoving(true)}>
         Remove
       </Button>
-      {look.fault !== null && <Failed error={look.fault} />}
+      {probe.error !== null && <ErrorNotice error={probe.error} />}
       {removing && (
         <Confirm
           title="Remove this server?"
           verb="Remove"
           onClose={() => setRemoving(false)}
           act={async () => {
-            await call('DELETE', path);
-            go('/catalogue');
+            await call('DELETE /v1/admin/servers/{id}', { params: { id } });
+            navigate('/catalogue');
           }}
         >
           <p>
@@ -148,7 +148,7 @@ function Admin(props: { readonly id: string; readonly reachable: boolean; readon
   );
 }
 
-function Details({ server }: { readonly server: WholeServer }) {
+function Details({ server }: { readonly server: Server }) {
   const rows: [string, string | null][] = [
     ['URL', server.remote_url],
     ['Repository', server.repository_url],
@@ -171,7 +171,7 @@ function Details({ server }: { readonly server: WholeServer }) {
                 {value}
               </a>
             ) : (
-              (value ?? <span class="soft">unknown</span>)
+              (value ?? <span class="muted">unknown</span>)
             )}
           </dd>
         </div>

@@ -1,16 +1,17 @@
-import type { SettingsReply } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Button, Stat } from '../parts/bits.tsx';
-import { bytes, duration } from '../parts/format.ts';
-import { Icon } from '../parts/icons.tsx';
-import { type Column, DataTable } from '../parts/list.tsx';
-import { PageHead, Shown } from '../parts/states.tsx';
+import type { Setting } from '../../../sdk/api.ts';
+import { useData } from '../api/use-data.ts';
+import { bytes, duration } from '../browser/format.ts';
+import { Button } from '../components/button.tsx';
+import { Badge, Stat } from '../components/facts.tsx';
+import { Icon } from '../components/icons.tsx';
+import { Loadable, PageHeader } from '../components/states.tsx';
+import { type Column, DataTable } from '../components/table.tsx';
 
 export function SettingsPage() {
-  const found = useData<SettingsReply>('/v1/admin/settings');
+  const found = useData('GET /v1/admin/settings');
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Settings"
         lead={
           <>
@@ -22,8 +23,8 @@ export function SettingsPage() {
         <Button icon="refresh" busy={found.state === 'loading'} onClick={found.reload}>
           Check again
         </Button>
-      </PageHead>
-      <Shown of={found}>
+      </PageHeader>
+      <Loadable of={found}>
         {({ settings, findings, process }) => (
           <div class="stack">
             <dl class="stats">
@@ -58,18 +59,18 @@ export function SettingsPage() {
             </section>
           </div>
         )}
-      </Shown>
+      </Loadable>
     </>
   );
 }
 
-const columns: Column<SettingsReply['settings'][number]>[] = [
+const columns: Column<Setting>[] = [
   {
     head: 'Name',
     cell: ({ name, meaning }) => (
       <span class="setting">
         <code>{name}</code>
-        <span class="soft small-text">{meaning}</span>
+        <span class="muted small-text">{meaning}</span>
       </span>
     ),
   },
@@ -77,7 +78,7 @@ const columns: Column<SettingsReply['settings'][number]>[] = [
     head: 'Value',
     cell: ({ value, default: fallback }) => (
       <span class="named">
-        <code class={value === '(unset)' || value === '' ? 'soft' : 'any'}>
+        <code class={value === '(unset)' || value === '' ? 'muted' : 'any'}>
           {value === '' ? '(none)' : value}
         </code>
         {value !== '(unset)' && value !== (fallback ?? '') && <Badge tone="accent">set</Badge>}

@@ -1,23 +1,24 @@
 import { useState } from 'preact/hooks';
-import { call, query } from '../api/client.ts';
-import { useNames } from '../api/names.ts';
-import type { Connection, User } from '../api/types.ts';
-import { useData } from '../api/use.ts';
-import { Badge, Button, ShortId, Time } from '../parts/bits.tsx';
-import { Confirm } from '../parts/dialog.tsx';
-import { FilterForm } from '../parts/fields.tsx';
-import { count } from '../parts/format.ts';
-import { List } from '../parts/list.tsx';
-import { Empty, PageHead } from '../parts/states.tsx';
-import { Tabs } from '../parts/tabs.tsx';
-import { serverPath } from '../shell/router.ts';
+import type { Connection, User } from '../../../sdk/api.ts';
+import { call } from '../api/client.ts';
+import { useData } from '../api/use-data.ts';
+import { type Names, useNames } from '../api/use-names.ts';
+import { count } from '../browser/format.ts';
+import { serverPath } from '../browser/router.ts';
+import { Button } from '../components/button.tsx';
+import { Confirm } from '../components/dialog.tsx';
+import { Badge, ShortId, Time } from '../components/facts.tsx';
+import { FilterForm } from '../components/fields.tsx';
+import { EmptyState, PageHeader } from '../components/states.tsx';
+import { type Column, List } from '../components/table.tsx';
+import { Tabs } from '../components/tabs.tsx';
 
 const pageSize = 200;
 
 export function UsersPage() {
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Users"
         lead="Whom apps act for, and what those people are connected to. Tokens rest sealed and are never shown."
       />
@@ -36,9 +37,7 @@ function UsersTab() {
   const names = useNames();
   const [filters, setFilters] = useState({ text: '' });
   const [revoking, setRevoking] = useState<User | null>(null);
-  const list = useData<{ users: readonly User[] }>(
-    `/v1/admin/users${query({ ...filters, limit: pageSize })}`,
-  );
+  const list = useData('GET /v1/admin/users', { query: { ...filters, limit: pageSize } });
   return (
     <>
       <FilterForm labels={{ text: 'User id' }} onApply={setFilters} />
@@ -48,19 +47,19 @@ function UsersTab() {
         keyOf={({ developer_id, user_id }) => `${developer_id} ${user_id}`}
         empty={
           filters.text !== '' ? (
-            <Empty icon="people" title="No user is called like that">
+            <EmptyState icon="people" title="No user is called like that">
               The filter matches any part of an id.
-            </Empty>
+            </EmptyState>
           ) : (
-            <Empty icon="people" title="No users yet">
+            <EmptyState icon="people" title="No users yet">
               An app names its user once with POST /v1/identity/token, and the user shows here.{' '}
               <a href="/docs/identity">How that works</a>
-            </Empty>
+            </EmptyState>
           )
         }
         note={(users) =>
           users.length === pageSize && (
-            <p class="soft tally">The newest {pageSize}; narrow it down for more.</p>
+            <p class="muted tally">The newest {pageSize}; narrow it down for more.</p>
           )
         }
         label="Users"
@@ -74,7 +73,7 @@ function UsersTab() {
             head: 'Signed in',
             kind: 'nowrap',
             cell: ({ sessions }) =>
-              sessions === 0 ? <span class="soft">no</span> : count(sessions, 'session'),
+              sessions === 0 ? <span class="muted">no</span> : count(sessions, 'session'),
           },
           { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
           {
@@ -100,7 +99,7 @@ function UsersTab() {
           onClose={() => setRevoking(null)}
           act={async () => {
             const { developer_id, user_id } = revoking;
-            await call('POST', '/v1/admin/users/revoke', { body: { developer_id, user_id } });
+            await call('POST /v1/admin/users/revoke', { body: { developer_id, user_id } });
             list.reload();
           }}
         >
@@ -118,9 +117,7 @@ function ConnectionsTab() {
   const names = useNames();
   const [filters, setFilters] = useState({ user_id: '', provider: '' });
   const [leaving, setLeaving] = useState<Connection | null>(null);
-  const list = useData<{ connections: readonly Connection[] }>(
-    `/v1/admin/connections${query({ ...filters, limit: pageSize })}`,
-  );
+  const list = useData('GET /v1/admin/connections', { query: { ...filters, limit: pageSize } });
   const filtered = filters.user_id !== '' || filters.provider !== '';
   return (
     <>
@@ -131,18 +128,18 @@ function ConnectionsTab() {
         keyOf={({ id }) => id}
         empty={
           filtered ? (
-            <Empty icon="people" title="Nobody is connected like that">
+            <EmptyState icon="people" title="Nobody is connected like that">
               Filters match whole user ids and provider names.
-            </Empty>
+            </EmptyState>
           ) : (
-            <Empty icon="people" title="Nobody is connected yet">
+            <EmptyState icon="people" title="Nobody is connected yet">
               An app opens a session with POST /v1/identity/sessions; the user consents, and the connection
               shows here. <a href="/docs/connections">How that works</a>
-            </Empty>
+            </EmptyState>
           )
         }
         note={(connections) => (
-          <p class="soft tally">
+          <p class="muted tally">
             {count(connections.length, 'connection')} of{' '}
             {count(
               new Set(connections.map(({ developer_id, user_id }) => `${developer_id} ${user_id}`)).size,
@@ -152,58 +149,7 @@ function ConnectionsTab() {
           </p>
         )}
         label="Connections"
-        columns={[
-          { head: 'User', cell: ({ user_id }) => user_id },
-          {
-            head: 'Developer',
-            cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
-          },
-          {
-            head: 'Connected to',
-            cell: ({ provider, server_id, label, account, scopes }) => (
-              <>
-                {server_id !== undefined ? (
-                  <a href={serverPath(server_id)}>{server_id}</a>
-                ) : (
-                  `${provider} as ${label ?? account}`
-                )}
-                <span class="soft small-text below" title={scopes.join('\n')}>
-                  {count(scopes.length, 'scope')}
-                </span>
-              </>
-            ),
-          },
-          {
-            head: 'Status',
-            cell: ({ status, renewable, expires_at }) => (
-              <>
-                <Badge tone={status === 'active' ? 'good' : 'warn'}>
-                  {status === 'active' ? 'active' : 'must consent again'}
-                </Badge>
-                {status === 'active' && !renewable && expires_at !== null && (
-                  <span class="soft small-text below">
-                    cannot be renewed, ends <Time at={expires_at} />
-                  </span>
-                )}
-              </>
-            ),
-          },
-          { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
-          {
-            head: 'Actions',
-            kind: 'actions',
-            cell: (each) => (
-              <Button
-                small
-                kind="danger"
-                onClick={() => setLeaving(each)}
-                label={`Disconnect ${each.user_id} from ${partyOf(each)}`}
-              >
-                Disconnect
-              </Button>
-            ),
-          },
-        ]}
+        columns={connectionColumns(names, setLeaving)}
       />
       {leaving !== null && (
         <Confirm
@@ -211,12 +157,12 @@ function ConnectionsTab() {
           verb="Disconnect"
           onClose={() => setLeaving(null)}
           act={async () => {
-            await call('DELETE', `/v1/admin/connections/${leaving.id}`);
+            await call('DELETE /v1/admin/connections/{id}', { params: { id: leaving.id } });
             list.reload();
           }}
         >
           <p>
-            The tokens of <strong>{leaving.user_id}</strong> for {partyOf(leaving)} are deleted here at once,
+            The tokens of <strong>{leaving.user_id}</strong> for {targetOf(leaving)} are deleted here at once,
             and revoked at the provider as soon as it answers. The user has to consent again.
           </p>
         </Confirm>
@@ -225,6 +171,61 @@ function ConnectionsTab() {
   );
 }
 
-function partyOf({ provider, server_id }: Connection): string {
+function targetOf({ provider, server_id }: Connection): string {
   return server_id ?? provider;
+}
+
+function connectionColumns(names: Names, disconnect: (connection: Connection) => void): Column<Connection>[] {
+  return [
+    { head: 'User', cell: ({ user_id }) => user_id },
+    {
+      head: 'Developer',
+      cell: ({ developer_id }) => <ShortId id={developer_id} name={names.of(developer_id)} />,
+    },
+    {
+      head: 'Connected to',
+      cell: ({ provider, server_id, label, account, scopes }) => (
+        <>
+          {server_id !== undefined ? (
+            <a href={serverPath(server_id)}>{server_id}</a>
+          ) : (
+            `${provider} as ${label ?? account}`
+          )}
+          <span class="muted small-text below" title={scopes.join('\n')}>
+            {count(scopes.length, 'scope')}
+          </span>
+        </>
+      ),
+    },
+    {
+      head: 'Status',
+      cell: ({ status, renewable, expires_at }) => (
+        <>
+          <Badge tone={status === 'active' ? 'good' : 'warn'}>
+            {status === 'active' ? 'active' : 'must consent again'}
+          </Badge>
+          {status === 'active' && !renewable && expires_at !== null && (
+            <span class="muted small-text below">
+              cannot be renewed, ends <Time at={expires_at} />
+            </span>
+          )}
+        </>
+      ),
+    },
+    { head: 'Since', kind: 'nowrap', cell: ({ created_at }) => <Time at={created_at} /> },
+    {
+      head: 'Actions',
+      kind: 'actions',
+      cell: (each) => (
+        <Button
+          small
+          kind="danger"
+          onClick={() => disconnect(each)}
+          label={`Disconnect ${each.user_id} from ${targetOf(each)}`}
+        >
+          Disconnect
+        </Button>
+      ),
+    },
+  ];
 }

@@ -1,22 +1,24 @@
 import { useState } from 'preact/hooks';
+import type { Webhook } from '../../../sdk/api.ts';
 import { call, session } from '../api/client.ts';
-import type { Webhook } from '../api/types.ts';
-import { useData } from '../api/use.ts';
+import { useData } from '../api/use-data.ts';
+import { count } from '../browser/format.ts';
+import { Button } from '../components/button.tsx';
+import { CodeBlock } from '../components/code-block.tsx';
+import { Confirm } from '../components/dialog.tsx';
+import { Time } from '../components/facts.tsx';
+import { EmptyState, Loadable, PageHeader } from '../components/states.tsx';
+import { type Column, DataTable } from '../components/table.tsx';
 import { SetWebhook } from '../dialogs/set-webhook.tsx';
-import { Button, CodeBlock, Time } from '../parts/bits.tsx';
-import { Confirm } from '../parts/dialog.tsx';
-import { count } from '../parts/format.ts';
-import { type Column, DataTable } from '../parts/list.tsx';
-import { Empty, PageHead, Shown } from '../parts/states.tsx';
 
 export function WebhooksPage() {
-  const found = useData<Webhook>('/v1/identity/webhook');
+  const found = useData('GET /v1/identity/webhook');
   const [setting, setSetting] = useState(false);
   const [removing, setRemoving] = useState(false);
   const isSet = typeof found.data?.url === 'string';
   return (
     <>
-      <PageHead
+      <PageHeader
         title="Webhooks"
         lead={`What the apps of ${session.value?.developer ?? 'this developer'} hear without asking: posted to one URL, and signed.`}
       >
@@ -28,22 +30,22 @@ export function WebhooksPage() {
             </Button>
           </>
         )}
-      </PageHead>
+      </PageHeader>
       <div class="stack">
-        <Shown of={found} rows={2}>
+        <Loadable of={found} rows={2}>
           {(webhook) =>
             webhook.url === null ? (
-              <Empty icon="bell" title="Events go nowhere">
+              <EmptyState icon="bell" title="Events go nowhere">
                 <p>Name a URL of your app, and it hears of them within seconds.</p>
                 <Button kind="main" onClick={() => setSetting(true)}>
                   Set a URL
                 </Button>
-              </Empty>
+              </EmptyState>
             ) : (
               <Target webhook={webhook} url={webhook.url} />
             )
           }
-        </Shown>
+        </Loadable>
         <section aria-labelledby="events">
           <h2 id="events">Events</h2>
           <DataTable label="Kinds of events" rows={events} keyOf={({ type }) => type} columns={columns} />
@@ -51,7 +53,7 @@ export function WebhooksPage() {
         <section aria-labelledby="form">
           <h2 id="form">As your app receives one</h2>
           <CodeBlock label="POST" text={example} />
-          <p class="soft small-text after">
+          <p class="muted small-text after">
             The signature is that of{' '}
             <a href="https://www.standardwebhooks.com" target="_blank" rel="noreferrer noopener">
               Standard Webhooks
@@ -70,7 +72,7 @@ export function WebhooksPage() {
           verb="Remove"
           onClose={() => setRemoving(false)}
           act={async () => {
-            await call('DELETE', '/v1/identity/webhook');
+            await call('DELETE /v1/identity/webhook');
             found.reload();
           }}
         >

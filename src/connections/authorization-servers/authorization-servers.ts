@@ -143,7 +143,7 @@ async function openServer(
 
 async function findServerTarget(
   { findServer, discoverServer, clients }: Deps,
-  { serverId, challenge }: ServerTarget,
+  { serverId, challenge, isDoubtful = false }: ServerTarget,
   asked: readonly string[] | undefined,
 ): Promise<AuthorizationTarget> {
   const { name, url } = await findServer(serverId);
@@ -153,7 +153,7 @@ async function findServerTarget(
   if (found === null) throw new NoOAuth('invalid_request', 'server_id: the server does not use OAuth');
   const { metadata, issuer, resource, wantsDPoP } = found;
   // Now rather than in the browser: a client that cannot be registered is no use to a user.
-  await clients.findForConsent(metadata, serverId);
+  await clients.findForConsent(metadata, serverId, isDoubtful);
   return {
     provider: serverProviderName(serverId),
     issuer,

@@ -17,6 +17,8 @@ export type OurClient = {
   readonly auth: oauth.ClientAuth;
   /** Registered on the way: its row's id, so that a client that is refused can be forgotten. */
   readonly dynamicId: string | null;
+  /** When; 0: not by us. */
+  readonly registeredAt: number;
 };
 
 export type OAuthClient = {
@@ -50,10 +52,16 @@ type Deps = {
   readonly callOptions: (seen?: SeenReply) => CallOptions;
   /** Did a browser go to this issuer for us that may have come back after `since`, and did not (yet)? */
   readonly hasLostSession: (issuer: string, since: number) => Promise<boolean>;
+  /** Does anybody have a grant of this issuer that is good? */
+  readonly hasActiveGrants: (issuer: string) => Promise<boolean>;
 };
 
+/** A session that was opened for a registration is over so long after it. */
+const sessionLifeMs = 300_000;
 /** A client is checked at most so often. */
-const checkEveryMs = 10_000;
+const checkEveryMs = 1_000;
+/** What was registered just now is not doubted because a grant of before is over. */
+const newForMs = 10_000;
 const maxChecked = 1_000;
 
 /** In a row: whatever the issuer's metadata says. */
@@ -64,7 +72,8 @@ export class ClientRegistry {
   readonly #deps: Deps;
   readonly #store: ReturnType<typeof createClientStore>;
   readonly #flights = new Map<string, Promise<ClientRow>>();
-  /** When a client that we registered on the way was last seen to be known at its server, by its row. */
+  readonly #checks = new Map<string, Promise<void>>();
+  /** When a client that we registered on the way was last checked, by its row. */
   readonly #checkedAt = new LRUCache<string, number>({ max: maxChecked });
 
   constructor(deps: Deps) {
@@ -82,7 +91,12 @@ export class ClientRegistry {
       .sort((a, b) => b.server_id.length - a.server_id.length);
     if (registered[0] !== undefined) return toOurClient(vault, registered[0], server);
     if (hasDocument(publicUrl) && server.client_id_metadata_document_supported === true)
-      return { client: toClient(documentUrl(publicUrl)), auth: oauth.None(), dynamicId: null };
+      return {
+        client: toClient(documentUrl(publicUrl)),
+        auth: oauth.None(),
+        dynamicId: null,
+        registeredAt: 0,
+      };
     const known = rows.find(({ kind }) => kind === 'dynamic');
     const isGood = known !== undefined && isUsable(known, this.#deps);
     return toOurClient(vault, isGood ? known : await this.#registerOnce(server, known), server);
@@ -90,25 +104,60 @@ export class ClientRegistry {
 
   /**
    * For a new consent: a server that forgot us (its clients were in memory, and it was restarted) shows the user an error
-   * and never sends the browser back. So where one did not come back, our registration is checked, and made anew.
+   * and never sends the browser back. So where one did not come back, or where the user's grant is over (`isDoubtful`), our
+   * registration is checked, and made anew.
    */
-  async findForConsent(server: oauth.AuthorizationServer, serverId: string): Promise<OurClient> {
+  async findForConsent(
+    server: oauth.AuthorizationServer,
+    serverId: string,
+    isDoubtful = false,
+  ): Promise<OurClient> {
     const ours = await this.find(server, serverId);
-    if (ours.dynamicId === null || !(await this.#isForgotten(server, ours, ours.dynamicId))) return ours;
-    await this.forget(ours.dynamicId);
+    const id = ours.dynamicId;
+    if (id === null || !(await this.#isToBeChecked(server.issuer, ours, { id, isDoubtful }))) return ours;
+    let check = this.#checks.get(id);
+    if (check === undefined) {
+      check = this.#check(server, ours, id).finally(() => this.#checks.delete(id));
+      this.#checks.set(id, check);
+    }
+    await check;
     return this.find(server, serverId);
   }
 
-  async #isForgotten(server: oauth.AuthorizationServer, ours: OurClient, id: string): Promise<boolean> {
-    const { clock, hasLostSession, callOptions, publicUrl } = this.#deps;
+  async #isToBeChecked(
+    issuer: string,
+    ours: OurClient,
+    { id, isDoubtful }: { id: string; isDoubtful: boolean },
+  ): Promise<boolean> {
+    const { clock, hasLostSession } = this.#deps;
+    const now = clock.now();
     const since = this.#checkedAt.get(id) ?? 0;
-    if (clock.now() < since + checkEveryMs || !(await hasLostSession(server.issuer, since))) return false;
-    const isForgotten = await isUnknownClient(server, ours, {
-      redirectUri: redirectUri(publicUrl()),
-      callOptions,
-    });
-    if (!isForgotten) this.#checkedAt.set(id, clock.now());
-    return isForgotten;
+    if (now < since + checkEveryMs) return false;
+    return (isDoubtful && now >= ours.registeredAt + newForMs) || hasLostSession(issuer, since);
+  }
+
+  /**
+   * Some servers look at the code before the client (better-auth), so that the check tells nothing. Where a browser went
+   * there for this very registration and did not come back, and no grant hangs on it, a new one can only help.
+   */
+  async #isUseless(issuer: string, { registeredAt }: OurClient): Promise<boolean> {
+    const { hasLostSession, hasActiveGrants } = this.#deps;
+    return (await hasLostSession(issuer, registeredAt + sessionLifeMs)) && !(await hasActiveGrants(issuer));
+  }
+
+  /** Replaces a registration that its server has forgotten. */
+  async #check(server: oauth.AuthorizationServer, ours: OurClient, id: string): Promise<void> {
+    const { vault, clock, callOptions, publicUrl } = this.#deps;
+    const how = { redirectUri: redirectUri(publicUrl()), callOptions };
+    this.#checkedAt.set(id, clock.now());
+    const isUnknown = await isUnknownClient(server, ours, how);
+    if (!isUnknown && !(await this.#isUseless(server.issuer, ours))) return;
+    const row = await this.#register(server);
+    this.#checkedAt.set(row.id, clock.now());
+    // A server that says the same of a client that it has just made says nothing by it.
+    if (isUnknown && (await isUnknownClient(server, await toOurClient(vault, row, server), how))) return;
+    await this.#store.drop(id);
+    await this.#store.keep(row);
   }
 
   /** The server refuses it: the next one who asks registers anew. */
@@ -132,28 +181,29 @@ export class ClientRegistry {
   }
 
   /** What stands at the URL that is our client id where documents are taken for one; used when that is https. */
-  document(): Readonly<Record<string, unknown>> {
+  document() {
     const publicUrl = this.#deps.publicUrl();
     const metadata = clientMetadata(publicUrl);
-    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' };
+    return { client_id: documentUrl(publicUrl), ...metadata, token_endpoint_auth_method: 'none' as const };
   }
 
   /** Single flight: calls of this process share one registration; of two processes that register at once the first one's stays. */
   #registerOnce(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
     let flight = this.#flights.get(server.issuer);
     if (flight === undefined) {
-      flight = this.#register(server, outdated).finally(() => this.#flights.delete(server.issuer));
+      flight = this.#replace(server, outdated).finally(() => this.#flights.delete(server.issuer));
       this.#flights.set(server.issuer, flight);
     }
     return flight;
   }
 
-  async #register(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+  /** A new registration, not stored yet. */
+  async #register(server: oauth.AuthorizationServer): Promise<ClientRow> {
     const { vault, clock, callOptions } = this.#deps;
     const publicUrl = this.#deps.publicUrl();
     const made = await registerDynamically(server, clientMetadata(publicUrl), callOptions());
     const identity = { id: newId('cli'), issuer: server.issuer, server_id: '', kind: 'dynamic' as const };
-    const row: ClientRow = {
+    return {
       ...identity,
       client_id: made.clientId,
       secret_sealed: made.secret === null ? null : await vault.seal(made.secret, binding(identity)),
@@ -162,6 +212,10 @@ export class ClientRegistry {
       expires_at: made.expiresAt,
       created_at: clock.now(),
     };
+  }
+
+  async #replace(server: oauth.AuthorizationServer, outdated: ClientRow | undefined): Promise<ClientRow> {
+    const row = await this.#register(server);
     if (outdated !== undefined) await this.#store.drop(outdated.id);
     await this.#store.keep(row);
     const stored = (await this.#store.of(server.issuer, '')).find(({ kind }) => kind === 'dynamic');
@@ -203,6 +257,7 @@ async function toOurClient(
     client: toClient(row.client_id),
     auth: toClientAuth(method, secret),
     dynamicId: row.kind === 'dynamic' ? row.id : null,
+    registeredAt: row.created_at,
   };
 }
 
@@ -230,7 +285,7 @@ function clientMetadata(publicUrl: string) {
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     // A redirect to http on this machine is what only native clients may have (OpenID Connect Registration section 2, threats N8).
-    application_type: hasDocument(publicUrl) ? 'web' : 'native',
+    application_type: hasDocument(publicUrl) ? ('web' as const) : ('native' as const),
   };
 }
 

@@ -8,8 +8,16 @@ import type {
 } from '../authorization-servers/authorization-servers.ts';
 import type { ChangeSignal } from '../change-signal.ts';
 import type { SessionRow } from '../connection-rows.ts';
-import type { OpenedSession, SessionRequest, SessionResult, SessionState } from '../connections-model.ts';
+import type {
+  OpenedSession,
+  Owner,
+  ServerTarget,
+  SessionRequest,
+  SessionResult,
+  SessionState,
+} from '../connections-model.ts';
 import { isScope } from '../providers/oauth-provider.ts';
+import type { UserGrants } from '../tokens/user-grants.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -26,6 +34,7 @@ type Deps = {
   readonly store: SessionStore;
   readonly appSettings: AppSettingsStore;
   readonly servers: AuthorizationServers;
+  readonly userGrants: UserGrants;
   readonly signal: ChangeSignal;
   readonly clock: Clock;
   readonly publicUrl: () => string;
@@ -49,13 +58,18 @@ export class AuthorizationSessions {
     checkReturnUrl(request.returnUrl, settings);
     const target =
       'serverId' in request.target
-        ? await servers.serverTarget(request.target, request.scopes)
+        ? await servers.serverTarget(await this.#doubted(request.owner, request.target), request.scopes)
         : servers.providerTarget(request.target.provider, request.scopes);
     const link = randomBytes(32).toString('base64url');
     const row = newSessionRow(request, { target, settings, link, now: clock.now() });
     await store.insert(row);
     const authUrl = `${publicUrl()}/v1/identity/connect/${link}`;
     return { sessionId: row.id, authUrl, expiresAt: row.expires_at };
+  }
+
+  async #doubted(owner: Owner, target: ServerTarget): Promise<ServerTarget> {
+    const grant = (await this.#deps.userGrants.byServer(owner)).get(target.serverId);
+    return grant?.status === 'needs_reauth' ? { ...target, isDoubtful: true } : target;
   }
 
   /** Throws not_found. */

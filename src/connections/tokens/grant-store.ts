@@ -210,6 +210,21 @@ export class GrantStore {
   }
 }
 
+/** Does anybody have a grant of this issuer that is good? */
+export function createActiveGrants(storage: Storage) {
+  const db = storage.tables<ConnectionTables>();
+  return async (issuer: string): Promise<boolean> => {
+    const active = await db
+      .selectFrom('connections')
+      .select('id')
+      .where('issuer', '=', issuer)
+      .where('status', '=', 'active')
+      .limit(1)
+      .executeTakeFirst();
+    return active !== undefined;
+  };
+}
+
 export function ownerOf(row: Pick<GrantRow, 'developer_id' | 'user_id'>): Owner {
   return { developerId: row.developer_id, userId: row.user_id };
 }

@@ -20,6 +20,8 @@ type Deps = {
   readonly probe: (serverId: string) => Promise<ProbeResult>;
   /** A server is another one now, or none: what is open to it ends. */
   readonly retire: (serverId: string) => void;
+  /** Called when the file names other servers, and before these are in the catalogue: whose they are has to be known first. */
+  readonly onChange: () => Promise<void>;
 };
 
 /** The operator's own servers in the catalogue: first by name, then with what they list. */
@@ -35,22 +37,30 @@ export class LocalServers {
     this.#deps = deps;
   }
 
-  /** What the file names joins the catalogue; what an earlier one named and this one does not, leaves it. */
+  /** What an earlier file named and this one does not leaves the catalogue. */
+  async removeFormer(): Promise<void> {
+    const { servers } = this.#deps;
+    if (servers.isOfFile) await this.#leave((id) => servers.get(id) === undefined);
+  }
+
+  /** What the file names joins it. */
   async register(): Promise<void> {
     const { servers } = this.#deps;
     if (servers.all().length > 0) await this.#join(servers.all());
-    if (servers.isOfFile) await this.#leave();
   }
 
   async replace(servers: readonly LocalServer[]): Promise<void> {
     const before = new Map(this.#deps.servers.all().map((server) => [server.id, server]));
+    const named = new Set(servers.map(({ id }) => id));
+    // First what goes, while it is still known whose it was.
+    await this.#leave((id) => !named.has(id));
     this.#deps.servers.replace(servers);
+    await this.#deps.onChange();
     const changed = servers.filter(
       ({ id, credentialVersion }) => before.get(id)?.credentialVersion !== credentialVersion,
     );
     const kept = new Set(servers.filter((server) => !changed.includes(server)).map(({ id }) => id));
     for (const id of before.keys()) if (!kept.has(id)) this.#forget(id);
-    await this.#leave();
     if (changed.length > 0) await this.#join(changed);
   }
 
@@ -96,8 +106,8 @@ export class LocalServers {
     await forEachConcurrent(ids, { limit: listingsAtOnce }, (id) => this.#list(id));
   }
 
-  async #leave(): Promise<void> {
-    const { catalog, servers, log } = this.#deps;
+  async #leave(isGone: (serverId: string) => boolean): Promise<void> {
+    const { catalog, log } = this.#deps;
     for (let cursor: string | undefined; ; ) {
       const page = await catalog.list({
         limit: 100,
@@ -105,7 +115,7 @@ export class LocalServers {
         ...(cursor && { cursor }),
       });
       for (const { id } of page.servers) {
-        if (servers.get(id) !== undefined) continue;
+        if (!isGone(id)) continue;
         await catalog.remove(id);
         log.info('mcp.local_server.left', { server_id: id });
       }

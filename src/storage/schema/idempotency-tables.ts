@@ -26,4 +26,5 @@ export async function idempotency({ schema }: Kysely<unknown>): Promise<void> {
     .on('oauth_sessions')
     .columns(['issuer', 'status'])
     .execute();
+  await schema.createIndex('connections_issuer').on('connections').columns(['issuer', 'status']).execute();
 }

@@ -1,0 +1,173 @@
+import { useEffect, useState } from 'preact/hooks';
+import { may, session, whoAmI } from '../api/client.ts';
+import { navigate, pathParts } from '../browser/router.ts';
+import { Icon, type IconName, Mark } from '../components/icons.tsx';
+import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
+import { ActivityPage } from '../pages/activity.tsx';
+import { AuditPage } from '../pages/audit.tsx';
+import { CatalogPage } from '../pages/catalog.tsx';
+import { DocsPage } from '../pages/docs.tsx';
+import { IssuersPage } from '../pages/issuers.tsx';
+import { KeysPage } from '../pages/keys.tsx';
+import { OAuthClientsPage } from '../pages/oauth-clients.tsx';
+import { SearchPage } from '../pages/search.tsx';
+import { ServerPage } from '../pages/server.tsx';
+import { SettingsPage } from '../pages/settings.tsx';
+import { UsersPage } from '../pages/users.tsx';
+import { WebhooksPage } from '../pages/webhooks.tsx';
+import { Account } from './account.tsx';
+import { SignIn } from './sign-in.tsx';
+import { ThemeSwitch } from './theme-switch.tsx';
+
+type PageLink = {
+  readonly path: string;
+  readonly name: string;
+  readonly icon: IconName;
+  /** The scope without which a page is not shown. */
+  readonly scope: string | null;
+};
+
+/** In groups: finding and calling, who may act for whom, running the service. */
+const groups: readonly (readonly PageLink[])[] = [
+  [
+    { path: '', name: 'Search', icon: 'search', scope: 'search' },
+    { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
+    { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
+  ],
+  [
+    { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
+    { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
+    { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity' },
+    { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity' },
+    { path: 'oauth-clients', name: 'OAuth clients', icon: 'link', scope: 'admin' },
+  ],
+  [
+    { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin' },
+    { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin' },
+    { path: 'docs', name: 'Docs', icon: 'docs', scope: null },
+  ],
+];
+
+export function App() {
+  const [error, setError] = useState<Error | null>(null);
+  const ask = () => {
+    setError(null);
+    whoAmI().catch(setError);
+  };
+  useEffect(ask, []);
+  if (error !== null)
+    return (
+      <main class="alone">
+        <h1 class="visually-hidden">MCP Rank</h1>
+        <ErrorNotice error={error} retry={ask} />
+      </main>
+    );
+  if (session.value === undefined)
+    return (
+      <main class="alone">
+        <h1 class="visually-hidden">MCP Rank</h1>
+        <Skeleton rows={3} />
+      </main>
+    );
+  return session.value.signed_in ? <Layout /> : <SignIn />;
+}
+
+function Layout() {
+  const [open, setOpen] = useState(false);
+  const lists = groups
+    .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
+    .filter(({ length }) => length > 0);
+  const shown = lists.flat();
+  const here = pathParts.value[0] ?? '';
+  const at = shown.find(({ path }) => path === here);
+  // A key without search begins at the first page that it may see.
+  const place = at ?? (here === '' ? shown[0] : undefined);
+  useEffect(() => setOpen(false), [pathParts.value]);
+  return (
+    <div class="layout">
+      <a class="skip" href="#main" data-plain>
+        Skip to content
+      </a>
+      <header class="side" data-open={open}>
+        <div class="side-head">
+          <a class="brand" href="/">
+            <Mark />
+            MCP Rank
+          </a>
+          <button
+            type="button"
+            class="button quiet menu"
+            aria-expanded={open}
+            aria-controls="menu"
+            onClick={() => setOpen(!open)}
+          >
+            <Icon name={open ? 'cross' : 'menu'} />
+            <span class="visually-hidden">Menu</span>
+          </button>
+        </div>
+        <div class="side-body" id="menu">
+          <nav aria-label="Pages">
+            {lists.map((places, i) => (
+              <ul key={i}>
+                {places.map(({ path, name, icon }) => (
+                  <li key={path}>
+                    <a href={`/${path}`} aria-current={place?.path === path ? 'page' : undefined}>
+                      <Icon name={icon} />
+                      {name}
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            ))}
+          </nav>
+          <div class="side-foot">
+            <ThemeSwitch />
+            <Account />
+          </div>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Page path={place?.path} />
+      </main>
+    </div>
+  );
+}
+
+function Page({ path }: { readonly path: string | undefined }) {
+  const [, id] = pathParts.value;
+  switch (path) {
+    case '':
+      return <SearchPage />;
+    case 'catalogue':
+      return id === undefined ? <CatalogPage /> : <ServerPage key={id} id={id} />;
+    case 'activity':
+      return <ActivityPage />;
+    case 'keys':
+      return <KeysPage />;
+    case 'connections':
+      return <UsersPage />;
+    case 'issuers':
+      return <IssuersPage />;
+    case 'webhooks':
+      return <WebhooksPage />;
+    case 'oauth-clients':
+      return <OAuthClientsPage />;
+    case 'audit':
+      return <AuditPage />;
+    case 'settings':
+      return <SettingsPage />;
+    case 'docs':
+      return <DocsPage name={id} />;
+    default:
+      return (
+        <>
+          <PageHeader title="Not here" />
+          <EmptyState icon="search" title="There is no such page, or your key may not see it">
+            <button type="button" class="button" onClick={() => navigate('/')}>
+              Back to the start
+            </button>
+          </EmptyState>
+        </>
+      );
+  }
+}

@@ -1,0 +1,196 @@
+import { Type } from 'typebox';
+import type { Principal } from '../access/access.ts';
+import { keyActor } from '../base/actor.ts';
+import { itemsOf, scanJson } from '../base/json-scanner.ts';
+import { JsonText } from '../base/json-text.ts';
+import { Problem } from '../base/problem.ts';
+import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
+import { json, type Route, route } from '../http/route.ts';
+import type { Policy } from '../policy/policy.ts';
+import { deletedSchema, idPath } from './field-schemas.ts';
+import {
+  describeRights,
+  rightsIn,
+  rightsRequestSchema,
+  rightsSchema,
+  rightsShape,
+  toRights,
+} from './server-rights.ts';
+import { browseRoute, describeHealth } from './server-routes.ts';
+import { healthSchema } from './server-schemas.ts';
+
+const putReportSchema = Type.Object(
+  {
+    ids: Type.Array(Type.String()),
+    added: Type.Integer(),
+    updated: Type.Integer(),
+    unchanged: Type.Integer(),
+  },
+  { $id: 'PutReport' },
+);
+const maxServersPerCall = 1000;
+
+/** The catalog, as its operator changes it. */
+export function catalogAdminRoutes({
+  catalog,
+  policy,
+  probeServer,
+  checkUrl,
+}: {
+  readonly catalog: Catalog;
+  readonly policy: Pick<Policy, 'admin'>;
+  readonly probeServer: ProbeServer;
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
+}): Route[] {
+  return [
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers',
+      summary: 'Add or change a server, or an array of them, in the catalogue format; all or nothing',
+      scope: 'admin',
+      body: Type.Unknown({ description: `a server or an array of 1 to ${maxServersPerCall} servers` }),
+      reply: putReportSchema,
+      handle: async ({ bytes, caller }) => {
+        const servers = parseServers(catalog, bytes, checkUrl);
+        const inputs = servers.map(({ input }) => input);
+        // First who may see it: at no moment is it everybody's.
+        for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
+        const report = await catalog.put(inputs, 'admin', by(caller));
+        return json({
+          ids: inputs.map((input) => input.id),
+          added: report.added,
+          updated: report.updated,
+          unchanged: report.unchanged,
+        });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/servers/:id/probe',
+      summary: 'Connect to a server now, list its tools, and keep what that shows',
+      scope: 'admin',
+      params: idPath,
+      reply: Type.Object({ id: Type.String(), health: healthSchema }),
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params, signal }) => {
+        await catalog.get(params.id);
+        const health = await catalog.health.probe(params.id, probeServer, signal);
+        return json({ id: params.id, health: describeHealth(health) });
+      },
+    }),
+    ...rightsRoutes(catalog, policy.admin),
+    browseRoute(catalog, () => catalog, {
+      url: '/v1/admin/servers',
+      summary: 'The catalogue with where each server came from',
+      scope: 'admin',
+    }),
+    route({
+      method: 'DELETE',
+      url: '/v1/admin/servers/:id',
+      summary: 'Take a server out of the catalogue: its id answers 410 from then on',
+      scope: 'admin',
+      params: idPath,
+      reply: deletedSchema,
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params, caller }) => {
+        await catalog.remove(params.id, by(caller));
+        return json({ id: params.id, deleted: true });
+      },
+    }),
+  ];
+}
+
+function rightsRoutes(catalog: Catalog, admin: Policy['admin']): Route[] {
+  return [
+    route({
+      method: 'GET',
+      url: '/v1/admin/servers/:id/rights',
+      summary: 'Who may see a server, and whose calls carry the credentials kept for it',
+      scope: 'admin',
+      params: idPath,
+      reply: rightsSchema,
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params }) => {
+        await catalog.get(params.id);
+        return json(describeRights(admin.rightsOf(params.id)));
+      },
+    }),
+    route({
+      method: 'PUT',
+      url: '/v1/admin/servers/:id/rights',
+      summary:
+        'Say who may see a server: everybody, its developer, or some more (`*`: all, with or without credentials)',
+      scope: 'admin',
+      params: idPath,
+      body: rightsRequestSchema,
+      reply: rightsSchema,
+      problems: ['not_found', 'server_gone'],
+      handle: async ({ params, body, caller }) => {
+        await catalog.get(params.id);
+        await admin.putRights([params.id], toRights(body, caller.developer), by(caller));
+        return json(describeRights(admin.rightsOf(params.id)));
+      },
+    }),
+  ];
+}
+
+/** Who the audit trail names. */
+function by(caller: Principal) {
+  return { actor: keyActor(caller), developerId: caller.developerId };
+}
+
+/** Every element is checked before anything is written; the detail names the element and the field. */
+function parseServers(
+  catalog: Catalog,
+  bytes: Buffer | undefined,
+  checkUrl: (url: string) => void,
+): PostedServer[] {
+  const body = scanJson(bytes ?? Buffer.from('null'), rightsShape);
+  const many = body.kind === 'array';
+  const values = many ? itemsOf(body, rightsShape) : [body];
+  if (values.length === 0 || values.length > maxServersPerCall)
+    throw new Problem(
+      'invalid_request',
+      `body: expected a server or an array of 1 to ${maxServersPerCall} servers`,
+    );
+  return values.map((value, index) => {
+    const place = many ? `[${index}]` : '';
+    const parsed = catalog.parse(new JsonText(value.text()));
+    if (!parsed.ok) throw new Problem('invalid_request', elementFault(parsed.reason, place));
+    const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+    if (fault !== null) throw new Problem('invalid_request', elementFault(fault, place));
+    return { input: parsed.input, rights: rightsIn(value, place) };
+  });
+}
+
+type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
+
+/** A server that carries credentials is its developer's own until something else is said. */
+async function sayRights(
+  admin: Policy['admin'],
+  { input: { id, headers }, rights }: PostedServer,
+  caller: Principal,
+): Promise<void> {
+  const carries = headers !== null && Object.keys(headers).length > 0 && !admin.hasRights(id);
+  if (rights === null && !carries) return;
+  await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
+}
+
+/** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */
+function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
+  if (url === null || /\{|%7b/i.test(url)) return null;
+  try {
+    checkUrl(url);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return `remote_${error.detail}`;
+  }
+}
+
+/** `[3].name: expected …`, or `[3]: expected …` when the element itself is not right. */
+function elementFault(reason: string, place: string): string {
+  if (!/^[a-z_]+[^ ]*: /.test(reason)) return `${place || 'body'}: ${reason}`;
+  return place === '' ? reason : `${place}.${reason}`;
+}
