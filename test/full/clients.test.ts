@@ -286,6 +286,10 @@ for (const [name, generation, script] of [
   ['MCP SDK (Python) 1', 1, 'client_sdk1.py'],
   ['MCP SDK (Python) 2', 2, 'client_sdk2.py'],
   ['FastMCP (Python) 4', 2, 'client_fastmcp.py'],
+  ['LangChain (Python)', 1, 'client_langchain.py'],
+  ['OpenAI Agents SDK (Python)', 1, 'client_openai_agents.py'],
+  ['pydantic-ai', 1, 'client_pydantic_ai.py'],
+  ['smolagents', 1, 'client_smolagents.py'],
 ] as const)
   test(`${name}: list and call`, { skip: pythonMissing }, async (t) => {
     await useBoth(name, await boot(t), async ({ url, headers }) => {
