@@ -282,6 +282,23 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   });
 });
 
+type LangChainTool = { readonly name: string; invoke(args: unknown): Promise<unknown> };
+
+test("LangChain's adapters: list and call", { skip }, async (t) => {
+  const { MultiServerMCPClient } = (await load('@langchain/mcp-adapters')) as {
+    MultiServerMCPClient: new (
+      config: unknown,
+    ) => { getTools(): Promise<LangChainTool[]>; close(): Promise<void> };
+  };
+  await useBoth('LangChain (TypeScript)', await boot(t), async (place) => {
+    const client = new MultiServerMCPClient({ mcpServers: { it: { transport: 'http', ...place } } });
+    t.after(() => client.close());
+    const tools = await client.getTools();
+    const content = await tools.find(({ name }) => name === 'echo')?.invoke({ message: 'hi' });
+    return { tools: tools.map(({ name }) => name), content };
+  });
+});
+
 for (const [name, generation, script] of [
   ['MCP SDK (Python) 1', 1, 'client_sdk1.py'],
   ['MCP SDK (Python) 2', 2, 'client_sdk2.py'],
