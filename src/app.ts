@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startBackground } from './app/background.ts';
 import { declareRoutes } from './app/routes.ts';
+import { serveDeclared } from './app/serve-declared.ts';
 import { type AppOptions, openServices, type Services } from './app/services.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
@@ -13,6 +14,9 @@ import { createConsoleFiles } from './http/console/static-files.ts';
 import { createHttp } from './http/http.ts';
 import type { Route } from './http/route.ts';
 
+export { type Applied, applyDeclared } from './app/declared-config/apply-declared.ts';
+export { exportDeclared, toYaml } from './app/declared-config/export-declared.ts';
+export type { Change } from './app/declared-file/declared-model.ts';
 export { type AppOptions, openServices, type Services } from './app/services.ts';
 
 export type App = {
@@ -21,6 +25,8 @@ export type App = {
   readonly services: Services;
   /** The admin key made on this very first start, to be shown once; null ever after. */
   readonly firstKey: string | null;
+  /** Applies the file of MCPRANK_CONFIG again where it changed. */
+  reload(): Promise<void>;
   /** Requests in flight finish, queues are flushed, the store is closed. */
   close(): Promise<void>;
 };
@@ -40,6 +46,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await policy.start();
     if (config.starter) await catalog.loadStarter();
     await services.mcp.removeFormerLocalServers();
+    const declared = await startDeclared(config, services, options);
     const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
     const http = createHttp({
       routes,
@@ -58,7 +65,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       routes,
       services,
       firstKey,
+      reload: async () => declared?.reload(),
       async close() {
+        await declared?.close();
         services.mcp.closeStreams();
         mcpServer.closeStreams();
         await http.close();
@@ -70,4 +79,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await services.close();
     throw error;
   }
+}
+
+async function startDeclared(config: Config, services: Services, { environment = {} }: AppOptions) {
+  const { configFile: path } = config;
+  return path === null ? null : serveDeclared(services, config, { path, environment });
 }

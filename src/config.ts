@@ -21,6 +21,8 @@ export type Config = {
   readonly transitToken: Secret | null;
   /** Private JWKs as JSON; null: generated and turned over in the store. */
   readonly signingKeys: Secret | null;
+  /** A file of servers, toolsets and keys, applied at the start and upon change. */
+  readonly configFile: string | null;
   /** A file of OAuth providers over the built-in ones. */
   readonly providersFile: string | null;
   readonly googleClientId: string | null;
@@ -154,6 +156,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: '[{"kty":"RSA","kid":"2027-01","n":…,"e":"AQAB","d":…,"p":…,"q":…,"dp":…,"dq":…,"qi":…}]',
     secret: true,
     parse: parseSigningKeys,
+  },
+  MCPRANK_CONFIG: {
+    field: 'configFile',
+    meaning: 'a YAML or JSON file of servers, toolsets and keys, applied at the start and upon change',
+    fallback: null,
+    expected: 'a file path',
+    example: '/etc/mcprank/config.yaml',
+    parse: (text) => resolve(text),
   },
   MCPRANK_PROVIDERS: {
     field: 'providersFile',

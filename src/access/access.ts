@@ -40,6 +40,8 @@ export type ApiKey = {
   readonly developerId: string;
   readonly developer: string;
   readonly name: string;
+  /** SHA-256 of its text, in hex. */
+  readonly digest: string;
   readonly tier: string;
   readonly scopes: readonly Scope[];
   readonly createdAt: number;
@@ -60,6 +62,12 @@ export type KeyRequest = {
   readonly addresses?: readonly string[] | null;
 };
 
+/** A key of which only the digest of its text is known here. */
+export type DeclaredKey = Pick<
+  ApiKey,
+  'keyId' | 'developer' | 'name' | 'digest' | 'tier' | 'scopes' | 'expiresAt' | 'addresses'
+>;
+
 export type Access = {
   /** The principal behind a presented key. Throws `invalid_api_key`, and `rate_limited` to who guesses. */
   authenticate(key: string, address: string): Promise<Principal>;
@@ -69,6 +77,12 @@ export type Access = {
   createKey(request: KeyRequest, actor?: string): Promise<ApiKey & { readonly key: string }>;
   listKeys(): Promise<ApiKey[]>;
   revokeKey(id: string, actor?: string): Promise<void>;
+  /** Adds a key by its digest, or changes what is said of the one that has it; whose it is stays. */
+  putKey(key: DeclaredKey): Promise<void>;
+  /** All of them, with a key or without. */
+  listDevelopers(): Promise<string[]>;
+  /** Makes developers known before they have a key. */
+  addDevelopers(names: readonly string[]): Promise<void>;
   /** Installs the operator's admin key, or makes the first one in an empty store and returns its text. */
   ensureAdminKey(configured: Secret | null): Promise<string | null>;
   /** Writes down when keys were last used. */
@@ -88,7 +102,7 @@ const adminKey = {
 };
 /** What the operator does at the machine itself, or the service by itself. */
 const system = 'system';
-const configuredKeyName = 'MCPRANK_ADMIN_KEY';
+export const configuredKeyName = 'MCPRANK_ADMIN_KEY';
 
 export function createAccess(deps: {
   storage: Storage;
@@ -147,6 +161,11 @@ export function createAccess(deps: {
       if (!(await store.revoke(id, actor))) throw new Problem('not_found', 'Key not found');
     },
 
+    putKey: ({ keyId: id, ...key }) =>
+      store.put({ ...key, id, scopes: [...new Set(key.scopes)].join(' ') }, system),
+    listDevelopers: store.developers,
+    addDevelopers: store.addDevelopers,
+
     async ensureAdminKey(configured) {
       if (configured === null) {
         return (await store.isEmpty())
@@ -204,6 +223,7 @@ function toApiKey(row: StoredKey): ApiKey {
     developerId: row.developer_id,
     developer: row.developer,
     name: row.name,
+    digest: row.digest,
     tier: row.tier,
     // Checked before they were stored.
     scopes: (row.scopes === '' ? [] : row.scopes.split(' ')) as Scope[],

@@ -76,6 +76,33 @@ export function createKeyStore(storage: Storage, clock: Clock) {
       });
     },
 
+    /** The key with this digest, added or changed; another process may add the same one meanwhile. */
+    put(key: NewKey & { readonly id: string }, actor: string): Promise<void> {
+      return storage.write<AccessTables, void>(async (trx, notify, audit) => {
+        const developerId = await developerNamed(trx, key.developer, clock.now());
+        const { id, digest, name, tier, scopes, expiresAt: expires_at } = key;
+        const addresses = key.addresses === null ? null : JSON.stringify(key.addresses);
+        const said = { name, tier, scopes, expires_at, addresses };
+        const made = { created_at: clock.now(), revoked_at: null, last_used_at: null };
+        await trx
+          .insertInto('api_keys')
+          .values({ id, developer_id: developerId, digest, ...said, ...made })
+          .onConflict((clash) => clash.column('id').doUpdateSet(said))
+          .execute();
+        await audit({ developerId, actor, action: 'key.put', subject: id, facts: { name, tier, scopes } });
+        await notify('keys', id);
+      });
+    },
+
+    developers: async () =>
+      (await db.selectFrom('developers').select('name').orderBy('name').execute()).map(({ name }) => name),
+
+    addDevelopers(names: readonly string[]): Promise<void> {
+      return storage.write<AccessTables, void>(async (trx) => {
+        for (const name of names) await developerNamed(trx, name, clock.now());
+      });
+    },
+
     /** False when there is no such key; revoking twice is no error. */
     revoke(id: string, actor: string): Promise<boolean> {
       return storage.write<AccessTables, boolean>(async (trx, notify, audit) => {

@@ -178,7 +178,7 @@ async function sayRights(
 }
 
 /** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */
-function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
+export function urlFault(url: string | null, checkUrl: (url: string) => void): string | null {
   if (url === null || /\{|%7b/i.test(url)) return null;
   try {
     checkUrl(url);

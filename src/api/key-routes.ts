@@ -28,7 +28,7 @@ const newApiKeySchema = Type.Object(
   { key: Type.String({ description: 'the key itself, shown this once' }), ...apiKeyFields },
   { $id: 'NewApiKey' },
 );
-const apiKeyRequestSchema = Type.Object(
+export const apiKeyRequestSchema = Type.Object(
   {
     developer: text(100),
     name: text(100),
@@ -96,7 +96,7 @@ export function keyRoutes(access: Access): Route[] {
   ];
 }
 
-function checkAddresses(addresses: readonly string[]): readonly string[] {
+export function checkAddresses(addresses: readonly string[]): readonly string[] {
   const wrong = addresses.findIndex((each) => !isAddressOrNetwork(each));
   if (wrong < 0) return addresses;
   throw new Problem(
@@ -105,7 +105,7 @@ function checkAddresses(addresses: readonly string[]): readonly string[] {
   );
 }
 
-function timeOf(text: string): number {
+export function timeOf(text: string): number {
   const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/.test(text)
     ? Date.parse(text)
     : Number.NaN;

@@ -14,7 +14,7 @@ import {
 } from '../policy/policy.ts';
 import { strict, text, textOrNull } from './field-schemas.ts';
 
-const params = Type.Object({
+export const toolsetPath = Type.Object({
   name: Type.String({
     pattern: '^[a-z0-9][a-z0-9_-]{0,63}$',
     description: '1 to 64 of a-z, 0-9, _ and -',
@@ -35,7 +35,7 @@ const ruleRequestSchema = Type.Object(
   { ...strict, $id: 'ToolsetRuleRequest' },
 );
 const ruleSchema = Type.Object({ effect, ...ruleConditions }, { $id: 'ToolsetRule' });
-const toolsetRequestSchema = Type.Object(
+export const toolsetRequestSchema = Type.Object(
   {
     title: Type.Optional(text(200)),
     rules: Type.Array(ruleRequestSchema, { maxItems: 1_000 }),
@@ -58,7 +58,7 @@ const changedToolsetSchema = Type.Object(
   },
   { $id: 'ChangedToolset' },
 );
-const bindingsRequestSchema = Type.Object(
+export const bindingsRequestSchema = Type.Object(
   {
     keys: Type.Optional(Type.Array(text(200), { maxItems: 1_000 })),
     developers: Type.Optional(Type.Array(text(100), { maxItems: 1_000 })),
@@ -112,7 +112,7 @@ function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
       summary: 'All toolsets',
       scope: 'admin',
       reply: Type.Object({ toolsets: Type.Array(toolsetSchema) }),
-      handle: () => json({ toolsets: admin.toolsets().map(describe) }),
+      handle: () => json({ toolsets: admin.toolsets().map(describeToolset) }),
     }),
     route({
       method: 'PUT',
@@ -120,14 +120,13 @@ function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
       summary:
         'Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       body: toolsetRequestSchema,
       reply: changedToolsetSchema,
       handle: async ({ params, body, caller }) => {
-        const { title = null, rules } = body;
-        await admin.putToolset(params.name, { title, rules, fallback: body.default ?? 'deny' }, by(caller));
+        await admin.putToolset(params.name, toToolsetInput(body), by(caller));
         const { toolset } = admin.toolset(params.name);
-        return json({ ...describe(toolset), warnings: await warningsFor(rules, catalog) });
+        return json({ ...describeToolset(toolset), warnings: await warningsFor(body.rules, catalog) });
       },
     }),
     route({
@@ -135,17 +134,17 @@ function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
       url: '/v1/admin/toolsets/:name',
       summary: 'One toolset',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       reply: toolsetSchema,
       problems: ['not_found'],
-      handle: ({ params }) => json(describe(admin.toolset(params.name).toolset)),
+      handle: ({ params }) => json(describeToolset(admin.toolset(params.name).toolset)),
     }),
     route({
       method: 'DELETE',
       url: '/v1/admin/toolsets/:name',
       summary: 'Remove a toolset and its bindings',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       reply: Type.Object({ name: Type.String(), removed: Type.Literal(true) }),
       problems: ['not_found'],
       handle: async ({ params, caller }) => {
@@ -163,7 +162,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       url: '/v1/admin/toolsets/:name/bindings',
       summary: 'What a toolset is bound to',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       reply: bindingsSchema,
       problems: ['not_found'],
       handle: ({ params }) => json(admin.toolset(params.name).bindings),
@@ -173,7 +172,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       url: '/v1/admin/toolsets/:name/bindings',
       summary: 'Bind a toolset to keys and developers: the whole list each time',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       body: bindingsRequestSchema,
       reply: bindingsSchema,
       problems: ['not_found'],
@@ -198,7 +197,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       url: '/v1/admin/toolsets/:name/bindings',
       summary: 'Bind a toolset to nothing',
       scope: 'admin',
-      params,
+      params: toolsetPath,
       reply: bindingsSchema,
       problems: ['not_found'],
       handle: async ({ params, caller }) => {
@@ -215,7 +214,7 @@ function previewRoute({ policy, catalog, access }: Deps): Route {
     url: '/v1/admin/toolsets/:name/preview',
     summary: 'What a key sees: every server and tool with the decision on it, page by page',
     scope: 'admin',
-    params,
+    params: toolsetPath,
     query: Type.Object({ key_id: text(200), cursor: Type.Optional(text(500)) }, strict),
     reply: previewSchema,
     problems: ['not_found'],
@@ -236,7 +235,11 @@ function by({ keyId, developerId }: Principal) {
   return { actor: keyActor({ keyId }), developerId };
 }
 
-function describe({ name, title, rules, fallback, version }: Toolset) {
+export function toToolsetInput({ title, rules, ...said }: Static<typeof toolsetRequestSchema>) {
+  return { title: title ?? null, rules, fallback: said.default ?? 'deny' } as const;
+}
+
+export function describeToolset({ name, title, rules, fallback, version }: Toolset) {
   return { name, title, rules, default: fallback, version };
 }
 

@@ -96,6 +96,8 @@ export type AppOptions = {
   /** Servers of `--mcp-config`, and what their programs may see of our environment. */
   readonly localServers?: readonly LocalServer[];
   readonly childEnvironment?: Readonly<Record<string, string>>;
+  /** Where `${NAME}` in the file of MCPRANK_CONFIG comes from. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 };
 
 const starterFile = fileURLToPath(new URL('../../starter/catalogue.jsonl', import.meta.url));

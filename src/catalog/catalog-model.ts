@@ -56,6 +56,8 @@ export type ServerRecord = CatalogServer & {
   /** The revision of MCP that the operator wants it spoken to in. */
   readonly protocolRevision?: string | null;
   readonly source: string;
+  /** Popularity before any use. */
+  readonly prior: number;
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;

@@ -6,7 +6,7 @@
  * Whatever is read from outside (files, registries) is bounded, cleaned and scrubbed of secrets; a bad row is
  * reported and skipped. Who wrote what: a sync owns the rows it made (source 'registry'), refreshes only the
  * facts (URL, version, launch) of starter and imported rows, and never touches what the operator put or removed
- * by hand (sources 'admin' and 'config').
+ * by hand or in a file (sources 'admin', 'apply' and 'config').
  * When the store below fails, the caller gets the store's Problem and nothing is half-written; when the registry
  * fails, the sync stops after its last whole page and goes on from there next time.
  */
@@ -222,7 +222,7 @@ function createWriter(deps: {
     const touched = new Set(sealed.map(({ serverId }) => serverId));
     const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
     const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
-      if (source === 'admin') {
+      if (source === 'admin' || source === 'apply') {
         for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });
         for (const id of remove) await audit({ ...by, action: 'server.remove', subject: id });
       }

@@ -17,8 +17,8 @@ export type ServerChange = {
 };
 export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
 
-/** What the operator wrote or removed by hand; a sync never touches it. */
-const operatorSources: ReadonlySet<string> = new Set(['admin', 'config']);
+/** What the operator wrote or removed, by hand or in a file; a sync never touches it. */
+const operatorSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
 /** Rows of one multi-row insert at most; smaller batches use the powers of two below, so that few statements are compiled. */
 const rowsPerInsert = 128;
 

@@ -130,6 +130,22 @@ catalog
   .action(async () => (await import('./catalog-command.ts')).syncCatalog(json()));
 
 program
+  .command('apply')
+  .description('make servers, toolsets and keys as a YAML or JSON file says; says what it changes')
+  .argument('<file>', 'the file; - for standard input')
+  .option('--plan', 'show the changes and make none')
+  .action(async (file: string, options: { plan?: true }) =>
+    (await import('./apply-command.ts')).apply(file, options, json()),
+  );
+program
+  .command('export')
+  .description('write what `apply` takes: servers, toolsets, and keys by their digests')
+  .argument('[file]', 'standard output unless given')
+  .action(async (file: string | undefined) =>
+    (await import('./export-command.ts')).exportConfiguration(file, json()),
+  );
+
+program
   .command('vault')
   .description('the keys that seal what the store holds')
   .command('rotate')

@@ -17,6 +17,7 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
     telemetry,
     ...(file !== null && { localServers: file.read() }),
     childEnvironment: childEnvironment(environment()),
+    environment: environment(),
   });
 
   console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);
@@ -25,7 +26,10 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   const replace = app.services.mcp.replaceLocalServers;
   file?.watch(replace);
   // Without a file there is nothing to read anew, and a terminal that went away is no reason to stop either.
-  process.on('SIGHUP', () => void file?.reload(replace));
+  process.on('SIGHUP', () => {
+    void file?.reload(replace);
+    void app.reload();
+  });
 
   let stopping = false;
   const stop = (signal: string) => {

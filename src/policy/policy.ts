@@ -63,6 +63,8 @@ export type PolicyAdmin = {
   removeToolset(name: string, by: By): Promise<void>;
   putBindings(name: string, bindings: Bindings, by: By): Promise<void>;
   rightsOf(serverId: string): ServerRights;
+  /** Servers of which somebody said who may see them. */
+  serversWithRights(): readonly string[];
   /** Whether anybody said who may see it. */
   hasRights(serverId: string): boolean;
   putRights(serverIds: readonly string[], rights: ServerRights, by: By): Promise<void>;
@@ -169,6 +171,7 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
         await change(store.putBindings(name, bindings, by));
       },
       rightsOf,
+      serversWithRights: () => [...state.rights.keys()].sort(),
       hasRights: (serverId) => state.rights.has(serverId),
       putRights: (serverIds, rights, by) => change(store.putRights(serverIds, rights, by)),
     },

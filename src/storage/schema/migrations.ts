@@ -3,6 +3,7 @@ import { auditTrail } from './audit-tables.ts';
 import { calls } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
+import { declarations } from './declaration-tables.ts';
 import { embeddings } from './embedding-tables.ts';
 import { first } from './first-tables.ts';
 import { serverHealth } from './health-tables.ts';
@@ -35,4 +36,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '013_policy': { up: policy },
   '014_tool_details': { up: toolDetails },
   '015_calls': { up: calls },
+  '016_declarations': { up: declarations },
 };

@@ -1,0 +1,95 @@
+import type { ApiKey } from '../../access/access.ts';
+import type { Config } from '../../config.ts';
+import type { DeclaredFile } from '../declared-file/declared-file.ts';
+import type { Change, Declared } from '../declared-file/declared-model.ts';
+import type { Services } from '../services.ts';
+import { createDeclarationStore } from './declaration-store.ts';
+import {
+  isConfigured,
+  type KeyStep,
+  keyName,
+  planKeys,
+  planToolsets,
+  type Tenants,
+  type ToolsetStep,
+} from './plan-rights.ts';
+import { appliedSource, planServers, type ServerStep, serversFrom } from './plan-servers.ts';
+
+export type PlanServices = Pick<Services, 'access' | 'catalog' | 'locals' | 'policy' | 'storage'>;
+
+/** What has to be done so that everything is as the file says. */
+export type Plan = {
+  readonly developers: readonly string[];
+  readonly servers: readonly ServerStep[];
+  readonly toolsets: readonly ToolsetStep[];
+  readonly keys: readonly KeyStep[];
+  /** What an earlier file made and this one does not name. */
+  readonly removed: {
+    readonly servers: readonly string[];
+    readonly toolsets: readonly string[];
+    readonly keys: readonly ApiKey[];
+  };
+  readonly warnings: readonly string[];
+};
+
+/** Throws `invalid_request` with every fault of the file. */
+export async function planDeclared(
+  file: DeclaredFile,
+  declared: Declared,
+  { services, tiers }: { readonly services: PlanServices; readonly tiers: Config['tiers'] },
+): Promise<Plan> {
+  const { access, policy } = services;
+  const tenants = { keys: await access.listKeys(), developers: await access.listDevelopers() };
+  const warnings = [...declared.notes];
+  const servers = await planServers(file, declared.servers ?? [], services);
+  const toolsets = planToolsets(file, declared, { admin: policy.admin, tenants });
+  const keys = planKeys(file, declared.keys ?? [], { tiers, tenants, warnings });
+  file.throwIfFaulty();
+  return {
+    developers: [...new Set(declared.developers)].filter((name) => !tenants.developers.includes(name)),
+    servers,
+    toolsets,
+    keys,
+    removed: await removedBy(declared, services, tenants),
+    warnings,
+  };
+}
+
+async function removedBy(
+  { servers, toolsets, keys }: Declared,
+  { catalog, policy, storage }: PlanServices,
+  tenants: Tenants,
+): Promise<Plan['removed']> {
+  const store = createDeclarationStore(storage);
+  const [madeToolsets, madeKeys] = await Promise.all([store.made('toolset'), store.made('key')]);
+  const namedServers = new Set(servers?.map(({ id }) => id));
+  const namedToolsets = new Set(toolsets?.map(({ name }) => name));
+  const namedKeys = new Set(keys?.map(({ key }) => key.digest));
+  const applied = servers === null ? [] : await serversFrom(catalog, appliedSource);
+  const there = toolsets === null ? [] : policy.admin.toolsets().map(({ name }) => name);
+  return {
+    servers: applied.map(({ id }) => id).filter((id) => !namedServers.has(id)),
+    toolsets: there.filter((name) => madeToolsets.has(name) && !namedToolsets.has(name)),
+    keys: tenants.keys.filter(
+      (key) =>
+        keys !== null &&
+        madeKeys.has(key.keyId) &&
+        key.revokedAt === null &&
+        !isConfigured(key) &&
+        !namedKeys.has(key.digest),
+    ),
+  };
+}
+
+/** The plan as it is shown. */
+export function changesOf({ developers, servers, toolsets, keys, removed }: Plan): Change[] {
+  const one = (action: Change['action'], kind: Change['kind']) => (name: string) =>
+    ({ action, kind, name, fields: [] }) satisfies Change;
+  return [
+    ...developers.map(one('add', 'developer')),
+    ...[...servers, ...toolsets, ...keys].map(({ change }) => change),
+    ...removed.servers.map(one('remove', 'server')),
+    ...removed.toolsets.map(one('remove', 'toolset')),
+    ...removed.keys.map(keyName).map(one('remove', 'key')),
+  ];
+}

@@ -1,0 +1,227 @@
+import { type Static, Type } from 'typebox';
+import { scopes as allScopes, operatorDeveloper } from '../../access/access.ts';
+import { urlFault } from '../../api/catalog-admin-routes.ts';
+import { strict, text } from '../../api/field-schemas.ts';
+import { apiKeyRequestSchema, checkAddresses, timeOf } from '../../api/key-routes.ts';
+import { rightsRequestSchema, rightsShape, toRights } from '../../api/server-rights.ts';
+import {
+  bindingsRequestSchema,
+  toolsetPath,
+  toolsetRequestSchema,
+  toToolsetInput,
+} from '../../api/toolset-routes.ts';
+import { isObject, type JsonObject } from '../../base/json.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
+import { validator } from '../../http/input/validate.ts';
+import { type DeclaredFile, type FieldPath, fieldName } from './declared-file.ts';
+import type { Declared, DeclaredServer, DeclaredToolset, KeyEntry } from './declared-model.ts';
+
+export type ReadDeps = {
+  readonly parseServer: Catalog['parse'];
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
+  /** Where `${NAME}` of a header comes from. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+const sections = ['developers', 'servers', 'toolsets', 'keys'] as const;
+/** The catalogue format. What it does not know is a typing error here: `visibilty: private` must not go unnoticed. */
+const serverMembers = [
+  ...['id', 'name', 'description', 'version', 'remote_url', 'transport', 'auth_type', 'oauth', 'category'],
+  ...['tags', 'verified', 'repository_url', 'launch', 'revision', 'popularity', 'headers', 'tools'],
+];
+const rightsMembers = Object.keys(rightsShape);
+const keySchema = Type.Object(
+  {
+    ...apiKeyRequestSchema.properties,
+    digest: Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'the SHA-256 of the text of the key, 64 hex digits',
+    }),
+  },
+  strict,
+);
+const fileToolsetSchema = Type.Object(
+  { ...toolsetRequestSchema.properties, bindings: Type.Optional(bindingsRequestSchema) },
+  strict,
+);
+const shape = <T>(schema: Parameters<typeof validator>[0]) => {
+  const check = validator(schema, '');
+  return (value: unknown) => {
+    try {
+      return check(value) as T;
+    } catch (error) {
+      // Of a fault in the whole there is no field to be named.
+      if (error instanceof Problem) throw new Problem(error.kind, error.detail.replace(/^: /, ''));
+      throw error;
+    }
+  };
+};
+const checkRights = shape<Static<typeof rightsRequestSchema>>(rightsRequestSchema);
+const checkToolset = shape<Static<typeof fileToolsetSchema>>(fileToolsetSchema);
+const checkToolsetName = shape<Static<typeof toolsetPath>>(toolsetPath);
+const checkKey = shape<Static<typeof keySchema>>(keySchema);
+const checkName = shape<string>(text(100));
+
+/** Everything that the file says, checked by itself: what it says of things that only the store knows is checked later. */
+export function readDeclared(file: DeclaredFile, deps: ReadDeps): Declared {
+  const { value } = file;
+  if (!isObject(value)) {
+    file.fault([], `expected some of ${sections.join(', ')}`);
+    return { developers: [], servers: null, toolsets: null, keys: null, notes: [] };
+  }
+  refuseStrangers(file, [], value, sections);
+  const notes: string[] = [];
+  return {
+    developers: listOf(file, value, 'developers').flatMap(
+      (each, i) => file.check(['developers', i], () => checkName(isObject(each) ? each.name : each)) ?? [],
+    ),
+    servers: value.servers === undefined ? null : readServers(file, deps, notes),
+    toolsets: value.toolsets === undefined ? null : readToolsets(file, value.toolsets),
+    keys: value.keys === undefined ? null : readKeys(file),
+    notes,
+  };
+}
+
+function listOf(file: DeclaredFile, value: unknown, section: string): readonly unknown[] {
+  const list = isObject(value) ? value[section] : undefined;
+  if (list === undefined) return [];
+  if (Array.isArray(list)) return list;
+  file.fault([section], 'expected a list, [] for none');
+  return [];
+}
+
+function refuseStrangers(
+  file: DeclaredFile,
+  path: FieldPath,
+  object: JsonObject,
+  known: readonly string[],
+): void {
+  for (const name of Object.keys(object))
+    if (!known.includes(name)) file.fault([...path, name], `unknown field; expected ${known.join(', ')}`);
+}
+
+function refuseSecond(file: DeclaredFile, seen: Map<string, FieldPath>, name: string, path: FieldPath): void {
+  const first = seen.get(name);
+  if (first !== undefined) file.fault(path, `the same as ${fieldName(first)}`);
+  else seen.set(name, path);
+}
+
+function readServers(file: DeclaredFile, deps: ReadDeps, notes: string[]): DeclaredServer[] {
+  const seen = new Map<string, FieldPath>();
+  return listOf(file, file.value, 'servers').flatMap((entry, i) => {
+    const path = ['servers', i];
+    if (!isObject(entry)) {
+      file.fault(path, 'expected a server');
+      return [];
+    }
+    refuseStrangers(file, path, entry, [...serverMembers, ...rightsMembers]);
+    const said = Object.entries(entry);
+    const rights = Object.fromEntries(said.filter(([name]) => rightsMembers.includes(name)));
+    const rest = Object.fromEntries(said.filter(([name]) => !rightsMembers.includes(name)));
+    const saysRights = Object.keys(rights).length > 0;
+    const checked = saysRights ? file.check(path, () => checkRights(rights)) : undefined;
+    const { id } = entry;
+    // Of a server that came from elsewhere a file may say who sees it, and nothing else.
+    const isRightsOnly = typeof id === 'string' && saysRights && Object.keys(rest).length === 1;
+    const input = isRightsOnly ? null : readServer(file, path, rest, { ...deps, notes });
+    if (input === undefined) return [];
+    const known = input?.id ?? String(id);
+    refuseSecond(file, seen, known, [...path, 'id']);
+    return [
+      { path, id: known, input, rights: checked === undefined ? null : toRights(checked, operatorDeveloper) },
+    ];
+  });
+}
+
+function readServer(
+  file: DeclaredFile,
+  path: FieldPath,
+  entry: JsonObject,
+  { parseServer, checkUrl, environment, notes }: ReadDeps & { readonly notes: string[] },
+): ServerInput | undefined {
+  const headers = readHeaders(file, [...path, 'headers'], entry.headers, environment);
+  return file.check(path, () => {
+    const parsed = parseServer({ ...entry, ...(headers !== undefined && { headers }) });
+    if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
+    const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+    if (fault !== null) throw new Problem('invalid_request', fault);
+    notes.push(...parsed.notes.map((note) => `${fieldName(path)}.${note}`));
+    return parsed.input;
+  });
+}
+
+const reference = /\$\{([A-Za-z_]\w*)\}/g;
+
+/** Credentials stand in the environment: the file has their names alone. */
+function readHeaders(
+  file: DeclaredFile,
+  path: FieldPath,
+  headers: unknown,
+  environment: ReadDeps['environment'],
+): unknown {
+  if (!isObject(headers)) return headers;
+  const entries = Object.entries(headers).map(([name, value]) => {
+    if (typeof value !== 'string' || value.search(reference) === -1)
+      file.fault(
+        [...path, name],
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: what the operator shall write
+        'expected a reference to the environment, for example "Bearer ${FILES_TOKEN}", never the secret itself',
+      );
+    const filled = String(value).replace(reference, (_, variable: string) => {
+      const found = environment[variable];
+      if (!found) file.fault([...path, name], `the environment has no ${variable}`);
+      return found ?? '';
+    });
+    return [name, filled] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function readToolsets(file: DeclaredFile, toolsets: unknown): DeclaredToolset[] {
+  if (!isObject(toolsets)) {
+    file.fault(['toolsets'], 'expected toolsets by their names, {} for none');
+    return [];
+  }
+  return Object.entries(toolsets).flatMap(([name, entry]) => {
+    const path = ['toolsets', name];
+    const named = file.check(path, () => checkToolsetName({ name }));
+    const checked = file.check(path, () => checkToolset(entry));
+    if (named === undefined || checked === undefined) return [];
+    const { bindings, ...body } = checked;
+    const { keys = [], developers = [] } = bindings ?? {};
+    return [
+      {
+        path,
+        name,
+        input: toToolsetInput(body),
+        bindings: bindings === undefined ? null : { keys, developers },
+      },
+    ];
+  });
+}
+
+function readKeys(file: DeclaredFile): KeyEntry[] {
+  const seen = new Map<string, FieldPath>();
+  return listOf(file, file.value, 'keys').flatMap((entry, i) => {
+    const path = ['keys', i];
+    const key = file.check(path, () => {
+      const { digest, developer, name, tier, ...said } = checkKey(entry);
+      return {
+        // Every process that applies the file makes the same one.
+        keyId: `key_${digest.slice(0, 32)}`,
+        digest,
+        developer,
+        name,
+        tier,
+        scopes: said.scopes ?? allScopes.filter((scope) => scope !== 'admin'),
+        expiresAt: said.expires_at === undefined ? null : timeOf(said.expires_at),
+        addresses: said.addresses === undefined ? null : checkAddresses(said.addresses),
+      };
+    });
+    if (key === undefined) return [];
+    refuseSecond(file, seen, key.digest, [...path, 'digest']);
+    return [{ path, key }];
+  });
+}
