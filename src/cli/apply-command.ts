@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { text as textOf } from 'node:stream/consumers';
 import { type Applied, applyDeclared, type Change } from '../app.ts';
 import { Problem } from '../base/problem.ts';
 import { environment } from '../config.ts';
@@ -11,7 +12,7 @@ const shownOfValue = 160;
 export async function apply(path: string, options: { readonly plan?: true }, json: boolean): Promise<void> {
   const planOnly = options.plan === true;
   const name = path === '-' ? 'standard input' : path;
-  const text = readText(path, name);
+  const text = await readText(path, name);
   const applied = await withServices(async (services, config) => {
     await services.policy.start();
     return withSpinner(planOnly ? 'Comparing' : 'Applying', () =>
@@ -21,10 +22,9 @@ export async function apply(path: string, options: { readonly plan?: true }, jso
   print(json, { applied: !planOnly, ...applied }, toLines(applied, planOnly));
 }
 
-function readText(path: string, name: string): string {
+async function readText(path: string, name: string): Promise<string> {
   try {
-    // The number of standard input.
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
+    return path === '-' ? await textOf(process.stdin) : await readFile(path, 'utf8');
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'error';
     throw new Problem('invalid_request', `${name} cannot be read (${code})`, { cause });

@@ -19,6 +19,6 @@ export async function exportConfiguration(file: string | undefined, json: boolea
   const { servers, keys } = exported;
   const toolsets = Object.keys(exported.toolsets).length;
   print(json, { file, servers: servers.length, toolsets, keys: keys.length }, [
-    `${servers.length} servers, ${toolsets} toolsets and ${keys.length} keys in ${file}`,
+    `Servers: ${servers.length}, toolsets: ${toolsets}, keys: ${keys.length}; in ${file}`,
   ]);
 }

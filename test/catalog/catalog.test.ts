@@ -102,6 +102,7 @@ for (const engine of engines) {
       repositoryUrl: 'https://github.com/x/y',
       launch: null,
       source: 'admin',
+      prior: 0.1,
       revision: 1,
       createdAt: clock.now(),
       updatedAt: clock.now(),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { adminKey, temporaryFolder } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
 import { root } from '../support/paths.ts';
+import { until } from '../support/programs.ts';
 
 type Done = { readonly code: number | null; readonly out: string; readonly err: string };
 
@@ -21,7 +23,7 @@ function mcprank(folder: string, args: readonly string[], env: Record<string, st
       MCPRANK_ADMIN_KEY: adminKey,
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
 }
 
@@ -29,8 +31,10 @@ async function done(
   folder: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  input = '',
 ): Promise<Done> {
   const child = mcprank(folder, args, env);
+  child.stdin.end(input);
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -210,6 +214,68 @@ test('doctor shows the settings without secrets and finds what is wrong', async 
   const broken = await done(folder, ['doctor']);
   assert.equal(broken.code, 3);
   assert.match(broken.out, /ERROR +store and model: .*not a SQLite database/);
+});
+
+const asCode = `
+servers:
+  - id: files
+    name: Files
+    remote_url: https://files.example.com/mcp
+    headers: {authorization: "Bearer \${FILES_TOKEN}"}
+toolsets:
+  readers: {rules: [{effect: allow, tool: read_*}], bindings: {developers: [acme]}}
+keys:
+  - {developer: acme, name: ci, tier: free, digest: ${hash('sha256', `sk_mcp_rank_${'c3'.repeat(16)}`)}}
+`;
+
+test('apply shows what it would change, changes it in a running server, and takes what export writes', async (t) => {
+  const folder = temporaryFolder(t);
+  const { url } = await serving(t, folder);
+  const file = join(folder, 'rights.yaml');
+  writeFileSync(file, asCode);
+  const env = { FILES_TOKEN: 'a secret' };
+  const plan = await done(folder, ['apply', file, '--plan'], env);
+  assert.deepEqual([plan.code, plan.err], [0, '']);
+  assert.match(plan.out, /^\+ server files\n {4}name: "Files"\n/);
+  assert.match(plan.out, /\n3 to add, 0 to change, 0 to remove\n$/);
+  const asked = async (headers: Record<string, string>) =>
+    (await fetch(`${url}/v1/servers/files`, { headers })).status;
+  assert.equal(await asked({ 'x-api-key': adminKey }), 404);
+  const applied = await done(folder, ['apply', file], env);
+  assert.match(applied.out, /\n3 added, 0 changed, 0 removed\n$/);
+  await until('the server has heard of it', async () => (await asked({ 'x-api-key': adminKey })) === 200);
+  const ci = { 'x-api-key': `sk_mcp_rank_${'c3'.repeat(16)}` };
+  await until('it is private to the operator', async () => (await asked(ci)) === 404);
+
+  const missing = await done(folder, ['apply', file]);
+  assert.equal(missing.code, 2);
+  assert.match(
+    missing.err,
+    /line 6: servers\[0\]\.headers\.authorization: the environment has no FILES_TOKEN/,
+  );
+  for (const options of [[], ['--json']]) {
+    const exported = await done(folder, ['export', ...options]);
+    assert.ok(!exported.out.includes(env.FILES_TOKEN));
+    const again = await done(folder, ['apply', '-', '--plan'], {}, exported.out);
+    assert.equal(again.out, 'Everything is as the file says: nothing to change\n', again.err);
+  }
+});
+
+test('MCPRANK_CONFIG: a fault is told before the start, a change while serving is taken over', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'rights.yaml');
+  writeFileSync(file, 'servers: [{id: a, nam: A}]');
+  const refused = await done(folder, ['serve'], { MCPRANK_CONFIG: file });
+  assert.equal(refused.code, 3);
+  assert.match(refused.err, /servers\[0\]\.nam: unknown field/);
+  writeFileSync(file, 'servers: [{id: a, name: A, transport: stdio}]');
+  const { url } = await serving(t, folder, { MCPRANK_CONFIG: file });
+  const status = async (id: string) =>
+    (await fetch(`${url}/v1/servers/${id}`, { headers: { 'x-api-key': adminKey } })).status;
+  assert.equal(await status('a'), 200);
+  writeFileSync(file, 'servers: [{id: b, name: B, transport: stdio}]');
+  await until('the change is taken over', async () => (await status('b')) === 200);
+  assert.equal(await status('a'), 410);
 });
 
 test('backup copies a store that is in use', async (t) => {
