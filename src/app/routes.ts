@@ -83,6 +83,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       publicUrl,
       loopbackOnly: isLoopback(config.host),
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
+      findToolset: policy.admin.toolset,
     }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
