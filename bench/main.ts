@@ -5,13 +5,15 @@
 import { parseArgs } from 'node:util';
 import { machine } from './support.ts';
 
-/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one; `mcp` alone knows it. */
+/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one; `mcp` alone does that. */
 type Bench = { run(options: { readonly against: string | undefined }): Promise<void> };
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   search: () => import('./search.ts'),
   'search-http': () => import('./search-http.ts'),
   invocations: () => import('./invocations.ts'),
-  mcp: () => import('./mcp.ts'),
+  'mcp-doors': async () => ({ run: (await import('./mcp.ts')).everyDoor }),
+  'mcp-bounds': async () => ({ run: (await import('./mcp.ts')).bounds }),
+  'mcp-others': async () => ({ run: (await import('./mcp.ts')).besideOthers }),
   identity: () => import('./identity.ts'),
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
@@ -20,7 +22,10 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   soak: async () => ({ run: (await import('./load.ts')).soak }),
 };
 /** Names that stand for several programs. */
-const groups: Readonly<Record<string, readonly string[]>> = { search: ['search', 'search-http'] };
+const groups: Readonly<Record<string, readonly string[]>> = {
+  search: ['search', 'search-http'],
+  mcp: ['mcp-doors', 'mcp-bounds', 'mcp-others'],
+};
 
 const { positionals: asked, values } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { upstreamProgram } from './peers/mcp-others.ts';
 import { type Load, type Served, serve, startFlags } from './support.ts';
@@ -113,17 +113,20 @@ export async function startService(
   const config = join(folder, 'servers.json');
   const mcpServers = upstreamUrl === null ? { [serverId]: upstreamProgram } : {};
   writeFileSync(config, JSON.stringify({ mcpServers }));
-  const served = await serve([...flags, join(checkout, 'bin/mcprank.js'), 'serve', '--mcp-config', config], {
-    MCPRANK_DATA_DIR: folder,
-    MCPRANK_PORT: '0',
-    MCPRANK_SYNC: 'off',
-    MCPRANK_PROBE: 'off',
-    MCPRANK_LOG: 'error',
-    MCPRANK_STARTER: 'off',
-    MCPRANK_ADMIN_KEY: adminKey,
-    MCPRANK_TIERS: 'free=100,enterprise=900000000',
-    MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
-  });
+  const served = await serve(
+    [...flags, resolve(checkout, 'bin/mcprank.js'), 'serve', '--mcp-config', config],
+    {
+      MCPRANK_DATA_DIR: folder,
+      MCPRANK_PORT: '0',
+      MCPRANK_SYNC: 'off',
+      MCPRANK_PROBE: 'off',
+      MCPRANK_LOG: 'error',
+      MCPRANK_STARTER: 'off',
+      MCPRANK_ADMIN_KEY: adminKey,
+      MCPRANK_TIERS: 'free=100,enterprise=900000000',
+      MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
+    },
+  );
   const tools = ['echo', 'shout', 'whisper', 'repeat', 'recite'].map((name) => ({
     name,
     description: 'Say it again',

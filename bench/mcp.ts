@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Call, type Door, doors, type Kind, openDoor, openSession, startService } from './mcp-doors.ts';
@@ -40,23 +40,28 @@ type Side = {
 /** A door of this build, beside the same of an older one and the least gateway. */
 type Row = { readonly door: Door; readonly ours: Side; readonly old?: Side; readonly least?: Side };
 
+type Against = { readonly against: string | undefined };
+
 /**
- * tools/call through every door of ours, through the least gateway there can be, through other people's and, with `against`,
- * through the same doors of an older build: alternately, in front of the same upstream, each door in a process of its own.
+ * tools/call through every door of ours, through the least gateway there can be and, with `against`, through the same doors of
+ * an older build: alternately, in front of the same upstream, each door in a process of its own.
  */
-export async function run({ against }: { readonly against: string | undefined }): Promise<void> {
+export async function everyDoor({ against }: Against): Promise<void> {
   // Load and upstream share the other core, so that the one behind each gateway is its own.
   leaveFirstCore();
-  const old = against === undefined ? undefined : resolve(against);
-  for (const kind of ['json', 'sse', 'stdio'] as const) await everyDoor(kind, old);
+  for (const kind of ['json', 'sse', 'stdio'] as const) await doorsBefore(kind, against);
   await oneConnection();
-  await largeBodies(old);
-  await idleSessions(old);
-  await besideOthers();
+}
+
+/** What is largest and what is longest: bodies, sessions that nobody uses, memory after many calls. */
+export async function bounds({ against }: Against): Promise<void> {
+  leaveFirstCore();
+  await largeBodies(against);
+  await idleSessions(against);
   await flatMemory();
 }
 
-async function everyDoor(kind: Kind, checkout: string | undefined): Promise<void> {
+async function doorsBefore(kind: Kind, checkout: string | undefined): Promise<void> {
   const upstream = kind === 'stdio' ? null : await startUpstream(kind);
   const url = upstream?.url ?? null;
   const rows: Row[] = [];
@@ -194,7 +199,8 @@ async function idleSessions(checkout: string | undefined): Promise<void> {
  * The bar is for a JSON upstream. Beside it, without a bar, the same in front of a program: what that costs is mostly
  * HTTP in Node, which all of them pay for, and the others serve one session for all connections there.
  */
-async function besideOthers(): Promise<void> {
+export async function besideOthers(): Promise<void> {
+  leaveFirstCore();
   if (othersMissing !== null)
     return console.log(`skipped: mcp-hub, mcp-proxy, supergateway (${othersMissing})`);
   const upstream = await startUpstream('json');

@@ -61,6 +61,23 @@ export type AuditEntry = {
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
+export type CallRecord = {
+  readonly id: string;
+  readonly at: string;
+  readonly developer_id: string;
+  readonly key_id: string;
+  readonly user_id: string | null;
+  readonly server_id: string;
+  readonly tool: string;
+  readonly definition: string | null;
+  readonly toolset: string | null;
+  readonly outcome: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
+  readonly latency_ms: number;
+  readonly request_bytes: number;
+  readonly reply_bytes: number;
+  readonly arguments_digest: string | null;
+};
+
 export type CatalogSize = {
   readonly servers: number;
   readonly tools: number;
@@ -1158,6 +1175,20 @@ export type Api = {
     query: { readonly key_id: string; readonly cursor?: string | undefined; };
     body: undefined;
     reply: ToolsetPreview;
+  };
+  /** Every tools/call: who, what, by which rule, with what end; newest first; with `Accept: application/jsonl` one a line */
+  'GET /v1/admin/calls': {
+    params: undefined;
+    query: { readonly developer?: string | undefined; readonly user_id?: string | undefined; readonly server_id?: string | undefined; readonly tool?: string | undefined; readonly outcome?: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled" | undefined; readonly from?: string | undefined; readonly to?: string | undefined; readonly cursor?: string | undefined; readonly limit?: number | undefined; };
+    body: undefined;
+    reply: { readonly calls: readonly CallRecord[]; readonly next_cursor?: string | undefined; };
+  };
+  /** Forget whose calls a developer's user's were: the calls stay, without user and arguments */
+  'DELETE /v1/admin/calls': {
+    params: undefined;
+    query: { readonly developer: string; readonly user_id: string; };
+    body: undefined;
+    reply: { readonly forgotten: number; };
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {

@@ -8,7 +8,15 @@ import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts'
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
-import type { Policy, ServerFacts, Subject, View, VisibleTools } from '../policy/policy.ts';
+import type {
+  CallEntry,
+  CallLog,
+  Policy,
+  ServerFacts,
+  Subject,
+  View,
+  VisibleTools,
+} from '../policy/policy.ts';
 
 /** What a principal sees of the catalogue. */
 export type VisibleCatalog = {
@@ -48,7 +56,12 @@ const aboutItself: ReadonlySet<string> = new Set([
 ]);
 const pageSize = 100;
 
-type EnforcementDeps = { readonly policy: Policy; readonly mcp: Mcp; readonly catalog: Catalog };
+type EnforcementDeps = {
+  readonly policy: Policy;
+  readonly mcp: Mcp;
+  readonly catalog: Catalog;
+  readonly callLog: Pick<CallLog, 'record'>;
+};
 
 export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
   const { policy, mcp, catalog } = deps;
@@ -80,6 +93,16 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
       await require(caller, call.serverId, call.method === 'tools/call' ? (call.params?.name ?? '') : null);
     return withoutCredentials(policy, subject, caller, call.serverId);
   };
+  /** What is refused here is recorded here; what goes on, by the proxy. */
+  const admitOrRecord = async (caller: Caller, call: McpCall): Promise<Caller> => {
+    try {
+      return await admit(caller, call);
+    } catch (error) {
+      if (call.method === 'tools/call' && error instanceof Problem && error.kind === 'denied')
+        deps.callLog.record(deniedCall(caller, call, error));
+      throw error;
+    }
+  };
   const narrowed = async (caller: Caller, call: McpCall, answer: McpAnswer): Promise<McpAnswer> => {
     if (call.method !== 'tools/list') return answer;
     const seen = await toolsOf(subjectOf(caller), call.serverId);
@@ -89,11 +112,11 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
   return {
     mcp: {
       async call(caller, call) {
-        const admitted = await admit(caller, call);
+        const admitted = await admitOrRecord(caller, call);
         return narrowed(caller, call, await mcp.call(admitted, call));
       },
       async callOnce(caller, call, key) {
-        const admitted = await admit(caller, call);
+        const admitted = await admitOrRecord(caller, call);
         return narrowed(caller, call, await mcp.callOnce(admitted, call, key));
       },
       async listTools(caller, serverId) {
@@ -228,6 +251,23 @@ function withSeenTools(answer: McpAnswer, seen: (tool: string) => boolean): McpA
   const spans: JsonParts = kept.flatMap((tool, i) => (i === 0 ? [tool.span()] : [',', tool.span()]));
   const text = joinJson(changeMembers(result, { tools: ['[', ...spans, ']'] }));
   return { ...answer, reply: { result: scanJson(text, messageShape.result) } };
+}
+
+function deniedCall(caller: Caller, { serverId, params }: McpCall, { facts }: Problem): CallEntry {
+  return {
+    developer_id: caller.developerId,
+    key_id: caller.keyId,
+    user_id: caller.userId ?? null,
+    server_id: serverId,
+    tool: (params?.name ?? '').slice(0, 200),
+    definition: null,
+    toolset: typeof facts?.toolset === 'string' ? facts.toolset : null,
+    outcome: 'denied',
+    latency_ms: 0,
+    request_bytes: params?.arguments?.span().length ?? 0,
+    reply_bytes: 0,
+    arguments_digest: null,
+  };
 }
 
 function unknownServer(): Problem {

@@ -100,8 +100,11 @@ type Deps = {
 };
 
 /** Toolsets, what they are bound to, and what a key sees by them. */
-export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
-  const { admin } = policy;
+export function toolsetRoutes(deps: Deps): Route[] {
+  return [...definitionRoutes(deps), ...bindingRoutes(deps), previewRoute(deps)];
+}
+
+function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
   return [
     route({
       method: 'GET',
@@ -150,6 +153,11 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
         return json({ name: params.name, removed: true });
       },
     }),
+  ];
+}
+
+function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
+  return [
     route({
       method: 'GET',
       url: '/v1/admin/toolsets/:name/bindings',
@@ -198,27 +206,30 @@ export function toolsetRoutes({ policy, catalog, access }: Deps): Route[] {
         return json({ keys: [], developers: [] });
       },
     }),
-    route({
-      method: 'GET',
-      url: '/v1/admin/toolsets/:name/preview',
-      summary: 'What a key sees: every server and tool with the decision on it, page by page',
-      scope: 'admin',
-      params,
-      query: Type.Object({ key_id: text(200), cursor: Type.Optional(text(500)) }, strict),
-      reply: previewSchema,
-      problems: ['not_found'],
-      handle: async ({ params, query: { key_id, cursor } }) => {
-        admin.toolset(params.name);
-        const key = (await access.listKeys()).find(({ keyId }) => keyId === key_id);
-        if (key === undefined) throw new Problem('not_found', 'Key not found');
-        const page = await catalog.list({ limit: previewPage, ...(cursor !== undefined && { cursor }) });
-        return json({
-          servers: page.servers.map((record) => preview(policy, key, record)),
-          ...(page.nextCursor !== undefined && { next_cursor: page.nextCursor }),
-        });
-      },
-    }),
   ];
+}
+
+function previewRoute({ policy, catalog, access }: Deps): Route {
+  return route({
+    method: 'GET',
+    url: '/v1/admin/toolsets/:name/preview',
+    summary: 'What a key sees: every server and tool with the decision on it, page by page',
+    scope: 'admin',
+    params,
+    query: Type.Object({ key_id: text(200), cursor: Type.Optional(text(500)) }, strict),
+    reply: previewSchema,
+    problems: ['not_found'],
+    handle: async ({ params, query: { key_id, cursor } }) => {
+      policy.admin.toolset(params.name);
+      const key = (await access.listKeys()).find(({ keyId }) => keyId === key_id);
+      if (key === undefined) throw new Problem('not_found', 'Key not found');
+      const page = await catalog.list({ limit: previewPage, ...(cursor !== undefined && { cursor }) });
+      return json({
+        servers: page.servers.map((record) => preview(policy, key, record)),
+        ...(page.nextCursor !== undefined && { next_cursor: page.nextCursor }),
+      });
+    },
+  });
 }
 
 function by({ keyId, developerId }: Principal) {

@@ -39,7 +39,7 @@ export function startBackground(config: Config, services: Services, clock: Clock
 
 function jobsOf(
   config: Config,
-  { catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
+  { callLog, catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
   clock: Clock,
 ): Job[] {
   const jobs: Job[] = [
@@ -50,6 +50,7 @@ function jobsOf(
         await catalog.pruneInvocations();
         await catalog.health.prune();
         await queryLog.prune(clock.now());
+        await callLog.prune();
         return undefined;
       },
     },
@@ -108,7 +109,7 @@ async function updateFacts({ catalog, search }: Services): Promise<void> {
   search.setSignals(await catalog.rankingSignals());
 }
 
-function measure({ connections, search, mcp, queryLog, telemetry }: Services): void {
+function measure({ callLog, connections, search, mcp, queryLog, telemetry }: Services): void {
   telemetry.gauge('providers_misconfigured', 'Providers that refuse us as their client', () =>
     connections.admin.countMisconfigured(),
   );
@@ -123,6 +124,9 @@ function measure({ connections, search, mcp, queryLog, telemetry }: Services): v
   );
   telemetry.gauge('query_log_dropped', 'Query log entries given up since the start', () =>
     queryLog.dropped(),
+  );
+  telemetry.gauge('call_log_dropped', 'Entries of the call log given up since the start', () =>
+    callLog.dropped(),
   );
 }
 

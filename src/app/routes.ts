@@ -3,6 +3,7 @@ import { activityRoutes } from '../api/activity-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
+import { callRoutes } from '../api/call-routes.ts';
 import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
@@ -51,6 +52,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   });
   const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
+  const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
@@ -69,13 +71,9 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
-    ...catalogAdminRoutes({
-      catalog,
-      policy,
-      probeServer: services.mcp.probe,
-      checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
-    }),
+    ...catalogAdminRoutes({ catalog, policy, checkUrl, probeServer: services.mcp.probe }),
     ...toolsetRoutes({ policy, catalog, access }),
+    ...callRoutes(services.callLog, access),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),

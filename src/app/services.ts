@@ -22,7 +22,7 @@ import {
   type PoolLimits,
 } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { createPolicy, type Policy } from '../policy/policy.ts';
+import { type CallLog, createCallLog, createPolicy, type Policy } from '../policy/policy.ts';
 import {
   createProxy,
   type OAuthProxy,
@@ -51,6 +51,7 @@ import {
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
+import { createCallRecorder } from './call-records.ts';
 import { connectRedis, embeddingsProvider } from './integrations.ts';
 
 /** Everything below `http/`: what the commands work with too. */
@@ -62,6 +63,7 @@ export type Services = {
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
   readonly policy: Policy;
+  readonly callLog: CallLog;
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp'> | null;
   readonly identity: Identity;
@@ -110,7 +112,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
   try {
     const finding = openFinding(foundation, config, options);
     const acting = openActing(foundation, config, options, finding.catalog);
+    const onToolCall = createCallRecorder({ ...acting, ...finding });
     const mcp = createMcp({
+      onToolCall,
       ...foundation,
       ...acting,
       ...finding,
@@ -214,6 +218,7 @@ function openActing(
   catalog: Catalog,
 ) {
   const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const callLog = createCallLog({ storage, clock, log: telemetry.log });
   const policy = createPolicy({
     storage,
     clock,
@@ -266,10 +271,11 @@ function openActing(
     forgetConnections: async (owner, actor, wholly) => {
       if (!wholly) return connections.admin.disconnectUser(owner, actor);
       await idempotency.forgetUser(owner);
+      await callLog.forgetUser(owner.developerId, owner.userId);
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  return { access, policy, webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  return { access, policy, callLog, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &
@@ -280,7 +286,7 @@ type Open = Foundation &
 async function closeServices(open: Open): Promise<void> {
   const { search, learning, mcp, connections, queryLog, catalog, access, proxy } = open;
   await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
-  await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close()]);
+  await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close(), open.callLog.close()]);
   await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
   open.idempotency.close();
   await open.storage.close();

@@ -17,7 +17,7 @@ type IdPrefix =
   | 'rvk'
   | 'ask';
 /** Ids of rows that come by the thousand. */
-type LogPrefix = 'inv' | 'aud' | 'look' | 'drift';
+type LogPrefix = 'call' | 'inv' | 'aud' | 'look' | 'drift';
 
 const idBytes = 16;
 /** Random bytes are drawn for 256 ids at once: a call to the generator costs ten times the bytes. */
@@ -77,6 +77,11 @@ function randomHex(): string {
   }
   used += idBytes;
   return pool.toString('hex', used - idBytes, used);
+}
+
+/** SHA-256 of bytes as 64 hex digits. */
+export function sha256Bytes(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** SHA-256 of a text as 64 hex digits. */

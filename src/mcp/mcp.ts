@@ -28,7 +28,7 @@ import type { Caller, Limits, OnNotification } from './mcp-model.ts';
 import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
-import { createOutcomeRecorder, type OutcomeRecorder } from './outcome-recorder.ts';
+import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
 import { probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
@@ -63,6 +63,7 @@ export {
 } from './messages/rpc-message.ts';
 export { noParams, ownParams, paramsOf, toolParams, withLogLevel } from './messages/rpc-request.ts';
 export { resultIn } from './messages/tool-list.ts';
+export type { ToolCall } from './outcome-recorder.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 
 export type Mcp = {
@@ -105,6 +106,8 @@ export type McpDeps = {
   readonly tickets: Vault['sealedTokens'];
   /** Under which what has a key is done once. */
   readonly idempotency: Pick<Idempotency, 'of'>;
+  /** Told of each tools/call that went to a server, and what came of it. */
+  readonly onToolCall?: OnToolCall;
   readonly clock: Clock;
   readonly log: Log;
   readonly locals?: LocalServerList;
@@ -136,7 +139,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const { catalog, clock, log, outbound, tickets } = deps;
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = deps.locals ?? new LocalServerList(undefined);
-  const outcomes = createOutcomeRecorder(catalog, log);
+  const outcomes = createOutcomeRecorder(catalog, log, deps.onToolCall ?? (() => undefined));
   const targets = createTargets({
     catalog,
     tokens: deps.connections.tokens,

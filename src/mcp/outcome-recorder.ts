@@ -1,9 +1,16 @@
+import { Problem } from '../base/problem.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { type RpcReply, type RpcRequest, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
+import {
+  type Caller as McpCaller,
+  type RpcReply,
+  type RpcRequest,
+  UpstreamFailure,
+  type UpstreamReason,
+} from './mcp-model.ts';
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
-type Caller = { readonly developerId: string; readonly keyId: string };
+type Caller = Pick<McpCaller, 'developerId' | 'developer' | 'keyId' | 'userId'>;
 type Outcome = Parameters<Catalog['enqueueInvocations']>[0][number];
 type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
 
@@ -28,6 +35,18 @@ const maxGathered = 20_000;
 /** Calls that nothing tells apart but how long they took: a busy tool is four rows a second, not thousands. */
 type Alike = { readonly outcome: Outcome; calls: number; totalMs: number };
 
+/** What came of one tools/call, for whoever keeps a record of each. */
+export type ToolCall = {
+  readonly caller: Caller;
+  readonly serverId: string;
+  readonly tool: string;
+  readonly arguments: Buffer | null;
+  readonly outcome: ErrorType | 'ok' | 'cancelled';
+  readonly latencyMs: number;
+  readonly replyBytes: number;
+};
+export type OnToolCall = (call: ToolCall) => void;
+
 export type OutcomeRecorder = {
   record(caller: Caller, call: Call, reply: RpcReply, latencyMs: number): void;
   recordFailure(caller: Caller, call: Call, error: unknown, latencyMs: number): void;
@@ -39,6 +58,7 @@ export type OutcomeRecorder = {
 export function createOutcomeRecorder(
   catalog: Pick<Catalog, 'enqueueInvocations'>,
   log: Log,
+  onToolCall: OnToolCall,
 ): OutcomeRecorder {
   let gathered = new Map<string, Alike>();
   let timer: NodeJS.Timeout | undefined;
@@ -82,14 +102,39 @@ export function createOutcomeRecorder(
   };
   return {
     record(caller, call, reply, latencyMs) {
-      gather(caller, call, errorTypeOf(reply), latencyMs);
+      const errorType = errorTypeOf(reply);
+      gather(caller, call, errorType, latencyMs);
+      onToolCall(toToolCall(caller, call, { outcome: errorType ?? 'ok', latencyMs, reply }));
     },
     recordFailure(caller, call, error, latencyMs) {
-      if (!(error instanceof UpstreamFailure)) return;
-      const errorType = errorTypes[error.reason];
-      if (errorType !== null) gather(caller, call, errorType, latencyMs);
+      const errorType = error instanceof UpstreamFailure ? errorTypes[error.reason] : undefined;
+      if (errorType != null) gather(caller, call, errorType, latencyMs);
+      const outcome = errorType ?? outcomeOf(error);
+      if (outcome !== null) onToolCall(toToolCall(caller, call, { outcome, latencyMs }));
     },
     flush,
+  };
+}
+
+/** null: there was nobody to call. */
+function outcomeOf(error: unknown): 'auth' | 'cancelled' | null {
+  if (error instanceof UpstreamFailure) return 'cancelled';
+  return error instanceof Problem && error.kind === 'provider_not_connected' ? 'auth' : null;
+}
+
+function toToolCall(
+  caller: Caller,
+  { serverId, params }: Call,
+  { outcome, latencyMs, reply }: Pick<ToolCall, 'outcome' | 'latencyMs'> & { readonly reply?: RpcReply },
+): ToolCall {
+  return {
+    caller,
+    serverId,
+    tool: params?.name ?? '',
+    arguments: params?.arguments?.span() ?? null,
+    outcome,
+    latencyMs,
+    replyBytes: reply !== undefined && 'result' in reply ? reply.result.end - reply.result.start : 0,
   };
 }
 

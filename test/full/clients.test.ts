@@ -13,7 +13,7 @@ import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { startEverything } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
-import { pythonFolder, pythonMissing } from './fleet/programs.ts';
+import { python, pythonMissing } from '../support/python.ts';
 
 /**
  * Clients by other people, against our endpoint as their users meet it: connect, list, search, call; and against one server,
@@ -282,15 +282,36 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   });
 });
 
-for (const [name, environment, script] of [
-  ['MCP SDK (Python) 1', '1', 'client_sdk1.py'],
-  ['MCP SDK (Python) 2', '2', 'client_sdk2.py'],
-  ['FastMCP (Python) 4', '2', 'client_fastmcp.py'],
+type LangChainTool = { readonly name: string; invoke(args: unknown): Promise<unknown> };
+
+test("LangChain's adapters: list and call", { skip }, async (t) => {
+  const { MultiServerMCPClient } = (await load('@langchain/mcp-adapters')) as {
+    MultiServerMCPClient: new (
+      config: unknown,
+    ) => { getTools(): Promise<LangChainTool[]>; close(): Promise<void> };
+  };
+  await useBoth('LangChain (TypeScript)', await boot(t), async (place) => {
+    const client = new MultiServerMCPClient({ mcpServers: { it: { transport: 'http', ...place } } });
+    t.after(() => client.close());
+    const tools = await client.getTools();
+    const content = await tools.find(({ name }) => name === 'echo')?.invoke({ message: 'hi' });
+    return { tools: tools.map(({ name }) => name), content };
+  });
+});
+
+for (const [name, generation, script] of [
+  ['MCP SDK (Python) 1', 1, 'client_sdk1.py'],
+  ['MCP SDK (Python) 2', 2, 'client_sdk2.py'],
+  ['FastMCP (Python) 4', 2, 'client_fastmcp.py'],
+  ['LangChain (Python)', 1, 'client_langchain.py'],
+  ['OpenAI Agents SDK (Python)', 1, 'client_openai_agents.py'],
+  ['pydantic-ai', 1, 'client_pydantic_ai.py'],
+  ['smolagents', 1, 'client_smolagents.py'],
 ] as const)
   test(`${name}: list and call`, { skip: pythonMissing }, async (t) => {
     await useBoth(name, await boot(t), async ({ url, headers }) => {
       const args = [join(root, 'test/full/python', script), url, ...Object.values(headers)];
-      const { stdout } = await run(join(pythonFolder, environment, 'bin/python'), args);
+      const { stdout } = await run(python[generation], args);
       return JSON.parse(stdout) as Said;
     });
   });

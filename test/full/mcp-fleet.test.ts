@@ -13,7 +13,8 @@ import { holdCompatibility } from '../support/compatibility.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { freePort } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
-import { type FleetCall, fleetPrograms, pythonFolder, pythonMissing } from './fleet/programs.ts';
+import { python, pythonMissing } from '../support/python.ts';
+import { type FleetCall, fleetPrograms } from './fleet/programs.ts';
 
 /** Real servers by other people, installed once with ../shared/fleet/install.sh (80 s, 1 GB). */
 const scripts = join(root, '..', 'shared', 'fleet');
@@ -106,8 +107,8 @@ test('the fleet: as a program, every server lists and answers through us what it
 
 test('the fleet: a server of FastMCP, over HTTP', { skip: pythonMissing }, async (t) => {
   const port = await freePort();
-  const script = join(root, 'test/full/python/server_fastmcp.py');
-  const server = spawn(join(pythonFolder, '2/bin/python'), [script, String(port)], { stdio: 'ignore' });
+  const script = join(root, 'test/full/python/fastmcp_models_server.py');
+  const server = spawn(python[2], [script, String(port)], { stdio: 'ignore' });
   t.after(async () => {
     server.kill('SIGKILL');
     await once(server, 'exit');

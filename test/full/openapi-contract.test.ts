@@ -20,16 +20,22 @@ test('schemathesis finds no reply that /openapi.json does not have, and none of 
   const app = await bootApp(t, { MCPRANK_STARTER: 'off', MCPRANK_TIERS: 'free=100,enterprise=10000000' });
   await app.call('POST', '/v1/admin/servers', { body: fixtureServers });
   const { text: document } = await app.call('GET', '/openapi.json', { key: null });
-  const file = join(temporaryFolder(t), 'openapi.json');
+  // It keeps what it found beside where it runs.
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'openapi.json');
   writeFileSync(file, forPython(document));
-  const child = spawn(schemathesis, [
-    ...['run', file, '--url', app.url, '--no-color', '--seed', '1', '--max-examples', '25'],
-    ...['-H', `X-API-Key: ${adminKey}`, '--phases', 'examples,coverage,fuzzing'],
-    '--checks',
-    'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance',
-    // A provider's replies are its own.
-    ...['--exclude-path-regex', '^/v1/proxy'],
-  ]);
+  const child = spawn(
+    schemathesis,
+    [
+      ...['run', file, '--url', app.url, '--no-color', '--seed', '1', '--max-examples', '25'],
+      ...['-H', `X-API-Key: ${adminKey}`, '--phases', 'examples,coverage,fuzzing'],
+      '--checks',
+      'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance',
+      // A provider's replies are its own.
+      ...['--exclude-path-regex', '^/v1/proxy'],
+    ],
+    { cwd: folder },
+  );
   const closed = new Promise((resolve) => child.on('close', resolve));
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   assert.equal(await closed, 0, output + errors);

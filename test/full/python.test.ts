@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,28 +12,11 @@ import { adminKey } from '../support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { freePort } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
+import { pythonMissing, python as pythons } from '../support/python.ts';
 
-/**
- * Servers of Python's SDK as they really are: fastmcp 4, and the reference servers on mcp 2. One interpreter has them all:
- * `python3 -m venv v && v/bin/pip install fastmcp mcp-server-time mcp-server-git mcp-server-fetch`, named in
- * MCPRANK_TEST_PYTHON.
- */
-const python = process.env.MCPRANK_TEST_PYTHON ?? 'python3';
-const modules = 'fastmcp, mcp_server_time, mcp_server_git, mcp_server_fetch';
-const skip = hasModules() ? false : `needs ${modules} for ${python} (MCPRANK_TEST_PYTHON)`;
-
-function hasModules(): boolean {
-  try {
-    execFileSync(
-      python,
-      ['-c', `import importlib.util as u; [u.find_spec(m) or exit(1) for m in "${modules}".split(", ")]`],
-      { stdio: 'ignore' },
-    );
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** Servers of Python's SDK as they really are: fastmcp 4, and the reference servers on mcp 2. */
+const python = pythons[2];
+const skip = pythonMissing;
 
 const server = join(root, 'test/full/python/fastmcp_server.py');
 const stdio = { command: python, args: [server, 'stdio'] };

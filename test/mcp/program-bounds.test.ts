@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -82,25 +82,22 @@ test('places of programs: one developer’s users cannot take them all, and a pl
 
 test('an opening ends with the last of its callers, and goes on while one is left', async (t) => {
   const folder = temporaryFolder(t);
-  const file = join(folder, 'pid');
+  // Its user is part of where it notes itself: the child that is listed is nobody's.
   const app = await bootPrograms(t, {
-    never: odd('never,noted', file),
-    slow: { ...odd('session,slow', '900') },
+    never: odd('never,noted', join(folder, `$\{user}`)),
+    slow: odd('session,slow', '900'),
   });
-  await until('it was started to be listed', () => existsSync(file) && readFileSync(file, 'utf8') !== '');
-  // The listing itself waits for it; a user's child is a caller's alone.
-  const listing = Number(readFileSync(file, 'utf8'));
   const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } });
   const ann = { authorization: `Bearer ${issued.body.access_token}` };
-  const mine = start(app, 'never', 'x', {}, ann);
-  const more = start(app, 'never', 'x', {}, ann);
+  const noted = () => readdirSync(folder).filter((name) => name !== 'none');
+  const callers = [start(app, 'never', 'x', {}, ann), start(app, 'never', 'x', {}, ann)];
+  await until('it was started', () => noted().length === 1);
+  const child = Number(readFileSync(join(folder, noted()[0] ?? ''), 'utf8'));
+  callers[0]?.leave();
   await delay(300);
-  mine.leave();
-  await delay(300);
-  const child = Number(readFileSync(file, 'utf8'));
-  assert.ok(isAlive(child));
-  more.leave();
-  await until('its child is gone', () => child === listing || !isAlive(child));
+  assert.ok(isAlive(child), 'one is left');
+  callers[1]?.leave();
+  await until('its child is gone', () => !isAlive(child));
   const leaving = start(app, 'slow', 'x');
   const staying = start(app, 'slow', 'x', { a: 1 });
   await delay(100);

@@ -1,5 +1,6 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './audit-tables.ts';
+import { calls } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { embeddings } from './embedding-tables.ts';
@@ -33,4 +34,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '012_idempotency': { up: idempotency },
   '013_policy': { up: policy },
   '014_tool_details': { up: toolDetails },
+  '015_calls': { up: calls },
 };

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { root } from '../../support/paths.ts';
+import { python, pythonMissing } from '../../support/python.ts';
 
 /** What stands in an MCP configuration, and a call that is answered offline. */
 export type FleetProgram = {
@@ -18,11 +18,6 @@ export type FleetCall = readonly [tool: string, args: Record<string, unknown>, e
 
 const packages = join(root, 'test/full/fleet/node_modules');
 const own = join(root, 'node_modules');
-export const pythonFolder = process.env.MCP_PYTHON ?? join(tmpdir(), 'mcp-python');
-const python = join(pythonFolder, '2/bin');
-export const pythonMissing: false | string = existsSync(join(python, 'mcp-server-git'))
-  ? false
-  : `needs the Python packages of test/full/python in ${pythonFolder} (.ci/run makes them)`;
 const nothingListens = 'http://127.0.0.1:9';
 
 type Node = readonly [
@@ -95,8 +90,8 @@ const inPython = (
   [
     'FastMCP (Python)',
     'python',
-    [join(root, 'test/full/python/server_fastmcp.py')],
-    ['numbers', { kind: 'large' }],
+    [join(root, 'test/full/python/fastmcp_server.py'), 'stdio'],
+    ['numbers', {}, /1267650600228229401496703205376|1\.26/],
   ],
 ];
 
@@ -120,7 +115,7 @@ export function fleetPrograms(sandbox: string): readonly FleetProgram[] {
     ...inPython(sandbox).map(([name, command, args, call]) => ({
       name,
       call,
-      entry: { command: join(python, command), args, env },
+      entry: { command: join(dirname(python[2]), command), args, env },
       missing: pythonMissing,
     })),
   ];

@@ -1,0 +1,22 @@
+import type { Kysely } from 'kysely';
+
+export async function calls({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('calls')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .addColumn('developer_id', 'text', (c) => c.notNull())
+    .addColumn('key_id', 'text', (c) => c.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('server_id', 'text', (c) => c.notNull())
+    .addColumn('tool', 'text', (c) => c.notNull())
+    .addColumn('definition', 'text')
+    .addColumn('toolset', 'text')
+    .addColumn('outcome', 'text', (c) => c.notNull())
+    .addColumn('latency_ms', 'double precision', (c) => c.notNull())
+    .addColumn('request_bytes', 'bigint', (c) => c.notNull())
+    .addColumn('reply_bytes', 'bigint', (c) => c.notNull())
+    .addColumn('arguments_digest', 'text')
+    .execute();
+  await schema.createIndex('calls_by_user').on('calls').columns(['developer_id', 'user_id', 'id']).execute();
+}
