@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { adminKey, bootApp } from '../support/app.ts';
+import { isFullRun } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
 import { engines } from '../support/stores.ts';
@@ -247,7 +248,7 @@ test('the decision is that of the rules, whichever door is asked', async (t) => 
           );
         }
     }),
-    { numRuns: 25 },
+    { numRuns: isFullRun ? 100 : 8 },
   );
 });
 
