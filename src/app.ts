@@ -67,6 +67,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       firstKey,
       reload: async () => declared?.reload(),
       async close() {
+        services.shutdown.hasBegun = true;
         await declared?.close();
         services.mcp.closeStreams();
         mcpServer.closeStreams();

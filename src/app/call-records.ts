@@ -1,3 +1,4 @@
+import { factsOf } from '../api/visible-catalog.ts';
 import { sha256Bytes, sha256Hex } from '../base/id.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { ToolCall } from '../mcp/mcp.ts';
@@ -13,7 +14,7 @@ export function createCallRecorder(deps: {
   const definitionOf = createDefinitions();
   return ({ caller, serverId, tool, outcome, latencyMs, replyBytes, arguments: sent }) => {
     const record = catalog.peek(serverId)?.record;
-    const subject = { keyId: caller.keyId, developer: caller.developer ?? '' };
+    const subject = { keyId: caller.keyId, developer: caller.developer ?? '', toolset: caller.toolset };
     const isRestricted = record !== undefined && policy.viewFor(subject) !== null;
     const entry: CallEntry = {
       developer_id: caller.developerId,
@@ -31,10 +32,6 @@ export function createCallRecorder(deps: {
     };
     callLog.record(entry);
   };
-}
-
-function factsOf({ id, category, tags, verified }: ServerRecord) {
-  return { id, category, tags, trusted: verified };
 }
 
 /** SHA-256 of what a tool says of itself, made once for each record of its server. */

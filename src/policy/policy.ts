@@ -14,7 +14,7 @@ import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { decide, fitsServer } from './decision.ts';
+import { decide, fitsServer, stricter } from './decision.ts';
 import type { Bindings, Decision, ServerFacts, ServerRights, Subject, Toolset } from './policy-model.ts';
 import { type By, createPolicyStore, type StoredPolicy, type ToolsetInput } from './policy-store.ts';
 
@@ -121,19 +121,18 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
     return visibility === 'public' || owner === subject.developer || grantFor(granted, subject) !== undefined;
   };
   const makeView = (subject: Subject): View | null => {
-    const toolsets = toolsetsOf(state, subject);
+    const toolsets = [...toolsetsOf(state, subject), ...throughToolset(state, subject)];
     const hidden = new Set(state.privateServers.filter((id) => !canSee(subject, id)));
     if (hidden.size === 0 && toolsets.length === 0) return null;
     const names = toolsets.map(({ name }) => name).sort();
     const seen = state.privateServers.filter((id) => !hidden.has(id));
     return {
-      key: JSON.stringify([state.version, names, seen]),
-      toolsOf: (server) => (hidden.has(server.id) ? 'none' : visibleTools(toolsets, server)),
+      key: JSON.stringify([state.version, names, subject.toolset ?? null, seen]),
+      toolsOf: (server) =>
+        hidden.has(server.id)
+          ? 'none'
+          : visibleTools(toolsets, server, (tool) => decideFor(state, subject, server, tool)),
     };
-  };
-  const change = async (act: Promise<void>) => {
-    await act;
-    await refresh();
   };
 
   return {
@@ -144,9 +143,9 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
       const { owner, granted } = rightsOf(serverId);
       return owner === subject.developer || grantFor(granted, subject)?.credentials === true;
     },
-    decide: (subject, server, tool) => decide(toolsetsOf(state, subject), server, tool),
+    decide: (subject, server, tool) => decideFor(state, subject, server, tool),
     viewFor(subject) {
-      const key = `${subject.keyId}\n${subject.developer}`;
+      const key = `${subject.keyId}\n${subject.developer}\n${subject.toolset ?? ''}`;
       let known = state.views.get(key);
       if (known === undefined) {
         known = { view: makeView(subject) };
@@ -154,27 +153,43 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
       }
       return known.view;
     },
-    admin: {
-      toolsets: () => [...state.toolsets.values()],
-      toolset(name) {
-        const toolset = state.toolsets.get(name);
-        if (toolset === undefined) throw unknownToolset();
-        return { toolset, bindings: state.bindings.get(name) ?? { keys: [], developers: [] } };
-      },
-      putToolset: (name, input, by) => change(store.putToolset(name, input, by)),
-      async removeToolset(name, by) {
-        if (!state.toolsets.has(name)) throw unknownToolset();
-        await change(store.removeToolset(name, by));
-      },
-      async putBindings(name, bindings, by) {
-        if (!state.toolsets.has(name)) throw unknownToolset();
-        await change(store.putBindings(name, bindings, by));
-      },
-      rightsOf,
-      serversWithRights: () => [...state.rights.keys()].sort(),
-      hasRights: (serverId) => state.rights.has(serverId),
-      putRights: (serverIds, rights, by) => change(store.putRights(serverIds, rights, by)),
+    admin: createAdmin({ store, refresh, state: () => state, rightsOf }),
+  };
+}
+
+function createAdmin(deps: {
+  readonly store: ReturnType<typeof createPolicyStore>;
+  readonly refresh: () => Promise<void>;
+  readonly state: () => State;
+  readonly rightsOf: (serverId: string) => ServerRights;
+}): PolicyAdmin {
+  const { store, refresh, state, rightsOf } = deps;
+  const find = (name: string): Toolset => {
+    const toolset = state().toolsets.get(name);
+    if (toolset === undefined) throw new Problem('not_found', 'Toolset not found');
+    return toolset;
+  };
+  return {
+    toolsets: () => [...state().toolsets.values()],
+    toolset: (name) => ({
+      toolset: find(name),
+      bindings: state().bindings.get(name) ?? { keys: [], developers: [] },
+    }),
+    putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
+    async removeToolset(name, by) {
+      find(name);
+      await store.removeToolset(name, by);
+      await refresh();
     },
+    async putBindings(name, bindings, by) {
+      find(name);
+      await store.putBindings(name, bindings, by);
+      await refresh();
+    },
+    rightsOf,
+    serversWithRights: () => [...state().rights.keys()].sort(),
+    hasRights: (serverId) => state().rights.has(serverId),
+    putRights: (serverIds, rights, by) => store.putRights(serverIds, rights, by).then(refresh),
   };
 }
 
@@ -202,6 +217,20 @@ function toolsetsOf({ byKey, byDeveloper }: State, { keyId, developer }: Subject
   return [...new Set([...ofKey, ...ofDeveloper])];
 }
 
+function throughToolset({ toolsets }: State, { toolset }: Subject): readonly Toolset[] {
+  if (toolset === undefined) return noToolsets;
+  const through = toolsets.get(toolset);
+  // Taken away meanwhile: nothing is left of what it allowed.
+  return [through ?? { name: toolset, title: null, rules: [], fallback: 'deny', version: 0 }];
+}
+
+function decideFor(state: State, subject: Subject, server: ServerFacts, tool: string | null): Decision {
+  const own = decide(toolsetsOf(state, subject), server, tool);
+  return subject.toolset === undefined
+    ? own
+    : stricter(own, decide(throughToolset(state, subject), server, tool));
+}
+
 function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
   return (
     granted.find((grant) => grant.developer === developer) ??
@@ -209,15 +238,15 @@ function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
   );
 }
 
-function visibleTools(toolsets: readonly Toolset[], server: ServerFacts): VisibleTools {
-  const sees = (tool: string | null) => decide(toolsets, server, tool).effect !== 'deny';
+function visibleTools(
+  toolsets: readonly Toolset[],
+  server: ServerFacts,
+  decideOn: (tool: string | null) => Decision,
+): VisibleTools {
+  const sees = (tool: string | null) => decideOn(tool).effect !== 'deny';
   const isAboutTools = toolsets.some(({ rules }) =>
     rules.some((rule) => rule.tool !== undefined && fitsServer(rule, server)),
   );
   if (isAboutTools) return sees;
   return sees(null) ? 'all' : 'none';
-}
-
-function unknownToolset(): Problem {
-  return new Problem('not_found', 'Toolset not found');
 }
