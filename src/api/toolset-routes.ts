@@ -261,11 +261,17 @@ function refuseUnknown(field: string, named: readonly string[], known: readonly 
     throw new Problem('invalid_request', `${field}[${at}]: unknown; expected one that has a key here`);
 }
 
+/** What a rule is held against: a catalogue, as far as it looks at one. */
+export type RuleFacts = Pick<ServerRecord, 'id' | 'category' | 'tags' | 'verified' | 'tools'>;
+export type RuleCatalog = {
+  list(query: {
+    readonly limit: number;
+    readonly cursor?: string;
+  }): Promise<{ readonly servers: readonly RuleFacts[]; readonly nextCursor?: string }>;
+};
+
 /** Rules that fit nothing in the catalogue, with the ids and names that come closest. */
-async function warningsFor(
-  rules: Static<typeof toolsetRequestSchema>['rules'],
-  catalog: Deps['catalog'],
-): Promise<string[]> {
+export async function warningsFor(rules: readonly Rule[], catalog: RuleCatalog): Promise<string[]> {
   const open = new Map<number, Rule>(rules.entries());
   const ids: string[] = [];
   let cursor: string | undefined;
@@ -280,7 +286,7 @@ async function warningsFor(
   return [...open].map(([index, rule]) => `rules[${index}]: fits no tool here${nearest(rule, ids)}`);
 }
 
-function fitsRecord(rule: Rule, record: ServerRecord): boolean {
+function fitsRecord(rule: Rule, record: RuleFacts): boolean {
   if (!fitsServer(rule, factsOf(record))) return false;
   const { tool } = rule;
   // Of many servers no tools are known before somebody calls them.

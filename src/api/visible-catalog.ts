@@ -96,7 +96,12 @@ async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summ
 }
 
 /** What rules look at. */
-export function factsOf({ id, category, tags, verified }: ServerRecord): ServerFacts {
+export function factsOf({
+  id,
+  category,
+  tags,
+  verified,
+}: Pick<ServerRecord, 'id' | 'category' | 'tags' | 'verified'>): ServerFacts {
   return { id, category, tags, trusted: verified };
 }
 

@@ -183,8 +183,17 @@ test('only what a file made is taken away, and only where its section is there',
   assert.deepEqual((await apply(app, 'servers: []\ntoolsets: {}\nkeys: []')).changes, []);
   // A key that was revoked is not made good again by a file.
   const { warnings } = await apply(app, whole);
-  assert.deepEqual(warnings, ['keys.acme/ci: it was revoked, and stays so']);
+  assert.equal(warnings[0], 'keys.acme/ci: it was revoked, and stays so');
   assert.equal((await asked('/v1/servers/theirs', keyText)).status, 401);
+});
+
+test('a rule that fits nothing, in the catalogue and in the file, is a warning', async (t) => {
+  const app = await bootApp(t);
+  assert.deepEqual((await apply(app, whole, true)).warnings, [
+    'toolsets.readers.rules[1]: fits no tool here',
+  ]);
+  const { warnings } = await apply(app, whole.replace('server: files, tool', 'server: fils, tool'));
+  assert.match(warnings[0] ?? '', /^toolsets\.readers\.rules\[0\]: fits no tool here/);
 });
 
 test('of a server from elsewhere a file says who sees it', async (t) => {

@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../access/access.ts';
+import { type RuleCatalog, warningsFor } from '../../api/toolset-routes.ts';
 import type { Config } from '../../config.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type { Change, Declared } from '../declared-file/declared-model.ts';
@@ -45,6 +46,9 @@ export async function planDeclared(
   const toolsets = planToolsets(file, declared, { admin: policy.admin, tenants });
   const keys = planKeys(file, declared.keys ?? [], { tiers, tenants, warnings });
   file.throwIfFaulty();
+  const rules = withDeclared(services.catalog, declared);
+  for (const { name, input } of toolsets)
+    for (const warning of await warningsFor(input.rules, rules)) warnings.push(`toolsets.${name}.${warning}`);
   return {
     developers: [...new Set(declared.developers)].filter((name) => !tenants.developers.includes(name)),
     servers,
@@ -52,6 +56,21 @@ export async function planDeclared(
     keys,
     removed: await removedBy(declared, services, tenants),
     warnings,
+  };
+}
+
+/** The catalogue as it will be: what the file declares is there, too. */
+function withDeclared(catalog: PlanServices['catalog'], { servers }: Declared): RuleCatalog {
+  const declared = (servers ?? []).flatMap(({ input }) => input ?? []);
+  const behind = 'declared';
+  return {
+    async list({ limit, cursor }) {
+      if (cursor !== undefined) return catalog.list({ limit, ...(cursor !== behind && { cursor }) });
+      return {
+        servers: declared.map((input) => ({ ...input, tools: input.tools ?? [] })),
+        nextCursor: behind,
+      };
+    },
   };
 }
 
