@@ -49,6 +49,7 @@ test(
     assert.match(await rule(2).locator(':focus').inputValue(), /^beta/);
     await assertAccessible(page);
     await rule(2).getByLabel('Tags').fill('no such tag\nnor, this');
+    await rule(2).locator('.error').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved as version 2').waitFor();
     await rule(2).getByText('fits no tool here').waitFor();

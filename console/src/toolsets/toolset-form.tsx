@@ -12,11 +12,13 @@ import {
   type RuleField,
   type RuleNote,
   type RuleRow,
+  type RuleTexts,
   ruleOf,
   textsOf,
 } from './rule-form.ts';
 
-type Notes = ReadonlyMap<number, RuleNote>;
+/** By what was sent: a rule that is typed on is another one. */
+type Notes = ReadonlyMap<RuleTexts, RuleNote>;
 type Said = { readonly faults: Notes; readonly warnings: Notes; readonly version: number | null };
 const nothingSaid: Said = { faults: new Map(), warnings: new Map(), version: null };
 
@@ -76,8 +78,8 @@ export function ToolsetForm(props: {
           key={row.id}
           row={row}
           name={`Rule ${i + 1}`}
-          fault={said.faults.get(row.id)}
-          warning={said.warnings.get(row.id)}
+          fault={said.faults.get(row.texts)}
+          warning={said.warnings.get(row.texts)}
           set={set(row.id)}
           remove={() => setRows(rows.filter(({ id }) => id !== row.id))}
         />
@@ -86,7 +88,7 @@ export function ToolsetForm(props: {
       <div class="form-foot">
         <Button
           icon="plus"
-          onClick={() => setRows([...rows, { id: added.current++, kept: null, texts: blankRule }])}
+          onClick={() => setRows([...rows, { id: added.current++, kept: null, texts: { ...blankRule } }])}
         >
           Add a rule
         </Button>
@@ -110,13 +112,13 @@ function requestOf(title: string, fallback: string, rows: readonly RuleRow[]): T
   } as ToolsetRequest;
 }
 
-/** What was said of the rules that were sent, by the rows they came from. */
+/** What was said of the rules that were sent. */
 function notesFor(rows: readonly RuleRow[], messages: readonly string[]): Notes {
   return new Map(
     messages.flatMap((message) => {
       const note = noteOf(message);
       const row = note === null ? undefined : rows[note.index];
-      return note === null || row === undefined ? [] : [[row.id, note] as const];
+      return note === null || row === undefined ? [] : [[row.texts, note] as const];
     }),
   );
 }
