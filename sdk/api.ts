@@ -1204,6 +1204,13 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
+  /** A toolset as an MCP server of its own: its tools as they are, each as `server__tool` */
+  'POST /mcp/t/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: RpcMessage;
+    reply: RpcReply;
+  };
   /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
   'POST /mcp/servers/{id}': {
     params: { readonly id: string; };

@@ -59,6 +59,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       services,
       firstKey,
       async close() {
+        services.shutdown.hasBegun = true;
         services.mcp.closeStreams();
         mcpServer.closeStreams();
         await http.close();

@@ -9,7 +9,7 @@ import {
   type McpServer,
   refuseForeign,
 } from '../mcp-server/mcp-server.ts';
-import { idPath } from './field-schemas.ts';
+import { idPath, text } from './field-schemas.ts';
 import { rpcMessageSchema, rpcReplySchema } from './rpc-schemas.ts';
 
 const stream = {
@@ -49,11 +49,14 @@ export function mcpServerRoutes(
     publicUrl,
     loopbackOnly,
     findServer,
+    findToolset,
   }: {
     readonly publicUrl: () => string;
     readonly loopbackOnly: boolean;
     /** Throws when there is no such server, or not for this caller. */
     readonly findServer: (caller: Principal, id: string) => Promise<unknown>;
+    /** Throws when there is no such toolset. */
+    readonly findToolset: (name: string) => unknown;
   },
 ): Route[] {
   const serve = async (
@@ -93,6 +96,20 @@ export function mcpServerRoutes(
       reply: rpcReplySchema,
       otherReplies: [stream, accepted, ...rpcFaults],
       handle: (call) => serve(call, 'POST', server.serve),
+    }),
+    route({
+      ...posted,
+      url: '/mcp/t/:name',
+      params: Type.Object({ name: text(64) }),
+      problems: ['not_found'],
+      summary: 'A toolset as an MCP server of its own: its tools as they are, each as `server__tool`',
+      reply: rpcReplySchema,
+      otherReplies: [stream, accepted, ...rpcFaults],
+      handle: (call) => {
+        const { name } = call.params;
+        findToolset(name);
+        return serve(call, 'POST', (request, caller) => server.serveToolset(request, caller, name));
+      },
     }),
     route({
       ...posted,

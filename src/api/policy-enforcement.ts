@@ -44,7 +44,11 @@ export type PolicyEnforcement = {
 };
 
 /** Who asks; without a developer's name, whoever sees only what everybody sees. */
-type Asking = { readonly keyId: string; readonly developer?: string | undefined };
+type Asking = {
+  readonly keyId: string;
+  readonly developer?: string | undefined;
+  readonly toolset?: string;
+};
 type Caller = Parameters<Mcp['call']>[0];
 
 /** What a server answers to everybody who sees something of it. */
@@ -148,8 +152,8 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
   };
 }
 
-function subjectOf({ keyId, developer = '' }: Asking): Subject {
-  return { keyId, developer };
+function subjectOf({ keyId, developer = '', toolset }: Asking): Subject {
+  return { keyId, developer, toolset };
 }
 
 function factsOf({ id, category, tags, verified }: ServerRecord): ServerFacts {

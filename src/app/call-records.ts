@@ -13,7 +13,7 @@ export function createCallRecorder(deps: {
   const definitionOf = createDefinitions();
   return ({ caller, serverId, tool, outcome, latencyMs, replyBytes, arguments: sent }) => {
     const record = catalog.peek(serverId)?.record;
-    const subject = { keyId: caller.keyId, developer: caller.developer ?? '' };
+    const subject = { keyId: caller.keyId, developer: caller.developer ?? '', toolset: caller.toolset };
     const isRestricted = record !== undefined && policy.viewFor(subject) !== null;
     const entry: CallEntry = {
       developer_id: caller.developerId,

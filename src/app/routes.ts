@@ -83,6 +83,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       publicUrl,
       loopbackOnly: isLoopback(config.host),
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
+      findToolset: policy.admin.toolset,
     }),
     ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
@@ -127,12 +128,12 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-async function readiness({ search, storage }: Services): Promise<Record<string, boolean>> {
+async function readiness({ search, shutdown, storage }: Services): Promise<Record<string, boolean>> {
   const answers = await storage.ping().then(
     () => true,
     () => false,
   );
-  return { index: search.ready(), store: answers };
+  return { index: search.ready(), store: answers, ...(shutdown.hasBegun && { accepting: false }) };
 }
 
 /** A user's own consents, then what the operator gave everybody. */

@@ -72,6 +72,8 @@ export type Services = {
   readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
   /** The URL others reach us by; without MCPRANK_PUBLIC_URL it is known once the server listens. */
+  /** Load balancers are told before anything closes. */
+  readonly shutdown: { hasBegun: boolean };
   readonly baseUrl: { url: string };
   readonly catalog: Catalog;
   readonly search: Search;
@@ -160,7 +162,8 @@ async function openFoundation(config: Config, options: AppOptions) {
       seals,
     });
     const baseUrl = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
-    return { clock, telemetry, storage, redis, locals, outbound, seals, vault, baseUrl };
+    const shutdown = { hasBegun: false };
+    return { clock, telemetry, storage, redis, locals, outbound, seals, vault, baseUrl, shutdown };
   } catch (error) {
     await storage.close();
     throw error;
@@ -225,7 +228,12 @@ function openActing(
     log: telemetry.log,
     operator: operatorDeveloper,
     operatorServers: async () =>
-      new Set([...locals.all().map(({ id }) => id), ...(await catalog.credentialed())]),
+      new Set([
+        ...locals.all().map(({ id }) => id),
+        // Also those that an earlier file named: without a file they stay as they are.
+        ...(await catalog.idsOf('config')),
+        ...(await catalog.credentialed()),
+      ]),
   });
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({

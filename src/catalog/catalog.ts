@@ -112,6 +112,8 @@ export type Catalog = {
   onChange(listener: () => void): void;
   /** What the operator sends along to a server; null when there is nothing. Never part of a record. */
   credential(serverId: string): Promise<Credential | null>;
+  /** Active servers of one source. */
+  idsOf(source: string): Promise<readonly string[]>;
   /** Servers that the operator sends something along to; memory until the catalog changes. */
   credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
@@ -167,6 +169,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       const [record, credential] = [serverCache.peek(id), credentials.peek(id)];
       return record === undefined || credential === undefined ? undefined : { record, credential };
     },
+    idsOf: store.idsOf,
     list: (query) => readList(readers, query),
     publicServers: (query) => readPublicServers(readers, query),
     publicServer: (id) => readPublicServer(serverCache, id),

@@ -8,6 +8,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Charge, createAuthentication, type VerifyUser } from './authentication.ts';
@@ -42,7 +43,7 @@ export type { RequestStats, StatsStep } from './console/request-stats.ts';
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
   listen(host: string, port: number): Promise<string>;
-  /** Stops accepting, lets requests in flight finish, cuts what is left after the grace time. */
+  /** Answers whatever still comes for a while, each connection for the last time; then stops accepting, lets requests in flight finish, and cuts what is left after the grace time. */
   close(): Promise<void>;
 };
 
@@ -54,6 +55,8 @@ export type HttpLimits = {
   readonly passthroughTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxConnections: number;
+  /** After a stop was asked for, what arrives is answered for so long: who sends it does not know yet. */
+  readonly drainMs: number;
   readonly graceMs: number;
   /** A process whose timers fire later than this turns requests away. */
   readonly lateMs: number;
@@ -65,6 +68,7 @@ export const defaultLimits: HttpLimits = {
   passthroughTimeoutMs: 600_000,
   keepAliveTimeoutMs: 65_000,
   maxConnections: 10_000,
+  drainMs: 1_000,
   graceMs: 10_000,
   // Thirty searches of a large catalogue at once stay below.
   lateMs: 300,
@@ -91,13 +95,13 @@ export function createHttp(deps: HttpDeps): Http {
   const server = createHttpServer(limits, (request, reply) => {
     connections.requestStarted(request);
     const context = new RequestContext(nextId(), request, reply);
-    if (isClosing) context.setHeader('connection', 'close');
     void runLifecycle(context, steps, (error) => responder.sendError(error, context));
   });
   const connections = watchConnections(server);
   const responder = createResponder({
     telemetry: deps.telemetry,
     publicUrl: deps.publicUrl,
+    isClosing: () => isClosing,
     writeBatch: () => (connections.inFlight() > batchAbove ? batch : undefined),
     onFinished(context, status, elapsedMs) {
       connections.requestFinished();
@@ -134,6 +138,7 @@ export function createHttp(deps: HttpDeps): Http {
     },
     async close() {
       isClosing = true;
+      if (server.listening && connections.areOpen()) await delay(limits.drainMs);
       await closeGracefully(server, connections.unused, limits.graceMs);
       shedder.stop();
       deadline.stop();

@@ -35,6 +35,8 @@ export type Responder = {
 type Deps = {
   readonly telemetry: Telemetry;
   readonly publicUrl: () => string;
+  /** Whether each connection's next reply is its last. */
+  readonly isClosing: () => boolean;
   /** Where writes wait for the end of this tick, if it is worth waiting. */
   readonly writeBatch: () => WriteBatch | undefined;
   /** Once for every request, when its reply is through or nobody is there to read it. */
@@ -42,7 +44,7 @@ type Deps = {
 };
 
 export function createResponder(deps: Deps): Responder {
-  const { publicUrl, writeBatch, telemetry } = deps;
+  const { isClosing, publicUrl, writeBatch, telemetry } = deps;
   const report = createReport(deps);
 
   const end = (context: RequestContext, status: number, parts: readonly (Buffer | string)[]) => {
@@ -78,7 +80,7 @@ export function createResponder(deps: Deps): Responder {
         report(context);
         return;
       }
-      setCommonHeaders(context, timings);
+      setCommonHeaders(context, isClosing(), timings);
       context.setHeader('content-type', contentType ?? jsonType);
       setHeaders(context, headers);
       if (body instanceof Readable) pipe(context, status, body);
@@ -98,14 +100,14 @@ export function createResponder(deps: Deps): Responder {
       // The rest of a refused body is not worth reading, and must not be taken for a next request.
       if (!request.complete && !(problem instanceof EarlyRefusal && isSmall(context)))
         context.setHeader('connection', 'close');
-      setCommonHeaders(context);
+      setCommonHeaders(context, isClosing());
       setHeaders(context, headers);
       context.setHeader('content-type', jsonType);
       end(context, status, [body]);
     },
 
     writeHead(context, status, headers) {
-      setCommonHeaders(context);
+      setCommonHeaders(context, isClosing());
       context.reply.once('close', () => report(context));
       context.reply.writeHead(status, [...headers, ...context.rawHeaders()] as string[]);
     },
@@ -157,7 +159,8 @@ function logFailure({ log }: Telemetry, problem: Problem, { id, method, target }
 }
 
 /** The fields that every reply of ours has. */
-function setCommonHeaders(context: RequestContext, timings: Reply['timings'] = []): void {
+function setCommonHeaders(context: RequestContext, isLast: boolean, timings: Reply['timings'] = []): void {
+  if (isLast) context.setHeader('connection', 'close');
   let timing = `total;dur=${context.elapsedMs().toFixed(2)}`;
   for (const [name, ms] of timings) timing += `, ${name};dur=${ms.toFixed(2)}`;
   context.setHeader('x-request-id', context.id);

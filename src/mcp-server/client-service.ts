@@ -168,7 +168,7 @@ export class ClientService {
     const tracked = session === null ? null : this.#sessions.track(session, id, caller.signal);
     const signal = tracked?.signal ?? caller.signal;
     // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.
-    const isDirect = asked.age === 'modern' && backend.door !== '';
+    const isDirect = asked.age === 'modern' && backend.isDirect;
     const mirrored = isDirect ? { mirrored: mirroredIn(request) } : {};
     try {
       return await answerWith(request.headers.accept ?? '', id, (emit) =>

@@ -27,6 +27,8 @@ export type McpServer = {
   serve(request: McpHttpRequest, caller: McpCaller): Promise<McpHttpReply>;
   /** One server of the catalogue, whole. Throws `not_found` and `server_gone`. */
   serveOne(request: McpHttpRequest, caller: McpCaller, serverId: string): Promise<McpHttpReply>;
+  /** What a toolset leaves of all servers, listed as it is. */
+  serveToolset(request: McpHttpRequest, caller: McpCaller, toolset: string): Promise<McpHttpReply>;
   /** Ends the streams that stay open by design. */
   closeStreams(): void;
 };
@@ -37,11 +39,13 @@ export type McpServerDeps = AggregateDeps & {
 };
 
 /** What servers say of themselves, for the answers that repeat it. */
+const maxToolsets = 1_000;
 const maxIntroductions = 5_000;
 const introductionMs = 60_000;
 
 export function createMcpServer(deps: McpServerDeps): McpServer {
   const aggregate = new Aggregate(deps);
+  const ofToolset = new LRUCache<string, Aggregate>({ max: maxToolsets });
   const service = new ClientService(deps);
   const introductions = new LRUCache<string, Introduction>({ max: maxIntroductions, ttl: introductionMs });
   return {
@@ -54,6 +58,15 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
           return createSingleServer({ ...deps, introductions }, serverId);
         },
       }),
+    serveToolset(request, caller, toolset) {
+      let backend = ofToolset.get(toolset);
+      if (backend === undefined) {
+        backend = new Aggregate(deps, toolset);
+        ofToolset.set(toolset, backend);
+      }
+      const open = () => backend;
+      return service.serve(request, { ...caller, toolset }, { serverId: null, open });
+    },
     closeStreams: () => service.closeStreams(),
   };
 }

@@ -1,5 +1,5 @@
 import { Problem } from '../base/problem.ts';
-import type { Channel, Target } from './mcp-model.ts';
+import { type Channel, type Target, UpstreamFailure } from './mcp-model.ts';
 
 export type PoolLimits = {
   readonly count: number;
@@ -30,7 +30,7 @@ export type ChannelPool = {
   sweep(): void;
   /** Drops the channels of a server that is not what it was: now where they are idle, else when they are given back. */
   retire(serverId: string): void;
-  /** Ends the programs that are still being started, and those who wait for them. */
+  /** The service stops: ends the programs that are still being started, with those who wait for them, and starts no more. */
   cancelOpening(): void;
   size(): number;
   close(): void;
@@ -64,6 +64,7 @@ class Pool implements ChannelPool {
   readonly #entries = new Map<string, Entry>();
   readonly #programs = new Map<string, number>();
   #programCount = 0;
+  #startsPrograms = true;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -100,6 +101,7 @@ class Pool implements ChannelPool {
   }
 
   cancelOpening(): void {
+    this.#startsPrograms = false;
     for (const [key, entry] of this.#entries)
       if (entry.channel.isOpening?.() === true) this.#drop(key, entry);
   }
@@ -150,7 +152,11 @@ class Pool implements ChannelPool {
 
   #open(key: string, target: Target, prefersSession: boolean): Entry {
     const { make, limits, now } = this.#deps;
-    if (target.program !== null) this.#makeRoomForProgram(target.developerId);
+    if (target.program !== null) {
+      if (!this.#startsPrograms)
+        throw new UpstreamFailure('refused', 'The program was stopped: the service ends');
+      this.#makeRoomForProgram(target.developerId);
+    }
     if (this.#entries.size >= limits.count) this.#makeRoom(() => true);
     const channel = make(target, prefersSession);
     const entry: Entry = { target, channel, madeAt: now(), usedAt: now(), users: 0, isRetired: false };

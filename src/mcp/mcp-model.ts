@@ -35,6 +35,8 @@ export type Caller = {
   readonly developer?: string;
   readonly signal?: AbortSignal;
   readonly onNotification?: OnNotification | undefined;
+  /** The toolset whose door it came through. */
+  readonly toolset?: string;
   /** false: the operator's own credentials for the server do not go with its calls. */
   readonly usesSharedCredential?: boolean;
   /** It is a client of the revisions with a handshake, before this very server. */

@@ -19,6 +19,11 @@ export function decide(toolsets: readonly Toolset[], server: ServerFacts, tool: 
   return decided ?? fallbackOf(toolsets);
 }
 
+/** The stricter of two. */
+export function stricter(one: Decision, other: Decision): Decision {
+  return strength[other.effect] > strength[one.effect] ? other : one;
+}
+
 function fallbackOf(toolsets: readonly Toolset[]): Decision {
   const strict = toolsets.find(({ fallback }) => fallback === 'deny');
   return strict === undefined ? { effect: 'allow', toolset: null } : { effect: 'deny', toolset: strict.name };

@@ -5,6 +5,8 @@ export type Subject = {
   readonly keyId: string;
   /** The developer's name. */
   readonly developer: string;
+  /** The toolset whose door it came through: what that leaves out is left out, whatever else allows it. */
+  readonly toolset?: string | undefined;
 };
 
 export type Effect = 'allow' | 'deny' | 'ask';

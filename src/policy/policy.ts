@@ -14,7 +14,7 @@ import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { decide, fitsServer } from './decision.ts';
+import { decide, fitsServer, stricter } from './decision.ts';
 import type { Bindings, Decision, ServerFacts, ServerRights, Subject, Toolset } from './policy-model.ts';
 import { type By, createPolicyStore, type StoredPolicy, type ToolsetInput } from './policy-store.ts';
 
@@ -119,14 +119,17 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
     return visibility === 'public' || owner === subject.developer || grantFor(granted, subject) !== undefined;
   };
   const makeView = (subject: Subject): View | null => {
-    const toolsets = toolsetsOf(state, subject);
+    const toolsets = [...toolsetsOf(state, subject), ...throughToolset(state, subject)];
     const hidden = new Set(state.privateServers.filter((id) => !canSee(subject, id)));
     if (hidden.size === 0 && toolsets.length === 0) return null;
     const names = toolsets.map(({ name }) => name).sort();
     const seen = state.privateServers.filter((id) => !hidden.has(id));
     return {
-      key: JSON.stringify([state.version, names, seen]),
-      toolsOf: (server) => (hidden.has(server.id) ? 'none' : visibleTools(toolsets, server)),
+      key: JSON.stringify([state.version, names, subject.toolset ?? null, seen]),
+      toolsOf: (server) =>
+        hidden.has(server.id)
+          ? 'none'
+          : visibleTools(toolsets, server, (tool) => decideFor(state, subject, server, tool)),
     };
   };
   const change = async (act: Promise<void>) => {
@@ -142,9 +145,9 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
       const { owner, granted } = rightsOf(serverId);
       return owner === subject.developer || grantFor(granted, subject)?.credentials === true;
     },
-    decide: (subject, server, tool) => decide(toolsetsOf(state, subject), server, tool),
+    decide: (subject, server, tool) => decideFor(state, subject, server, tool),
     viewFor(subject) {
-      const key = `${subject.keyId}\n${subject.developer}`;
+      const key = `${subject.keyId}\n${subject.developer}\n${subject.toolset ?? ''}`;
       let known = state.views.get(key);
       if (known === undefined) {
         known = { view: makeView(subject) };
@@ -199,6 +202,20 @@ function toolsetsOf({ byKey, byDeveloper }: State, { keyId, developer }: Subject
   return [...new Set([...ofKey, ...ofDeveloper])];
 }
 
+function throughToolset({ toolsets }: State, { toolset }: Subject): readonly Toolset[] {
+  if (toolset === undefined) return noToolsets;
+  const through = toolsets.get(toolset);
+  // Taken away meanwhile: nothing is left of what it allowed.
+  return [through ?? { name: toolset, title: null, rules: [], fallback: 'deny', version: 0 }];
+}
+
+function decideFor(state: State, subject: Subject, server: ServerFacts, tool: string | null): Decision {
+  const own = decide(toolsetsOf(state, subject), server, tool);
+  return subject.toolset === undefined
+    ? own
+    : stricter(own, decide(throughToolset(state, subject), server, tool));
+}
+
 function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
   return (
     granted.find((grant) => grant.developer === developer) ??
@@ -206,8 +223,12 @@ function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
   );
 }
 
-function visibleTools(toolsets: readonly Toolset[], server: ServerFacts): VisibleTools {
-  const sees = (tool: string | null) => decide(toolsets, server, tool).effect !== 'deny';
+function visibleTools(
+  toolsets: readonly Toolset[],
+  server: ServerFacts,
+  decideOn: (tool: string | null) => Decision,
+): VisibleTools {
+  const sees = (tool: string | null) => decideOn(tool).effect !== 'deny';
   const isAboutTools = toolsets.some(({ rules }) =>
     rules.some((rule) => rule.tool !== undefined && fitsServer(rule, server)),
   );

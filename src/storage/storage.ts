@@ -23,7 +23,12 @@ import { createSeals, type SealedColumn, type SealTables } from './sealed-store.
 import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
 export type { Audit } from './audit.ts';
-export { createIdempotency, type Idempotency, type OutcomeCodec, type RunOnce } from './idempotency.ts';
+export {
+  createIdempotency,
+  type Idempotency,
+  type OutcomeCodec,
+  type RunOnce,
+} from './idempotency/idempotency.ts';
 export { createInsert } from './insert.ts';
 export type { SealedColumn } from './sealed-store.ts';
 export { WriteBehind } from './write-behind.ts';

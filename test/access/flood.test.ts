@@ -64,6 +64,7 @@ test('a thousand idle connections and a hundred that trickle their heads leave e
         passthroughTimeoutMs: 2_000,
         keepAliveTimeoutMs: 1_000,
         maxConnections: 2_000,
+        drainMs: 0,
         graceMs: 500,
         lateMs: Number.POSITIVE_INFINITY,
       },

@@ -122,7 +122,8 @@ test('every route with a body: junk of every kind is 400 in words', async (t) =>
   for (const route of app.routes.filter(({ body }) => body !== undefined)) {
     for (const [what, body, headers = {}] of junk) {
       const reply = await app.call(route.method, pathOf(route), { body, headers });
-      if (isRpcFault(reply, route)) continue;
+      // Where it goes is found out before what it says.
+      if (isRpcFault(reply, route) || (route.rawBody === true && reply.status === 404)) continue;
       assertFault(reply, 400, route);
       assert.match(
         String(reply.body.detail),
@@ -197,6 +198,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'PUT /v1/admin/apps/:id': { return_urls: [] },
   'PUT /v1/admin/servers/:id/rights': { visibility: 'private' },
   'PUT /v1/admin/toolsets/:name/bindings': { keys: [] },
+  'POST /mcp/t/:name': { jsonrpc: '2.0', id: 1, method: 'ping' },
   'POST /mcp/servers/:id': { jsonrpc: '2.0', id: 1, method: 'ping' },
 };
 

@@ -39,6 +39,7 @@ for (const [door, call] of Object.entries(doors))
 test("27 a user's MIT likewise, at REST, /mcp and the OAuth proxy", async (t) => {
   const plain = await startPlainProvider(t);
   await plain.connect('ann');
+  await plain.app.services.search.settled();
   const { authorization = '' } = await mitOf(plain.app, 'ann');
   const mit = authorization.slice('Bearer '.length);
   for (const scheme of schemes) {

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { bootApp, type TestApp, type TestReply } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
+import { isFullRun } from '../support/full-run.ts';
 import { fitting, spoiled } from '../support/schema.ts';
 
-const runs = 60;
+const runs = isFullRun ? 60 : 12;
 
 /** Whatever is asked: an answer in the documented form, and never a fault of ours. */
 function assertSane(reply: TestReply, asked: unknown): void {

@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import { itemsOf, type JsonView, scanJson } from '../../src/base/json-scanner.ts';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey } from '../support/app.ts';
-import { fullRunOnly } from '../support/full-run.ts';
+import { fullRunOnly, isFullRun } from '../support/full-run.ts';
 import { jsonObject } from '../support/json-text.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { root } from '../support/paths.ts';
 import { startHttpEcho, startSseEcho } from '../support/raw-echo.ts';
 
 /** `BYTES_RUNS=1000 node --test test/mcp-server/bytes.test.ts` for the long run. */
-const numRuns = Number(process.env.BYTES_RUNS ?? 15);
+const numRuns = Number(process.env.BYTES_RUNS ?? (isFullRun ? 15 : 3));
 
 const program = (age: string) => ({
   command: process.execPath,

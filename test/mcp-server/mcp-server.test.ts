@@ -88,8 +88,13 @@ for (const era of eras) {
       await app.add(id, url, { tools: [{ name: 'echo', description: 'Say it again' }] });
     await app.add('who-server', url, { tools: [{ name: 'region', description: 'In a region' }] });
     const client = await connect(t, app, era);
-    assert.deepEqual(await namesOf(client), ['one__echo', 'two__echo', 'region']);
-    assert.equal(textOf(await call(client, 'two__echo', { message: 'x' })), 'Echo: x');
+    assert.deepEqual(await namesOf(client), [
+      'one__echo_d480ef50',
+      'two__echo_11a253ef',
+      'who-server__region',
+    ]);
+    assert.equal(textOf(await call(client, 'two__echo_11a253ef', { message: 'x' })), 'Echo: x');
+    await assert.rejects(call(client, 'echo', { message: 'x' }), /Unknown tool/, 'two have that name');
     await assert.rejects(call(client, 'nowhere'), /Unknown tool/);
   });
 

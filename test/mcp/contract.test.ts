@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { adminKey } from '../support/app.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startHttpEcho } from '../support/raw-echo.ts';
 
@@ -54,13 +55,15 @@ test('30: an id is any JSON number or text, and comes back as it was written', a
     '""',
     '"1"',
   ]) {
-    const body = `{"server_id":"it","method":"tools/call","params":{"name":"x"},"id":${id}}`;
-    const reply = await app.call('POST', '/v1/mcp/call', {
-      body,
-      headers: { 'content-type': 'application/json' },
+    // Read as text: a parser would change what it is about.
+    const reply = await fetch(`${app.url}/v1/mcp/call`, {
+      method: 'POST',
+      headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+      body: `{"server_id":"it","method":"tools/call","params":{"name":"x"},"id":${id}}`,
     });
-    assert.equal(reply.status, 200, reply.text);
-    assert.ok(reply.text.startsWith(`{"jsonrpc":"2.0","id":${id},"result":`), `${id}: ${reply.text}`);
+    const text = await reply.text();
+    assert.equal(reply.status, 200, text);
+    assert.ok(text.startsWith(`{"jsonrpc":"2.0","id":${id},"result":`), `${id}: ${text}`);
   }
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { adminKey, bootApp } from '../support/app.ts';
+import { isFullRun } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
 import { engines } from '../support/stores.ts';
@@ -103,8 +104,8 @@ test('what is denied is listed nowhere: tools/list at every door, search, browsi
   assert.deepEqual(shown(whole.body), ['read_file', 'read_mail']);
   for (const path of ['/mcp/servers/files', '/mcp'])
     assert.deepEqual(
-      shown((await app.call('POST', path, { key, body: rpc('tools/list') })).body).sort(),
-      ['read_file', 'read_mail'],
+      shown((await app.call('POST', path, { key, body: rpc('tools/list') })).body),
+      path === '/mcp' ? ['files__read_file', 'mail__read_mail'] : ['read_file', 'read_mail'],
       path,
     );
   const found = await app.call('POST', '/v1/search', { key, body: { query: 'send a mail' } });
@@ -180,6 +181,41 @@ test('a fault names the rule and the field; a rule that fits nothing is a warnin
   assert.deepEqual(unknown.body.detail, 'developers[0]: unknown; expected one that has a key here');
 });
 
+test('/mcp/t/{name} is a toolset as a server of its own: its tools as they are, and nothing that the caller may not use otherwise', async (t) => {
+  const { app, key } = await boot(t);
+  await put(app, [{ effect: 'allow', tool: 'read_*' }], {}, 'readers');
+  await put(app, [{ effect: 'deny', server: 'mail' }], { default: 'allow' }, 'no-mail');
+  await bind(app, { developers: ['acme'] }, 'no-mail');
+  const at = async (by: string, method: string, params: object = {}) =>
+    (await app.call('POST', '/mcp/t/readers', { key: by, body: rpc(method, params) })).body;
+  assert.deepEqual(shown(await at(adminKey, 'tools/list')), ['files__read_file', 'mail__read_mail']);
+  assert.deepEqual(shown(await at(key, 'tools/list')), ['files__read_file']);
+  const call = async (by: string, name: string) => {
+    const { result, error } = (await at(by, 'tools/call', { name, arguments: {} })) as Answer;
+    return error?.code ?? (result as { isError?: boolean }).isError ?? false;
+  };
+  assert.equal(await call(adminKey, 'files__read_file'), false);
+  assert.equal(await call(adminKey, 'files__write_file'), -32602, 'what is not in it is unknown');
+  assert.equal(await call(key, 'mail__read_mail'), -32602);
+  const named = { name: 'call_tool', arguments: { server_id: 'files', name: 'write_file', arguments: {} } };
+  assert.equal(
+    ((await at(adminKey, 'tools/call', named)) as Answer).error?.code,
+    -32003,
+    'nor by its other name',
+  );
+  const initialize = await app.call('POST', '/mcp/t/readers', {
+    body: rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 't', version: '1' },
+    }),
+  });
+  const session = { 'mcp-session-id': initialize.headers.get('mcp-session-id') ?? '' };
+  const elsewhere = await app.call('POST', '/mcp', { body: rpc('tools/list'), headers: session });
+  assert.equal(elsewhere.status, 404, 'a session is of one door');
+  assert.equal((await app.call('POST', '/mcp/t/none-such', { body: rpc('ping') })).status, 404);
+});
+
 const effect = fc.constantFrom('allow', 'deny');
 const pattern = fc.constantFrom('*', 'read_*', '*_file', 'send_mail', 'nothing');
 const rules = fc.array(
@@ -212,7 +248,7 @@ test('the decision is that of the rules, whichever door is asked', async (t) => 
           );
         }
     }),
-    { numRuns: 25 },
+    { numRuns: isFullRun ? 100 : 8 },
   );
 });
 

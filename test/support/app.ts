@@ -81,7 +81,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
     ...env,
   });
   // Tests share their machine: one that is late says nothing about the app, unless that is what is tested.
-  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY };
+  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, drainMs: 0 };
   const app = await startApp(config, { telemetry, limits, embedder, ...options });
   let open = true;
   const close = async () => {

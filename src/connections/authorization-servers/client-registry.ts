@@ -8,7 +8,14 @@ import type { Vault } from '../../vault/vault.ts';
 import type { ClientRow } from '../connection-rows.ts';
 import { preferredAuthMethod, toClient, toClientAuth } from './client-auth.ts';
 import { createClientStore } from './client-store.ts';
-import { isUnknownClient, registerDynamically } from './dynamic-registration.ts';
+import {
+  clientMetadata,
+  documentUrl,
+  hasDocument,
+  isUnknownClient,
+  redirectUri,
+  registerDynamically,
+} from './dynamic-registration.ts';
 import type { CallOptions, SeenReply } from './oauth-fetch.ts';
 
 /** Us at one authorization server. */
@@ -275,28 +282,4 @@ function toOAuthClient(row: ClientRow): OAuthClient {
 /** Client and issuer belong together: credentials of one are never opened for another (threats N3). */
 function binding({ id, issuer, server_id }: Pick<ClientRow, 'id' | 'issuer' | 'server_id'>): string[] {
   return ['oauth client', issuer, server_id, id];
-}
-
-function clientMetadata(publicUrl: string) {
-  return {
-    client_name: 'MCP Rank',
-    client_uri: publicUrl,
-    redirect_uris: [redirectUri(publicUrl)],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    // A redirect to http on this machine is what only native clients may have (OpenID Connect Registration section 2, threats N8).
-    application_type: hasDocument(publicUrl) ? ('web' as const) : ('native' as const),
-  };
-}
-
-function redirectUri(publicUrl: string): string {
-  return `${publicUrl}/v1/identity/callback/mcp`;
-}
-
-function documentUrl(publicUrl: string): string {
-  return `${publicUrl}/client-metadata.json`;
-}
-
-function hasDocument(publicUrl: string): boolean {
-  return publicUrl.startsWith('https:');
 }

@@ -111,3 +111,28 @@ function toRefusal(error: unknown): unknown {
   const code = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an unknown error';
   return new DiscoveryRefusal(`its authorization server refuses to register us: ${code}`, { cause: error });
 }
+
+/** As which client we register, and what our metadata document says. */
+export function clientMetadata(publicUrl: string) {
+  return {
+    client_name: 'MCP Rank',
+    client_uri: publicUrl,
+    redirect_uris: [redirectUri(publicUrl)],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    // A redirect to http on this machine is what only native clients may have (OpenID Connect Registration section 2, threats N8).
+    application_type: hasDocument(publicUrl) ? ('web' as const) : ('native' as const),
+  };
+}
+
+export function redirectUri(publicUrl: string): string {
+  return `${publicUrl}/v1/identity/callback/mcp`;
+}
+
+export function documentUrl(publicUrl: string): string {
+  return `${publicUrl}/client-metadata.json`;
+}
+
+export function hasDocument(publicUrl: string): boolean {
+  return publicUrl.startsWith('https:');
+}

@@ -5,6 +5,8 @@ export type OpenConnections = {
   /** A request came on this connection. */
   requestStarted(request: IncomingMessage): void;
   requestFinished(): void;
+  /** Whether there is any connection at all. */
+  areOpen(): boolean;
   /** Requests that are not answered yet. */
   inFlight(): number;
   /** Connections that never carried a request: clients open some in advance, and Node counts them neither as idle nor as busy, so a stop would wait for them. */
@@ -14,10 +16,15 @@ export type OpenConnections = {
 /** The connections of a server, as far as its stop and its write batch need to know them. */
 export function watchConnections(server: Server): OpenConnections {
   const unused = new Set<Socket>();
+  let open = 0;
   let inFlight = 0;
   server.on('connection', (socket) => {
     unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
+    open++;
+    socket.once('close', () => {
+      unused.delete(socket);
+      open--;
+    });
   });
   return {
     requestStarted({ socket }) {
@@ -27,6 +34,7 @@ export function watchConnections(server: Server): OpenConnections {
     requestFinished() {
       inFlight--;
     },
+    areOpen: () => open > 0,
     inFlight: () => inFlight,
     unused: () => [...unused],
   };

@@ -14,6 +14,8 @@ import { createTrail } from './search-trail.ts';
 
 /** From so many tools on, a list of them costs a model more than searching does. */
 const maxDirectTools = 30;
+/** A toolset was chosen by somebody: it is listed as it is, unless nobody can have meant that. */
+const maxToolsetTools = 500;
 const defaultLimit = 5;
 const toolsPerServer = 5;
 const invalidParams = -32602;
@@ -38,14 +40,19 @@ export type AggregateDeps = {
  * outcomes are its. A call that follows a search of the same principal is tied to it.
  */
 export class Aggregate implements Backend {
-  readonly door = '';
+  readonly door: string;
+  readonly isDirect = false;
+  readonly #maxDirect: number;
   readonly #deps: AggregateDeps;
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
   /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
   readonly #direct = new LRUCache<string, DirectTools>({ max: 1_000 });
 
-  constructor(deps: AggregateDeps) {
+  /** `toolset`: null for everything that the caller sees. */
+  constructor(deps: AggregateDeps, toolset: string | null = null) {
+    this.door = toolset === null ? '' : `toolset ${toolset}`;
+    this.#maxDirect = toolset === null ? maxDirectTools : maxToolsetTools;
     this.#deps = deps;
     this.#trail = createTrail(deps.now);
     this.#serverInfo = JSON.stringify({ name: 'mcprank', title: 'MCP Rank', version: deps.version });
@@ -90,7 +97,7 @@ export class Aggregate implements Backend {
     if (name === 'search_tools') return this.#searchTools(caller, valuesOf(args));
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
-    const aliased = (await this.#directTools(caller))?.find(({ alias }) => alias === name);
+    const aliased = toolNamed((await this.#directTools(caller)) ?? [], name);
     if (aliased === undefined)
       return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
     const params = toolParams(aliased.tool.name, args, request.params.meta);
@@ -166,7 +173,7 @@ export class Aggregate implements Backend {
     const key = catalog.view?.key ?? '';
     const known = this.#direct.get(key);
     if (known?.revision === revision) return known.tools;
-    const servers = await fewServers(catalog);
+    const servers = await fewServers(catalog, this.#maxDirect);
     const tools = servers === null ? null : aliasTools(servers);
     this.#direct.set(key, { revision, tools });
     return tools;
@@ -175,18 +182,26 @@ export class Aggregate implements Backend {
 
 type DirectTools = { readonly revision: number; readonly tools: readonly AliasedTool[] | null };
 
+/** By the name it is listed under; or by its own, where no other tool has that. */
+function toolNamed(tools: readonly AliasedTool[], name: string): AliasedTool | undefined {
+  const listed = tools.find(({ alias }) => alias === name);
+  if (listed !== undefined) return listed;
+  const own = tools.filter(({ tool }) => tool.name === name);
+  return own.length === 1 ? own[0] : undefined;
+}
+
 const callToolShape = { server_id: true, name: true, arguments: true } as const;
 
 type Args = Readonly<Record<string, unknown>>;
 
 /** All servers where they have few tools together; else null, as soon as that shows. */
-async function fewServers(catalog: VisibleServers): Promise<ServerRecord[] | null> {
+async function fewServers(catalog: VisibleServers, maxTools: number): Promise<ServerRecord[] | null> {
   const all: ServerRecord[] = [];
   let cursor: string | undefined;
   do {
     const page = await catalog.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) });
     all.push(...page.servers);
-    if (all.reduce((sum, { tools }) => sum + tools.length, 0) >= maxDirectTools) return null;
+    if (all.reduce((sum, { tools }) => sum + tools.length, 0) >= maxTools) return null;
     cursor = page.nextCursor;
   } while (cursor !== undefined);
   return all;

@@ -25,6 +25,7 @@ export function createSingleServer(
   };
   return {
     door: serverId,
+    isDirect: true,
     introduce: introduceAnew,
     serverInfo: async (caller) =>
       (introductions.get(keyOf(caller, serverId)) ?? (await introduceAnew(caller))).serverInfo,
