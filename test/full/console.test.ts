@@ -344,6 +344,13 @@ test(
     await page.getByLabel('Developer').selectOption('Acme');
     await page.getByText('user.revoke').waitFor({ state: 'detached' });
     assert.match(await page.locator('main').innerText(), /key\.create[\s\S]*Acme · name: night batch/);
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download as JSON Lines' }).click(),
+    ]);
+    assert.equal(saved.suggestedFilename(), 'audit.jsonl');
+    const [entry = ''] = readFileSync(await saved.path(), 'utf8').split('\n');
+    assert.equal(typeof JSON.parse(entry).action, 'string');
     await show(page, app, '/settings', 'Settings');
     const settings = await page.locator('main').innerText();
     assert.match(settings, /MCPRANK_ADMIN_KEY[\s\S]*\[secret\]/);
