@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { useData } from '../api/use-data.ts';
 import { Button } from '../components/button.tsx';
 import { Loadable } from '../components/states.tsx';
-import { ChangeRights } from '../dialogs/change-rights.tsx';
+import { ChangeRights } from './change-rights.tsx';
 
 /** Who may see a server, and whose calls carry the credentials that are kept for it. */
 export function ServerRights({ id }: { readonly id: string }) {

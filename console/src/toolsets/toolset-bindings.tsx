@@ -4,7 +4,7 @@ import type { Loaded } from '../api/use-data.ts';
 import { Button } from '../components/button.tsx';
 import { ShortId } from '../components/facts.tsx';
 import { Loadable } from '../components/states.tsx';
-import { ChangeBindings } from '../dialogs/change-bindings.tsx';
+import { ChangeBindings } from './change-bindings.tsx';
 
 /** Whom a toolset decides for. */
 export function ToolsetBindings(props: {
