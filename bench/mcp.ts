@@ -37,9 +37,6 @@ type Side = {
   cpuMs: number;
   calls: number;
 };
-/** A door of this build, beside the same of an older one and the least gateway. */
-type Row = { readonly door: Door; readonly ours: Side; readonly old?: Side; readonly least?: Side };
-
 type Against = { readonly against: string | undefined };
 
 /**
@@ -64,59 +61,73 @@ export async function bounds({ against }: Against): Promise<void> {
 async function doorsBefore(kind: Kind, checkout: string | undefined): Promise<void> {
   const upstream = kind === 'stdio' ? null : await startUpstream(kind);
   const url = upstream?.url ?? null;
-  const rows: Row[] = [];
-  for (const door of doors.filter(({ also }) => kind === 'json' || also?.includes(kind)))
-    rows.push({
-      door,
-      ours: await sideAt(root, door, url),
-      ...(checkout === undefined ? {} : { old: await sideAt(checkout, door, url) }),
-      ...(url === null || door.local ? {} : { least: await leastFor(door, url) }),
-    });
-  const sides = rows
-    .flatMap(({ ours, old, least }) => [ours, old, least])
-    .filter((side) => side !== undefined);
-  await alternate(sides, 16);
-  printDoors(kind, rows);
-  await Promise.all(sides.map(({ served }) => served.stop()));
+  /** Those that later doors are compared with go on. */
+  const kept = new Map<string, Side>();
+  const rows: string[][] = [];
+  const pairs: string[][] = [];
+  for (const door of doors.filter(({ also }) => kind === 'json' || also?.includes(kind))) {
+    const { row, pair } = await measureDoor(door, { kind, url, checkout, kept });
+    rows.push(row);
+    pairs.push(...defined([pair]));
+  }
+  for (const { served } of kept.values()) await served.stop();
   await upstream?.stop();
-}
-
-function printDoors(kind: Kind, rows: readonly Row[]): void {
-  const besides = rows.map(({ door, ours, least }) => {
-    const [name, share = 0] = door.beside ?? [];
-    const beside = rows.find((row) => row.door.name === name)?.ours;
-    const ratio = beside === undefined ? undefined : ratioOf(ours, beside);
-    return [
-      ...[kind, door.name, ...cells(ours), fixed(ratio, 2)],
-      ratio === undefined ? '' : `≥ ${share} ${verdict(ratio >= share)}`,
-      ...(least === undefined ? [] : [fixed(ratioOf(ours, least), 2), ...tails(ours, least)]),
-    ];
-  });
   printTable(
     ['upstream', 'door, 16 connections', ...columns, '× REST', 'bar', '× least', '× its p99, cold', 'warm'],
-    besides,
-  );
-  const pairs = rows.flatMap(({ door, ours, old }) =>
-    old === undefined ? [] : [[kind, door.name, ...cells(old), fixed(ratioOf(ours, old), 2)]],
+    rows,
   );
   if (pairs.length > 0) printTable(['upstream', 'the same, old', ...columns, 'new × old'], pairs);
 }
 
+type Place = {
+  readonly kind: Kind;
+  readonly url: string | null;
+  readonly checkout: string | undefined;
+  readonly kept: Map<string, Side>;
+};
+
+async function measureDoor(door: Door, { kind, url, checkout, kept }: Place) {
+  const ours = await sideAt(root, door, url);
+  const old = checkout === undefined ? undefined : await sideAt(checkout, door, url);
+  const least = url === null || door.local ? undefined : await leastFor(door, url);
+  const beside = again(kept.get(door.beside?.[0] ?? ''));
+  await alternate(defined([ours, old, least, beside]), 16);
+  const row = [kind, door.name, ...cells(ours), ...besideCells(door, ours, beside), ...tails(ours, least)];
+  const pair = old && [kind, door.name, ...cells(old), fixed(ratioOf(ours, old), 2)];
+  const isKept = doors.some((each) => each.beside?.[0] === door.name);
+  if (isKept) kept.set(door.name, ours);
+  for (const { served } of defined([isKept ? undefined : ours, old, least])) await served.stop();
+  return { row, pair };
+}
+
+function besideCells({ beside: [, share] = ['', 0] }: Door, ours: Side, beside: Side | undefined): string[] {
+  if (beside === undefined) return ['', ''];
+  const ratio = ratioOf(ours, beside);
+  return [fixed(ratio, 2), `≥ ${share} ${verdict(ratio >= share)}`];
+}
+
+/** A side that is warm, for another row. */
+function again(side: Side | undefined): Side | undefined {
+  return side && { ...sideOf(side.served, side.call), cold: side.cold };
+}
+
+const defined = <T>(sides: readonly (T | undefined)[]): T[] => sides.filter((side) => side !== undefined);
 const columns = ['calls/s', 'p50 ms', 'p99 cold', 'p99 warm', 'CPU µs', 'MB'];
 function cells(side: Side): string[] {
   const { served, cold, cpuMs: spentMs, calls } = side;
   const times = side.runs.flatMap(({ latencies }) => latencies);
   return [
     ...[fixed(rate(side), 0), fixed(percentile(times, 0.5), 2)],
-    ...[fixed(p99(cold === undefined ? [] : [cold]), 1), fixed(p99(side.runs), 1)],
+    ...[fixed(p99(defined([cold])), 1), fixed(p99(side.runs), 1)],
     ...[fixed((spentMs * 1000) / calls, 0), fixed(residentMegabytes(served), 0)],
   ];
 }
 
-function tails(ours: Side, least: Side): string[] {
-  const cold =
-    p99(ours.cold === undefined ? [] : [ours.cold]) / p99(least.cold === undefined ? [] : [least.cold]);
-  return [fixed(cold, 2), fixed(p99(ours.runs) / p99(least.runs), 2)];
+function tails(ours: Side, least: Side | undefined): string[] {
+  if (least === undefined) return [];
+  const cold = (side: Side) => p99(defined([side.cold]));
+  const ratios = [ratioOf(ours, least), cold(ours) / cold(least), p99(ours.runs) / p99(least.runs)];
+  return ratios.map((each) => fixed(each, 2));
 }
 
 /** What a call takes longer through us than without us, when nothing else is under way. */
@@ -268,9 +279,14 @@ function sideOf(served: Served, call: Call): Side {
   return { served, call, cold: undefined, runs: [], cpuMs: 0, calls: 0 };
 }
 
-/** Each side in turn, several times over; the first time is for warmth. */
+/**
+ * Each side in turn, several times over; the first time is for warmth. Few at once: a process that rested for half a minute gave
+ * its young generation back and starts over.
+ */
 async function alternate(sides: readonly Side[], connections: number, warmCalls = 10_000): Promise<void> {
-  for (const side of sides) side.cold = await warm(side, connections, warmCalls);
+  for (const side of sides)
+    if (side.cold === undefined) side.cold = await warm(side, connections, warmCalls);
+    else await load({ ...side.call, connections, seconds });
   for (let round = 0; round < rounds; round++)
     for (const side of sides) {
       const before = cpuMs(side.served);

@@ -42,22 +42,25 @@ const maxBodyBytes = 8_500_000;
 type McpHttpCall = Call<unknown, unknown, unknown, User | null>;
 type Serve = (request: McpHttpRequest, caller: McpCaller) => Promise<McpHttpReply>;
 
+const declared = { scope: 'mcp', user: 'optional', challenge: true } as const;
+// The message is read and checked by the MCP server itself.
+const posted = { ...declared, method: 'POST', body: rpcMessageSchema, rawBody: true, maxBodyBytes } as const;
+
+type McpServerRoutesDeps = {
+  readonly publicUrl: () => string;
+  readonly loopbackOnly: boolean;
+  /** Throws when there is no such server, or not for this caller. */
+  readonly findServer: FindServer;
+  /** Throws when there is no such toolset. */
+  readonly findToolset: (name: string) => unknown;
+};
+type FindServer = (caller: Principal, id: string) => Promise<unknown>;
+type OfOne = McpHttpCall & { readonly params: { readonly id: string } };
+
 /** Our own MCP server, and where clients read how to reach it. */
 export function mcpServerRoutes(
   server: McpServer,
-  {
-    publicUrl,
-    loopbackOnly,
-    findServer,
-    findToolset,
-  }: {
-    readonly publicUrl: () => string;
-    readonly loopbackOnly: boolean;
-    /** Throws when there is no such server, or not for this caller. */
-    readonly findServer: (caller: Principal, id: string) => Promise<unknown>;
-    /** Throws when there is no such toolset. */
-    readonly findToolset: (name: string) => unknown;
-  },
+  { publicUrl, loopbackOnly, findServer, findToolset }: McpServerRoutesDeps,
 ): Route[] {
   const serve = async (
     call: McpHttpCall,
@@ -68,25 +71,8 @@ export function mcpServerRoutes(
     refuseForeign(request, ['localhost', '127.0.0.1', '[::1]', new URL(publicUrl()).hostname], loopbackOnly);
     return by(request, toCaller(call));
   };
-  type OfOne = McpHttpCall & { readonly params: { readonly id: string } };
   const serveOne = (call: OfOne, method: McpHttpRequest['method']) =>
     serve(call, method, (request, caller) => server.serveOne(request, caller, call.params.id));
-  const declared = { scope: 'mcp', user: 'optional', challenge: true } as const;
-  // The message is read and checked by the MCP server itself.
-  const posted = {
-    ...declared,
-    method: 'POST',
-    body: rpcMessageSchema,
-    rawBody: true,
-    maxBodyBytes,
-  } as const;
-  const ofOne = {
-    url: '/mcp/servers/:id',
-    params: idPath,
-    problems: ['not_found', 'server_gone', 'upstream_error'],
-    recheck: ({ id = '' }: Readonly<Record<string, string | undefined>>, caller: Principal) =>
-      findServer(caller, id),
-  } as const;
   return [
     route({
       ...posted,
@@ -111,6 +97,24 @@ export function mcpServerRoutes(
         return serve(call, 'POST', (request, caller) => server.serveToolset(request, caller, name));
       },
     }),
+    ...singleServerRoutes(serveOne, findServer),
+    ...metadataRoutes(publicUrl),
+  ];
+}
+
+/** One server, whole, at a URL of its own. */
+function singleServerRoutes(
+  serveOne: (call: OfOne, method: McpHttpRequest['method']) => Promise<Reply<never>>,
+  findServer: FindServer,
+): Route[] {
+  const ofOne = {
+    url: '/mcp/servers/:id',
+    params: idPath,
+    problems: ['not_found', 'server_gone', 'upstream_error'],
+    recheck: ({ id = '' }: Readonly<Record<string, string | undefined>>, caller: Principal) =>
+      findServer(caller, id),
+  } as const;
+  return [
     route({
       ...posted,
       ...ofOne,
@@ -138,7 +142,6 @@ export function mcpServerRoutes(
       otherReplies: [...rpcFaults, upstreamRefusal],
       handle: (call) => serveOne(call, 'DELETE'),
     }),
-    ...metadataRoutes(publicUrl),
   ];
 }
 

@@ -8,27 +8,8 @@ import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts'
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
-import type {
-  CallEntry,
-  CallLog,
-  Policy,
-  ServerFacts,
-  Subject,
-  View,
-  VisibleTools,
-} from '../policy/policy.ts';
-
-/** What a principal sees of the catalogue. */
-export type VisibleCatalog = {
-  /** null: everything. */
-  readonly view: View | null;
-  /** Throws `not_found` and `server_gone`; without the tools that are not seen. */
-  get: Catalog['get'];
-  list: Catalog['list'];
-  /** Counts of what is seen. */
-  summary(): Promise<Awaited<ReturnType<Catalog['stats']>> & Awaited<ReturnType<Catalog['facets']>>>;
-  revision: Catalog['revision'];
-};
+import type { CallEntry, CallLog, Policy, Subject, VisibleTools } from '../policy/policy.ts';
+import { factsOf, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
 declare const enforced: unique symbol;
@@ -58,7 +39,6 @@ const aboutItself: ReadonlySet<string> = new Set([
   'tools/list',
   'logging/setLevel',
 ]);
-const pageSize = 100;
 
 type EnforcementDeps = {
   readonly policy: Policy;
@@ -67,9 +47,8 @@ type EnforcementDeps = {
   readonly callLog: Pick<CallLog, 'record'>;
 };
 
-export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
-  const { policy, mcp, catalog } = deps;
-
+/** Who may go on to a server, and with what. */
+function createAdmission({ policy, catalog, callLog }: EnforcementDeps) {
   const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
     if (!policy.canSee(subject, serverId)) throw unknownServer();
     return catalog.peek(serverId)?.record ?? catalog.get(serverId);
@@ -103,10 +82,16 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
       return await admit(caller, call);
     } catch (error) {
       if (call.method === 'tools/call' && error instanceof Problem && error.kind === 'denied')
-        deps.callLog.record(deniedCall(caller, call, error));
+        callLog.record(deniedCall(caller, call, error));
       throw error;
     }
   };
+  return { toolsOf, require, admit, admitOrRecord };
+}
+
+export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
+  const { mcp } = deps;
+  const { toolsOf, require, admit, admitOrRecord } = createAdmission(deps);
   const narrowed = async (caller: Caller, call: McpCall, answer: McpAnswer): Promise<McpAnswer> => {
     if (call.method !== 'tools/list') return answer;
     const seen = await toolsOf(subjectOf(caller), call.serverId);
@@ -156,91 +141,8 @@ function subjectOf({ keyId, developer = '', toolset }: Asking): Subject {
   return { keyId, developer, toolset };
 }
 
-function factsOf({ id, category, tags, verified }: ServerRecord): ServerFacts {
-  return { id, category, tags, trusted: verified };
-}
-
 function withoutCredentials(policy: Policy, subject: Subject, caller: Caller, serverId: string): Caller {
   return policy.mayUseCredentials(subject, serverId) ? caller : { ...caller, usesSharedCredential: false };
-}
-
-function visibleCatalog(
-  { catalog, policy }: Pick<EnforcementDeps, 'catalog' | 'policy'>,
-  subject: Subject,
-): VisibleCatalog {
-  const { get, list, revision } = catalog;
-  const view = policy.viewFor(subject);
-  const summary = async () => ({ ...(await catalog.stats()), ...(await catalog.facets()) });
-  if (view === null) return { view, get, list, revision, summary };
-  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(view, record);
-  const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
-    const servers: ServerRecord[] = [];
-    let from = cursor;
-    do {
-      // No more than are missing: a cursor points behind what was read, whether it was seen or not.
-      const page = await list({
-        limit: limit - servers.length,
-        ...(from !== undefined && { cursor: from }),
-        ...(filters !== undefined && { filters }),
-      });
-      for (const record of page.servers) servers.push(...[narrow(record) ?? []].flat());
-      from = page.nextCursor;
-    } while (servers.length < limit && from !== undefined);
-    return { servers, ...(from !== undefined && { nextCursor: from }) };
-  };
-  return {
-    view,
-    revision,
-    list: listSeen,
-    async get(id) {
-      // Also where it is gone: what is hidden was never there.
-      if (!policy.canSee(subject, id)) throw unknownServer();
-      const record = narrow(await get(id));
-      if (record === null) throw unknownServer();
-      return record;
-    },
-    summary: () => countSeen(listSeen),
-  };
-}
-
-function narrowTo(view: View, record: ServerRecord): ServerRecord | null {
-  const seen = view.toolsOf(factsOf(record));
-  if (typeof seen !== 'function') return seen === 'all' ? record : null;
-  const tools = record.tools.filter(({ name }) => seen(name));
-  return tools.length === 0 ? null : { ...record, tools };
-}
-
-async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summary']> {
-  const counts = { category: new Map(), transport: new Map(), auth: new Map(), source: new Map() } as const;
-  const add = (facet: keyof typeof counts, name: string | null) => {
-    const of: Map<string | null, number> = counts[facet];
-    of.set(name, (of.get(name) ?? 0) + 1);
-  };
-  let [servers, tools] = [0, 0];
-  let cursor: string | undefined;
-  do {
-    const page = await list({ limit: pageSize, ...(cursor !== undefined && { cursor }) });
-    for (const record of page.servers) {
-      servers++;
-      tools += record.tools.length;
-      add('category', record.category);
-      add('transport', record.transport);
-      add('auth', record.authType);
-      add('source', record.source);
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  const sorted = (of: ReadonlyMap<string | null, number>) =>
-    [...of].sort(([, a], [, b]) => b - a).map(([name, count]) => ({ name, servers: count }));
-  return {
-    servers,
-    tools,
-    removed: 0,
-    category: sorted(counts.category),
-    transport: sorted(counts.transport),
-    auth: sorted(counts.auth),
-    source: sorted(counts.source),
-  };
 }
 
 const toolShape = { name: true } as const;
@@ -272,10 +174,6 @@ function deniedCall(caller: Caller, { serverId, params }: McpCall, { facts }: Pr
     reply_bytes: 0,
     arguments_digest: null,
   };
-}
-
-function unknownServer(): Problem {
-  return new Problem('not_found', 'Server not found');
 }
 
 function denied(toolset: string | null, what: string): Problem {

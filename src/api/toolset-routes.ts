@@ -13,6 +13,7 @@ import {
   type Toolset,
 } from '../policy/policy.ts';
 import { strict, text, textOrNull } from './field-schemas.ts';
+import { factsOf } from './visible-catalog.ts';
 
 const params = Type.Object({
   name: Type.String({
@@ -241,8 +242,8 @@ function describe({ name, title, rules, fallback, version }: Toolset) {
 }
 
 function preview(policy: Policy, subject: Subject, record: ServerRecord) {
-  const { id, category, tags, verified } = record;
-  const facts = { id, category, tags, trusted: verified };
+  const { id } = record;
+  const facts = factsOf(record);
   return {
     id,
     visible: policy.canSee(subject, id),
@@ -277,8 +278,7 @@ async function warningsFor(
 }
 
 function fitsRecord(rule: Rule, record: ServerRecord): boolean {
-  const { id, category, tags, verified } = record;
-  if (!fitsServer(rule, { id, category, tags, trusted: verified })) return false;
+  if (!fitsServer(rule, factsOf(record))) return false;
   const { tool } = rule;
   // Of many servers no tools are known before somebody calls them.
   return (

@@ -1,3 +1,4 @@
+import { factsOf } from '../api/visible-catalog.ts';
 import { sha256Bytes, sha256Hex } from '../base/id.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type { ToolCall } from '../mcp/mcp.ts';
@@ -31,10 +32,6 @@ export function createCallRecorder(deps: {
     };
     callLog.record(entry);
   };
-}
-
-function factsOf({ id, category, tags, verified }: ServerRecord) {
-  return { id, category, tags, trusted: verified };
 }
 
 /** SHA-256 of what a tool says of itself, made once for each record of its server. */

@@ -140,26 +140,17 @@ export function createMcp(deps: McpDeps): Mcp {
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = deps.locals ?? new LocalServerList(undefined);
   const outcomes = createOutcomeRecorder(catalog, log, deps.onToolCall ?? (() => undefined));
-  const targets = createTargets({
-    catalog,
-    tokens: deps.connections.tokens,
-    locals,
-    checkUrl: outbound.checkUrl,
-  });
-  const withAuthorization = createWithAuthorization({ targets, requests: deps.connections.requests });
+  const { tokens, requests } = deps.connections;
+  const targets = createTargets({ catalog, tokens, locals, checkUrl: outbound.checkUrl });
+  const withAuthorization = createWithAuthorization({ targets, requests });
   const channels = new Channels({ environment: {}, dataDir: null, ...deps, limits });
   const pool = createChannelPool({
     make: (target, prefersSession) => channels.open(target, prefersSession),
     limits: { ...defaultPoolLimits, ...deps.pool },
     now: clock.monotonic,
   });
-  const calls = new Calls({
-    withAuthorization,
-    pool,
-    tickets,
-    questionMs: limits.questionMs,
-    now: clock.monotonic,
-  });
+  const { questionMs } = limits;
+  const calls = new Calls({ withAuthorization, pool, tickets, questionMs, now: clock.monotonic });
   const sessions = createSessionRelay({
     withAuthorization,
     outbound,
@@ -206,9 +197,7 @@ export function createMcp(deps: McpDeps): Mcp {
     },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
     probe,
-    removeFormerLocalServers: () => localServers.removeFormer(),
-    registerLocalServers: () => localServers.register(),
-    replaceLocalServers: (servers) => localServers.replace(servers),
+    ...localServerVerbs(localServers),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
     closeStreams() {
       sessions.close();
@@ -222,6 +211,16 @@ export function createMcp(deps: McpDeps): Mcp {
       calls.close();
       pool.close();
     },
+  };
+}
+
+function localServerVerbs(
+  servers: LocalServers,
+): Pick<Mcp, 'removeFormerLocalServers' | 'registerLocalServers' | 'replaceLocalServers'> {
+  return {
+    removeFormerLocalServers: () => servers.removeFormer(),
+    registerLocalServers: () => servers.register(),
+    replaceLocalServers: (next) => servers.replace(next),
   };
 }
 

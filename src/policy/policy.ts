@@ -132,10 +132,6 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
           : visibleTools(toolsets, server, (tool) => decideFor(state, subject, server, tool)),
     };
   };
-  const change = async (act: Promise<void>) => {
-    await act;
-    await refresh();
-  };
 
   return {
     start: refresh,
@@ -155,26 +151,42 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
       }
       return known.view;
     },
-    admin: {
-      toolsets: () => [...state.toolsets.values()],
-      toolset(name) {
-        const toolset = state.toolsets.get(name);
-        if (toolset === undefined) throw unknownToolset();
-        return { toolset, bindings: state.bindings.get(name) ?? { keys: [], developers: [] } };
-      },
-      putToolset: (name, input, by) => change(store.putToolset(name, input, by)),
-      async removeToolset(name, by) {
-        if (!state.toolsets.has(name)) throw unknownToolset();
-        await change(store.removeToolset(name, by));
-      },
-      async putBindings(name, bindings, by) {
-        if (!state.toolsets.has(name)) throw unknownToolset();
-        await change(store.putBindings(name, bindings, by));
-      },
-      rightsOf,
-      hasRights: (serverId) => state.rights.has(serverId),
-      putRights: (serverIds, rights, by) => change(store.putRights(serverIds, rights, by)),
+    admin: createAdmin({ store, refresh, state: () => state, rightsOf }),
+  };
+}
+
+function createAdmin(deps: {
+  readonly store: ReturnType<typeof createPolicyStore>;
+  readonly refresh: () => Promise<void>;
+  readonly state: () => State;
+  readonly rightsOf: (serverId: string) => ServerRights;
+}): PolicyAdmin {
+  const { store, refresh, state, rightsOf } = deps;
+  const find = (name: string): Toolset => {
+    const toolset = state().toolsets.get(name);
+    if (toolset === undefined) throw new Problem('not_found', 'Toolset not found');
+    return toolset;
+  };
+  return {
+    toolsets: () => [...state().toolsets.values()],
+    toolset: (name) => ({
+      toolset: find(name),
+      bindings: state().bindings.get(name) ?? { keys: [], developers: [] },
+    }),
+    putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
+    async removeToolset(name, by) {
+      find(name);
+      await store.removeToolset(name, by);
+      await refresh();
     },
+    async putBindings(name, bindings, by) {
+      find(name);
+      await store.putBindings(name, bindings, by);
+      await refresh();
+    },
+    rightsOf,
+    hasRights: (serverId) => state().rights.has(serverId),
+    putRights: (serverIds, rights, by) => store.putRights(serverIds, rights, by).then(refresh),
   };
 }
 
@@ -234,8 +246,4 @@ function visibleTools(
   );
   if (isAboutTools) return sees;
   return sees(null) ? 'all' : 'none';
-}
-
-function unknownToolset(): Problem {
-  return new Problem('not_found', 'Toolset not found');
 }

@@ -1,5 +1,4 @@
 /** A snapshot in use: its ranker, its ids and signals, filters, views, pages. */
-import { LRUCache } from 'lru-cache';
 import type { BuiltIndex } from './index/builder-client.ts';
 import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
 import { openDocuments } from './index/stored-fields.ts';
@@ -13,11 +12,10 @@ import type {
   RankingSignals,
   SearchPage,
   SearchRequest,
-  SearchView,
 } from './search-model.ts';
 import { filterServers } from './server-filter.ts';
 import { queryParts } from './text/text.ts';
-import { createViewMask, type ViewMask } from './view-mask.ts';
+import { createViewMasks } from './view-mask.ts';
 
 /** What a request asks of this snapshot: its texts to embed, and where its page begins. */
 export type PageQuery = {
@@ -44,9 +42,6 @@ export type ActiveSnapshot = {
   setSignals(signals: RankingSignals): void;
 };
 
-/** Each takes a byte for every server and tool. */
-const masksKept = 50;
-
 export function createActiveSnapshot(
   { snapshot, lexicon }: BuiltIndex,
   weights: RankWeights,
@@ -57,8 +52,7 @@ export function createActiveSnapshot(
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
   const popularity = snapshot.columns.popularity.slice();
   const liveness = new Float32Array(ids.length);
-  const documents = openDocuments(snapshot.stored);
-  const masks = new LRUCache<string, ViewMask>({ max: masksKept });
+  const maskOf = createViewMasks({ snapshot, ids, documents: openDocuments(snapshot.stored) });
   let unavailable: ReadonlySet<string> = new Set();
   let signalsVersion = 0;
   let version = '';
@@ -76,15 +70,6 @@ export function createActiveSnapshot(
       const server = numberOf(ids, id);
       if (server >= 0) into[server] = Math.min(1, Math.max(0, value));
     }
-  }
-  function maskOf(view: SearchView | null | undefined): ViewMask | null {
-    if (view == null) return null;
-    let mask = masks.get(view.key);
-    if (mask === undefined) {
-      mask = createViewMask({ snapshot, ids, documents }, view);
-      masks.set(view.key, mask);
-    }
-    return mask;
   }
   function connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState {
     const known = connectionOf(serverId);
@@ -110,8 +95,7 @@ export function createActiveSnapshot(
       const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
       const mask = maskOf(request.view);
       const { allowed, total } = filterServers(snapshot, { filters, mask }, (server) => {
-        const state = connectionOf === undefined ? 'needs_auth' : connectionTo(ids[server]!, connectionOf);
-        return state === 'ready' || state === 'open';
+        return connectionOf !== undefined && isUsable(connectionTo(ids[server]!, connectionOf));
       });
       const { hits, hasMore } = rank({
         parts,
@@ -137,6 +121,10 @@ export function createActiveSnapshot(
       };
     },
   };
+}
+
+function isUsable(state: ConnectionState): boolean {
+  return state === 'ready' || state === 'open';
 }
 
 /** How anybody is connected to a server, by what the catalog says of it. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
 import type { PartialServers } from './ranking/relevance.ts';
@@ -16,8 +17,25 @@ type Indexed = {
   readonly documents: StoredDocuments;
 };
 
+/** Each takes a byte for every server and tool. */
+const masksKept = 50;
+
+/** The masks of one snapshot, each made when it is first asked for. */
+export function createViewMasks(indexed: Indexed): (view: SearchView | null | undefined) => ViewMask | null {
+  const masks = new LRUCache<string, ViewMask>({ max: masksKept });
+  return (view) => {
+    if (view == null) return null;
+    let mask = masks.get(view.key);
+    if (mask === undefined) {
+      mask = createViewMask(indexed, view);
+      masks.set(view.key, mask);
+    }
+    return mask;
+  };
+}
+
 /** Asked once a view and snapshot, of every server; no query looks at a rule. */
-export function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
+function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
   const { docBase, documentCount, serverCount } = snapshot;
   const factsOf = createFacts(snapshot, ids);
   const servers = new Uint8Array(serverCount);

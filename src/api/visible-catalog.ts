@@ -1,0 +1,105 @@
+import { Problem } from '../base/problem.ts';
+import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
+import type { Policy, ServerFacts, Subject, View } from '../policy/policy.ts';
+
+/** What a principal sees of the catalogue. */
+export type VisibleCatalog = {
+  /** null: everything. */
+  readonly view: View | null;
+  /** Throws `not_found` and `server_gone`; without the tools that are not seen. */
+  get: Catalog['get'];
+  list: Catalog['list'];
+  /** Counts of what is seen. */
+  summary(): Promise<Awaited<ReturnType<Catalog['stats']>> & Awaited<ReturnType<Catalog['facets']>>>;
+  revision: Catalog['revision'];
+};
+
+const pageSize = 100;
+
+export function visibleCatalog(
+  { catalog, policy }: { readonly catalog: Catalog; readonly policy: Policy },
+  subject: Subject,
+): VisibleCatalog {
+  const { get, list, revision } = catalog;
+  const view = policy.viewFor(subject);
+  const summary = async () => ({ ...(await catalog.stats()), ...(await catalog.facets()) });
+  if (view === null) return { view, get, list, revision, summary };
+  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(view, record);
+  const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
+    const servers: ServerRecord[] = [];
+    let from = cursor;
+    do {
+      // No more than are missing: a cursor points behind what was read, whether it was seen or not.
+      const page = await list({
+        limit: limit - servers.length,
+        ...(from !== undefined && { cursor: from }),
+        ...(filters !== undefined && { filters }),
+      });
+      for (const record of page.servers) servers.push(...[narrow(record) ?? []].flat());
+      from = page.nextCursor;
+    } while (servers.length < limit && from !== undefined);
+    return { servers, ...(from !== undefined && { nextCursor: from }) };
+  };
+  return {
+    view,
+    revision,
+    list: listSeen,
+    async get(id) {
+      // Also where it is gone: what is hidden was never there.
+      if (!policy.canSee(subject, id)) throw unknownServer();
+      const record = narrow(await get(id));
+      if (record === null) throw unknownServer();
+      return record;
+    },
+    summary: () => countSeen(listSeen),
+  };
+}
+
+function narrowTo(view: View, record: ServerRecord): ServerRecord | null {
+  const seen = view.toolsOf(factsOf(record));
+  if (typeof seen !== 'function') return seen === 'all' ? record : null;
+  const tools = record.tools.filter(({ name }) => seen(name));
+  return tools.length === 0 ? null : { ...record, tools };
+}
+
+async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summary']> {
+  const counts = { category: new Map(), transport: new Map(), auth: new Map(), source: new Map() } as const;
+  const add = (facet: keyof typeof counts, name: string | null) => {
+    const of: Map<string | null, number> = counts[facet];
+    of.set(name, (of.get(name) ?? 0) + 1);
+  };
+  let [servers, tools] = [0, 0];
+  let cursor: string | undefined;
+  do {
+    const page = await list({ limit: pageSize, ...(cursor !== undefined && { cursor }) });
+    for (const record of page.servers) {
+      servers++;
+      tools += record.tools.length;
+      add('category', record.category);
+      add('transport', record.transport);
+      add('auth', record.authType);
+      add('source', record.source);
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  const sorted = (of: ReadonlyMap<string | null, number>) =>
+    [...of].sort(([, a], [, b]) => b - a).map(([name, count]) => ({ name, servers: count }));
+  return {
+    servers,
+    tools,
+    removed: 0,
+    category: sorted(counts.category),
+    transport: sorted(counts.transport),
+    auth: sorted(counts.auth),
+    source: sorted(counts.source),
+  };
+}
+
+/** What rules look at. */
+export function factsOf({ id, category, tags, verified }: ServerRecord): ServerFacts {
+  return { id, category, tags, trusted: verified };
+}
+
+export function unknownServer(): Problem {
+  return new Problem('not_found', 'Server not found');
+}
