@@ -40,6 +40,8 @@ if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(', ')}; expected ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
+// So that what was started ends, too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 console.log(machine());
 for (const name of new Set(names)) {
   console.log(`\n## ${name}   (npm run bench -- ${name})`);

@@ -55,6 +55,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       telemetry,
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => services.baseUrl.url,
+      trustedProxies: config.trustedProxies,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     const url = await http.listen(config.host, config.port);

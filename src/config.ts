@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isAddressOrNetwork } from './base/ip-networks.ts';
 import { Problem } from './base/problem.ts';
 import { Secret } from './base/secret.ts';
 
@@ -30,6 +31,7 @@ export type Config = {
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly httpProxy: Secret | null;
   readonly httpsProxy: Secret | null;
   /** Hosts that are reached past them. */
@@ -205,6 +207,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'hosts, host:port or CIDR with commas',
     example: 'localhost,10.0.0.0/8,mcp.internal:8080',
     parse: parseAllow,
+  },
+  MCPRANK_TRUSTED_PROXIES: {
+    field: 'trustedProxies',
+    meaning: 'addresses and networks of proxies in front of us, whose X-Forwarded-For and Forwarded count',
+    fallback: '',
+    expected: 'addresses or CIDR with commas',
+    example: '10.0.0.0/8,192.0.2.4',
+    parse: parseNetworks,
   },
   HTTPS_PROXY: {
     field: 'httpsProxy',
@@ -463,6 +473,14 @@ function parseEmbeddings(text: string): string | undefined {
   const [, url] = /^openai:(https?:\/\/\S+)#\S+$/.exec(text) ?? [];
   if (url !== undefined) return parseUrl(url) === undefined ? undefined : text;
   return text === 'builtin' || /^onnx:.+$/.test(text) ? text : undefined;
+}
+
+function parseNetworks(text: string): readonly string[] | undefined {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+  return entries.every(isAddressOrNetwork) ? entries : undefined;
 }
 
 function parseAllow(text: string): readonly string[] | undefined {

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { coalesced } from '../base/coalesced-run.ts';
 import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
@@ -108,10 +109,11 @@ export function createAccess(deps: {
   storage: Storage;
   clock: Clock;
   config: AccessConfig;
+  onError?: (error: unknown) => void;
   /** Where limits are counted for all processes; without it each counts its own. */
   shared?: { readonly run: RunScript; readonly onFallback: (error: unknown) => void };
 }): Access {
-  const { storage, clock, config, shared } = deps;
+  const { storage, clock, config, shared, onError = () => undefined } = deps;
   const store = createKeyStore(storage, clock);
   const limiter = createLimiter(clock);
   const quotas =
@@ -119,10 +121,19 @@ export function createAccess(deps: {
   const verifier = createKeyVerifier({
     find: store.byDigest,
     ownerOf: (row) => toPrincipal(row, config.tiers),
+    isKnown: (digest) => digests.has(digest),
     limiter,
     clock,
   });
-  storage.subscribe('keys', verifier.invalidate);
+  // Known before anybody asks: behind one address a good key is told from guesses without the store.
+  let digests: ReadonlySet<string> = new Set();
+  const readDigests = coalesced(async () => {
+    digests = await store.digests();
+  });
+  storage.subscribe('keys', (keyId) => {
+    verifier.invalidate(keyId);
+    readDigests().catch(onError);
+  });
 
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, addresses, developer, name, tier } = request;
@@ -167,6 +178,7 @@ export function createAccess(deps: {
     addDevelopers: store.addDevelopers,
 
     async ensureAdminKey(configured) {
+      await readDigests();
       if (configured === null) {
         return (await store.isEmpty())
           ? (await insert({ ...adminKey, name: 'first key' }, system)).key

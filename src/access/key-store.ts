@@ -45,6 +45,13 @@ export function createKeyStore(storage: Storage, clock: Clock) {
       joined().where('digest', '=', digest).executeTakeFirst(),
     byId: (id: string): Promise<StoredKey | undefined> =>
       joined().where('api_keys.id', '=', id).executeTakeFirst(),
+    /** Of every key that was not revoked. */
+    digests: async (): Promise<ReadonlySet<string>> =>
+      new Set(
+        (await db.selectFrom('api_keys').select('digest').where('revoked_at', 'is', null).execute()).map(
+          ({ digest }) => digest,
+        ),
+      ),
     list: (): Promise<StoredKey[]> =>
       joined().orderBy('api_keys.created_at').orderBy('api_keys.id').execute(),
 
@@ -54,7 +61,7 @@ export function createKeyStore(storage: Storage, clock: Clock) {
 
     /** Inserts the key, and its developer when the name is new. */
     insert(key: NewKey, actor: string): Promise<StoredKey> {
-      return storage.write<AccessTables, StoredKey>(async (trx, _notify, audit) => {
+      return storage.write<AccessTables, StoredKey>(async (trx, notify, audit) => {
         const developerId = await developerNamed(trx, key.developer, clock.now());
         const row = {
           id: newId('key'),
@@ -72,6 +79,7 @@ export function createKeyStore(storage: Storage, clock: Clock) {
         await trx.insertInto('api_keys').values(row).execute();
         const facts = { name: key.name, tier: key.tier, scopes: key.scopes };
         await audit({ developerId, actor, action: 'key.create', subject: row.id, facts });
+        await notify('keys', row.id);
         return { ...row, developer: key.developer };
       });
     },

@@ -24,6 +24,7 @@ test('a row that was read before its revocation was heard is not kept', async ()
   let release = () => {};
   let reads = 0;
   const verifier = createKeyVerifier({
+    isKnown: () => false,
     find: async () => {
       const seen = { ...row };
       if (++reads === 1)
@@ -59,6 +60,7 @@ test('L1 a key that is known and one that is not take the same time to be refuse
   // Which keys are known is in the digest itself, so that the stand-in for the store does the same for both.
   const isKnown = (digest: string) => digest.charCodeAt(0) % 2 === 0;
   const verifier = createKeyVerifier({
+    isKnown: () => false,
     find: async (digest) => {
       const row = { id: 'key_1', digest, ...base, ...ended };
       return isKnown(digest) ? row : undefined;

@@ -26,6 +26,8 @@ const maxCached = 50_000;
 type Deps<P> = {
   readonly find: (digest: string) => Promise<StoredKey | undefined>;
   readonly ownerOf: (row: StoredKey) => P;
+  /** Whether there is such a key, from memory. */
+  readonly isKnown: (digest: string) => boolean;
   readonly limiter: Limiter;
   readonly clock: Clock;
 };
@@ -59,7 +61,8 @@ export function createKeyVerifier<P>(deps: Deps<P>): KeyVerifier<P> {
 
   const checkKey = (digest: string | null, address: string): Promise<VerifiedKey<P>> => {
     // While an address is in penalty for bad keys, the good ones behind it go on working.
-    if (digest === null || cache.getStale(digest) === undefined) refuseGuesser(limiter, address);
+    if (digest === null || (cache.getStale(digest) === undefined && !deps.isKnown(digest)))
+      refuseGuesser(limiter, address);
     if (digest !== null) return loadKey(digest, address);
     limiter.take(guessesFrom(address), 1, failuresPerMinute);
     throw invalidKey();

@@ -222,7 +222,13 @@ function openActing(
   options: AppOptions,
   catalog: Catalog,
 ) {
-  const access = createAccess({ storage, clock, config, ...(redis !== null && { shared: redis }) });
+  const access = createAccess({
+    storage,
+    clock,
+    config,
+    onError: logFailure(telemetry, 'access.keys.read_failed'),
+    ...(redis !== null && { shared: redis }),
+  });
   const callLog = createCallLog({ storage, clock, log: telemetry.log });
   const policy = createPolicy({
     storage,

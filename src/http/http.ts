@@ -84,6 +84,8 @@ type HttpDeps = {
   /** How others reach us. */
   readonly publicUrl: () => string;
   readonly limits?: HttpLimits;
+  /** Addresses and networks of proxies in front of us. */
+  readonly trustedProxies?: readonly string[];
 };
 
 export function createHttp(deps: HttpDeps): Http {
@@ -94,7 +96,7 @@ export function createHttp(deps: HttpDeps): Http {
 
   const server = createHttpServer(limits, (request, reply) => {
     connections.requestStarted(request);
-    const context = new RequestContext(nextId(), request, reply);
+    const context = new RequestContext(nextId(), { request, reply }, deps.trustedProxies ?? []);
     void runLifecycle(context, steps, (error) => responder.sendError(error, context));
   });
   const connections = watchConnections(server);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../access/access.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { User } from '../identity/identity.ts';
+import { clientAddress } from './connection/client-address.ts';
 import type { Reply, Route } from './route.ts';
 
 /** Who calls on a route that needs no key. */
@@ -50,7 +51,14 @@ export class RequestContext {
   readonly #began = performance.now();
   #abort: AbortController | undefined;
 
-  constructor(id: string, request: IncomingMessage, reply: ServerResponse) {
+  readonly #trustedProxies: readonly string[];
+
+  constructor(
+    id: string,
+    { request, reply }: { readonly request: IncomingMessage; readonly reply: ServerResponse },
+    trustedProxies: readonly string[],
+  ) {
+    this.#trustedProxies = trustedProxies;
     this.id = id;
     this.request = request;
     this.reply = reply;
@@ -58,9 +66,10 @@ export class RequestContext {
     this.method = request.method ?? '';
   }
 
-  /** Where the connection comes from. */
+  /** Where the request comes from, as far as it is known. */
   get address(): string {
-    return this.request.socket.remoteAddress ?? '';
+    const { request } = this;
+    return clientAddress(request.socket.remoteAddress ?? '', request.headers, this.#trustedProxies);
   }
 
   /** Aborts when the client goes away before its reply is whole. Made on demand: most requests are answered before anybody asks. */

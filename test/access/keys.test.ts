@@ -130,3 +130,36 @@ test('L2: a key with an address list is no key from anywhere else, and the refus
   for (const wrong of [['nowhere'], ['10.0.0.0/33'], ['::1/129'], []])
     assert.match(String((await make(wrong)).body.detail), /^addresses/);
 });
+
+test('a good key gets in however many bad ones came from its address, also one that this process has never met', async (t) => {
+  const app = await bootApp(t);
+  const key = await app.newKey();
+  const again = await bootApp(t, { MCPRANK_DATA_DIR: app.dataDir });
+  const guess = (i: number) => `sk_mcp_rank_${i.toString(16).padStart(32, '0')}`;
+  const status = async (by: string) => (await again.call('GET', '/v1/servers', { key: by })).status;
+  const statuses = await Promise.all(Array.from({ length: 90 }, (_, i) => status(guess(i))));
+  assert.ok(statuses.includes(429), 'the address is in penalty');
+  assert.equal(await status(guess(1_000)), 429);
+  assert.equal(await status(key), 200);
+  assert.equal(await status(adminKey), 200);
+  const later = await app.newKey();
+  for (let tries = 0; (await status(later)) !== 200 && tries < 100; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(await status(later), 200, 'and one that was made elsewhere meanwhile');
+});
+
+test('behind a trusted proxy it is the client’s address that counts', async (t) => {
+  const app = await bootApp(t, { MCPRANK_TRUSTED_PROXIES: '127.0.0.0/8' });
+  const key = await app.newKey({ addresses: ['198.51.100.0/24'] });
+  const from = async (address: string) =>
+    (await app.call('GET', '/v1/servers', { key, headers: { 'x-forwarded-for': address } })).status;
+  assert.equal(await from('198.51.100.7'), 200);
+  assert.equal(await from('203.0.113.7'), 401);
+  const bare = await bootApp(t);
+  const other = await bare.newKey({ addresses: ['198.51.100.0/24'] });
+  const spoofed = await bare.call('GET', '/v1/servers', {
+    key: other,
+    headers: { 'x-forwarded-for': '198.51.100.7' },
+  });
+  assert.equal(spoofed.status, 401, 'nobody else is believed');
+});

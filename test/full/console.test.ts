@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { adminKey } from '../support/app.ts';
-import { bootConsole, buildConsole, chromiumPath, noChromium } from '../support/console.ts';
-import type { McpTestApp } from '../support/mcp-app.ts';
+import { noChromium } from '../support/console.ts';
+import { assertAccessible, demo, openPage, show, signIn, violations } from '../support/console-browser.ts';
 import { root } from '../support/paths.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
@@ -18,7 +16,10 @@ const paths = [
   ['Catalogue', '/catalogue'],
   ['Everything', '/catalogue/everything?tool=echo'],
   ['Activity', '/activity'],
+  ['Calls', '/activity/calls'],
   ['Keys', '/keys'],
+  ['Toolsets', '/keys/toolsets'],
+  ['No secrets', '/keys/toolsets?name=no-secrets'],
   ['Users', '/connections'],
   ['Issuers', '/issuers'],
   ['Webhooks', '/webhooks'],
@@ -28,81 +29,6 @@ const paths = [
   ['Docs', '/docs'],
   ['Search and ranking', '/docs/search'],
 ] as const;
-
-let launched: Promise<Browser> | undefined;
-
-/** A page whose console and network are watched: nothing may be refused by the policy, nothing may leave the origin. */
-async function openPage(
-  t: TestContext,
-  app: { url: string },
-  settings: Parameters<Browser['newContext']>[0] = {},
-) {
-  launched ??= chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
-  const context = await (await launched).newContext(settings);
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const faults: string[] = [];
-  const outside: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(app.url) && !request.url().startsWith('blob:')) outside.push(request.url());
-  });
-  return { page, context, faults, outside };
-}
-
-async function signIn(page: Page, app: { url: string }, key = adminKey): Promise<void> {
-  await page.goto(app.url);
-  await page.getByLabel('API key').fill(key);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.locator('.layout').waitFor();
-}
-
-async function show(page: Page, app: { url: string }, path: string, title: string): Promise<void> {
-  await page.goto(app.url + path);
-  await page.getByRole('heading', { name: title, exact: true, level: 1 }).waitFor();
-  await page.locator('.skeleton').waitFor({ state: 'detached' });
-}
-
-let booted: Promise<McpTestApp> | undefined;
-const closing: (() => unknown)[] = [];
-
-/** One service for all tests of this file. */
-function demo(): Promise<McpTestApp> {
-  booted ??= buildConsole().then(() =>
-    bootConsole({ after: (act: () => unknown) => void closing.unshift(act) } as never),
-  );
-  return booted;
-}
-
-test.after(async () => {
-  await (await launched)?.close();
-  for (const act of closing) await act();
-});
-
-type Violation = { id: string; nodes: { html: string; failureSummary: string }[] };
-
-/** What axe-core finds, in words. It is injected past the policy, which forbids foreign scripts. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const found = (await page.evaluate(
-    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
-  )) as { violations: Violation[] };
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
-  );
-}
-
-/** As `violations`, in either theme. */
-async function assertAccessible(page: Page): Promise<void> {
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    assert.deepEqual(await violations(page), [], colorScheme);
-  }
-}
 
 for (const colorScheme of ['light', 'dark'] as const)
   test(
@@ -127,16 +53,19 @@ for (const colorScheme of ['light', 'dark'] as const)
         ['/keys', 'Make a key'],
         ['/catalogue', 'Add a server'],
         ['/keys', 'Usage of night batch'],
+        ['/keys/toolsets', 'Make a toolset'],
+        ['/keys/toolsets?name=no-secrets', 'Change the bindings'],
+        ['/activity/calls', 'Details of echo'],
         ['/issuers', 'Trust an issuer'],
         ['/webhooks', 'Set a URL'],
         ['/oauth-clients', 'Add a client'],
       ] as const) {
         await page.goto(app.url + path);
-        await page.getByRole('button', { name }).click();
+        await page.getByRole('button', { name }).first().click();
         await page.getByRole('dialog').waitFor();
         await look(name);
       }
-      for (const tab of ['Health', 'Details']) {
+      for (const tab of ['Health', 'Details', 'Rights']) {
         await show(page, app, '/catalogue/everything', 'Everything');
         await page.getByRole('tab', { name: tab }).click();
         await page.locator('.skeleton').waitFor({ state: 'detached' });
@@ -415,6 +344,13 @@ test(
     await page.getByLabel('Developer').selectOption('Acme');
     await page.getByText('user.revoke').waitFor({ state: 'detached' });
     assert.match(await page.locator('main').innerText(), /key\.create[\s\S]*Acme · name: night batch/);
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download as JSON Lines' }).click(),
+    ]);
+    assert.equal(saved.suggestedFilename(), 'audit.jsonl');
+    const [entry = ''] = readFileSync(await saved.path(), 'utf8').split('\n');
+    assert.equal(typeof JSON.parse(entry).action, 'string');
     await show(page, app, '/settings', 'Settings');
     const settings = await page.locator('main').innerText();
     assert.match(settings, /MCPRANK_ADMIN_KEY[\s\S]*\[secret\]/);

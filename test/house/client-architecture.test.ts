@@ -15,6 +15,7 @@ const floors: Readonly<Record<string, number>> = {
   docs: 3,
   search: 3,
   server: 3,
+  toolsets: 3,
   dialogs: 3,
   pages: 4,
   layout: 5,

@@ -22,6 +22,7 @@ function ask(url: string, agent: Agent): Promise<{ status: number; isLast: boole
 test('a stop under load loses nothing: what still comes is answered, each connection for the last time, and the balancer is told first', async (t) => {
   const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, drainMs: 300 };
   const app = await bootApp(t, {}, { limits });
+  await app.services.search.settled();
   const agents = Array.from({ length: 16 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
   t.after(() => {
     for (const agent of agents) agent.destroy();

@@ -57,6 +57,10 @@ export async function bootConsole(t: TestContext): Promise<McpTestApp> {
     'plan a trip to Mars by submarine',
   ])
     await app.call('POST', '/v1/search', { body: { query }, key });
+  await app.call('PUT', '/v1/admin/toolsets/no-secrets', {
+    body: { title: 'No secrets', rules: [{ effect: 'deny', tool: 'get-env' }], default: 'allow' },
+  });
+  await app.call('PUT', '/v1/admin/toolsets/no-secrets/bindings', { body: { developers: ['Acme'] } });
   for (const message of ['one', 'two', 'three']) await app.tool('everything', 'echo', { message });
   await app.tool('everything', 'echo', { message: 1 });
   await app.services.catalog.flush();

@@ -55,3 +55,7 @@ export function followLinks(): void {
 export function serverPath(id: string): string {
   return `/catalogue/${encodeURIComponent(id)}`;
 }
+
+export function toolsetPath(name: string): string {
+  return `/keys/toolsets?name=${encodeURIComponent(name)}`;
+}

@@ -48,11 +48,12 @@ export function TextField(props: {
   readonly maxLength?: number;
   readonly placeholder?: string;
   readonly list?: string;
+  readonly error?: string | undefined;
 }) {
-  const { label, hint, optional = false, value, onValue, ...rest } = props;
+  const { label, hint, optional = false, error, value, onValue, ...rest } = props;
   const input: object = rest;
   return (
-    <Field label={label} hint={hint} optional={optional}>
+    <Field label={label} hint={hint} optional={optional} error={error}>
       {(ids) => (
         <input
           autoComplete="off"
@@ -67,6 +68,60 @@ export function TextField(props: {
   );
 }
 
+/** A list: an entry has its line. */
+export function LinesField(props: {
+  readonly label: string;
+  readonly placeholder?: string;
+  readonly error?: string | undefined;
+  readonly value: string;
+  readonly onValue: (value: string) => void;
+}) {
+  const { label, placeholder, error, value, onValue } = props;
+  return (
+    <Field label={label} error={error}>
+      {(ids) => (
+        <textarea
+          {...ids}
+          placeholder={placeholder}
+          rows={value.split('\n').length}
+          spellcheck={false}
+          value={value}
+          onInput={(event) => onValue(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** Some of several; `note` says in words what one is. */
+export function ChecksField<T extends string>(props: {
+  readonly legend: string;
+  readonly options: readonly (readonly [value: T, name: string, note?: string])[];
+  readonly chosen: readonly T[];
+  readonly onChange: (chosen: readonly T[]) => void;
+}) {
+  const { chosen, onChange } = props;
+  const toggle = (value: T, isChosen: boolean) =>
+    onChange(isChosen ? [...chosen, value] : chosen.filter((each) => each !== value));
+  return (
+    <fieldset class="checks">
+      <legend>{props.legend}</legend>
+      {props.options.map(([value, name, note]) => (
+        <label key={value}>
+          <input
+            type="checkbox"
+            checked={chosen.includes(value)}
+            onChange={(event) => toggle(value, event.currentTarget.checked)}
+          />
+          <span>
+            <strong>{name}</strong> {note}
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 export type Options = readonly (readonly [value: string, text: string])[];
 
 export function ChoiceField(props: {
@@ -74,10 +129,11 @@ export function ChoiceField(props: {
   readonly hint?: ComponentChildren;
   readonly value: string;
   readonly options: Options;
+  readonly error?: string | undefined;
   readonly onValue: (value: string) => void;
 }) {
   return (
-    <Field label={props.label} hint={props.hint}>
+    <Field label={props.label} hint={props.hint} error={props.error}>
       {(ids) => (
         <select {...ids} value={props.value} onChange={(event) => props.onValue(event.currentTarget.value)}>
           <Choices options={props.options} />
@@ -162,6 +218,8 @@ export function TypedFilter(props: {
 /** Texts that narrow a list together, on Enter or by the button. `labels` has a label for each. */
 export function FilterForm<Name extends string>(props: {
   readonly labels: Readonly<Record<Name, string>>;
+  /** Those that are a day and a time. */
+  readonly times?: readonly Name[];
   readonly onApply: (texts: Readonly<Record<Name, string>>) => void;
   /** Filters of other kinds, before these. */
   readonly children?: ComponentChildren;
@@ -170,6 +228,8 @@ export function FilterForm<Name extends string>(props: {
   const [texts, setTexts] = useState(
     () => Object.fromEntries(names.map((name) => [name, ''])) as Record<Name, string>,
   );
+  const kindOf = (name: Name): object =>
+    props.times?.includes(name) === true ? { type: 'datetime-local' } : {};
   return (
     <search>
       <form
@@ -184,6 +244,7 @@ export function FilterForm<Name extends string>(props: {
           <label key={name} class="inline-select">
             <span>{props.labels[name]}</span>
             <input
+              {...kindOf(name)}
               value={texts[name]}
               autoComplete="off"
               spellcheck={false}

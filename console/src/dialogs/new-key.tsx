@@ -3,15 +3,15 @@ import type { ApiKeyRequest, Scope } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
 import { CodeBlock } from '../components/code-block.tsx';
 import { FormDialog, SecretDialog } from '../components/dialog.tsx';
-import { TextField } from '../components/fields.tsx';
+import { ChecksField, TextField } from '../components/fields.tsx';
 
-const scopes: readonly (readonly [name: Scope, note: string])[] = [
-  ['search', 'search and browse the catalogue'],
-  ['invocations', 'record outcomes'],
-  ['mcp', 'call MCP servers'],
-  ['identity', 'act for users'],
-  ['proxy', 'call providers as a user'],
-  ['admin', 'everything on these pages'],
+const scopes: readonly (readonly [value: Scope, name: string, note: string])[] = [
+  ['search', 'search', 'search and browse the catalogue'],
+  ['invocations', 'invocations', 'record outcomes'],
+  ['mcp', 'mcp', 'call MCP servers'],
+  ['identity', 'identity', 'act for users'],
+  ['proxy', 'proxy', 'call providers as a user'],
+  ['admin', 'admin', 'everything on these pages'],
 ];
 
 const defaultScopes: readonly Scope[] = ['search', 'invocations', 'mcp', 'identity', 'proxy'];
@@ -46,7 +46,7 @@ export function NewKey(props: {
         set={(name) => (value) => setFields({ ...fields, [name]: value })}
         developers={developers}
       />
-      <ScopeChoice chosen={chosen} onChange={setChosen} />
+      <ChecksField legend="Scopes" options={scopes} chosen={chosen} onChange={setChosen} />
     </FormDialog>
   );
 }
@@ -142,31 +142,5 @@ function KeyFields(props: {
         <option value="enterprise" />
       </datalist>
     </>
-  );
-}
-
-function ScopeChoice(props: {
-  readonly chosen: readonly Scope[];
-  readonly onChange: (chosen: readonly Scope[]) => void;
-}) {
-  const { chosen, onChange } = props;
-  const toggle = (name: Scope, isChosen: boolean) =>
-    onChange(isChosen ? [...chosen, name] : chosen.filter((each) => each !== name));
-  return (
-    <fieldset class="checks">
-      <legend>Scopes</legend>
-      {scopes.map(([name, note]) => (
-        <label key={name}>
-          <input
-            type="checkbox"
-            checked={chosen.includes(name)}
-            onChange={(event) => toggle(name, event.currentTarget.checked)}
-          />
-          <span>
-            <strong>{name}</strong> {note}
-          </span>
-        </label>
-      ))}
-    </fieldset>
   );
 }

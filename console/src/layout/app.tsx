@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { may, session, whoAmI } from '../api/client.ts';
-import { navigate, pathParts } from '../browser/router.ts';
+import { navigate, params, pathParts } from '../browser/router.ts';
 import { Icon, type IconName, Mark } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
 import { AuditPage } from '../pages/audit.tsx';
+import { CallsPage } from '../pages/calls.tsx';
 import { CatalogPage } from '../pages/catalog.tsx';
 import { DocsPage } from '../pages/docs.tsx';
 import { IssuersPage } from '../pages/issuers.tsx';
@@ -13,6 +14,8 @@ import { OAuthClientsPage } from '../pages/oauth-clients.tsx';
 import { SearchPage } from '../pages/search.tsx';
 import { ServerPage } from '../pages/server.tsx';
 import { SettingsPage } from '../pages/settings.tsx';
+import { ToolsetPage } from '../pages/toolset.tsx';
+import { ToolsetsPage } from '../pages/toolsets.tsx';
 import { UsersPage } from '../pages/users.tsx';
 import { WebhooksPage } from '../pages/webhooks.tsx';
 import { Account } from './account.tsx';
@@ -33,9 +36,11 @@ const groups: readonly (readonly PageLink[])[] = [
     { path: '', name: 'Search', icon: 'search', scope: 'search' },
     { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
     { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
+    { path: 'activity/calls', name: 'Calls', icon: 'calls', scope: 'admin' },
   ],
   [
     { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
+    { path: 'keys/toolsets', name: 'Toolsets', icon: 'toolsets', scope: 'admin' },
     { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
     { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity' },
     { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity' },
@@ -78,8 +83,8 @@ function Layout() {
     .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
     .filter(({ length }) => length > 0);
   const shown = lists.flat();
-  const here = pathParts.value[0] ?? '';
-  const at = shown.find(({ path }) => path === here);
+  const [here = '', part] = pathParts.value;
+  const at = shown.find(({ path }) => path === `${here}/${part}`) ?? shown.find(({ path }) => path === here);
   // A key without search begins at the first page that it may see.
   const place = at ?? (here === '' ? shown[0] : undefined);
   useEffect(() => setOpen(false), [pathParts.value]);
@@ -135,6 +140,7 @@ function Layout() {
 
 function Page({ path }: { readonly path: string | undefined }) {
   const [, id] = pathParts.value;
+  const name = params.value.get('name');
   switch (path) {
     case '':
       return <SearchPage />;
@@ -142,8 +148,12 @@ function Page({ path }: { readonly path: string | undefined }) {
       return id === undefined ? <CatalogPage /> : <ServerPage key={id} id={id} />;
     case 'activity':
       return <ActivityPage />;
+    case 'activity/calls':
+      return <CallsPage />;
     case 'keys':
       return <KeysPage />;
+    case 'keys/toolsets':
+      return name === null ? <ToolsetsPage /> : <ToolsetPage key={name} name={name} />;
     case 'connections':
       return <UsersPage />;
     case 'issuers':

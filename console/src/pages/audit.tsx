@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { AuditEntry } from '../../../sdk/api.ts';
-import { queryText } from '../api/client.ts';
+import { targetOf } from '../api/client.ts';
 import { usePages } from '../api/use-data.ts';
 import { useMutation } from '../api/use-mutation.ts';
 import { type Names, useNames } from '../api/use-names.ts';
+import { download } from '../browser/download.ts';
 import { ago, when } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
 import { Badge, ShortId, type Tone } from '../components/facts.tsx';
@@ -21,7 +22,12 @@ export function AuditPage() {
     { query: { ...filters, limit: 100 } },
     { after: 'before', read: ({ entries, metadata }) => ({ rows: entries, next: metadata.next_before }) },
   );
-  const saving = useMutation(() => download(filters));
+  const saving = useMutation(() =>
+    download(targetOf('GET /v1/admin/audit', { query: { ...filters, limit: 10_000 } }), {
+      type: 'application/x-ndjson',
+      name: 'audit.jsonl',
+    }),
+  );
   return (
     <>
       <PageHeader
@@ -114,17 +120,4 @@ function toneOf(action: string): Tone {
   const verb = action.slice(action.lastIndexOf('.') + 1);
   if (/^(revoke|remove|delete|disconnect|forget|reuse|replay|expire)/.test(verb)) return 'bad';
   return /^(create|put|add|set|connect|issue)/.test(verb) ? 'good' : 'plain';
-}
-
-async function download(filters: Filters): Promise<void> {
-  const reply = await fetch(`/v1/admin/audit${queryText({ ...filters, limit: 10_000 })}`, {
-    headers: { accept: 'application/x-ndjson' },
-  });
-  if (!reply.ok) throw new Error(`The trail cannot be read (${reply.status}).`);
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(await reply.blob());
-  link.download = 'audit.jsonl';
-  link.dataset.plain = '';
-  link.click();
-  URL.revokeObjectURL(link.href);
 }

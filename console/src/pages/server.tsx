@@ -12,6 +12,7 @@ import { Icon } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, Loadable, PageHeader } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
 import { HealthHistory } from '../server/health-history.tsx';
+import { ServerRights } from '../server/server-rights.tsx';
 import { ToolList } from '../server/tool-list.tsx';
 
 export function ServerPage({ id }: { readonly id: string }) {
@@ -107,6 +108,7 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
             body: () => <HealthHistory key={probes} id={server.id} remote={server.remote_url !== null} />,
           },
           { name: 'Details', body: () => <Details server={server} /> },
+          ...(may('admin') ? [{ name: 'Rights', body: () => <ServerRights id={server.id} /> }] : []),
         ]}
       />
     </>
