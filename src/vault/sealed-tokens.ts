@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { authTagLength, ivBytes } from './wrappers/key-wrapper.ts';
 
@@ -20,10 +20,11 @@ export function createSealedTokens(seeds: ReadonlyMap<string, Buffer>, clock: Cl
   const keys = new Map(
     [...seeds].map(([kid, seed]) => [
       kid,
-      Buffer.from(hkdfSync('sha256', seed, Buffer.alloc(0), keyInfo, 32)),
+      // Made once: from a buffer, each use would make one anew.
+      createSecretKey(Buffer.from(hkdfSync('sha256', seed, Buffer.alloc(0), keyInfo, 32))),
     ]),
   );
-  const [first = ['', Buffer.alloc(0)] as const] = keys;
+  const [first = ['', createSecretKey(Buffer.alloc(32))] as const] = keys;
   const aad = (kid: string, binding: string, time: Buffer) =>
     Buffer.concat([Buffer.from(`${version}\n${kid}\n${binding}\n`), time]);
 
