@@ -26,5 +26,5 @@ EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MCPRANK_PORT}/healthz`).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=2", "bin/mcprank.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "bin/mcprank.js"]
 CMD ["serve"]

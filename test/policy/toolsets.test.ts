@@ -272,6 +272,20 @@ for (const engine of engines)
       await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(await status(), 404);
     assert.equal((await there.call('GET', '/v1/servers/s', { key: adminKey })).status, 200);
+    // What has just been written elsewhere is nobody else's for no moment, whether or not a notice came.
+    const other = await here.newKey();
+    const open = (id: string) => there.call('GET', `/v1/servers/${id}`, { key: other });
+    assert.equal((await open('s')).status, 200);
+    for (let i = 0; i < 10; i++) {
+      const server = {
+        id: `own-${i}`,
+        name: 'own',
+        remote_url: 'https://s.example/mcp',
+        visibility: 'private',
+      };
+      await here.call('POST', '/v1/admin/servers', { body: server });
+      assert.equal((await open(server.id)).status, 404);
+    }
     await there.close();
     const again = await bootApp(t, env);
     assert.equal((await again.call('GET', '/v1/servers/s', { key })).status, 404);
