@@ -59,7 +59,7 @@ function createAdmission({ policy, catalog, callLog }: EnforcementDeps) {
   /** Nothing is hidden from this principal, and the server has not just come. */
   const isOpen = (subject: Subject, serverId: string): boolean => {
     const record = catalog.peek(serverId)?.record;
-    return record !== undefined && policy.isCurrent(record.updatedAt) && policy.viewFor(subject) === null;
+    return record !== undefined && policy.isCurrent(record.revision) && policy.viewFor(subject) === null;
   };
   const toolsOf = async (subject: Subject, serverId: string): Promise<VisibleTools> => {
     if (isOpen(subject, serverId)) return 'all';

@@ -60,7 +60,7 @@ export function visibleCatalog(
 
 /** A server that has just come may be somebody's own: its rights were written before it was. */
 export async function catchUp(policy: Policy, records: readonly ServerRecord[]): Promise<void> {
-  if (!records.every(({ updatedAt }) => policy.isCurrent(updatedAt))) await policy.start();
+  if (!records.every(({ revision }) => policy.isCurrent(revision))) await policy.start();
 }
 
 function narrowTo(view: View | null, record: ServerRecord): ServerRecord | null {

@@ -235,6 +235,7 @@ function openActing(
     clock,
     log: telemetry.log,
     operator: operatorDeveloper,
+    catalogRevision: catalog.revision,
     operatorServers: async () =>
       new Set([
         ...locals.all().map(({ id }) => id),

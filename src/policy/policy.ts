@@ -44,8 +44,8 @@ export type View = {
 export type Policy = {
   /** Reads the rights; rejects when the store does not answer. Once it is resolved, they are as new as the call. */
   start(): Promise<void>;
-  /** Whether the rights in memory are newer than something that changed then (milliseconds since 1970, by any process). */
-  isCurrent(changedAt: number): boolean;
+  /** Whether the rights in memory were read after the catalogue had this revision: rights are written before their server. */
+  isCurrent(revision: number): boolean;
   /** Whether the server exists for this principal at all. */
   canSee(subject: Subject, serverId: string): boolean;
   /** Whether the operator's own credentials go with this principal's calls. */
@@ -78,6 +78,7 @@ export type PolicyDeps = {
   readonly log: Log;
   /** The developer whose the operator's own servers are. */
   readonly operator: string;
+  readonly catalogRevision: () => Promise<number>;
   /** Servers that the operator's credentials or programs stand behind: private unless something else was said. */
   readonly operatorServers: () => Promise<ReadonlySet<string>>;
 };
@@ -85,8 +86,6 @@ export type PolicyDeps = {
 /** Views kept; a developer's keys share one unless toolsets tell them apart. */
 const viewsKept = 10_000;
 const everybody = '*';
-/** By how much the clocks of two replicas may differ. */
-const clockSkewMs = 2_000;
 
 /** The rights as they are now. Nothing in it changes: with the next change there is another one. */
 type State = StoredPolicy & {
@@ -99,16 +98,17 @@ type State = StoredPolicy & {
   readonly views: LRUCache<string, { readonly view: View | null }>;
 };
 
-export function createPolicy({ storage, clock, log, operator, operatorServers }: PolicyDeps): Policy {
+export function createPolicy(deps: PolicyDeps): Policy {
+  const { storage, clock, log, operator, operatorServers, catalogRevision } = deps;
   const store = createPolicyStore(storage, clock);
   let state = compile({ rights: new Map(), toolsets: new Map(), bindings: new Map() }, new Set(), 0);
 
-  let readBegan = Number.NEGATIVE_INFINITY;
+  let current = -1;
   const refresh = coalesced(async () => {
-    const began = clock.now();
+    const revision = await catalogRevision();
     const [stored, servers] = await Promise.all([store.read(), operatorServers()]);
     state = compile(stored, servers, state.version + 1);
-    readBegan = began;
+    current = revision;
   });
   const refreshBehind = () => {
     refresh().catch((error: unknown) => log.warn('policy.refresh.failed', { error }));
@@ -144,7 +144,7 @@ export function createPolicy({ storage, clock, log, operator, operatorServers }:
 
   return {
     start: refresh,
-    isCurrent: (changedAt) => readBegan > changedAt + clockSkewMs,
+    isCurrent: (revision) => revision <= current,
     canSee,
     mayUseCredentials(subject, serverId) {
       if (!state.operatorServers.has(serverId)) return true;

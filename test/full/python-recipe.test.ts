@@ -7,10 +7,11 @@ import { promisify } from 'node:util';
 import { adminKey, bootApp, temporaryFolder } from '../support/app.ts';
 import { googleRow, startGoogleApi } from '../support/google-api.ts';
 import { connectUser, providerSettings, startIdp } from '../support/oidc.ts';
+import { python } from '../support/python.ts';
 
-const python = process.env.PYTHON ?? 'python3';
+const { 2: interpreter } = python;
 const modules = 'import googleapiclient, google_auth_httplib2';
-const isThere = spawnSync(python, ['-c', modules]).status === 0;
+const isThere = spawnSync(interpreter, ['-c', modules]).status === 0;
 
 /** What a program does behind the recipe: a long query, both kinds of upload, a MIT that is no good any more. */
 const use = `
@@ -26,7 +27,7 @@ print(messages.list(userId="me").execute())
 `;
 
 test('29 the recipe of docs/proxy.md for Python runs as it stands', {
-  skip: isThere ? false : `${python} has no google-api-python-client (PYTHON names another)`,
+  skip: isThere ? false : `${interpreter} has no google-api-python-client: .ci/run puts it there`,
 }, async (t) => {
   const idp = await startIdp(t);
   const api = await startGoogleApi(t, idp);
@@ -37,7 +38,7 @@ test('29 the recipe of docs/proxy.md for Python runs as it stands', {
   const recipe = /```python\n(.*?)```/s.exec(document)?.[1];
   const file = join(temporaryFolder(t), 'recipe.py');
   writeFileSync(file, `${recipe}${use}`);
-  const { stdout } = await promisify(execFile)(python, [file], {
+  const { stdout } = await promisify(execFile)(interpreter, [file], {
     env: { ...process.env, BASE: app.url, KEY: adminKey },
   });
   assert.deepEqual(

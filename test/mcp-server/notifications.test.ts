@@ -10,6 +10,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { referenceServer, sendJson, startEverything, startRaw } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
@@ -112,7 +113,9 @@ test('25: the log of a 2026-07-28 server reaches newer clients by _meta, older o
   }
 });
 
-test('25: four steps are four progress notifications as they come, from programs and over both HTTP transports, to both ages', async (t) => {
+test('25: four steps are four progress notifications as they come, from programs and over both HTTP transports, to both ages', {
+  skip: fullRunOnly,
+}, async (t) => {
   const everything = { command: process.execPath, args: [referenceServer('everything'), 'stdio'] };
   const mcpServers = { program: everything, shared: { ...everything, shared: true } };
   const app = await bootMcp(t, { localServers: parseMcpConfig(JSON.stringify({ mcpServers })) });

@@ -10,6 +10,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey, temporaryFolder } from '../support/app.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { referenceServer, sendJson, startRaw } from '../support/mcp-servers.ts';
 
@@ -194,7 +195,9 @@ test('15: one tool with bare booleans, no type or null members costs an older cl
   }
 });
 
-test('few tools are at /mcp as their server lists them: title, annotations, output schema, to clients of both ages', async (t) => {
+test('few tools are at /mcp as their server lists them: title, annotations, output schema, to clients of both ages', {
+  skip: fullRunOnly,
+}, async (t) => {
   const folder = temporaryFolder(t);
   const filesystem = { command: process.execPath, args: [referenceServer('filesystem'), folder] };
   const app = await bootMcp(t, {

@@ -69,7 +69,9 @@ async function spendADay({ client, transport, asked }: Awaited<ReturnType<typeof
   };
 }
 
-test('a client of the initialize era sees through us what it sees directly: capabilities, questions, updates, an end', async (t) => {
+test('a client of the initialize era sees through us what it sees directly: capabilities, questions, updates, an end', {
+  skip: fullRunOnly,
+}, async (t) => {
   const { url } = await startEverything(t, 'streamableHttp');
   const app = await bootMcp(t);
   await app.add('one', url);

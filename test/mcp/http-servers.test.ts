@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { fullRunOnly } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { type RawUpstream, type Seen, sendJson, startRaw } from '../support/mcp-servers.ts';
 
@@ -99,7 +100,9 @@ const notModern: Readonly<Record<string, Answer>> = {
   silence: () => undefined,
 };
 
-test('7: whatever is answered to server/discover that is not a modern answer leads to initialize, for a call and for a list', async (t) => {
+test('7: whatever is answered to server/discover that is not a modern answer leads to initialize, for a call and for a list', {
+  skip: fullRunOnly,
+}, async (t) => {
   const app = await bootMcp(t, { mcpLimits });
   const names = Object.keys(notModern);
   await Promise.all(

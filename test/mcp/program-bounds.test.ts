@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adminKey, temporaryFolder } from '../support/app.ts';
+import { programTest as test } from '../support/full-run.ts';
 import { type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { bootPrograms, odd, until } from '../support/programs.ts';
 

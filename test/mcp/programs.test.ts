@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { temporaryFolder } from '../support/app.ts';
+import { programTest as test } from '../support/full-run.ts';
 import { type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { freePort, referenceServer } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';

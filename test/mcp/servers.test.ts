@@ -150,7 +150,9 @@ test('a program that dies is started again, at once the first time and later whe
   for (const text of [...stored, app.lines.join('')]) assert.doesNotMatch(text, /secret-/);
 });
 
-test('calls at once through one program get their own answers, whatever their size; one that stops listening is started again', async (t) => {
+test('calls at once through one program get their own answers, whatever their size; one that stops listening is started again', {
+  skip: fullRunOnly,
+}, async (t) => {
   const script = join(temporaryFolder(t), 'mortal.mjs');
   writeFileSync(script, mortal);
   const entry = { command: process.execPath, args: [script] };

@@ -1,3 +1,5 @@
+import { type TestContext, test } from 'node:test';
+
 /** Properties are tried more often there. */
 export const isFullRun = process.env.TEST_FULL !== undefined;
 
@@ -8,3 +10,11 @@ export const isFullRun = process.env.TEST_FULL !== undefined;
 export const fullRunOnly: false | string = isFullRun
   ? false
   : 'starts programs or takes long: npm run test:full';
+
+type Act = (t: TestContext) => void | Promise<void>;
+
+/** A test of programs: each of its kind starts several. */
+export function programTest(name: string, ...rest: [act: Act] | [options: object, act: Act]): void {
+  const [options, act] = rest.length === 1 ? [{}, rest[0]] : rest;
+  void test(name, { skip: fullRunOnly, ...options }, act);
+}
