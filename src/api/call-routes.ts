@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { CallLog, CallRow } from '../policy/policy.ts';
-import { strict, text, textOrNull, time } from './field-schemas.ts';
+import { strict, text, textOrNull, time, userId } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 
 const jsonLines = 'application/jsonl';
@@ -38,7 +38,7 @@ const callSchema = Type.Object(
   { $id: 'CallRecord' },
 );
 const when = Type.Optional(Type.String({ maxLength: 40, description: 'a time as RFC 3339' }));
-const who = { developer: Type.Optional(text(200)), user_id: Type.Optional(text(256)) };
+const who = { developer: Type.Optional(text(200)), user_id: Type.Optional(userId) };
 
 /** The record of every tools/call. */
 export function callRoutes(callLog: CallLog, access: Pick<Access, 'listKeys'>): Route[] {
@@ -92,7 +92,7 @@ export function callRoutes(callLog: CallLog, access: Pick<Access, 'listKeys'>): 
       url: '/v1/admin/calls',
       summary: "Forget whose calls a developer's user's were: the calls stay, without user and arguments",
       scope: 'admin',
-      query: Type.Object({ developer: text(200), user_id: text(256) }, strict),
+      query: Type.Object({ developer: text(200), user_id: userId }, strict),
       reply: Type.Object({ forgotten: Type.Integer() }),
       handle: async ({ query: { developer, user_id } }) =>
         json({ forgotten: await callLog.forgetUser(await idOf(developer), user_id) }),

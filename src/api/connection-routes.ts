@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
 import type { Connection, ConnectionAdmin } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
-import { deletedSchema, idPath, orNull, strict, text, textOrNull, time } from './field-schemas.ts';
+import { deletedSchema, idPath, orNull, strict, text, textOrNull, time, userId } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 
 const connectionSchema = Type.Object(
@@ -36,7 +36,7 @@ export function connectionRoutes(admin: ConnectionAdmin): Route[] {
       query: Type.Object(
         {
           developer_id: Type.Optional(text(200)),
-          user_id: Type.Optional(text(256)),
+          user_id: Type.Optional(userId),
           provider: Type.Optional(text(32)),
           server_id: Type.Optional(text(200)),
           after: Type.Optional(text(200)),

@@ -91,6 +91,8 @@ test('it is filtered, paged, exported line by line, and a user is forgotten in i
   );
   const wrong = await app.call('GET', '/v1/admin/calls?from=yesterday');
   assert.match(String(wrong.body.detail), /^from: expected a time/);
+  for (const path of ['/v1/admin/calls', '/v1/admin/connections'])
+    assert.equal((await app.call('GET', `${path}?user_id=%20`)).status, 400, 'one rule for user_id');
   const forgotten = await app.call('DELETE', '/v1/admin/calls?developer=admin&user_id=ann');
   assert.deepEqual(forgotten.body, { forgotten: 3 });
   assert.equal((await calls(app, '?user_id=ann')).length, 0);
