@@ -2,22 +2,11 @@ import { Type } from 'typebox';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
-import type { CallLog, CallRow } from '../policy/policy.ts';
+import { type CallLog, type CallRow, callOutcomes } from '../policy/policy.ts';
 import { strict, text, textOrNull, time, userId } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 
 const jsonLines = 'application/jsonl';
-const outcomes = [
-  'ok',
-  'denied',
-  'auth',
-  'rate_limit',
-  'timeout',
-  'invalid_arguments',
-  'server',
-  'other',
-  'cancelled',
-] as const;
 const callSchema = Type.Object(
   {
     id: Type.String(),
@@ -29,7 +18,7 @@ const callSchema = Type.Object(
     tool: Type.String(),
     definition: textOrNull,
     toolset: textOrNull,
-    outcome: Type.Enum(outcomes),
+    outcome: Type.Enum(callOutcomes),
     latency_ms: Type.Number(),
     request_bytes: Type.Integer(),
     reply_bytes: Type.Integer(),
@@ -56,7 +45,7 @@ export function callRoutes(callLog: CallLog, access: Pick<Access, 'listKeys'>): 
           ...who,
           server_id: Type.Optional(text(200)),
           tool: Type.Optional(text(200)),
-          outcome: Type.Optional(Type.Enum(outcomes)),
+          outcome: Type.Optional(Type.Enum(callOutcomes)),
           from: when,
           to: when,
           cursor: Type.Optional(text(100)),

@@ -19,7 +19,7 @@ import type { Bindings, Decision, ServerFacts, ServerRights, Subject, Toolset } 
 import { type By, createPolicyStore, type StoredPolicy, type ToolsetInput } from './policy-store.ts';
 
 export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts';
-export type { CallRow } from './calls/call-log-store.ts';
+export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
 export { fitsServer } from './decision.ts';
 export { matchesGlob } from './glob.ts';
 export type {

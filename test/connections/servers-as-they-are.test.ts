@@ -1,33 +1,23 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { AppOptions } from '../../src/app.ts';
 import { bootApp, handClock, type TestReply } from '../support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import {
   type Asked,
   agree,
   type FakeAs,
-  type FakeServer,
   invitationOf,
   mitOf,
+  type ProtectedWorld,
   startAs,
   startLoopback,
   startProtected,
+  startProtectedWorld,
 } from '../support/mcp-oauth.ts';
 import { providerSettings } from '../support/oidc.ts';
 import { asJson, startPlainProvider } from '../support/plain-provider.ts';
 
-type World = { app: McpTestApp; as: FakeAs; server: FakeServer; ann: Record<string, string> };
-
-async function world(t: TestContext, options: AppOptions = {}): Promise<World> {
-  const as = await startAs(t);
-  const server = await startProtected(t, as);
-  const app = await bootMcp(t, options);
-  await app.add('s', server.mcp);
-  return { app, as, server, ann: await mitOf(app, 'ann') };
-}
-
-const call = ({ app, ann }: World, headers = ann) => app.tool('s', 'whoami', {}, { headers });
+const call = ({ app, ann }: ProtectedWorld, headers = ann) => app.tool('s', 'whoami', {}, { headers });
 const open = (app: McpTestApp, serverId = 's', userId = 'ann') =>
   app.call('POST', '/v1/identity/sessions', { body: { user_id: userId, server_id: serverId } });
 
@@ -152,7 +142,7 @@ for (const [what, [documents, challenge]] of Object.entries(found))
   });
 
 test('22 a resource with a final slash is for the server: tokens go there, and the resource goes out to the letter', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.document = { resource: `${w.server.mcp}/` };
   await connect(w.app);
   assert.equal((await call(w)).status, 200);
@@ -220,7 +210,7 @@ const registrations: Readonly<
 };
 for (const [what, reply] of Object.entries(registrations))
   test(`22 a registration: ${what}`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     w.as.register = () => reply;
     await connect(w.app);
     assert.equal((await call(w)).status, 200);
@@ -240,7 +230,7 @@ for (const [what, reply, words] of [
   ['a refusal without words', { status: 403, body: '' }, /refuses to register us: status 403$/],
 ] as const)
   test(`22 a registration that cannot be used is told: ${what}`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     w.as.register = () => reply;
     const opened = await open(w.app);
     assert.equal(opened.status, 502);
@@ -248,7 +238,7 @@ for (const [what, reply, words] of [
   });
 
 test('21 offline_access goes with prompt=consent, towards servers and providers alike', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.as.metadata = { scopes_supported: ['read', 'offline_access'] };
   await connect(w.app);
   const asked = w.as.at('/authorize')[0]?.query;
@@ -355,7 +345,7 @@ for (const [what, refusal] of Object.entries({
 }))
   test(`18.15 a registration that a restarted authorization server forgot is checked, and made anew: ${what}`, async (t) => {
     const clock = handClock(Date.now());
-    const w = await world(t, { clock });
+    const w = await startProtectedWorld(t, { clock });
     const known = rememberClients(w.as, refusal);
     await connect(w.app);
     known.clear();
@@ -371,7 +361,7 @@ for (const [what, refusal] of Object.entries({
   });
 
 test('18.15 the button pressed a second time, in the same browser, leads on', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const known = rememberClients(w.as, { status: 401, body: { error: 'invalid_client' } });
   await connect(w.app);
   known.clear();
@@ -384,7 +374,7 @@ test('18.15 the button pressed a second time, in the same browser, leads on', as
 
 test('18.15 a session that expired at a server that forgot us does not strand the next one', async (t) => {
   const clock = handClock(Date.now());
-  const w = await world(t, { clock });
+  const w = await startProtectedWorld(t, { clock });
   const known = rememberClients(w.as, { status: 401, body: { error: 'invalid_client' } });
   await connect(w.app);
   known.clear();
@@ -395,7 +385,7 @@ test('18.15 a session that expired at a server that forgot us does not strand th
 
 test('18.15 a client that its server knows is checked now and then, and kept', async (t) => {
   const clock = handClock(Date.now());
-  const w = await world(t, { clock });
+  const w = await startProtectedWorld(t, { clock });
   const known = rememberClients(w.as, { status: 401, body: { error: 'invalid_client' } });
   await connect(w.app);
   // Somebody who closes the window at the consent.
@@ -417,7 +407,7 @@ test('18.15 a client that its server knows is checked now and then, and kept', a
 
 for (const status of [500, 502]) {
   test(`22 a server that answers ${status} to a dead token: renewed once, and else the user is asked to connect again`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     w.server.refusal = status;
     await connect(w.app);
     const token = textOf(await call(w));
@@ -431,7 +421,7 @@ for (const status of [500, 502]) {
 }
 
 test('22 a token without a renewal that a server answers 500 to leads to connect again', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.refusal = 500;
   w.as.token = () => {
     w.as.tokens.set('only', ['read']);
@@ -444,7 +434,7 @@ test('22 a token without a renewal that a server answers 500 to leads to connect
 });
 
 test('22 a server that fails for another reason keeps the connection, and its call is sent once', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w.app);
   assert.equal((await call(w)).status, 200);
   w.server.broken = new Set(['tools/call']);
@@ -459,7 +449,7 @@ test('22 a server that fails for another reason keeps the connection, and its ca
 
 test('19 a dead grant in its server’s own words leads to a session at every door', async (t) => {
   const clock = handClock(Date.now());
-  const w = await world(t, { clock });
+  const w = await startProtectedWorld(t, { clock });
   const doors: Readonly<Record<string, (headers: Record<string, string>) => Promise<TestReply>>> = {
     'POST /v1/mcp/tools/call': (headers) => w.app.tool('s', 'whoami', {}, { headers }),
     'POST /v1/mcp/tools/list': (headers) =>

@@ -1,33 +1,21 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { AppOptions } from '../../src/app.ts';
 import { handClock, type TestReply } from '../support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import {
   agree,
-  type FakeAs,
-  type FakeServer,
   invitationOf,
   mitOf,
+  type ProtectedWorld,
   startAs,
   startLoopback,
-  startProtected,
+  startProtectedWorld,
 } from '../support/mcp-oauth.ts';
 
-type World = { app: McpTestApp; as: FakeAs; server: FakeServer; ann: Record<string, string> };
-
-async function world(t: TestContext, options: AppOptions = {}): Promise<World> {
-  const as = await startAs(t);
-  const server = await startProtected(t, as);
-  const app = await bootMcp(t, options);
-  await app.add('s', server.mcp);
-  return { app, as, server, ann: await mitOf(app, 'ann') };
-}
-
-const call = ({ app }: World, headers: Record<string, string>, name = 'whoami') =>
+const call = ({ app }: ProtectedWorld, headers: Record<string, string>, name = 'whoami') =>
   app.tool('s', name, {}, { headers });
 
-async function connect(w: World, headers = w.ann): Promise<string> {
+async function connect(w: ProtectedWorld, headers = w.ann): Promise<string> {
   const invitation = invitationOf(await call(w, headers));
   const page = await agree(invitation.auth_url);
   assert.match(page.text, /is connected/, page.text);
@@ -38,7 +26,7 @@ const open = (app: McpTestApp, fields: Record<string, unknown> = {}) =>
   app.call('POST', '/v1/identity/sessions', { body: { user_id: 'ann', server_id: 's', ...fields } });
 
 test('a user connects an MCP server and calls it as themselves; others and the operator do not', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const refused = await call(w, w.ann);
   const invitation = invitationOf(refused);
   assert.equal((refused.body.detail as { code: string }).code, 'provider_not_connected');
@@ -73,7 +61,7 @@ test('a user connects an MCP server and calls it as themselves; others and the o
 });
 
 test('POST /v1/identity/sessions takes a server_id in place of a provider, and words when it cannot', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const opened = await open(w.app);
   assert.equal(opened.status, 200, opened.text);
   assert.match((await agree(String(opened.body.auth_url))).text, /is connected/);
@@ -87,7 +75,7 @@ test('POST /v1/identity/sessions takes a server_id in place of a provider, and w
 });
 
 test('revoking the user disconnects the server, and its authorization server is told', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   assert.equal((await call(w, w.ann)).status, 200);
   await w.app.call('POST', '/v1/identity/revoke', { body: { user_id: 'ann' } });
@@ -117,7 +105,7 @@ for (const [what, lie, words] of [
   ],
 ] as const) {
   test(`N1 ${what}: refused in words, and nobody is sent there`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     if ('document' in lie)
       w.server.document = { resource: lie.document.resource.replace('SERVER', w.server.url) };
     else w.as.metadata = lie.metadata;
@@ -133,7 +121,7 @@ for (const [what, lie, words] of [
 }
 
 test('N1 a resource that is above the URL is for it, and goes out to the letter', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.document = { resource: w.server.url };
   await connect(w);
   assert.equal(w.as.at('/authorize')[0]?.query.get('resource'), w.server.url);
@@ -141,7 +129,7 @@ test('N1 a resource that is above the URL is for it, and goes out to the letter'
 
 test('N2 resource is sent on authorize, token and refresh, the same every time', async (t) => {
   const clock = handClock(Date.now());
-  const w = await world(t, { clock });
+  const w = await startProtectedWorld(t, { clock });
   await connect(w);
   clock.advance(3_601_000);
   const fresh = await mitOf(w.app, 'ann');
@@ -155,7 +143,7 @@ test('N2 resource is sent on authorize, token and refresh, the same every time',
 });
 
 test('N3 another authorization server: a new registration there, and nothing of the old one is shown to it', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   const token = textOf(await call(w, w.ann));
   const other = await startAs(t);
@@ -172,7 +160,7 @@ test('N3 another authorization server: a new registration there, and nothing of 
 });
 
 test('N4 a catalogue URL that changes ends the consent: the token is never sent to the new place', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   assert.equal((await call(w, w.ann)).status, 200);
   const thief = await startLoopback(t, () => ({ status: 401 }));
@@ -188,7 +176,7 @@ test('N4 a catalogue URL that changes ends the consent: the token is never sent 
 });
 
 test("N5 the caller's MIT and API key go nowhere", async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   await call(w, w.ann);
   const shown = [...w.server.seen, ...w.as.seen]
@@ -199,7 +187,7 @@ test("N5 the caller's MIT and API key go nowhere", async (t) => {
 });
 
 test('N6 more scopes: a session for the union, at most twice for one operation, and none that would not help', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.wants = { whoami: ['write'] };
   await connect(w);
   const step = await call(w, w.ann);
@@ -218,7 +206,7 @@ test('N6 more scopes: a session for the union, at most twice for one operation, 
 });
 
 test('N6 a server that wants what was consented to already is not asked for again', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   w.server.wants = { whoami: ['read', 'read'] };
   w.as.tokens.forEach((_scopes, token) => {
@@ -230,7 +218,7 @@ test('N6 a server that wants what was consented to already is not asked for agai
 });
 
 test('N7 offline_access is asked for where the authorization server knows it, and nowhere else', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.document = { scopes_supported: ['read', 'offline_access'] };
   await connect(w);
   assert.equal(w.as.at('/authorize')[0]?.query.get('scope'), 'read');
@@ -243,7 +231,7 @@ test('N7 offline_access is asked for where the authorization server knows it, an
 });
 
 test('N8 a registration says which kind of client we are, and what refuses it is told', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.as.register = () => ({
     status: 400,
     body: { error: 'invalid_redirect_uri', error_description: '<b>no</b>' },
@@ -258,7 +246,7 @@ test('N8 a registration says which kind of client we are, and what refuses it is
 });
 
 test('N8 a client that the operator registered goes first, for its issuer and no other', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const put = await w.app.call('POST', '/v1/admin/oauth-clients', {
     body: { issuer: w.as.url, client_id: 'by-hand', client_secret: 'hand-made-secret' },
   });
@@ -278,7 +266,7 @@ test('N8 a client that the operator registered goes first, for its issuer and no
 });
 
 test('N9 a metadata document that is right but for its size is cut off', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.server.document = { pad: 'x'.repeat(60_000) };
   assert.equal((await open(w.app)).status, 200);
   w.server.document = { pad: 'x'.repeat(66_000) };
@@ -293,7 +281,7 @@ for (const [what, document] of [
   ['nothing', ''],
 ] as const) {
   test(`N9 a metadata document that is ${what} ends in words`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     const liar = await startLoopback(t, ({ path }) =>
       path.startsWith('/.well-known/') ? { body: document } : { status: 401 },
     );
@@ -305,7 +293,7 @@ for (const [what, document] of [
 }
 
 test('N9 a metadata document that redirects is not followed', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const elsewhere = await startLoopback(t, () => ({}));
   const liar = await startLoopback(t, ({ path }) =>
     path.startsWith('/.well-known/')
@@ -327,7 +315,7 @@ for (const place of [
   'http://user:pass@127.0.0.1/as',
 ]) {
   test(`E1 E7 E9 discovery never goes to ${place}, whoever names it`, async (t) => {
-    const w = await world(t);
+    const w = await startProtectedWorld(t);
     const liar = await startLoopback(t, () => ({
       status: 401,
       headers: { 'www-authenticate': `Bearer resource_metadata="${place}"` },
@@ -344,7 +332,7 @@ for (const place of [
 }
 
 test('J9 a token that the server refuses is renewed once and the call repeated; then the user is asked', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   const token = textOf(await call(w, w.ann));
   w.server.refused.add(token);
@@ -357,7 +345,7 @@ test('J9 a token that the server refuses is renewed once and the call repeated; 
 });
 
 test("J9 in a session of the client's own: the user's consent is asked for, its token goes, and is renewed within the session", async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const say = (method: string, headers: Record<string, string>, params: object = {}) =>
     w.app.call('POST', '/mcp/servers/s', {
       headers: { accept: 'application/json, text/event-stream', ...headers },
@@ -388,7 +376,7 @@ test("J9 in a session of the client's own: the user's consent is asked for, its 
 
 test('a client that its server has forgotten is registered again with the next consent', async (t) => {
   const clock = handClock(Date.now());
-  const w = await world(t, { clock });
+  const w = await startProtectedWorld(t, { clock });
   await connect(w);
   clock.advance(3_601_000);
   const ann = await mitOf(w.app, 'ann');
@@ -401,7 +389,7 @@ test('a client that its server has forgotten is registered again with the next c
 });
 
 test('with a MIT the own credential goes, and without one the operator’s', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   w.as.tokens.set('operators', ['read']);
   await w.app.add('s', w.server.mcp, { headers: { Authorization: 'Bearer operators' } });
   assert.equal(textOf(await call(w, w.ann)), 'operators');
@@ -412,7 +400,7 @@ test('with a MIT the own credential goes, and without one the operator’s', asy
 });
 
 test('nothing of a consent stands in the store or the log in clear', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   await connect(w);
   const token = textOf(await call(w, w.ann));
   const { readFileSync, readdirSync } = await import('node:fs');
@@ -455,7 +443,7 @@ async function elicited(t: TestContext, url: string) {
 }
 
 test('search says how a user stands with each server, and filters by it; memory only', async (t) => {
-  const w = await world(t);
+  const w = await startProtectedWorld(t);
   const add = (id: string, fields: Record<string, unknown>) =>
     w.app.call('POST', '/v1/admin/servers', {
       body: { id, name: id, description: 'Weather forecasts', tools: [], ...fields },

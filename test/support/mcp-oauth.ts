@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { AppOptions } from '../../src/app.ts';
 import type { TestApp, TestReply } from './app.ts';
 import { createBrowser, type Page } from './browser.ts';
+import { bootMcp, type McpTestApp } from './mcp-app.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Reply = { readonly status?: number; readonly headers?: Record<string, string>; readonly body?: unknown };
@@ -240,4 +242,15 @@ export function invitationOf(reply: TestReply): Invitation {
 export async function agree(authUrl: string): Promise<Page> {
   const browser = createBrowser();
   return browser.submit(await browser.open(authUrl));
+}
+
+export type ProtectedWorld = { app: McpTestApp; as: FakeAs; server: FakeServer; ann: Record<string, string> };
+
+/** The service, the protected server `s` behind it, the authorization server of that, and ann's own headers. */
+export async function startProtectedWorld(t: TestContext, options: AppOptions = {}): Promise<ProtectedWorld> {
+  const as = await startAs(t);
+  const server = await startProtected(t, as);
+  const app = await bootMcp(t, options);
+  await app.add('s', server.mcp);
+  return { app, as, server, ann: await mitOf(app, 'ann') };
 }

@@ -1,16 +1,18 @@
 import { createInsert, type Storage } from '../../storage/storage.ts';
 
 /** How a call ended: `ok`, `denied` by a toolset, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
-export type CallOutcome =
-  | 'ok'
-  | 'denied'
-  | 'auth'
-  | 'rate_limit'
-  | 'timeout'
-  | 'invalid_arguments'
-  | 'server'
-  | 'other'
-  | 'cancelled';
+export const callOutcomes = [
+  'ok',
+  'denied',
+  'auth',
+  'rate_limit',
+  'timeout',
+  'invalid_arguments',
+  'server',
+  'other',
+  'cancelled',
+] as const;
+export type CallOutcome = (typeof callOutcomes)[number];
 
 export type CallRow = {
   readonly id: string;
