@@ -37,7 +37,7 @@ async function start(): Promise<Traffic> {
     },
   );
   const mcpUrl = await urlOf(mcp);
-  const ours = await startOurs(folder, provider.url, startFlags);
+  const ours = await startOurs(folder, provider.url, { flags: startFlags });
   const headers = await connect(ours.url);
   const post = (path: string, body: unknown) =>
     fetch(ours.url + path, {

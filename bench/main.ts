@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { machine } from './support.ts';
 
-/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one; `mcp` alone does that. */
+/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one, as `mcp` and `proxy` do. */
 type Bench = { run(options: { readonly against: string | undefined }): Promise<void> };
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   search: () => import('./search.ts'),

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import {
   load,
   type Measured,
   median,
+  percentile,
   printTable,
   residentMegabytes,
   type Served,
@@ -20,81 +21,119 @@ import {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
-const rounds = 3;
-const seconds = 3;
+const rounds = 5;
+const seconds = 2;
+/** Before that no side is as fast as it gets. */
+const warmSeconds = 6;
 const path = '/v1/proxy/bench/x';
 const gibibyte = 2 ** 30;
 
-/** A GET of 6 KB through us, key, MIT and user's token included, and through the least proxy there can be; then 1 GiB each way. */
-export async function run(): Promise<void> {
+/**
+ * A GET of 6 KB through us, key, MIT and user's token included, through the least proxy there can be and, with `against`, through
+ * an older build, in turn; then 1 GiB each way.
+ */
+export async function run({ against }: { readonly against: string | undefined }): Promise<void> {
   // Load and upstream share the other core, so that the one behind each proxy is its own.
   leaveFirstCore();
   const upstream = await serveElsewhere();
-  const bare = await serve([join(root, 'bench/peers/proxy-gateway.ts'), upstream.url]);
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  const ours = await startOurs(folder, upstream.url);
-  const headers = await connect(ours.url);
+  const ours = await connected('ours', await startOurs(join(folder, 'ours'), upstream.url));
+  const { headers } = ours;
+  const bare = await serve([join(root, 'bench/peers/proxy-gateway.ts'), upstream.url]);
   const nginx = await serveNginx(join(folder, 'nginx'), upstream.url);
-  const sides = { ours, bare, ...(nginx !== null && { nginx }) };
-  const measured = { ours: [] as Measured[], bare: [] as Measured[], nginx: [] as Measured[] };
-  const spent = { ours: [] as number[], bare: [] as number[], nginx: [] as number[] };
-  for (const { url } of Object.values(sides))
-    await load({ url: url + path, method: 'GET', headers, seconds: 2 });
-  for (let round = 0; round < rounds; round++)
-    for (const [name, served] of Object.entries(sides) as [keyof typeof measured, Served][]) {
-      const before = cpuMs(served);
-      const one = await load({ url: served.url + path, method: 'GET', headers, seconds });
-      if (one.failed > 0) console.log(`${one.failed} calls failed at ${name}`);
-      measured[name].push(one);
-      spent[name].push(((cpuMs(served) - before) * 1000) / (one.perSecond * seconds));
-    }
-  const rate = (all: readonly Measured[]) => median(all.map(({ perSecond }) => perSecond));
-  const ratio = rate(measured.ours) / rate(measured.bare);
+  const others = [
+    side('fastify + undici.dispatch', bare, headers, 0.7),
+    ...(nginx === null ? [] : [side('nginx (one worker)', nginx, headers, 0.4)]),
+    ...(against === undefined
+      ? []
+      : [
+          await connected(
+            'old',
+            await startOurs(join(folder, 'old'), upstream.url, { checkout: against }),
+            0.85,
+          ),
+        ]),
+  ];
+  await alternate([ours, ...others]);
   printTable(
-    ['row', 'ours', 'beside: fastify + undici.dispatch', 'ratio', 'bar', ''],
     [
-      [
-        'GET of 6 KB with MIT, calls/s, 32 connections',
-        rate(measured.ours).toFixed(0),
-        rate(measured.bare).toFixed(0),
-        ratio.toFixed(2),
-        '≥ 0.7',
-        ratio >= 0.7 ? 'met' : 'MISSED',
-      ],
-      ...(nginx === null
-        ? []
-        : [
-            [
-              'the same beside nginx (one worker)',
-              rate(measured.ours).toFixed(0),
-              rate(measured.nginx).toFixed(0),
-              (rate(measured.ours) / rate(measured.nginx)).toFixed(2),
-              '≥ 0.4',
-              rate(measured.ours) / rate(measured.nginx) >= 0.4 ? 'met' : 'MISSED',
-            ],
-          ]),
-      [
-        'CPU µs a call',
-        median(spent.ours).toFixed(0),
-        median(spent.bare).toFixed(0),
-        (median(spent.bare) / median(spent.ours)).toFixed(2),
-        '',
-        '',
-      ],
+      'GET of 6 KB with MIT, 32 connections',
+      'calls/s',
+      'p50 ms',
+      'p99 ms',
+      'CPU µs',
+      'MB',
+      'ours ×',
+      'bar',
+      '',
     ],
+    [ours, ...others].map((each) => row(each, ours)),
   );
-  await nginx?.stop();
   if (nginx === null) console.log('nginx is not installed: its row (≥ 0.4 ×) is left out');
-  await ours.stop();
-  const fresh = await startOurs(folder, upstream.url, startFlags);
-  await flatMemory(fresh, await connect(fresh.url));
-  await fresh.stop();
-  await bare.stop();
+  for (const { served } of [ours, ...others]) await served.stop();
+  const fresh = await connected(
+    'fresh',
+    await startOurs(join(folder, 'ours'), upstream.url, { flags: startFlags }),
+  );
+  await flatMemory(fresh.served, fresh.headers);
+  await fresh.served.stop();
   upstream.child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 }
 
-export function startOurs(folder: string, upstream: string, flags: readonly string[] = []): Promise<Served> {
+type Side = {
+  readonly name: string;
+  readonly served: Served;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The share of its rate that ours shall reach. */
+  readonly bar: number | undefined;
+  readonly runs: Measured[];
+  cpuMs: number;
+};
+
+function side(name: string, served: Served, headers: Side['headers'], bar?: number): Side {
+  return { name, served, headers, bar, runs: [], cpuMs: 0 };
+}
+
+async function connected(name: string, served: Served, bar?: number): Promise<Side> {
+  return side(name, served, await connect(served.url), bar);
+}
+
+async function alternate(sides: readonly Side[]): Promise<void> {
+  const once = ({ served, headers }: Side, duration: number) =>
+    load({ url: served.url + path, method: 'GET', headers, seconds: duration });
+  for (const each of sides) await once(each, warmSeconds);
+  for (let round = 0; round < rounds; round++)
+    for (const each of sides) {
+      const before = cpuMs(each.served);
+      const measured = await once(each, seconds);
+      if (measured.failed > 0) console.log(`${measured.failed} calls failed at ${each.name}`);
+      each.cpuMs += cpuMs(each.served) - before;
+      each.runs.push(measured);
+    }
+}
+
+function row(each: Side, ours: Side): string[] {
+  const times = each.runs.flatMap(({ latencies }) => latencies);
+  const figures = [
+    median(each.runs.map(({ perSecond }) => perSecond)).toFixed(0),
+    percentile(times, 0.5).toFixed(2),
+    percentile(times, 0.99).toFixed(1),
+    ((each.cpuMs * 1000) / times.length).toFixed(0),
+    residentMegabytes(each.served).toFixed(0),
+  ];
+  if (each === ours) return [each.name, ...figures];
+  const ratio = median(ours.runs.map(({ perSecond }, i) => perSecond / (each.runs[i]?.perSecond ?? 0)));
+  const judged = each.bar === undefined ? [] : [`≥ ${each.bar}`, ratio >= each.bar ? 'met' : 'MISSED'];
+  return [each.name, ...figures, ratio.toFixed(2), ...judged];
+}
+
+export function startOurs(
+  folder: string,
+  upstream: string,
+  { flags = [], checkout = root }: { readonly flags?: readonly string[]; readonly checkout?: string } = {},
+): Promise<Served> {
+  mkdirSync(folder, { recursive: true });
   const providers = join(folder, 'providers.json');
   const row = {
     client_id: 'bench',
@@ -105,7 +144,7 @@ export function startOurs(folder: string, upstream: string, flags: readonly stri
     default_origin: upstream,
   };
   writeFileSync(providers, JSON.stringify({ bench: row }));
-  return serve([...flags, join(root, 'bin/mcprank.js'), 'serve'], {
+  return serve([...flags, join(checkout, 'bin/mcprank.js'), 'serve'], {
     MCPRANK_DATA_DIR: folder,
     MCPRANK_PORT: '0',
     MCPRANK_SYNC: 'off',
