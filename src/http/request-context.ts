@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../access/access.ts';
 import type { JsonView } from '../base/json-scanner.ts';
+import type { Slotted } from '../base/slot-list.ts';
 import type { User } from '../identity/identity.ts';
 import { clientAddress } from './connection/client-address.ts';
 import type { Reply, Route } from './route.ts';
@@ -19,7 +20,8 @@ const nobody: Principal = {
 export type Texts = Readonly<Record<string, string | undefined>>;
 
 /** One request and the reply to it, on its way through the steps of `lifecycle.ts`; each adds what it found out. */
-export class RequestContext {
+export class RequestContext implements Slotted {
+  slot = -1;
   /** Tells one request from all others in replies and logs. */
   readonly id: string;
   readonly request: IncomingMessage;

@@ -1,4 +1,5 @@
 import { Problem } from '../../base/problem.ts';
+import { SlotList } from '../../base/slot-list.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** Notices of a change take half a second at most, so that a reply is over within one. */
@@ -29,7 +30,7 @@ export function createStandingRights(
   recheck: (context: RequestContext) => Promise<void>,
   onEnd: (context: RequestContext, problem: Problem) => void,
 ): StandingRights {
-  const open = new Set<RequestContext>();
+  const open = new SlotList<RequestContext>();
   const checking = new Set<RequestContext>();
 
   const check = async (context: RequestContext) => {
@@ -45,11 +46,11 @@ export function createStandingRights(
     }
   };
   const timer = setInterval(() => {
-    for (const context of open) if (lasts(context) && !checking.has(context)) void check(context);
+    for (const context of open.all()) if (lasts(context) && !checking.has(context)) void check(context);
   }, checkEveryMs).unref();
 
   return {
-    add: (context) => void open.add(context),
+    add: (context) => open.add(context),
     remove: (context) => void open.delete(context),
     stop: () => clearInterval(timer),
   };

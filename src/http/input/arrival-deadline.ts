@@ -1,4 +1,6 @@
-/** Cuts off what does not arrive in time. All have the same time, so one sweep of the oldest serves them; a timer for each would cost more than reading a small body. */
+import { SlotList, type Slotted } from '../../base/slot-list.ts';
+
+/** Cuts off what does not arrive in time. All have the same time, so one sweep serves them; a timer for each would cost more than reading a small body. */
 export type ArrivalDeadline = {
   /** Calls `late` once unless the returned entry is done in time. */
   start(late: () => void): Arrival;
@@ -6,22 +8,19 @@ export type ArrivalDeadline = {
   stop(): void;
 };
 
-type Arrival = { readonly since: number; readonly late: () => void };
+type Arrival = Slotted & { readonly since: number; readonly late: () => void };
 
 export function createArrivalDeadline(timeoutMs: number): ArrivalDeadline {
-  const waiting = new Set<Arrival>();
+  const waiting = new SlotList<Arrival>();
   const sweep = () => {
     const before = performance.now() - timeoutMs;
-    for (const arrival of waiting) {
-      if (arrival.since > before) return;
-      waiting.delete(arrival);
-      arrival.late();
-    }
+    for (const arrival of waiting.all())
+      if (arrival.since <= before && waiting.delete(arrival)) arrival.late();
   };
   const sweeping = setInterval(sweep, Math.min(1_000, timeoutMs)).unref();
   return {
     start(late) {
-      const arrival: Arrival = { since: performance.now(), late };
+      const arrival: Arrival = { slot: -1, since: performance.now(), late };
       waiting.add(arrival);
       return arrival;
     },

@@ -1,5 +1,6 @@
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonParts, joinJson } from '../../base/json-splice.ts';
+import { SlotList, type Slotted } from '../../base/slot-list.ts';
 import {
   type CallResult,
   type Channel,
@@ -15,7 +16,12 @@ import { modernRequest, sessionRequest } from '../messages/rpc-request.ts';
 import { type Question, questionIn, respondUnasked, toQuestionResult } from '../messages/server-request.ts';
 import { PendingRequest } from './pending-request.ts';
 
-type Pending = { readonly request: PendingRequest; readonly progressToken: JsonView | undefined };
+type Pending = Slotted & {
+  /** Grows from one request to the next. */
+  readonly id: number;
+  readonly request: PendingRequest;
+  readonly progressToken: JsonView | undefined;
+};
 
 /** Where its messages go; a promise only where there is something to wait for. Throws what it does not take. */
 export type Write = (message: Buffer) => undefined | Promise<void>;
@@ -29,7 +35,7 @@ export class Duplex implements Channel {
   readonly #write: Write;
   readonly #limits: Limits;
   readonly #onClose: () => void;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new SlotList<Pending>();
   readonly #listeners = new Set<OnNotification>();
   #lastId = 0;
   #isModern = false;
@@ -74,13 +80,14 @@ export class Duplex implements Channel {
     const progressToken = progressTokenOf(request);
     const token = progressToken === undefined ? undefined : id;
     const text = isModern ? modernRequest(id, request, token) : sessionRequest(id, request, token);
-    const pending = new PendingRequest(request.method, onNotification, (isAbandoned) => {
-      if (this.#pending.delete(id) && isAbandoned) this.#tell(cancelled(id));
+    const call = new PendingRequest(request.method, onNotification, (isAbandoned) => {
+      if (this.#pending.delete(pending) && isAbandoned) this.#tell(cancelled(id));
     });
-    this.#pending.set(id, { request: pending, progressToken });
-    pending.extend(totalMs);
-    this.#send(joinJson(text), pending);
-    return pending.take(signal);
+    const pending: Pending = { slot: -1, id, request: call, progressToken };
+    this.#pending.add(pending);
+    call.extend(totalMs);
+    this.#send(joinJson(text), call);
+    return call.take(signal);
   }
 
   /** A message came in. */
@@ -97,7 +104,7 @@ export class Duplex implements Channel {
   /** Nothing more will come in: every request in flight ends with this. */
   fail(failure: UpstreamFailure): void {
     this.#failure ??= failure;
-    for (const { request } of [...this.#pending.values()]) request.fail(failure);
+    for (const { request } of this.#pending.all()) request.fail(failure);
   }
 
   listen(onNotification: OnNotification): () => void {
@@ -119,7 +126,7 @@ export class Duplex implements Channel {
 
   #settle(message: RpcMessage): void {
     const { id } = message;
-    const waiting = id && this.#pending.get(Number(id.string() ?? id.text()));
+    const waiting = id && this.#find(id);
     if (waiting === undefined) return;
     try {
       const reply = replyIn(message);
@@ -144,7 +151,7 @@ export class Duplex implements Channel {
 
   #notifyProgress(params: JsonView | undefined): void {
     const token = params?.get('progressToken');
-    const pending = token && this.#pending.get(Number(token.string() ?? token.text()));
+    const pending = token && this.#find(token);
     if (params === undefined || pending?.progressToken === undefined) return;
     const own: JsonParts = [pending.progressToken.span()];
     pending.request.onNotification?.({
@@ -174,9 +181,16 @@ export class Duplex implements Channel {
   }
 
   #youngestCall(): PendingRequest | undefined {
-    return [...this.#pending.values()].findLast(
-      ({ request: { method } }) => method !== initializeMethod && method !== discoverMethod,
-    )?.request;
+    return this.#pending
+      .all()
+      .filter(({ request: { method } }) => method !== initializeMethod && method !== discoverMethod)
+      .toSorted((a, b) => a.id - b.id)
+      .at(-1)?.request;
+  }
+
+  #find(id: JsonView): Pending | undefined {
+    const number = Number(id.string() ?? id.text());
+    return this.#pending.find((each) => each.id === number);
   }
 
   #tell(message: Buffer): void {

@@ -1,3 +1,4 @@
+import { SlotList, type Slotted } from '../../base/slot-list.ts';
 import type { OutboundCall } from '../../outbound/outbound.ts';
 import type { OnNotification } from '../mcp-model.ts';
 import type { RpcMessage } from '../messages/rpc-message.ts';
@@ -26,6 +27,12 @@ export function patienceAfter(handshakeMs: number): number {
   return Math.min(maxPatienceMs, minPatienceMs + patienceFactor * handshakeMs);
 }
 
+type Subscriber = Slotted & {
+  /** Grows from one to the next. */
+  readonly number: number;
+  readonly onMessage: (message: RpcMessage) => void;
+};
+
 export function createServerStream(deps: {
   readonly endpoint: Endpoint;
   readonly headers: Readonly<Record<string, string>>;
@@ -35,7 +42,8 @@ export function createServerStream(deps: {
   readonly patienceMs: number;
 }): ServerStream {
   const { respond, onNotification } = deps;
-  const subscribers = new Set<(message: RpcMessage) => void>();
+  const subscribers = new SlotList<Subscriber>();
+  let lastNumber = 0;
   let opening: Promise<void> | undefined;
   let call: OutboundCall | undefined;
   const send = (message: Buffer) => void respond(message).catch(() => undefined);
@@ -44,7 +52,10 @@ export function createServerStream(deps: {
     const { method, id, params } = message;
     if (method === undefined) return;
     if (id === undefined) return onNotification({ method, params: params && [params.span()] });
-    const last = [...subscribers].at(-1);
+    const last = subscribers
+      .all()
+      .toSorted((a, b) => a.number - b.number)
+      .at(-1)?.onMessage;
     // What a server asks as soon as it knows us is about no call: there are no roots to show.
     if (last !== undefined && method !== 'roots/list') return last(message);
     const question = questionIn(message, send);
@@ -58,8 +69,9 @@ export function createServerStream(deps: {
       return opening;
     },
     subscribe(onMessage) {
-      subscribers.add(onMessage);
-      return () => void subscribers.delete(onMessage);
+      const subscriber: Subscriber = { slot: -1, number: ++lastNumber, onMessage };
+      subscribers.add(subscriber);
+      return () => void subscribers.delete(subscriber);
     },
     close: () => call?.cancel(),
   };
