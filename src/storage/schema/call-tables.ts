@@ -20,3 +20,14 @@ export async function calls({ schema }: Kysely<unknown>): Promise<void> {
     .execute();
   await schema.createIndex('calls_by_user').on('calls').columns(['developer_id', 'user_id', 'id']).execute();
 }
+
+/** Most calls are nobody's in particular: an entry for each was a quarter of what a row costs SQLite. */
+export async function callsOfUsers({ schema }: Kysely<unknown>): Promise<void> {
+  await schema.dropIndex('calls_by_user').execute();
+  await schema
+    .createIndex('calls_of_users')
+    .on('calls')
+    .columns(['developer_id', 'user_id', 'id'])
+    .where('user_id', 'is not', null)
+    .execute();
+}

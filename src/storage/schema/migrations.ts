@@ -1,6 +1,6 @@
 import type { Migration } from 'kysely/migration';
 import { auditTrail } from './audit-tables.ts';
-import { calls } from './call-tables.ts';
+import { calls, callsOfUsers } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
@@ -37,4 +37,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '014_tool_details': { up: toolDetails },
   '015_calls': { up: calls },
   '016_declarations': { up: declarations },
+  '018_calls_of_users': { up: callsOfUsers },
 };
