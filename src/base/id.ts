@@ -1,4 +1,4 @@
-import { createHash, randomFillSync } from 'node:crypto';
+import { hash, randomFillSync } from 'node:crypto';
 
 /** Prefixes of the ids that leave the process, so that one glance tells what an id names. */
 type IdPrefix =
@@ -81,10 +81,10 @@ function randomHex(): string {
 
 /** SHA-256 of bytes as 64 hex digits. */
 export function sha256Bytes(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes);
 }
 
 /** SHA-256 of a text as 64 hex digits. */
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }

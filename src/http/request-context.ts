@@ -81,7 +81,7 @@ export class RequestContext implements Slotted {
       const { reply } = this;
       this.#abort = abort;
       if (reply.destroyed && !reply.writableFinished) abort.abort();
-      else reply.once('close', () => void (reply.writableFinished || abort.abort()));
+      else reply.on('close', () => void (reply.writableFinished || abort.abort()));
     }
     return this.#abort.signal;
   }

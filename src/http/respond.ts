@@ -108,7 +108,7 @@ export function createResponder(deps: Deps): Responder {
 
     writeHead(context, status, headers) {
       setCommonHeaders(context, isClosing());
-      context.reply.once('close', () => report(context));
+      context.reply.on('close', () => report(context));
       context.reply.writeHead(status, [...headers, ...context.rawHeaders()] as string[]);
     },
 

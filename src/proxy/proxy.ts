@@ -97,10 +97,10 @@ export function createProxy(deps: ProxyDeps): OAuthProxy {
 /** Checks everything that can be checked before the body is read, then performs the call: once for each Idempotency-Key. */
 async function forward(parts: Parts, received: ProxyRequest): Promise<ProxyReply> {
   const { connections, limits, runOnce } = parts;
-  const { provider } = parseTarget(received.target);
-  const api = findApi(connections, provider);
+  const target = parseTarget(received.target);
+  const api = findApi(connections, target.provider);
   const request = await withoutOverride(received, api);
-  const destination = resolveDestination(api, parseTarget(request.target));
+  const destination = resolveDestination(api, request === received ? target : parseTarget(request.target));
   const headers = forwardedHeaders(request.rawHeaders, api);
   const reads = readOnly.has(request.method);
   const key = reads ? null : idempotencyKey(findField(request.rawHeaders, 'idempotency-key'));
@@ -120,9 +120,10 @@ async function forward(parts: Parts, received: ProxyRequest): Promise<ProxyReply
 }
 
 async function perform(
-  { connections, acquire, usageLog, publicUrl, ...sending }: Parts,
+  parts: Parts,
   { request, api, call }: { request: ProxyRequest; api: ProviderApi; call: ProviderRequest },
 ): Promise<StreamedReply> {
+  const { connections, acquire, usageLog, publicUrl } = parts;
   const { developerId, userId } = request.owner;
   const { destination } = call;
   const release = acquire(`${developerId}\n${userId}`, api.name);
@@ -131,7 +132,7 @@ async function perform(
     const { connectionId } = callToken.token;
     const { keyId } = request;
     usageLog.enqueue({ developerId, userId, keyId, connectionId, provider: api.name, calls: 1 });
-    const { reply, token } = await sendToProvider(sending, call, callToken);
+    const { reply, token } = await sendToProvider(parts, call, callToken);
     return toProxyReply(reply, { token, api, destination, publicUrl: publicUrl(), release });
   } catch (error) {
     release();

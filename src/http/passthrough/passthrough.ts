@@ -77,7 +77,7 @@ function pipe(source: ByteSource, reply: ServerResponse): void {
     stalled = undefined;
     source.resume();
   });
-  reply.once('close', () => {
+  reply.on('close', () => {
     clearTimeout(stalled);
     if (!ended) source.cancel();
   });

@@ -48,7 +48,7 @@ export function createCallLog(deps: {
   return {
     record(entry) {
       const at = clock.now();
-      queue.enqueue({ id: newLogId('call', at), at, ...entry });
+      queue.enqueue({ ...entry, id: newLogId('call', at), at });
     },
     dropped: () => queue.dropped,
     async read(query) {

@@ -120,6 +120,7 @@ function checkSegment(segment: string): void {
 
 /** Refuses parameters by name, however they are written. */
 export function checkQuery(query: string, refusedNames: readonly string[]): void {
+  if (query === '') return;
   for (const pair of query.slice(1).split(/[&;]/)) {
     const name = decode((pair.split('=', 1)[0] ?? '').replaceAll('+', ' '), 'query');
     const bare = name
