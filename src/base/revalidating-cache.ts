@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { type BoundedCache, createBoundedCache } from './bounded-cache.ts';
 
 type Entry<V> = { readonly value: V; readonly readAt: number; readonly tags: readonly string[] };
 
@@ -11,7 +11,7 @@ type Entry<V> = { readonly value: V; readonly readAt: number; readonly tags: rea
  * one reading (single flight), unless something was invalidated in between.
  */
 export class RevalidatingCache<V> {
-  readonly #entries: LRUCache<string, Entry<V>>;
+  readonly #entries: BoundedCache<Entry<V>>;
   readonly #keysByTag = new Map<string, Set<string>>();
   readonly #flights = new Map<string, Promise<V>>();
   readonly #maxAgeMs: number;
@@ -26,12 +26,7 @@ export class RevalidatingCache<V> {
     /** What `invalidate` finds a value by, beside its key. */
     readonly tagsOf?: (value: V) => readonly string[];
   }) {
-    // `maxSize` in place of `max`: memory grows with what is kept instead of being taken at the start.
-    this.#entries = new LRUCache({
-      maxSize: options.max,
-      sizeCalculation: () => 1,
-      dispose: (entry, key) => this.#unlink(key, entry),
-    });
+    this.#entries = createBoundedCache(options.max, { dispose: (entry, key) => this.#unlink(key, entry) });
     this.#maxAgeMs = options.maxAgeMs;
     this.#now = options.now;
     this.#tagsOf = options.tagsOf ?? (() => []);

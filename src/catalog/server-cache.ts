@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
@@ -35,8 +35,7 @@ const recordsKept = 2_000;
 
 export function createServerCache(store: CatalogStore, clock: Clock): ServerCache {
   const entries = new Map<string, Entry>();
-  // `maxSize` in place of `max`: memory grows with what is kept instead of being taken at the start.
-  const records = new LRUCache<string, ServerRecord>({ maxSize: recordsKept, sizeCalculation: () => 1 });
+  const records = createBoundedCache<ServerRecord>(recordsKept);
   const popular = createPopularity(store, clock);
   let revision = 0;
 

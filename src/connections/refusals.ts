@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 
 /** Bounded: whoever is refused so often that others are forgotten is refused all the same. */
 const maxGrants = 10_000;
@@ -9,8 +9,8 @@ const maxProviders = 1_000;
  * the provider, or how it is set up here.
  */
 export class Refusals {
-  readonly #ofGrant = new LRUCache<string, number>({ max: maxGrants });
-  readonly #alike = new LRUCache<string, Set<string>>({ max: maxProviders });
+  readonly #ofGrant = createBoundedCache<number>(maxGrants);
+  readonly #alike = createBoundedCache<Set<string>>(maxProviders);
 
   /** How often this grant was refused in a row, and how many grants of the provider were, in these words. */
   add(refusal: { readonly provider: string; readonly grantId: string; readonly words: string }) {

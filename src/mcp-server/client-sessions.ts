@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import { newId, sha256Hex } from '../base/id.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonParts } from '../base/json-splice.ts';
@@ -38,7 +38,7 @@ export class ClientSessions {
   readonly #tickets: Vault['sealedTokens'];
   readonly #inFlight = new Map<string, AbortController>();
   readonly #questions = new Map<string, Question>();
-  readonly #logLevels = new LRUCache<string, string>({ max: maxLogLevels });
+  readonly #logLevels = createBoundedCache<string>(maxLogLevels);
 
   constructor(tickets: Vault['sealedTokens']) {
     this.#tickets = tickets;

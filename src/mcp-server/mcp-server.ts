@@ -7,7 +7,7 @@
  * every age that can take them; a client that goes away or cancels ends its call. An upstream that fails is an error in
  * words, never a hung stream. Sessions are sealed in their ids: any replica serves them, nothing of one is kept.
  */
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Mcp } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { ClientService } from './client-service.ts';
@@ -45,9 +45,9 @@ const introductionMs = 60_000;
 
 export function createMcpServer(deps: McpServerDeps): McpServer {
   const aggregate = new Aggregate(deps);
-  const ofToolset = new LRUCache<string, Aggregate>({ max: maxToolsets });
+  const ofToolset = createBoundedCache<Aggregate>(maxToolsets);
   const service = new ClientService(deps);
-  const introductions = new LRUCache<string, Introduction>({ max: maxIntroductions, ttl: introductionMs });
+  const introductions = createBoundedCache<Introduction>(maxIntroductions, { ttl: introductionMs });
   return {
     serve: (request, caller) => service.serve(request, caller, { serverId: null, open: () => aggregate }),
     serveOne: (request, caller, serverId) =>

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { keyActor } from '../base/actor.ts';
+import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts';
 import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
@@ -39,7 +39,7 @@ type CacheEntry = {
   readonly record: ServerRecord;
   readonly local: LocalServer | undefined;
   readonly credential: Credential;
-  readonly byDeveloper: LRUCache<string, FoundTarget>;
+  readonly byDeveloper: BoundedCache<FoundTarget>;
 };
 
 const maxServers = 2_000;
@@ -128,7 +128,7 @@ export function createTargets(deps: {
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
-  const cache = new LRUCache<string, CacheEntry>({ max: maxServers });
+  const cache = createBoundedCache<CacheEntry>(maxServers);
   const getCached = (caller: Caller, serverId: string): FoundTarget | undefined => {
     const cached = catalog.peek(serverId);
     if (cached === undefined) return undefined;
@@ -136,7 +136,7 @@ export function createTargets(deps: {
     const local = locals.get(serverId);
     let known = cache.get(serverId);
     if (known?.record !== record || known.credential !== credential || known.local !== local) {
-      known = { record, local, credential, byDeveloper: new LRUCache({ max: maxDevelopers }) };
+      known = { record, local, credential, byDeveloper: createBoundedCache<FoundTarget>(maxDevelopers) };
       cache.set(serverId, known);
     }
     const { developerId, usesSharedCredential = true } = caller;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { unreachable } from './outbound-failures.ts';
 
@@ -30,7 +30,7 @@ export type CircuitBreaker = {
 /** By host: closed, open after failures in a row, half open when its time is over, closed again. */
 export function createCircuitBreaker(clock: Clock, limits: BreakerLimits): CircuitBreaker {
   /** Of hosts that failed lately. */
-  const states = new LRUCache<string, State>({ max: hostsKept });
+  const states = createBoundedCache<State>(hostsKept);
 
   const fail = (host: string, state: State) => {
     if (++state.failures >= limits.failures) {

@@ -8,7 +8,7 @@
  * from anybody, and nothing costs anything.
  * When the store fails, the rights known last go on; before they were read once, the service does not start.
  */
-import { LRUCache } from 'lru-cache';
+import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
@@ -95,7 +95,7 @@ type State = StoredPolicy & {
   readonly byDeveloper: ReadonlyMap<string, readonly Toolset[]>;
   /** Servers that are not everybody's. */
   readonly privateServers: readonly string[];
-  readonly views: LRUCache<string, { readonly view: View | null }>;
+  readonly views: BoundedCache<{ readonly view: View | null }>;
 };
 
 export function createPolicy(deps: PolicyDeps): Policy {
@@ -213,7 +213,7 @@ function compile(stored: StoredPolicy, operatorServers: ReadonlySet<string>, ver
   const said = [...stored.rights].filter(([, { visibility }]) => visibility === 'private').map(([id]) => id);
   const implied = [...operatorServers].filter((id) => !stored.rights.has(id));
   const privateServers = [...said, ...implied].sort();
-  const views = new LRUCache<string, { readonly view: View | null }>({ max: viewsKept });
+  const views = createBoundedCache<{ readonly view: View | null }>(viewsKept);
   return { ...stored, version, operatorServers, byKey, byDeveloper, privateServers, views };
 }
 

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
 import type { PartialServers } from './ranking/relevance.ts';
@@ -22,7 +22,7 @@ const masksKept = 50;
 
 /** The masks of one snapshot, each made when it is first asked for. */
 export function createViewMasks(indexed: Indexed): (view: SearchView | null | undefined) => ViewMask | null {
-  const masks = new LRUCache<string, ViewMask>({ max: masksKept });
+  const masks = createBoundedCache<ViewMask>(masksKept);
   return (view) => {
     if (view == null) return null;
     let mask = masks.get(view.key);

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { authTagLength, ivBytes } from './wrappers/key-wrapper.ts';
 
@@ -37,7 +37,7 @@ export function createSealedTokens(seeds: ReadonlyMap<string, Buffer>, clock: Cl
   const aad = (kid: string, binding: string, time: Buffer) =>
     Buffer.concat([Buffer.from(`${version}\n${kid}\n${binding}\n`), time]);
 
-  const remembered = new LRUCache<string, Opened>({ max: rememberedTokens });
+  const remembered = createBoundedCache<Opened>(rememberedTokens);
   const openAnew = (sealed: string, binding: string): Opened => {
     const [prefix, kid = '', text = ''] = sealed.split('.');
     const key = keys.get(kid);

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import * as oauth from 'oauth4webapi';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
@@ -81,7 +81,7 @@ export class ClientRegistry {
   readonly #flights = new Map<string, Promise<ClientRow>>();
   readonly #checks = new Map<string, Promise<void>>();
   /** When a client that we registered on the way was last checked, by its row. */
-  readonly #checkedAt = new LRUCache<string, number>({ max: maxChecked });
+  readonly #checkedAt = createBoundedCache<number>(maxChecked);
 
   constructor(deps: Deps) {
     this.#deps = deps;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type AuthorizationServers, NoOAuth } from '../authorization-servers/authorization-servers.ts';
 import type { KnownServer, OpenedSession, Owner } from '../connections-model.ts';
@@ -50,12 +50,10 @@ type Deps = {
 /** Sessions for calls that an MCP server refused. */
 export class AuthorizationRequests {
   readonly #deps: Deps;
-  readonly #sessions = new LRUCache<string, Promise<OpenedSession>>({ max: maxRemembered });
+  readonly #sessions = createBoundedCache<Promise<OpenedSession>>(maxRemembered);
   /** Servers by id and URL, and until when they are not looked into again. */
-  readonly #withoutOAuth = new LRUCache<string, number>({ max: maxRemembered });
-  readonly #stepUps = new LRUCache<string, { readonly at: number; readonly asked: Set<string> }>({
-    max: maxRemembered,
-  });
+  readonly #withoutOAuth = createBoundedCache<number>(maxRemembered);
+  readonly #stepUps = createBoundedCache<{ readonly at: number; readonly asked: Set<string> }>(maxRemembered);
 
   constructor(deps: Deps) {
     this.#deps = deps;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import { RevalidatingCache } from '../../base/revalidating-cache.ts';
@@ -40,9 +40,7 @@ export class FreshTokens {
   readonly #deps: Deps;
   readonly #cache: RevalidatingCache<OpenToken>;
   /** Renewals of good tokens that a provider refused, by connection. */
-  readonly #forced = new LRUCache<string, { readonly version: number; readonly at: number }>({
-    max: maxForced,
-  });
+  readonly #forced = createBoundedCache<{ readonly version: number; readonly at: number }>(maxForced);
   readonly #background = new Set<Promise<unknown>>();
 
   constructor(deps: Deps) {

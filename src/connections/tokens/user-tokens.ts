@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { IsRefusedByFailing } from '../authorization-servers/server-discovery.ts';
@@ -44,9 +44,9 @@ export class UserTokens {
   readonly #deps: Deps;
 
   /** Tokens that a server failed at, by connection and version, and whether it is for them: a broken server is not asked with every call. */
-  readonly #refusals = new LRUCache<string, { readonly at: number; readonly isRefused: Promise<boolean> }>({
-    max: maxChecked,
-  });
+  readonly #refusals = createBoundedCache<{ readonly at: number; readonly isRefused: Promise<boolean> }>(
+    maxChecked,
+  );
 
   constructor(deps: Deps) {
     this.#deps = deps;

@@ -5,7 +5,7 @@ import {
   type JSONWebKeySet,
   type JWTVerifyGetKey,
 } from 'jose';
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { Problem } from '../../base/problem.ts';
 
 /** The one call this needs of the network; the outbound room offers it. */
@@ -30,7 +30,7 @@ const maxKeySets = 1_000;
  * Without any, the key function throws `upstream_error`.
  */
 export function createIssuerKeys(get: Get): (jwksUri: string) => JWTVerifyGetKey {
-  const keySets = new LRUCache<string, JWTVerifyGetKey>({ max: maxKeySets });
+  const keySets = createBoundedCache<JWTVerifyGetKey>(maxKeySets);
   return (jwksUri) => {
     let keySet = keySets.get(jwksUri);
     if (keySet === undefined) {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { scanJson } from '../../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../../base/json-splice.ts';
@@ -47,7 +47,7 @@ export class Aggregate implements Backend {
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
   /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
-  readonly #direct = new LRUCache<string, DirectTools>({ max: 1_000 });
+  readonly #direct = createBoundedCache<DirectTools>(1_000);
 
   /** `toolset`: null for everything that the caller sees. */
   constructor(deps: AggregateDeps, toolset: string | null = null) {

@@ -1,4 +1,4 @@
-import type { LRUCache } from 'lru-cache';
+import type { BoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { type Caller, type Mcp, noParams } from '../../mcp/mcp.ts';
@@ -13,7 +13,7 @@ export function createSingleServer(
   deps: {
     readonly mcp: Pick<Mcp, 'call' | 'listen'>;
     readonly version: string;
-    readonly introductions: LRUCache<string, Introduction>;
+    readonly introductions: BoundedCache<Introduction>;
   },
   serverId: string,
 ): Backend {

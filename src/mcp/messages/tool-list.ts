@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { itemsOf, type JsonView } from '../../base/json-scanner.ts';
 import type { ServerRecord } from '../../catalog/catalog.ts';
 import {
@@ -97,7 +97,7 @@ type Mirrored = { readonly revision: number; readonly tools: Map<string, readonl
 /** Which tools of a server mirror arguments into headers: from the catalogue, corrected by what the server says. */
 export function createMirrors() {
   // By id and revision: the catalogue hands out a new record now and then for what has not changed.
-  const known = new LRUCache<string, Mirrored>({ max: maxServers });
+  const known = createBoundedCache<Mirrored>(maxServers);
   const toolsOf = ({ id, revision, tools: listed }: ServerRecord) => {
     const entry = known.get(id);
     if (entry?.revision === revision) return entry.tools;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { Problem } from '../../base/problem.ts';
 import { type AllowRules, bare } from '../connect/address.ts';
 
@@ -23,7 +23,7 @@ const urlsKept = 1_000;
 
 /** The destination, or `invalid_request` for a URL we do not speak to (E5, E9). */
 export function createUrlCheck(allow: AllowRules): (text: string) => Destination {
-  const checked = new LRUCache<string, Checked>({ max: urlsKept });
+  const checked = createBoundedCache<Checked>(urlsKept);
   return (text) => {
     const known = checked.get(text);
     // What is only allowed may be allowed no longer.

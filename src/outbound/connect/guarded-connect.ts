@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { LRUCache } from 'lru-cache';
 import type { buildConnector } from 'undici';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { connectToAny } from './happy-eyeballs.ts';
 import { withReadBuffer } from './read-buffer.ts';
@@ -16,7 +16,7 @@ const sessionsKept = 100;
  * cannot swap them (threats E3, E4). The certificate must be the name's, though an address is dialled.
  */
 export function createGuardedConnect(guard: AddressGuard, background: boolean): buildConnector.connector {
-  const sessions = new LRUCache<string, Buffer>({ max: sessionsKept });
+  const sessions = createBoundedCache<Buffer>(sessionsKept);
 
   const open = async ({ hostname, port, protocol }: buildConnector.Options): Promise<Socket> => {
     const isSecure = protocol === 'https:';

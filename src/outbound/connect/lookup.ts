@@ -1,7 +1,7 @@
 import { Resolver, lookup as systemLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { type NameFiles, openNameFiles } from './name-files.ts';
 
 /** A name's addresses; whoever asks in the background has a bound of its own. */
@@ -48,7 +48,7 @@ export function createLookup(options: LookupOptions = {}): Resolve {
     fallback = lookupBySystem,
   } = options;
   const files = options.files ?? openNameFiles();
-  const cache = new LRUCache<string, Outcome>({ max: namesKept });
+  const cache = createBoundedCache<Outcome>(namesKept);
   const underWay = new Map<string, Promise<readonly string[]>>();
   const counts = { calls: 0, background: 0 };
   const resolveName = createNameResolver({

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { sha256Hex } from '../../base/id.ts';
 import type { Embedder } from './embedder.ts';
 import type { EmbeddingStore } from './embedding-store.ts';
@@ -26,7 +26,7 @@ export function createCachedEmbedder(
   onProgress: (progress: EmbeddingProgress) => void,
 ): Embedder {
   const { id, dims } = provider;
-  const queries = new LRUCache<string, Float32Array>({ max: queriesKept });
+  const queries = createBoundedCache<Float32Array>(queriesKept);
   let [cached, embedded] = [0, 0];
 
   /** The vectors that the provider makes of these texts, by the same keys. */

@@ -2,7 +2,7 @@
  * Text to terms: what counts as "the same word" for the lexical index and for the built-in vectors.
  * The trainer uses these functions too, so a change here asks for `npm run train`.
  */
-import { LRUCache } from 'lru-cache';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 
 /** Never indexed, never searched: they carry grammar, not subject. */
 const functionWords = words(`
@@ -37,7 +37,7 @@ const longQueryStems = 25;
 const shortestPart = 4;
 const mostParts = 6;
 /** Splitting kept: of the words of a large catalog, not of its keys and hashes. */
-const splitWords = new LRUCache<string, readonly string[]>({ max: 50_000 });
+const splitWords = createBoundedCache<readonly string[]>(50_000);
 
 /** The stems of a text in order, function words left out. */
 export function stemsOf(text: string): string[] {
