@@ -332,6 +332,7 @@ test('an answer is kept for exactly what was asked: whatever may change it makes
 
 test('a change is found after the next refresh, and only what changed is read', async () => {
   const { search, catalog } = await started(many);
+  const before = catalog.reads.length;
   catalog.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
   catalog.put('weather-0', null);
   search.refresh();
@@ -339,7 +340,7 @@ test('a change is found after the next refresh, and only what changed is read', 
   assert.equal((await ask(search, 'low tide at the harbour')).hits[0]?.serverId, 'new');
   const weather = idsOf((await ask(search, 'weather', { limit: 50 })).hits);
   assert.ok(!weather.includes('weather-0'));
-  assert.equal(catalog.reads[1], 2);
+  assert.deepEqual(new Set(catalog.reads.slice(before)), new Set([2, 0]));
   assert.equal(search.stats().servers, many.length);
 });
 

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import type { FromWorker, ToWorker, WorkerData } from './build-worker.ts';
+import { createIndexBuilder, type IndexBuilder } from './index-builder.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A snapshot and the term numbers it was built with (which may know later terms too). */
@@ -26,8 +27,11 @@ type BuilderThread = {
 /** An idle builder of a small catalog is let go: to read that again takes a fraction of a second, to keep the thread 30 MB. */
 const smallDocuments = 20_000;
 const idleMs = 2_000;
+/** Servers and tools that are indexed in a few milliseconds: a thread takes longer to start, and 30 MB. */
+const fewDocuments = 100;
 
 export function createBuilderClient(changesSince: ChangesSince, embedder: Embedder): BuilderClient {
+  const small = createSmallBuilder(changesSince, embedder);
   let thread: BuilderThread | undefined;
   /** Of the last snapshot; undefined before the first. */
   let builtRevision: number | undefined;
@@ -54,6 +58,11 @@ export function createBuilderClient(changesSince: ChangesSince, embedder: Embedd
       // A builder that died, or was let go, took its analyses along: the next one reads the catalog from the beginning.
       let after = builtRevision ?? 0;
       if (thread === undefined || thread.hasFailed()) {
+        const built = await small.rebuild();
+        if (built !== null) {
+          builtRevision = built.snapshot.revision;
+          return built;
+        }
         thread = startThread(embedder);
         after = 0;
       }
@@ -67,6 +76,29 @@ export function createBuilderClient(changesSince: ChangesSince, embedder: Embedd
       isClosed = true;
       clearTimeout(idleTimer);
       await thread?.terminate();
+    },
+  };
+}
+
+/** A builder in this thread, as long as there is little to build. */
+function createSmallBuilder(changesSince: ChangesSince, embedder: Embedder) {
+  let builder: IndexBuilder | undefined;
+  let documents = 0;
+  let revision = 0;
+  return {
+    /** null: there is too much by now, and it starts anew when asked again. */
+    async rebuild(): Promise<BuiltIndex | null> {
+      builder ??= createIndexBuilder(embedder);
+      for await (const changes of changesSince(revision)) {
+        for (const { server } of changes) documents += 1 + (server?.tools.length ?? 0);
+        if (documents > fewDocuments) {
+          [builder, documents, revision] = [undefined, 0, 0];
+          return null;
+        }
+        await builder.apply(changes);
+        revision = changes.at(-1)?.revision ?? revision;
+      }
+      return { snapshot: builder.build(revision), lexicon: builder.lexicon };
     },
   };
 }
