@@ -7,7 +7,7 @@
  *   node test/run.ts fast --slowest   also says which tests took longest
  */
 import { spawn } from 'node:child_process';
-import { globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
@@ -18,6 +18,9 @@ import { startPostgres } from './support/postgres.ts';
 
 // The types of the same hundreds of files are stripped once, not once for each of the test processes.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
+
+// Each commit of a test's store waits for the disk; a store in memory is the same store, and answers at once.
+process.env.TMPDIR ??= foldersInMemory() ? '/dev/shm' : tmpdir();
 
 const full = process.argv[2] === 'full';
 if (full) process.env.TEST_FULL = '1';
@@ -34,6 +37,15 @@ const checks: readonly (readonly [promise: string, command: string, ...args: str
   ['the types of the console hold', 'tsc', '-p', 'console'],
   ['no file, export or dependency is dead', 'knip'],
 ];
+
+function foldersInMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    return bavail * bsize > 2 ** 30;
+  } catch {
+    return false;
+  }
+}
 
 function check([promise, command, ...args]: (typeof checks)[number]): Promise<boolean> {
   return new Promise((resolve) => {
