@@ -33,7 +33,7 @@ const shards = 3;
 
 const checks: readonly (readonly [promise: string, command: string, ...args: string[]])[] = [
   ['the code is formatted and free of lint', 'biome', 'check', '--error-on-warnings', '.'],
-  ['the types hold', 'tsc', '--noEmit'],
+  ['the types hold', 'tsc', '--noEmit', '--singleThreaded'],
   ['the types of the console hold', 'tsc', '-p', 'console'],
   ['no file, export or dependency is dead', 'knip'],
 ];

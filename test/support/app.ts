@@ -34,6 +34,12 @@ export type TestApp = App & {
   newKey(fields?: Record<string, unknown>): Promise<string>;
 };
 
+/**
+ * Tests share their machine: one that is late says nothing about the app, unless that is what is tested. Nor does any wait for
+ * what might still arrive at a stop.
+ */
+export const testLimits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, drainMs: 0 };
+
 /** A folder that goes away with the test. */
 export function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-test-'));
@@ -80,9 +86,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
     MCPRANK_DATA_DIR: dataDir,
     ...env,
   });
-  // Tests share their machine: one that is late says nothing about the app, unless that is what is tested.
-  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, drainMs: 0 };
-  const app = await startApp(config, { telemetry, limits, embedder, ...options });
+  const app = await startApp(config, { telemetry, limits: testLimits, embedder, ...options });
   let open = true;
   const close = async () => {
     if (!open) return;

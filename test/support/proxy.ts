@@ -13,13 +13,13 @@ import type {
 } from '../../src/connections/connections.ts';
 import { google } from '../../src/connections/providers/google-provider.ts';
 import { toProviderApi } from '../../src/connections/providers/provider-api.ts';
-import { createHttp, defaultLimits, type HttpLimits } from '../../src/http/http.ts';
+import { createHttp, type HttpLimits } from '../../src/http/http.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createProxy, type ProxyDeps, type Usage } from '../../src/proxy/proxy.ts';
 import { createIdempotency, openStorage } from '../../src/storage/storage.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
-import { temporaryFolder } from './app.ts';
+import { temporaryFolder, testLimits } from './app.ts';
 
 export type Seen = {
   readonly method: string;
@@ -182,7 +182,7 @@ export async function startProxy(
   });
   const telemetry = createTelemetry({ level: 'silent' });
   // As in app.ts: a machine that is late says nothing about the proxy.
-  const limits = { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY, ...options.httpLimits };
+  const limits = { ...testLimits, ...options.httpLimits };
   const http = createHttp({
     publicUrl: () => url,
     routes: declared,
