@@ -299,6 +299,34 @@ test("LangChain's adapters: list and call", { skip }, async (t) => {
   });
 });
 
+type MastraTools = Record<string, { execute(args: unknown, context: unknown): Promise<unknown> }>;
+
+test("Mastra's client: tools, and one executed", { skip }, async (t) => {
+  const { MCPClient } = (await load('@mastra/mcp')) as {
+    MCPClient: new (config: unknown) => { listTools(): Promise<MastraTools>; disconnect(): Promise<void> };
+  };
+  const open = async ({ url, headers }: Place) => {
+    const servers = { it: { url: new URL(url), requestInit: { headers } } };
+    const client = new MCPClient({ id: url, servers });
+    t.after(() => client.disconnect());
+    return client.listTools();
+  };
+  const app = await boot(t);
+  const tools = await open({ url: `${app.url}/mcp`, headers: { Authorization: authorization } });
+  assert.deepEqual(
+    Object.keys(tools),
+    metaTools.map((name) => `it_${name}`),
+  );
+  assert.match(JSON.stringify(await tools.it_search_tools?.execute(found, {})), /fixture/);
+  assert.match(JSON.stringify(await tools.it_call_tool?.execute(echo, {})), /Echo: hi/);
+  await useBoth('Mastra', app, async (place) => {
+    const own = await open(place);
+    // Through us it speaks the newer revision, whose results name their server beside the content.
+    const said = (await own.it_echo?.execute({ message: 'hi' }, {})) as Said | undefined;
+    return { tools: Object.keys(own), content: said?.content };
+  });
+});
+
 for (const [name, generation, script] of [
   ['MCP SDK (Python) 1', 1, 'client_sdk1.py'],
   ['MCP SDK (Python) 2', 2, 'client_sdk2.py'],
