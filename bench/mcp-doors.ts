@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { accepts, openSession, post, send } from './mcp-client.ts';
 import { upstreamProgram } from './peers/mcp-others.ts';
 import { type Load, type Served, serve, startFlags } from './support.ts';
 
@@ -101,7 +102,7 @@ export const doors: readonly Door[] = [
 ];
 
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
-const baseHeaders = { 'x-api-key': adminKey, accept: 'application/json, text/event-stream' };
+export const baseHeaders = { 'x-api-key': adminKey, ...accepts };
 
 /** The service of a checkout in front of a server at a URL, or (null) of the same as its child. */
 export async function startService(
@@ -150,7 +151,7 @@ export async function openDoor(door: Door, url: string, args = '{"message":"hi"}
   const headers = {
     ...baseHeaders,
     ...door.headers,
-    ...(door.session === undefined ? {} : await openSession(url + door.path)),
+    ...(door.session === undefined ? {} : await openSession(url + door.path, baseHeaders)),
   };
   let lastId = 0;
   // In a session answers find their callers by these ids, so no two calls share one.
@@ -163,40 +164,4 @@ export async function openDoor(door: Door, url: string, args = '{"message":"hi"}
     if (tries === 50) throw new Error(`${door.name}: ${text.slice(0, 300)}`);
     await delay(100);
   }
-}
-
-/** A handshake; the header of the session that it began, if it did. */
-export async function openSession(url: string): Promise<Readonly<Record<string, string>>> {
-  const hello = await post(url, baseHeaders, {
-    ...{ jsonrpc: '2.0', id: 'hello', method: 'initialize' },
-    params: {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'bench', version: '1' },
-    },
-  });
-  await hello.text();
-  const id = hello.headers.get('mcp-session-id');
-  const session = id === null ? {} : { 'mcp-session-id': id };
-  const headers = { ...baseHeaders, ...session };
-  await (await post(url, headers, { jsonrpc: '2.0', method: 'notifications/initialized' })).text();
-  return session;
-}
-
-async function post(...request: Parameters<typeof send>): Promise<Response> {
-  const reply = await send(...request);
-  if (!reply.ok) throw new Error(`${request[0]}: ${reply.status} ${(await reply.text()).slice(0, 300)}`);
-  return reply;
-}
-
-function send(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  body: string | object,
-): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
 }

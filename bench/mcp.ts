@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Call, type Door, doors, type Kind, openDoor, openSession, startService } from './mcp-doors.ts';
+import { openSession } from './mcp-client.ts';
+import { baseHeaders, type Call, type Door, doors, type Kind, openDoor, startService } from './mcp-doors.ts';
 import { type Other, othersMissing, startBeforeProgram, startBeforeUrl } from './peers/mcp-others.ts';
 import {
   cpuMs,
@@ -194,7 +195,7 @@ async function idleSessions(checkout: string | undefined): Promise<void> {
       await load({ ...call, connections: 16, seconds: warmSeconds });
       const before = residentMegabytes(served);
       for (let begun = 0; begun < 1_000; begun += 20)
-        await Promise.all(Array.from({ length: 20 }, () => openSession(served.url + path)));
+        await Promise.all(Array.from({ length: 20 }, () => openSession(served.url + path, baseHeaders)));
       await delay(2_000);
       grown.push(residentMegabytes(served) - before);
       await served.stop();

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { accepts, openSession, send } from '../mcp-client.ts';
 import { type Load, launch, onCore, type Served } from '../support.ts';
 
 /** A gateway by other people, started, and the call that is asked of it over and over. */
@@ -82,7 +83,7 @@ function proxy({ command, args }: Program): Gateway {
       ...['--host', '127.0.0.1', '--port', String(port), '--server', 'stream', '--no-eventStore', '--'],
       ...[command, ...args],
     ],
-    open: openSession,
+    open: inSession,
   };
 }
 
@@ -95,7 +96,7 @@ function supergateway({ command, args }: Program): Gateway {
       ...['--stdio', [command, ...args].join(' '), '--outputTransport', 'streamableHttp', '--stateful'],
       ...['--port', String(port), '--logLevel', 'none'],
     ],
-    open: openSession,
+    open: inSession,
   };
 }
 
@@ -126,44 +127,21 @@ async function start(gateway: Gateway): Promise<Other> {
   }
 }
 
-/** A handshake; from then on one session for all connections, as one client with many calls under way has it. */
-async function openSession(url: string): Promise<Opened> {
-  const headers = { accept: 'application/json, text/event-stream' };
-  const hello = await post(url, headers, {
-    ...{ jsonrpc: '2.0', id: 'hello', method: 'initialize' },
-    params: {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'bench', version: '1' },
-    },
-  });
-  await hello.text();
-  const session = { ...headers, 'mcp-session-id': hello.headers.get('mcp-session-id') ?? '' };
-  await (await post(url, session, { jsonrpc: '2.0', method: 'notifications/initialized' })).text();
+/** From a handshake on one session for all connections, as one client with many calls under way has it. */
+async function inSession(url: string): Promise<Opened> {
+  const headers = { ...accepts, ...(await openSession(url)) };
   let lastId = 0;
   const params = JSON.stringify(tool);
   // Answers find their callers by these ids, so no two calls share one.
   const body = () => `{"jsonrpc":"2.0","id":${++lastId},"method":"tools/call","params":${params}}`;
-  return { headers: session, body };
+  return { headers, body };
 }
 
 /** An error may come with status 200: what is measured must be the tool's own answer. */
 async function mustAnswer(url: string, { headers = {}, body = '' }: Opened): Promise<void> {
-  const reply = await post(url, headers, typeof body === 'function' ? body() : body);
+  const reply = await send(url, headers, typeof body === 'function' ? body() : body);
   const text = await reply.text();
   if (!reply.ok || !text.includes('xxxx')) throw new Error(`answers ${reply.status} ${text.slice(0, 200)}`);
-}
-
-function post(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  body: string | object,
-): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
 }
 
 /** Tries until it is up. */
