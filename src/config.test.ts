@@ -49,6 +49,16 @@ test('all faults are reported at once, each with name, expectation and example',
   assert.ok(!text.includes('hunter2'), 'a faulty secret is not echoed');
 });
 
+test('PostgreSQL may be reached by a socket', () => {
+  for (const url of [
+    'postgres://mcprank@/rank?host=/run/postgresql',
+    'postgres:///rank?host=/run/postgresql',
+    'postgresql://me:p%40ss@localhost/rank?host=/run/postgresql',
+    'postgres://me@db:5432/rank?options=-csearch_path%3Done',
+  ])
+    assert.equal(parseConfig({ DATABASE_URL: url }).databaseUrl?.reveal(), url);
+});
+
 test('a secret may come from a file, and is printed nowhere', () => {
   const config = parseConfig({ MCPRANK_ADMIN_KEY_FILE: '/run/secrets/key' }, (path) =>
     path === '/run/secrets/key' ? `${key}\n` : '',

@@ -109,7 +109,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'a postgres:// URL',
     example: 'postgres://mcprank:PASSWORD@db:5432/mcprank',
     secret: true,
-    parse: secretUrl(/^postgres(ql)?:$/),
+    parse: parseDatabaseUrl,
   },
   REDIS_URL: {
     field: 'redisUrl',
@@ -420,6 +420,11 @@ function parseProxy(text: string): Secret | undefined {
 
 function secretUrl(protocol: RegExp) {
   return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
+}
+
+/** Where the host is a folder with a socket (`?host=/run/postgresql`), the authority may be empty but for the user. */
+function parseDatabaseUrl(text: string): Secret | undefined {
+  return secretUrl(/^postgres(ql)?:$/)(text.replace(/@(?=[/?])/, '@localhost')) && new Secret(text);
 }
 
 const vaultKeyForms = [

@@ -1,7 +1,7 @@
 import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Secret } from '../base/secret.ts';
-import { type NoticeRow, noticeChannel } from './coordination/notices.ts';
+import { type NoticeRow, noticeChannelSql } from './coordination/notices.ts';
 
 /** Enough for a busy replica; PostgreSQL's own default allows 100 connections in all. */
 const poolSize = 10;
@@ -83,7 +83,8 @@ export function listen(pool: pg.Pool, onNotice: (row: NoticeRow) => void): () =>
         if (message.payload !== undefined) onNotice(JSON.parse(message.payload) as NoticeRow);
       });
       client.on('error', () => again());
-      await client.query(`LISTEN ${noticeChannel}`);
+      const { rows } = await client.query<{ channel: string }>(`select ${noticeChannelSql} as channel`);
+      await client.query(`LISTEN ${pg.escapeIdentifier(rows[0]?.channel ?? '')}`);
     } catch {
       again();
     }
