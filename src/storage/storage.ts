@@ -7,12 +7,9 @@
  * When the database is locked, full, read-only, damaged or away, the caller gets the Problem `unavailable`
  * with the reason in words, and nothing was written.
  */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
-import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
@@ -34,8 +31,8 @@ export { createInsert } from './insert.ts';
 export type { SealedColumn } from './sealed-store.ts';
 export { WriteBehind } from './write-behind.ts';
 
+import { backupTo, copyToFile, restoreFrom } from './backup.ts';
 import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
-import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
 
@@ -73,7 +70,7 @@ export type Storage = {
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
   ping(): Promise<void>;
-  /** Copies the whole store to an SQLite file while in use, whatever kind of store this is. */
+  /** Copies the whole store to a new SQLite file while in use, whatever kind of store this is; `conflict` where there is a file. */
   backup(file: string): Promise<void>;
   /** Fills this empty store, of either kind, from such a file; all of it or nothing. Answers rows by table. */
   restore(file: string): Promise<Readonly<Record<string, number>>>;
@@ -147,7 +144,7 @@ export async function openStorage(
       engine.verify?.();
       await db.selectFrom('notices').select('id').limit(1).execute();
     },
-    backup: engine.backup,
+    backup: (file) => backupTo(file, engine.backup),
     restore: (file) => restoreFrom(file, db as unknown as Kysely<unknown>),
     async close() {
       notices.stop();
@@ -199,45 +196,6 @@ async function postgresEngine(url: Secret): Promise<Engine> {
         await act(trx as never);
       }),
     listen: (onNotice) => listen(pool, onNotice),
-    backup: (file) => backupPostgres(db as unknown as Kysely<unknown>, file),
+    backup: (file) => copyToFile(db as unknown as Kysely<unknown>, file),
   };
-}
-
-/** The rows of a database server as a file of the embedded kind; `mcprank restore` reads it into either. */
-async function backupPostgres(db: Kysely<unknown>, file: string): Promise<void> {
-  if (existsSync(file)) throw new Problem('conflict', `${file} exists already: choose another name`);
-  const copy = new Kysely<unknown>({ dialect: NodeSqliteDialect.of(openSqlite(file)) });
-  try {
-    await migrate(copy);
-    await copyStore({ db, dialect: 'postgres' }, copy);
-  } finally {
-    await copy.destroy();
-  }
-}
-
-function openCopy(file: string, name: string): Kysely<unknown> {
-  try {
-    return new Kysely<unknown>({ dialect: withProblems(NodeSqliteDialect.of(openSqlite(file))) });
-  } catch (cause) {
-    throw new Problem('invalid_request', `${name}: not a copy that mcprank backup made`, { cause });
-  }
-}
-
-async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<Record<string, number>>> {
-  if (!existsSync(file)) throw new Problem('invalid_request', `${file}: no such file`);
-  // Opening brings a copy of an earlier release up to date: that is done to a copy of the copy.
-  const folder = mkdtempSync(join(tmpdir(), 'mcprank-restore-'));
-  try {
-    const own = join(folder, 'store.db');
-    copyFileSync(file, own);
-    const source = openCopy(own, file);
-    try {
-      await migrate(source);
-      return await copyStore({ db: source, dialect: 'sqlite' }, db);
-    } finally {
-      await source.destroy();
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

@@ -62,6 +62,11 @@ function numberOf(name: string): number {
   return Number.parseInt(name, 10);
 }
 
+/** Whether a release of ours ever made this schema. */
+export async function isOurs(db: Kysely<unknown>): Promise<boolean> {
+  return (await appliedMigrations(db as Kysely<Tables>)).length > 0;
+}
+
 async function appliedMigrations(db: Kysely<Tables>): Promise<string[]> {
   const tables = await tableNames(db as unknown as Kysely<unknown>, { internal: true });
   if (!tables.includes('kysely_migration')) return [];
