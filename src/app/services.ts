@@ -65,7 +65,7 @@ export type Services = {
   readonly policy: Policy;
   readonly callLog: CallLog;
   /** null without REDIS_URL. */
-  readonly redis: Pick<Redis, 'isUp'> | null;
+  readonly redis: Pick<Redis, 'isUp' | 'fault'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
   readonly webhooks: Webhooks;
