@@ -19,7 +19,7 @@ export type Diagnostic = { readonly check: string; readonly level: Level; readon
 type RedisState = { isUp(): boolean; fault(): string | null };
 
 export type DiagnosticTargets = {
-  readonly storage: Pick<Storage, 'dialect' | 'ping'>;
+  readonly storage: Pick<Storage, 'dialect' | 'ping' | 'presence'>;
   readonly redis: RedisState | null;
   readonly catalog: Pick<Catalog, 'stats'>;
   readonly search: Pick<Search, 'stats' | 'ready'>;
@@ -33,7 +33,9 @@ export async function diagnose(config: Config, services: DiagnosticTargets): Pro
       await storage.ping();
       return `${storage.dialect} opens and answers`;
     }),
-    ...(redis === null ? [] : [attempt('redis', () => tryRedis(redis), 'warning')]),
+    redis === null
+      ? attempt('limits', () => tryLimits(storage), 'warning')
+      : attempt('redis', () => tryRedis(redis), 'warning'),
     attempt('catalogue', async () => {
       const { servers, tools } = await catalog.stats();
       return `${servers} servers, ${tools} tools`;
@@ -66,6 +68,16 @@ async function tryRedis(redis: RedisState): Promise<string> {
   throw new Problem(
     'unavailable',
     `every process counts its own limits until this is mended: ${redis.fault()}`,
+  );
+}
+
+/** Without Redis each process counts for itself, also where they share a store. */
+async function tryLimits({ presence }: DiagnosticTargets['storage']): Promise<string> {
+  const { length: processes } = await presence.serving();
+  if (processes < 2) return 'counted by the one process';
+  throw new Problem(
+    'unavailable',
+    `${processes} processes serve from this store and each counts for itself: set REDIS_URL, or divide the tiers`,
   );
 }
 

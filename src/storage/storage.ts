@@ -14,6 +14,7 @@ import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
+import { createPresence, type Presence } from './coordination/presence.ts';
 import { type FileState, NodeSqliteDialect, openSqlite } from './embedded/sqlite.ts';
 import { storageProblem, withProblems } from './faults.ts';
 import { migrate } from './schema/migrate.ts';
@@ -66,6 +67,7 @@ export type Storage = {
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, listener: (payload: string) => void): void;
   readonly leases: Leases;
+  readonly presence: Presence;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
@@ -139,6 +141,7 @@ export async function openStorage(
     sharedNow,
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
+    presence: createPresence(db as unknown as Kysely<JobTables>, sharedNow),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       engine.verify?.();
