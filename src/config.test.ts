@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Problem } from './base/problem.ts';
 import { describeConfig, parseConfig, settings, unknownSettings } from './config.ts';
+import { parseAllowRules } from './outbound/connect/address.ts';
 
 const key = `sk_mcp_rank_${'0'.repeat(32)}`;
 
@@ -47,6 +48,65 @@ test('all faults are reported at once, each with name, expectation and example',
     assert.ok(text.includes(`${name}: expected ${expected}, for example ${example}`), name);
   }
   assert.ok(!text.includes('hunter2'), 'a faulty secret is not echoed');
+});
+
+test('hosts and networks that are none are a fault of the setting, not of the start', () => {
+  for (const faulty of [
+    '10.0.0.0/33',
+    '999.1.1.1/8',
+    '::1/129',
+    'host:99999',
+    '[::zz]',
+    '[1.2.3.4:5]:80',
+    '1.2.3/8',
+    'http://x',
+  ])
+    assert.match(
+      faultsOf({ MCPRANK_ALLOW_UPSTREAMS: `localhost,${faulty}` }),
+      /^\S.*\n {2}MCPRANK_ALLOW_UPSTREAMS: expected hosts, host:port or CIDR with commas, .*$/,
+      faulty,
+    );
+  const good = [
+    'localhost',
+    '10.0.0.0/8',
+    'fd00::/8',
+    'mcp.internal:8080',
+    '[::1]',
+    '[::1]:80',
+    '127.0.0.1:443',
+  ];
+  const { allowUpstreams } = parseConfig({ MCPRANK_ALLOW_UPSTREAMS: good.join(', ') });
+  assert.deepEqual(allowUpstreams, good);
+  parseAllowRules(allowUpstreams);
+});
+
+test('the public URL is a host name and nothing below it: pages, cookies and documents stand at its root', () => {
+  assert.equal(
+    parseConfig({ MCPRANK_PUBLIC_URL: 'https://rank.example.com/' }).publicUrl,
+    'https://rank.example.com',
+  );
+  for (const faulty of [
+    'https://example.com/rank',
+    'https://example.com/rank/',
+    'https://example.com/?x',
+    'https://me@example.com',
+    'ftp://example.com',
+  ])
+    assert.match(
+      faultsOf({ MCPRANK_PUBLIC_URL: faulty }),
+      /MCPRANK_PUBLIC_URL: expected an http\(s\) URL without path and query/,
+      faulty,
+    );
+});
+
+test('PostgreSQL may be reached by a socket', () => {
+  for (const url of [
+    'postgres://mcprank@/rank?host=/run/postgresql',
+    'postgres:///rank?host=/run/postgresql',
+    'postgresql://me:p%40ss@localhost/rank?host=/run/postgresql',
+    'postgres://me@db:5432/rank?options=-csearch_path%3Done',
+  ])
+    assert.equal(parseConfig({ DATABASE_URL: url }).databaseUrl?.reveal(), url);
 });
 
 test('a secret may come from a file, and is printed nowhere', () => {

@@ -90,9 +90,9 @@ export const settings: Readonly<Record<string, Setting>> = {
     field: 'publicUrl',
     meaning: 'the URL others reach the service by',
     fallback: null,
-    expected: 'an http(s) URL without query',
+    expected: 'an http(s) URL without path and query: it has a host name to itself',
     example: 'https://rank.example.com',
-    parse: parseUrl,
+    parse: parseOrigin,
   },
   MCPRANK_DATA_DIR: {
     field: 'dataDir',
@@ -109,7 +109,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'a postgres:// URL',
     example: 'postgres://mcprank:PASSWORD@db:5432/mcprank',
     secret: true,
-    parse: secretUrl(/^postgres(ql)?:$/),
+    parse: parseDatabaseUrl,
   },
   REDIS_URL: {
     field: 'redisUrl',
@@ -410,6 +410,12 @@ function parseUrl(text: string): string | undefined {
   return fits ? url.href.replace(/\/+$/, '') : undefined;
 }
 
+/** Cookies, the pages of the console and the well-known documents stand at the root of a host. */
+function parseOrigin(text: string): string | undefined {
+  const url = parseUrl(text);
+  return url !== undefined && new URL(url).pathname === '/' ? url : undefined;
+}
+
 /** It may have a user name and a password, so it is kept as a secret. */
 function parseProxy(text: string): Secret | undefined {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
@@ -420,6 +426,11 @@ function parseProxy(text: string): Secret | undefined {
 
 function secretUrl(protocol: RegExp) {
   return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
+}
+
+/** Where the host is a folder with a socket (`?host=/run/postgresql`), the authority may be empty but for the user. */
+function parseDatabaseUrl(text: string): Secret | undefined {
+  return secretUrl(/^postgres(ql)?:$/)(text.replace(/@(?=[/?])/, '@localhost')) && new Secret(text);
 }
 
 const vaultKeyForms = [
@@ -488,8 +499,12 @@ function parseAllow(text: string): readonly string[] | undefined {
     .split(',')
     .map((entry) => entry.trim().toLowerCase())
     .filter((entry) => entry !== '');
-  const fits = entries.every((entry) =>
-    /^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$|^[0-9a-f:.]+\/\d{1,3}$/.test(entry),
-  );
-  return fits ? entries : undefined;
+  return entries.every(isAllowEntry) ? entries : undefined;
+}
+
+function isAllowEntry(entry: string): boolean {
+  if (entry.includes('/')) return isAddressOrNetwork(entry);
+  const [, host = '', port = '0'] = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/.exec(entry) ?? [];
+  const isHost = host.startsWith('[') ? isAddressOrNetwork(host.slice(1, -1)) : host !== '';
+  return isHost && Number(port) <= 65_535;
 }

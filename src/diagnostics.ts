@@ -16,9 +16,11 @@ import type { Storage } from './storage/storage.ts';
 export type Level = 'ok' | 'warning' | 'error';
 export type Diagnostic = { readonly check: string; readonly level: Level; readonly message: string };
 
+type RedisState = { isUp(): boolean; fault(): string | null };
+
 export type DiagnosticTargets = {
-  readonly storage: Pick<Storage, 'dialect' | 'ping'>;
-  readonly redis: { isUp(): boolean } | null;
+  readonly storage: Pick<Storage, 'dialect' | 'ping' | 'presence'>;
+  readonly redis: RedisState | null;
   readonly catalog: Pick<Catalog, 'stats'>;
   readonly search: Pick<Search, 'stats' | 'ready'>;
   readonly outbound: Pick<Outbound, 'request'>;
@@ -31,7 +33,9 @@ export async function diagnose(config: Config, services: DiagnosticTargets): Pro
       await storage.ping();
       return `${storage.dialect} opens and answers`;
     }),
-    ...(redis === null ? [] : [attempt('redis', () => tryRedis(redis), 'warning')]),
+    redis === null
+      ? attempt('limits', () => tryLimits(storage), 'warning')
+      : attempt('redis', () => tryRedis(redis), 'warning'),
     attempt('catalogue', async () => {
       const { servers, tools } = await catalog.stats();
       return `${servers} servers, ${tools} tools`;
@@ -58,10 +62,23 @@ export async function attempt(
 }
 
 /** It connects in the background: worth two seconds of patience. */
-async function tryRedis(redis: { isUp(): boolean }): Promise<string> {
+async function tryRedis(redis: RedisState): Promise<string> {
   for (let tries = 0; tries < 40 && !redis.isUp(); tries++) await delay(50);
-  if (redis.isUp()) return 'answers: limits are shared';
-  throw new Problem('unavailable', 'does not answer: every process counts its own limits until it does');
+  if (redis.isUp()) return 'answers, and a script that writes runs: limits are shared';
+  throw new Problem(
+    'unavailable',
+    `every process counts its own limits until this is mended: ${redis.fault()}`,
+  );
+}
+
+/** Without Redis each process counts for itself, also where they share a store. */
+async function tryLimits({ presence }: DiagnosticTargets['storage']): Promise<string> {
+  const { length: processes } = await presence.serving();
+  if (processes < 2) return 'counted by the one process';
+  throw new Problem(
+    'unavailable',
+    `${processes} processes serve from this store and each counts for itself: set REDIS_URL, or divide the tiers`,
+  );
 }
 
 async function tryRegistry({ registryUrl }: Config, { outbound }: DiagnosticTargets): Promise<string> {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Access, Principal } from '../access/access.ts';
 import { isAmong } from '../base/ip-networks.ts';
+import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import type { ConsoleSessions } from '../http/http.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
@@ -25,12 +26,13 @@ export type ConsoleDeps = {
   readonly sessions: ConsoleSessions;
   readonly access: Pick<Access, 'authenticate'>;
   readonly version: string;
+  readonly checkHost: HostCheck;
   /** Writes the sign-in into the audit trail. */
   readonly note: (who: Principal) => Promise<void>;
 };
 
 /** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
-export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps): Route[] {
+export function consoleRoutes({ sessions, access, version, checkHost, note }: ConsoleDeps): Route[] {
   const out: { readonly signed_in: boolean; readonly version: string } = { signed_in: false, version };
   const holderOf = async (key: string, address: string): Promise<Principal> => {
     const caller = await access.authenticate(key, address);
@@ -49,6 +51,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       reply: consoleSessionSchema,
       problems: ['invalid_api_key', 'cross_site', 'rate_limited'],
       handle: async ({ body, headers, address }) => {
+        checkHost(headers);
         sessions.refuseForeign(headers);
         const caller = await holderOf(body.key.trim(), address);
         await note(caller);
@@ -64,6 +67,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       reply: consoleSessionSchema,
       problems: ['rate_limited'],
       handle: async ({ headers, address }) => {
+        checkHost(headers);
         const found = sessions.find(headers);
         if (found === null) return unkept(out);
         try {
@@ -85,6 +89,7 @@ export function consoleRoutes({ sessions, access, version, note }: ConsoleDeps):
       reply: consoleSessionSchema,
       problems: ['cross_site'],
       handle: ({ headers }) => {
+        checkHost(headers);
         sessions.refuseForeign(headers);
         return unkept(out, sessions.end());
       },

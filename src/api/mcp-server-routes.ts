@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Principal } from '../access/access.ts';
+import { type HostCheck, ownHosts } from '../base/own-hosts.ts';
 import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
@@ -7,7 +8,7 @@ import {
   type McpHttpReply,
   type McpHttpRequest,
   type McpServer,
-  refuseForeign,
+  refuseForeignPage,
 } from '../mcp-server/mcp-server.ts';
 import { idPath, text } from './field-schemas.ts';
 import { rpcMessageSchema, rpcReplySchema } from './rpc-schemas.ts';
@@ -48,7 +49,7 @@ const posted = { ...declared, method: 'POST', body: rpcMessageSchema, rawBody: t
 
 type McpServerRoutesDeps = {
   readonly publicUrl: () => string;
-  readonly loopbackOnly: boolean;
+  readonly checkHost: HostCheck;
   /** Throws when there is no such server, or not for this caller. */
   readonly findServer: FindServer;
   /** Throws when there is no such toolset. */
@@ -60,7 +61,7 @@ type OfOne = McpHttpCall & { readonly params: { readonly id: string } };
 /** Our own MCP server, and where clients read how to reach it. */
 export function mcpServerRoutes(
   server: McpServer,
-  { publicUrl, loopbackOnly, findServer, findToolset }: McpServerRoutesDeps,
+  { publicUrl, checkHost, findServer, findToolset }: McpServerRoutesDeps,
 ): Route[] {
   const serve = async (
     call: McpHttpCall,
@@ -68,7 +69,8 @@ export function mcpServerRoutes(
     by: Serve,
   ): Promise<Reply<never>> => {
     const request = toRequest(call, method);
-    refuseForeign(request, ['localhost', '127.0.0.1', '[::1]', new URL(publicUrl()).hostname], loopbackOnly);
+    checkHost(call.headers);
+    refuseForeignPage(request, ownHosts(publicUrl()));
     return by(request, toCaller(call));
   };
   const serveOne = (call: OfOne, method: McpHttpRequest['method']) =>

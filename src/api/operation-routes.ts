@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
+import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { json, type Route, route } from '../http/route.ts';
 
 export type Operations = {
   /** What readiness waits for: name -> is it there. */
   readonly readiness: () => Promise<Readonly<Record<string, boolean>>>;
+  readonly checkHost: HostCheck;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 };
 
@@ -56,7 +58,8 @@ export function operationRoutes(operations: Operations): Route[] {
       scope: null,
       reply: null,
       otherReplies: [{ status: 200, description: 'Prometheus text format', contentType: 'text/plain' }],
-      handle: async () => {
+      handle: async ({ headers }) => {
+        operations.checkHost(headers);
         const { contentType, text } = await operations.metrics();
         return { status: 200, body: text, contentType };
       },

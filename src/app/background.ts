@@ -8,6 +8,8 @@ import type { Services } from './services.ts';
 const dayMs = 86_400_000;
 const factsEveryMs = 30_000;
 const keyUseEveryMs = 10_000;
+/** Well within what a process counts for after it said so. */
+const presenceEveryMs = 10_000;
 
 /** What goes on behind the requests: index, learning, jobs. Answers with how to end it. */
 export function startBackground(config: Config, services: Services, clock: Clock): () => Promise<void> {
@@ -19,9 +21,12 @@ export function startBackground(config: Config, services: Services, clock: Clock
     .start()
     .then(() => updateFacts(services))
     .catch((error: unknown) => telemetry.log.error('search.index.first_build_failed', { error }));
+  const announce = createAnnouncement(config, services);
+  announce().catch((error: unknown) => telemetry.log.warn('background.presence.failed', { error }));
   const timers = [
     repeat(factsEveryMs, () => updateFacts(services), telemetry),
     repeat(keyUseEveryMs, () => access.flush(), telemetry),
+    repeat(presenceEveryMs, announce, telemetry),
   ];
   const jobs = createJobs({
     leases: storage.leases,
@@ -34,6 +39,23 @@ export function startBackground(config: Config, services: Services, clock: Clock
   return async () => {
     for (const timer of timers) clearInterval(timer);
     await jobs.stop();
+    await storage.presence.withdraw().catch(() => undefined);
+  };
+}
+
+/** Says that this process serves, and in the log what that means beside others: once, and again when their number changes. */
+function createAnnouncement(config: Config, { storage, telemetry, vault }: Services): () => Promise<void> {
+  let told = 1;
+  return async () => {
+    await storage.presence.announce(vault.kids);
+    const { length: processes } = await storage.presence.serving();
+    if (config.redisUrl !== null || processes === told) return;
+    told = processes;
+    if (processes > 1)
+      telemetry.log.warn('access.limits.not_shared', {
+        processes,
+        advice: 'each process on this store counts for itself: set REDIS_URL, or divide the tiers',
+      });
   };
 }
 

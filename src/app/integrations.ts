@@ -13,9 +13,9 @@ const embeddingSayMs = 5_000;
 /** Shared limits are worth having, not worth waiting for: it connects in the background and comes back by itself. */
 export async function connectRedis(url: Secret, { log, gauge, counter }: Telemetry) {
   const { openRedis } = await import('../storage/coordination/redis.ts');
-  const redis = openRedis(url, (up, error) => {
+  const redis = openRedis(url, (up, reason) => {
     if (up) log.info('redis.connection.up');
-    else log.warn('redis.connection.down', { error });
+    else log.warn('redis.connection.down', { reason });
   });
   gauge('redis_up', 'Whether the shared limits can be reached', () => (redis.isUp() ? 1 : 0));
   const fallbacks = counter('limits_local', 'Decisions made without the shared limits while they were away');

@@ -27,6 +27,7 @@ import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
+import { createHostCheck } from '../base/own-hosts.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
@@ -52,9 +53,10 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   });
   const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
+  const checkHost = createHostCheck(publicUrl, isLoopback(config.host));
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
-    ...consoleRoutes({ sessions, access, version, note: (who) => noteSignIn(storage, who) }),
+    ...consoleRoutes({ sessions, access, version, checkHost, note: (who) => noteSignIn(storage, who) }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
     ...invocationRoutes(catalog, enforcement),
     ...serverRoutes(catalog, enforcement),
@@ -81,11 +83,11 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     }),
     ...mcpServerRoutes(mcpServer, {
       publicUrl,
-      loopbackOnly: isLoopback(config.host),
+      checkHost,
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),
-    ...operationRoutes({ metrics: telemetry.metrics, readiness: () => readiness(services) }),
+    ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
   publicRoutes.push(

@@ -65,7 +65,7 @@ export type Services = {
   readonly policy: Policy;
   readonly callLog: CallLog;
   /** null without REDIS_URL. */
-  readonly redis: Pick<Redis, 'isUp'> | null;
+  readonly redis: Pick<Redis, 'isUp' | 'fault'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
   readonly webhooks: Webhooks;
@@ -142,7 +142,10 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
 async function openFoundation(config: Config, options: AppOptions) {
   const clock = options.clock ?? systemClock;
   const telemetry = options.telemetry ?? createTelemetry({ level: config.logLevel });
-  const storage = await openStorage(config, clock, logFailure(telemetry, 'storage.notices.failed'));
+  const storage = await openStorage(config, clock, {
+    noticesFailed: logFailure(telemetry, 'storage.notices.failed'),
+    fileChanged: (state, file) => logFileState(telemetry, state, file),
+  });
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const locals = new LocalServerList(options.localServers);
@@ -303,7 +306,9 @@ type Open = Foundation &
 async function closeServices(open: Open): Promise<void> {
   const { search, learning, mcp, connections, queryLog, catalog, access, proxy } = open;
   await Promise.all([search.close(), learning.stop(), mcp.close(), connections.close()]);
-  await Promise.all([queryLog.close(), catalog.close(), access.flush(), proxy.close(), open.callLog.close()]);
+  // When keys were last used is no reason to leave the rest open.
+  const keyUse = access.flush().catch(logFailure(open.telemetry, 'access.key_use.write_failed'));
+  await Promise.all([queryLog.close(), catalog.close(), keyUse, proxy.close(), open.callLog.close()]);
   await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
   open.idempotency.close();
   await open.storage.close();
@@ -312,6 +317,17 @@ async function closeServices(open: Open): Promise<void> {
 
 function logFailure({ log }: Telemetry, event: string): (error: unknown) => void {
   return (error) => log.error(event, { error });
+}
+
+/** Until it is back, or the service is restarted, nothing is written. */
+function logFileState({ log }: Telemetry, state: string, file: string): void {
+  if (state === 'whole') log.info('storage.file.back', { file });
+  else
+    log.error('storage.file.lost', {
+      file,
+      state,
+      advice: 'writes are refused: put the file back where it was, or restart on what stands there now',
+    });
 }
 
 async function recordUsage(storage: Storage, usage: readonly Usage[]): Promise<void> {

@@ -43,10 +43,19 @@ export function newLogId(prefix: LogPrefix, nowMs: number): string {
   if (nowMs === lastMs) sequence = (sequence + 1) & 0xffff;
   else {
     lastMs = nowMs;
-    lastTime = nowMs.toString(16).padStart(12, '0');
+    lastTime = hexTime(nowMs);
     sequence = 0;
   }
   return `${prefix}_${lastTime}${sequence.toString(16).padStart(4, '0')}${randomHex()}`;
+}
+
+/** Behind every id that `newLogId` made before that time, and before all later ones. */
+export function logIdBefore(prefix: LogPrefix, ms: number): string {
+  return `${prefix}_${hexTime(ms)}`;
+}
+
+function hexTime(ms: number): string {
+  return ms.toString(16).padStart(12, '0');
 }
 
 /**

@@ -76,6 +76,8 @@ type Db = Kysely<CatalogTables>;
 /** The reads of the catalog; what writes stands in write-store.ts. */
 export function createCatalogStore(storage: Storage) {
   const db = storage.tables<CatalogTables>();
+  // What no index answers goes over all rows.
+  const reports = storage.reports<CatalogTables>();
   return {
     async revision(): Promise<number> {
       const row = await db
@@ -102,20 +104,21 @@ export function createCatalogStore(storage: Storage) {
       return row === undefined ? undefined : (await withTools(db, [row]))[0];
     },
     async listAfter(id: string, limit: number, filters: ListFilters): Promise<StoredServer[]> {
-      const rows = filtered(active(db).selectAll().where('id', '>', id), filters);
+      const from = Object.values(filters).some((value) => value !== undefined) ? reports : db;
+      const rows = filtered(active(from).selectAll().where('id', '>', id), filters);
       return withTools(db, await rows.orderBy('id').limit(limit).execute());
     },
     /** How many active servers there are of each kind: what a browser of the catalog can choose from. */
     async facets(): Promise<Facets> {
       const [category, transport, auth, source] = await Promise.all([
-        countBy(db, 'category'),
-        countBy(db, 'transport'),
-        countBy(db, 'auth_type'),
-        countBy(db, 'source'),
+        countBy(reports, 'category'),
+        countBy(reports, 'transport'),
+        countBy(reports, 'auth_type'),
+        countBy(reports, 'source'),
       ]);
       return { category, transport, auth, source };
     },
-    publicAfter: (query: PublicQuery) => readPublic(db, query),
+    publicAfter: (query: PublicQuery) => readPublic({ db, reports }, query),
     priors: () => active(db).select(['id', 'prior']).execute(),
     useBetween: (from: number, to: number) => readUse(db, from, to),
     async isEmpty(): Promise<boolean> {
@@ -124,7 +127,7 @@ export function createCatalogStore(storage: Storage) {
     async idsOf(source: string): Promise<string[]> {
       return (await active(db).select('id').where('source', '=', source).execute()).map((row) => row.id);
     },
-    stats: () => countAll(db),
+    stats: () => countAll(reports),
   };
 }
 
@@ -207,9 +210,12 @@ async function countBy(db: Db, column: 'category' | 'transport' | 'auth_type' | 
 }
 
 /** Servers from these sources, tools and all; removed ones only together with `since`. */
-async function readPublic(db: Db, query: PublicQuery): Promise<StoredServer[]> {
+async function readPublic(
+  { db, reports }: { readonly db: Db; readonly reports: Db },
+  query: PublicQuery,
+): Promise<StoredServer[]> {
   const { sources, after, limit, since, search } = query;
-  let rows = db.selectFrom('servers').selectAll().where('source', 'in', sources).where('id', '>', after);
+  let rows = reports.selectFrom('servers').selectAll().where('source', 'in', sources).where('id', '>', after);
   rows = since === undefined ? rows.where('deleted_at', 'is', null) : rows.where('updated_at', '>=', since);
   if (search !== undefined)
     rows = rows.where(sql<boolean>`lower(id) like ${likePattern(search)} escape '\\'`);

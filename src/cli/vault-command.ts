@@ -1,4 +1,4 @@
-import { rotate } from '../vault/vault.ts';
+import { refuseUnknownKey, rotate } from '../vault/vault.ts';
 import { withServices } from './open-services.ts';
 import { print } from './output.ts';
 
@@ -8,13 +8,14 @@ const tellEveryMs = 1_000;
 /** Puts every sealed value under the first key of MCPRANK_VAULT_KEYS; servers go on working meanwhile. */
 export async function rotateVault(json: boolean): Promise<void> {
   let told = Date.now();
-  const rewrapped = await withServices(({ vault, seals }) =>
-    rotate(vault, seals.columns, ({ column, done, total }) => {
+  const rewrapped = await withServices(async ({ storage, vault, seals }) => {
+    refuseUnknownKey(vault, await storage.presence.serving());
+    return rotate(vault, seals.columns, ({ column, done, total }) => {
       if (Date.now() - told < tellEveryMs) return;
       told = Date.now();
       console.error(`${column}: ${done} of ${total}`);
-    }),
-  );
+    });
+  });
   print(json, { rewrapped }, [
     `${rewrapped} values re-wrapped; keys behind the first one may go from MCPRANK_VAULT_KEYS once every server runs with the new list`,
   ]);

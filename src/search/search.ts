@@ -199,7 +199,7 @@ function isShared({ filters }: SearchRequest): boolean {
   return filters.connected === undefined;
 }
 
-/** All that a page depends on. */
+/** All that a page depends on, and whose it is: `cache_hit` and the time of an answer tell nobody what others searched for. */
 function keyOf(
   index: EmbedderIndex,
   snapshot: ActiveSnapshot,
@@ -211,7 +211,7 @@ function keyOf(
   const isFiltered = (transport ?? auth ?? category ?? verified) !== undefined;
   const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified]) : '';
   const from = cursor === undefined ? '' : JSON.stringify(cursor);
-  const state = `${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
+  const state = `${request.caller.developerId} ${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
   const options = `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
   // The query comes last, as it is: nothing that follows could be taken for a part of it.
   return `${state}\n${options}\n${query}`;

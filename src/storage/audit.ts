@@ -58,7 +58,8 @@ export type Audit = {
 /** Entries that the developer's app is told of (webhooks/): it must act, and nobody asked it. */
 const announced: ReadonlySet<string> = new Set(['token.reuse', 'grant.expire']);
 
-export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
+/** `reports` answers what goes over many rows. */
+export function createAudit(reports: Kysely<AuditTables>, clock: Clock): Audit {
   const refOf = async (trx: Transaction<AuditTables>, developer_id: string, user_id: string) => {
     const find = () =>
       trx
@@ -104,7 +105,7 @@ export function createAudit(db: Kysely<AuditTables>, clock: Clock): Audit {
       }
     },
     async read({ developerId, userId, before, limit }) {
-      let query = db
+      let query = reports
         .selectFrom('audit')
         .leftJoin('audit_users', 'audit_users.ref', 'audit.user_ref')
         .selectAll('audit')

@@ -1,13 +1,16 @@
-import { PostgresDialect } from 'kysely';
+import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Secret } from '../base/secret.ts';
-import { type NoticeRow, noticeChannel } from './coordination/notices.ts';
+import { type NoticeRow, noticeChannelSql } from './coordination/notices.ts';
 
 /** Enough for a busy replica; PostgreSQL's own default allows 100 connections in all. */
 const poolSize = 10;
 const connectTimeoutMs = 5_000;
-/** A network that swallows packets answers nothing, not even an error: no statement of ours takes this long. */
-const queryTimeoutMs = 15_000;
+/**
+ * A network that swallows packets answers nothing, not even an error: no statement of ours takes this long, the wait for a
+ * connection included.
+ */
+const answerMs = 15_000;
 const int8 = 20;
 const numeric = 1700;
 
@@ -16,7 +19,7 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
     connectionString: url.reveal(),
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
-    query_timeout: queryTimeoutMs,
+    query_timeout: answerMs,
     keepAlive: true,
     application_name: 'mcprank',
     types: { getTypeParser: parserFor },
@@ -25,7 +28,41 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
   // pool's own event) or in use between two statements (the client's).
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return { pool, dialect: new PostgresDialect({ pool }) };
+  return { pool, dialect: new PostgresDialect({ pool: withoutBusyConnections(pool) }) };
+}
+
+/**
+ * The pool as Kysely sees it. A connection on which a statement was given up is still busy with it, so whoever got it next
+ * would wait behind that: it is closed, and what else its holder asks of it (a rollback) fails at once.
+ */
+function withoutBusyConnections(pool: pg.Pool): PostgresPool {
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect() {
+      const askedAt = performance.now();
+      const client = await pool.connect();
+      const query_timeout = answerMs - (performance.now() - askedAt);
+      let failure: Error | undefined;
+      const query = async (text: string, values: readonly unknown[]) => {
+        if (failure !== undefined) throw failure;
+        try {
+          // Known to the driver, not to its types.
+          const statement = { text, values: [...values], query_timeout };
+          return await client.query(statement);
+        } catch (error) {
+          // What PostgreSQL says itself leaves the connection as it was.
+          if (!(error instanceof pg.DatabaseError)) failure = error as Error;
+          throw error;
+        }
+      };
+      // The other form of `query` is for cursors, which nobody uses here.
+      return {
+        query: query as unknown as PostgresPoolClient['query'],
+        release: (destroy?: boolean) => client.release(failure ?? destroy),
+      };
+    },
+  };
 }
 
 /** Our integers (milliseconds, counts) stay below 2^53, so int8 may be a number (pg gives text by default). */
@@ -46,7 +83,8 @@ export function listen(pool: pg.Pool, onNotice: (row: NoticeRow) => void): () =>
         if (message.payload !== undefined) onNotice(JSON.parse(message.payload) as NoticeRow);
       });
       client.on('error', () => again());
-      await client.query(`LISTEN ${noticeChannel}`);
+      const { rows } = await client.query<{ channel: string }>(`select ${noticeChannelSql} as channel`);
+      await client.query(`LISTEN ${pg.escapeIdentifier(rows[0]?.channel ?? '')}`);
     } catch {
       again();
     }
@@ -62,5 +100,6 @@ export function listen(pool: pg.Pool, onNotice: (row: NoticeRow) => void): () =>
     clearTimeout(retry);
     await started;
     client?.release(true);
+    client = undefined;
   };
 }

@@ -7,22 +7,21 @@
  * When the database is locked, full, read-only, damaged or away, the caller gets the Problem `unavailable`
  * with the reason in words, and nothing was written.
  */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kysely, sql, type Transaction } from 'kysely';
+import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
-import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
+import { createPresence, type Presence } from './coordination/presence.ts';
+import { type FileState, NodeSqliteDialect, openSqlite } from './embedded/sqlite.ts';
 import { storageProblem, withProblems } from './faults.ts';
 import { migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
-import { backupSqlite, NodeSqliteDialect, openSqlite } from './sqlite.ts';
 
 export type { Audit } from './audit.ts';
+export { deleteBelow } from './delete-below.ts';
 export {
   createIdempotency,
   type Idempotency,
@@ -33,10 +32,18 @@ export { createInsert } from './insert.ts';
 export type { SealedColumn } from './sealed-store.ts';
 export { WriteBehind } from './write-behind.ts';
 
+import { backupTo, copyToFile, restoreFrom } from './backup.ts';
 import { createSharedNow, type SharedNow } from './coordination/shared-now.ts';
-import { copyStore } from './transfer.ts';
 
 export type StorageConfig = { readonly databaseUrl: Secret | null; readonly dataDir: string };
+
+/** Who is told of what nobody asked for. */
+export type StorageObservers = {
+  /** Notices could not be read; they are asked for again. */
+  readonly noticesFailed?: (error: unknown) => void;
+  /** The file of the embedded store was deleted or replaced, or is back: until then nothing is written. */
+  readonly fileChanged?: (state: FileState, file: string) => void;
+};
 
 export type Notify = (topic: Topic, payload: string) => Promise<void>;
 export type WriteAudit = (entry: AuditEntry) => Promise<void>;
@@ -45,6 +52,8 @@ export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';
   /** The handle, typed with the tables of the asking room. */
   tables<T>(): Kysely<T>;
+  /** The same for reading only, and for questions over many rows: nothing else of the process waits for their answers. */
+  reports<T>(): Kysely<T>;
   /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
   write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
   /**
@@ -58,11 +67,12 @@ export type Storage = {
   /** Calls back for each notice of a topic, from whichever process it came. */
   subscribe(topic: Topic, listener: (payload: string) => void): void;
   readonly leases: Leases;
+  readonly presence: Presence;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
   ping(): Promise<void>;
-  /** Copies the whole store to an SQLite file while in use, whatever kind of store this is. */
+  /** Copies the whole store to a new SQLite file while in use, whatever kind of store this is; `conflict` where there is a file. */
   backup(file: string): Promise<void>;
   /** Fills this empty store, of either kind, from such a file; all of it or nothing. Answers rows by table. */
   restore(file: string): Promise<Readonly<Record<string, number>>>;
@@ -72,35 +82,44 @@ export type Storage = {
 type Engine = {
   readonly dialect: Storage['dialect'];
   readonly db: Kysely<NoticeTables>;
+  /** For questions over many rows. */
+  readonly reports: Kysely<NoticeTables>;
+  close(): Promise<void>;
   /** One transaction whose commit does not wait for the disk. */
   writeBehind<T>(act: (trx: Transaction<T>) => Promise<void>): Promise<void>;
   backup(file: string): Promise<void>;
+  /** Throws where what is written would be lost. */
+  verify?(): void;
   listen?(onNotice: (row: NoticeRow) => void): () => Promise<void>;
 };
 
 export async function openStorage(
   config: StorageConfig,
   clock: Clock,
-  onError: (error: unknown) => void = () => undefined,
+  observers: StorageObservers = {},
 ): Promise<Storage> {
+  const { noticesFailed: onError = () => undefined } = observers;
   const engine =
-    config.databaseUrl === null ? sqliteEngine(config.dataDir) : await postgresEngine(config.databaseUrl);
+    config.databaseUrl === null
+      ? sqliteEngine(config.dataDir, observers)
+      : await postgresEngine(config.databaseUrl);
   const { db, dialect } = engine;
   try {
     await migrate(db as unknown as Kysely<unknown>);
   } catch (error) {
-    await db.destroy();
+    await engine.close();
     throw error;
   }
   const sharedNow = createSharedNow(dialect, clock);
   const notices = createNotices({ db, clock, sharedNow, dialect, onError });
   await notices.start();
   const unlisten = engine.listen?.(notices.deliver);
-  const audit = createAudit(db as unknown as Kysely<AuditTables>, clock);
+  const audit = createAudit(engine.reports as unknown as Kysely<AuditTables>, clock);
 
   return {
     dialect,
     tables: <T>() => db as unknown as Kysely<T>,
+    reports: <T>() => engine.reports as unknown as Kysely<T>,
     async write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>) {
       let noticed = false;
       const result = await db.transaction().execute((trx) =>
@@ -122,38 +141,42 @@ export async function openStorage(
     sharedNow,
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
+    presence: createPresence(db as unknown as Kysely<JobTables>, sharedNow),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
+      engine.verify?.();
       await db.selectFrom('notices').select('id').limit(1).execute();
     },
-    backup: engine.backup,
+    backup: (file) => backupTo(file, engine.backup),
     restore: (file) => restoreFrom(file, db as unknown as Kysely<unknown>),
     async close() {
       notices.stop();
       await unlisten?.();
-      await db.destroy();
+      await engine.close();
     },
   };
 }
 
-function sqliteEngine(dataDir: string): Engine {
+function sqliteEngine(dataDir: string, { fileChanged }: StorageObservers): Engine {
+  const path = join(dataDir, 'mcprank.db');
   try {
-    const handle = openSqlite(join(dataDir, 'mcprank.db'));
-    const db = new Kysely<NoticeTables>({ dialect: withProblems(new NodeSqliteDialect(handle)) });
+    const file = openSqlite(path, (state) => fileChanged?.(state, path));
+    const open = (dialect: Dialect) => new Kysely<NoticeTables>({ dialect: withProblems(dialect) });
+    // Both share one writing connection: their transactions come one after the other.
+    const db = open(NodeSqliteDialect.of(file));
+    const behind = open(NodeSqliteDialect.behind(file));
+    const reports = open(NodeSqliteDialect.reports(file));
     return {
       dialect: 'sqlite',
       db,
-      // The one connection is ours until the setting is back.
-      writeBehind: (act) =>
-        db.connection().execute(async (connection) => {
-          await sql`pragma synchronous = normal`.execute(connection);
-          try {
-            await connection.transaction().execute((trx) => act(trx as never));
-          } finally {
-            await sql`pragma synchronous = full`.execute(connection);
-          }
-        }),
-      backup: (file) => backupSqlite(handle, file),
+      reports,
+      writeBehind: (act) => behind.transaction().execute((trx) => act(trx as never)),
+      backup: file.backup,
+      verify: () => file.identity.verify(),
+      async close() {
+        await reports.destroy();
+        await db.destroy();
+      },
     };
   } catch (error) {
     throw storageProblem(error);
@@ -168,51 +191,14 @@ async function postgresEngine(url: Secret): Promise<Engine> {
   return {
     dialect: 'postgres',
     db,
+    reports: db,
+    close: () => db.destroy(),
     writeBehind: (act) =>
       db.transaction().execute(async (trx) => {
         await sql`set local synchronous_commit to off`.execute(trx);
         await act(trx as never);
       }),
     listen: (onNotice) => listen(pool, onNotice),
-    backup: (file) => backupPostgres(db as unknown as Kysely<unknown>, file),
+    backup: (file) => copyToFile(db as unknown as Kysely<unknown>, file),
   };
-}
-
-/** The rows of a database server as a file of the embedded kind; `mcprank restore` reads it into either. */
-async function backupPostgres(db: Kysely<unknown>, file: string): Promise<void> {
-  if (existsSync(file)) throw new Problem('conflict', `${file} exists already: choose another name`);
-  const copy = new Kysely<unknown>({ dialect: new NodeSqliteDialect(openSqlite(file)) });
-  try {
-    await migrate(copy);
-    await copyStore({ db, dialect: 'postgres' }, copy);
-  } finally {
-    await copy.destroy();
-  }
-}
-
-function openCopy(file: string, name: string): Kysely<unknown> {
-  try {
-    return new Kysely<unknown>({ dialect: withProblems(new NodeSqliteDialect(openSqlite(file))) });
-  } catch (cause) {
-    throw new Problem('invalid_request', `${name}: not a copy that mcprank backup made`, { cause });
-  }
-}
-
-async function restoreFrom(file: string, db: Kysely<unknown>): Promise<Readonly<Record<string, number>>> {
-  if (!existsSync(file)) throw new Problem('invalid_request', `${file}: no such file`);
-  // Opening brings a copy of an earlier release up to date: that is done to a copy of the copy.
-  const folder = mkdtempSync(join(tmpdir(), 'mcprank-restore-'));
-  try {
-    const own = join(folder, 'store.db');
-    copyFileSync(file, own);
-    const source = openCopy(own, file);
-    try {
-      await migrate(source);
-      return await copyStore({ db: source, dialect: 'sqlite' }, db);
-    } finally {
-      await source.destroy();
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { Problem } from '../base/problem.ts';
+import { tableNames } from './schema/table-names.ts';
 
 /** Any table of ours: names come from the database's own list. */
 type Row = Record<string, unknown>;
@@ -50,7 +51,7 @@ export async function copyStore(
 }
 
 async function tablesOf(db: Kysely<unknown>): Promise<string[]> {
-  const names = (await db.introspection.getTables()).map(({ name }) => name).sort();
+  const names = (await tableNames(db)).sort();
   return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
 }
 

@@ -2,10 +2,13 @@
  * What the process tells its operator: structured log lines (JSON, one a line) and Prometheus metrics.
  *
  * Promises: no key, token or password reaches a line or a label (fields are redacted by name, and whatever
- * still looks like a secret by value); writing never blocks a request and never throws.
+ * still looks like a secret by value); writing never waits for who reads the log, and never throws: lines beyond what may
+ * wait are dropped, counted, and told of when the reader is back.
  */
 import pino from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Problem } from '../base/problem.ts';
+import { standardErrorSink } from './log-sink.ts';
 import { redactText } from './redact.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -30,8 +33,10 @@ const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 const secretFields = ['key', 'token', 'authorization', 'password', 'secret', 'cookie'];
 
 export function createTelemetry(options: { level: LogLevel; write?: (line: string) => void }): Telemetry {
-  const destination =
-    options.write === undefined ? pino.destination({ dest: 2, sync: true }) : { write: options.write };
+  const sink =
+    options.write === undefined
+      ? standardErrorSink((lines) => logger.warn({ lines }, 'telemetry.log.dropped'))
+      : undefined;
   const logger = pino(
     {
       level: options.level,
@@ -39,34 +44,35 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
-      serializers: { error: describeError },
       hooks: { streamWrite: redactText },
     },
-    destination,
+    { write: options.write ?? ((line: string) => sink?.write(line)) },
   );
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  const gauge: Telemetry['gauge'] = (name, help, read) => {
+    new Gauge({
+      name: `mcprank_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('log_lines_dropped', 'Log lines that nobody read in time, since the start', () => sink?.dropped ?? 0);
 
   return {
     verbose: logger.isLevelEnabled('debug'),
     log: {
-      debug: (event, fields) => logger.debug(fields ?? {}, event),
-      info: (event, fields) => logger.info(fields ?? {}, event),
-      warn: (event, fields) => logger.warn(fields ?? {}, event),
-      error: (event, fields) => logger.error(fields ?? {}, event),
+      debug: (event, fields) => logger.debug(describe(fields, false), event),
+      info: (event, fields) => logger.info(describe(fields, false), event),
+      warn: (event, fields) => logger.warn(describe(fields, false), event),
+      error: (event, fields) => logger.error(describe(fields, true), event),
     },
     counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>
       new Counter<L>({ name: `mcprank_${name}`, help, labelNames: [...labels], registers: [registry] }),
-    gauge: (name, help, read) => {
-      new Gauge({
-        name: `mcprank_${name}`,
-        help,
-        registers: [registry],
-        collect() {
-          this.set(read());
-        },
-      });
-    },
+    gauge,
     histogram: <L extends string>(name: string, help: string, labels: readonly L[]) =>
       new Histogram<L>({
         name: `mcprank_${name}`,
@@ -76,14 +82,25 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
         registers: [registry],
       }),
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
-    flush: () => logger.flush(),
+    flush: () => sink?.flush(),
   };
 }
 
+/** `isOurs`: the line is about a fault of ours, so it says where in the code it came from. What the outside does is told in words. */
+function describe(fields: LogFields = {}, isOurs: boolean): LogFields {
+  return fields.error === undefined ? fields : { ...fields, error: describeError(fields.error, isOurs) };
+}
+
 /** A library's error may carry whole requests in its fields (axios, gaxios do): only these are told (threats M3). */
-function describeError(error: unknown): unknown {
+function describeError(error: unknown, isOurs: boolean): unknown {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
-  const cause = error.cause === undefined ? undefined : describeError(error.cause);
-  return { name: error.name, message: error.message, code, stack: error.stack, cause };
+  const withStack = isOurs && !isForeseen(error);
+  const cause = error.cause === undefined ? undefined : describeError(error.cause, withStack);
+  return { name: error.name, message: error.message, code, ...(withStack && { stack: error.stack }), cause };
+}
+
+/** Its words say all there is to know, and so do those of what caused it. */
+function isForeseen(error: Error): boolean {
+  return error instanceof Problem && error.kind !== 'internal';
 }

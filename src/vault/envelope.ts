@@ -17,6 +17,8 @@ export type Vault = {
   rewrap(sealed: string): Promise<string | null>;
   /** What every text begins with that was sealed under the first key. */
   readonly prefix: string;
+  /** The ids of all keys, the one that seals first. */
+  readonly kids: readonly string[];
   /** For what is handed out and comes back within minutes. */
   readonly sealedTokens: SealedTokens;
 };
@@ -71,6 +73,7 @@ export function createVault({ keys, clock, tokenSeeds = new Map() }: VaultOption
       return join(first.kid, await first.wrap(dataKey, context), body);
     },
     prefix: `${version}.${first.kid}.`,
+    kids: [...wrappers.keys()],
     sealedTokens: createSealedTokens(seeds, clock),
   };
 }

@@ -1,3 +1,4 @@
+import { Problem } from '../base/problem.ts';
 import type { Vault } from './envelope.ts';
 
 type SealedRow = { readonly id: string; readonly sealed: string };
@@ -18,6 +19,22 @@ export type SealedRows = {
 export type RotationProgress = { readonly column: string; readonly done: number; readonly total: number };
 
 const batchSize = 200;
+
+/**
+ * A server that does not have the first key could open nothing of what was put under it. `serving`: the ids of the keys that
+ * each running server has. Throws `conflict`.
+ */
+export function refuseUnknownKey(
+  { kids: [first = ''] }: Pick<Vault, 'kids'>,
+  serving: readonly (readonly string[])[],
+): void {
+  const without = serving.filter((known) => !known.includes(first)).length;
+  if (without > 0)
+    throw new Problem(
+      'conflict',
+      `${without} of ${serving.length} running servers do not have the vault key ${first} yet: give all of them the new MCPRANK_VAULT_KEYS first, then rotate`,
+    );
+}
 
 /**
  * Re-wraps every sealed text under the first key while the service goes on. It may be stopped at any time: what is done

@@ -16,7 +16,7 @@ import type { KeyWrapper } from './wrappers/key-wrapper.ts';
 import type { VaultKey } from './wrappers/local-key.ts';
 
 export { createVault, type Vault } from './envelope.ts';
-export { rotate } from './key-rotation.ts';
+export { refuseUnknownKey, rotate } from './key-rotation.ts';
 export { loadKeys } from './vault-keys.ts';
 
 /** What the vault needs to know of the store's sealed texts; the store's own functions are handed in. */

@@ -329,6 +329,7 @@ test('settings are told with secrets masked, and with what doctor finds', async 
     findings.map(({ check, level }) => [check, level]),
     [
       ['store', 'ok'],
+      ['limits', 'ok'],
       ['catalogue', 'ok'],
       ['search', 'ok'],
     ],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
+import { createClient } from '@redis/client';
 import { createLimiter, type Limiter } from '../../src/access/limiter.ts';
 import { createSharedLimiter, type SharedLimiter } from '../../src/access/shared-limiter.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -108,4 +109,67 @@ test('Redis that hangs: an answer comes all the same, and soon', { skip: noRedis
   } finally {
     process.kill(server.pid(), 'SIGCONT');
   }
+});
+
+/** What is told of a Redis, in order. */
+function watch(t: { after(act: () => Promise<void>): void }, url: string) {
+  const told: string[] = [];
+  const redis = openRedis(new Secret(url), (up, reason) => told.push(up ? 'up' : String(reason)));
+  t.after(() => redis.close());
+  return { redis, told };
+}
+
+test('a Redis that is not there is told of at once', { skip: noRedis }, async (t) => {
+  const { redis, told } = watch(t, 'redis://127.0.0.1:1');
+  while (told.length === 0) await delay(5);
+  assert.match(told[0] ?? '', /ECONNREFUSED/);
+  assert.equal(redis.isUp(), false);
+  await delay(1_200);
+  assert.equal(told.length, 1, 'and not again');
+});
+
+test('a read-only replica shares no limits, and is told of as what it is until it can', {
+  skip: noRedis,
+}, async (t) => {
+  const primary = await startRedis(t);
+  const server = await startRedis(t);
+  const admin = createClient({ url: server.url });
+  admin.on('error', () => undefined);
+  await admin.connect();
+  t.after(async () => admin.destroy());
+  const before = watch(t, server.url);
+  while (!before.redis.isUp()) await delay(5);
+  await admin.sendCommand(['REPLICAOF', '127.0.0.1', new URL(primary.url).port]);
+  const after = watch(t, server.url);
+  while (after.told.length === 0) await delay(5);
+  assert.match(after.told[0] ?? '', /^it is a read-only replica: REDIS_URL must name the primary \(READONLY/);
+  // One that was up hears of it from the first script that is refused.
+  await assert.rejects(
+    before.redis.run({ text: "return redis.call('SET', KEYS[1], '1')", sha1: '0'.repeat(40) }, 'k', []),
+  );
+  while (before.told.length < 2) await delay(5);
+  assert.match(before.told[1] ?? '', /read-only replica/);
+  assert.match(before.redis.fault() ?? '', /read-only replica/);
+  await admin.sendCommand(['REPLICAOF', 'NO', 'ONE']);
+  while (!before.redis.isUp() || !after.redis.isUp()) await delay(20);
+  assert.deepEqual([before.told.at(-1), after.told.at(-1)], ['up', 'up']);
+});
+
+test('a node of a cluster shares no limits, and is told of as what it is', { skip: noRedis }, async (t) => {
+  const node = await startRedis(t, ['--cluster-enabled', 'yes']);
+  const admin = createClient({ url: node.url });
+  admin.on('error', () => undefined);
+  await admin.connect();
+  t.after(async () => admin.destroy());
+  const slotless = watch(t, node.url);
+  while (slotless.told.length === 0) await delay(5);
+  assert.match(slotless.told[0] ?? '', /^it is one node of a cluster .* \(CLUSTERDOWN/);
+  // A key may happen to be of a slot that is here; not all of them are.
+  const slot = await admin.sendCommand(['CLUSTER', 'KEYSLOT', 'mcprank:trial:0']);
+  await admin.sendCommand(['CLUSTER', 'ADDSLOTS', String(slot)]);
+  await admin.sendCommand(['CONFIG', 'SET', 'cluster-require-full-coverage', 'no']);
+  while (!String(await admin.sendCommand(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) await delay(20);
+  const some = watch(t, node.url);
+  while (some.told.length === 0) await delay(5);
+  assert.match(some.told[0] ?? '', /^it is one node of a cluster/);
 });

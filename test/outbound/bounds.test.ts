@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
 import { createOutbound, inBackground, type OutboundCall } from '../../src/outbound/outbound.ts';
 import { certificate, certificateKey } from '../support/certificate.ts';
+import { fullRunOnly } from '../support/full-run.ts';
 import { ended, outboundFor, rawReply, startBytes, startHttp, textOf } from '../support/raw-upstream.ts';
 
 test('a dead address does not make a host unreachable, whichever of its addresses it is', async (t) => {
@@ -132,3 +135,49 @@ test('a signal that is aborted already sends nothing, and one that comes while a
   resolve(['127.0.0.1']);
   assert.equal(await textOf(outbound.request({ method: 'GET', url })), 'late');
 });
+
+test('a request goes on no connection that was idle for longer than its server said, and on none older than four seconds where it did not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for (const [announced, reusedAfterMs, renewedAfterMs] of [
+    ['keep-alive: timeout=5\r\n', 2_500, 3_100],
+    ['', 3_500, 4_100],
+  ] as const) {
+    const upstream = await startBytes(t, (_text, socket) => socket.write(rawReply('here', announced)));
+    const outbound = outboundFor(t);
+    const ask = () => textOf(outbound.request({ method: 'POST', url: upstream.url, body: 'x' }));
+    const afterIdle = async (ms: number) => {
+      // A connection is free a turn after its reply.
+      await immediate();
+      t.mock.timers.tick(ms);
+      await ask();
+      return upstream.sockets.length;
+    };
+    await ask();
+    assert.equal(await afterIdle(reusedAfterMs), 1, announced);
+    assert.equal(await afterIdle(renewedAfterMs), 2, announced);
+  }
+});
+
+test('after a standstill of this process a request goes on no connection that was closed meanwhile', {
+  skip: fullRunOnly,
+}, async (t) => {
+  // A server of its own process: it closes the idle connection while we stand still.
+  const child = spawn(process.execPath, ['-e', hastyServer], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  const [port] = (await once(child.stdout, 'data')) as [Buffer];
+  const outbound = outboundFor(t);
+  const ask = () => textOf(outbound.request({ method: 'POST', url: `http://127.0.0.1:${port}/`, body: 'x' }));
+  await ask();
+  await immediate();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  assert.equal(await ask(), 'here');
+});
+
+/** Keeps a connection for a fifth of a second, and says nothing of it. */
+const hastyServer = `
+const server = require('node:net').createServer((socket) => {
+  socket.on('error', () => undefined).on('data', () => {
+    socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 4\\r\\n\\r\\nhere');
+    setTimeout(() => socket.destroy(), 200);
+  });
+}).listen(0, '127.0.0.1', () => console.log(server.address().port));`;

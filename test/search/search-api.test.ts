@@ -199,3 +199,14 @@ test('until the first index is there, readiness is 503 and liveness 200; then bo
   const ready = await app.call('GET', '/readyz', { key: null });
   assert.deepEqual([ready.status, ready.body.checks], [200, { index: true, store: true }]);
 });
+
+test('cache_hit says nothing of what another developer searched for', async (t) => {
+  const app = await boot(t);
+  const [mine, theirs] = [await app.newKey(), await app.newKey()];
+  const hit = async (key: string) => {
+    const { body } = await app.call('POST', '/v1/search', { body: { query: 'merger with initech' }, key });
+    return (body as Answer).metadata.cache_hit;
+  };
+  assert.deepEqual([await hit(mine), await hit(mine)], [false, true]);
+  assert.deepEqual([await hit(theirs), await hit(theirs)], [false, true]);
+});

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { openStorage } from '../../src/storage/storage.ts';
 import { bootApp, temporaryFolder } from '../support/app.ts';
-import { type Engine, engines } from '../support/stores.ts';
+import { type Engine, engines, openTestStore } from '../support/stores.ts';
 
 const vaultKeys = `k1:${Buffer.alloc(32, 9).toString('base64')}`;
 
@@ -85,5 +86,34 @@ test('a restore that cannot be finished leaves the store as it was: no file, not
   const text = join(folder, 'note.txt');
   writeFileSync(text, 'this is no store '.repeat(1_000));
   await assert.rejects(storage.restore(text), { kind: 'invalid_request', message: /note\.txt: not a copy/ });
+  const empty = join(folder, 'empty.db');
+  writeFileSync(empty, '');
+  await assert.rejects(storage.restore(empty), { kind: 'invalid_request', message: /empty\.db: not a copy/ });
+  const others = join(folder, 'others.db');
+  new DatabaseSync(others).exec('create table developers (id text)');
+  await assert.rejects(storage.restore(others), {
+    kind: 'invalid_request',
+    message: /others\.db: not a copy/,
+  });
   await storage.ping();
 });
+
+for (const engine of engines)
+  test(`${engine.name}: a backup never takes the place of a file, and one that fails leaves none`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const storage = await openTestStore(t, engine);
+    const folder = temporaryFolder(t);
+    const mine = join(folder, 'mine.db');
+    writeFileSync(mine, 'mine');
+    await assert.rejects(storage.backup(mine), { kind: 'conflict', message: /mine\.db exists already/ });
+    assert.equal(readFileSync(mine, 'utf8'), 'mine');
+    await assert.rejects(storage.backup(join(folder, 'no', 'folder.db')), { kind: 'invalid_request' });
+    const file = join(folder, 'copy.db');
+    await storage.backup(file);
+    await assert.rejects(storage.backup(file), { kind: 'conflict' });
+    await storage.close();
+    const failed = join(folder, 'failed.db');
+    await assert.rejects(storage.backup(failed));
+    assert.ok(!existsSync(failed));
+  });

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 
@@ -18,17 +20,20 @@ export type TestRedis = {
 };
 
 /** A throw-away Redis (or Valkey) on the loopback interface that keeps nothing on disk. */
-export async function startRedis(t: { after(act: () => Promise<void>): void }): Promise<TestRedis> {
+export async function startRedis(
+  t: { after(act: () => Promise<void>): void },
+  settings: readonly string[] = [],
+): Promise<TestRedis> {
   const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-redis-'));
   let child: ReturnType<typeof spawn> | undefined;
   const url = `redis://127.0.0.1:${port}`;
   const start = async () => {
     child = spawn(
       program ?? '',
-      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-      {
-        stdio: 'ignore',
-      },
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...settings],
+      // A replica leaves a dump where it runs.
+      { stdio: 'ignore', cwd: folder },
     );
     for (let tries = 0; tries < 100; tries++) {
       const client = createClient({ url, socket: { reconnectStrategy: false } });
@@ -48,8 +53,11 @@ export async function startRedis(t: { after(act: () => Promise<void>): void }): 
     child.kill('SIGKILL');
     await ended;
   };
+  t.after(async () => {
+    await stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
   await start();
-  t.after(stop);
   return { url, start, stop, pid: () => child?.pid ?? 0 };
 }
 

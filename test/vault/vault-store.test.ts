@@ -5,10 +5,11 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { createVault, rotate } from '../../src/vault/vault.ts';
+import { createVault, refuseUnknownKey, rotate } from '../../src/vault/vault.ts';
 import { bootApp, type TestApp, temporaryFolder } from '../support/app.ts';
 import { fullRunOnly } from '../support/full-run.ts';
 import { root } from '../support/paths.ts';
+import { until } from '../support/programs.ts';
 import { engines } from '../support/stores.ts';
 
 const runFile = promisify(execFile);
@@ -126,6 +127,22 @@ for (const engine of engines) {
     }
   });
 }
+
+test('K4 a rotation is refused while a running server does not have the new key', async (t) => {
+  const env = { ...quiet, MCPRANK_DATA_DIR: temporaryFolder(t) };
+  const [old, next] = [vaultKey('k1'), vaultKey('k2')];
+  const behind = await bootApp(t, { ...env, MCPRANK_VAULT_KEYS: old });
+  const ahead = await bootApp(t, { ...env, MCPRANK_VAULT_KEYS: `${next},${old}` });
+  const { vault, storage } = ahead.services;
+  const check = async () => refuseUnknownKey(vault, await storage.presence.serving());
+  await until('both are known', async () => (await storage.presence.serving()).length === 2);
+  await assert.rejects(check(), {
+    kind: 'conflict',
+    message: /^1 of 2 running servers do not have the vault key k2/,
+  });
+  await behind.close();
+  await check();
+});
 
 test('K4 mcprank vault rotate re-wraps while a server answers, without one failed call', {
   skip: fullRunOnly,

@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { createInsert, type Storage } from '../../storage/storage.ts';
+import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
 import type { ErrorType } from '../catalog-model.ts';
 import { insertSlices } from '../write-store.ts';
 import { dayOf } from './popularity.ts';
@@ -93,11 +93,11 @@ export function createInvocationStore(storage: Storage) {
         );
         return known;
       }),
-    byServer: (since: number) => readByServer(storage.tables<Tables>(), since),
+    byServer: (since: number) => readByServer(storage.reports<Tables>(), since),
     byStep: (serverIds: readonly string[], since: number, stepMs: number) =>
-      readByStep(storage.tables<Tables>(), { serverIds, since, stepMs }),
-    byDay: (keyId: string, since: number) => readByDay(storage.tables<Tables>(), keyId, since),
-    prune: (before: number, maxRows: number) => deleteOld(storage.tables<Tables>(), before, maxRows),
+      readByStep(storage.reports<Tables>(), { serverIds, since, stepMs }),
+    byDay: (keyId: string, since: number) => readByDay(storage.reports<Tables>(), keyId, since),
+    prune: (before: number, maxRows: number) => deleteOld(storage, before, maxRows),
   };
 }
 
@@ -157,18 +157,17 @@ async function readByDay(db: Db, keyId: string, since: number): Promise<Readonly
 }
 
 /** Deletes what is older than `before`, and beyond `maxRows` rows the oldest. */
-async function deleteOld(db: Db, before: number, maxRows: number): Promise<void> {
-  const surplus = await db
+async function deleteOld(storage: Storage, before: number, maxRows: number): Promise<void> {
+  const surplus = await storage
+    .reports<Tables>()
     .selectFrom('invocations')
     .select('at')
     .orderBy('at', 'desc')
     .offset(maxRows)
     .limit(1)
     .executeTakeFirst();
-  await db
-    .deleteFrom('invocations')
-    .where('at', '<', Math.max(before, (surplus?.at ?? -1) + 1))
-    .execute();
+  const below = Math.max(before, (surplus?.at ?? -1) + 1);
+  await deleteBelow(storage.tables(), { table: 'invocations', column: 'at', from: -1, below });
 }
 
 /** Adds the rows whose key is new; the first rows of the others' keys. */

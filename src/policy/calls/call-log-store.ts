@@ -1,4 +1,5 @@
-import { createInsert, type Storage } from '../../storage/storage.ts';
+import { logIdBefore } from '../../base/id.ts';
+import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
 
 /** How a call ended: `ok`, `denied` by a toolset, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
 export const callOutcomes = [
@@ -74,7 +75,7 @@ export function createCallLogStore(storage: Storage) {
       storage.writeBehind<Tables>((trx) => insert(trx, rows)),
 
     async read(query: CallQuery): Promise<CallRow[]> {
-      let rows = db.selectFrom('calls').selectAll();
+      let rows = storage.reports<Tables>().selectFrom('calls').selectAll();
       const equal = {
         developer_id: query.developerId,
         user_id: query.userId,
@@ -108,17 +109,18 @@ export function createCallLogStore(storage: Storage) {
     },
 
     async prune(before: number, maxRows: number): Promise<void> {
-      const surplus = await db
+      const surplus = await storage
+        .reports<Tables>()
         .selectFrom('calls')
         .select('id')
         .orderBy('id', 'desc')
         .offset(maxRows)
         .limit(1)
         .executeTakeFirst();
-      await db
-        .deleteFrom('calls')
-        .where((row) => row.or([row('at', '<', before), row('id', '<=', surplus?.id ?? '')]))
-        .execute();
+      const tooOld = logIdBefore('call', Math.max(0, before));
+      const tooMany = surplus === undefined ? '' : `${surplus.id}0`;
+      const below = tooMany > tooOld ? tooMany : tooOld;
+      await deleteBelow(storage.tables(), { table: 'calls', column: 'id', from: '', below });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { scrubText } from '../../catalog/catalog.ts';
-import { createInsert, type Storage } from '../../storage/storage.ts';
+import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
 import type { QueryLogEntry, QueryLogSummary } from '../search-model.ts';
 
 type QueryLogTables = {
@@ -52,7 +52,7 @@ export function createQueryLogStore(storage: Storage) {
     async searchesByDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>> {
       const day = sql<number>`at / ${sql.lit(dayMs)}`;
       const rows = await storage
-        .tables<QueryLogTables>()
+        .reports<QueryLogTables>()
         .selectFrom('query_log')
         .select([day.as('day'), sql<number>`count(*)`.as('searches')])
         .where('at', '>=', since)
@@ -70,7 +70,7 @@ async function summarise(storage: Storage, since: number): Promise<QueryLogSumma
   // Later pages are the same search.
   const rows = () =>
     storage
-      .tables<QueryLogTables>()
+      .reports<QueryLogTables>()
       .selectFrom('query_log')
       .where('at', '>=', since)
       .where('first_rank', '=', 1);
@@ -109,28 +109,23 @@ async function summarise(storage: Storage, since: number): Promise<QueryLogSumma
  * whatever they led to.
  */
 async function prune(storage: Storage, before: number, maxRows: number): Promise<number> {
-  const db = storage.tables<QueryLogTables>();
-  const surplus = await db
+  const surplus = await storage
+    .reports<QueryLogTables>()
     .selectFrom('query_log')
     .select('at')
     .orderBy('at', 'desc')
     .offset(maxRows)
     .limit(1)
     .executeTakeFirst();
-  const deleted = await db
-    .deleteFrom('query_log')
-    .where((row) => {
-      const invocation = row
-        .selectFrom('invocations')
-        .select('invocations.id')
-        .whereRef('invocations.query_log_id', '=', 'query_log.id');
-      return row.or([
-        row('at', '<=', surplus?.at ?? -1),
-        row.and([row('at', '<', before), row.not(row.exists(invocation))]),
-      ]);
-    })
-    .executeTakeFirst();
-  return Number(deleted.numDeletedRows);
+  const mostly = surplus?.at ?? -1;
+  return deleteBelow(storage.tables(), {
+    table: 'query_log',
+    column: 'at',
+    from: -1,
+    below: Math.max(before, mostly + 1),
+    where: sql<boolean>`(at <= ${mostly} or not exists
+      (select 1 from invocations where invocations.query_log_id = query_log.id))`,
+  });
 }
 
 function toRow(entry: QueryLogEntry): QueryLogTables['query_log'] {

@@ -6,8 +6,12 @@ import type { SharedNow } from './shared-now.ts';
 
 /** What a notice may be about; the payload is an id or empty. */
 export type Topic = 'keys' | 'catalog' | 'identity' | 'connections' | 'vault' | 'policy';
-/** The channel of PostgreSQL's NOTIFY; the payload is one notice row as JSON. */
-export const noticeChannel = 'mcprank_notices';
+/**
+ * The channel of PostgreSQL's NOTIFY, as an expression; the payload is one notice row as JSON. Channels are the whole
+ * database's, so a schema of its own has one of its own. A name has at most 63 bytes.
+ */
+export const noticeChannelSql =
+  "left('mcprank_notices' || case current_schema() when 'public' then '' else '_' || current_schema() end, 63)";
 
 export type NoticeRow = { readonly id: string; readonly topic: Topic; readonly payload: string };
 export type NoticeTables = { notices: { id: string; topic: Topic; payload: string; at: number } };
@@ -79,7 +83,7 @@ export function createNotices(deps: {
         .values({ ...row, at: sharedNow() })
         .execute();
       if (dialect === 'postgres') {
-        await sql`select pg_notify(${noticeChannel}, ${JSON.stringify(row)})`.execute(trx);
+        await sql`select pg_notify(${sql.raw(noticeChannelSql)}, ${JSON.stringify(row)})`.execute(trx);
       }
     },
     subscribe: (topic, listener) => void listeners.push({ topic, listener }),

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { Problem } from '../../base/problem.ts';
 import { migrations } from './migrations.ts';
+import { schemaOf, tableNames } from './table-names.ts';
 
 type Tables = {
   kysely_migration: { name: string };
@@ -37,7 +38,13 @@ export async function migrate(handle: Kysely<unknown>): Promise<void> {
       );
     return;
   }
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const schema = await schemaOf(handle);
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    // Where there are several, Kysely would take another service's record of migrations for ours.
+    ...(schema !== null && { migrationTableSchema: schema }),
+  });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
 }
@@ -55,9 +62,14 @@ function numberOf(name: string): number {
   return Number.parseInt(name, 10);
 }
 
+/** Whether a release of ours ever made this schema. */
+export async function isOurs(db: Kysely<unknown>): Promise<boolean> {
+  return (await appliedMigrations(db as Kysely<Tables>)).length > 0;
+}
+
 async function appliedMigrations(db: Kysely<Tables>): Promise<string[]> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  const tables = await tableNames(db as unknown as Kysely<unknown>, { internal: true });
+  if (!tables.includes('kysely_migration')) return [];
   const rows = await db.selectFrom('kysely_migration').select('name').orderBy('name').execute();
   return rows.map((row) => row.name);
 }

@@ -1,0 +1,28 @@
+import { Problem } from './problem.ts';
+
+/** Names that lead to this machine from itself. */
+const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
+
+/** The names of this service, without ports. */
+export function ownHosts(publicUrl: string): readonly string[] {
+  return [...loopbackHosts, new URL(publicUrl).hostname];
+}
+
+export function isHostAmong(url: string, hosts: readonly string[]): boolean {
+  const hostname = URL.parse(url)?.hostname;
+  return hostname !== undefined && hosts.includes(hostname);
+}
+
+/** What may be asked for without a key is asked for by one of our names. Throws `invalid_request`. */
+export type HostCheck = (headers: { readonly host?: string | undefined }) => void;
+
+/**
+ * DNS rebinding: a page of somebody else's name must not reach a service on this machine through its visitor's browser. Where
+ * others may reach us, too, the name is the operator's to choose.
+ */
+export function createHostCheck(publicUrl: () => string, loopbackOnly: boolean): HostCheck {
+  return ({ host = '' }) => {
+    if (loopbackOnly && !isHostAmong(`http://${host}`, ownHosts(publicUrl())))
+      throw new Problem('invalid_request', 'host: not a name of this service');
+  };
+}
