@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
+import { createClient } from '@redis/client';
 import { createLimiter, type Limiter } from '../../src/access/limiter.ts';
 import { createSharedLimiter, type SharedLimiter } from '../../src/access/shared-limiter.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -73,6 +74,27 @@ test('Redis that answered while this process was held up was not late', { skip: 
   const until = performance.now() + 400;
   while (performance.now() < until);
   assert.equal((await asked).remaining, 98);
+  assert.deepEqual(fallbacks, []);
+});
+
+test('Redis flushed, its scripts too, or its clock put back by an hour: limits begin anew, and nobody is shut out', {
+  skip: noRedis,
+}, async (t) => {
+  const server = await startRedis(t);
+  const { limiter, fallbacks } = await limiterOn(t, server.url);
+  const client = createClient({ url: server.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  t.after(() => client.destroy());
+  assert.equal((await limiter.take('key', 100, 100)).allowed, true);
+  assert.equal((await limiter.take('key', 100, 100)).allowed, false);
+  await client.flushAll();
+  await client.scriptFlush();
+  assert.equal((await limiter.take('key', 100, 100)).allowed, true);
+  // What stands there when the clock is put back.
+  await client.set('mcprank:limit:key', String(Date.now() + 3_600_000));
+  assert.equal((await limiter.take('key', 60, 100)).allowed, true);
+  assert.equal((await limiter.take('key', 60, 100)).allowed, false);
   assert.deepEqual(fallbacks, []);
 });
 
