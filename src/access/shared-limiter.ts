@@ -15,13 +15,15 @@ export type SharedLimiter = {
 
 /**
  * GCRA as in limiter.ts, by the shared store's clock: clocks of processes differ. Numbers travel as text, because
- * scripts answer whole numbers only.
+ * scripts answer whole numbers only. What is held further ahead than a whole burst is from before that clock was put back,
+ * and would refuse everything until it is that late again.
  */
 const text = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local cost, emission = tonumber(ARGV[1]), 60000 / tonumber(ARGV[2])
 local held = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+if held > now + 60001 then held = now end
 local arrival = held + cost * emission
 local over = arrival - now - 60000
 local allowed = over <= 0.03

@@ -213,6 +213,7 @@ function openFinding(
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
     config: defaultSearchConfig,
+    onSwap: (by) => telemetry.log.info('search.embedder.swapped', by),
     onError: logFailure(telemetry, 'search.index.rebuild_failed'),
   });
   return { catalog, queryLog, learning, search };

@@ -24,8 +24,11 @@ export type IdentityTables = {
   };
 };
 
-/** A family of refresh tokens (RFC 9700 section 4.14.2) with the epoch its user is in. */
-export type Family = IdentityTables['refresh_families'] & { readonly user_epoch: number };
+/** A family of refresh tokens (RFC 9700 section 4.14.2) with the epoch its user is in, and how long ago it was turned by the store's clock. */
+export type Family = IdentityTables['refresh_families'] & {
+  readonly user_epoch: number;
+  readonly rotated_ago: number;
+};
 
 /** Whose tokens: a user is one developer's. */
 export type Owner = { readonly developerId: string; readonly userId: string };

@@ -46,6 +46,9 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     snapshot: () => snapshot,
     rebuild: coalesced(build),
     builtInMs: () => builtInMs,
-    close: builder.close,
+    async close() {
+      await builder.close();
+      await embedder.close?.();
+    },
   };
 }

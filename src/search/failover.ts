@@ -1,10 +1,13 @@
-/** Whose vectors answer: a provider's while it is well, the built-in ones before and between (fail-over with a rest). */
+/**
+ * Whose vectors answer: a provider's while it is well, the built-in ones before and between (fail-over with a rest), and for
+ * a query whose vectors the provider does not have in time.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import { type Backoff, backoffMs } from '../base/retry.ts';
 import { createEmbedderIndex, type EmbedderIndex, type EmbedderIndexDeps } from './embedder-index.ts';
-import type { Embedder } from './embedding/embedder.ts';
+import { type Embedder, NoVectors } from './embedding/embedder.ts';
 
 /** A provider that failed a query is left alone for so long. */
 const restMs = 30_000;
@@ -31,11 +34,13 @@ export type FailoverDeps = EmbedderIndexDeps & {
   readonly embedder: Embedder;
   readonly provider?: (() => Promise<Embedder>) | undefined;
   readonly clock: Clock;
+  /** The provider's index is whole, and answers from now on. */
+  onSwap(index: EmbedderIndex): void;
   onError(error: unknown): void;
 };
 
 export function createFailover(deps: FailoverDeps): Failover {
-  const { clock, onError } = deps;
+  const { clock, onError, onSwap } = deps;
   const builtIn = createEmbedderIndex(deps.embedder, deps);
   const closing = new AbortController();
   let provided: EmbedderIndex | undefined;
@@ -54,20 +59,30 @@ export function createFailover(deps: FailoverDeps): Failover {
       return await search(index);
     } catch (error) {
       if (error instanceof Problem && error.kind === 'invalid_request') throw error;
-      restUntil = clock.monotonic() + restMs;
       fallbacks++;
-      onError(error);
+      // One query without vectors is no reason to leave the provider alone.
+      if (!(error instanceof NoVectors)) restUntil = clock.monotonic() + restMs;
+      if (!(error instanceof NoVectors) || error.cause !== undefined) onError(error);
       return search(builtIn);
     }
+  }
+
+  async function open(connect: () => Promise<Embedder>): Promise<EmbedderIndex> {
+    const embedder = await connect();
+    if (!closing.signal.aborted) return createEmbedderIndex(embedder, deps);
+    await embedder.close?.();
+    throw new Error('search is closed');
   }
 
   async function bringUp(connect: () => Promise<Embedder>): Promise<void> {
     for (let attempt = 1; !closing.signal.aborted; attempt++) {
       try {
-        provided ??= createEmbedderIndex(await connect(), deps);
+        provided ??= await open(connect);
         await provided.rebuild();
+        onSwap(provided);
         return;
       } catch (error) {
+        if (closing.signal.aborted) return;
         onError(error);
         const options = { signal: closing.signal, ref: false };
         await delay(backoffMs(backoff, attempt), undefined, options).catch(() => undefined);

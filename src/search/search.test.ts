@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
@@ -9,10 +10,12 @@ import type { UsageModel } from './learning/learning-model.ts';
 import {
   createSearch,
   defaultSearchConfig,
+  type Embedder,
   loadBuiltInEmbedder,
   type QueryLogEntry,
   readHit,
   type Search,
+  type SearchDeps,
   type SearchHit,
   type SearchPage,
   type SearchRequest,
@@ -70,7 +73,7 @@ function createCatalog(servers: readonly CatalogServer[]) {
 async function started(
   servers: readonly CatalogServer[],
   errors: unknown[] = [],
-  more: { usageModelFor?: () => UsageModel } = {},
+  more: Partial<SearchDeps> = {},
 ) {
   const catalog = createCatalog(servers);
   const log: QueryLogEntry[] = [];
@@ -368,6 +371,31 @@ test('when the store fails the running snapshot answers on, and the next refresh
   catalog.put('maps-0', null);
   await search.settled();
   assert.equal(search.stats().servers, many.length - 1);
+});
+
+test('a query whose vectors the provider does not have in time is answered without them; the next one is asked of it again', async () => {
+  let isSilent = true;
+  const provider: Embedder = {
+    id: 'provider',
+    dims: embedder.dims,
+    patienceMs: 1,
+    embed: async (texts, kind) =>
+      kind === 'query' && isSilent ? new Promise(() => undefined) : embedder.embed(texts, kind),
+  };
+  const swaps: unknown[] = [];
+  const errors: unknown[] = [];
+  const { search } = await started(many, errors, {
+    provider: async () => provider,
+    onSwap: ({ embedder: by, servers }) => swaps.push([by, servers]),
+  });
+  while (swaps.length === 0) await delay(5);
+  assert.deepEqual(swaps, [['provider', many.length]]);
+  assert.ok((await ask(search, 'maps')).hits.length > 0);
+  assert.deepEqual([search.stats().degraded, search.stats().embedder], [1, 'provider']);
+  isSilent = false;
+  assert.ok((await ask(search, 'weather')).hits.length > 0);
+  assert.equal(search.stats().degraded, 1);
+  assert.deepEqual(errors, []);
 });
 
 test('explained, a hit has every part of its score', async () => {

@@ -5,14 +5,15 @@
  * analysed in a thread of its own and swapped in; equal scores are ordered by id; nothing is looked up per query.
  * When the store fails while a snapshot is built, or the builder thread dies, the running snapshot stays, the error
  * goes to `onError`, and the next refresh tries again (a dead builder is replaced and reads from the beginning).
- * When a provider of vectors fails, the built-in ones answer and it is asked again half a minute later; its index is built
- * beside and swapped in whole. When the query log fails, no search notices.
+ * When a provider of vectors fails, the built-in ones answer and it is asked again half a minute later; a query whose
+ * vectors it does not have in time is answered without them; its index is built beside and swapped in whole. When the
+ * query log fails, no search notices.
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { ActiveSnapshot } from './active-snapshot.ts';
 import type { EmbedderIndex } from './embedder-index.ts';
-import type { Embedder } from './embedding/embedder.ts';
+import { type Embedder, embedQuery } from './embedding/embedder.ts';
 import { createFailover, type Failover } from './failover.ts';
 import type { ChangesSince } from './index/builder-client.ts';
 import type { UsageModel } from './learning/learning-model.ts';
@@ -75,7 +76,17 @@ export type SearchDeps = {
   /** What this developer's searches may use of recorded outcomes; without it, nothing is learned. */
   usageModelFor?(developerId: string): UsageModel;
   readonly config: SearchConfig;
+  /** The index of the provider is whole, and answers from now on. */
+  onSwap?(by: Swapped): void;
   onError(error: unknown): void;
+};
+
+/** Whose vectors answer, over what, and how long it took to build that: milliseconds. */
+export type Swapped = {
+  readonly embedder: string;
+  readonly servers: number;
+  readonly tools: number;
+  readonly ms: number;
 };
 
 export type Search = {
@@ -106,6 +117,7 @@ export function createSearch(deps: SearchDeps): Search {
     weights: config.weights,
     signals: () => signals,
     onBuilt: () => pages.clear(),
+    onSwap: (index) => deps.onSwap?.(swapped(index)),
   });
 
   async function findPage(
@@ -165,6 +177,11 @@ export function createSearch(deps: SearchDeps): Search {
   };
 }
 
+function swapped(index: EmbedderIndex): Swapped {
+  const { servers = 0, tools = 0 } = index.snapshot() ?? {};
+  return { embedder: index.embedder.id, servers, tools, ms: Math.round(index.builtInMs()) };
+}
+
 function statsOf(indexes: Failover, cache: CacheStats): SearchStats {
   const { builtIn, current, fallbacks } = indexes;
   const snapshot = current().snapshot();
@@ -190,7 +207,7 @@ async function rankPage(
   const query = snapshot.parse(request);
   // What was learned lives in the built-in space, whoever makes the vectors for the ranking.
   const own = await builtIn.embed(query.parts, 'query');
-  const vectors = index.embedder === builtIn ? own : await index.embedder.embed(query.parts, 'query');
+  const vectors = index.embedder === builtIn ? own : await embedQuery(index.embedder, query.parts);
   return snapshot.rank(query, { vectors, modelVector: own.subarray(0, builtIn.dims) }, model);
 }
 

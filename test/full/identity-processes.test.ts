@@ -3,10 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { adminKey } from '../support/app.ts';
+import { adminKey, bootApp, handClock } from '../support/app.ts';
 import { root } from '../support/paths.ts';
 import { freePort } from '../support/postgres.ts';
 import { engines } from '../support/stores.ts';
+
+/** The same for all: what one sealed another must open. */
+const vaultKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
 
 type TokenSet = { access_token: string; refresh_token: string };
 
@@ -91,3 +94,23 @@ for (const engine of engines) {
         assert.equal((await post(url, 'refresh', { refresh_token: body.refresh_token })).status, 400);
   });
 }
+
+test('I3 a refresh token that comes again to a replica whose clock is minutes ahead has the same successor', {
+  skip: engines[1]?.skip,
+}, async (t) => {
+  const env = { ...(await engines[1]?.environment(t)), MCPRANK_VAULT_KEYS: vaultKeys };
+  const [behind, ahead] = [
+    await bootApp(t, env, { clock: handClock(Date.now()) }),
+    await bootApp(t, env, { clock: handClock(Date.now() + 300_000) }),
+  ];
+  const issued = await behind.call('POST', '/v1/identity/token', { body: { user_id: 'ann' } });
+  const body = { refresh_token: issued.body.refresh_token };
+  const replies = [];
+  for (const app of [behind, ahead, behind])
+    replies.push(await app.call('POST', '/v1/identity/refresh', { body }));
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.equal(new Set(replies.map(({ body: { refresh_token } }) => refresh_token)).size, 1);
+});

@@ -77,6 +77,27 @@ test('Redis that answered while this process was held up was not late', { skip: 
   assert.deepEqual(fallbacks, []);
 });
 
+test('Redis flushed, its scripts too, or its clock put back by an hour: limits begin anew, and nobody is shut out', {
+  skip: noRedis,
+}, async (t) => {
+  const server = await startRedis(t);
+  const { limiter, fallbacks } = await limiterOn(t, server.url);
+  const client = createClient({ url: server.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  t.after(() => client.destroy());
+  assert.equal((await limiter.take('key', 100, 100)).allowed, true);
+  assert.equal((await limiter.take('key', 100, 100)).allowed, false);
+  await client.flushAll();
+  await client.scriptFlush();
+  assert.equal((await limiter.take('key', 100, 100)).allowed, true);
+  // What stands there when the clock is put back.
+  await client.set('mcprank:limit:key', String(Date.now() + 3_600_000));
+  assert.equal((await limiter.take('key', 60, 100)).allowed, true);
+  assert.equal((await limiter.take('key', 60, 100)).allowed, false);
+  assert.deepEqual(fallbacks, []);
+});
+
 test('Redis away: limits are local, nobody waits, and the shared count is back when Redis is', {
   skip: noRedis,
 }, async (t) => {

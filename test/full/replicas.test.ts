@@ -191,11 +191,11 @@ test('three replicas: a job that is due runs once', { skip }, async (t) => {
   const runs = new Set<number>();
   const began = Date.now();
   while (Date.now() < began + 8_000) {
-    const { rows } = await client.query<{ next_run_at: string; lease_until: string }>(
-      `select next_run_at, lease_until from jobs where name = 'webhooks'`,
+    const { rows } = await client.query<{ next_run_at: string; holder: string | null }>(
+      `select next_run_at, holder from jobs where name = 'webhooks'`,
     );
-    for (const { next_run_at, lease_until } of rows)
-      if (Number(next_run_at) > 0 && Number(lease_until) === 0) runs.add(Number(next_run_at));
+    for (const { next_run_at, holder } of rows)
+      if (Number(next_run_at) > 0 && holder === null) runs.add(Number(next_run_at));
     await delay(20);
   }
   await client.end();

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import type { SearchResult } from '../../sdk/api.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
@@ -14,21 +11,14 @@ import { createEmbeddingStore } from '../../src/search/embedding/embedding-store
 import { loadOnnxEmbedder } from '../../src/search/embedding/onnx-embedder.ts';
 import { connectOpenAiEmbedder } from '../../src/search/embedding/openai-embedder.ts';
 import { bootApp, handClock, temporaryFolder } from '../support/app.ts';
-import { type EmbeddingsService, startEmbeddings, writeOnnxModel } from '../support/embeddings.ts';
-import { root } from '../support/paths.ts';
+import {
+  type EmbeddingsService,
+  locateOnnx,
+  noOnnx,
+  startEmbeddings,
+  writeOnnxModel,
+} from '../support/embeddings.ts';
 import { engines, openTestStore } from '../support/stores.ts';
-
-/** The optional packages, from the folder that has them; never from ours. */
-const fromOnnxFolder = createRequire(join(root, 'test/full/onnx/package.json'));
-const loadOptional = (name: string) => import(pathToFileURL(fromOnnxFolder.resolve(name)).href);
-const noOnnx = (() => {
-  try {
-    fromOnnxFolder.resolve('onnxruntime-node');
-    return false;
-  } catch {
-    return 'needs onnxruntime-node: npm ci --prefix test/full/onnx';
-  }
-})();
 
 async function openAi(
   t: TestContext,
@@ -60,7 +50,7 @@ const embedders: readonly {
     make: async (t) => {
       const folder = temporaryFolder(t);
       writeOnnxModel(folder);
-      return loadOnnxEmbedder(folder, loadOptional);
+      return loadOnnxEmbedder(folder, locateOnnx);
     },
   },
   {
@@ -79,6 +69,7 @@ for (const { name, skip, make } of embedders)
     skip,
   }, async (t) => {
     const embedder = await make(t);
+    t.after(() => embedder.close?.());
     assert.equal(embedder.dims % 16, 0);
     assert.notEqual(embedder.id, '');
     for (const kind of ['document', 'query'] as const) {
@@ -202,7 +193,9 @@ test('ONNX: a folder that lacks something, or a machine without the packages, is
   const folder = temporaryFolder(t);
   await assert.rejects(loadOnnxEmbedder(folder), { kind: 'setup', message: /has no model\.onnx/ });
   writeOnnxModel(folder);
-  const absent = () => Promise.reject(new Error('not installed'));
+  const absent = () => {
+    throw new Error('not installed');
+  };
   await assert.rejects(loadOnnxEmbedder(folder, absent), {
     kind: 'setup',
     message: /npm install onnxruntime-node/,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { systemClock } from '../../src/base/clock.ts';
 import { Problem } from '../../src/base/problem.ts';
 import { createIdempotency, openStorage } from '../../src/storage/storage.ts';
 import { bootApp, handClock, temporaryFolder } from '../support/app.ts';
 import { mitOf, startLoopback } from '../support/mcp-oauth.ts';
 
 import { startPlainProvider } from '../support/plain-provider.ts';
-import { engines } from '../support/stores.ts';
+import { engines, openTestStore } from '../support/stores.ts';
 
 /** A server whose tool counts its runs, and answers when it is let. */
 async function startCounter(t: TestContext) {
@@ -77,6 +78,8 @@ for (const engine of engines) {
       assert.equal(counter.runs, 1);
       assert.equal((await second.call('order', 2)).status, 409);
       second.clock.advance(3_600_001);
+      assert.match((await second.call('order')).text, /run 1/, 'a clock may be put forward by an hour');
+      second.clock.advance(3_600_000);
       assert.match((await second.call('order')).text, /run 2/);
     },
   );
@@ -180,9 +183,45 @@ for (const engine of engines) {
       await assert.rejects(call('wide', '2'), isFull);
       assert.equal((await call('wide', '1')).length, 20_000);
       // Room comes with time.
-      clock.advance(3_600_000);
+      clock.advance(2 * 3_600_000);
       await idempotency.prune();
       assert.equal(await call('loud', '4'), 'done');
+    },
+  );
+
+  named(
+    'an outcome that the store did not take makes nobody wait for ever, however busy the process is',
+    async (t) => {
+      const storage = await openTestStore(t, engine);
+      let isBroken = false;
+      const idempotency = createIdempotency({
+        storage,
+        seal(text) {
+          if (isBroken) throw new Error('away');
+          return text;
+        },
+        open: (text) => text,
+        clock: systemClock,
+        onError: () => undefined,
+        limits: { leaseMs: 300 },
+      });
+      t.after(() => idempotency.close());
+      const once = idempotency.of<string>({
+        name: 'test',
+        encode: (answer) => answer,
+        decode: (text) => text,
+        encodeError: () => null,
+        decodeError: (text) => text,
+      });
+      const busy = Promise.withResolvers<string>();
+      const other = once({ developerId: 'dev', key: 'busy', body: null }, () => busy.promise);
+      isBroken = true;
+      assert.equal(await once({ developerId: 'dev', key: 'cut', body: null }, async () => 'done'), 'done');
+      isBroken = false;
+      const again = once({ developerId: 'dev', key: 'cut', body: null }, () => assert.fail('ran again'));
+      await assert.rejects(again, { kind: 'conflict' });
+      busy.resolve('done');
+      assert.equal(await other, 'done');
     },
   );
 

@@ -1,7 +1,22 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { root } from './paths.ts';
+
+/** The optional packages, from the folder that has them; never from ours. */
+const fromOnnxFolder = createRequire(join(root, 'test/full/onnx/package.json'));
+export const locateOnnx = (name: string) => pathToFileURL(fromOnnxFolder.resolve(name)).href;
+export const noOnnx = (() => {
+  try {
+    locateOnnx('onnxruntime-node');
+    return false;
+  } catch {
+    return 'needs onnxruntime-node: npm ci --prefix test/full/onnx';
+  }
+})();
 
 /** Words that the tests use, each with a meaning on an axis of its own; synonyms share one. */
 const axes = [
@@ -59,13 +74,16 @@ export async function startEmbeddings(t: TestContext): Promise<EmbeddingsService
   return Object.assign(state, { url: `http://127.0.0.1:${port}/v1`, asked, failures });
 }
 
-/** A real ONNX model of one operation (a row of a table for each token) and its tokenizer, in the layout of a model hub. */
-export function writeOnnxModel(folder: string): void {
+/**
+ * A real ONNX model of one operation (a row of a table for each token) and its tokenizer, in the layout of a model hub. With
+ * `detours` the rows go through so many pairs of matrices that leave them as they are, and take their time.
+ */
+export function writeOnnxModel(folder: string, detours = 0): void {
   mkdirSync(folder, { recursive: true });
   const vocabulary = ['[PAD]', '[UNK]', ...words];
   const table = new Float32Array(vocabulary.length * dims);
   for (const [row, word] of vocabulary.entries()) table.set(vectorOf(word), row * dims);
-  writeFileSync(join(folder, 'model.onnx'), onnxModel(vocabulary.length, table));
+  writeFileSync(join(folder, 'model.onnx'), onnxModel(vocabulary.length, table, detours));
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer(vocabulary)));
   writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ model_max_length: 128 }));
 }
@@ -98,22 +116,38 @@ function tokenizer(vocabulary: readonly string[]) {
   };
 }
 
-/** ModelProto of onnx.proto3, field by field: ir_version 8, opset 13, one Gather from an initialised table. */
-function onnxModel(rows: number, table: Float32Array): Buffer {
-  const node = [
-    text(1, 'table'),
-    text(1, 'input_ids'),
-    text(2, 'last_hidden_state'),
-    text(3, 'gather'),
-    text(4, 'Gather'),
+/** What goes through a detour is so much wider on its way. */
+const detourWidth = 2_048;
+
+/** ModelProto of onnx.proto3, field by field: ir_version 8, opset 13, one Gather from an initialised table, and the detours. */
+function onnxModel(rows: number, table: Float32Array, detours: number): Buffer {
+  const node = (operation: string, inputs: readonly string[], output: string) => [
+    ...inputs.map((input) => text(1, input)),
+    text(2, output),
+    text(3, output),
+    text(4, operation),
   ];
-  const initializer = [
-    number(1, rows),
-    number(1, dims),
+  const hidden = (i: number) => (i === detours ? 'last_hidden_state' : `hidden_${i}`);
+  const nodes = [
+    node('Gather', ['table', 'input_ids'], hidden(0)),
+    ...Array.from({ length: detours }, (_, i) => [
+      node('MatMul', [hidden(i), 'there'], `wide_${i}`),
+      node('MatMul', [`wide_${i}`, 'back'], hidden(i + 1)),
+    ]).flat(),
+  ];
+  const matrix = (name: string, height: number, width: number, values: Float32Array) => [
+    number(1, height),
+    number(1, width),
     number(2, 1),
-    text(8, 'table'),
-    bytes(9, Buffer.from(table.buffer)),
+    text(8, name),
+    bytes(9, Buffer.from(values.buffer)),
   ];
+  const initializers = [matrix('table', rows, dims, table)];
+  if (detours > 0)
+    initializers.push(
+      matrix('there', dims, detourWidth, diagonal(dims, detourWidth)),
+      matrix('back', detourWidth, dims, diagonal(detourWidth, dims)),
+    );
   const value = (name: string, type: number, shape: readonly (string | number)[]) => [
     text(1, name),
     message(2, [
@@ -127,13 +161,19 @@ function onnxModel(rows: number, table: Float32Array): Buffer {
     ]),
   ];
   const graph = [
-    message(1, node),
+    ...nodes.map((each) => message(1, each)),
     text(2, 'graph'),
-    message(5, initializer),
+    ...initializers.map((each) => message(5, each)),
     message(11, value('input_ids', 7, ['texts', 'tokens'])),
     message(12, value('last_hidden_state', 1, ['texts', 'tokens', dims])),
   ];
   return Buffer.concat([number(1, 8), message(7, graph), message(8, [text(1, ''), number(2, 13)])]);
+}
+
+function diagonal(height: number, width: number): Float32Array {
+  const values = new Float32Array(height * width);
+  for (let i = 0; i < Math.min(height, width); i++) values[i * width + i] = 1;
+  return values;
 }
 
 function varint(value: number): Buffer {

@@ -59,10 +59,11 @@ for (const engine of engines)
 
     const reuse = async () => {
       const issued = await app.call('POST', '/v1/identity/token', { body: { user_id: 'ann' }, key });
-      const body = { refresh_token: issued.body.refresh_token };
-      await app.call('POST', '/v1/identity/refresh', { body, key });
-      clock.advance(31_000);
-      assert.equal((await app.call('POST', '/v1/identity/refresh', { body, key })).status, 400);
+      const refresh = (refresh_token: unknown) =>
+        app.call('POST', '/v1/identity/refresh', { body: { refresh_token }, key });
+      const next = await refresh(issued.body.refresh_token);
+      await refresh(next.body.refresh_token);
+      assert.equal((await refresh(issued.body.refresh_token)).status, 400);
     };
     await reuse();
     assert.equal((await seen()).waiting, 1);

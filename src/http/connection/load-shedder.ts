@@ -8,6 +8,10 @@ import { EarlyRefusal } from '../respond.ts';
  * 503 at once, which costs a tenth of serving them; the share shrinks as soon as the lateness does. So what is served is
  * served in time, and an overload ends when its cause does. One late timer alone is a start or a machine that was busy
  * with something else: those who waited through it are served, and nobody is refused for it.
+ *
+ * Only a request that waited together with others is refused: what came while the process was late is read in one turn of
+ * the event loop, and the first of each turn always comes in. A process that is late because it got no processor, and has
+ * one caller, has nothing to shed.
  */
 export type LoadShedder = {
   /** Lets a request in, or throws `unavailable`; one that is `exempt` always comes in. */
@@ -35,6 +39,8 @@ export function createLoadShedder(deps: {
 }): LoadShedder {
   const { now, random, onShed, onTick, lateMs } = deps;
   let share = 0;
+  /** Whether a request was let in since the event loop last looked for others. */
+  let isTurnTaken = false;
   let due = now() + tickMs;
   /** When the last timer that was late was over. */
   let lateAt = Number.NEGATIVE_INFINITY;
@@ -51,7 +57,15 @@ export function createLoadShedder(deps: {
   }, tickMs).unref();
   return {
     admit(exempt) {
-      if (exempt || share === 0 || random() >= share) return;
+      if (exempt || share === 0) return;
+      if (!isTurnTaken) {
+        isTurnTaken = true;
+        setImmediate(() => {
+          isTurnTaken = false;
+        });
+        return;
+      }
+      if (random() >= share) return;
       onShed();
       throw new EarlyRefusal('unavailable', 'The service has more requests than it can answer', {
         retryAfterMs,

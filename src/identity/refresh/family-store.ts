@@ -31,6 +31,7 @@ type Writing = {
   readonly trx: Transaction<IdentityTables>;
   readonly notify: Notify;
   readonly audit: WriteAudit;
+  readonly sharedNow: Storage['sharedNow'];
 };
 
 /** Group commit: enough to share the disk's flush, few enough that nobody waits for the others. */
@@ -53,7 +54,7 @@ export class FamilyStore {
   }
 
   find(id: string): Promise<Family | undefined> {
-    return findFamily(this.#db, id);
+    return findFamily(this.#db, this.#storage.sharedNow, id);
   }
 
   /** A family of a user, who is made when unknown. */
@@ -85,27 +86,35 @@ export class FamilyStore {
           user_id: owner.userId,
           epoch: await readOrMakeEpoch(trx, owner, now),
           generation: 1,
-          rotated_at: now,
           created_at: now,
           revoked_at: null,
         };
-        await trx.insertInto('refresh_families').values(values).execute();
+        await trx
+          .insertInto('refresh_families')
+          .values({ ...values, rotated_at: this.#storage.sharedNow() })
+          .execute();
         await audit({ ...owner, actor, action: 'token.issue', subject: family.id, facts: { how } });
       }
     });
   }
 
   #changeAll(changes: readonly FamilyChange[]): Promise<Decision[]> {
+    const { sharedNow } = this.#storage;
     return this.#storage.write<IdentityTables, Decision[]>(async (trx, notify, audit) => {
       const decisions = new Map<FamilyChange, Decision>();
       for (const each of changes.toSorted((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id))))
-        decisions.set(each, await changeFamily({ trx, notify, audit }, each, this.#clock));
+        decisions.set(each, await changeFamily({ trx, notify, audit, sharedNow }, each, this.#clock));
       return changes.map((each) => decisions.get(each) as Decision);
     });
   }
 }
 
-function findFamily(db: Pick<Kysely<IdentityTables>, 'selectFrom'>, id: string): Promise<Family | undefined> {
+/** How long ago it was turned goes by the store's clock: the token that comes again may come to another replica, whose own clock differs. */
+function findFamily(
+  db: Pick<Kysely<IdentityTables>, 'selectFrom'>,
+  sharedNow: Storage['sharedNow'],
+  id: string,
+): Promise<Family | undefined> {
   return db
     .selectFrom('refresh_families')
     .innerJoin('users', (join) =>
@@ -115,13 +124,14 @@ function findFamily(db: Pick<Kysely<IdentityTables>, 'selectFrom'>, id: string):
     )
     .selectAll('refresh_families')
     .select('users.epoch as user_epoch')
+    .select((is) => is(sharedNow(), '-', is.ref('refresh_families.rotated_at')).as('rotated_ago'))
     .where('refresh_families.id', '=', id)
     .executeTakeFirst();
 }
 
 async function changeFamily(writing: Writing, asked: FamilyChange, clock: Clock): Promise<Decision> {
   for (;;) {
-    const family = await findFamily(writing.trx, asked.id);
+    const family = await findFamily(writing.trx, writing.sharedNow, asked.id);
     const decision = asked.decide(family);
     const { change } = decision;
     if (family === undefined || change.kind === 'none') return decision;
@@ -129,8 +139,7 @@ async function changeFamily(writing: Writing, asked: FamilyChange, clock: Clock)
       await revokeFamily(writing, family, { actor: asked.actor, now: clock.now() });
       return decision;
     }
-    if (await rotateFamily(writing, family, { ...change, actor: asked.actor, now: clock.now() }))
-      return decision;
+    if (await rotateFamily(writing, family, { ...change, actor: asked.actor })) return decision;
   }
 }
 
@@ -147,14 +156,14 @@ async function revokeFamily(
 
 /** False when another process changed it meanwhile. */
 async function rotateFamily(
-  { trx, audit }: Writing,
+  { trx, audit, sharedNow }: Writing,
   family: Family,
-  to: { readonly digest: string; readonly idleUntil: number; readonly actor: string; readonly now: number },
+  to: { readonly digest: string; readonly idleUntil: number; readonly actor: string },
 ): Promise<boolean> {
   const generation = family.generation + 1;
   const rotated = await trx
     .updateTable('refresh_families')
-    .set({ generation, digest: to.digest, rotated_at: to.now, idle_until: to.idleUntil })
+    .set({ generation, digest: to.digest, rotated_at: sharedNow(), idle_until: to.idleUntil })
     .where('id', '=', family.id)
     .where('generation', '=', family.generation)
     .where('revoked_at', 'is', null)

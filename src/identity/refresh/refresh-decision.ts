@@ -41,7 +41,7 @@ export function decide(asked: {
     };
   }
   // The successor is unused as long as it is the family's newest: once it was used, this token is two behind.
-  if (token.generation === family.generation - 1 && now - family.rotated_at <= replayMs)
+  if (token.generation === family.generation - 1 && family.rotated_ago <= replayMs)
     return { change: none, userId: family.user_id, successor: tokenNumber(family.generation) };
   return { ...dead, change: { kind: 'revoke' } };
 }

@@ -25,7 +25,7 @@ export function createCachedEmbedder(
   store: EmbeddingStore,
   onProgress: (progress: EmbeddingProgress) => void,
 ): Embedder {
-  const { id, dims } = provider;
+  const { id, dims, patienceMs } = provider;
   const queries = createBoundedCache<Float32Array>(queriesKept);
   let [cached, embedded] = [0, 0];
 
@@ -70,6 +70,8 @@ export function createCachedEmbedder(
   return {
     id,
     dims,
+    patienceMs,
+    close: async () => provider.close?.(),
     async embed(texts, kind) {
       if (kind === 'query') return embedQueries(texts);
       const out = new Float32Array(texts.length * dims);

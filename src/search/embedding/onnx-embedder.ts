@@ -1,112 +1,197 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Problem } from '../../base/problem.ts';
-import type { Embedder, TextKind } from './embedder.ts';
-import { paddedDims, unitVectors } from './unit-vectors.ts';
+import { startWorkerThread } from '../../base/worker-thread.ts';
+import { type Embedder, NoVectors, type TextKind } from './embedder.ts';
+import type { OnnxSource } from './onnx-model.ts';
+import type { FromOnnxWorker, ToOnnxWorker } from './onnx-worker.ts';
+import { paddedDims } from './unit-vectors.ts';
 
-/** Of the two optional packages, what is used here; neither is installed with us. */
-type Tensor = { readonly data: Float32Array; readonly dims: readonly number[] };
-type Session = {
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-  run(feeds: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, Tensor>>>;
-};
-export type OnnxRuntime = {
-  readonly InferenceSession: { create(file: string): Promise<Session> };
-  readonly Tensor: new (type: 'int64', data: BigInt64Array, dims: readonly number[]) => unknown;
-};
-type Tokenizer = { encode(text: string): { readonly ids: readonly number[] } };
-export type Tokenizers = { readonly Tokenizer: new (tokenizer: object, config: object) => Tokenizer };
-type Settings = { readonly prompts?: Readonly<Partial<Record<TextKind, string>>> };
-type Model = {
-  readonly folder: string;
-  readonly runtime: OnnxRuntime;
-  readonly session: Session;
-  readonly tokenizer: Tokenizer;
+type Settings = { readonly prompts?: OnnxSource['prompts'] };
+type Ask = {
+  readonly texts: readonly string[];
+  readonly kind: TextKind;
+  readonly done: PromiseWithResolvers<Float32Array>;
+  readonly vectors: Float32Array;
+  /** Texts whose vectors are there. */
+  embedded: number;
 };
 
-const maxTokens = 256;
-const textsPerRun = 16;
+/** Texts of one run: a query that comes meanwhile waits for the end of it. */
+const textsPerRun = 4;
+/** A search waits so long for the vector of its query; then the built-in ones answer. */
+const patienceMs = 50;
+/** Queries that wait; beyond it the oldest, whose search was answered long ago, is let go. */
+const maxQueries = 32;
 
 /**
  * A sentence-embedding model in a local folder: model.onnx (or onnx/model.onnx), tokenizer.json, and where they are there
  * tokenizer_config.json and config_sentence_transformers.json (its `prompts` for `query` and `document`).
  * The first output is read: [texts, dims] as it is, [texts, tokens, dims] averaged over the tokens of the text.
+ *
+ * The model works in a thread of its own, at the lowest priority and on all cores but one, a few texts at a time, and
+ * queries come before documents. When the thread dies, those who wait are told, and the next one starts it anew.
+ * `locate` answers the URL of a package. Throws `setup` where the folder, a package or the model is not to be used.
  */
 export async function loadOnnxEmbedder(
   folder: string,
-  load: (name: string) => Promise<unknown> = (name) => import(name),
+  locate: (name: string) => string = (name) => import.meta.resolve(name),
 ): Promise<Embedder> {
+  const thread = new ModelThread(sourceIn(folder, locate));
+  const length = await thread.start().catch((cause: unknown) => {
+    throw setupProblem(folder, 'holds a model that cannot be used', cause);
+  });
+  return {
+    id: `onnx ${folder} ${length}`,
+    dims: paddedDims(length),
+    patienceMs,
+    embed: (texts, kind) => thread.embed(texts, kind),
+    close: () => thread.close(),
+  };
+}
+
+/** The model's thread, and who waits for it. */
+class ModelThread {
+  readonly #source: OnnxSource;
+  #worker: Worker | undefined;
+  #started = Promise.withResolvers<number>();
+  /** Whether it is loading, or has a run under way. */
+  #isBusy = false;
+  #isClosed = false;
+  #dims = 0;
+  #current: Ask | undefined;
+  readonly #queries: Ask[] = [];
+  readonly #documents: Ask[] = [];
+
+  constructor(source: OnnxSource) {
+    this.#source = source;
+  }
+
+  /** Dimensions of the model's own vectors. */
+  start(): Promise<number> {
+    this.#startWorker();
+    return this.#started.promise;
+  }
+
+  async embed(texts: readonly string[], kind: TextKind): Promise<Float32Array> {
+    if (this.#isClosed) throw closed();
+    if (texts.length === 0) return new Float32Array(0);
+    const done = Promise.withResolvers<Float32Array>();
+    const ask = { texts, kind, done, vectors: new Float32Array(texts.length * this.#dims), embedded: 0 };
+    if (kind === 'document') this.#documents.push(ask);
+    else if (this.#queries.push(ask) > maxQueries) this.#queries.shift()?.done.reject(new NoVectors());
+    this.#next();
+    return done.promise;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const worker = this.#worker;
+    const wasBusy = this.#isBusy;
+    this.#end(closed());
+    if (worker === undefined) return;
+    // A thread that is ended in the middle of a run takes the whole process along: the runtime throws where nobody catches.
+    if (wasBusy) await Promise.race([once(worker, 'message'), once(worker, 'exit')]).catch(() => undefined);
+    await worker.terminate();
+  }
+
+  #startWorker(): void {
+    const worker = startWorkerThread(new URL('./onnx-worker', import.meta.url), { workerData: this.#source });
+    this.#worker = worker;
+    this.#isBusy = true;
+    this.#started = Promise.withResolvers();
+    // Of a later start those hear who asked.
+    this.#started.promise.catch(() => undefined);
+    const end = (error: Error) => {
+      if (this.#worker === worker) this.#end(error);
+    };
+    worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => end(new Error('the thread of the model ended')));
+    worker.on('message', (message: FromOnnxWorker) => {
+      if (this.#worker !== worker) return;
+      this.#isBusy = false;
+      this.#receive(message);
+      this.#next();
+    });
+  }
+
+  #receive(message: FromOnnxWorker): void {
+    if (message.kind === 'ready') {
+      this.#dims = paddedDims(message.length);
+      this.#started.resolve(message.length);
+      return;
+    }
+    const ask = this.#current;
+    this.#current = undefined;
+    if (ask === undefined) return;
+    if (message.kind === 'failed') return void ask.done.reject(new NoVectors({ cause: message.error }));
+    ask.vectors.set(message.vectors, ask.embedded * this.#dims);
+    ask.embedded += textsPerRun;
+    if (ask.embedded >= ask.texts.length) ask.done.resolve(ask.vectors);
+    else if (ask.kind === 'document') this.#documents.unshift(ask);
+    else this.#queries.push(ask);
+  }
+
+  /** The newest query, whose search is still waiting; else the next documents. */
+  #next(): void {
+    if (this.#isBusy) return;
+    if (this.#queries.length + this.#documents.length === 0) {
+      // Only a thread at work keeps the process alive.
+      this.#worker?.unref();
+      return;
+    }
+    if (this.#worker === undefined) return void this.#startWorker();
+    const ask = this.#queries.pop() ?? this.#documents.shift();
+    if (ask === undefined) return;
+    this.#current = ask;
+    this.#isBusy = true;
+    this.#worker.ref();
+    const texts = ask.texts.slice(ask.embedded, ask.embedded + textsPerRun);
+    this.#worker.postMessage({ texts, kind: ask.kind } satisfies ToOnnxWorker);
+  }
+
+  #end(error: Error): void {
+    this.#worker = undefined;
+    this.#isBusy = false;
+    this.#started.reject(error);
+    const asks = [this.#current, ...this.#queries.splice(0), ...this.#documents.splice(0)];
+    this.#current = undefined;
+    for (const ask of asks) ask?.done.reject(error);
+  }
+}
+
+function closed(): Error {
+  return new Error('the model is closed');
+}
+
+/** Throws `setup`. */
+function sourceIn(folder: string, locate: (name: string) => string): OnnxSource {
   const file = ['model.onnx', 'onnx/model.onnx'].map((name) => join(folder, name)).find(existsSync);
   if (file === undefined) throw setupProblem(folder, 'has no model.onnx');
-  const runtime = (await importOptional('onnxruntime-node', load)) as OnnxRuntime;
-  const { Tokenizer } = (await importOptional('@huggingface/tokenizers', load)) as Tokenizers;
-  const tokenizer = new Tokenizer(
-    readJson(folder, 'tokenizer.json') ?? refuseFolder(folder),
-    readJson(folder, 'tokenizer_config.json') ?? {},
+  const [runtimeUrl = '', tokenizersUrl = ''] = ['onnxruntime-node', '@huggingface/tokenizers'].map((name) =>
+    locatePackage(name, locate),
   );
+  const tokenizer = readJson(folder, 'tokenizer.json');
+  if (tokenizer === null) throw setupProblem(folder, 'has no tokenizer.json');
   const settings = readJson(folder, 'config_sentence_transformers.json') as Settings | null;
-  const session = await runtime.InferenceSession.create(file).catch((cause: unknown) => {
-    throw setupProblem(folder, 'holds a model that cannot be read', cause);
-  });
-  const model: Model = { folder, runtime, session, tokenizer };
-  const embed = async (texts: readonly string[], kind: TextKind) => {
-    const prefix = settings?.prompts?.[kind] ?? '';
-    const found: number[][] = [];
-    for (let at = 0; at < texts.length; at += textsPerRun)
-      found.push(
-        ...(await runModel(
-          model,
-          texts.slice(at, at + textsPerRun).map((text) => prefix + text),
-        )),
-      );
-    return unitVectors(found, dims);
+  return {
+    file,
+    tokenizer,
+    tokenizerConfig: readJson(folder, 'tokenizer_config.json') ?? {},
+    prompts: settings?.prompts ?? {},
+    runtimeUrl,
+    tokenizersUrl,
+    // One core answers requests.
+    threads: Math.max(1, availableParallelism() - 1),
   };
-  const [sample = []] = await runModel(model, ['dimensions']);
-  const dims = paddedDims(sample.length);
-  return { id: `onnx ${folder} ${sample.length}`, dims, embed };
 }
 
-async function runModel(
-  { folder, runtime, session, tokenizer }: Model,
-  texts: readonly string[],
-): Promise<number[][]> {
-  const rows = texts.map((text) => tokenizer.encode(text).ids.slice(0, maxTokens));
-  const lengths = rows.map((row) => row.length);
-  const longest = Math.max(1, ...lengths);
-  const ids = new BigInt64Array(rows.length * longest);
-  const mask = new BigInt64Array(rows.length * longest);
-  for (const [r, row] of rows.entries()) {
-    ids.set(row.map(BigInt), r * longest);
-    mask.fill(1n, r * longest, r * longest + row.length);
-  }
-  const inputs: Readonly<Record<string, BigInt64Array>> = { input_ids: ids, attention_mask: mask };
-  const feeds = session.inputNames.map((name) => {
-    const data = inputs[name] ?? new BigInt64Array(ids.length);
-    return [name, new runtime.Tensor('int64', data, [rows.length, longest])];
-  });
-  const output = (await session.run(Object.fromEntries(feeds)))[session.outputNames[0] ?? ''];
-  if (output === undefined) throw setupProblem(folder, 'holds a model without outputs');
-  return pool(output, lengths);
-}
-
-/** One vector a text: the model's own, or the mean over the text's tokens. */
-function pool({ data, dims: shape }: Tensor, lengths: readonly number[]): number[][] {
-  const [, second = 0, third] = shape;
-  if (third === undefined) return lengths.map((_, r) => [...data.subarray(r * second, (r + 1) * second)]);
-  return lengths.map((length, r) => {
-    const sum = new Array<number>(third).fill(0);
-    for (let i = 0; i < length; i++)
-      for (let d = 0; d < third; d++) sum[d] = (sum[d] ?? 0) + (data[(r * second + i) * third + d] ?? 0);
-    return sum.map((x) => x / Math.max(1, length));
-  });
-}
-
-async function importOptional(name: string, load: (name: string) => Promise<unknown>): Promise<unknown> {
+function locatePackage(name: string, locate: (name: string) => string): string {
   try {
-    const module = (await load(name)) as { default?: object };
-    // CommonJS or not is the package's business.
-    return { ...module.default, ...module };
+    return locate(name);
   } catch (cause) {
     throw new Problem(
       'setup',
@@ -124,10 +209,6 @@ function readJson(folder: string, name: string): object | null {
   } catch (cause) {
     throw setupProblem(folder, `has a ${name} that is not JSON`, cause);
   }
-}
-
-function refuseFolder(folder: string): never {
-  throw setupProblem(folder, 'has no tokenizer.json');
 }
 
 function setupProblem(folder: string, why: string, cause?: unknown): Problem {

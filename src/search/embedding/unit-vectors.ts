@@ -4,7 +4,7 @@ export function paddedDims(length: number): number {
 }
 
 /** Rows of any numbers as unit vectors, one after the other, padded with zeros to `dims`. */
-export function unitVectors(rows: readonly (readonly number[])[], dims: number): Float32Array {
+export function unitVectors(rows: readonly (readonly number[])[], dims: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(rows.length * dims);
   for (const [i, row] of rows.entries()) {
     let square = 0;

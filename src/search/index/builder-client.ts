@@ -1,5 +1,6 @@
 /** Brings catalog changes to the builder thread and snapshots back, one build at a time. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startWorkerThread } from '../../base/worker-thread.ts';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import type { FromWorker, ToWorker, WorkerData } from './build-worker.ts';
@@ -161,13 +162,7 @@ function startThread(embedder: Embedder): BuilderThread {
 }
 
 function spawnWorker({ dims, table }: Embedder): Worker {
-  // Run from source the file is .ts, from the published build .js.
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const entry = new URL(`./build-worker.${ending}`, import.meta.url);
-  // A compile cache must be on before the first import; without it the thread would carry its own type stripper.
-  const start = `require('node:module').enableCompileCache(); import(${JSON.stringify(entry.href)});`;
-  return new Worker(start, {
-    eval: true,
+  return startWorkerThread(new URL('./build-worker', import.meta.url), {
     workerData: { dims, table } satisfies WorkerData,
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { SharedNow } from './shared-now.ts';
 
 export type JobTables = {
@@ -15,15 +15,20 @@ export type Leases = {
   release(name: string, holder: string, nextInMs: number): Promise<void>;
 };
 
+/**
+ * A job that nobody holds keeps in `lease_until` when it was given back: where that is still to come, the clock was put
+ * back since, and the time of its next run says nothing. It is due then, rather than an hour late.
+ */
 export function createLeases(db: Kysely<JobTables>, sharedNow: SharedNow): Leases {
+  type Is = ExpressionBuilder<JobTables, 'jobs'>;
+  const isFree = (is: Is) => is.or([is('holder', 'is', null), is('lease_until', '<=', sharedNow())]);
+  const isRipe = (is: Is) =>
+    is.or([is('next_run_at', '<=', sharedNow()), is('lease_until', '>', sharedNow())]);
   return {
     async take(name, holder, forMs) {
       const due = await db
         .selectFrom('jobs')
-        .select((is) => [
-          is('lease_until', '<=', sharedNow()).as('free'),
-          is('next_run_at', '<=', sharedNow()).as('ripe'),
-        ])
+        .select((is) => [isFree(is).as('free'), isRipe(is).as('ripe')])
         .where('name', '=', name)
         .executeTakeFirst();
       if (due !== undefined && (!due.free || !due.ripe)) return false;
@@ -38,8 +43,8 @@ export function createLeases(db: Kysely<JobTables>, sharedNow: SharedNow): Lease
         .updateTable('jobs')
         .set({ holder, lease_until: sharedNow(forMs) })
         .where('name', '=', name)
-        .where('lease_until', '<=', sharedNow())
-        .where('next_run_at', '<=', sharedNow())
+        .where(isFree)
+        .where(isRipe)
         .executeTakeFirst();
       return taken.numUpdatedRows > 0n;
     },
@@ -57,7 +62,7 @@ export function createLeases(db: Kysely<JobTables>, sharedNow: SharedNow): Lease
     async release(name, holder, nextInMs) {
       await db
         .updateTable('jobs')
-        .set({ holder: null, lease_until: 0, next_run_at: sharedNow(nextInMs) })
+        .set({ holder: null, lease_until: sharedNow(), next_run_at: sharedNow(nextInMs) })
         .where('name', '=', name)
         .where('holder', '=', holder)
         .execute();

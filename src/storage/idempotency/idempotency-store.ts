@@ -35,11 +35,14 @@ export type IdempotencyLimits = {
   readonly leaseMs: number;
 };
 
-const defaultLimits: IdempotencyLimits = { keys: 50_000, bytes: 256_000_000, leaseMs: 15_000 };
-const keptMs = 3_600_000;
+const defaultLimits: IdempotencyLimits = { keys: 100_000, bytes: 256_000_000, leaseMs: 15_000 };
+const promisedMs = 3_600_000;
+/** Once more that time: a clock that is put forward by an hour must not make a key forgotten whose call is being repeated. */
+const keptMs = 2 * promisedMs;
 /** What a developer's keys take is read again after so long; a process may go beyond the bound by what it adds meanwhile. */
 const usageAgeMs = 1_000;
 const prunedAtOnce = 1_000;
+const renewedAtOnce = 1_000;
 
 export type IdempotencyDeps = {
   readonly storage: {
@@ -192,7 +195,7 @@ export class IdempotencyStore {
   }
 
   async #usageOf(developerId: string) {
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     const known = this.#usage.get(developerId);
     if (known !== undefined && now - known.readAt < usageAgeMs) return known;
     const { keys, bytes } = await this.#db
@@ -215,16 +218,21 @@ export class IdempotencyStore {
     return JSON.parse(text) as Outcome;
   }
 
-  /** Of what is under way here, so that nobody takes it for cut off. */
+  /**
+   * Of what is under way here, so that nobody takes it for cut off; and of nothing else: a row whose outcome the store did
+   * not take, or that it kept although it said no, must lapse, or who asks again waits for it for ever.
+   */
   #renew(): void {
-    if (this.#running.size === 0) return;
     const { storage, onError } = this.#deps;
-    this.#db
-      .updateTable('idempotency')
-      .set({ lease_until: storage.sharedNow(this.#limits.leaseMs) })
-      .where('holder', '=', this.#holder)
-      .execute()
-      .catch(onError);
+    const ids = [...this.#running];
+    for (let at = 0; at < ids.length; at += renewedAtOnce)
+      this.#db
+        .updateTable('idempotency')
+        .set({ lease_until: storage.sharedNow(this.#limits.leaseMs) })
+        .where('id', 'in', ids.slice(at, at + renewedAtOnce))
+        .where('holder', '=', this.#holder)
+        .execute()
+        .catch(onError);
   }
 }
 
