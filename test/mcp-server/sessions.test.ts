@@ -304,7 +304,7 @@ test('what goes wrong in a session is told in it: silence, a broken stream, a re
           return void reply.writeHead(202).end();
       }
     },
-    { mcpLimits: { questionMs: 300 } },
+    { mcpLimits: { questionMs: 1_000 } },
   );
   const { session } = await say(app, null, hello);
   const call = (name: string) => say(app, session, { id: 5, method: 'tools/call', params: { name } });
