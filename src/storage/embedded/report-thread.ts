@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { Problem } from '../../base/problem.ts';
+import { startWorkerThread } from '../../base/worker-thread.ts';
 import type { Answer, Question, WorkerData } from './report-worker.ts';
 import { bindable } from './sqlite-driver.ts';
 
@@ -48,7 +49,10 @@ export class ReportThread {
   }
 
   #start(): Worker {
-    const worker = startWorker({ file: this.#file });
+    const worker = startWorkerThread(new URL('./report-worker', import.meta.url), {
+      workerData: { file: this.#file } satisfies WorkerData,
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
     worker.on('message', (answer: Answer) => this.#settle(answer));
     worker.on('error', (error) => this.#fail(worker, error));
     worker.on('exit', () => this.#fail(worker, new Error('the thread of reports ended')));
@@ -71,15 +75,6 @@ export class ReportThread {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
-}
-
-function startWorker(data: WorkerData): Worker {
-  // Run from source the file is .ts, from the published build .js.
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const entry = new URL(`./report-worker.${ending}`, import.meta.url);
-  // A compile cache must be on before the first import; without it the thread would carry its own type stripper.
-  const start = `require('node:module').enableCompileCache(); import(${JSON.stringify(entry.href)});`;
-  return new Worker(start, { eval: true, workerData: data, resourceLimits: { maxYoungGenerationSizeMb: 4 } });
 }
 
 /** Kysely over the thread: for reading, one statement at a time. */
