@@ -229,7 +229,7 @@ function openActing(
     onError: logFailure(telemetry, 'access.keys.read_failed'),
     ...(redis !== null && { shared: redis }),
   });
-  const callLog = createCallLog({ storage, clock, log: telemetry.log });
+  const callLog = createCallLog({ storage, clock, log: telemetry.log, dataDir: config.dataDir });
   const policy = createPolicy({
     storage,
     clock,
