@@ -45,6 +45,8 @@ export type Config = {
   /** `builtin`, `openai:URL#model` or `onnx:FOLDER`. */
   readonly embeddings: string;
   readonly embeddingsKey: Secret | null;
+  /** Arguments of calls that wait for approval are kept, sealed, and shown to whoever decides. */
+  readonly approvalArguments: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };
 
@@ -301,6 +303,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'sk-…',
     secret: true,
     parse: (text) => (/^\S+$/.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_APPROVAL_ARGUMENTS: {
+    field: 'approvalArguments',
+    meaning:
+      'show the arguments of calls that wait for approval; they rest sealed until it is decided and over',
+    fallback: 'off',
+    expected: 'on or off',
+    example: 'on',
+    parse: onOff,
   },
   MCPRANK_LOG: {
     field: 'logLevel',

@@ -37,11 +37,9 @@ export function startBackground(config: Config, services: Services, clock: Clock
   };
 }
 
-function jobsOf(
-  config: Config,
-  { callLog, catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
-  clock: Clock,
-): Job[] {
+function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
+  const { approvals, budgets, callLog, catalog, connections, idempotency, identity } = services;
+  const { mcp, queryLog, telemetry, webhooks } = services;
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -51,6 +49,8 @@ function jobsOf(
         await catalog.health.prune();
         await queryLog.prune(clock.now());
         await callLog.prune();
+        await approvals.prune();
+        await budgets.prune();
         return undefined;
       },
     },

@@ -67,7 +67,10 @@ keys
   .requiredOption('--developer <name>', 'whose key; a new name makes a new tenant')
   .option('--name <name>', 'what the key is for', 'unnamed')
   .option('--tier <tier>', 'free, pro, enterprise or a tier of MCPRANK_TIERS', 'free')
-  .option('--scopes <list>', 'with commas: search,invocations,identity,proxy,mcp,admin (all but admin)')
+  .option(
+    '--scopes <list>',
+    'with commas: search,invocations,identity,proxy,mcp,approve,admin (all but the last two)',
+  )
   .option('--expires <time>', 'ISO 8601, for example 2027-01-31')
   .action(
     async (options: { developer: string; name: string; tier: string; scopes?: string; expires?: string }) =>

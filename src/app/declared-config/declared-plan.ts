@@ -1,5 +1,5 @@
 import type { ApiKey } from '../../access/access.ts';
-import { type RuleCatalog, warningsFor } from '../../api/toolset-routes.ts';
+import { type RuleCatalog, warningsFor } from '../../api/rule-warnings.ts';
 import type { Config } from '../../config.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type { Change, Declared } from '../declared-file/declared-model.ts';
@@ -48,7 +48,8 @@ export async function planDeclared(
   file.throwIfFaulty();
   const rules = withDeclared(services.catalog, declared);
   for (const { name, input } of toolsets)
-    for (const warning of await warningsFor(input.rules, rules)) warnings.push(`toolsets.${name}.${warning}`);
+    for (const warning of await warningsFor(input.rules, rules, policy.fits))
+      warnings.push(`toolsets.${name}.${warning}`);
   return {
     developers: [...new Set(declared.developers)].filter((name) => !tenants.developers.includes(name)),
     servers,
@@ -67,7 +68,7 @@ function withDeclared(catalog: PlanServices['catalog'], { servers }: Declared): 
     async list({ limit, cursor }) {
       if (cursor !== undefined) return catalog.list({ limit, ...(cursor !== behind && { cursor }) });
       return {
-        servers: declared.map((input) => ({ ...input, tools: input.tools ?? [] })),
+        servers: declared.map((input) => ({ ...input, trusted: input.verified, tools: input.tools ?? [] })),
         nextCursor: behind,
       };
     },

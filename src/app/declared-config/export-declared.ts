@@ -4,7 +4,7 @@ import type { JsonObject } from '../../base/json.ts';
 import type { ServerRecord } from '../../catalog/catalog.ts';
 import type { Services } from '../services.ts';
 import { keyForm, rightsForm, serverForm, toolsetForm } from './declared-forms.ts';
-import { isConfigured } from './plan-rights.ts';
+import { bindingsForm, isConfigured } from './plan-rights.ts';
 import { appliedSource, findServer, serversFrom } from './plan-servers.ts';
 
 export type Exported = {
@@ -71,7 +71,7 @@ function exportToolset(
 ): JsonObject {
   const { toolset, bindings } = admin.toolset(name);
   const digests = keys.filter(({ keyId }) => bindings.keys.includes(keyId)).map(({ digest }) => digest);
-  return { ...toolsetForm(toolset), bindings: { keys: digests, developers: bindings.developers } };
+  return { ...toolsetForm(toolset), bindings: bindingsForm({ ...bindings, keys: digests }) };
 }
 
 function byId(a: JsonObject, b: JsonObject): number {

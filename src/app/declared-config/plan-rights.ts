@@ -36,9 +36,12 @@ export function planToolsets(
     const known = there.has(name) ? admin.toolset(name) : undefined;
     const current = known && {
       ...toolsetForm({ ...known.toolset }),
-      ...(bindings !== null && bindingsForm(known.bindings)),
+      ...(bindings !== null && { bindings: bindingsForm(known.bindings) }),
     };
-    const desired = { ...toolsetForm(input), ...(bindings !== null && bindingsForm(bindings)) };
+    const desired = {
+      ...toolsetForm(input),
+      ...(bindings !== null && { bindings: bindingsForm(bindings) }),
+    };
     const change = changeBetween({ kind: 'toolset', name }, current, desired);
     return change === undefined ? [] : [{ change, name, input, bindings }];
   });
@@ -72,11 +75,18 @@ function resolve(
         [...path, 'bindings', 'developers', i],
         'unknown; expected one that has a key or stands under developers',
       );
-  return { keys, developers: bindings.developers };
+  return { ...bindings, keys };
 }
 
-function bindingsForm({ keys, developers }: Bindings) {
-  return { bindings: { keys: [...new Set(keys)].sort(), developers: [...new Set(developers)].sort() } };
+/** Lists of what there is not go without saying, but for the two that there always were. */
+export function bindingsForm({ keys, developers, clients, groups }: Bindings) {
+  const sorted = (names: readonly string[]) => [...new Set(names)].sort();
+  return {
+    keys: sorted(keys),
+    developers: sorted(developers),
+    ...(clients.length > 0 && { clients: sorted(clients) }),
+    ...(groups.length > 0 && { groups: sorted(groups) }),
+  };
 }
 
 export function planKeys(

@@ -1,15 +1,16 @@
 import { type Static, Type } from 'typebox';
-import { scopes as allScopes, operatorDeveloper } from '../../access/access.ts';
+import { operatorDeveloper, usualScopes } from '../../access/access.ts';
 import { urlFault } from '../../api/catalog-admin-routes.ts';
 import { strict, text } from '../../api/field-schemas.ts';
 import { apiKeyRequestSchema, checkAddresses, timeOf } from '../../api/key-routes.ts';
 import { rightsRequestSchema, rightsShape, toRights } from '../../api/server-rights.ts';
 import {
   bindingsRequestSchema,
+  toBindings,
   toolsetPath,
   toolsetRequestSchema,
   toToolsetInput,
-} from '../../api/toolset-routes.ts';
+} from '../../api/toolset-schemas.ts';
 import { isObject, type JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
@@ -187,18 +188,11 @@ function readToolsets(file: DeclaredFile, toolsets: unknown): DeclaredToolset[] 
   return Object.entries(toolsets).flatMap(([name, entry]) => {
     const path = ['toolsets', name];
     const named = file.check(path, () => checkToolsetName({ name }));
-    const checked = file.check(path, () => checkToolset(entry));
-    if (named === undefined || checked === undefined) return [];
-    const { bindings, ...body } = checked;
-    const { keys = [], developers = [] } = bindings ?? {};
-    return [
-      {
-        path,
-        name,
-        input: toToolsetInput(body),
-        bindings: bindings === undefined ? null : { keys, developers },
-      },
-    ];
+    const toolset = file.check(path, () => {
+      const { bindings, ...body } = checkToolset(entry);
+      return { input: toToolsetInput(body), bindings: bindings === undefined ? null : toBindings(bindings) };
+    });
+    return named === undefined || toolset === undefined ? [] : [{ path, name, ...toolset }];
   });
 }
 
@@ -215,7 +209,7 @@ function readKeys(file: DeclaredFile): KeyEntry[] {
         developer,
         name,
         tier,
-        scopes: said.scopes ?? allScopes.filter((scope) => scope !== 'admin'),
+        scopes: said.scopes ?? usualScopes,
         expiresAt: said.expires_at === undefined ? null : timeOf(said.expires_at),
         addresses: said.addresses === undefined ? null : checkAddresses(said.addresses),
       };

@@ -1,4 +1,5 @@
 import type { Migration } from 'kysely/migration';
+import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
@@ -37,4 +38,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '014_tool_details': { up: toolDetails },
   '015_calls': { up: calls },
   '016_declarations': { up: declarations },
+  '017_approvals': { up: approvals },
 };
