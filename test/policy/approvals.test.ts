@@ -249,6 +249,8 @@ test('with an Idempotency-Key the approved call is answered again, and not run a
   const first = await pay(app, key, { continuation }, headers);
   const second = await pay(app, key, { continuation }, headers);
   assert.deepEqual([first.status, second.status, second.text, paid()], [200, 200, first.text, 1]);
+  const other = await pay(app, key, { continuation }, { 'idempotency-key': 'twice' });
+  assert.deepEqual([other.status, paid()], [409, 1], 'another key is no other approval');
 });
 
 test('arguments are shown to whoever decides where the operator wants it, sealed meanwhile, and gone afterwards', async (t) => {

@@ -79,26 +79,6 @@ test('a budget of bytes counts what was sent and answered', async (t) => {
   assert.ok(count >= 1 && count < 50, `${count}`);
 });
 
-test('a budget holds in a session of an older client, too', async (t) => {
-  const { app, key, put } = await boot(t);
-  await put({ budget: { calls_per_day: 1 } });
-  const send = (method: string, params: object, headers = {}) =>
-    app.call('POST', '/mcp/servers/s', { key, headers, body: { jsonrpc: '2.0', id: 1, method, params } });
-  const opened = await send('initialize', {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 't', version: '1' },
-  });
-  const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
-  const call = async () =>
-    (
-      (await send('tools/call', { name: 'one', arguments: {} }, headers)).body.error as
-        | { code: number }
-        | undefined
-    )?.code;
-  assert.deepEqual([await call(), await call()], [undefined, -32003]);
-});
-
 test('a toolset says its tools in the operator’s words at its own door', async (t) => {
   const { app, key, put } = await boot(t);
   const overrides = [

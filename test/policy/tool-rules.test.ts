@@ -165,6 +165,10 @@ test('what a probe found to be changed or suspicious is what the rules say of it
   assert.deepEqual(await usable(app, key, 'probed'), ['look_up', 'append']);
   await put(app, [{ effect: 'deny', suspicious: true }], { default: 'allow' });
   assert.deepEqual(await usable(app, key, 'probed'), ['look_up', 'erase', 'append']);
+  // What the operator wrote of a server stays, and what its probe found counts all the same.
+  assert.equal((await app.tool('ours', 'silent', {}, { key })).status, 200);
+  await app.call('POST', '/v1/admin/servers/ours/probe');
+  assert.equal((await app.tool('ours', 'silent', {}, { key })).status, 403);
 });
 
 test('a rule about arguments decides each call, at every door; what some call may do is shown', async (t) => {
@@ -214,36 +218,54 @@ test('a rule about arguments decides each call, at every door; what some call ma
   );
 });
 
-test('a client of the older revisions has no session of the server’s own where a rule looks at its calls', async (t) => {
+/** A server of an older revision, which keeps sessions. */
+async function startOlder(t: TestContext) {
+  return startRaw(t, ({ body }, reply) => {
+    if (body.id === undefined) return void reply.writeHead(202).end();
+    if (body.method === 'server/discover') return void reply.writeHead(400).end();
+    const headers = { 'mcp-session-id': 'of-the-server' };
+    const result =
+      body.method === 'initialize'
+        ? {
+            protocolVersion: '2025-11-25',
+            capabilities: { tools: {} },
+            serverInfo: { name: 'o', version: '1' },
+          }
+        : { content: [{ type: 'text', text: 'done' }], tools: [] };
+    sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result }, headers);
+  });
+}
+
+test('a client of the older revisions has no session of the server’s own where a rule or a budget looks at its calls', async (t) => {
   const { app, key } = await boot(t);
+  const upstream = await startOlder(t);
+  await app.add('older', upstream.url, { tools: catalogue });
+  const send = (method: string, params: object, headers = {}) =>
+    app.call('POST', '/mcp/servers/older', { key, headers, body: { jsonrpc: '2.0', id: 1, method, params } });
+  const clientInfo = { name: 't', version: '1' };
   const initialize = async () => {
-    const params = {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 't', version: '1' },
-    };
-    const opened = await app.call('POST', '/mcp/servers/ours', {
-      key,
-      body: { jsonrpc: '2.0', id: 1, method: 'initialize', params },
-    });
+    const opened = await send('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo });
     return { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
   };
-  for (const rule of [
-    { effect: 'ask', server: 'ours' },
-    { effect: 'deny', arguments: [{ path: 'x', equals: 1 }] },
-  ]) {
-    await put(app, [rule], { default: 'allow' });
-    const headers = await initialize();
-    const body = {
-      jsonrpc: '2.0',
-      id: 2,
-      method: 'tools/call',
-      params: { name: 'erase', arguments: { x: 1 } },
-    };
-    const { error } = (await app.call('POST', '/mcp/servers/ours', { key, body, headers })).body as {
-      error?: { code: number };
-    };
-    assert.equal(error?.code, -32003, JSON.stringify(rule));
+  const twice = async (headers: object) => {
+    const codes: unknown[] = [];
+    for (let i = 0; i < 2; i++) {
+      const { error } = (await send('tools/call', { name: 'erase', arguments: { x: 1 } }, headers)).body as {
+        error?: { code: number };
+      };
+      codes.push(error?.code);
+    }
+    return codes;
+  };
+  await put(app, [], { default: 'allow' });
+  assert.deepEqual(await twice(await initialize()), [undefined, undefined]);
+  for (const [rules, fields, codes] of [
+    [[{ effect: 'ask', server: 'older' }], {}, [-32003, -32003]],
+    [[{ effect: 'deny', arguments: [{ path: 'x', equals: 1 }] }], {}, [-32003, -32003]],
+    [[], { budget: { calls_per_day: 1 } }, [undefined, -32003]],
+  ] as const) {
+    await put(app, rules, { default: 'allow', ...fields });
+    assert.deepEqual(await twice(await initialize()), codes, JSON.stringify(rules));
   }
 });
 
