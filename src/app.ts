@@ -45,6 +45,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await identity.start();
     await policy.start();
     await services.callLog.recover();
+    await services.connections.declaredProviders.start();
     if (config.starter) await catalog.loadStarter();
     await services.mcp.removeFormerLocalServers();
     const declared = await startDeclared(config, services, options);

@@ -22,7 +22,7 @@ export type Config = {
   readonly transitToken: Secret | null;
   /** Private JWKs as JSON; null: generated and turned over in the store. */
   readonly signingKeys: Secret | null;
-  /** A file of servers, toolsets and keys, applied at the start and upon change. */
+  /** A file of servers, toolsets, keys and providers, applied at the start and upon change. */
   readonly configFile: string | null;
   /** A file of OAuth providers over the built-in ones. */
   readonly providersFile: string | null;
@@ -163,7 +163,8 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   MCPRANK_CONFIG: {
     field: 'configFile',
-    meaning: 'a YAML or JSON file of servers, toolsets and keys, applied at the start and upon change',
+    meaning:
+      'a YAML or JSON file of servers, toolsets, keys and providers, applied at the start and upon change',
     fallback: null,
     expected: 'a file path',
     example: '/etc/mcprank/config.yaml',

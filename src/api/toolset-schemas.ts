@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
-import { type Bindings, checkCondition, type Rule, type Toolset } from '../policy/policy.ts';
+import { type Bindings, type Budget, checkCondition, type Rule, type Toolset } from '../policy/policy.ts';
 import { orNull, strict, text, textOrNull } from './field-schemas.ts';
 
 export const toolsetPath = Type.Object({
@@ -110,15 +110,17 @@ export function toBindings(said: Static<typeof bindingsRequestSchema>): Bindings
 }
 
 export function describeToolset({ name, title, rules, fallback, budget, overrides, version }: Toolset) {
-  return {
-    name,
-    title,
-    rules,
-    default: fallback,
-    budget: budget && { calls_per_day: budget.callsPerDay, bytes_per_day: budget.bytesPerDay },
-    overrides,
-    version,
-  };
+  return { name, title, rules, default: fallback, budget: describeBudget(budget), overrides, version };
+}
+
+function describeBudget(budget: Budget | null) {
+  const { callsPerDay, bytesPerDay } = budget ?? {};
+  return (
+    budget && {
+      ...(callsPerDay !== undefined && { calls_per_day: callsPerDay }),
+      ...(bytesPerDay !== undefined && { bytes_per_day: bytesPerDay }),
+    }
+  );
 }
 
 function checkRule(rule: Rule, field: string): void {

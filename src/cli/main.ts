@@ -134,7 +134,7 @@ catalog
 
 program
   .command('apply')
-  .description('make servers, toolsets and keys as a YAML or JSON file says; says what it changes')
+  .description('make servers, toolsets, keys and providers as a YAML or JSON file says; says what it changes')
   .argument('<file>', 'the file; - for standard input')
   .option('--plan', 'show the changes and make none')
   .action(async (file: string, options: { plan?: true }) =>

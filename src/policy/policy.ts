@@ -51,6 +51,7 @@ export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts
 export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
 export type {
   Bindings,
+  Budget,
   Decision,
   Rule,
   ServerFacts,

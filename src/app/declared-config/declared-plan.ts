@@ -5,6 +5,7 @@ import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type { Change, Declared } from '../declared-file/declared-model.ts';
 import type { Services } from '../services.ts';
 import { createDeclarationStore } from './declaration-store.ts';
+import { type ProviderStep, planProviders } from './plan-providers.ts';
 import {
   isConfigured,
   type KeyStep,
@@ -16,7 +17,10 @@ import {
 } from './plan-rights.ts';
 import { appliedSource, planServers, type ServerStep, serversFrom } from './plan-servers.ts';
 
-export type PlanServices = Pick<Services, 'access' | 'catalog' | 'locals' | 'policy' | 'storage'>;
+export type PlanServices = Pick<
+  Services,
+  'access' | 'catalog' | 'connections' | 'locals' | 'policy' | 'storage'
+>;
 
 /** What has to be done so that everything is as the file says. */
 export type Plan = {
@@ -24,11 +28,13 @@ export type Plan = {
   readonly servers: readonly ServerStep[];
   readonly toolsets: readonly ToolsetStep[];
   readonly keys: readonly KeyStep[];
+  readonly providers: readonly ProviderStep[];
   /** What an earlier file made and this one does not name. */
   readonly removed: {
     readonly servers: readonly string[];
     readonly toolsets: readonly string[];
     readonly keys: readonly ApiKey[];
+    readonly providers: readonly string[];
   };
   readonly warnings: readonly string[];
 };
@@ -55,6 +61,7 @@ export async function planDeclared(
     servers,
     toolsets,
     keys,
+    providers: planProviders(declared.providers ?? [], services.connections),
     removed: await removedBy(declared, services, tenants),
     warnings,
   };
@@ -76,20 +83,24 @@ function withDeclared(catalog: PlanServices['catalog'], { servers }: Declared): 
 }
 
 async function removedBy(
-  { servers, toolsets, keys }: Declared,
-  { catalog, policy, storage }: PlanServices,
+  { servers, toolsets, keys, providers }: Declared,
+  { catalog, connections, policy, storage }: PlanServices,
   tenants: Tenants,
 ): Promise<Plan['removed']> {
   const store = createDeclarationStore(storage);
   const [madeToolsets, madeKeys] = await Promise.all([store.made('toolset'), store.made('key')]);
   const namedServers = new Set(servers?.map(({ id }) => id));
   const namedToolsets = new Set(toolsets?.map(({ name }) => name));
+  const namedProviders = new Set(providers?.map(({ name }) => name));
+  // There are none but those that a file made.
+  const declaredProviders = providers === null ? [] : connections.declaredProviders.all();
   const namedKeys = new Set(keys?.map(({ key }) => key.digest));
   const applied = servers === null ? [] : await serversFrom(catalog, appliedSource);
   const there = toolsets === null ? [] : policy.admin.toolsets().map(({ name }) => name);
   return {
     servers: applied.map(({ id }) => id).filter((id) => !namedServers.has(id)),
     toolsets: there.filter((name) => madeToolsets.has(name) && !namedToolsets.has(name)),
+    providers: declaredProviders.map(({ name }) => name).filter((name) => !namedProviders.has(name)),
     keys: tenants.keys.filter(
       (key) =>
         keys !== null &&
@@ -102,14 +113,15 @@ async function removedBy(
 }
 
 /** The plan as it is shown. */
-export function changesOf({ developers, servers, toolsets, keys, removed }: Plan): Change[] {
+export function changesOf({ developers, servers, toolsets, keys, providers, removed }: Plan): Change[] {
   const one = (action: Change['action'], kind: Change['kind']) => (name: string) =>
     ({ action, kind, name, fields: [] }) satisfies Change;
   return [
     ...developers.map(one('add', 'developer')),
-    ...[...servers, ...toolsets, ...keys].map(({ change }) => change),
+    ...[...servers, ...toolsets, ...keys, ...providers].map(({ change }) => change),
     ...removed.servers.map(one('remove', 'server')),
     ...removed.toolsets.map(one('remove', 'toolset')),
     ...removed.keys.map(keyName).map(one('remove', 'key')),
+    ...removed.providers.map(one('remove', 'provider')),
   ];
 }

@@ -5,7 +5,15 @@ import { newId } from '../../base/id.ts';
 import type { SharedNow } from './shared-now.ts';
 
 /** What a notice may be about; the payload is an id or empty. */
-export type Topic = 'keys' | 'catalog' | 'identity' | 'connections' | 'vault' | 'policy' | 'approvals';
+export type Topic =
+  | 'keys'
+  | 'catalog'
+  | 'identity'
+  | 'connections'
+  | 'vault'
+  | 'policy'
+  | 'approvals'
+  | 'providers';
 /** The channel of PostgreSQL's NOTIFY; the payload is one notice row as JSON. */
 export const noticeChannel = 'mcprank_notices';
 

@@ -5,6 +5,7 @@ import { calls } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
+import { declaredProviders } from './declared-provider-tables.ts';
 import { embeddings } from './embedding-tables.ts';
 import { first } from './first-tables.ts';
 import { serverHealth } from './health-tables.ts';
@@ -39,4 +40,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '015_calls': { up: calls },
   '016_declarations': { up: declarations },
   '017_approvals': { up: approvals },
+  '018_declared_providers': { up: declaredProviders },
 };
