@@ -139,8 +139,8 @@ export type ChangedToolset = {
   readonly title: string | null;
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
-  readonly budget: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | null;
-  readonly overrides: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[];
+  readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
   readonly version: number;
   /** rules that fit nothing in the catalog */
   readonly warnings: readonly string[];
@@ -731,16 +731,16 @@ export type Toolset = {
   readonly title: string | null;
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
-  readonly budget: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | null;
-  readonly overrides: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[];
+  readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
   readonly version: number;
 };
 
 export type ToolsetBindings = {
   readonly keys: readonly string[];
   readonly developers: readonly string[];
-  readonly clients: readonly string[];
-  readonly groups: readonly string[];
+  readonly clients?: readonly string[] | undefined;
+  readonly groups?: readonly string[] | undefined;
 };
 
 export type ToolsetBindingsRequest = {

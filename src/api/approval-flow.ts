@@ -23,8 +23,13 @@ export type AdmittedCall = {
   readonly tool: KnownTool | null;
   readonly decision: Decision;
 };
-/** Makes the call; `onStart` has to be through before anything is sent. */
-export type RunCall = (call: McpCall, onStart: () => Promise<void>) => Promise<McpAnswer>;
+type Run = (onStart: () => Promise<void>) => Promise<McpAnswer>;
+export type CallSteps = {
+  /** Makes the call; `onStart` has to be through before anything is sent. */
+  run(caller: Caller, call: McpCall, onStart: () => Promise<void>): Promise<McpAnswer>;
+  /** The same call, as the rules are now. */
+  readmit(call: McpCall): Promise<AdmittedCall>;
+};
 
 export type ApprovalFlowDeps = {
   readonly approvals: Pick<Approvals, 'request' | 'start' | 'finish' | 'waitForDecision' | 'urlOf'>;
@@ -51,88 +56,98 @@ const lifeMs = 3_600_000;
 /** A client whose user has gone to decide comes back at once: it is answered when there is something to say. */
 const waitMs = 50_000;
 
-/** Makes a call, after a person has agreed to it where a rule wants that. */
-export function createApprovalFlow({ approvals, vault, telemetry }: ApprovalFlowDeps) {
-  const tickets = vault.sealedTokens;
-  const seal = (admitted: AdmittedCall, content: Sealed) =>
-    tickets.seal(JSON.stringify(content), bindingOf(admitted), lifeMs);
-  const open = (admitted: AdmittedCall): Sealed | null => {
-    const { continuation } = admitted.call;
-    const text = continuation === undefined ? null : tickets.open(continuation, bindingOf(admitted));
-    return text === null ? null : (JSON.parse(text) as Sealed);
-  };
+/** Makes calls, after a person has agreed to them where a rule wants that. */
+export class ApprovalFlow {
+  readonly #approvals: ApprovalFlowDeps['approvals'];
+  readonly #tickets: Vault['sealedTokens'];
+  readonly #log: Log;
 
-  const needed = (
-    admitted: AdmittedCall,
-    { id, expires_at }: ApprovalRow,
-    inner: string | undefined,
-  ): McpAnswer => {
+  constructor({ approvals, vault, telemetry }: ApprovalFlowDeps) {
+    this.#approvals = approvals;
+    this.#tickets = vault.sealedTokens;
+    this.#log = telemetry.log;
+  }
+
+  async perform(admitted: AdmittedCall, steps: CallSteps): Promise<McpAnswer> {
+    const { caller, call, decision } = admitted;
+    const resumed = this.#open(admitted);
+    const inner = resumed === null ? call.continuation : resumed.inner;
+    const own = { ...call, continuation: inner, inputResponses: withoutOurs(call.inputResponses) };
+    const run: Run = (onStart) => steps.run(caller, own, onStart);
+    if (resumed !== null && resumed.round > 0) return this.#runApproved(admitted, resumed, run);
+    if (decision.effect !== 'ask' || listings.has(call.method)) return run(async () => undefined);
+    const approval = await this.#approvals.request(askedCall(admitted), resumed?.id ?? null);
+    const action = actionIn(call.inputResponses);
+    if (approval.state === 'pending' && action !== undefined) {
+      if (action !== 'accept') throw refused(admitted, approval, 'was not sought');
+      await this.#approvals.waitForDecision(approval.id, waitMs, caller.signal);
+      // Rules may have changed meanwhile.
+      const again = { ...call, inputResponses: own.inputResponses };
+      return this.perform(await steps.readmit(again), steps);
+    }
+    if (approval.state === 'pending') return this.#needed(admitted, approval, inner);
+    if (approval.state === 'denied') throw refused(admitted, approval, 'was denied');
+    return this.#runApproved(admitted, { id: approval.id, round: 0 }, run);
+  }
+
+  #seal(admitted: AdmittedCall, content: Sealed): string {
+    return this.#tickets.seal(JSON.stringify(content), bindingOf(admitted), lifeMs);
+  }
+
+  #open(admitted: AdmittedCall): Sealed | null {
+    const { continuation } = admitted.call;
+    const text = continuation === undefined ? null : this.#tickets.open(continuation, bindingOf(admitted));
+    return text === null ? null : (JSON.parse(text) as Sealed);
+  }
+
+  #needed(admitted: AdmittedCall, { id, expires_at }: ApprovalRow, inner: string | undefined): McpAnswer {
     const { serverId } = admitted.call;
-    const url = approvals.urlOf(id);
+    const url = this.#approvals.urlOf(id);
     const message = `${nameOf(admitted).slice(0, 200)} of ${serverId} runs once somebody has approved it`;
-    const params = scanJson(Buffer.from(JSON.stringify({ mode: 'url', elicitationId: id, url, message })), {
-      url: true,
-    });
-    const requests = [{ key, method: 'elicitation/create', params }];
+    const params = JSON.stringify({ mode: 'url', elicitationId: id, url, message });
+    const requests = [
+      { key, method: 'elicitation/create', params: scanJson(Buffer.from(params), { url: true }) },
+    ];
     return {
       kind: 'input',
       upstreamMs: 0,
       requests,
       inputRequests: inputRequestsJson(requests),
-      continuation: seal(admitted, { id, round: 0, inner }),
+      continuation: this.#seal(admitted, { id, round: 0, inner }),
       approval: { id, expiresAt: expires_at, url },
     };
-  };
+  }
 
   /** Under an approval that was given: taken before anything is sent, and over when the call is. */
-  const runApproved = async (
+  async #runApproved(
     admitted: AdmittedCall,
     { id, round }: Pick<Sealed, 'id' | 'round'>,
-    run: (onStart: () => Promise<void>) => Promise<McpAnswer>,
-  ): Promise<McpAnswer> => {
+    run: Run,
+  ): Promise<McpAnswer> {
     let isOpen = false;
     try {
       const answer = await run(async () => {
-        await approvals.start(id, round, keyActor(admitted.caller));
+        await this.#approvals.start(id, round, keyActor(admitted.caller));
         isOpen = true;
       });
       if (answer.kind !== 'input') return answer;
       // The server asks something: its call is not over, and each answer goes to it once.
       isOpen = false;
-      return {
-        ...answer,
-        continuation: seal(admitted, { id, round: round + 1, inner: answer.continuation }),
-      };
+      const next = { id, round: round + 1, inner: answer.continuation };
+      return { ...answer, continuation: this.#seal(admitted, next) };
     } finally {
-      if (isOpen)
-        await approvals
-          .finish(id)
-          .catch((error: unknown) => telemetry.log.warn('policy.approval.unfinished', { error }));
+      if (isOpen) await this.#finish(id);
     }
-  };
+  }
 
-  const decided = async (admitted: AdmittedCall, resumed: Sealed | null): Promise<ApprovalRow> => {
-    const { caller, call } = admitted;
-    const approval = await approvals.request(askedCall(admitted), resumed?.id ?? null);
-    const action = actionIn(call.inputResponses);
-    if (action === undefined || approval.state !== 'pending') return approval;
-    if (action !== 'accept') throw refused(admitted, approval, 'was not sought');
-    return (await approvals.waitForDecision(approval.id, waitMs, caller.signal)) ?? approval;
-  };
-
-  return async (admitted: AdmittedCall, run: RunCall): Promise<McpAnswer> => {
-    const { call, decision } = admitted;
-    const resumed = open(admitted);
-    const inner = resumed === null ? call.continuation : resumed.inner;
-    const own = { ...call, continuation: inner, inputResponses: withoutOurs(call.inputResponses) };
-    const runOwn = (onStart: () => Promise<void>) => run(own, onStart);
-    if (resumed !== null && resumed.round > 0) return runApproved(admitted, resumed, runOwn);
-    if (decision.effect !== 'ask' || listings.has(call.method)) return runOwn(async () => undefined);
-    const approval = await decided(admitted, resumed);
-    if (approval.state === 'pending') return needed(admitted, approval, inner);
-    if (approval.state === 'denied') throw refused(admitted, approval, 'was denied');
-    return runApproved(admitted, { id: approval.id, round: 0 }, runOwn);
-  };
+  /** Where the store does not answer, nobody is told that it ended: it may have run, and is not run again. */
+  async #finish(id: string): Promise<void> {
+    try {
+      await this.#approvals.finish(id);
+    } catch (error) {
+      this.#log.warn('policy.approval.unfinished', { error });
+    }
+  }
 }
 
 function askedCall(admitted: AdmittedCall) {

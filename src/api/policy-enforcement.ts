@@ -9,7 +9,7 @@ import { Problem } from '../base/problem.ts';
 import { type Catalog, type ServerRecord, toolNamed } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
 import type { Budgets, Policy, Subject, ToolFacts, VisibleTools } from '../policy/policy.ts';
-import { type AdmittedCall, type ApprovalFlowDeps, createApprovalFlow } from './approval-flow.ts';
+import { type AdmittedCall, ApprovalFlow, type ApprovalFlowDeps } from './approval-flow.ts';
 import { catchUp, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
@@ -150,12 +150,15 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
 /** A call from its decision to its answer; what is refused of it is recorded. */
 function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdmission>['admit']) {
   const { policy, callRecords } = deps;
-  const approve = createApprovalFlow(deps);
+  const approvals = new ApprovalFlow(deps);
   const run = createRun(deps);
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
     try {
       const admitted = await admit(caller, call);
-      const answer = await approve(admitted, (own, onStart) => run(admitted.caller, own, { key, onStart }));
+      const answer = await approvals.perform(admitted, {
+        run: (by, own, onStart) => run(by, own, { key, onStart }),
+        readmit: (again) => admit(caller, again),
+      });
       if (call.method !== 'tools/list') return answer;
       const seen = policy.viewFor(subjectOf(caller))?.toolsOf(admitted.record);
       return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(admitted.record)) : answer;

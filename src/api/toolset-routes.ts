@@ -12,6 +12,7 @@ import {
   bindingsRequestSchema,
   bindingsSchema,
   changedToolsetSchema,
+  describeBindings,
   describeToolset,
   effectSchema,
   toBindings,
@@ -121,7 +122,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       params: toolsetPath,
       reply: bindingsSchema,
       problems: ['not_found'],
-      handle: ({ params }) => json(admin.toolset(params.name).bindings),
+      handle: ({ params }) => json(describeBindings(admin.toolset(params.name).bindings)),
     }),
     route({
       method: 'PUT',
@@ -146,7 +147,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
           known.map(({ developer }) => developer),
         );
         await admin.putBindings(params.name, bindings, by(caller));
-        return json(admin.toolset(params.name).bindings);
+        return json(describeBindings(admin.toolset(params.name).bindings));
       },
     }),
     route({
@@ -159,7 +160,7 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       problems: ['not_found'],
       handle: async ({ params, caller }) => {
         await admin.putBindings(params.name, noBindings, by(caller));
-        return json(noBindings);
+        return json(describeBindings(noBindings));
       },
     }),
   ];

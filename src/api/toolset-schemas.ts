@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
 import { type Bindings, type Budget, checkCondition, type Rule, type Toolset } from '../policy/policy.ts';
-import { orNull, strict, text, textOrNull } from './field-schemas.ts';
+import { strict, text, textOrNull } from './field-schemas.ts';
 
 export const toolsetPath = Type.Object({
   name: Type.String({
@@ -62,8 +62,8 @@ const toolsetFields = {
   title: textOrNull,
   rules: Type.Array(ruleSchema),
   default: fallbackSchema,
-  budget: orNull(Type.Object(budgetFields)),
-  overrides: Type.Array(Type.Object(overrideFields)),
+  budget: Type.Optional(Type.Object(budgetFields)),
+  overrides: Type.Optional(Type.Array(Type.Object(overrideFields))),
   version: Type.Integer(),
 };
 export const toolsetSchema = Type.Object(toolsetFields, { $id: 'Toolset' });
@@ -81,7 +81,7 @@ export const bindingsRequestSchema = Type.Object(
 );
 const names = Type.Array(Type.String());
 export const bindingsSchema = Type.Object(
-  { keys: names, developers: names, clients: names, groups: names },
+  { keys: names, developers: names, clients: Type.Optional(names), groups: Type.Optional(names) },
   { $id: 'ToolsetBindings' },
 );
 
@@ -109,18 +109,33 @@ export function toBindings(said: Static<typeof bindingsRequestSchema>): Bindings
   return { keys, developers, clients, groups };
 }
 
+/** What is not said is not there. */
 export function describeToolset({ name, title, rules, fallback, budget, overrides, version }: Toolset) {
-  return { name, title, rules, default: fallback, budget: describeBudget(budget), overrides, version };
+  return {
+    name,
+    title,
+    rules,
+    default: fallback,
+    ...(budget !== null && { budget: describeBudget(budget) }),
+    ...(overrides.length > 0 && { overrides }),
+    version,
+  };
 }
 
-function describeBudget(budget: Budget | null) {
-  const { callsPerDay, bytesPerDay } = budget ?? {};
-  return (
-    budget && {
-      ...(callsPerDay !== undefined && { calls_per_day: callsPerDay }),
-      ...(bytesPerDay !== undefined && { bytes_per_day: bytesPerDay }),
-    }
-  );
+function describeBudget({ callsPerDay, bytesPerDay }: Budget) {
+  return {
+    ...(callsPerDay !== undefined && { calls_per_day: callsPerDay }),
+    ...(bytesPerDay !== undefined && { bytes_per_day: bytesPerDay }),
+  };
+}
+
+export function describeBindings({ keys, developers, clients, groups }: Bindings) {
+  return {
+    keys,
+    developers,
+    ...(clients.length > 0 && { clients }),
+    ...(groups.length > 0 && { groups }),
+  };
 }
 
 function checkRule(rule: Rule, field: string): void {

@@ -49,7 +49,6 @@ function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
         await catalog.health.prune();
         await queryLog.prune(clock.now());
         await callLog.prune();
-        await approvals.prune();
         await budgets.prune();
         return undefined;
       },
@@ -76,6 +75,14 @@ function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
     everyMs: 60_000,
     run: async () => {
       await idempotency.prune();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'approvals',
+    everyMs: 60_000,
+    run: async () => {
+      await approvals.prune();
       return undefined;
     },
   });

@@ -310,6 +310,36 @@ for (const engine of engines)
     assert.deepEqual([statuses[0], new Set(statuses.slice(1)), paid()], [200, new Set([409]), 1]);
   });
 
+test('a client that waits for the decision is held to the rules as they are when it comes', async (t) => {
+  const { app, key, paid } = await boot(t);
+  const waiting = (continuation: string, meanwhile: () => Promise<unknown>) => {
+    const approvals = app.services.approvals as {
+      -readonly [K in keyof typeof app.services.approvals]: (typeof app.services.approvals)[K];
+    };
+    const wait = approvals.waitForDecision;
+    approvals.waitForDecision = async (...args) => {
+      approvals.waitForDecision = wait;
+      const row = wait(...args);
+      await meanwhile();
+      return row;
+    };
+    return pay(app, key, { continuation, input_responses: { approval: { action: 'accept' } } });
+  };
+  const first = asked(await pay(app, key));
+  const denied = await waiting(first.continuation, async () => {
+    await put(app, [{ effect: 'deny', tool: 'pay' }]);
+    await decide(app, first.id);
+  });
+  assert.equal(denied.status, 403);
+  await put(app, ask);
+  const second = asked(await pay(app, key));
+  assert.equal((await waiting(second.continuation, () => decide(app, second.id))).status, 200);
+  const third = asked(await pay(app, key));
+  const declined = { continuation: third.continuation, input_responses: { approval: { action: 'decline' } } };
+  assert.equal((await pay(app, key, declined)).status, 403);
+  assert.equal(paid(), 1);
+});
+
 test('a call that was begun and never ended is not run again by anybody', async (t) => {
   const { app, key, paid } = await boot(t);
   const { id, continuation } = asked(await pay(app, key));

@@ -108,11 +108,14 @@ function columns(show: (id: string) => void): Column<Approval>[] {
     {
       head: 'Actions',
       kind: 'actions',
-      cell: ({ id, tool, state }) => (
-        <Button small onClick={() => show(id)} label={`Look at ${tool}, ${id}`}>
-          {state === 'pending' ? 'Decide' : 'Details'}
-        </Button>
-      ),
+      cell: ({ id, tool, state }) => {
+        const [verb, link] = state === 'pending' ? ['Decide', 'on'] : ['Details', 'of'];
+        return (
+          <Button small onClick={() => show(id)} label={`${verb} ${link} ${tool}, ${id}`}>
+            {verb}
+          </Button>
+        );
+      },
     },
   ];
 }

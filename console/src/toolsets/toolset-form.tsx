@@ -117,8 +117,8 @@ function requestOf(
     ...(title.trim() !== '' && { title: title.trim() }),
     default: fallback === 'allow' ? 'allow' : 'deny',
     rules: rows.map(ruleOf),
-    ...(budget !== null && { budget }),
-    ...(overrides.length > 0 && { overrides }),
+    ...(budget !== undefined && { budget }),
+    ...(overrides !== undefined && { overrides }),
   };
 }
 

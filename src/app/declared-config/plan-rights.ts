@@ -1,4 +1,5 @@
 import { type ApiKey, configuredKeyName, type DeclaredKey, operatorDeveloper } from '../../access/access.ts';
+import { describeBindings } from '../../api/toolset-schemas.ts';
 import type { Bindings, Policy } from '../../policy/policy.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type {
@@ -78,15 +79,14 @@ function resolve(
   return { ...bindings, keys };
 }
 
-/** Lists of what there is not go without saying, but for the two that there always were. */
 export function bindingsForm({ keys, developers, clients, groups }: Bindings) {
   const sorted = (names: readonly string[]) => [...new Set(names)].sort();
-  return {
+  return describeBindings({
     keys: sorted(keys),
     developers: sorted(developers),
-    ...(clients.length > 0 && { clients: sorted(clients) }),
-    ...(groups.length > 0 && { groups: sorted(groups) }),
-  };
+    clients: sorted(clients),
+    groups: sorted(groups),
+  });
 }
 
 export function planKeys(

@@ -83,7 +83,8 @@ const maxPending = 1_000;
 const keptMs = 90 * 86_400_000;
 /** Of arguments that are kept: a person reads no more. */
 const maxArguments = 65_536;
-const pollMs = 1_000;
+/** Notices wake whoever waits; this is for one that was lost. */
+const pollMs = 5_000;
 
 export function createApprovals(deps: ApprovalsDeps): Approvals {
   const { storage, clock, vault, keepsArguments } = deps;
