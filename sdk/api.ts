@@ -50,6 +50,53 @@ export type AppSettingsRequest = {
   readonly require_confirmation?: boolean | undefined;
 };
 
+export type Approval = {
+  readonly id: string;
+  readonly state: "pending" | "approved" | "denied" | "started" | "done" | "expired";
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly developer_id: string;
+  readonly key_id: string;
+  readonly user_id: string | null;
+  readonly server_id: string;
+  readonly method: string;
+  readonly tool: string;
+  readonly definition: string | null;
+  readonly arguments_digest: string;
+  /** as they came, where MCPRANK_APPROVAL_ARGUMENTS is on and it is not over; else null */
+  readonly arguments: string | null;
+  readonly toolset: string;
+  /** of the toolset whose rule asked */
+  readonly version: number;
+  readonly decided_by: string | null;
+  readonly decided_at: string | null;
+  readonly note: string | null;
+  readonly used_at: string | null;
+  /** of the tool, as probes found them; newest first */
+  readonly changes: readonly ({ readonly at: string; readonly kind: string; readonly before: string | null; readonly after: string | null; })[];
+};
+
+export type ApprovalDecision = {
+  readonly decision: "approve" | "deny";
+  readonly note?: string | undefined;
+};
+
+/** somebody has to approve this call: make it again with `continuation` once they have */
+export type ApprovalNeeded = {
+  readonly status: "input_required";
+  readonly approval: { readonly id: string; readonly expires_at: string; readonly url: string; };
+  readonly continuation: string;
+};
+
+/** `path`, and one of the others */
+export type ArgumentCondition = {
+  readonly path: string;
+  readonly equals?: unknown;
+  readonly prefix?: string | undefined;
+  readonly matches?: string | undefined;
+  readonly max?: number | undefined;
+};
+
 export type AuditEntry = {
   readonly id: string;
   readonly at: string;
@@ -92,6 +139,8 @@ export type ChangedToolset = {
   readonly title: string | null;
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
+  readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
   readonly version: number;
   /** rules that fit nothing in the catalog */
   readonly warnings: readonly string[];
@@ -106,6 +155,14 @@ export type ClientMetadata = {
   readonly response_types: readonly string[];
   readonly application_type: "web" | "native";
   readonly token_endpoint_auth_method: "none";
+};
+
+export type ConfirmedTools = {
+  readonly tools: readonly ({ readonly name: string; readonly read_only: boolean; readonly destructive: boolean; readonly open_world: boolean; readonly definition: string | null; readonly confirmed: boolean; readonly changed: boolean; })[];
+};
+
+export type ConfirmedToolsRequest = {
+  readonly tools: readonly string[];
 };
 
 export type Connection = {
@@ -419,6 +476,7 @@ export type RpcEnvelope = {
   readonly error?: RpcError | undefined;
   readonly status?: "input_required" | undefined;
   readonly input_requests?: Readonly<Record<string, unknown>> | undefined;
+  readonly approval?: { readonly id: string; readonly expires_at: string; readonly url: string; } | undefined;
   readonly continuation?: string | undefined;
 };
 
@@ -442,7 +500,7 @@ export type RpcReply = {
   readonly error?: RpcError | undefined;
 };
 
-export type Scope = "search" | "invocations" | "identity" | "proxy" | "mcp" | "admin";
+export type Scope = "search" | "invocations" | "identity" | "proxy" | "mcp" | "approve" | "admin";
 
 export type SearchExplanation = {
   readonly relevance: number;
@@ -673,23 +731,31 @@ export type Toolset = {
   readonly title: string | null;
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
+  readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
   readonly version: number;
 };
 
 export type ToolsetBindings = {
   readonly keys: readonly string[];
   readonly developers: readonly string[];
+  readonly clients?: readonly string[] | undefined;
+  readonly groups?: readonly string[] | undefined;
 };
 
 export type ToolsetBindingsRequest = {
   readonly keys?: readonly string[] | undefined;
   readonly developers?: readonly string[] | undefined;
+  readonly clients?: readonly string[] | undefined;
+  readonly groups?: readonly string[] | undefined;
 };
 
 export type ToolsetDecision = {
   readonly effect: "allow" | "deny" | "ask";
   /** whose rule decided; null: none did */
   readonly toolset: string | null;
+  /** with some arguments a rule decides otherwise */
+  readonly depends_on?: "arguments" | undefined;
 };
 
 export type ToolsetPreview = {
@@ -701,6 +767,8 @@ export type ToolsetRequest = {
   readonly title?: string | undefined;
   readonly rules: readonly ToolsetRuleRequest[];
   readonly default?: "allow" | "deny" | undefined;
+  readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
 };
 
 export type ToolsetRule = {
@@ -709,14 +777,28 @@ export type ToolsetRule = {
   readonly tool?: string | undefined;
   readonly tags?: readonly string[] | undefined;
   readonly categories?: readonly string[] | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly destructive?: boolean | undefined;
+  readonly openWorld?: boolean | undefined;
+  readonly changed?: boolean | undefined;
+  readonly suspicious?: boolean | undefined;
+  readonly arguments?: readonly ArgumentCondition[] | undefined;
+  readonly self?: boolean | undefined;
 };
 
 export type ToolsetRuleRequest = {
-  readonly effect: "allow" | "deny";
+  readonly effect: "allow" | "deny" | "ask";
   readonly server?: string | undefined;
   readonly tool?: string | undefined;
   readonly tags?: readonly string[] | undefined;
   readonly categories?: readonly string[] | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly destructive?: boolean | undefined;
+  readonly openWorld?: boolean | undefined;
+  readonly changed?: boolean | undefined;
+  readonly suspicious?: boolean | undefined;
+  readonly arguments?: readonly ArgumentCondition[] | undefined;
+  readonly self?: boolean | undefined;
 };
 
 export type User = {
@@ -845,7 +927,7 @@ export type Api = {
     params: undefined;
     query: undefined;
     body: ToolCall;
-    reply: ToolResult | InputNeeded;
+    reply: ToolResult | InputNeeded | ApprovalNeeded;
   };
   /** A MIT for a user, by `user_id` or by a token of your own identity provider (RFC 8693) */
   'POST /v1/identity/token': {
@@ -1127,7 +1209,7 @@ export type Api = {
     body: undefined;
     reply: { readonly toolsets: readonly Toolset[]; };
   };
-  /** Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing */
+  /** Make or replace a toolset: rules that allow, deny or ask; `warnings` names rules that fit nothing */
   'PUT /v1/admin/toolsets/{name}': {
     params: { readonly name: string; };
     query: undefined;
@@ -1155,7 +1237,7 @@ export type Api = {
     body: undefined;
     reply: ToolsetBindings;
   };
-  /** Bind a toolset to keys and developers: the whole list each time */
+  /** Bind a toolset to keys, developers, clients and groups: the whole list each time */
   'PUT /v1/admin/toolsets/{name}/bindings': {
     params: { readonly name: string; };
     query: undefined;
@@ -1175,6 +1257,34 @@ export type Api = {
     query: { readonly key_id: string; readonly cursor?: string | undefined; };
     body: undefined;
     reply: ToolsetPreview;
+  };
+  /** A server's tools: what it says that they do, and which of them somebody confirmed */
+  'GET /v1/admin/servers/{id}/confirmed': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: ConfirmedTools;
+  };
+  /** Confirm tools as they are now: rules believe what is said of them until it changes; the whole list each time */
+  'PUT /v1/admin/servers/{id}/confirmed': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: ConfirmedToolsRequest;
+    reply: ConfirmedTools;
+  };
+  /** Calls that a rule wants approved, newest first; the scope `approve` suffices */
+  'GET /v1/admin/approvals': {
+    params: undefined;
+    query: { readonly state?: "pending" | "approved" | "denied" | "started" | "done" | "expired" | undefined; readonly cursor?: string | undefined; readonly limit?: number | undefined; };
+    body: undefined;
+    reply: { readonly approvals: readonly Approval[]; readonly next_cursor?: string | undefined; };
+  };
+  /** Approve or deny a call that waits; the scope `approve` suffices, the caller itself does not */
+  'POST /v1/admin/approvals/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: ApprovalDecision;
+    reply: Approval;
   };
   /** Every tools/call: who, what, by which rule, with what end; newest first; with `Accept: application/jsonl` one a line */
   'GET /v1/admin/calls': {

@@ -12,6 +12,7 @@ export { Agent, type AgentOptions, type AgentRun, type AgentStep } from './agent
 export type {
   Api,
   ApiKey,
+  ApprovalNeeded,
   Health,
   InputNeeded,
   Invocation,
@@ -26,8 +27,14 @@ export type {
   Tool,
   ToolResult,
 } from './api.ts';
-export { ConnectError, type ConnectSession, MCPRankError, NotConnectedError } from './errors.ts';
-export type { InputResponses, McpApi, OnInput, ToolCall } from './mcp.ts';
+export {
+  ApprovalRequiredError,
+  ConnectError,
+  type ConnectSession,
+  MCPRankError,
+  NotConnectedError,
+} from './errors.ts';
+export type { InputResponses, McpApi, OnInput, ToolCall, ToolReply } from './mcp.ts';
 export { MCPRankClient, type MCPRankClientOptions } from './mcprank-client.ts';
 export { type ProxyApi, proxyPath } from './proxy.ts';
 export type { CallOptions } from './sender.ts';

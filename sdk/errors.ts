@@ -1,3 +1,5 @@
+import type { ApprovalNeeded } from './api.ts';
+
 /** What a caller may want to do about a connection that is missing. */
 export type ConnectSession = {
   readonly id: string;
@@ -50,6 +52,20 @@ export class NotConnectedError extends MCPRankError {
     this.name = 'NotConnectedError';
     const session = failure.facts?.session;
     this.session = isSession(session) ? session : undefined;
+  }
+}
+
+/** Somebody has to approve the call, at `approval.url`; then it goes on with `continuation`. */
+export class ApprovalRequiredError extends MCPRankError {
+  readonly approval: ApprovalNeeded['approval'];
+  readonly continuation: string;
+
+  constructor({ approval, continuation }: ApprovalNeeded) {
+    const detail = `Somebody has to approve this call first, at ${approval.url}`;
+    super({ status: 200, code: 'approval_required', detail });
+    this.name = 'ApprovalRequiredError';
+    this.approval = approval;
+    this.continuation = continuation;
   }
 }
 

@@ -1,5 +1,6 @@
 import type {
   Api,
+  ApprovalNeeded,
   InputNeeded,
   McpTool,
   RpcCall,
@@ -8,9 +9,11 @@ import type {
   ToolCall as ToolCallBody,
   ToolResult,
 } from './api.ts';
+import { ApprovalRequiredError } from './errors.ts';
 import type { CallOptions, Operation, SendOptions } from './sender.ts';
 
 export type ToolCall = Omit<ToolCallBody, 'continuation' | 'input_responses'>;
+export type ToolReply = ToolResult | InputNeeded | ApprovalNeeded;
 export type InputResponses = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export type ToolCallOptions = CallOptions & {
@@ -25,16 +28,16 @@ export type McpApi = {
   /** Any method; a JSON-RPC error is in the envelope and is not thrown. */
   call(call: RpcCall, options?: CallOptions): Promise<RpcEnvelope>;
   listTools(serverId: string, options?: CallOptions): Promise<readonly McpTool[]>;
-  /** With `onInput`, questions of the server are answered on the way, and the result is one. */
+  /** With `onInput`, questions of the server are answered on the way, and the result is one. Throws ApprovalRequiredError. */
   callTool(call: ToolCall, options: ToolCallOptions & { readonly onInput: OnInput }): Promise<ToolResult>;
-  callTool(call: ToolCall, options?: ToolCallOptions): Promise<ToolResult | InputNeeded>;
-  /** Goes on with a call that needed input. */
+  callTool(call: ToolCall, options?: ToolCallOptions): Promise<ToolReply>;
+  /** Goes on with a call that needed input, or has been approved. */
   continueTool(
     call: ToolCall,
     needed: Pick<InputNeeded, 'continuation'>,
-    responses: InputResponses,
+    responses?: InputResponses,
     options?: CallOptions,
-  ): Promise<ToolResult | InputNeeded>;
+  ): Promise<ToolReply>;
 };
 
 /** How a call goes out: in nobody's name but the key's, or with a user's MIT. */
@@ -44,18 +47,22 @@ export type Send = <K extends Operation>(operation: K, options: SendOptions<K>) 
 const maxQuestions = 20;
 
 export function createMcpApi(send: Send): McpApi {
-  const continueTool: McpApi['continueTool'] = (call, { continuation }, input_responses, { signal } = {}) =>
-    send('POST /v1/mcp/tools/call', { body: { ...call, continuation, input_responses }, signal });
+  const continueTool: McpApi['continueTool'] = (
+    call,
+    { continuation },
+    input_responses = {},
+    { signal } = {},
+  ) => send('POST /v1/mcp/tools/call', { body: { ...call, continuation, input_responses }, signal });
 
   async function callTool(
     call: ToolCall,
     options: ToolCallOptions & { readonly onInput: OnInput },
   ): Promise<ToolResult>;
-  async function callTool(call: ToolCall, options?: ToolCallOptions): Promise<ToolResult | InputNeeded>;
+  async function callTool(call: ToolCall, options?: ToolCallOptions): Promise<ToolReply>;
   async function callTool(
     call: ToolCall,
     options: ToolCallOptions & { readonly onInput?: OnInput } = {},
-  ): Promise<ToolResult | InputNeeded> {
+  ): Promise<ToolReply> {
     const { idempotencyKey, onInput, signal } = options;
     let reply = await send('POST /v1/mcp/tools/call', {
       body: call,
@@ -64,8 +71,11 @@ export function createMcpApi(send: Send): McpApi {
         ? {}
         : { repeatable: true, headers: { 'idempotency-key': idempotencyKey } }),
     });
-    for (let asked = 0; onInput !== undefined && 'status' in reply && asked < maxQuestions; asked++)
+    if (onInput === undefined) return reply;
+    for (let asked = 0; 'status' in reply && asked < maxQuestions; asked++) {
+      if ('approval' in reply) throw new ApprovalRequiredError(reply);
       reply = await continueTool(call, reply, await onInput(reply.input_requests), { signal });
+    }
     return reply;
   }
 

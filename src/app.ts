@@ -44,6 +44,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const firstKey = await access.ensureAdminKey(config.adminKey);
     await identity.start();
     await policy.start();
+    await services.callLog.recover();
+    await services.connections.declaredProviders.start();
     if (config.starter) await catalog.loadStarter();
     await services.mcp.removeFormerLocalServers();
     const declared = await startDeclared(config, services, options);

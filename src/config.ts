@@ -22,7 +22,7 @@ export type Config = {
   readonly transitToken: Secret | null;
   /** Private JWKs as JSON; null: generated and turned over in the store. */
   readonly signingKeys: Secret | null;
-  /** A file of servers, toolsets and keys, applied at the start and upon change. */
+  /** A file of servers, toolsets, keys and providers, applied at the start and upon change. */
   readonly configFile: string | null;
   /** A file of OAuth providers over the built-in ones. */
   readonly providersFile: string | null;
@@ -45,6 +45,8 @@ export type Config = {
   /** `builtin`, `openai:URL#model` or `onnx:FOLDER`. */
   readonly embeddings: string;
   readonly embeddingsKey: Secret | null;
+  /** Arguments of calls that wait for approval are kept, sealed, and shown to whoever decides. */
+  readonly approvalArguments: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };
 
@@ -161,7 +163,8 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   MCPRANK_CONFIG: {
     field: 'configFile',
-    meaning: 'a YAML or JSON file of servers, toolsets and keys, applied at the start and upon change',
+    meaning:
+      'a YAML or JSON file of servers, toolsets, keys and providers, applied at the start and upon change',
     fallback: null,
     expected: 'a file path',
     example: '/etc/mcprank/config.yaml',
@@ -301,6 +304,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'sk-…',
     secret: true,
     parse: (text) => (/^\S+$/.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_APPROVAL_ARGUMENTS: {
+    field: 'approvalArguments',
+    meaning:
+      'show the arguments of calls that wait for approval; they rest sealed until it is decided and over',
+    fallback: 'off',
+    expected: 'on or off',
+    example: 'on',
+    parse: onOff,
   },
   MCPRANK_LOG: {
     field: 'logLevel',

@@ -21,7 +21,11 @@ import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
 export type { Quota } from './limiter.ts';
 
-export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'admin'] as const;
+export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'approve', 'admin'] as const;
+/** What a key has unless something is said: it neither runs the service nor decides what others may do. */
+export const usualScopes: readonly Scope[] = scopes.filter(
+  (scope) => scope !== 'admin' && scope !== 'approve',
+);
 export type Scope = (typeof scopes)[number];
 
 /** Who is calling. */
@@ -152,11 +156,7 @@ export function createAccess(deps: {
     admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
     async createKey(request, actor = system) {
-      const {
-        scopes: wanted = scopes.filter((scope) => scope !== 'admin'),
-        expiresAt = null,
-        addresses = null,
-      } = request;
+      const { scopes: wanted = usualScopes, expiresAt = null, addresses = null } = request;
       if (!config.tiers.has(request.tier))
         throw new Problem('invalid_request', `tier: expected one of ${[...config.tiers.keys()].join(', ')}`);
       if (!wanted.every((scope) => (scopes as readonly string[]).includes(scope)))

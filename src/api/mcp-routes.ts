@@ -18,7 +18,8 @@ import {
   UpstreamFailure,
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
-import { anything, strict, text } from './field-schemas.ts';
+import { anything, strict, text, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 import type { EnforcedMcp, PolicyEnforcement } from './policy-enforcement.ts';
 import { rpcEnvelopeSchema } from './rpc-schemas.ts';
 import { describeServerBasics } from './server-routes.ts';
@@ -87,6 +88,22 @@ const inputNeededSchema = Type.Object(
     description: 'the server asks something: go on with `continuation` and `input_responses`',
   },
 );
+const approvalFields = {
+  id: Type.String(),
+  expires_at: time,
+  url: Type.String({ description: 'where a person decides' }),
+};
+const approvalNeededSchema = Type.Object(
+  {
+    status: Type.Literal('input_required'),
+    approval: Type.Object(approvalFields),
+    continuation: Type.String(),
+  },
+  {
+    $id: 'ApprovalNeeded',
+    description: 'somebody has to approve this call: make it again with `continuation` once they have',
+  },
+);
 const callProblems = ['not_found', 'server_gone', 'upstream_error', 'request_timeout'] as const;
 /** The server could not be used (JSON-RPC 2.0 leaves -32000 to -32099 to implementations). */
 const unusable = -32000;
@@ -148,7 +165,7 @@ export function mcpRoutes({ mcp, catalogFor }: PolicyEnforcement): Route[] {
       body: toolCallSchema,
       spans: { arguments: true, input_responses: true },
       maxBodyBytes,
-      reply: Type.Union([toolResultSchema, inputNeededSchema]),
+      reply: Type.Union([toolResultSchema, inputNeededSchema, approvalNeededSchema]),
       problems: [...callProblems, 'conflict'],
       handle: (call) => callTool(mcp, call),
     }),
@@ -249,7 +266,13 @@ function answer(body: JsonParts, upstreamMs: number): Reply<never> {
   return { status: 200, body, timings: [['upstream', upstreamMs]] };
 }
 
-function inputFields({ inputRequests, continuation }: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
+function inputFields(needed: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
+  const { approval, inputRequests, continuation } = needed;
+  if (approval !== undefined) {
+    const { id, expiresAt, url } = approval;
+    const shown = { id, expires_at: isoTime(expiresAt), url };
+    return [JSON.stringify({ status: 'input_required', approval: shown, continuation }).slice(1, -1)];
+  }
   return [
     '"status":"input_required","input_requests":',
     ...inputRequests,

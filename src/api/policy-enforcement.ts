@@ -1,19 +1,22 @@
 /**
  * The policy enforcement point in front of servers and tools: every door of the API goes through it, and what goes through
- * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may not use is
- * `denied`, and shown nowhere.
+ * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may
+ * not use is `denied`, and shown nowhere; one of which a rule says `ask` runs once a person has agreed (`approval-flow.ts`).
  */
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
 import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
+import { type Catalog, type ServerRecord, toolNamed } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
-import type { CallEntry, CallLog, Policy, Subject, VisibleTools } from '../policy/policy.ts';
-import { catchUp, factsOf, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
+import type { Budgets, Policy, Subject, ToolFacts, VisibleTools } from '../policy/policy.ts';
+import { type AdmittedCall, ApprovalFlow, type ApprovalFlowDeps } from './approval-flow.ts';
+import { catchUp, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
 declare const enforced: unique symbol;
-export type EnforcedMcp = Pick<Mcp, 'call' | 'callOnce' | 'listTools' | 'relay' | 'listen'> & {
+export type EnforcedMcp = Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'> & {
+  /** The same as `call`; with one key, one execution. */
+  callOnce(caller: Caller, call: McpCall, idempotencyKey: string): Promise<McpAnswer>;
   readonly [enforced]: true;
 };
 
@@ -21,7 +24,7 @@ export type PolicyEnforcement = {
   readonly mcp: EnforcedMcp;
   catalogFor(subject: Asking): VisibleCatalog;
   /** Throws `not_found` for a server that is not seen, and `denied` for a tool of it. */
-  require(subject: Asking, serverId: string, tool: string | null): Promise<void>;
+  require(subject: Asking, serverId: string, tool: string): Promise<void>;
 };
 
 /** Who asks; without a developer's name, whoever sees only what everybody sees. */
@@ -40,152 +43,208 @@ const aboutItself: ReadonlySet<string> = new Set([
   'logging/setLevel',
 ]);
 
-type EnforcementDeps = {
+export type EnforcementDeps = ApprovalFlowDeps & {
   readonly policy: Policy;
+  readonly budgets: Pick<Budgets, 'spend'>;
   readonly mcp: Mcp;
   readonly catalog: Catalog;
-  readonly callLog: Pick<CallLog, 'record'>;
+  /** Told of each call of a tool that is refused here; of what goes on, the proxy tells. */
+  readonly callRecords: {
+    recordRefusal(refused: {
+      readonly caller: Caller;
+      readonly serverId: string;
+      readonly tool: string;
+      readonly arguments: Buffer | null;
+      readonly refusal: Problem;
+    }): void;
+  };
 };
 
 /** Who may go on to a server, and with what. */
-function createAdmission({ policy, catalog, callLog }: EnforcementDeps) {
+function createAdmission({ policy, catalog }: EnforcementDeps) {
   const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
+    const known = catalog.peek(serverId)?.record;
+    // Nothing is hidden from this principal, and the server has not just come.
+    if (known !== undefined && policy.isCurrent(known.revision) && policy.viewFor(subject) === null)
+      return known;
     if (!policy.canSee(subject, serverId)) throw unknownServer();
-    const record = catalog.peek(serverId)?.record ?? (await catalog.get(serverId));
+    const record = known ?? (await catalog.get(serverId));
     await catchUp(policy, [record]);
     if (!policy.canSee(subject, serverId)) throw unknownServer();
     return record;
   };
-  /** Nothing is hidden from this principal, and the server has not just come. */
-  const isOpen = (subject: Subject, serverId: string): boolean => {
-    const record = catalog.peek(serverId)?.record;
-    return record !== undefined && policy.isCurrent(record.revision) && policy.viewFor(subject) === null;
-  };
-  const toolsOf = async (subject: Subject, serverId: string): Promise<VisibleTools> => {
-    if (isOpen(subject, serverId)) return 'all';
-    const record = await findVisible(subject, serverId);
-    return policy.viewFor(subject)?.toolsOf(factsOf(record)) ?? 'all';
-  };
-  const require = async (asking: Asking, serverId: string, tool: string | null): Promise<void> => {
-    const subject = subjectOf(asking);
-    if (isOpen(subject, serverId)) return;
-    const record = await findVisible(subject, serverId);
-    const { effect, toolset } = policy.decide(subject, factsOf(record), tool);
-    if (effect !== 'allow') throw denied(toolset, tool ?? serverId);
-  };
-  /** The caller as it goes on to the server: with the operator's credentials only where it may. */
+  const toolsOf = (subject: Subject, record: ServerRecord): VisibleTools =>
+    policy.viewFor(subject)?.toolsOf(record) ?? 'all';
+
+  /** What a call may be, with whose credentials. Throws `not_found` and `denied`. */
   const admit = async (
     caller: Caller,
-    call: Pick<McpCall, 'serverId' | 'method' | 'params'>,
-  ): Promise<Caller> => {
+    call: McpCall,
+  ): Promise<AdmittedCall & { readonly record: ServerRecord }> => {
     const subject = subjectOf(caller);
-    if (aboutItself.has(call.method)) {
-      if ((await toolsOf(subject, call.serverId)) === 'none') throw denied(null, call.serverId);
-    } else
-      await require(caller, call.serverId, call.method === 'tools/call' ? (call.params?.name ?? '') : null);
-    return withoutCredentials(policy, subject, caller, call.serverId);
+    const record = await findVisible(subject, call.serverId);
+    const { params, method } = call;
+    const tool = method === 'tools/call' ? toolNamed(record, params?.name ?? '') : null;
+    const decision = policy.decide(
+      subject,
+      record,
+      tool,
+      tool === null ? undefined : (params?.arguments ?? null),
+    );
+    const isDenied = aboutItself.has(method)
+      ? toolsOf(subject, record) === 'none'
+      : decision.effect === 'deny';
+    if (isDenied) throw denied(decision.toolset, tool?.name ?? call.serverId);
+    const mayUse = policy.mayUseCredentials(subject, call.serverId);
+    const admitted: Caller = {
+      ...caller,
+      decidedBy: decision.toolset,
+      ...(tool !== null && { definition: tool.definition }),
+      ...(!mayUse && { usesSharedCredential: false }),
+    };
+    return { caller: admitted, call, tool, decision, record };
   };
-  /** What is refused here is recorded here; what goes on, by the proxy. */
-  const admitOrRecord = async (caller: Caller, call: McpCall): Promise<Caller> => {
-    try {
-      return await admit(caller, call);
-    } catch (error) {
-      if (call.method === 'tools/call' && error instanceof Problem && error.kind === 'denied')
-        callLog.record(deniedCall(caller, call, error));
-      throw error;
-    }
-  };
-  return { toolsOf, require, admit, admitOrRecord };
+  return { findVisible, toolsOf, admit };
 }
 
 export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
-  const { mcp } = deps;
-  const { toolsOf, require, admit, admitOrRecord } = createAdmission(deps);
-  const narrowed = async (caller: Caller, call: McpCall, answer: McpAnswer): Promise<McpAnswer> => {
-    if (call.method !== 'tools/list') return answer;
-    const seen = await toolsOf(subjectOf(caller), call.serverId);
-    return typeof seen === 'function' ? withSeenTools(answer, seen) : answer;
-  };
+  const { mcp, policy } = deps;
+  const { findVisible, toolsOf, admit } = createAdmission(deps);
+  const perform = createPerform(deps, admit);
+  const look = (caller: Caller, serverId: string, method: string) => admit(caller, { serverId, method });
 
   return {
     mcp: {
-      async call(caller, call) {
-        const admitted = await admitOrRecord(caller, call);
-        return narrowed(caller, call, await mcp.call(admitted, call));
-      },
-      async callOnce(caller, call, key) {
-        const admitted = await admitOrRecord(caller, call);
-        return narrowed(caller, call, await mcp.callOnce(admitted, call, key));
-      },
+      call: (caller, call) => perform(caller, call),
+      callOnce: (caller, call, key) => perform(caller, call, key),
       async listTools(caller, serverId) {
-        const admitted = await admit(caller, { serverId, method: 'tools/list', params: undefined });
-        const list = await mcp.listTools(admitted, serverId);
-        const seen = await toolsOf(subjectOf(caller), serverId);
-        return typeof seen === 'function'
-          ? { ...list, tools: list.tools.filter(({ name }) => seen(name)) }
-          : list;
+        const admitted = await look(caller, serverId, 'tools/list');
+        const list = await mcp.listTools(admitted.caller, serverId);
+        const seen = toolsOf(subjectOf(caller), admitted.record);
+        if (typeof seen !== 'function') return list;
+        const factsOf = factsIn(admitted.record);
+        return { ...list, tools: list.tools.filter(({ name }) => seen(factsOf(name))) };
       },
       async relay(caller, request) {
-        const admitted = await admit(caller, {
-          serverId: request.serverId,
-          method: 'ping',
-          params: undefined,
-        });
-        // In a session of the server's own nothing is looked into: whoever sees only a part gets one of ours.
-        return (await toolsOf(subjectOf(caller), request.serverId)) === 'all'
-          ? mcp.relay(admitted, request)
-          : null;
+        const { caller: admitted, record } = await look(caller, request.serverId, 'ping');
+        const subject = subjectOf(caller);
+        // In a session of the server's own nothing is looked into: whoever is held to more than "all of it" gets one of ours.
+        const isWhole = policy.isUnrestricted(subject, record) && policy.budgetsFor(subject).length === 0;
+        return isWhole ? mcp.relay(admitted, request) : null;
       },
       async listen(caller, serverId, onNotification) {
-        const admitted = await admit(caller, { serverId, method: 'ping', params: undefined });
-        return mcp.listen(admitted, serverId, onNotification);
+        const admitted = await look(caller, serverId, 'ping');
+        return mcp.listen(admitted.caller, serverId, onNotification);
       },
     } as EnforcedMcp,
     catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),
-    require,
+    async require(asking, serverId, name) {
+      const subject = subjectOf(asking);
+      const record = await findVisible(subject, serverId);
+      const { effect, toolset } = policy.decide(subject, record, toolNamed(record, name));
+      if (effect === 'deny') throw denied(toolset, name);
+    },
   };
+}
+
+/** A call from its decision to its answer; what is refused of it is recorded. */
+function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdmission>['admit']) {
+  const { policy, callRecords } = deps;
+  const approvals = new ApprovalFlow(deps);
+  const run = createRun(deps);
+  return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
+    try {
+      const admitted = await admit(caller, call);
+      const answer = await approvals.perform(admitted, {
+        run: (by, own, onStart) => run(by, own, { key, onStart }),
+        readmit: (again) => admit(caller, again),
+      });
+      if (call.method !== 'tools/list') return answer;
+      const seen = policy.viewFor(subjectOf(caller))?.toolsOf(admitted.record);
+      return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(admitted.record)) : answer;
+    } catch (refusal) {
+      if (call.method === 'tools/call' && isRefusal(refusal)) {
+        const { serverId, params } = call;
+        const sent = params?.arguments?.span() ?? null;
+        callRecords.recordRefusal({ caller, serverId, tool: params?.name ?? '', arguments: sent, refusal });
+      }
+      throw refusal;
+    }
+  };
+}
+
+/** Sends a call on, within the budgets of its principal. */
+function createRun({ mcp, policy, budgets, telemetry }: EnforcementDeps) {
+  const spend = async (caller: Caller, { serverId, method, params }: McpCall) => {
+    const toolsets = method === 'tools/call' ? policy.budgetsFor(subjectOf(caller)) : [];
+    if (toolsets.length === 0) return [];
+    const { developerId, keyId, userId } = caller;
+    return [
+      await budgets.spend(toolsets, { developerId, keyId, userId, serverId, tool: params?.name ?? '' }),
+    ];
+  };
+  return async (
+    caller: Caller,
+    call: McpCall,
+    { key, onStart }: { readonly key: string | undefined; readonly onStart: () => Promise<void> },
+  ): Promise<McpAnswer> => {
+    const spent: ((bytes: number) => Promise<void>)[] = [];
+    const begin = async () => {
+      spent.push(...(await spend(caller, call)));
+      await onStart();
+    };
+    if (key === undefined) await begin();
+    const answer = await (key === undefined
+      ? mcp.call(caller, call)
+      : mcp.callOnce(caller, call, { key, onStart: begin }));
+    for (const add of spent)
+      add(bytesOf(call, answer)).catch((error: unknown) =>
+        telemetry.log.warn('policy.budget.uncounted', { error }),
+      );
+    return answer;
+  };
+}
+
+function bytesOf({ params }: McpCall, answer: McpAnswer): number {
+  const sent = params?.arguments?.span().length ?? 0;
+  const isResult = answer.kind === 'reply' && 'result' in answer.reply;
+  return isResult ? sent + answer.reply.result.span().length : sent;
+}
+
+function isRefusal(error: unknown): error is Problem {
+  return error instanceof Problem && (error.kind === 'denied' || error.kind === 'rate_limited');
 }
 
 function subjectOf({ keyId, developer = '', toolset }: Asking): Subject {
   return { keyId, developer, toolset };
 }
 
-function withoutCredentials(policy: Policy, subject: Subject, caller: Caller, serverId: string): Caller {
-  return policy.mayUseCredentials(subject, serverId) ? caller : { ...caller, usesSharedCredential: false };
+/** What rules look at of a tool that its server listed just now: what the catalogue knows of it. */
+function factsIn(record: ServerRecord): (name: string) => ToolFacts {
+  return (name) => toolNamed(record, name);
 }
 
 const toolShape = { name: true } as const;
 
 /** The list as the server wrote it, without the tools that are not seen. */
-function withSeenTools(answer: McpAnswer, seen: (tool: string) => boolean): McpAnswer {
+function withSeenTools(
+  answer: McpAnswer,
+  seen: (tool: ToolFacts) => boolean,
+  factsOf: (name: string) => ToolFacts,
+): McpAnswer {
   if (answer.kind !== 'reply' || !('result' in answer.reply)) return answer;
   const { result } = answer.reply;
   const list = result.present('tools');
   if (list?.kind !== 'array') return answer;
-  const kept = itemsOf(list, toolShape).filter((tool) => seen(tool.get('name')?.string() ?? ''));
+  const kept = itemsOf(list, toolShape).filter((tool) => seen(factsOf(tool.get('name')?.string() ?? '')));
   const spans: JsonParts = kept.flatMap((tool, i) => (i === 0 ? [tool.span()] : [',', tool.span()]));
   const text = joinJson(changeMembers(result, { tools: ['[', ...spans, ']'] }));
   return { ...answer, reply: { result: scanJson(text, messageShape.result) } };
 }
 
-function deniedCall(caller: Caller, { serverId, params }: McpCall, { facts }: Problem): CallEntry {
-  return {
-    developer_id: caller.developerId,
-    key_id: caller.keyId,
-    user_id: caller.userId ?? null,
-    server_id: serverId,
-    tool: (params?.name ?? '').slice(0, 200),
-    definition: null,
-    toolset: typeof facts?.toolset === 'string' ? facts.toolset : null,
-    outcome: 'denied',
-    latency_ms: 0,
-    request_bytes: params?.arguments?.span().length ?? 0,
-    reply_bytes: 0,
-    arguments_digest: null,
-  };
-}
-
 function denied(toolset: string | null, what: string): Problem {
   const by = toolset === null ? 'Your toolsets do' : `The toolset ${toolset} does`;
-  return new Problem('denied', `${by} not allow ${what.slice(0, 200)}`, { facts: { toolset } });
+  return new Problem('denied', `${by} not allow ${what.slice(0, 200)}: ask whoever gave you the key`, {
+    facts: { toolset },
+  });
 }

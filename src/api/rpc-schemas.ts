@@ -34,6 +34,9 @@ export const rpcEnvelopeSchema = Type.Object(
     ...envelope,
     status: Type.Optional(Type.Literal('input_required')),
     input_requests: Type.Optional(anything),
+    approval: Type.Optional(
+      Type.Object({ id: Type.String(), expires_at: Type.String(), url: Type.String() }),
+    ),
     continuation: Type.Optional(Type.String()),
   },
   { $id: 'RpcEnvelope' },

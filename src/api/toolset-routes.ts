@@ -1,79 +1,34 @@
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { Access, Principal } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
+import { hintsIn } from '../base/tool-hints.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { type Decision, noBindings, type Policy, type Subject } from '../policy/policy.ts';
+import { strict, text } from './field-schemas.ts';
+import { warningsFor } from './rule-warnings.ts';
 import {
-  fitsServer,
-  matchesGlob,
-  type Policy,
-  type Rule,
-  type Subject,
-  type Toolset,
-} from '../policy/policy.ts';
-import { strict, text, textOrNull } from './field-schemas.ts';
-import { factsOf } from './visible-catalog.ts';
+  bindingsRequestSchema,
+  bindingsSchema,
+  changedToolsetSchema,
+  describeBindings,
+  describeToolset,
+  effectSchema,
+  toBindings,
+  toolsetPath,
+  toolsetRequestSchema,
+  toolsetSchema,
+  toToolsetInput,
+} from './toolset-schemas.ts';
 
-export const toolsetPath = Type.Object({
-  name: Type.String({
-    pattern: '^[a-z0-9][a-z0-9_-]{0,63}$',
-    description: '1 to 64 of a-z, 0-9, _ and -',
-    examples: ['mail-only'],
-  }),
-});
-/** What a rule or a default may be made to say; `ask` is nobody's yet. */
-const settableEffect = Type.Enum(['allow', 'deny']);
-const effect = Type.Enum(['allow', 'deny', 'ask']);
-const ruleConditions = {
-  server: Type.Optional(text(200)),
-  tool: Type.Optional(text(200)),
-  tags: Type.Optional(Type.Array(text(100), { minItems: 1, maxItems: 100 })),
-  categories: Type.Optional(Type.Array(text(100), { minItems: 1, maxItems: 100 })),
-};
-const ruleRequestSchema = Type.Object(
-  { effect: settableEffect, ...ruleConditions },
-  { ...strict, $id: 'ToolsetRuleRequest' },
-);
-const ruleSchema = Type.Object({ effect, ...ruleConditions }, { $id: 'ToolsetRule' });
-export const toolsetRequestSchema = Type.Object(
-  {
-    title: Type.Optional(text(200)),
-    rules: Type.Array(ruleRequestSchema, { maxItems: 1_000 }),
-    default: Type.Optional(settableEffect),
-  },
-  { ...strict, $id: 'ToolsetRequest' },
-);
-const toolsetFields = {
-  name: Type.String(),
-  title: textOrNull,
-  rules: Type.Array(ruleSchema),
-  default: settableEffect,
-  version: Type.Integer(),
-};
-const toolsetSchema = Type.Object(toolsetFields, { $id: 'Toolset' });
-const changedToolsetSchema = Type.Object(
-  {
-    ...toolsetFields,
-    warnings: Type.Array(Type.String(), { description: 'rules that fit nothing in the catalog' }),
-  },
-  { $id: 'ChangedToolset' },
-);
-export const bindingsRequestSchema = Type.Object(
-  {
-    keys: Type.Optional(Type.Array(text(200), { maxItems: 1_000 })),
-    developers: Type.Optional(Type.Array(text(100), { maxItems: 1_000 })),
-  },
-  { ...strict, $id: 'ToolsetBindingsRequest' },
-);
-const bindingsSchema = Type.Object(
-  { keys: Type.Array(Type.String()), developers: Type.Array(Type.String()) },
-  { $id: 'ToolsetBindings' },
-);
 const decisionSchema = Type.Object(
   {
-    effect,
+    effect: effectSchema,
     toolset: Type.Union([Type.String(), Type.Null()], { description: 'whose rule decided; null: none did' }),
+    depends_on: Type.Optional(
+      Type.Literal('arguments', { description: 'with some arguments a rule decides otherwise' }),
+    ),
   },
   { $id: 'ToolsetDecision' },
 );
@@ -92,7 +47,6 @@ const previewSchema = Type.Object(
   { $id: 'ToolsetPreview' },
 );
 const previewPage = 50;
-const pageSize = 100;
 
 type Deps = {
   readonly policy: Policy;
@@ -105,7 +59,8 @@ export function toolsetRoutes(deps: Deps): Route[] {
   return [...definitionRoutes(deps), ...bindingRoutes(deps), previewRoute(deps)];
 }
 
-function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
+function definitionRoutes({ policy, catalog }: Deps): Route[] {
+  const { admin } = policy;
   return [
     route({
       method: 'GET',
@@ -119,7 +74,7 @@ function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
       method: 'PUT',
       url: '/v1/admin/toolsets/:name',
       summary:
-        'Make or replace a toolset: rules that allow or deny tools; `warnings` names rules that fit nothing',
+        'Make or replace a toolset: rules that allow, deny or ask; `warnings` names rules that fit nothing',
       scope: 'admin',
       params: toolsetPath,
       body: toolsetRequestSchema,
@@ -127,7 +82,8 @@ function definitionRoutes({ policy: { admin }, catalog }: Deps): Route[] {
       handle: async ({ params, body, caller }) => {
         await admin.putToolset(params.name, toToolsetInput(body), by(caller));
         const { toolset } = admin.toolset(params.name);
-        return json({ ...describeToolset(toolset), warnings: await warningsFor(body.rules, catalog) });
+        const warnings = await warningsFor(body.rules, catalog, policy.fits);
+        return json({ ...describeToolset(toolset), warnings });
       },
     }),
     route({
@@ -166,31 +122,32 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       params: toolsetPath,
       reply: bindingsSchema,
       problems: ['not_found'],
-      handle: ({ params }) => json(admin.toolset(params.name).bindings),
+      handle: ({ params }) => json(describeBindings(admin.toolset(params.name).bindings)),
     }),
     route({
       method: 'PUT',
       url: '/v1/admin/toolsets/:name/bindings',
-      summary: 'Bind a toolset to keys and developers: the whole list each time',
+      summary: 'Bind a toolset to keys, developers, clients and groups: the whole list each time',
       scope: 'admin',
       params: toolsetPath,
       body: bindingsRequestSchema,
       reply: bindingsSchema,
       problems: ['not_found'],
-      handle: async ({ params, body: { keys = [], developers = [] }, caller }) => {
+      handle: async ({ params, body, caller }) => {
+        const bindings = toBindings(body);
         const known = await access.listKeys();
         refuseUnknown(
           'keys',
-          keys,
+          bindings.keys,
           known.map(({ keyId }) => keyId),
         );
         refuseUnknown(
           'developers',
-          developers,
+          bindings.developers,
           known.map(({ developer }) => developer),
         );
-        await admin.putBindings(params.name, { keys, developers }, by(caller));
-        return json(admin.toolset(params.name).bindings);
+        await admin.putBindings(params.name, bindings, by(caller));
+        return json(describeBindings(admin.toolset(params.name).bindings));
       },
     }),
     route({
@@ -202,8 +159,8 @@ function bindingRoutes({ policy: { admin }, access }: Deps): Route[] {
       reply: bindingsSchema,
       problems: ['not_found'],
       handle: async ({ params, caller }) => {
-        await admin.putBindings(params.name, { keys: [], developers: [] }, by(caller));
-        return json({ keys: [], developers: [] });
+        await admin.putBindings(params.name, noBindings, by(caller));
+        return json(describeBindings(noBindings));
       },
     }),
   ];
@@ -236,72 +193,26 @@ function by({ keyId, developerId }: Principal) {
   return { actor: keyActor({ keyId }), developerId };
 }
 
-export function toToolsetInput({ title, rules, ...said }: Static<typeof toolsetRequestSchema>) {
-  return { title: title ?? null, rules, fallback: said.default ?? 'deny' } as const;
-}
-
-export function describeToolset({ name, title, rules, fallback, version }: Toolset) {
-  return { name, title, rules, default: fallback, version };
-}
-
 function preview(policy: Policy, subject: Subject, record: ServerRecord) {
-  const { id } = record;
-  const facts = factsOf(record);
   return {
-    id,
-    visible: policy.canSee(subject, id),
-    decision: policy.decide(subject, facts, null),
-    tools: record.tools.map(({ name }) => ({ name, decision: policy.decide(subject, facts, name) })),
+    id: record.id,
+    visible: policy.canSee(subject, record.id),
+    decision: describeDecision(policy.decide(subject, record, null)),
+    tools: record.tools.map(({ name, details }) => {
+      const tool = { name, hints: hintsIn(details) };
+      const decision = describeDecision(policy.decide(subject, record, tool));
+      const depends = policy.dependsOnArguments(subject, record, tool);
+      return { name, decision: { ...decision, ...(depends && { depends_on: 'arguments' as const }) } };
+    }),
   };
+}
+
+function describeDecision({ effect, toolset }: Decision) {
+  return { effect, toolset };
 }
 
 function refuseUnknown(field: string, named: readonly string[], known: readonly string[]): void {
   const at = named.findIndex((each) => !known.includes(each));
   if (at !== -1)
     throw new Problem('invalid_request', `${field}[${at}]: unknown; expected one that has a key here`);
-}
-
-/** What a rule is held against: a catalogue, as far as it looks at one. */
-export type RuleFacts = Pick<ServerRecord, 'id' | 'category' | 'tags' | 'verified' | 'tools'>;
-export type RuleCatalog = {
-  list(query: {
-    readonly limit: number;
-    readonly cursor?: string;
-  }): Promise<{ readonly servers: readonly RuleFacts[]; readonly nextCursor?: string }>;
-};
-
-/** Rules that fit nothing in the catalogue, with the ids and names that come closest. */
-export async function warningsFor(rules: readonly Rule[], catalog: RuleCatalog): Promise<string[]> {
-  const open = new Map<number, Rule>(rules.entries());
-  const ids: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await catalog.list({ limit: pageSize, ...(cursor !== undefined && { cursor }) });
-    for (const record of page.servers) {
-      ids.push(record.id);
-      for (const [index, rule] of open) if (fitsRecord(rule, record)) open.delete(index);
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined && open.size > 0);
-  return [...open].map(([index, rule]) => `rules[${index}]: fits no tool here${nearest(rule, ids)}`);
-}
-
-function fitsRecord(rule: Rule, record: RuleFacts): boolean {
-  if (!fitsServer(rule, factsOf(record))) return false;
-  const { tool } = rule;
-  // Of many servers no tools are known before somebody calls them.
-  return (
-    tool === undefined ||
-    record.tools.length === 0 ||
-    record.tools.some(({ name }) => matchesGlob(tool, name))
-  );
-}
-
-function nearest({ server }: Rule, ids: readonly string[]): string {
-  if (server === undefined) return '';
-  const bare = server.replaceAll('*', '').toLowerCase();
-  const near = ids
-    .filter((id) => bare.length > 2 && id.toLowerCase().includes(bare.slice(0, -1)))
-    .slice(0, 3);
-  return near.length === 0 ? '' : `; near: ${near.join(', ')}`;
 }

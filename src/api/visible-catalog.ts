@@ -1,6 +1,8 @@
+import type { JsonObject } from '../base/json.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { Policy, ServerFacts, Subject, View } from '../policy/policy.ts';
+import { hintsIn } from '../base/tool-hints.ts';
+import type { Catalog, CatalogTool, ServerRecord } from '../catalog/catalog.ts';
+import type { Policy, Subject, ToolOverride, View } from '../policy/policy.ts';
 
 /** What a principal sees of the catalogue. */
 export type VisibleCatalog = {
@@ -12,6 +14,8 @@ export type VisibleCatalog = {
   /** Counts of what is seen. */
   summary(): Promise<Awaited<ReturnType<Catalog['stats']>> & Awaited<ReturnType<Catalog['facets']>>>;
   revision: Catalog['revision'];
+  /** A tool's description in the operator's words, where a toolset has some. */
+  describe(serverId: string, tool: string): string | undefined;
 };
 
 const pageSize = 100;
@@ -21,7 +25,8 @@ export function visibleCatalog(
   subject: Subject,
 ): VisibleCatalog {
   const { get, list, revision } = catalog;
-  const narrow = (record: ServerRecord): ServerRecord | null => narrowTo(policy.viewFor(subject), record);
+  const overrides = policy.overridesFor(subject);
+  const narrow = (record: ServerRecord) => narrowTo(policy.viewFor(subject), record, overrides);
   const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
     const servers: ServerRecord[] = [];
     let from = cursor;
@@ -41,6 +46,8 @@ export function visibleCatalog(
   return {
     view: policy.viewFor(subject),
     revision,
+    describe: (serverId, tool) =>
+      overrides.find((each) => each.server === serverId && each.tool === tool)?.description,
     list: listSeen,
     async get(id) {
       // Also where it is gone: what is hidden was never there.
@@ -63,12 +70,39 @@ export async function catchUp(policy: Policy, records: readonly ServerRecord[]):
   if (!records.every(({ revision }) => policy.isCurrent(revision))) await policy.start();
 }
 
-function narrowTo(view: View | null, record: ServerRecord): ServerRecord | null {
+function narrowTo(
+  view: View | null,
+  record: ServerRecord,
+  overrides: readonly ToolOverride[],
+): ServerRecord | null {
   if (view === null) return record;
-  const seen = view.toolsOf(factsOf(record));
-  if (typeof seen !== 'function') return seen === 'all' ? record : null;
-  const tools = record.tools.filter(({ name }) => seen(name));
-  return tools.length === 0 ? null : { ...record, tools };
+  const seen = view.toolsOf(record);
+  if (typeof seen !== 'function') return seen === 'all' ? inOwnWords(record, overrides) : null;
+  const tools = record.tools.filter(({ name, details }) => seen({ name, hints: hintsIn(details) }));
+  return tools.length === 0 ? null : inOwnWords({ ...record, tools }, overrides);
+}
+
+/** With the operator's words where a toolset has some. */
+function inOwnWords(record: ServerRecord, overrides: readonly ToolOverride[]): ServerRecord {
+  const own = overrides.filter(({ server }) => server === record.id);
+  if (own.length === 0) return record;
+  const tools = record.tools.map((tool) => {
+    const said = own.find((override) => override.tool === tool.name);
+    return said === undefined ? tool : { ...tool, ...wordsOf(tool, said) };
+  });
+  return { ...record, tools };
+}
+
+function wordsOf(
+  { details = '{}' }: CatalogTool,
+  { title, description }: ToolOverride,
+): Partial<CatalogTool> {
+  return {
+    ...(description !== undefined && { description }),
+    ...(title !== undefined && {
+      details: JSON.stringify({ ...(JSON.parse(details) as JsonObject), title }),
+    }),
+  };
 }
 
 async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summary']> {
@@ -102,16 +136,6 @@ async function countSeen(list: Catalog['list']): ReturnType<VisibleCatalog['summ
     auth: sorted(counts.auth),
     source: sorted(counts.source),
   };
-}
-
-/** What rules look at. */
-export function factsOf({
-  id,
-  category,
-  tags,
-  verified,
-}: Pick<ServerRecord, 'id' | 'category' | 'tags' | 'verified'>): ServerFacts {
-  return { id, category, tags, trusted: verified };
 }
 
 export function unknownServer(): Problem {

@@ -59,11 +59,9 @@ function createAnnouncement(config: Config, { storage, telemetry, vault }: Servi
   };
 }
 
-function jobsOf(
-  config: Config,
-  { callLog, catalog, connections, idempotency, identity, mcp, queryLog, telemetry, webhooks }: Services,
-  clock: Clock,
-): Job[] {
+function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
+  const { approvals, budgets, callLog, catalog, connections, idempotency, identity } = services;
+  const { mcp, queryLog, telemetry, webhooks } = services;
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -73,6 +71,7 @@ function jobsOf(
         await catalog.health.prune();
         await queryLog.prune(clock.now());
         await callLog.prune();
+        await budgets.prune();
         return undefined;
       },
     },
@@ -98,6 +97,14 @@ function jobsOf(
     everyMs: 60_000,
     run: async () => {
       await idempotency.prune();
+      return undefined;
+    },
+  });
+  jobs.push({
+    name: 'approvals',
+    everyMs: 60_000,
+    run: async () => {
+      await approvals.prune();
       return undefined;
     },
   });

@@ -1,6 +1,7 @@
 import type { Principal } from '../access/access.ts';
 import { activityRoutes } from '../api/activity-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
+import { approvalRoutes } from '../api/approval-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
 import { authorizationSessionRoutes } from '../api/authorization-session-routes.ts';
 import { callRoutes } from '../api/call-routes.ts';
@@ -22,6 +23,7 @@ import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
+import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
@@ -75,6 +77,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...keyRoutes(access),
     ...catalogAdminRoutes({ catalog, policy, checkUrl, probeServer: services.mcp.probe }),
     ...toolsetRoutes({ policy, catalog, access }),
+    ...toolConfirmationRoutes(catalog, policy),
+    ...approvalRoutes(services.approvals, catalog),
     ...callRoutes(services.callLog, access),
     ...settingsRoutes({
       settings: () => settingsOf(config),

@@ -22,7 +22,17 @@ import {
   type PoolLimits,
 } from '../mcp/mcp.ts';
 import { createOutbound, type Outbound } from '../outbound/outbound.ts';
-import { type CallLog, createCallLog, createPolicy, type Policy } from '../policy/policy.ts';
+import {
+  type Approvals,
+  approvalSeals,
+  type Budgets,
+  type CallLog,
+  createApprovals,
+  createBudgets,
+  createCallLog,
+  createPolicy,
+  type Policy,
+} from '../policy/policy.ts';
 import {
   createProxy,
   type OAuthProxy,
@@ -51,7 +61,7 @@ import {
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
-import { createCallRecorder } from './call-records.ts';
+import { type CallRecords, createCallRecords } from './call-records.ts';
 import { connectRedis, embeddingsProvider } from './integrations.ts';
 
 /** Everything below `http/`: what the commands work with too. */
@@ -64,6 +74,9 @@ export type Services = {
   readonly access: Access;
   readonly policy: Policy;
   readonly callLog: CallLog;
+  readonly callRecords: CallRecords;
+  readonly approvals: Approvals;
+  readonly budgets: Budgets;
   /** null without REDIS_URL. */
   readonly redis: Pick<Redis, 'isUp' | 'fault'> | null;
   readonly identity: Identity;
@@ -109,6 +122,7 @@ const sealedColumns: readonly SealedColumn[] = [
   ...connectionSeals,
   ...credentialColumns,
   ...webhookSeals,
+  ...approvalSeals,
 ];
 
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
@@ -116,9 +130,9 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
   try {
     const finding = openFinding(foundation, config, options);
     const acting = openActing(foundation, config, options, finding.catalog);
-    const onToolCall = createCallRecorder({ ...acting, ...finding });
+    const callRecords = createCallRecords({ ...acting, ...finding });
     const mcp = createMcp({
-      onToolCall,
+      onToolCall: callRecords.record,
       ...foundation,
       ...acting,
       ...finding,
@@ -130,7 +144,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       limits: options.mcpLimits ?? {},
       pool: options.mcpPool ?? {},
     });
-    const services = { ...foundation, ...finding, ...acting, mcp };
+    const services = { ...foundation, ...finding, ...acting, callRecords, mcp };
     return { ...services, close: () => closeServices(services) };
   } catch (error) {
     await foundation.storage.close();
@@ -233,13 +247,29 @@ function openActing(
     onError: logFailure(telemetry, 'access.keys.read_failed'),
     ...(redis !== null && { shared: redis }),
   });
-  const callLog = createCallLog({ storage, clock, log: telemetry.log });
+  const callLog = createCallLog({ storage, clock, log: telemetry.log, dataDir: config.dataDir });
+  const approvals = createApprovals({
+    storage,
+    clock,
+    vault,
+    keepsArguments: config.approvalArguments,
+    // The console's page of one approval.
+    urlOf: (id) => `${baseUrl.url}/keys/approvals?id=${encodeURIComponent(id)}`,
+    listeners: async () => {
+      const keys = await access.listKeys();
+      const operator = keys.find(({ developer }) => developer === operatorDeveloper);
+      return operator === undefined ? [] : [operator.developerId];
+    },
+  });
+  const budgets = createBudgets({ storage, clock });
   const policy = createPolicy({
     storage,
     clock,
     log: telemetry.log,
     operator: operatorDeveloper,
     catalogRevision: catalog.revision,
+    probedTools: catalog.health.probedTools,
+    definitionsOf: catalog.definitionsOf,
     operatorServers: async () =>
       new Set([
         ...locals.all().map(({ id }) => id),
@@ -293,10 +323,12 @@ function openActing(
       if (!wholly) return connections.admin.disconnectUser(owner, actor);
       await idempotency.forgetUser(owner);
       await callLog.forgetUser(owner.developerId, owner.userId);
+      await approvals.forgetUser(owner.developerId, owner.userId);
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  return { access, policy, callLog, webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  const rights = { access, policy, callLog, approvals, budgets };
+  return { ...rights, webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &

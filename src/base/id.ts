@@ -17,7 +17,7 @@ type IdPrefix =
   | 'rvk'
   | 'ask';
 /** Ids of rows that come by the thousand. */
-type LogPrefix = 'call' | 'inv' | 'aud' | 'look' | 'drift';
+type LogPrefix = 'call' | 'apr' | 'inv' | 'aud' | 'look' | 'drift';
 
 const idBytes = 16;
 /** Random bytes are drawn for 256 ids at once: a call to the generator costs ten times the bytes. */

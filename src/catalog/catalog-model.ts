@@ -24,6 +24,8 @@ export type CatalogServer = {
   readonly category: string | null;
   readonly tags: readonly string[];
   readonly verified: boolean;
+  /** The operator itself marked it so: what it says of its own tools is believed. */
+  readonly trusted?: boolean;
   /** 0..1: decayed use by distinct developers over a prior from registry signals. */
   readonly popularity: number;
   readonly tools: readonly CatalogTool[];

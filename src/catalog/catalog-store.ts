@@ -2,6 +2,7 @@ import { type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kys
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, Transport } from './catalog-model.ts';
 import type { UseRow } from './invocations/popularity.ts';
+import { definitionOf } from './tool-definition.ts';
 
 export type ServerRow = {
   id: string;
@@ -128,6 +129,11 @@ export function createCatalogStore(storage: Storage) {
       return (await active(db).select('id').where('source', '=', source).execute()).map((row) => row.id);
     },
     stats: () => countAll(reports),
+    async definitionsOf(serverIds: readonly string[]): Promise<Map<string, Map<string, string>>> {
+      const definitions = (tools: readonly CatalogTool[]) =>
+        new Map(tools.map((tool) => [tool.name, definitionOf(tool)]));
+      return new Map([...(await toolsOf(db, serverIds))].map(([id, tools]) => [id, definitions(tools)]));
+    },
   };
 }
 
@@ -255,6 +261,13 @@ async function countAll(db: Db) {
     .select(sql<number>`count(*)`.as('all'))
     .executeTakeFirstOrThrow();
   return { servers: servers.all - servers.removed, tools: tools.all, removed: servers.removed };
+}
+
+/** What the operator wrote or removed, by hand or in a file; a sync never touches it. */
+const operatorSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
+
+export function isOfOperator(source: string): boolean {
+  return operatorSources.has(source);
 }
 
 export async function toolsOf(

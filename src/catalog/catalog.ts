@@ -61,6 +61,7 @@ export type { ProbeServer } from './health/health.ts';
 export type { Health, ProbeResult } from './health/health-model.ts';
 export { scrubText } from './ingest/scrub.ts';
 export type { PublicServer } from './server-pages.ts';
+export { type KnownTool, toolNamed } from './tool-definition.ts';
 
 export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
@@ -118,6 +119,8 @@ export type Catalog = {
   credentialed(): Promise<ReadonlySet<string>>;
   /** Whether servers are alive, how they change, and what about them is suspicious. */
   readonly health: ServerHealth;
+  /** By server and tool the SHA-256 of what is said of it, as the store has it now. */
+  definitionsOf(serverIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>>;
   /** What was called, for whoever watches. */
   readonly use: Invocations['use'];
   /** Deletes invocations older than 400 days, and the oldest beyond five million. */
@@ -196,6 +199,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     credential: credentials.find,
     credentialed: credentials.ids,
     health,
+    definitionsOf: store.definitionsOf,
     use: invocations.use,
     pruneInvocations: invocations.prune,
     flush: invocations.flush,

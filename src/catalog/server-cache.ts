@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Launch, ServerRecord } from './catalog-model.ts';
-import type { CatalogStore, StoredServer } from './catalog-store.ts';
+import { type CatalogStore, isOfOperator, type StoredServer } from './catalog-store.ts';
 import {
   addUse,
   dayOf,
@@ -139,6 +139,7 @@ function toRecord({ row, tools }: StoredServer, popularity: ReadonlyMap<string, 
     category: row.category,
     tags: JSON.parse(row.tags) as string[],
     verified: row.verified === 1,
+    ...(row.verified === 1 && isOfOperator(row.source) && { trusted: true }),
     // Not in the map: newer than its last reading, so without any use of its own yet.
     popularity: popularity.get(row.id) ?? row.prior,
     tools,

@@ -1,6 +1,13 @@
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, ServerInput } from './catalog-model.ts';
-import { type CatalogTrx, idsPerQuery, type ServerRow, slices, toolsOf } from './catalog-store.ts';
+import {
+  type CatalogTrx,
+  idsPerQuery,
+  isOfOperator,
+  type ServerRow,
+  slices,
+  toolsOf,
+} from './catalog-store.ts';
 import { neutralPrior } from './invocations/popularity.ts';
 
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
@@ -17,8 +24,6 @@ export type ServerChange = {
 };
 export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
 
-/** What the operator wrote or removed, by hand or in a file; a sync never touches it. */
-const operatorSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
 /** Rows of one multi-row insert at most; smaller batches use the powers of two below, so that few statements are compiled. */
 const rowsPerInsert = 128;
 
@@ -70,7 +75,7 @@ export async function writeDiscovery(
   const row = await trx.selectFrom('servers').selectAll().where('id', '=', serverId).executeTakeFirst();
   if (row === undefined || row.deleted_at !== null) return;
   const known = (await toolsOf(trx, [serverId])).get(serverId) ?? [];
-  const mayRetool = known.length === 0 || theirs || !operatorSources.has(row.source);
+  const mayRetool = known.length === 0 || theirs || !isOfOperator(row.source);
   const retool = tools !== null && mayRetool && !sameTools(tools, known);
   const auth_type = row.auth_type ?? auth;
   if (!retool && auth_type === row.auth_type) return;
@@ -163,7 +168,7 @@ function merge(
     deleted_at: null,
   };
   if (change.by === 'owner' || old === undefined || old.source === change.source) return fresh;
-  if (operatorSources.has(old.source)) return null;
+  if (isOfOperator(old.source)) return null;
   return {
     ...old,
     version: fresh.version ?? old.version,
@@ -265,7 +270,7 @@ async function removeSlice(
     .where('deleted_at', 'is', null)
     .orderBy('id')
     .execute();
-  const doomed = rows.filter((row) => change.by === 'owner' || !operatorSources.has(row.source));
+  const doomed = rows.filter((row) => change.by === 'owner' || !isOfOperator(row.source));
   for (const { id, source } of doomed) {
     revision.value += 1;
     await trx
@@ -275,7 +280,7 @@ async function removeSlice(
         updated_at: change.now,
         revision: revision.value,
         // What the operator removed by hand stays removed: marked as the operator's, no sync brings it back.
-        source: operatorSources.has(change.source) ? change.source : source,
+        source: isOfOperator(change.source) ? change.source : source,
       })
       .where('id', '=', id)
       .execute();

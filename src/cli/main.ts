@@ -67,7 +67,10 @@ keys
   .requiredOption('--developer <name>', 'whose key; a new name makes a new tenant')
   .option('--name <name>', 'what the key is for', 'unnamed')
   .option('--tier <tier>', 'free, pro, enterprise or a tier of MCPRANK_TIERS', 'free')
-  .option('--scopes <list>', 'with commas: search,invocations,identity,proxy,mcp,admin (all but admin)')
+  .option(
+    '--scopes <list>',
+    'with commas: search,invocations,identity,proxy,mcp,approve,admin (all but the last two)',
+  )
   .option('--expires <time>', 'ISO 8601, for example 2027-01-31')
   .action(
     async (options: { developer: string; name: string; tier: string; scopes?: string; expires?: string }) =>
@@ -131,7 +134,7 @@ catalog
 
 program
   .command('apply')
-  .description('make servers, toolsets and keys as a YAML or JSON file says; says what it changes')
+  .description('make servers, toolsets, keys and providers as a YAML or JSON file says; says what it changes')
   .argument('<file>', 'the file; - for standard input')
   .option('--plan', 'show the changes and make none')
   .action(async (file: string, options: { plan?: true }) =>

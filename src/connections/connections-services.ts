@@ -11,6 +11,7 @@ import { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 import { createRefusalCheck, createServerDiscovery } from './authorization-servers/server-discovery.ts';
 import { ChangeSignal } from './change-signal.ts';
 import type { KnownServer } from './connections-model.ts';
+import { createDeclaredProviders } from './declared-providers.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
 import { AuthorizationRequests } from './sessions/authorization-requests.ts';
@@ -59,7 +60,8 @@ export function openConnectionsServices(deps: ConnectionsDeps) {
     tokens.freshTokens.invalidate(id);
     signal.notify(id);
   });
-  return { ...servers, ...tokens, ...sessions };
+  const declaredProviders = createDeclaredProviders({ ...deps, providers: servers.providers });
+  return { ...servers, ...tokens, ...sessions, declaredProviders };
 }
 
 type Servers = ReturnType<typeof openAuthorizationServers>;

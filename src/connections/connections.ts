@@ -14,6 +14,9 @@
 import type { SealedColumn } from '../storage/storage.ts';
 import type { ClientRegistry } from './authorization-servers/client-registry.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
+import { declaredProviderSeals } from './declared-provider-store.ts';
+import type { DeclaredProviders } from './declared-providers.ts';
+import type { Provider } from './providers/oauth-provider.ts';
 import { type ProviderApi, toProviderApi } from './providers/provider-api.ts';
 import type { AuthorizationRequests } from './sessions/authorization-requests.ts';
 import { type AuthorizationSessions, sessionExpired } from './sessions/authorization-sessions.ts';
@@ -25,6 +28,7 @@ import type { UserTokens } from './tokens/user-tokens.ts';
 export { parseChallenges } from './authorization-servers/challenge.ts';
 export type { ClientRegistry, OAuthClient } from './authorization-servers/client-registry.ts';
 export type * from './connections-model.ts';
+export { type DeclaredProvider, type DeclaredProviders, splitSecrets } from './declared-providers.ts';
 export { ProviderNotConfigured } from './providers/oauth-provider.ts';
 export { googleParameters, type ProviderApi } from './providers/provider-api.ts';
 export { sessionFacts } from './session-facts.ts';
@@ -40,6 +44,7 @@ export type { ServerToken, UserTokens } from './tokens/user-tokens.ts';
 export type Connections = {
   /** What the proxy has to know of a provider's API; undefined for one that nobody knows. */
   providerApi(name: string): ProviderApi | undefined;
+  readonly declaredProviders: DeclaredProviders;
   readonly tokens: UserTokens;
   readonly sessions: AuthorizationSessions;
   readonly confirmations: Pick<Confirmations, 'confirm'>;
@@ -64,6 +69,7 @@ export const connectionSeals: readonly SealedColumn[] = [
   { table: 'oauth_sessions', id: 'id', sealed: 'grant_sealed' },
   { table: 'oauth_revocations', id: 'id', sealed: 'token_sealed' },
   { table: 'oauth_clients', id: 'id', sealed: 'secret_sealed' },
+  ...declaredProviderSeals,
 ];
 
 /** Finished sessions are kept for the apps that poll late. */
@@ -73,10 +79,18 @@ const overduePerRun = 100;
 export function createConnections(deps: ConnectionsDeps): Connections {
   const services = openConnectionsServices(deps);
   const { providers, store, confirmations, revocations, freshTokens } = services;
-  const apis = new Map(providers.all().map((row) => [row.name, toProviderApi(row)]));
+  const apis = new WeakMap<Provider, ProviderApi>();
+  const apiOf = (row: Provider): ProviderApi => {
+    const known = apis.get(row) ?? toProviderApi(row);
+    apis.set(row, known);
+    return known;
+  };
   return {
     ...services,
-    providerApi: (name) => apis.get(name),
+    providerApi(name) {
+      const row = providers.find(name);
+      return row && apiOf(row);
+    },
     async runMaintenance(signal) {
       for (const row of await store.overdue(overduePerRun)) {
         await store.fail(row, sessionExpired, 'system');

@@ -51,7 +51,8 @@ export function createAuthentication(deps: {
       // Outside its networks a key is answered as if it were unknown: the refusal does not say that it is one (threats L2).
       if (caller.addresses !== null && !isAmong(address, caller.addresses))
         throw new Problem('invalid_api_key', 'Missing or invalid API key');
-      if (!caller.scopes.has(route.scope))
+      const { scope, orScope } = route;
+      if (!caller.scopes.has(scope) && (orScope === undefined || !caller.scopes.has(orScope)))
         throw new Problem('missing_scope', `This key lacks the scope ${route.scope}`);
     },
 

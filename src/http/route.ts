@@ -53,6 +53,8 @@ type Declaration<B, Q, P, U> = {
   readonly summary: string;
   /** The scope a key needs; null: no key needed. */
   readonly scope: Scope | null;
+  /** Another one that is enough. */
+  readonly orScope?: Scope;
   /** Whether the call acts for a user, by a MIT in Authorization. */
   readonly user?: U;
   /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */

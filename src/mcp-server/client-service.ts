@@ -23,7 +23,7 @@ import { NotificationStreams, notificationMessage } from './streams/notification
 import { subscribe } from './streams/subscribe.ts';
 
 const unusable = -32000;
-/** The caller may not: `data` says by which toolset. */
+/** The caller may not, or not yet: `data` says by which toolset, or what has to be approved. */
 const denied = -32003;
 const sessionNotFound = -32001;
 const methodNotFound = -32601;
@@ -245,7 +245,11 @@ export class ClientService {
     for (let round = 0; outcome.kind === 'input' && round < maxQuestionRounds; round++) {
       const { requests, continuation } = outcome.needed;
       const missing = missingFor(requests, session?.capabilities ?? {});
-      if (missing !== null) return { kind: 'error', error: rpcError(unusable, cannotAsk(missing)) };
+      if (missing !== null)
+        return {
+          kind: 'error',
+          error: approvalError(outcome.needed) ?? rpcError(unusable, cannotAsk(missing)),
+        };
       const owner = { caller, door: backend.door, signal: caller.signal };
       const inputResponses = await this.#sessions.ask(owner, requests, emit);
       if (inputResponses === null)
@@ -259,9 +263,12 @@ export class ClientService {
 /** What a client is told in the protocol's own form; every other error is one of HTTP. */
 function errorInWords(error: unknown): ReturnType<typeof rpcError> | null {
   if (error instanceof UpstreamFailure) return rpcError(unusable, error.detail, { reason: error.reason });
-  if (!(error instanceof Problem) || error.kind !== 'denied') return null;
-  return rpcError(denied, error.detail, { code: 'denied', ...error.facts });
+  if (!(error instanceof Problem) || !refusals.has(error.kind)) return null;
+  return rpcError(denied, error.detail, { code: error.kind, ...error.facts });
 }
+
+/** Of the caller's rights: denied, an approval that is used, a budget that is. */
+const refusals: ReadonlySet<string> = new Set(['denied', 'conflict', 'rate_limited']);
 
 const notAllowed: McpHttpReply = {
   ...errorReply(405, undefined, rpcError(unusable, 'Method not allowed.')),
@@ -333,16 +340,20 @@ function errorAnswer(id: JsonView, error: ReturnType<typeof rpcError>, age: Aske
   return { status, message: errorMessage(id, error) };
 }
 
+type Needed = Extract<Outcome, { kind: 'input' }>['needed'];
+
 /** A client of 2026-07-28 sends the same request again with its answers, if it said that it can be asked. */
 function inputAnswer(
   { id, params, method, age }: AskedRequest,
-  needed: Extract<Outcome, { kind: 'input' }>['needed'],
+  needed: Needed,
   serverInfo: string | Buffer,
 ): Answer {
   const missing = missingFor(needed.requests, capabilitiesIn(declaredCapabilities(params)));
   if (missing !== null) {
     const data = { requiredCapabilities: missing };
-    return errorAnswer(id, rpcError(missingCapability, 'Missing required client capability', data), age);
+    const error =
+      approvalError(needed) ?? rpcError(missingCapability, 'Missing required client capability', data);
+    return errorAnswer(id, error, age);
   }
   const members = [
     '"inputRequests":',
@@ -351,6 +362,21 @@ function inputAnswer(
   ];
   const [, ...rest] = modernResult(method, { members }, serverInfo);
   return { status: 200, message: resultMessage(id, ['{"resultType":"input_required"', ...rest]) };
+}
+
+/** For a client that cannot be sent to a page: its user goes there, and makes the very same call again. */
+function approvalError({ approval }: Needed): ReturnType<typeof rpcError> | null {
+  if (approval === undefined) return null;
+  const { id, expiresAt, url } = approval;
+  const data = {
+    code: 'approval_required',
+    approval: { id, expires_at: new Date(expiresAt).toISOString(), url },
+  };
+  return rpcError(
+    denied,
+    `Somebody has to approve this call first, at ${url}; then make it again as it is`,
+    data,
+  );
 }
 
 function cannotAsk(missing: Readonly<Record<string, unknown>>): string {

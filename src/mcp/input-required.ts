@@ -14,6 +14,8 @@ export type InputNeeded = {
   /** The same as the JSON object that callers get: method and params by the questions' keys. */
   readonly inputRequests: JsonParts;
   readonly continuation: string;
+  /** Nothing was sent yet: a person has to agree to it first. */
+  readonly approval?: { readonly id: string; readonly expiresAt: number; readonly url: string };
 };
 
 /** How a request goes on: sent again with the answers (2026-07-28), or answered where it waits (older revisions). */
@@ -97,7 +99,7 @@ export class InputRequired {
   ): InputNeeded {
     const binding = bindingOf(principal, subject);
     const continuation = this.#tickets.seal(JSON.stringify(content), binding, this.#questionMs);
-    return { requests, inputRequests: writeRequests(requests), continuation };
+    return { requests, inputRequests: inputRequestsJson(requests), continuation };
   }
 
   #forget(id: string): Parked | undefined {
@@ -160,7 +162,8 @@ function requestsIn(inputRequests: JsonView | undefined): ServerRequest[] {
   }));
 }
 
-function writeRequests(requests: readonly ServerRequest[]): JsonParts {
+/** As the JSON object that callers get. */
+export function inputRequestsJson(requests: readonly ServerRequest[]): JsonParts {
   const parts: JsonPart[] = ['{'];
   for (const [i, request] of requests.entries())
     parts.push(`${i === 0 ? '' : ','}${JSON.stringify(request.key)}:`, ...writeRequest(request));

@@ -39,6 +39,10 @@ export type Caller = {
   readonly toolset?: string;
   /** false: the operator's own credentials for the server do not go with its calls. */
   readonly usesSharedCredential?: boolean;
+  /** The toolset whose rule let this call pass, for the record; null: none did. */
+  readonly decidedBy?: string | null;
+  /** SHA-256 of the called tool's definition as the catalogue had it then. */
+  readonly definition?: string | null;
   /** It is a client of the revisions with a handshake, before this very server. */
   readonly prefersSession?: boolean;
   /** Header fields by which the caller itself mirrors tool arguments (2026-07-28); without, we mirror them. */

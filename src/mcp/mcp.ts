@@ -40,7 +40,7 @@ export type { PoolLimits } from './channel-pool.ts';
 export { ConfigFile } from './config-file/config-file.ts';
 export { LocalServerList } from './config-file/local-server-list.ts';
 export { type LocalServer, parseMcpConfig } from './config-file/mcp-config.ts';
-export { responsesIn } from './input-required.ts';
+export { inputRequestsJson, responsesIn } from './input-required.ts';
 export {
   type Caller,
   type InputResponses,
@@ -51,6 +51,7 @@ export {
   type ServerRequest,
   UpstreamFailure,
 } from './mcp-model.ts';
+export { canonicalParams } from './messages/canonical-json.ts';
 export { decodeHeader } from './messages/mirrored-headers.ts';
 export {
   isReserved,
@@ -69,8 +70,12 @@ export type { SessionReply, SessionRequest } from './session-relay/session-relay
 export type Mcp = {
   /** Any method. Throws `not_found`, `server_gone`, `invalid_request` and UpstreamFailure. */
   call(caller: Caller, call: McpCall): Promise<McpAnswer>;
-  /** The same; with one key, one execution. */
-  callOnce(caller: Caller, call: McpCall, idempotencyKey: string): Promise<McpAnswer>;
+  /** The same; with one key, one execution, before which `onStart` may still throw. */
+  callOnce(
+    caller: Caller,
+    call: McpCall,
+    once: { readonly key: string; readonly onStart: () => Promise<void> },
+  ): Promise<McpAnswer>;
   /** Every page of a server's tools. */
   listTools(caller: Caller, serverId: string): Promise<ToolList>;
   /** What an initialize-based client says in a session of its own with a server, and what it is answered. */
@@ -180,10 +185,14 @@ export function createMcp(deps: McpDeps): Mcp {
 
   return {
     call,
-    callOnce: (caller, request, key) =>
-      once({ developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) }, () =>
-        // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
-        call(withoutSignal(caller), request),
+    callOnce: (caller, request, { key, onStart }) =>
+      once(
+        { developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) },
+        async () => {
+          await onStart();
+          // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
+          return call(withoutSignal(caller), request);
+        },
       ),
     async listTools(caller, serverId) {
       const list = await calls.listTools(caller, serverId);

@@ -10,7 +10,7 @@ import {
 } from './mcp-model.ts';
 
 type Call = RpcRequest & { readonly serverId: string; readonly queryLogId?: string | null };
-type Caller = Pick<McpCaller, 'developerId' | 'developer' | 'keyId' | 'userId' | 'toolset'>;
+type Caller = Pick<McpCaller, 'developerId' | 'keyId' | 'userId' | 'decidedBy' | 'definition'>;
 type Outcome = Parameters<Catalog['enqueueInvocations']>[0][number];
 type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
 

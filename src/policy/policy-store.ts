@@ -1,14 +1,31 @@
 import type { Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Bindings, Rule, ServerRights, Toolset, Visibility } from './policy-model.ts';
+import type {
+  Bindings,
+  Budget,
+  Rule,
+  ServerRights,
+  ToolOverride,
+  Toolset,
+  Visibility,
+} from './policy-model.ts';
 
-type BindingKind = 'key' | 'developer';
+/** Each list of bindings, and what a row of it is called. */
+const bindingKinds = [
+  ['keys', 'key'],
+  ['developers', 'developer'],
+  ['clients', 'client'],
+  ['groups', 'group'],
+] as const;
+type BindingKind = (typeof bindingKinds)[number][1];
 type ToolsetRow = {
   name: string;
   title: string | null;
   rules: string;
   fallback: 'allow' | 'deny';
+  budget: string | null;
+  overrides: string | null;
   version: number;
   updated_at: number;
 };
@@ -17,18 +34,23 @@ type Tables = {
   server_grants: { server_id: string; developer: string; credentials: number };
   toolsets: ToolsetRow;
   toolset_bindings: { toolset: string; kind: BindingKind; subject: string };
+  confirmed_tools: { server_id: string; tool: string; definition: string };
 };
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
 
 /** Who changes rights, for the audit trail. */
 export type By = { readonly actor: string; readonly developerId: string };
-export type ToolsetInput = Pick<Toolset, 'title' | 'rules' | 'fallback'>;
+export type ToolsetInput = Omit<Toolset, 'name' | 'version'>;
+/** By tool, what it was (SHA-256 of its definition) when somebody confirmed it. */
+export type ConfirmedTools = ReadonlyMap<string, string>;
 
 /** Everything there is to know of rights: small, and read whole. */
 export type StoredPolicy = {
   readonly rights: ReadonlyMap<string, ServerRights>;
   readonly toolsets: ReadonlyMap<string, Toolset>;
   readonly bindings: ReadonlyMap<string, Bindings>;
+  /** By server. */
+  readonly confirmed: ReadonlyMap<string, ConfirmedTools>;
 };
 
 export function createPolicyStore(storage: Storage, clock: Clock) {
@@ -43,16 +65,18 @@ export function createPolicyStore(storage: Storage, clock: Clock) {
 
   return {
     async read(): Promise<StoredPolicy> {
-      const [rights, grants, toolsets, bindings] = await Promise.all([
+      const [rights, grants, toolsets, bindings, confirmed] = await Promise.all([
         db.selectFrom('server_rights').selectAll().execute(),
         db.selectFrom('server_grants').selectAll().orderBy('developer').execute(),
         db.selectFrom('toolsets').selectAll().orderBy('name').execute(),
         db.selectFrom('toolset_bindings').selectAll().orderBy('subject').execute(),
+        db.selectFrom('confirmed_tools').selectAll().execute(),
       ]);
       return {
         rights: new Map(rights.map((row) => [row.server_id, toRights(row, grants)])),
         toolsets: new Map(toolsets.map((row) => [row.name, toToolset(row)])),
         bindings: new Map(toolsets.map(({ name }) => [name, toBindings(name, bindings)])),
+        confirmed: toConfirmed(confirmed),
       };
     },
 
@@ -81,22 +105,27 @@ export function createPolicyStore(storage: Storage, clock: Clock) {
       ),
 
     /** The whole list each time. */
-    putBindings: (name: string, { keys, developers }: Bindings, by: By): Promise<void> =>
+    putBindings: (name: string, bindings: Bindings, by: By): Promise<void> =>
       change(
         async (trx) => {
           await trx.deleteFrom('toolset_bindings').where('toolset', '=', name).execute();
-          const row = (kind: BindingKind) => (subject: string) => ({ toolset: name, kind, subject });
-          const rows = [...new Set(keys)]
-            .map(row('key'))
-            .concat([...new Set(developers)].map(row('developer')));
+          const rows = bindingKinds.flatMap(([list, kind]) =>
+            [...new Set(bindings[list])].map((subject) => ({ toolset: name, kind, subject })),
+          );
           if (rows.length > 0) await trx.insertInto('toolset_bindings').values(rows).execute();
         },
-        {
-          ...by,
-          action: 'toolset.bind',
-          subject: name,
-          facts: { keys: [...keys], developers: [...developers] },
+        { ...by, action: 'toolset.bind', subject: name, facts: { ...bindings } },
+      ),
+
+    /** The whole list of a server each time. */
+    putConfirmed: (server_id: string, confirmed: ConfirmedTools, by: By): Promise<void> =>
+      change(
+        async (trx) => {
+          await trx.deleteFrom('confirmed_tools').where('server_id', '=', server_id).execute();
+          for (const [tool, definition] of confirmed)
+            await trx.insertInto('confirmed_tools').values({ server_id, tool, definition }).execute();
         },
+        { ...by, action: 'server.confirm', subject: server_id, facts: { tools: [...confirmed.keys()] } },
       ),
   };
 }
@@ -118,10 +147,17 @@ async function writeRights(
 
 async function writeToolset(
   trx: Transaction<Tables>,
-  { name, title, rules, fallback }: ToolsetInput & { readonly name: string },
+  { name, title, rules, fallback, budget, overrides }: ToolsetInput & { readonly name: string },
   now: number,
 ): Promise<void> {
-  const fields = { title, rules: JSON.stringify(rules), fallback, updated_at: now };
+  const fields = {
+    title,
+    rules: JSON.stringify(rules),
+    fallback,
+    budget: budget === null ? null : JSON.stringify(budget),
+    overrides: overrides.length === 0 ? null : JSON.stringify(overrides),
+    updated_at: now,
+  };
   const changed = await trx
     .updateTable('toolsets')
     .set((is) => ({ ...fields, version: is('version', '+', 1) }))
@@ -144,12 +180,29 @@ function toRights(
   return { visibility, owner, granted };
 }
 
-function toToolset({ name, title, rules, fallback, version }: ToolsetRow): Toolset {
-  return { name, title, rules: JSON.parse(rules) as Rule[], fallback, version: Number(version) };
+function toToolset({ name, title, rules, fallback, budget, overrides, version }: ToolsetRow): Toolset {
+  return {
+    name,
+    title,
+    rules: JSON.parse(rules) as Rule[],
+    fallback,
+    budget: budget === null ? null : (JSON.parse(budget) as Budget),
+    overrides: JSON.parse(overrides ?? '[]') as ToolOverride[],
+    version: Number(version),
+  };
 }
 
 function toBindings(name: string, rows: readonly Tables['toolset_bindings'][]): Bindings {
   const of = (kind: BindingKind) =>
     rows.filter((row) => row.toolset === name && row.kind === kind).map(({ subject }) => subject);
-  return { keys: of('key'), developers: of('developer') };
+  return { keys: of('key'), developers: of('developer'), clients: of('client'), groups: of('group') };
+}
+
+function toConfirmed(rows: readonly Tables['confirmed_tools'][]): StoredPolicy['confirmed'] {
+  const byServer = new Map<string, Map<string, string>>();
+  for (const { server_id, tool, definition } of rows) {
+    const ofServer = byServer.get(server_id) ?? new Map<string, string>();
+    byServer.set(server_id, ofServer.set(tool, definition));
+  }
+  return byServer;
 }

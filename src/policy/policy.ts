@@ -8,38 +8,63 @@
  * from anybody, and nothing costs anything.
  * When the store fails, the rights known last go on; before they were read once, the service does not start.
  */
-import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import { decide, fitsServer, stricter } from './decision.ts';
-import type { Bindings, Decision, ServerFacts, ServerRights, Subject, Toolset } from './policy-model.ts';
-import { type By, createPolicyStore, type StoredPolicy, type ToolsetInput } from './policy-store.ts';
+import {
+  type Bindings,
+  type Decision,
+  noBindings,
+  type Rule,
+  type ServerFacts,
+  type ServerRights,
+  type Subject,
+  type ToolFacts,
+  type ToolOverride,
+  type Toolset,
+  type View,
+} from './policy-model.ts';
+import {
+  compileState,
+  decideFor,
+  grantFor,
+  type PolicyState,
+  rulesOn,
+  toolsetsFor,
+  visibleTools,
+} from './policy-state.ts';
+import { type By, type ConfirmedTools, createPolicyStore, type ToolsetInput } from './policy-store.ts';
+import type { CallArguments } from './rules/argument-conditions.ts';
+import { fitsServer, fitsTool, isAboutTools } from './rules/decision.ts';
+import { believedOf, type MarkSources, noMarks, readMarks } from './tool-marks.ts';
 
+export {
+  type ApprovalRow,
+  approvalSeals,
+  approvalStates,
+} from './approvals/approval-store.ts';
+export { type Approval, type Approvals, createApprovals } from './approvals/approvals.ts';
+export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts';
 export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
-export { fitsServer } from './decision.ts';
-export { matchesGlob } from './glob.ts';
 export type {
   Bindings,
+  Budget,
   Decision,
   Rule,
   ServerFacts,
   ServerRights,
   Subject,
+  ToolFacts,
+  ToolOverride,
   Toolset,
+  View,
+  VisibleTools,
 } from './policy-model.ts';
-
-/** Which of a server's tools somebody sees. */
-export type VisibleTools = 'all' | 'none' | ((tool: string) => boolean);
-
-/** What one principal sees of the catalogue. Two with the same `key` see the same. */
-export type View = {
-  readonly key: string;
-  toolsOf(server: ServerFacts): VisibleTools;
-};
+export { noBindings } from './policy-model.ts';
+export { checkCondition } from './rules/argument-conditions.ts';
 
 export type Policy = {
   /** Reads the rights; rejects when the store does not answer. Once it is resolved, they are as new as the call. */
@@ -50,8 +75,18 @@ export type Policy = {
   canSee(subject: Subject, serverId: string): boolean;
   /** Whether the operator's own credentials go with this principal's calls. */
   mayUseCredentials(subject: Subject, serverId: string): boolean;
-  /** What is decided of a tool, or with null of everything else that the server offers. */
-  decide(subject: Subject, server: ServerFacts, tool: string | null): Decision;
+  /** What is decided of a call of a tool, or with null of everything else that the server offers; without arguments, of what may be seen. */
+  decide(subject: Subject, server: ServerFacts, tool: ToolFacts | null, args?: CallArguments): Decision;
+  /** Whether nothing about this server depends on who asks for what: no rule looks at its tools, none asks, none denies. */
+  isUnrestricted(subject: Subject, server: ServerFacts): boolean;
+  /** Whether a rule about the arguments may make the decision on a tool another one. */
+  dependsOnArguments(subject: Subject, server: ServerFacts, tool: ToolFacts): boolean;
+  /** Whether a rule is about such a tool, or with null about anything of such a server. */
+  fits(rule: Rule, server: ServerFacts, tool: ToolFacts | null): boolean;
+  /** Words in place of servers' own, at the door of a toolset. */
+  overridesFor(subject: Subject): readonly ToolOverride[];
+  /** The toolsets with a budget that count for this principal. */
+  budgetsFor(subject: Subject): readonly Toolset[];
   /** null: nothing is hidden from this principal. */
   viewFor(subject: Subject): View | null;
   readonly admin: PolicyAdmin;
@@ -70,9 +105,13 @@ export type PolicyAdmin = {
   /** Whether anybody said who may see it. */
   hasRights(serverId: string): boolean;
   putRights(serverIds: readonly string[], rights: ServerRights, by: By): Promise<void>;
+  /** Tools whose annotations are believed as long as they are what they were then; after that they count as changed. */
+  confirmedTools(serverId: string): ConfirmedTools;
+  /** The whole list of a server each time. */
+  putConfirmed(serverId: string, confirmed: ConfirmedTools, by: By): Promise<void>;
 };
 
-export type PolicyDeps = {
+export type PolicyDeps = MarkSources & {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly log: Log;
@@ -83,31 +122,17 @@ export type PolicyDeps = {
   readonly operatorServers: () => Promise<ReadonlySet<string>>;
 };
 
-/** Views kept; a developer's keys share one unless toolsets tell them apart. */
-const viewsKept = 10_000;
-const everybody = '*';
-
-/** The rights as they are now. Nothing in it changes: with the next change there is another one. */
-type State = StoredPolicy & {
-  readonly version: number;
-  readonly operatorServers: ReadonlySet<string>;
-  readonly byKey: ReadonlyMap<string, readonly Toolset[]>;
-  readonly byDeveloper: ReadonlyMap<string, readonly Toolset[]>;
-  /** Servers that are not everybody's. */
-  readonly privateServers: readonly string[];
-  readonly views: BoundedCache<{ readonly view: View | null }>;
-};
-
 export function createPolicy(deps: PolicyDeps): Policy {
   const { storage, clock, log, operator, operatorServers, catalogRevision } = deps;
   const store = createPolicyStore(storage, clock);
-  let state = compile({ rights: new Map(), toolsets: new Map(), bindings: new Map() }, new Set(), 0);
+  let state = compileState(nothingStored, { operatorServers: new Set(), marks: noMarks, version: 0 });
 
   let current = -1;
   const refresh = coalesced(async () => {
     const revision = await catalogRevision();
     const [stored, servers] = await Promise.all([store.read(), operatorServers()]);
-    state = compile(stored, servers, state.version + 1);
+    const marks = await readMarks(deps, stored);
+    state = compileState(stored, { operatorServers: servers, marks, version: state.version + 1 });
     current = revision;
   });
   const refreshBehind = () => {
@@ -127,20 +152,6 @@ export function createPolicy(deps: PolicyDeps): Policy {
     const { visibility, owner, granted } = rightsOf(serverId);
     return visibility === 'public' || owner === subject.developer || grantFor(granted, subject) !== undefined;
   };
-  const makeView = (subject: Subject): View | null => {
-    const toolsets = [...toolsetsOf(state, subject), ...throughToolset(state, subject)];
-    const hidden = new Set(state.privateServers.filter((id) => !canSee(subject, id)));
-    if (hidden.size === 0 && toolsets.length === 0) return null;
-    const names = toolsets.map(({ name }) => name).sort();
-    const seen = state.privateServers.filter((id) => !hidden.has(id));
-    return {
-      key: JSON.stringify([state.version, names, subject.toolset ?? null, seen]),
-      toolsOf: (server) =>
-        hidden.has(server.id)
-          ? 'none'
-          : visibleTools(toolsets, server, (tool) => decideFor(state, subject, server, tool)),
-    };
-  };
 
   return {
     start: refresh,
@@ -151,12 +162,26 @@ export function createPolicy(deps: PolicyDeps): Policy {
       const { owner, granted } = rightsOf(serverId);
       return owner === subject.developer || grantFor(granted, subject)?.credentials === true;
     },
-    decide: (subject, server, tool) => decideFor(state, subject, server, tool),
+    decide: (subject, server, tool, args) => decideFor(state, subject, { server, tool, args }),
+    isUnrestricted: (subject, server) =>
+      rulesOn(state, subject, server).every((rule) => rule.effect === 'allow' && !isAboutTools(rule)) &&
+      decideFor(state, subject, { server, tool: null }).effect === 'allow',
+    dependsOnArguments: (subject, server, tool) =>
+      rulesOn(state, subject, server).some(
+        (rule) =>
+          rule.arguments !== undefined && fitsTool(rule, server, believedOf(state.marks, server, tool)),
+      ),
+    fits: (rule, server, tool) =>
+      tool === null
+        ? fitsServer(rule, server)
+        : fitsTool(rule, server, believedOf(state.marks, server, tool)),
+    overridesFor: ({ toolset }) => state.toolsets.get(toolset ?? '')?.overrides ?? [],
+    budgetsFor: (subject) => toolsetsFor(state, subject).filter(({ budget }) => budget !== null),
     viewFor(subject) {
       const key = `${subject.keyId}\n${subject.developer}\n${subject.toolset ?? ''}`;
       let known = state.views.get(key);
       if (known === undefined) {
-        known = { view: makeView(subject) };
+        known = { view: makeView(state, subject, canSee) };
         state.views.set(key, known);
       }
       return known.view;
@@ -165,10 +190,24 @@ export function createPolicy(deps: PolicyDeps): Policy {
   };
 }
 
+const nothingStored = { rights: new Map(), toolsets: new Map(), bindings: new Map(), confirmed: new Map() };
+
+function makeView(state: PolicyState, subject: Subject, canSee: Policy['canSee']): View | null {
+  const toolsets = toolsetsFor(state, subject);
+  const hidden = new Set(state.privateServers.filter((id) => !canSee(subject, id)));
+  if (hidden.size === 0 && toolsets.length === 0) return null;
+  const names = toolsets.map(({ name }) => name).sort();
+  const seen = state.privateServers.filter((id) => !hidden.has(id));
+  return {
+    key: JSON.stringify([state.version, names, subject.toolset ?? null, seen]),
+    toolsOf: (server) => (hidden.has(server.id) ? 'none' : visibleTools(state, subject, server)),
+  };
+}
+
 function createAdmin(deps: {
   readonly store: ReturnType<typeof createPolicyStore>;
   readonly refresh: () => Promise<void>;
-  readonly state: () => State;
+  readonly state: () => PolicyState;
   readonly rightsOf: (serverId: string) => ServerRights;
 }): PolicyAdmin {
   const { store, refresh, state, rightsOf } = deps;
@@ -181,7 +220,7 @@ function createAdmin(deps: {
     toolsets: () => [...state().toolsets.values()],
     toolset: (name) => ({
       toolset: find(name),
-      bindings: state().bindings.get(name) ?? { keys: [], developers: [] },
+      bindings: state().bindings.get(name) ?? noBindings,
     }),
     putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
     async removeToolset(name, by) {
@@ -198,63 +237,7 @@ function createAdmin(deps: {
     serversWithRights: () => [...state().rights.keys()].sort(),
     hasRights: (serverId) => state().rights.has(serverId),
     putRights: (serverIds, rights, by) => store.putRights(serverIds, rights, by).then(refresh),
+    confirmedTools: (serverId) => state().confirmed.get(serverId) ?? new Map(),
+    putConfirmed: (serverId, confirmed, by) => store.putConfirmed(serverId, confirmed, by).then(refresh),
   };
-}
-
-function compile(stored: StoredPolicy, operatorServers: ReadonlySet<string>, version: number): State {
-  const byKey = new Map<string, Toolset[]>();
-  const byDeveloper = new Map<string, Toolset[]>();
-  for (const [name, { keys, developers }] of stored.bindings) {
-    const toolset = stored.toolsets.get(name);
-    if (toolset === undefined) continue;
-    for (const key of keys) byKey.set(key, [...(byKey.get(key) ?? []), toolset]);
-    for (const each of developers) byDeveloper.set(each, [...(byDeveloper.get(each) ?? []), toolset]);
-  }
-  const said = [...stored.rights].filter(([, { visibility }]) => visibility === 'private').map(([id]) => id);
-  const implied = [...operatorServers].filter((id) => !stored.rights.has(id));
-  const privateServers = [...said, ...implied].sort();
-  const views = createBoundedCache<{ readonly view: View | null }>(viewsKept);
-  return { ...stored, version, operatorServers, byKey, byDeveloper, privateServers, views };
-}
-
-const noToolsets: readonly Toolset[] = [];
-
-function toolsetsOf({ byKey, byDeveloper }: State, { keyId, developer }: Subject): readonly Toolset[] {
-  const [ofKey, ofDeveloper] = [byKey.get(keyId), byDeveloper.get(developer)];
-  if (ofKey === undefined || ofDeveloper === undefined) return ofKey ?? ofDeveloper ?? noToolsets;
-  return [...new Set([...ofKey, ...ofDeveloper])];
-}
-
-function throughToolset({ toolsets }: State, { toolset }: Subject): readonly Toolset[] {
-  if (toolset === undefined) return noToolsets;
-  const through = toolsets.get(toolset);
-  // Taken away meanwhile: nothing is left of what it allowed.
-  return [through ?? { name: toolset, title: null, rules: [], fallback: 'deny', version: 0 }];
-}
-
-function decideFor(state: State, subject: Subject, server: ServerFacts, tool: string | null): Decision {
-  const own = decide(toolsetsOf(state, subject), server, tool);
-  return subject.toolset === undefined
-    ? own
-    : stricter(own, decide(throughToolset(state, subject), server, tool));
-}
-
-function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
-  return (
-    granted.find((grant) => grant.developer === developer) ??
-    granted.find((grant) => grant.developer === everybody)
-  );
-}
-
-function visibleTools(
-  toolsets: readonly Toolset[],
-  server: ServerFacts,
-  decideOn: (tool: string | null) => Decision,
-): VisibleTools {
-  const sees = (tool: string | null) => decideOn(tool).effect !== 'deny';
-  const isAboutTools = toolsets.some(({ rules }) =>
-    rules.some((rule) => rule.tool !== undefined && fitsServer(rule, server)),
-  );
-  if (isAboutTools) return sees;
-  return sees(null) ? 'all' : 'none';
 }

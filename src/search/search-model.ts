@@ -1,4 +1,5 @@
 /** The vocabulary of search: what is asked, and what is found. */
+import type { ToolHints } from '../base/tool-hints.ts';
 import type { AuthType, Transport } from '../catalog/catalog.ts';
 import type { StoredServer, StoredTool } from './index/stored-fields.ts';
 import type { SearchHit } from './ranking/rank.ts';
@@ -24,7 +25,7 @@ export type SearchView = {
     readonly category: string | null;
     readonly tags: readonly string[];
     readonly trusted: boolean;
-  }): 'all' | 'none' | ((tool: string) => boolean);
+  }): 'all' | 'none' | ((tool: { readonly name: string; readonly hints: ToolHints }) => boolean);
 };
 
 export type SearchRequest = {

@@ -1,4 +1,5 @@
 import { createBoundedCache } from '../base/bounded-cache.ts';
+import { unpackHints } from '../base/tool-hints.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
 import type { PartialServers } from './ranking/relevance.ts';
@@ -36,7 +37,7 @@ export function createViewMasks(indexed: Indexed): (view: SearchView | null | un
 
 /** Asked once a view and snapshot, of every server; no query looks at a rule. */
 function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
-  const { docBase, documentCount, serverCount } = snapshot;
+  const { columns, docBase, documentCount, serverCount } = snapshot;
   const factsOf = createFacts(snapshot, ids);
   const servers = new Uint8Array(serverCount);
   const tools = new Uint8Array(documentCount);
@@ -47,13 +48,14 @@ function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView)
     if (typeof seen !== 'function') continue;
     partial.add(s);
     for (let d = docBase[s]! + 1; d < docBase[s + 1]!; d++)
-      if (seen(documents.tool(d).name)) servers[s] = tools[d] = 1;
+      if (seen({ name: documents.tool(d).name, hints: unpackHints(columns.hints[d]!) }))
+        servers[s] = tools[d] = 1;
   }
   return { servers, partial: partial.size === 0 ? null : { servers: partial, tools } };
 }
 
 function createFacts({ columns }: Snapshot, ids: readonly string[]) {
-  const { names, category, verified } = columns;
+  const { names, category, trusted } = columns;
   const tags = columns.tags.split('\n');
   return (server: number) => {
     const inCategory = names[category[server]!] ?? 'none';
@@ -62,7 +64,7 @@ function createFacts({ columns }: Snapshot, ids: readonly string[]) {
       id: ids[server]!,
       category: inCategory === 'none' ? null : inCategory,
       tags: line === '' ? [] : line.split('\t'),
-      trusted: verified[server] === 1,
+      trusted: trusted[server] === 1,
     };
   };
 }

@@ -14,6 +14,8 @@ export type AuditEntry = {
   /** Id of what it was done to. */
   readonly subject?: string;
   readonly facts?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+  /** Developers whose apps are told of it as well. */
+  readonly announceTo?: readonly string[];
 };
 
 export type AuditRow = Omit<AuditEntry, 'userId'> & {
@@ -55,8 +57,12 @@ export type Audit = {
   forget(trx: Transaction<AuditTables>, developerId: string, userId: string): Promise<void>;
 };
 
-/** Entries that the developer's app is told of (webhooks/): it must act, and nobody asked it. */
-const announced: ReadonlySet<string> = new Set(['token.reuse', 'grant.expire']);
+/** Entries that the developer's app is told of (webhooks/), and as what: it must act, and nobody asked it. */
+const announced: ReadonlyMap<string, string> = new Map([
+  ['token.reuse', 'token.reuse'],
+  ['grant.expire', 'grant.expire'],
+  ['approval.request', 'approval.requested'],
+]);
 
 /** `reports` answers what goes over many rows. */
 export function createAudit(reports: Kysely<AuditTables>, clock: Clock): Audit {
@@ -79,7 +85,7 @@ export function createAudit(reports: Kysely<AuditTables>, clock: Clock): Audit {
   };
 
   return {
-    async append(trx, { developerId, actor, action, userId, subject, facts = {} }) {
+    async append(trx, { developerId, actor, action, userId, subject, facts = {}, announceTo = [] }) {
       const at = clock.now();
       const id = newLogId('aud', at);
       await trx
@@ -95,14 +101,19 @@ export function createAudit(reports: Kysely<AuditTables>, clock: Clock): Audit {
           facts: JSON.stringify(facts),
         })
         .execute();
-      if (announced.has(action)) {
-        const data = { user_id: userId ?? null, subject: subject ?? null, ...facts };
-        const body = JSON.stringify({ type: action, timestamp: new Date(at).toISOString(), data });
-        await trx
-          .insertInto('webhook_outbox')
-          .values({ id, developer_id: developerId, body, attempts: 0, next_at: at })
-          .execute();
-      }
+      const type = announced.get(action);
+      if (type === undefined) return;
+      const data = { user_id: userId ?? null, subject: subject ?? null, ...facts };
+      const body = JSON.stringify({ type, timestamp: new Date(at).toISOString(), data });
+      const others = [...new Set(announceTo)].filter((other) => other !== developerId);
+      const rows = [
+        { id, developer_id: developerId },
+        ...others.map((developer_id) => ({ id: newLogId('aud', at), developer_id })),
+      ];
+      await trx
+        .insertInto('webhook_outbox')
+        .values(rows.map((row) => ({ ...row, body, attempts: 0, next_at: at })))
+        .execute();
     },
     async read({ developerId, userId, before, limit }) {
       let query = reports

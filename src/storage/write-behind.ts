@@ -46,9 +46,14 @@ export class WriteBehind<T, R = null> {
     this.#options = options;
   }
 
-  /** Items that wait. */
+  /** How many items wait. */
   get size(): number {
     return this.#queue.length;
+  }
+
+  /** The items that wait; none of the batch that is being written. */
+  waiting(): readonly T[] {
+    return this.#queue.map(({ item }) => item);
   }
 
   get isFull(): boolean {

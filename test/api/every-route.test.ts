@@ -197,7 +197,9 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/identity/sessions/:id/confirm': { user_id: 'ann', completion_code: 'BCDF-GHJK' },
   'PUT /v1/admin/apps/:id': { return_urls: [] },
   'PUT /v1/admin/servers/:id/rights': { visibility: 'private' },
+  'PUT /v1/admin/servers/:id/confirmed': { tools: [] },
   'PUT /v1/admin/toolsets/:name/bindings': { keys: [] },
+  'POST /v1/admin/approvals/:id': { decision: 'approve' },
   'POST /mcp/t/:name': { jsonrpc: '2.0', id: 1, method: 'ping' },
   'POST /mcp/servers/:id': { jsonrpc: '2.0', id: 1, method: 'ping' },
 };

@@ -94,6 +94,7 @@ for (const engine of engines) {
       category: 'mail',
       tags: ['a', 'b'],
       verified: true,
+      trusted: true,
       popularity: 0.1,
       tools: [
         { name: 'z_last', description: 'second by name, first by place', inputSchema: '{"type":"object"}' },

@@ -170,6 +170,50 @@ test(
   },
 );
 
+test(
+  'a call that waits is looked at, approved and denied, by whoever has the scope for it',
+  options,
+  async (t) => {
+    const app = await demo();
+    const key = await app.newKey({ developer: 'Careful', name: 'agent' });
+    const approver = await app.newKey({ developer: 'Office', name: 'approver', scopes: ['approve'] });
+    await app.call('PUT', '/v1/admin/toolsets/asking', {
+      body: { rules: [{ effect: 'ask', tool: 'echo' }], default: 'allow' },
+    });
+    await app.call('PUT', '/v1/admin/toolsets/asking/bindings', { body: { developers: ['Careful'] } });
+    const call = (message: string) => app.tool('everything', 'echo', { message }, { key });
+    const urlOf = async (message: string) =>
+      ((await call(message)).body.approval as { url: string }).url.slice(app.url.length);
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app, approver);
+    assert.deepEqual(await page.getByRole('navigation').getByRole('link').allInnerTexts(), [
+      'Approvals',
+      'Docs',
+    ]);
+    await page.getByText('Nothing waits here').waitFor();
+    const dialog = page.getByRole('dialog');
+
+    await show(page, app, await urlOf('one'), 'Approvals');
+    assert.match(await dialog.innerText(), /echo of everything[\s\S]*asking, version 1[\s\S]*[0-9a-f]{64}/);
+    await assertAccessible(page);
+    await dialog.getByLabel('Note').fill('as agreed');
+    await dialog.getByRole('button', { name: 'Approve' }).click();
+    await page.getByRole('row', { name: /echo.*approved/ }).waitFor();
+    assert.equal((await call('one')).body.isError, false);
+
+    await urlOf('two');
+    await show(page, app, '/keys/approvals', 'Approvals');
+    await page.getByRole('button', { name: /^Decide on echo/ }).click();
+    await dialog.getByRole('button', { name: 'Deny' }).click();
+    await page.getByText('Nothing waits here').waitFor();
+    assert.equal((await call('two')).status, 403);
+    await page.getByRole('combobox', { name: 'State' }).selectOption('denied');
+    await page.getByRole('row', { name: /echo.*denied/ }).waitFor();
+    await assertAccessible(page);
+    assert.deepEqual(faults, []);
+  },
+);
+
 test('more calls than a page are read on', options, async (t) => {
   const app = await demo();
   const { page } = await openPage(t, app);

@@ -51,7 +51,8 @@ test('a tool that the toolset denies is denied at every door, and the others go 
   const { app, key } = await boot(t);
   await put(app, [{ effect: 'allow', tool: 'read_*' }]);
   await bind(app, { developers: ['acme'] });
-  const denied = { code: 'denied', message: 'The toolset set does not allow write_file', toolset: 'set' };
+  const message = 'The toolset set does not allow write_file: ask whoever gave you the key';
+  const denied = { code: 'denied', message, toolset: 'set' };
   for (const [name, allowed] of [
     ['read_file', true],
     ['write_file', false],
@@ -171,7 +172,10 @@ test('toolsets of a key and of its developer count together; taken away, nothing
 test('a fault names the rule and the field; a rule that fits nothing is a warning with what comes close', async (t) => {
   const { app } = await boot(t);
   const wrong = await put(app, [{ effect: 'allow' }, { effect: 'forbid' }]);
-  assert.deepEqual([wrong.status, wrong.body.detail], [400, 'rules[1].effect: expected one of allow, deny']);
+  assert.deepEqual(
+    [wrong.status, wrong.body.detail],
+    [400, 'rules[1].effect: expected one of allow, deny, ask'],
+  );
   const warned = await put(app, [
     { effect: 'allow', server: 'file' },
     { effect: 'deny', server: 'mail' },

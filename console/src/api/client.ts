@@ -83,7 +83,8 @@ export async function signOut(): Promise<void> {
 }
 
 export function may(scope: string): boolean {
-  return session.value?.scopes?.includes(scope) === true;
+  const scopes = session.value?.scopes ?? [];
+  return scopes.includes(scope) || (scope === 'approve' && scopes.includes('admin'));
 }
 
 /** Where an operation is asked: its path filled in, and its query behind it. */

@@ -11,6 +11,7 @@ const scopes: readonly (readonly [value: Scope, name: string, note: string])[] =
   ['mcp', 'mcp', 'call MCP servers'],
   ['identity', 'identity', 'act for users'],
   ['proxy', 'proxy', 'call providers as a user'],
+  ['approve', 'approve', 'approve calls, whoever makes them'],
   ['admin', 'admin', 'everything on these pages'],
 ];
 

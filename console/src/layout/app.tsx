@@ -4,6 +4,7 @@ import { navigate, params, pathParts } from '../browser/router.ts';
 import { Icon, type IconName, Mark } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
+import { ApprovalsPage } from '../pages/approvals.tsx';
 import { AuditPage } from '../pages/audit.tsx';
 import { CallsPage } from '../pages/calls.tsx';
 import { CatalogPage } from '../pages/catalog.tsx';
@@ -41,6 +42,7 @@ const groups: readonly (readonly PageLink[])[] = [
   [
     { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
     { path: 'keys/toolsets', name: 'Toolsets', icon: 'toolsets', scope: 'admin' },
+    { path: 'keys/approvals', name: 'Approvals', icon: 'inbox', scope: 'approve' },
     { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
     { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity' },
     { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity' },
@@ -154,6 +156,8 @@ function Page({ path }: { readonly path: string | undefined }) {
       return <KeysPage />;
     case 'keys/toolsets':
       return name === null ? <ToolsetsPage /> : <ToolsetPage key={name} name={name} />;
+    case 'keys/approvals':
+      return <ApprovalsPage named={params.value.get('id')} />;
     case 'connections':
       return <UsersPage />;
     case 'issuers':

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { InputNeeded, Tool, ToolResult } from '../../../sdk/api.ts';
+import type { ApprovalNeeded, InputNeeded, Tool, ToolResult } from '../../../sdk/api.ts';
 import { type Answer, call } from '../api/client.ts';
 import { bytes, curlOf, ms, pretty } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
@@ -10,7 +10,7 @@ import { ErrorNotice } from '../components/states.tsx';
 import { argumentsOf, type Entry, entriesOf, startOf } from './argument-form.ts';
 import { typeName } from './parameter-schema.ts';
 
-type ToolReply = ToolResult | InputNeeded;
+type ToolReply = ToolResult | InputNeeded | ApprovalNeeded;
 type Outcome = { readonly answer: Answer<ToolReply> } | { readonly error: Error } | null;
 
 /** A form made of the tool's schema; it calls the tool for real, and shows the same call as curl. */
@@ -145,7 +145,13 @@ function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
           {raw ? 'Hide JSON' : 'Show JSON'}
         </Button>
       </div>
-      {asks && (
+      {asks && 'approval' in body && (
+        <p>
+          Somebody has to <a href={body.approval.url}>approve this call</a> first. An app then makes it again
+          with the continuation below.
+        </p>
+      )}
+      {asks && !('approval' in body) && (
         <p>
           The server wants more from the user before it goes on. An app answers with the continuation below.
         </p>

@@ -16,7 +16,7 @@ export function ChangeBindings(props: {
   const [developers, setDevelopers] = useState(before.developers);
   const [bound, setBound] = useState(before.keys);
   const bind = async () => {
-    const body = { developers, keys: bound };
+    const body = { ...before, developers, keys: bound };
     await call('PUT /v1/admin/toolsets/{name}/bindings', { params: { name }, body });
     onChanged();
   };

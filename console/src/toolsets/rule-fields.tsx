@@ -1,10 +1,11 @@
-import type { Toolset } from '../../../sdk/api.ts';
+import type { ToolsetRule } from '../../../sdk/api.ts';
 import { Button } from '../components/button.tsx';
-import { ChoiceField, LinesField, type Options, TextField } from '../components/fields.tsx';
-import { fitsAll, type RuleField, type RuleNote, type RuleRow } from './rule-form.ts';
+import { ChoiceField, LinesField, TextField } from '../components/fields.tsx';
+import { fitsAll, othersOf, type RuleField, type RuleNote, type RuleRow } from './rule-form.ts';
 
-export const effects: readonly (readonly [value: Toolset['default'], text: string])[] = [
+const effects: readonly (readonly [value: ToolsetRule['effect'], text: string])[] = [
   ['allow', 'Allow'],
+  ['ask', 'Ask'],
   ['deny', 'Deny'],
 ];
 
@@ -28,7 +29,7 @@ export function RuleFields(props: {
     <fieldset class="card rule">
       <legend class="visually-hidden">{name}</legend>
       <div class="rule-fields">
-        <ChoiceField label="Effect" options={optionsFor(texts.effect)} {...field('effect')} />
+        <ChoiceField label="Effect" options={effects} {...field('effect')} />
         <TextField label="Server" placeholder="any" {...field('server')} />
         <TextField label="Tool" placeholder="any" {...field('tool')} />
         <LinesField label="Tags" placeholder="any" {...field('tags')} />
@@ -41,12 +42,12 @@ export function RuleFields(props: {
         </p>
       )}
       {warning !== undefined && <p class="hint warn">{warning.text}</p>}
+      {Object.entries(othersOf(row.kept)).map(([name, value]) => (
+        <p key={name} class="hint">
+          {name}: <code>{JSON.stringify(value)}</code>
+        </p>
+      ))}
       {fitsAll(row) && <p class="hint">It names nothing: it fits every tool of every server.</p>}
     </fieldset>
   );
-}
-
-/** A rule may have an effect from elsewhere that is not to be chosen here. */
-function optionsFor(effect: string): Options {
-  return effects.some(([value]) => value === effect) ? effects : [...effects, [effect, effect]];
 }

@@ -27,18 +27,26 @@ export function textsOf({
   return { effect, server, tool, tags: tags.join('\n'), categories: categories.join('\n') };
 }
 
-/** A rule that nobody touched goes back as it came, odd spaces and all. */
+/** A rule that nobody touched goes back as it came, odd spaces and all; what has no field here stays in any case. */
 export function ruleOf({ kept, texts }: RuleRow): ToolsetRule {
   if (kept !== null && JSON.stringify(textsOf(kept)) === JSON.stringify(texts)) return kept;
   const [server, tool] = [texts.server.trim(), texts.tool.trim()];
   const [tags, categories] = [linesOf(texts.tags), linesOf(texts.categories)];
   return {
+    ...othersOf(kept),
     effect: texts.effect,
     ...(server !== '' && { server }),
     ...(tool !== '' && { tool }),
     ...(tags.length > 0 && { tags }),
     ...(categories.length > 0 && { categories }),
   };
+}
+
+/** What a rule says that is not typed here: of annotations, changes, arguments. */
+export function othersOf(kept: ToolsetRule | null): Partial<ToolsetRule> {
+  if (kept === null) return {};
+  const { effect: _, server: __, tool: ___, tags: ____, categories: _____, ...others } = kept;
+  return others;
 }
 
 /** Whether it says nothing of what it is about, and so fits everything. */

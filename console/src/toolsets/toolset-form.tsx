@@ -5,7 +5,7 @@ import { useMutation } from '../api/use-mutation.ts';
 import { Button } from '../components/button.tsx';
 import { ChoiceField, TextField } from '../components/fields.tsx';
 import { ErrorNotice } from '../components/states.tsx';
-import { effects, RuleFields } from './rule-fields.tsx';
+import { RuleFields } from './rule-fields.tsx';
 import {
   blankRule,
   noteOf,
@@ -41,7 +41,7 @@ export function ToolsetForm(props: {
   const save = useMutation(async () => {
     setSaid(nothingSaid);
     try {
-      const body = requestOf(title, fallback, rows);
+      const body = requestOf(toolset, { title, fallback, rows });
       const { body: saved } = await call('PUT /v1/admin/toolsets/{name}', {
         params: { name: toolset.name },
         body,
@@ -67,11 +67,11 @@ export function ToolsetForm(props: {
     >
       <div class="two">
         <TextField label="Title" optional maxLength={200} value={title} onValue={setTitle} />
-        <ChoiceField label="Where no rule fits" value={fallback} options={effects} onValue={setFallback} />
+        <ChoiceField label="Where no rule fits" value={fallback} options={fallbacks} onValue={setFallback} />
       </div>
       <p class="hint">
-        A deny wins over an allow, in whatever order they stand. In a server’s and a tool’s name * is any
-        text; of tags and categories, one a line, one has to fit.
+        A deny wins over an ask, and that over an allow, in whatever order they stand. In a server’s and a
+        tool’s name * is any text; of tags and categories, one a line, one has to fit.
       </p>
       {rows.map((row, i) => (
         <RuleFields
@@ -103,13 +103,23 @@ export function ToolsetForm(props: {
   );
 }
 
-function requestOf(title: string, fallback: string, rows: readonly RuleRow[]): ToolsetRequest {
-  // An effect that is not to be chosen here may stand in a rule: the service says so in words.
+const fallbacks: readonly (readonly [value: Toolset['default'], text: string])[] = [
+  ['allow', 'Allow'],
+  ['deny', 'Deny'],
+];
+
+/** Budget and overrides have no fields here, and stay. */
+function requestOf(
+  { budget, overrides }: Toolset,
+  { title, fallback, rows }: { title: string; fallback: string; rows: readonly RuleRow[] },
+): ToolsetRequest {
   return {
     ...(title.trim() !== '' && { title: title.trim() }),
-    default: fallback,
+    default: fallback === 'allow' ? 'allow' : 'deny',
     rules: rows.map(ruleOf),
-  } as ToolsetRequest;
+    ...(budget !== undefined && { budget }),
+    ...(overrides !== undefined && { overrides }),
+  };
 }
 
 /** What was said of the rules that were sent. */

@@ -27,10 +27,13 @@ export async function applyDeclared(
   config: Pick<Config, 'tiers'>,
   { name, text, environment, planOnly = false }: DeclaredText & { readonly planOnly?: boolean },
 ): Promise<Applied> {
+  const { declaredProviders } = services.connections;
+  await declaredProviders.start();
   const file = new DeclaredFile(name, text);
   const declared = readDeclared(file, {
     parseServer: services.catalog.parse,
     checkUrl: (url) => services.outbound.checkUrl(url, { host: true }),
+    declaredProviders,
     environment,
   });
   const plan = await planDeclared(file, declared, { services, tiers: config.tiers });
@@ -41,8 +44,10 @@ export async function applyDeclared(
 
 /** What narrows comes before what widens: at no moment may anybody more than before and after. */
 async function carryOut(plan: Plan, services: PlanServices): Promise<void> {
-  const { access, catalog, policy, storage } = services;
+  const { access, catalog, connections, policy, storage } = services;
+  const { declaredProviders } = connections;
   const { removed } = plan;
+  for (const name of removed.providers) await declaredProviders.remove(name, by);
   for (const { keyId } of removed.keys) await access.revokeKey(keyId);
   for (const id of removed.servers) await catalog.remove(id, by);
   if (plan.developers.length > 0) await access.addDevelopers(plan.developers);
@@ -54,6 +59,7 @@ async function carryOut(plan: Plan, services: PlanServices): Promise<void> {
   }
   const inputs = plan.servers.flatMap(({ input }) => input ?? []);
   if (inputs.length > 0) await catalog.put(inputs, appliedSource, by);
+  for (const { declared } of plan.providers) await declaredProviders.put(declared, by);
   for (const { key } of plan.keys) await access.putKey(key);
   for (const name of removed.toolsets) await policy.admin.removeToolset(name, by);
   await createDeclarationStore(storage).note(made(plan), taken(plan));

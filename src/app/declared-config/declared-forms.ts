@@ -1,6 +1,6 @@
 import type { DeclaredKey } from '../../access/access.ts';
 import { describeRights } from '../../api/server-rights.ts';
-import { describeToolset } from '../../api/toolset-routes.ts';
+import { describeToolset } from '../../api/toolset-schemas.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { CatalogTool, ServerRecord } from '../../catalog/catalog.ts';
 import { neutralPrior } from '../../catalog/invocations/popularity.ts';

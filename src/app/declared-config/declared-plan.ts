@@ -1,10 +1,11 @@
 import type { ApiKey } from '../../access/access.ts';
-import { type RuleCatalog, warningsFor } from '../../api/toolset-routes.ts';
+import { type RuleCatalog, warningsFor } from '../../api/rule-warnings.ts';
 import type { Config } from '../../config.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type { Change, Declared } from '../declared-file/declared-model.ts';
 import type { Services } from '../services.ts';
 import { createDeclarationStore } from './declaration-store.ts';
+import { type ProviderStep, planProviders } from './plan-providers.ts';
 import {
   isConfigured,
   type KeyStep,
@@ -16,7 +17,10 @@ import {
 } from './plan-rights.ts';
 import { appliedSource, planServers, type ServerStep, serversFrom } from './plan-servers.ts';
 
-export type PlanServices = Pick<Services, 'access' | 'catalog' | 'locals' | 'policy' | 'storage'>;
+export type PlanServices = Pick<
+  Services,
+  'access' | 'catalog' | 'connections' | 'locals' | 'policy' | 'storage'
+>;
 
 /** What has to be done so that everything is as the file says. */
 export type Plan = {
@@ -24,11 +28,13 @@ export type Plan = {
   readonly servers: readonly ServerStep[];
   readonly toolsets: readonly ToolsetStep[];
   readonly keys: readonly KeyStep[];
+  readonly providers: readonly ProviderStep[];
   /** What an earlier file made and this one does not name. */
   readonly removed: {
     readonly servers: readonly string[];
     readonly toolsets: readonly string[];
     readonly keys: readonly ApiKey[];
+    readonly providers: readonly string[];
   };
   readonly warnings: readonly string[];
 };
@@ -48,12 +54,14 @@ export async function planDeclared(
   file.throwIfFaulty();
   const rules = withDeclared(services.catalog, declared);
   for (const { name, input } of toolsets)
-    for (const warning of await warningsFor(input.rules, rules)) warnings.push(`toolsets.${name}.${warning}`);
+    for (const warning of await warningsFor(input.rules, rules, policy.fits))
+      warnings.push(`toolsets.${name}.${warning}`);
   return {
     developers: [...new Set(declared.developers)].filter((name) => !tenants.developers.includes(name)),
     servers,
     toolsets,
     keys,
+    providers: planProviders(declared.providers ?? [], services.connections),
     removed: await removedBy(declared, services, tenants),
     warnings,
   };
@@ -67,7 +75,7 @@ function withDeclared(catalog: PlanServices['catalog'], { servers }: Declared): 
     async list({ limit, cursor }) {
       if (cursor !== undefined) return catalog.list({ limit, ...(cursor !== behind && { cursor }) });
       return {
-        servers: declared.map((input) => ({ ...input, tools: input.tools ?? [] })),
+        servers: declared.map((input) => ({ ...input, trusted: input.verified, tools: input.tools ?? [] })),
         nextCursor: behind,
       };
     },
@@ -75,20 +83,24 @@ function withDeclared(catalog: PlanServices['catalog'], { servers }: Declared): 
 }
 
 async function removedBy(
-  { servers, toolsets, keys }: Declared,
-  { catalog, policy, storage }: PlanServices,
+  { servers, toolsets, keys, providers }: Declared,
+  { catalog, connections, policy, storage }: PlanServices,
   tenants: Tenants,
 ): Promise<Plan['removed']> {
   const store = createDeclarationStore(storage);
   const [madeToolsets, madeKeys] = await Promise.all([store.made('toolset'), store.made('key')]);
   const namedServers = new Set(servers?.map(({ id }) => id));
   const namedToolsets = new Set(toolsets?.map(({ name }) => name));
+  const namedProviders = new Set(providers?.map(({ name }) => name));
+  // There are none but those that a file made.
+  const declaredProviders = providers === null ? [] : connections.declaredProviders.all();
   const namedKeys = new Set(keys?.map(({ key }) => key.digest));
   const applied = servers === null ? [] : await serversFrom(catalog, appliedSource);
   const there = toolsets === null ? [] : policy.admin.toolsets().map(({ name }) => name);
   return {
     servers: applied.map(({ id }) => id).filter((id) => !namedServers.has(id)),
     toolsets: there.filter((name) => madeToolsets.has(name) && !namedToolsets.has(name)),
+    providers: declaredProviders.map(({ name }) => name).filter((name) => !namedProviders.has(name)),
     keys: tenants.keys.filter(
       (key) =>
         keys !== null &&
@@ -101,14 +113,15 @@ async function removedBy(
 }
 
 /** The plan as it is shown. */
-export function changesOf({ developers, servers, toolsets, keys, removed }: Plan): Change[] {
+export function changesOf({ developers, servers, toolsets, keys, providers, removed }: Plan): Change[] {
   const one = (action: Change['action'], kind: Change['kind']) => (name: string) =>
     ({ action, kind, name, fields: [] }) satisfies Change;
   return [
     ...developers.map(one('add', 'developer')),
-    ...[...servers, ...toolsets, ...keys].map(({ change }) => change),
+    ...[...servers, ...toolsets, ...keys, ...providers].map(({ change }) => change),
     ...removed.servers.map(one('remove', 'server')),
     ...removed.toolsets.map(one('remove', 'toolset')),
     ...removed.keys.map(keyName).map(one('remove', 'key')),
+    ...removed.providers.map(one('remove', 'provider')),
   ];
 }

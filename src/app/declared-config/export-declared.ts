@@ -2,9 +2,10 @@ import { isMap, isSeq, parseDocument, stringify } from 'yaml';
 import type { ApiKey } from '../../access/access.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { ServerRecord } from '../../catalog/catalog.ts';
+import { splitSecrets } from '../../connections/connections.ts';
 import type { Services } from '../services.ts';
 import { keyForm, rightsForm, serverForm, toolsetForm } from './declared-forms.ts';
-import { isConfigured } from './plan-rights.ts';
+import { bindingsForm, isConfigured } from './plan-rights.ts';
 import { appliedSource, findServer, serversFrom } from './plan-servers.ts';
 
 export type Exported = {
@@ -12,13 +13,15 @@ export type Exported = {
   readonly servers: readonly JsonObject[];
   readonly toolsets: JsonObject;
   readonly keys: readonly JsonObject[];
+  readonly providers?: JsonObject;
 };
 
 /**
  * What `apply` would make this service from: the operator's own servers, who sees which, toolsets, and keys by their digests.
  * Credentials are never in it, nor the key of MCPRANK_ADMIN_KEY, revoked keys, and servers that came from elsewhere.
  */
-export async function exportDeclared({ access, catalog, policy, locals }: Services): Promise<Exported> {
+export async function exportDeclared(services: Services): Promise<Exported> {
+  const { access, catalog, policy, locals, connections } = services;
   const { admin } = policy;
   const all = await access.listKeys();
   // In an order that the store does not decide: two keys of one millisecond have none there.
@@ -33,6 +36,10 @@ export async function exportDeclared({ access, catalog, policy, locals }: Servic
     const isThere = locals.get(id) !== undefined || (await findServer(catalog, id)) !== undefined;
     if (isThere) servers.push({ id, ...rightsForm(admin.rightsOf(id)) });
   }
+  await connections.declaredProviders.start();
+  const providers = connections.declaredProviders
+    .all()
+    .map(({ name, row }) => [name, splitSecrets(row).shown] as const);
   const toolsets = admin
     .toolsets()
     .map(({ name }) => [name, exportToolset(name, { admin, keys: all })] as const);
@@ -44,6 +51,7 @@ export async function exportDeclared({ access, catalog, policy, locals }: Servic
     servers: servers.sort(byId),
     toolsets: Object.fromEntries(toolsets),
     keys: keys.map((key) => ({ ...keyForm(key), digest: key.digest })),
+    ...(providers.length > 0 && { providers: Object.fromEntries(providers) }),
   };
 }
 
@@ -71,7 +79,7 @@ function exportToolset(
 ): JsonObject {
   const { toolset, bindings } = admin.toolset(name);
   const digests = keys.filter(({ keyId }) => bindings.keys.includes(keyId)).map(({ digest }) => digest);
-  return { ...toolsetForm(toolset), bindings: { keys: digests, developers: bindings.developers } };
+  return { ...toolsetForm(toolset), bindings: bindingsForm({ ...bindings, keys: digests }) };
 }
 
 function byId(a: JsonObject, b: JsonObject): number {
@@ -85,5 +93,8 @@ export function toYaml(exported: Exported, credentialed: ReadonlySet<string>): s
   for (const item of isSeq(servers) ? servers.items : [])
     if (isMap(item) && credentialed.has(String(item.get('id'))))
       item.commentBefore = ` its headers stay in the store; elsewhere say them as "\${NAME}" of the environment`;
+  const providers = document.get('providers');
+  if (isMap(providers))
+    providers.commentBefore = ` their secrets stay in the store; elsewhere say them as "\${NAME}" of the environment`;
   return document.toString({ lineWidth: 0 });
 }

@@ -1,4 +1,5 @@
 import { type ApiKey, configuredKeyName, type DeclaredKey, operatorDeveloper } from '../../access/access.ts';
+import { describeBindings } from '../../api/toolset-schemas.ts';
 import type { Bindings, Policy } from '../../policy/policy.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
 import type {
@@ -36,9 +37,12 @@ export function planToolsets(
     const known = there.has(name) ? admin.toolset(name) : undefined;
     const current = known && {
       ...toolsetForm({ ...known.toolset }),
-      ...(bindings !== null && bindingsForm(known.bindings)),
+      ...(bindings !== null && { bindings: bindingsForm(known.bindings) }),
     };
-    const desired = { ...toolsetForm(input), ...(bindings !== null && bindingsForm(bindings)) };
+    const desired = {
+      ...toolsetForm(input),
+      ...(bindings !== null && { bindings: bindingsForm(bindings) }),
+    };
     const change = changeBetween({ kind: 'toolset', name }, current, desired);
     return change === undefined ? [] : [{ change, name, input, bindings }];
   });
@@ -72,11 +76,17 @@ function resolve(
         [...path, 'bindings', 'developers', i],
         'unknown; expected one that has a key or stands under developers',
       );
-  return { keys, developers: bindings.developers };
+  return { ...bindings, keys };
 }
 
-function bindingsForm({ keys, developers }: Bindings) {
-  return { bindings: { keys: [...new Set(keys)].sort(), developers: [...new Set(developers)].sort() } };
+export function bindingsForm({ keys, developers, clients, groups }: Bindings) {
+  const sorted = (names: readonly string[]) => [...new Set(names)].sort();
+  return describeBindings({
+    keys: sorted(keys),
+    developers: sorted(developers),
+    clients: sorted(clients),
+    groups: sorted(groups),
+  });
 }
 
 export function planKeys(

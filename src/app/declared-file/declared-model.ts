@@ -1,5 +1,6 @@
 import type { DeclaredKey } from '../../access/access.ts';
 import type { ServerInput } from '../../catalog/catalog.ts';
+import type { DeclaredProvider } from '../../connections/connections.ts';
 import type { Bindings, Policy, ServerRights } from '../../policy/policy.ts';
 import type { FieldPath } from './declared-file.ts';
 
@@ -18,6 +19,7 @@ export type DeclaredToolset = {
   /** Keys by their ids or digests. */
   readonly bindings: Bindings | null;
 };
+export type ProviderEntry = DeclaredProvider & { readonly path: FieldPath };
 export type KeyEntry = { readonly path: FieldPath; readonly key: DeclaredKey };
 
 /** All that a file says. null: it has no such section, and nothing of the kind is looked at. */
@@ -26,6 +28,7 @@ export type Declared = {
   readonly servers: readonly DeclaredServer[] | null;
   readonly toolsets: readonly DeclaredToolset[] | null;
   readonly keys: readonly KeyEntry[] | null;
+  readonly providers: readonly ProviderEntry[] | null;
   /** What was kept with a change. */
   readonly notes: readonly string[];
 };
@@ -34,7 +37,7 @@ export type FieldChange = { readonly field: string; readonly from?: unknown; rea
 /** One difference between the file and the service. */
 export type Change = {
   readonly action: 'add' | 'change' | 'remove';
-  readonly kind: 'developer' | 'server' | 'toolset' | 'key';
+  readonly kind: 'developer' | 'server' | 'toolset' | 'key' | 'provider';
   readonly name: string;
   readonly fields: readonly FieldChange[];
 };

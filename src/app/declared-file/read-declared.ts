@@ -1,31 +1,34 @@
 import { type Static, Type } from 'typebox';
-import { scopes as allScopes, operatorDeveloper } from '../../access/access.ts';
+import { operatorDeveloper, usualScopes } from '../../access/access.ts';
 import { urlFault } from '../../api/catalog-admin-routes.ts';
 import { strict, text } from '../../api/field-schemas.ts';
 import { apiKeyRequestSchema, checkAddresses, timeOf } from '../../api/key-routes.ts';
 import { rightsRequestSchema, rightsShape, toRights } from '../../api/server-rights.ts';
 import {
   bindingsRequestSchema,
+  toBindings,
   toolsetPath,
   toolsetRequestSchema,
   toToolsetInput,
-} from '../../api/toolset-routes.ts';
+} from '../../api/toolset-schemas.ts';
 import { isObject, type JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerInput } from '../../catalog/catalog.ts';
+import { type DeclaredProviders, splitSecrets } from '../../connections/connections.ts';
 import { validator } from '../../http/input/validate.ts';
 import { type DeclaredFile, type FieldPath, fieldName } from './declared-file.ts';
-import type { Declared, DeclaredServer, DeclaredToolset, KeyEntry } from './declared-model.ts';
+import type { Declared, DeclaredServer, DeclaredToolset, KeyEntry, ProviderEntry } from './declared-model.ts';
 
 export type ReadDeps = {
   readonly parseServer: Catalog['parse'];
   /** Throws for a URL that we would not dial. */
   readonly checkUrl: (url: string) => void;
-  /** Where `${NAME}` of a header comes from. */
+  readonly declaredProviders: Pick<DeclaredProviders, 'all' | 'faultsOf'>;
+  /** Where `${NAME}` of a header or a provider's secret comes from. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
-const sections = ['developers', 'servers', 'toolsets', 'keys'] as const;
+const sections = ['developers', 'servers', 'toolsets', 'keys', 'providers'] as const;
 /** The catalogue format. What it does not know is a typing error here: `visibilty: private` must not go unnoticed. */
 const serverMembers = [
   ...['id', 'name', 'description', 'version', 'remote_url', 'transport', 'auth_type', 'oauth', 'category'],
@@ -69,7 +72,7 @@ export function readDeclared(file: DeclaredFile, deps: ReadDeps): Declared {
   const { value } = file;
   if (!isObject(value)) {
     file.fault([], `expected some of ${sections.join(', ')}`);
-    return { developers: [], servers: null, toolsets: null, keys: null, notes: [] };
+    return { developers: [], servers: null, toolsets: null, keys: null, providers: null, notes: [] };
   }
   refuseStrangers(file, [], value, sections);
   const notes: string[] = [];
@@ -80,6 +83,7 @@ export function readDeclared(file: DeclaredFile, deps: ReadDeps): Declared {
     servers: value.servers === undefined ? null : readServers(file, deps, notes),
     toolsets: value.toolsets === undefined ? null : readToolsets(file, value.toolsets),
     keys: value.keys === undefined ? null : readKeys(file),
+    providers: value.providers === undefined ? null : readProviders(file, value.providers, deps),
     notes,
   };
 }
@@ -162,21 +166,71 @@ function readHeaders(
   environment: ReadDeps['environment'],
 ): unknown {
   if (!isObject(headers)) return headers;
-  const entries = Object.entries(headers).map(([name, value]) => {
-    if (typeof value !== 'string' || value.search(reference) === -1)
-      file.fault(
-        [...path, name],
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: what the operator shall write
-        'expected a reference to the environment, for example "Bearer ${FILES_TOKEN}", never the secret itself',
-      );
-    const filled = String(value).replace(reference, (_, variable: string) => {
-      const found = environment[variable];
-      if (!found) file.fault([...path, name], `the environment has no ${variable}`);
-      return found ?? '';
-    });
-    return [name, filled] as const;
-  });
+  const entries = Object.entries(headers).map(
+    ([name, value]) => [name, fill(file, [...path, name], value, environment)] as const,
+  );
   return Object.fromEntries(entries);
+}
+
+function fill(
+  file: DeclaredFile,
+  path: FieldPath,
+  value: unknown,
+  environment: ReadDeps['environment'],
+): string {
+  if (typeof value !== 'string' || value.search(reference) === -1)
+    file.fault(
+      path,
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: what the operator shall write
+      'expected a reference to the environment, for example "Bearer ${FILES_TOKEN}", never the secret itself',
+    );
+  return String(value).replace(reference, (_, variable: string) => {
+    const found = environment[variable];
+    if (!found) file.fault(path, `the environment has no ${variable}`);
+    return found ?? '';
+  });
+}
+
+function readProviders(
+  file: DeclaredFile,
+  providers: unknown,
+  { declaredProviders, environment }: ReadDeps,
+): ProviderEntry[] {
+  if (!isObject(providers)) {
+    file.fault(['providers'], 'expected providers by their names, {} for none');
+    return [];
+  }
+  const known = new Map(
+    declaredProviders.all().map(({ name, row }) => [name, splitSecrets(row).secrets] as const),
+  );
+  return Object.entries(providers).flatMap(([name, entry]) => {
+    const path = ['providers', name];
+    if (!isObject(entry)) {
+      file.fault(path, 'expected a provider');
+      return [];
+    }
+    const said = Object.entries(splitSecrets(entry).secrets).map(
+      ([field, value]) =>
+        [field, secretValue(field, fill(file, [...path, field], value, environment))] as const,
+    );
+    // Where the file has no secret, the one that is there stays.
+    const row = { ...known.get(name), ...entry, ...Object.fromEntries(said) };
+    for (const fault of declaredProviders.faultsOf({ name, row }))
+      file.check(['providers'], () => {
+        throw new Problem('invalid_request', fault);
+      });
+    return [{ path, name, row }];
+  });
+}
+
+/** A key stands in the environment as the text of its JWK. */
+function secretValue(field: string, text: string): unknown {
+  if (field !== 'client_key') return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
 }
 
 function readToolsets(file: DeclaredFile, toolsets: unknown): DeclaredToolset[] {
@@ -187,18 +241,11 @@ function readToolsets(file: DeclaredFile, toolsets: unknown): DeclaredToolset[] 
   return Object.entries(toolsets).flatMap(([name, entry]) => {
     const path = ['toolsets', name];
     const named = file.check(path, () => checkToolsetName({ name }));
-    const checked = file.check(path, () => checkToolset(entry));
-    if (named === undefined || checked === undefined) return [];
-    const { bindings, ...body } = checked;
-    const { keys = [], developers = [] } = bindings ?? {};
-    return [
-      {
-        path,
-        name,
-        input: toToolsetInput(body),
-        bindings: bindings === undefined ? null : { keys, developers },
-      },
-    ];
+    const toolset = file.check(path, () => {
+      const { bindings, ...body } = checkToolset(entry);
+      return { input: toToolsetInput(body), bindings: bindings === undefined ? null : toBindings(bindings) };
+    });
+    return named === undefined || toolset === undefined ? [] : [{ path, name, ...toolset }];
   });
 }
 
@@ -215,7 +262,7 @@ function readKeys(file: DeclaredFile): KeyEntry[] {
         developer,
         name,
         tier,
-        scopes: said.scopes ?? allScopes.filter((scope) => scope !== 'admin'),
+        scopes: said.scopes ?? usualScopes,
         expiresAt: said.expires_at === undefined ? null : timeOf(said.expires_at),
         addresses: said.addresses === undefined ? null : checkAddresses(said.addresses),
       };

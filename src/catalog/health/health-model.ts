@@ -38,6 +38,9 @@ export type Drift = {
 /** `at` in milliseconds since 1970. */
 export type DriftRecord = Drift & { readonly id: string; readonly at: number };
 
+type ToolsByServer = ReadonlyMap<string, ReadonlySet<string>>;
+export type ProbedTools = { readonly drifted: ToolsByServer; readonly suspicious: ToolsByServer };
+
 export type Health = {
   readonly serverId: string;
   readonly state: HealthState;

@@ -10,6 +10,7 @@ import type {
   Health,
   HealthCheck,
   HealthState,
+  ProbedTools,
   Suspicion,
 } from './health-model.ts';
 
@@ -127,6 +128,29 @@ export function createHealthStore(storage: Storage) {
         .orderBy('id', 'desc')
         .limit(limit)
         .execute();
+    },
+    async probedTools(): Promise<ProbedTools> {
+      const [drift, suspicions] = await Promise.all([
+        db
+          .selectFrom('tool_drift')
+          .select(['server_id', 'tool'])
+          .distinct()
+          .where('kind', '<>', 'vanished')
+          .execute(),
+        db
+          .selectFrom('server_health')
+          .select(['server_id', 'suspicions'])
+          .where('suspicions', '<>', '[]')
+          .execute(),
+      ]);
+      const drifted = new Map<string, Set<string>>();
+      for (const { server_id, tool } of drift)
+        drifted.set(server_id, (drifted.get(server_id) ?? new Set()).add(tool));
+      const toolsIn = (json: string) => new Set((JSON.parse(json) as Suspicion[]).map(({ tool }) => tool));
+      return {
+        drifted,
+        suspicious: new Map(suspicions.map((row) => [row.server_id, toolsIn(row.suspicions)])),
+      };
     },
     async prune(before: number): Promise<void> {
       await db.deleteFrom('server_looks').where('at', '<', before).execute();

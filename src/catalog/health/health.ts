@@ -9,7 +9,7 @@ import type { CatalogTables } from '../catalog-store.ts';
 import { parseTools } from '../ingest/entry.ts';
 import { type Discovery, writeDiscovery } from '../write-store.ts';
 import { driftBetween } from './drift.ts';
-import type { DriftRecord, Health, HealthCheck, ProbeResult } from './health-model.ts';
+import type { DriftRecord, Health, HealthCheck, ProbedTools, ProbeResult } from './health-model.ts';
 import { before, createHealthStore, type DueServer, type HealthRow, writeProbe } from './health-store.ts';
 import { isBelievedDead, livenessOf, looksOffline, nextProbeMs } from './schedule.ts';
 import { suspicionsOf } from './suspicion.ts';
@@ -30,6 +30,8 @@ export type ServerHealth = {
   dead(): Promise<ReadonlySet<string>>;
   history(serverId: string): Promise<readonly HealthCheck[]>;
   drift(serverId: string): Promise<readonly DriftRecord[]>;
+  /** By server, tools that probes found to be others than before, and tools whose words are suspicious. */
+  probedTools(): Promise<ProbedTools>;
   prune(): Promise<void>;
 };
 
@@ -98,6 +100,7 @@ export function createHealth(deps: HealthDeps): ServerHealth {
     },
     history: (serverId) => store.history(serverId, probesShown),
     drift: (serverId) => store.drift(serverId, driftShown),
+    probedTools: store.probedTools,
     prune: () => store.prune(clock.now() - probesKeptMs),
   };
 }
@@ -129,6 +132,8 @@ async function recordProbe(recorder: Recorder, serverId: string, result: ProbeRe
       theirs,
     };
     await writeDiscovery(trx, notify, discovery, clock.now());
+    // Rules look at what is suspicious, too.
+    if (row.suspicions !== (known.health?.suspicions ?? '[]')) await notify('catalog', '');
     if (drift.length > 0) log.info('catalog.tools.changed', { server_id: serverId, changes: drift.length });
   });
   await recorder.onWrite();

@@ -75,10 +75,9 @@ export function mergeProviders(builtin: readonly Provider[], json: string | null
   const faults: string[] = [];
   const rows = new Map(builtin.map((row) => [row.name, row]));
   for (const [name, value] of Object.entries(parseFile(json, faults))) {
-    if (!namePattern.test(name) || reservedNames.has(name))
-      faults.push(`${name}: expected a name of 1 to 32 of a-z, 0-9 and -, other than mcp`);
-    else if (!isObject(value)) faults.push(`${name}: expected an object`);
-    else rows.set(name, readRow(rows.get(name) ?? { ...blankProvider, name, title: name }, value, faults));
+    const read = mergeProvider(rows.get(name), name, value);
+    faults.push(...read.faults);
+    rows.set(name, read.row);
   }
   if (faults.length > 0)
     throw new Problem(
@@ -86,6 +85,20 @@ export function mergeProviders(builtin: readonly Provider[], json: string | null
       `MCPRANK_PROVIDERS has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
     );
   return [...rows.values()];
+}
+
+/** One row over the one that is there, and what is wrong with it. */
+export function mergeProvider(
+  base: Provider | undefined,
+  name: string,
+  value: unknown,
+): { readonly row: Provider; readonly faults: readonly string[] } {
+  const row = base ?? { ...blankProvider, name, title: name };
+  if (!namePattern.test(name) || reservedNames.has(name))
+    return { row, faults: [`${name}: expected a name of 1 to 32 of a-z, 0-9 and -, other than mcp`] };
+  if (!isObject(value)) return { row, faults: [`${name}: expected an object`] };
+  const faults: string[] = [];
+  return { row: readRow(row, value, faults), faults };
 }
 
 function parseFile(json: string | null, faults: string[]): JsonObject {

@@ -3,7 +3,7 @@ import { Problem } from '../../base/problem.ts';
 import type { Secret } from '../../base/secret.ts';
 import { builtinProviders } from './builtin-providers.ts';
 import type { Provider } from './oauth-provider.ts';
-import { mergeProviders } from './provider-file.ts';
+import { mergeProvider, mergeProviders } from './provider-file.ts';
 
 export type ProviderTable = {
   all(): readonly Provider[];
@@ -12,7 +12,12 @@ export type ProviderTable = {
   get(name: string): Provider;
   /** The row of this authorization server, whoever names it. */
   ofServer(server: AuthorizationServerNames): Provider | undefined;
+  /** What is wrong with a row that would be declared. */
+  faultsOf(declared: DeclaredRow): readonly string[];
+  /** Over the rows of the settings, in place of those declared before. A row with a fault stays out; answers what is wrong. */
+  declare(declared: readonly DeclaredRow[]): readonly string[];
 };
+type DeclaredRow = { readonly name: string; readonly row: unknown };
 
 type AuthorizationServerNames = {
   readonly issuer: string;
@@ -33,12 +38,23 @@ export function createProviderTable(config: ProvidersConfig): ProviderTable {
   const fromSettings: Partial<Record<string, Partial<Provider>>> =
     clientId === null ? {} : { google: { clientId, clientSecret } };
   const rows = builtinProviders.map((row) => ({ ...row, ...fromSettings[row.name] }));
-  const byName = new Map(mergeProviders(rows, readFile(config.providersFile)).map((row) => [row.name, row]));
+  const ofSettings = new Map(
+    mergeProviders(rows, readFile(config.providersFile)).map((row) => [row.name, row]),
+  );
+  let byName: ReadonlyMap<string, Provider> = ofSettings;
+  const merge = ({ name, row }: DeclaredRow) => mergeProvider(ofSettings.get(name), name, row);
   const find = (name: string) => byName.get(name);
   return {
     all: () => [...byName.values()],
     find,
     ofServer: (server) => [...byName.values()].find((row) => isOfServer(row, server)),
+    faultsOf: (declared) => merge(declared).faults,
+    declare(declared) {
+      const merged = declared.map(merge);
+      const sound = merged.filter(({ faults }) => faults.length === 0);
+      byName = new Map([...ofSettings, ...sound.map(({ row }) => [row.name, row] as const)]);
+      return merged.flatMap(({ faults }) => faults);
+    },
     get(name) {
       const row = find(name);
       if (row === undefined)

@@ -24,6 +24,8 @@ const methodNotFound = -32601;
 /** What a caller sees of the catalogue. */
 export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
   readonly view: SearchView | null;
+  /** A tool's description in the operator's words, where there are some. */
+  describe(serverId: string, tool: string): string | undefined;
 };
 
 export type AggregateDeps = {
@@ -108,18 +110,22 @@ export class Aggregate implements Backend {
     if (!caller.maySearch) return failed('This key lacks the scope search');
     const limit = integerIn(args, 'limit', defaultLimit, 50);
     const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
+    const catalog = this.#deps.catalogFor(caller);
     const found = await this.#deps.search.find({
       caller,
       ...query,
       filters: {},
       explain: false,
       minScore: 0,
-      view: this.#deps.catalogFor(caller).view,
+      view: catalog.view,
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
     const tools = found.page.hits.flatMap((hit) => {
       const { id, name, tools } = readHit(hit);
-      return tools.map((tool) => described({ server_id: id, server: name, match: hit.match }, tool));
+      return tools.map((tool) => {
+        const description = catalog.describe(id, tool.name) ?? tool.description;
+        return described({ server_id: id, server: name, match: hit.match }, { ...tool, description });
+      });
     });
     return answered(['{"tools":[', ...separated(tools.slice(0, limit)), ']}']);
   }

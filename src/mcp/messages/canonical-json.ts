@@ -10,8 +10,9 @@ function canonicalJson(view: JsonView): string {
   if (view.kind === 'array') return `[${itemsOf(view).map(canonicalJson).join(',')}]`;
   if (view.kind === 'string') return JSON.stringify(view.string());
   if (view.kind !== 'object') return view.text();
-  const members = membersOf(view).map(({ name, value }) => `${JSON.stringify(name)}:${canonicalJson(value)}`);
-  return `{${members.sort().join(',')}}`;
+  // A member that stands twice keeps its order: who reads the first one and who reads the last do not read the same.
+  const members = membersOf(view).toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+  return `{${members.map(({ name, value }) => `${JSON.stringify(name)}:${canonicalJson(value)}`).join(',')}}`;
 }
 
 /** What a request asks for, to be held against another one; its metadata aside. */

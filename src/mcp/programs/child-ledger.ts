@@ -1,10 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isObject } from '../../base/json.ts';
+import {
+  identifyProcess,
+  isOfThisBoot,
+  isProcessIdentity,
+  isSameProcess,
+  type ProcessIdentity,
+} from '../../base/process-identity.ts';
 
-/** One process as the system knows it: a number alone is given to another process later. */
-type ProcessId = { readonly pid: number; readonly started: string };
-type Record = { readonly owner: ProcessId; readonly children: readonly ProcessId[] };
+type Record = { readonly owner: ProcessIdentity; readonly children: readonly ProcessIdentity[] };
 
 /** A child that outlived its service gets so long after SIGTERM. */
 const graceMs = 2_000;
@@ -16,14 +21,14 @@ const fileName = /^children-\d+\.json$/;
  */
 export class ChildLedger {
   readonly #folder: string | null;
-  readonly #children = new Map<number, ProcessId>();
+  readonly #children = new Map<number, ProcessIdentity>();
 
   constructor(folder: string | null) {
     this.#folder = folder;
   }
 
   add(pid: number): void {
-    const child = identify(pid);
+    const child = identifyProcess(pid);
     if (child === null) return;
     this.#children.set(pid, child);
     this.#write();
@@ -38,7 +43,7 @@ export class ChildLedger {
     if (this.#folder === null) return 0;
     const records = filesIn(this.#folder).flatMap((path) => {
       const record = read(path);
-      if (record !== null && isAlive(record.owner)) return [];
+      if (record !== null && isSameProcess(record.owner)) return [];
       rmSync(path, { force: true });
       return record === null ? [] : [record];
     });
@@ -52,7 +57,7 @@ export class ChildLedger {
   }
 
   #write(): void {
-    const owner = identify(process.pid);
+    const owner = identifyProcess(process.pid);
     if (this.#folder === null || owner === null) return;
     const path = join(this.#folder, `children-${process.pid}.json`);
     try {
@@ -73,49 +78,23 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function identify(pid: number): ProcessId | null {
-  const started = startOf(pid);
-  return started === null ? null : { pid, started };
-}
-
-function isAlive({ pid, started }: ProcessId): boolean {
-  return startOf(pid) === started;
-}
-
 /** Whether its group is still there: the child itself, or what it started and left behind. */
-function hasGroup({ pid, started }: ProcessId): boolean {
-  const now = startOf(pid);
-  if (now !== null) return now === started;
+function hasGroup(child: ProcessIdentity): boolean {
+  const now = identifyProcess(child.pid);
+  if (now !== null) return now.started === child.started;
   // A number is not given again while its group is there, but after the machine's start it is.
-  if (bootOf(started) !== bootOf(startOf(process.pid) ?? '')) return false;
+  if (!isOfThisBoot(child)) return false;
   try {
-    process.kill(-pid, 0);
+    process.kill(-child.pid, 0);
     return true;
   } catch {
     return false;
   }
 }
 
-/** The machine's start and the process's after it (proc(5), `stat`, field 22); null where there is no such process, or no `/proc`. */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field is a name that may hold anything, in brackets.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z') return null;
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${fields[19]}`;
-  } catch {
-    return null;
-  }
-}
-
 function writeRecord(path: string, record: Record): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, JSON.stringify(record));
-}
-
-function bootOf(started: string): string | undefined {
-  return started.split(' ')[0];
 }
 
 function filesIn(folder: string): readonly string[] {
@@ -131,17 +110,14 @@ function filesIn(folder: string): readonly string[] {
 function read(path: string): Record | null {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    const isRecord = isObject(value) && isProcessId(value.owner) && Array.isArray(value.children);
-    return isRecord
-      ? { owner: value.owner as ProcessId, children: (value.children as unknown[]).filter(isProcessId) }
-      : null;
+    if (!isObject(value) || !isProcessIdentity(value.owner) || !Array.isArray(value.children)) return null;
+    return { owner: value.owner, children: value.children.filter(isChild) };
   } catch {
     return null;
   }
 }
 
-function isProcessId(value: unknown): value is ProcessId {
-  if (!isObject(value)) return false;
+function isChild(value: unknown): value is ProcessIdentity {
   // 0 and 1 are groups of ours and everybody's.
-  return Number.isInteger(value.pid) && Number(value.pid) > 1 && typeof value.started === 'string';
+  return isProcessIdentity(value) && value.pid > 1;
 }

@@ -1,7 +1,7 @@
 import { logIdBefore } from '../../base/id.ts';
 import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
 
-/** How a call ended: `ok`, `denied` by a toolset, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
+/** How a call ended: `ok`, `denied` by a toolset, `rate_limit` by a budget or the server, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
 export const callOutcomes = [
   'ok',
   'denied',
@@ -50,6 +50,8 @@ export type CallQuery = {
   readonly limit: number;
 };
 
+/** Of what a killed process left behind. */
+const rowsAtOnce = 500;
 const columns = [
   'id',
   'at',
@@ -73,6 +75,18 @@ export function createCallLogStore(storage: Storage) {
   return {
     append: (rows: readonly CallRow[]): Promise<void> =>
       storage.writeBehind<Tables>((trx) => insert(trx, rows)),
+
+    /** Those that are not there yet. */
+    async restore(rows: readonly CallRow[]): Promise<void> {
+      const complete = (row: CallRow) =>
+        Object.fromEntries(columns.map((column) => [column, row[column] ?? null])) as CallRow;
+      for (let from = 0; from < rows.length; from += rowsAtOnce)
+        await db
+          .insertInto('calls')
+          .values(rows.slice(from, from + rowsAtOnce).map(complete))
+          .onConflict((clash) => clash.column('id').doNothing())
+          .execute();
+    },
 
     async read(query: CallQuery): Promise<CallRow[]> {
       let rows = storage.reports<Tables>().selectFrom('calls').selectAll();

@@ -1,15 +1,22 @@
+import { rmSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import { newLogId } from '../../base/id.ts';
 import { type Storage, WriteBehind } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
+import { CallJournal, readLeftBehind } from './call-journal.ts';
 import { type CallQuery, type CallRow, createCallLogStore } from './call-log-store.ts';
 
 export type CallEntry = Omit<CallRow, 'id' | 'at'>;
 
-/** Who called what, by which rule, with what end: written behind the reply, never changed, bounded in age and number. */
+/**
+ * Who called what, by which rule, with what end: never changed, bounded in age and number. It goes to the store behind the
+ * reply, and into a file before it: a process that is killed loses no call that was answered.
+ */
 export type CallLog = {
   /** Never waits and never throws. */
   record(entry: CallEntry): void;
+  /** Takes in what killed processes left in this data folder. */
+  recover(): Promise<void>;
   /** Entries given up because the store was too slow or failed. */
   dropped(): number;
   /** The newest first. */
@@ -34,11 +41,16 @@ export function createCallLog(deps: {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly log: Log;
+  readonly dataDir: string;
 }): CallLog {
-  const { storage, clock, log } = deps;
+  const { storage, clock, log, dataDir } = deps;
   const store = createCallLogStore(storage);
-  const queue = new WriteBehind<CallRow>({
-    write: store.append,
+  const journal = createSafeJournal(dataDir, log);
+  const queue: WriteBehind<CallRow> = new WriteBehind({
+    write: async (rows) => {
+      await store.append(rows);
+      journal.settle(queue.waiting());
+    },
     maxQueued,
     batchSize: batchRows,
     gatherMs: flushMs,
@@ -48,7 +60,15 @@ export function createCallLog(deps: {
   return {
     record(entry) {
       const at = clock.now();
-      queue.enqueue({ ...entry, id: newLogId('call', at), at });
+      const row = { ...entry, id: newLogId('call', at), at };
+      if (queue.enqueue(row)) journal.add(row);
+    },
+    async recover() {
+      for (const { path, rows } of readLeftBehind(dataDir)) {
+        await store.restore(rows as readonly CallRow[]);
+        rmSync(path, { force: true });
+        log.info('policy.calls.recovered', { calls: rows.length });
+      }
     },
     dropped: () => queue.dropped,
     async read(query) {
@@ -61,6 +81,31 @@ export function createCallLog(deps: {
     },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush: () => queue.flush(),
-    close: () => queue.close(),
+    async close() {
+      await queue.close();
+      journal.close(queue.waiting());
+    },
+  };
+}
+
+/** A folder that cannot be written, or a full disk, is said once, and calls go on. */
+function createSafeJournal(folder: string, log: Log): Pick<CallJournal<CallRow>, 'add' | 'settle' | 'close'> {
+  const journal = new CallJournal<CallRow>(folder);
+  let isFailing = false;
+  const safely =
+    <A extends readonly unknown[]>(act: (...args: A) => void) =>
+    (...args: A) => {
+      try {
+        act(...args);
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing) log.warn('policy.calls.journal_failed', { error });
+        isFailing = true;
+      }
+    };
+  return {
+    add: safely((row: CallRow) => journal.add(row)),
+    settle: safely((waiting: readonly CallRow[]) => journal.settle(waiting)),
+    close: safely((waiting: readonly CallRow[]) => journal.close(waiting)),
   };
 }

@@ -3,6 +3,7 @@
  * A change of the catalog analyses the changed servers only; `snapshot.ts` assembles the rest from these.
  */
 import { crc32 } from 'node:zlib';
+import { hintsIn, packHints } from '../../base/tool-hints.ts';
 import type { CatalogServer, CatalogTool } from '../../catalog/catalog.ts';
 import { stemsOf } from '../text/text.ts';
 import { encodeFields, parseSchema, type StoredFields, serverFields, toolFields } from './stored-fields.ts';
@@ -13,7 +14,7 @@ export type Lexicon = Map<string, number>;
 /** What filters look at, and what order and popularity need. */
 type AnalysedServer = Pick<
   CatalogServer,
-  'id' | 'transport' | 'authType' | 'category' | 'verified' | 'popularity' | 'tags'
+  'id' | 'transport' | 'authType' | 'category' | 'verified' | 'trusted' | 'popularity' | 'tags'
 > & {
   /** The same for servers with the same tools; 0 for a server whose tools say too little. */
   readonly fingerprint: number;
@@ -23,6 +24,8 @@ type AnalysedServer = Pick<
 export type Analysis = {
   readonly server: AnalysedServer;
   readonly toolCount: number;
+  /** A character a tool: what it does, as its server says, packed. */
+  readonly hints: string;
   /** Where each document's terms begin; one more for the end. */
   readonly starts: Uint32Array;
   readonly terms: Uint32Array;
@@ -60,11 +63,12 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon): Analysis
   counts.push(...combined.values());
   starts[documents.length + 1] = terms.length;
   sumLengths(lengths, documents.length);
-  const { id, transport, authType, category, verified, popularity, tags } = server;
+  const { id, transport, authType, category, verified, trusted = false, popularity, tags } = server;
   const fingerprint = fingerprintOf(server);
   return {
-    server: { id, transport, authType, category, verified, popularity, tags, fingerprint },
+    server: { id, transport, authType, category, verified, trusted, popularity, tags, fingerprint },
     toolCount: server.tools.length,
+    hints: server.tools.map((tool) => packHints(hintsIn(tool.details))).join(''),
     starts,
     terms: Uint32Array.from(terms),
     counts: Uint32Array.from(counts),

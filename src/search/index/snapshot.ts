@@ -23,11 +23,14 @@ export type ServerColumns = {
   readonly auth: Uint16Array;
   readonly category: Uint16Array;
   readonly verified: Uint8Array;
+  readonly trusted: Uint8Array;
   readonly popularity: Float32Array;
   /** A line a server, its tags separated by tabs. */
   readonly tags: string;
   /** Of the tools; 0 for none. */
   readonly fingerprint: Float64Array;
+  /** By document, of tools: what they do, as their server says, packed. */
+  readonly hints: Uint8Array;
 };
 
 export type Snapshot = {
@@ -73,12 +76,22 @@ export function assembleSnapshot(
     combinedToolsPostings: invert('combinedTools', input),
     vectors,
     ids: analyses.map(({ server }) => server.id).join('\n'),
-    columns: serverColumns(analyses),
+    columns: { ...serverColumns(analyses), hints: toolHints(analyses, documentCount) },
     stored: joinStoredFields(analyses),
   };
 }
 
-function serverColumns(analyses: readonly Analysis[]): ServerColumns {
+function toolHints(analyses: readonly Analysis[], documentCount: number): Uint8Array {
+  const packed = shared(Uint8Array, documentCount);
+  let at = 0;
+  for (const { hints } of analyses) {
+    at++;
+    for (const hint of hints) packed[at++] = Number(hint);
+  }
+  return packed;
+}
+
+function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hints'> {
   const numbers = new Map<string, number>([['none', 0]]);
   const numberOf = (name: string | null) => {
     const number = numbers.get(name ?? 'none') ?? numbers.size;
@@ -90,6 +103,7 @@ function serverColumns(analyses: readonly Analysis[]): ServerColumns {
     auth: shared(Uint16Array, analyses.length),
     category: shared(Uint16Array, analyses.length),
     verified: shared(Uint8Array, analyses.length),
+    trusted: shared(Uint8Array, analyses.length),
     popularity: shared(Float32Array, analyses.length),
     fingerprint: shared(Float64Array, analyses.length),
   };
@@ -98,6 +112,7 @@ function serverColumns(analyses: readonly Analysis[]): ServerColumns {
     columns.auth[s] = numberOf(server.authType);
     columns.category[s] = numberOf(server.category);
     columns.verified[s] = server.verified ? 1 : 0;
+    columns.trusted[s] = server.trusted === true ? 1 : 0;
     columns.popularity[s] = server.popularity;
     columns.fingerprint[s] = server.fingerprint;
   }

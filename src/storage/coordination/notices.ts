@@ -5,7 +5,15 @@ import { newId } from '../../base/id.ts';
 import type { SharedNow } from './shared-now.ts';
 
 /** What a notice may be about; the payload is an id or empty. */
-export type Topic = 'keys' | 'catalog' | 'identity' | 'connections' | 'vault' | 'policy';
+export type Topic =
+  | 'keys'
+  | 'catalog'
+  | 'identity'
+  | 'connections'
+  | 'vault'
+  | 'policy'
+  | 'approvals'
+  | 'providers';
 /**
  * The channel of PostgreSQL's NOTIFY, as an expression; the payload is one notice row as JSON. Channels are the whole
  * database's, so a schema of its own has one of its own. A name has at most 63 bytes.

@@ -1,9 +1,11 @@
 import type { Migration } from 'kysely/migration';
+import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls, callsOfUsers } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
+import { declaredProviders } from './declared-provider-tables.ts';
 import { embeddings } from './embedding-tables.ts';
 import { first } from './first-tables.ts';
 import { serverHealth } from './health-tables.ts';
@@ -37,5 +39,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '014_tool_details': { up: toolDetails },
   '015_calls': { up: calls },
   '016_declarations': { up: declarations },
-  '018_calls_of_users': { up: callsOfUsers },
+  '017_approvals': { up: approvals },
+  '018_declared_providers': { up: declaredProviders },
+  '019_calls_of_users': { up: callsOfUsers },
 };

@@ -1,25 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { JudgedTool, Rule, ServerFacts, Toolset } from '../policy-model.ts';
 import { decide } from './decision.ts';
 import { matchesGlob } from './glob.ts';
-import type { Rule, ServerFacts, Toolset } from './policy-model.ts';
 
 const word = fc.constantFrom('a', 'b', 'ab', 'abc');
 const pattern = fc.constantFrom('*', 'a', 'a*', '*b', 'a*c', 'x');
 const optional = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined });
+const flag = optional(fc.boolean());
 const rule = fc.record({
   effect: fc.constantFrom('allow' as const, 'deny' as const, 'ask' as const),
   server: optional(pattern),
   tool: optional(pattern),
   tags: optional(fc.array(word, { minLength: 1, maxLength: 2 })),
   categories: optional(fc.array(word, { minLength: 1, maxLength: 2 })),
+  readOnly: flag,
+  destructive: flag,
+  openWorld: flag,
+  changed: flag,
+  suspicious: flag,
 }) as fc.Arbitrary<Rule>;
 const toolset = fc.record({
   name: word,
   title: fc.constant(null),
   rules: fc.array(rule, { maxLength: 5 }),
   fallback: fc.constantFrom('allow' as const, 'deny' as const),
+  budget: fc.constant(null),
+  overrides: fc.constant([]),
   version: fc.constant(1),
 }) as fc.Arbitrary<Toolset>;
 const server = fc.record({
@@ -28,18 +36,32 @@ const server = fc.record({
   tags: fc.array(word, { maxLength: 2 }),
   trusted: fc.boolean(),
 }) as fc.Arbitrary<ServerFacts>;
+const judgements = ['readOnly', 'destructive', 'openWorld', 'changed', 'suspicious'] as const;
+const tool: fc.Arbitrary<JudgedTool> = fc.record({
+  name: word,
+  readOnly: fc.boolean(),
+  destructive: fc.boolean(),
+  openWorld: fc.boolean(),
+  changed: fc.boolean(),
+  suspicious: fc.boolean(),
+});
 
 const glob = (text: string, by: string | undefined) =>
   by === undefined || new RegExp(`^${by.replaceAll('*', '.*')}$`).test(text);
 
 /** The same, as the page on rights says it. */
-function reference(toolsets: readonly Toolset[], { id, category, tags }: ServerFacts, tool: string | null) {
+function reference(
+  toolsets: readonly Toolset[],
+  { id, category, tags }: ServerFacts,
+  tool: JudgedTool | null,
+) {
   const fitting = toolsets
     .flatMap(({ rules }) => rules)
     .filter((each) => glob(id, each.server))
     .filter((each) => each.tags === undefined || each.tags.some((tag) => tags.includes(tag)))
     .filter((each) => each.categories === undefined || each.categories.includes(category ?? 'none at all'))
-    .filter((each) => (tool === null ? each.tool === undefined : glob(tool, each.tool)))
+    .filter((each) => (tool === null ? each.tool === undefined : glob(tool.name, each.tool)))
+    .filter((each) => judgements.every((name) => each[name] === undefined || each[name] === tool?.[name]))
     .map(({ effect }) => effect);
   for (const effect of ['deny', 'ask', 'allow']) if (fitting.includes(effect as never)) return effect;
   return toolsets.some(({ fallback }) => fallback === 'deny') ? 'deny' : 'allow';
@@ -47,9 +69,10 @@ function reference(toolsets: readonly Toolset[], { id, category, tags }: ServerF
 
 test('any deny wins over any ask and that over any allow, in whatever order they stand', () => {
   fc.assert(
-    fc.property(fc.array(toolset, { maxLength: 3 }), server, fc.option(word), (toolsets, facts, tool) => {
-      assert.equal(decide(toolsets, facts, tool).effect, reference(toolsets, facts, tool));
-      assert.equal(decide(toolsets.toReversed(), facts, tool).effect, reference(toolsets, facts, tool));
+    fc.property(fc.array(toolset, { maxLength: 3 }), server, fc.option(tool), (toolsets, facts, asked) => {
+      const expected = reference(toolsets, facts, asked);
+      assert.equal(decide(toolsets, facts, asked, null).effect, expected);
+      assert.equal(decide(toolsets.toReversed(), facts, asked, null).effect, expected);
     }),
     { numRuns: 10_000 },
   );

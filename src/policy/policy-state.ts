@@ -1,0 +1,112 @@
+/** The rights at one time, compiled, and what follows from them. */
+import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts';
+import type {
+  Decision,
+  Rule,
+  ServerFacts,
+  ServerRights,
+  Subject,
+  ToolFacts,
+  Toolset,
+  View,
+  VisibleTools,
+} from './policy-model.ts';
+import type { StoredPolicy } from './policy-store.ts';
+import type { CallArguments } from './rules/argument-conditions.ts';
+import { decide, fitsServer, isAboutTools, stricter } from './rules/decision.ts';
+import { believedOf, type ToolMarks } from './tool-marks.ts';
+
+/** Nothing in it changes: with the next change there is another one. */
+export type PolicyState = StoredPolicy & {
+  readonly version: number;
+  readonly operatorServers: ReadonlySet<string>;
+  readonly marks: ToolMarks;
+  readonly byKey: ReadonlyMap<string, readonly Toolset[]>;
+  readonly byDeveloper: ReadonlyMap<string, readonly Toolset[]>;
+  /** Servers that are not everybody's. */
+  readonly privateServers: readonly string[];
+  readonly views: BoundedCache<{ readonly view: View | null }>;
+};
+
+/** Views kept; a developer's keys share one unless toolsets tell them apart. */
+const viewsKept = 10_000;
+const everybody = '*';
+
+export function compileState(
+  stored: StoredPolicy,
+  now: Pick<PolicyState, 'operatorServers' | 'marks' | 'version'>,
+): PolicyState {
+  const byKey = new Map<string, Toolset[]>();
+  const byDeveloper = new Map<string, Toolset[]>();
+  for (const [name, { keys, developers }] of stored.bindings) {
+    const toolset = stored.toolsets.get(name);
+    if (toolset === undefined) continue;
+    for (const key of keys) byKey.set(key, [...(byKey.get(key) ?? []), toolset]);
+    for (const each of developers) byDeveloper.set(each, [...(byDeveloper.get(each) ?? []), toolset]);
+  }
+  const said = [...stored.rights].filter(([, { visibility }]) => visibility === 'private').map(([id]) => id);
+  const implied = [...now.operatorServers].filter((id) => !stored.rights.has(id));
+  const privateServers = [...said, ...implied].sort();
+  const views = createBoundedCache<{ readonly view: View | null }>(viewsKept);
+  return { ...stored, ...now, byKey, byDeveloper, privateServers, views };
+}
+
+const noToolsets: readonly Toolset[] = [];
+
+function boundToolsets({ byKey, byDeveloper }: PolicyState, { keyId, developer }: Subject) {
+  const [ofKey, ofDeveloper] = [byKey.get(keyId), byDeveloper.get(developer)];
+  if (ofKey === undefined || ofDeveloper === undefined) return ofKey ?? ofDeveloper ?? noToolsets;
+  return [...new Set([...ofKey, ...ofDeveloper])];
+}
+
+/** Taken away meanwhile: nothing is left of what it allowed. */
+const goneToolset = {
+  title: null,
+  rules: [],
+  fallback: 'deny',
+  budget: null,
+  overrides: [],
+  version: 0,
+} as const;
+
+/** The one whose door it came through. */
+function doorToolset({ toolsets }: PolicyState, { toolset: name }: Subject): readonly Toolset[] {
+  return name === undefined ? noToolsets : [toolsets.get(name) ?? { ...goneToolset, name }];
+}
+
+export function toolsetsFor(state: PolicyState, subject: Subject): readonly Toolset[] {
+  return [...boundToolsets(state, subject), ...doorToolset(state, subject)];
+}
+
+/** Rules about this server, or some of its tools. */
+export function rulesOn(state: PolicyState, subject: Subject, server: ServerFacts): readonly Rule[] {
+  return toolsetsFor(state, subject).flatMap(({ rules }) => rules.filter((rule) => fitsServer(rule, server)));
+}
+
+export type Asked = {
+  readonly server: ServerFacts;
+  readonly tool: ToolFacts | null;
+  readonly args?: CallArguments;
+};
+
+export function decideFor(state: PolicyState, subject: Subject, { server, tool, args }: Asked): Decision {
+  const judged = tool === null ? null : believedOf(state.marks, server, tool);
+  const own = decide(boundToolsets(state, subject), server, judged, args);
+  return subject.toolset === undefined
+    ? own
+    : stricter(own, decide(doorToolset(state, subject), server, judged, args));
+}
+
+/** What somebody sees of a server: what a call of theirs could be allowed to do. */
+export function visibleTools(state: PolicyState, subject: Subject, server: ServerFacts): VisibleTools {
+  const sees = (tool: ToolFacts | null) => decideFor(state, subject, { server, tool }).effect !== 'deny';
+  if (rulesOn(state, subject, server).some(isAboutTools)) return sees;
+  return sees(null) ? 'all' : 'none';
+}
+
+export function grantFor(granted: ServerRights['granted'], { developer }: Subject) {
+  return (
+    granted.find((grant) => grant.developer === developer) ??
+    granted.find((grant) => grant.developer === everybody)
+  );
+}
