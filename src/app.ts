@@ -77,6 +77,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
         await http.close();
         await stop();
         await services.close();
+        await telemetry.tracing.close();
       },
     };
   } catch (error) {

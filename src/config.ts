@@ -47,6 +47,9 @@ export type Config = {
   readonly embeddingsKey: Secret | null;
   /** Arguments of calls that wait for approval are kept, sealed, and shown to whoever decides. */
   readonly approvalArguments: boolean;
+  /** Where traces and metrics go as OTLP over HTTP; null: nowhere. */
+  readonly otlpEndpoint: string | null;
+  readonly otelServiceName: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };
 
@@ -313,6 +316,22 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'on or off',
     example: 'on',
     parse: onOff,
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    field: 'otlpEndpoint',
+    meaning: 'an OpenTelemetry collector: traces and metrics go there as OTLP over HTTP',
+    fallback: null,
+    expected: 'an http(s) URL without query',
+    example: 'http://collector:4318',
+    parse: parseUrl,
+  },
+  OTEL_SERVICE_NAME: {
+    field: 'otelServiceName',
+    meaning: 'the name of this service there',
+    fallback: 'mcprank',
+    expected: 'a text of 1 to 100 printable characters',
+    example: 'mcprank-eu',
+    parse: (text) => (/^[\x20-\x7e]{1,100}$/.test(text) ? text : undefined),
   },
   MCPRANK_LOG: {
     field: 'logLevel',

@@ -50,6 +50,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     mcp: enforcement.mcp,
     catalogFor: enforcement.catalogFor,
     tickets: services.vault.sealedTokens,
+    tracing: telemetry.tracing,
     version,
     now: clock.monotonic,
   });

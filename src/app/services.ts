@@ -138,6 +138,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       ...finding,
       tickets: foundation.vault.sealedTokens,
       log: foundation.telemetry.log,
+      tracing: foundation.telemetry.tracing,
       environment: options.childEnvironment ?? {},
       dataDir: config.dataDir,
       onLocalsChange: acting.policy.start,
@@ -163,10 +164,8 @@ async function openFoundation(config: Config, options: AppOptions) {
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const locals = new LocalServerList(options.localServers);
-    const outbound = createOutbound({
-      ...config,
-      trusts: (hostname, port) => locals.trusts(hostname, port),
-    });
+    const trusts = (hostname: string, port: number) => locals.trusts(hostname, port);
+    const outbound = createOutbound({ ...config, trusts }, { tracing: telemetry.tracing });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
       keys: loadKeys({
@@ -227,6 +226,7 @@ function openFinding(
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
     config: defaultSearchConfig,
+    tracing: telemetry.tracing,
     onSwap: (by) => telemetry.log.info('search.embedder.swapped', by),
     onError: logFailure(telemetry, 'search.index.rebuild_failed'),
   });
@@ -285,6 +285,7 @@ function openActing(
     vault,
     clock,
     log: telemetry.log,
+    tracing: telemetry.tracing,
     config: { ...config, refresh: options.refreshLimits ?? {} },
     publicUrl: () => baseUrl.url,
     findServer: async (id) => {
@@ -302,7 +303,7 @@ function openActing(
     onError: logFailure(telemetry, 'storage.idempotency.write_failed'),
   });
   // Sockets of its own: downloads that take minutes leave those of token endpoints and MCP servers alone.
-  const providerOutbound = createOutbound(config, providerLimits);
+  const providerOutbound = createOutbound(config, { ...providerLimits, tracing: telemetry.tracing });
   const proxy = createProxy({
     connections,
     outbound: providerOutbound,

@@ -2,11 +2,17 @@ import { resolve } from 'node:path';
 import { startApp, version } from '../app.ts';
 import { childEnvironment, environment, parseConfig, unknownSettings } from '../config.ts';
 import { ConfigFile } from '../mcp/mcp.ts';
-import { createTelemetry } from '../telemetry/telemetry.ts';
+import { createTelemetry, createTracing, type Telemetry } from '../telemetry/telemetry.ts';
 
 export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Promise<void> {
   const config = parseConfig(environment());
-  const telemetry = createTelemetry({ level: config.logLevel });
+  const tracing = await createTracing({
+    endpoint: config.otlpEndpoint,
+    serviceName: config.otelServiceName,
+    version,
+    onError: (error) => telemetry.log.warn('telemetry.export.failed', { error }),
+  });
+  const telemetry: Telemetry = createTelemetry({ level: config.logLevel, tracing });
   for (const name of unknownSettings(environment()))
     telemetry.log.warn('config.setting.unknown', { name, advice: 'a typing error?' });
   const file =

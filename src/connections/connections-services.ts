@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Tracing } from '../base/tracing.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -36,6 +37,7 @@ export type ConnectionsDeps = {
   readonly vault: Pick<Vault, 'seal' | 'open'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracing?: Tracing;
   readonly config: ConnectionsConfig;
   /** Where callbacks come in; known once the server listens. */
   readonly publicUrl: () => string;

@@ -14,6 +14,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Charge, createAuthentication, type VerifyUser } from './authentication.ts';
 import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
 import { watchConnections } from './connection/open-connections.ts';
+import { createRequestSpans, inStepSpan } from './connection/request-spans.ts';
 import {
   answerBrokenClient,
   closeGracefully,
@@ -92,12 +93,14 @@ export function createHttp(deps: HttpDeps): Http {
   const limits = deps.limits ?? defaultLimits;
   const batch = createWriteBatch();
   const nextId = createRequestIds();
+  const { tracing } = deps.telemetry;
+  const live = createRequestSpans(tracing);
   let isClosing = false;
 
   const server = createHttpServer(limits, (request, reply) => {
     connections.requestStarted(request);
     const context = new RequestContext(nextId(), { request, reply }, deps.trustedProxies ?? []);
-    void runLifecycle(context, steps, (error) => responder.sendError(error, context));
+    void live(context, () => runLifecycle(context, steps, (error) => responder.sendError(error, context)));
   });
   const connections = watchConnections(server);
   const responder = createResponder({
@@ -151,7 +154,7 @@ export function createHttp(deps: HttpDeps): Http {
 
 /** A request's life, top-down. */
 function stepsOf(
-  { routes, console }: HttpDeps,
+  { routes, console, telemetry: { tracing } }: HttpDeps,
   {
     authentication,
     deadline,
@@ -170,10 +173,10 @@ function stepsOf(
     ({ target }) => shedder.admit(neverShed.has(pathOf(target))),
     checkFraming,
     createRouting(routes, console?.files),
-    authentication.authenticate,
-    authentication.authorize,
-    authentication.limit,
-    authentication.identifyUser,
+    inStepSpan(tracing, 'authenticate', authentication.authenticate),
+    inStepSpan(tracing, 'authorize', authentication.authorize),
+    inStepSpan(tracing, 'limit', authentication.limit),
+    inStepSpan(tracing, 'identify user', authentication.identifyUser),
     rights.add,
     createReadBody(deadline),
     createValidate(),

@@ -1,6 +1,16 @@
 import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
 import { Problem } from '../base/problem.ts';
-import { type Mcp, paramsOf, responsesIn, rpcError, UpstreamFailure, withLogLevel } from '../mcp/mcp.ts';
+import { noTracing, type Span, type Tracing } from '../base/tracing.ts';
+import {
+  inMcpSpan,
+  type Mcp,
+  paramsOf,
+  responsesIn,
+  rpcError,
+  tellError,
+  UpstreamFailure,
+  withLogLevel,
+} from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
 import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
@@ -45,13 +55,20 @@ export type Door = {
 export class ClientService {
   readonly #mcp: Pick<Mcp, 'relay'>;
   readonly #sessions: ClientSessions;
+  readonly #tracing: Tracing;
   readonly #streams = new NotificationStreams();
 
   constructor({
     mcp,
     tickets,
-  }: { readonly mcp: Pick<Mcp, 'relay'>; readonly tickets: Vault['sealedTokens'] }) {
+    tracing = noTracing,
+  }: {
+    readonly mcp: Pick<Mcp, 'relay'>;
+    readonly tickets: Vault['sealedTokens'];
+    readonly tracing?: Tracing;
+  }) {
     this.#mcp = mcp;
+    this.#tracing = tracing;
     this.#sessions = new ClientSessions(tickets);
   }
 
@@ -93,7 +110,10 @@ export class ClientService {
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
     if (!isModern && session === null && serverId !== null) {
-      const relayed = await relayToSession(this.#mcp, { request, caller, view, decision, serverId });
+      const relay = () => relayToSession(this.#mcp, { request, caller, view, decision, serverId });
+      const relayed = await (named !== undefined && decision.kind === 'request'
+        ? inMcpSpan(this.#tracing, 'server', spannedBy(decision), relay)
+        : relay());
       if (relayed !== null) return relayed;
     }
     if (named !== undefined && session === null && decision.kind !== 'initialize')
@@ -184,11 +204,20 @@ export class ClientService {
     }
   }
 
-  async #answer(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {
+  #answer(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {
+    return inMcpSpan(this.#tracing, 'server', spannedBy(asked), (span) =>
+      this.#answerIn(span, turn, asked, emit),
+    );
+  }
+
+  async #answerIn(span: Span, turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {
     const { id, age } = asked;
     try {
       const outcome = await this.#outcome(turn, asked, emit);
-      if (outcome.kind === 'error') return errorAnswer(id, outcome.error, age);
+      if (outcome.kind === 'error') {
+        tellError(span, outcome.error.code);
+        return errorAnswer(id, outcome.error, age);
+      }
       if (outcome.kind === 'input')
         return inputAnswer(asked, outcome.needed, await turn.backend.serverInfo(turn.caller));
       const { body } = outcome;
@@ -199,6 +228,7 @@ export class ClientService {
     } catch (error) {
       const said = errorInWords(error);
       if (said === null) throw error;
+      tellError(span, said.code);
       return errorAnswer(id, said, age);
     }
   }
@@ -258,6 +288,10 @@ export class ClientService {
     }
     return outcome;
   }
+}
+
+function spannedBy({ id, method, params }: Pick<AskedRequest, 'id' | 'method' | 'params'>) {
+  return { method, id, name: params?.get('name')?.string(), meta: params?.present('_meta') };
 }
 
 /** What a client is told in the protocol's own form; every other error is one of HTTP. */

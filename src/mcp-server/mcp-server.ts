@@ -8,6 +8,7 @@
  * words, never a hung stream. Sessions are sealed in their ids: any replica serves them, nothing of one is kept.
  */
 import { createBoundedCache } from '../base/bounded-cache.ts';
+import type { Tracing } from '../base/tracing.ts';
 import type { Mcp } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { ClientService } from './client-service.ts';
@@ -36,6 +37,7 @@ export type McpServer = {
 export type McpServerDeps = AggregateDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'>;
   readonly tickets: Vault['sealedTokens'];
+  readonly tracing?: Tracing;
 };
 
 /** What servers say of themselves, for the answers that repeat it. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Tracing } from '../base/tracing.ts';
 import { inBackground, type Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { ChannelPool } from './channel-pool.ts';
@@ -13,6 +14,7 @@ export type ChannelDeps = {
   readonly outbound: Outbound;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracing: Tracing;
   readonly limits: Limits;
   readonly environment: Readonly<Record<string, string>>;
   readonly dataDir: string | null;
@@ -43,11 +45,11 @@ export class Channels {
   }
 
   open(target: Target, prefersSession: boolean): Opened {
-    const { outbound, clock, limits } = this.#deps;
+    const { outbound, clock, limits, tracing } = this.#deps;
     const { program, url } = target;
     if (program !== null) return this.#openProgram(target, program, prefersSession);
     if (url === null) throw new UpstreamFailure('refused', notCallable);
-    return new HttpUpstream({ target: { ...target, url }, outbound, limits, now: clock.monotonic });
+    return new HttpUpstream({ target: { ...target, url }, outbound, limits, tracing, now: clock.monotonic });
   }
 
   /** Nobody waits for it: it takes nothing from calls. A program is not started a second time for a probe. */
@@ -57,8 +59,9 @@ export class Channels {
       const { channel, release } = pool.acquire(target);
       return { send: channel.send.bind(channel), listen: channel.listen.bind(channel), close: release };
     }
-    const { outbound, clock, limits } = this.#deps;
+    const { outbound, clock, limits, tracing } = this.#deps;
     return new HttpUpstream({
+      tracing,
       target: { ...target, url },
       outbound: inBackground(outbound),
       limits: { ...limits, ...probeMs },
@@ -67,7 +70,7 @@ export class Channels {
   }
 
   #openProgram(target: Target, program: Program, prefersSession: boolean): ProgramChannel {
-    const { clock, limits, environment, log } = this.#deps;
+    const { clock, limits, environment, log, tracing } = this.#deps;
     const { serverId, revision } = target;
     return new ProgramChannel({
       program,
@@ -76,6 +79,7 @@ export class Channels {
       revision,
       prefersSession,
       ledger: this.#ledger,
+      tracing,
       now: clock.monotonic,
       memory: this.#memoryOf(program),
       onFailure: (reason) => log.info('mcp.program.failed', { server_id: serverId, reason }),

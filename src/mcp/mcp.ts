@@ -13,6 +13,7 @@
 import type { Clock } from '../base/clock.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
+import { noTracing, type Tracing } from '../base/tracing.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
@@ -27,7 +28,9 @@ import type { LocalServer } from './config-file/mcp-config.ts';
 import type { Caller, Limits, OnNotification } from './mcp-model.ts';
 import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
+import { inMcpSpan, tellOutcome, withTraceContext } from './messages/mcp-spans.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
+import { noParams } from './messages/rpc-request.ts';
 import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
 import { probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
@@ -52,6 +55,7 @@ export {
   UpstreamFailure,
 } from './mcp-model.ts';
 export { canonicalParams } from './messages/canonical-json.ts';
+export { inMcpSpan, tellError } from './messages/mcp-spans.ts';
 export { decodeHeader } from './messages/mirrored-headers.ts';
 export {
   isReserved,
@@ -115,6 +119,7 @@ export type McpDeps = {
   readonly onToolCall?: OnToolCall;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracing?: Tracing;
   readonly locals?: LocalServerList;
   /** Called when they are others, and before these are in the catalogue. */
   readonly onLocalsChange?: () => Promise<void>;
@@ -148,7 +153,8 @@ export function createMcp(deps: McpDeps): Mcp {
   const { tokens, requests } = deps.connections;
   const targets = createTargets({ catalog, tokens, locals, checkUrl: outbound.checkUrl });
   const withAuthorization = createWithAuthorization({ targets, requests });
-  const channels = new Channels({ environment: {}, dataDir: null, ...deps, limits });
+  const tracing = deps.tracing ?? noTracing;
+  const channels = new Channels({ environment: {}, dataDir: null, ...deps, tracing, limits });
   const pool = createChannelPool({
     make: (target, prefersSession) => channels.open(target, prefersSession),
     limits: { ...defaultPoolLimits, ...deps.pool },
@@ -162,6 +168,7 @@ export function createMcp(deps: McpDeps): Mcp {
     tickets,
     outcomes,
     limits,
+    tracing,
     now: clock.monotonic,
   });
   const sweeping = setInterval(() => {
@@ -181,7 +188,7 @@ export function createMcp(deps: McpDeps): Mcp {
     retire: (id) => pool.retire(id),
     onChange: deps.onLocalsChange ?? (async () => undefined),
   });
-  const call = createRecordedCall(calls, outcomes, { clock, localServers });
+  const call = createTracedCall(tracing, createRecordedCall(calls, outcomes, { clock, localServers }));
 
   return {
     call,
@@ -195,7 +202,9 @@ export function createMcp(deps: McpDeps): Mcp {
         },
       ),
     async listTools(caller, serverId) {
-      const list = await calls.listTools(caller, serverId);
+      const list = await inMcpSpan(tracing, 'client', { method: 'tools/list', serverId }, () =>
+        calls.listTools(caller, serverId),
+      );
       void localServers.adopt(serverId, () => list.tools.map(toRow));
       return list;
     },
@@ -253,6 +262,19 @@ function createRecordedCall(
       if (isTool) outcomes.recordFailure(caller, request, error, clock.monotonic() - started);
       throw error;
     }
+  };
+}
+
+/** A call as a span whose context goes with it. */
+function createTracedCall(tracing: Tracing, call: Mcp['call']): Mcp['call'] {
+  if (!tracing.isOn) return call;
+  return (caller, request) => {
+    const { method, params = noParams, serverId } = request;
+    return inMcpSpan(tracing, 'client', { method, name: params.name, serverId }, async (span) => {
+      const answer = await call(caller, { ...request, params: withTraceContext(tracing, params) });
+      if (answer.kind === 'reply') tellOutcome(span, answer.reply);
+      return answer;
+    });
   };
 }
 

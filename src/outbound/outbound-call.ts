@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Admission } from './admission.ts';
+import type { Admission } from './admission/admission.ts';
+import type { Waiter } from './admission/concurrency-limit.ts';
 import { checkReply } from './checks/reply-headers.ts';
 import type { Destination } from './checks/upstream-url.ts';
-import type { Waiter } from './concurrency-limit.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { DispatchOptions, Handler } from './dispatcher.ts';
 import {

@@ -23,6 +23,8 @@ export type OutboundRequest = {
   /** Reply body, default 8 MB. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
+  /** To an MCP server: the context of the trace goes with it, where there is one. */
+  readonly carriesTrace?: true;
   /** Nobody waits for it: it has sockets and look-ups of its own, and takes none of those of calls. */
   readonly priority?: 'background';
 };

@@ -14,16 +14,17 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
-import { createAdmission } from './admission.ts';
-import { checkRequestLine, toFields } from './checks/request-headers.ts';
-import { createUrlCheck } from './checks/upstream-url.ts';
+import { noTracing, type Tracing } from '../base/tracing.ts';
+import { createAdmission } from './admission/admission.ts';
 import {
   type BreakerLimits,
   type CircuitBreaker,
   createCircuitBreaker,
   defaultBreakerLimits,
-} from './circuit-breaker.ts';
-import { type ConcurrencyLimits, createConcurrencyLimit } from './concurrency-limit.ts';
+} from './admission/circuit-breaker.ts';
+import { type ConcurrencyLimits, createConcurrencyLimit } from './admission/concurrency-limit.ts';
+import { checkRequestLine, toFields } from './checks/request-headers.ts';
+import { createUrlCheck } from './checks/upstream-url.ts';
 import { parseAllowRules } from './connect/address.ts';
 import { createAddressGuard } from './connect/address-guard.ts';
 import { createLookup, type Resolve } from './connect/lookup.ts';
@@ -43,6 +44,9 @@ export type {
   Receiver,
   ReplyHeaders,
 } from './outbound-model.ts';
+
+import { createTracedStream } from './outbound-spans.ts';
+
 export { OutboundFailure } from './outbound-model.ts';
 
 export type OutboundReply = {
@@ -83,6 +87,7 @@ export type OutboundOptions = {
   readonly resolve?: Resolve;
   readonly limits?: { readonly [lane in Lane]?: Partial<ConcurrencyLimits> };
   readonly breaker?: BreakerLimits;
+  readonly tracing?: Tracing;
 };
 
 const waitMs = 10_000;
@@ -120,7 +125,7 @@ export function createOutbound(config: OutboundConfig, options: OutboundOptions 
     background: openLane('background', breaker),
   };
 
-  const stream: Outbound['stream'] = (request, receiver) => {
+  const stream = createTracedStream(options.tracing ?? noTracing, (request, receiver) => {
     const { method, url, body } = request;
     const destination = toDestination(url);
     const { origin } = destination;
@@ -132,7 +137,7 @@ export function createOutbound(config: OutboundConfig, options: OutboundOptions 
       body === undefined ? { origin, path, method, headers } : { origin, path, method, headers, body },
     );
     return call;
-  };
+  });
   return {
     stream,
     request: (request) => readWhole((receiver) => stream(request, receiver)),

@@ -11,6 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
+import { inSpan, noTracing, type Tracing } from '../base/tracing.ts';
 import type { ActiveSnapshot } from './active-snapshot.ts';
 import type { EmbedderIndex } from './embedder-index.ts';
 import { type Embedder, embedQuery } from './embedding/embedder.ts';
@@ -71,6 +72,7 @@ export type SearchDeps = {
   /** Connects to a better one; its index is built beside and swapped in when it is whole. */
   readonly provider?: (() => Promise<Embedder>) | undefined;
   readonly clock: Clock;
+  readonly tracing?: Tracing;
   newQueryLogId(): string;
   recordQuery(entry: QueryLogEntry): void;
   /** What this developer's searches may use of recorded outcomes; without it, nothing is learned. */
@@ -108,7 +110,7 @@ export type Search = {
 type FoundPage = Pick<SearchResult, 'page' | 'pageKey' | 'cacheHit'> & { readonly snapshot: ActiveSnapshot };
 
 export function createSearch(deps: SearchDeps): Search {
-  const { clock, config, embedder } = deps;
+  const { clock, config, embedder, tracing = noTracing } = deps;
   const pages = createPageCache(config.cacheBytes);
   const popularity = new Map<string, number>();
   let signals: RankingSignals = { popularity, liveness: new Map() };
@@ -128,7 +130,7 @@ export function createSearch(deps: SearchDeps): Search {
     const snapshot = index.snapshot();
     if (snapshot === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
-    const rank = () => rankPage({ index, snapshot, builtIn: embedder }, request, model);
+    const rank = () => rankPage({ index, snapshot, builtIn: embedder, tracing }, request, model);
     const pageKey = isShared(request) ? keyOf(index, snapshot, request, model) : null;
     const cached = pageKey === null ? undefined : pages.get(pageKey);
     if (cached !== undefined) return { page: cached, pageKey, snapshot, cacheHit: true };
@@ -143,7 +145,11 @@ export function createSearch(deps: SearchDeps): Search {
       const startedAt = clock.monotonic();
       if (request.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
       const model = deps.usageModelFor?.(request.caller.developerId) ?? null;
-      const found = await indexes.run((index) => findPage(index, request, model));
+      const found = await inSpan(tracing, 'search', {}, async (span) => {
+        const ranked = await indexes.run((index) => findPage(index, request, model));
+        span.set({ 'mcprank.search.cache_hit': ranked.cacheHit });
+        return ranked;
+      });
       const queryLogId = deps.newQueryLogId();
       const latencyMs = clock.monotonic() - startedAt;
       const { page, pageKey, cacheHit, snapshot } = found;
@@ -199,16 +205,26 @@ function statsOf(indexes: Failover, cache: CacheStats): SearchStats {
 
 /** Embeds the query and ranks it on one snapshot, whatever is swapped in meanwhile. */
 async function rankPage(
-  on: { readonly index: EmbedderIndex; readonly snapshot: ActiveSnapshot; readonly builtIn: Embedder },
+  on: {
+    readonly index: EmbedderIndex;
+    readonly snapshot: ActiveSnapshot;
+    readonly builtIn: Embedder;
+    readonly tracing: Tracing;
+  },
   request: SearchRequest,
   model: UsageModel | null,
 ): Promise<SearchPage> {
-  const { index, snapshot, builtIn } = on;
+  const { index, snapshot, builtIn, tracing } = on;
   const query = snapshot.parse(request);
   // What was learned lives in the built-in space, whoever makes the vectors for the ranking.
-  const own = await builtIn.embed(query.parts, 'query');
-  const vectors = index.embedder === builtIn ? own : await embedQuery(index.embedder, query.parts);
-  return snapshot.rank(query, { vectors, modelVector: own.subarray(0, builtIn.dims) }, model);
+  const { own, vectors } = await inSpan(tracing, 'search embed', {}, async () => {
+    const own = await builtIn.embed(query.parts, 'query');
+    const isBuiltIn = index.embedder === builtIn;
+    return { own, vectors: isBuiltIn ? own : await embedQuery(index.embedder, query.parts) };
+  });
+  return inSpan(tracing, 'search rank', {}, () =>
+    snapshot.rank(query, { vectors, modelVector: own.subarray(0, builtIn.dims) }, model),
+  );
 }
 
 /** A filter by what one user is connected to makes a page that is nobody else's. */

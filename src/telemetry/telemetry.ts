@@ -1,5 +1,6 @@
 /**
- * What the process tells its operator: structured log lines (JSON, one a line) and Prometheus metrics.
+ * What the process tells its operator: structured log lines (JSON, one a line), Prometheus metrics, and traces where they are
+ * asked for.
  *
  * Promises: no key, token or password reaches a line or a label (fields are redacted by name, and whatever
  * still looks like a secret by value); writing never waits for who reads the log, and never throws: lines beyond what may
@@ -8,6 +9,7 @@
 import pino from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { Problem } from '../base/problem.ts';
+import { noTracing, type Tracing } from '../base/tracing.ts';
 import { standardErrorSink } from './log-sink.ts';
 import { redactText } from './redact.ts';
 
@@ -17,6 +19,8 @@ export type Log = Readonly<Record<Exclude<LogLevel, 'silent'>, (event: string, f
 
 export type Telemetry = {
   readonly log: Log;
+  /** Off unless the operator names a collector; a line of the log carries the ids of what is under way. */
+  readonly tracing: Tracing;
   /** Whether lines of `debug` are written: what nobody reads need not be put together. */
   readonly verbose: boolean;
   counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
@@ -32,7 +36,12 @@ export type Telemetry = {
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const secretFields = ['key', 'token', 'authorization', 'password', 'secret', 'cookie'];
 
-export function createTelemetry(options: { level: LogLevel; write?: (line: string) => void }): Telemetry {
+export function createTelemetry(options: {
+  level: LogLevel;
+  write?: (line: string) => void;
+  tracing?: Tracing;
+}): Telemetry {
+  const { tracing = noTracing } = options;
   const sink =
     options.write === undefined
       ? standardErrorSink((lines) => logger.warn({ lines }, 'telemetry.log.dropped'))
@@ -45,6 +54,7 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
       hooks: { streamWrite: redactText },
+      ...(tracing.isOn && { mixin: () => tracing.ids() ?? {} }),
     },
     { write: options.write ?? ((line: string) => sink?.write(line)) },
   );
@@ -63,6 +73,7 @@ export function createTelemetry(options: { level: LogLevel; write?: (line: strin
   gauge('log_lines_dropped', 'Log lines that nobody read in time, since the start', () => sink?.dropped ?? 0);
 
   return {
+    tracing,
     verbose: logger.isLevelEnabled('debug'),
     log: {
       debug: (event, fields) => logger.debug(describe(fields, false), event),
@@ -103,4 +114,19 @@ function describeError(error: unknown, isOurs: boolean): unknown {
 /** Its words say all there is to know, and so do those of what caused it. */
 function isForeseen(error: Error): boolean {
   return error instanceof Problem && error.kind !== 'internal';
+}
+
+/** For the service's own process; the packages are loaded only where there is somebody to tell. */
+export async function createTracing(options: {
+  readonly endpoint: string | null;
+  readonly serviceName: string;
+  readonly version: string;
+  /** Of each telling; a stop waits so long at most. */
+  readonly timeoutMs?: number;
+  readonly onError: (error: unknown) => void;
+}): Promise<Tracing> {
+  const { endpoint, timeoutMs = 5_000, ...others } = options;
+  if (endpoint === null) return noTracing;
+  const { startOtlp } = await import('./otlp.ts');
+  return startOtlp({ endpoint, timeoutMs, ...others });
 }

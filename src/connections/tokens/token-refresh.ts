@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import { backoffMs } from '../../base/retry.ts';
+import { inSpan, noTracing, type Tracing } from '../../base/tracing.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type {
   AuthorizationServer,
@@ -44,6 +45,7 @@ type Deps = {
   readonly clock: Clock;
   readonly signal: ChangeSignal;
   readonly log: Log;
+  readonly tracing?: Tracing;
   readonly limits: RefreshLimits;
   readonly random: () => number;
   /** Tokens that came for a connection that is gone by now. */
@@ -94,7 +96,7 @@ export class TokenRefresher {
       this.#refuseEarly(row);
       const holder = newId('own');
       if (row.refresh_sealed === null) await store.markExpired(row, null);
-      else if (await store.takeLease(row, holder, limits.leaseMs)) await this.#refresh(row, holder);
+      else if (await store.takeLease(row, holder, limits.leaseMs)) await this.#refreshTraced(row, holder);
       else {
         if (clock.monotonic() > until)
           throw new Problem('unavailable', 'The tokens are being renewed', { retryAfterMs: 1_000 });
@@ -107,6 +109,13 @@ export class TokenRefresher {
     const until = Math.max(retry_at, this.#misconfiguredUntil.get(provider) ?? 0);
     const restMs = until - this.#deps.clock.now();
     if (restMs > 0) throw noNewTokens(provider, restMs);
+  }
+
+  #refreshTraced(row: GrantRow, holder: string): Promise<void> {
+    const attributes = { 'mcprank.provider': row.provider };
+    return inSpan(this.#deps.tracing ?? noTracing, 'refresh token', { attributes }, () =>
+      this.#refresh(row, holder),
+    );
   }
 
   async #refresh(row: GrantRow, holder: string): Promise<void> {

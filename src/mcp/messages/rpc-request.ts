@@ -65,8 +65,12 @@ const metaShape = { progressToken: true } as const;
 export function withLogLevel(params: RpcParams, level: string): RpcParams {
   const { meta } = params;
   if (meta !== undefined && membersOf(meta).some(({ name }) => name === logLevel)) return params;
-  const asked = joinJson(changeMembers(meta, { [logLevel]: [JSON.stringify(level)] }));
-  return { ...params, meta: scanJson(asked, metaShape) };
+  return withMeta(params, { [logLevel]: [JSON.stringify(level)] });
+}
+
+/** The same with these members in `_meta`, in place of those of the same names. */
+export function withMeta(params: RpcParams, changes: Readonly<Record<string, JsonParts>>): RpcParams {
+  return { ...params, meta: scanJson(joinJson(changeMembers(params.meta, changes)), metaShape) };
 }
 
 /** The same with more members behind. */

@@ -1,4 +1,5 @@
 import { joinJson } from '../../base/json-splice.ts';
+import { inSpan, type Tracing } from '../../base/tracing.ts';
 import type { Outbound } from '../../outbound/outbound.ts';
 import {
   type CallResult,
@@ -57,6 +58,7 @@ export class HttpUpstream implements Channel {
   #mode: ProtocolMode | undefined;
   /** "Speaks an older revision" is doubted after this: it works for ever and would never heal itself. */
   #modeUntil = 0;
+  readonly #tracing: Tracing;
   #negotiating: Promise<void> | undefined;
   #session: Promise<UpstreamSession> | undefined;
   /** The same once it is open, so that a call need not wait for a promise. */
@@ -67,9 +69,11 @@ export class HttpUpstream implements Channel {
     readonly target: Target & { readonly url: string };
     readonly outbound: Outbound;
     readonly limits: Limits;
+    readonly tracing: Tracing;
     readonly now: () => number;
   }) {
     const { target, outbound, limits, now } = deps;
+    this.#tracing = deps.tracing;
     const { url, credential } = target;
     this.#endpoint = { outbound, credential, limits, url };
     this.#hint = target.hint;
@@ -167,7 +171,7 @@ export class HttpUpstream implements Channel {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#negotiating = promise;
     try {
-      return await this.#negotiate(request, options);
+      return await inSpan(this.#tracing, 'mcp negotiate', {}, () => this.#negotiate(request, options));
     } finally {
       this.#negotiating = undefined;
       resolve();

@@ -1,3 +1,4 @@
+import { inSpan, type Tracing } from '../../base/tracing.ts';
 import {
   type CallResult,
   type Channel,
@@ -25,6 +26,7 @@ export type ProgramMemory = {
 
 export type ProgramDeps = StdioDeps & {
   readonly now: () => number;
+  readonly tracing: Tracing;
   readonly memory: ProgramMemory;
   readonly revision: string | null;
   readonly prefersSession: boolean;
@@ -145,7 +147,9 @@ export class ProgramChannel implements Channel {
     this.#process = process;
     this.#exited = process.exited;
     try {
-      await greet(process.duplex, greeting, this.#deps);
+      await inSpan(this.#deps.tracing, 'mcp negotiate', {}, () =>
+        greet(process.duplex, greeting, this.#deps),
+      );
     } catch (error) {
       process.stop();
       throw error;

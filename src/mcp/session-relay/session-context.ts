@@ -32,7 +32,8 @@ export function createSender(outbound: Outbound, limits: Limits) {
     let { url } = context;
     const once = () => {
       const headers = { ...context.headers, ...request.headers, ...credential.fields(request.method, url) };
-      const whole = { firstByteMs: limits.firstByteMs, idleMs: 0, ...request, url, headers };
+      const carried = { carriesTrace: true, firstByteMs: limits.firstByteMs, idleMs: 0 } as const;
+      const whole = { ...carried, ...request, url, headers };
       return outbound.open(whole, started).catch((error: unknown) => {
         throw toFailure(error);
       });

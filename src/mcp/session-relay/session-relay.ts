@@ -1,7 +1,9 @@
 import { joinJson } from '../../base/json-splice.ts';
+import type { Tracing } from '../../base/tracing.ts';
 import type { ByteSource, OpenReply, Outbound, OutboundCall } from '../../outbound/outbound.ts';
 import type { Vault } from '../../vault/vault.ts';
 import { type Caller, type Limits, type RpcRequest, UpstreamFailure } from '../mcp-model.ts';
+import { inMcpSpan, tracedMessage } from '../messages/mcp-spans.ts';
 import { type RpcMessage, readMessages, replyIn } from '../messages/rpc-message.ts';
 import { paramsOf } from '../messages/rpc-request.ts';
 import { failureOf, isSessionGone } from '../negotiation/reply-verdict.ts';
@@ -73,6 +75,7 @@ type Deps = {
   readonly tickets: Vault['sealedTokens'];
   readonly outcomes: OutcomeRecorder;
   readonly limits: Limits;
+  readonly tracing: Tracing;
   readonly now: () => number;
 };
 /** What all of the relay's steps share. */
@@ -101,10 +104,12 @@ export function createSessionRelay(deps: Deps): SessionRelay {
       const began = deps.now();
       const operation = operationOf(request);
       try {
-        return await deps.withAuthorization(caller, request.serverId, operation, async (found) => {
-          const context = contextOf(deps.tickets, found, { caller, request });
-          return context === null ? null : pass(relay, caller, context, request);
-        });
+        return await inRelaySpan(deps.tracing, request, operation, () =>
+          deps.withAuthorization(caller, request.serverId, operation, async (found) => {
+            const context = contextOf(deps.tickets, found, { caller, request });
+            return context === null ? null : pass(relay, caller, context, request);
+          }),
+        );
       } catch (error) {
         const call = { ...operation, serverId: request.serverId };
         if (operation.method === 'tools/call')
@@ -115,6 +120,18 @@ export function createSessionRelay(deps: Deps): SessionRelay {
     sweep: relay.registry.sweep,
     close: relay.slots.close,
   };
+}
+
+/** Streams last, and say nothing of a request. */
+function inRelaySpan<T>(
+  tracing: Tracing,
+  { serverId }: SessionRequest,
+  { method, params }: RpcRequest,
+  work: () => T,
+): T {
+  return method === ''
+    ? work()
+    : inMcpSpan(tracing, 'client', { method, name: params?.name, serverId }, work);
 }
 
 function operationOf(request: SessionRequest): RpcRequest {
@@ -154,7 +171,8 @@ async function post(relay: Relay, turn: Turn<'POST'>): Answer {
   const { caller, context, request } = turn;
   let call: OutboundCall | undefined;
   const filter = filterFor(relay, turn, () => call?.extend(relay.limits.questionMs));
-  const reply = await relay.post(context, bytesOf(request.message), caller.signal, (started) => {
+  const message = tracedMessage(relay.tracing, request.message);
+  const reply = await relay.post(context, bytesOf(message), caller.signal, (started) => {
     call = started;
   });
   if (reply.status >= 300) return refused(relay, turn, reply, filter);

@@ -79,6 +79,7 @@ async function postTo(
     .request({
       method: 'POST',
       url,
+      carriesTrace: true,
       headers: { 'content-type': 'application/json', ...credential.fields('POST', url) },
       body,
       firstByteMs: limits.firstByteMs,

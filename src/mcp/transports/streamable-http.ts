@@ -35,6 +35,7 @@ function stream(
     {
       method: 'POST',
       url,
+      carriesTrace: true,
       headers,
       body,
       firstByteMs,

@@ -1,6 +1,6 @@
-import { createBoundedCache } from '../base/bounded-cache.ts';
-import type { Clock } from '../base/clock.ts';
-import { unreachable } from './outbound-failures.ts';
+import { createBoundedCache } from '../../base/bounded-cache.ts';
+import type { Clock } from '../../base/clock.ts';
+import { unreachable } from '../outbound-failures.ts';
 
 /** How a call ended: `neutral` says nothing about the upstream (the caller went away). */
 export type Outcome = 'ok' | 'failed' | 'neutral';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OutboundFailure } from '../outbound-model.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
-import { OutboundFailure } from './outbound-model.ts';
 
 const refused = (pattern: RegExp) => (error: unknown) =>
   error instanceof OutboundFailure && error.reason === 'refused' && pattern.test(error.detail);

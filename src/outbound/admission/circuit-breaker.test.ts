@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OutboundFailure } from '../outbound-model.ts';
 import { type BreakerLimits, createCircuitBreaker } from './circuit-breaker.ts';
-import { OutboundFailure } from './outbound-model.ts';
 
 function breakerWith(limits: BreakerLimits) {
   let now = 0;

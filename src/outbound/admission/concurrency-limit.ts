@@ -1,4 +1,4 @@
-import { OutboundFailure } from './outbound-model.ts';
+import { OutboundFailure } from '../outbound-model.ts';
 
 export type ConcurrencyLimits = {
   /** Calls to one origin under way at once. */
