@@ -145,11 +145,9 @@ export function createSearch(deps: SearchDeps): Search {
       const startedAt = clock.monotonic();
       if (request.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
       const model = deps.usageModelFor?.(request.caller.developerId) ?? null;
-      const found = await inSpan(tracing, 'search', {}, async (span) => {
-        const ranked = await indexes.run((index) => findPage(index, request, model));
-        span.set({ 'mcprank.search.cache_hit': ranked.cacheHit });
-        return ranked;
-      });
+      const found = await inSpan(tracing, 'search', {}, () =>
+        indexes.run((index) => findPage(index, request, model)),
+      );
       const queryLogId = deps.newQueryLogId();
       const latencyMs = clock.monotonic() - startedAt;
       const { page, pageKey, cacheHit, snapshot } = found;
