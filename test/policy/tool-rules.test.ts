@@ -72,7 +72,7 @@ async function usable(app: McpTestApp, key: string, server: string): Promise<str
   return names;
 }
 
-test('annotations count where the operator believes the server; elsewhere the protocol’s worst is taken for true', async (t) => {
+test('N11 annotations count where the operator believes the server; elsewhere the protocol’s worst is taken for true', async (t) => {
   const { app, key } = await boot(t);
   for (const [rule, ours, theirs] of [
     [{ readOnly: true }, ['look_up'], []],
@@ -106,7 +106,7 @@ test('what a registry says of itself is not believed: only the operator makes a 
 const confirmed = (app: McpTestApp, tools: readonly string[]) =>
   app.call('PUT', '/v1/admin/servers/theirs/confirmed', { body: { tools } });
 
-test('a tool that the operator confirmed is believed until it is another one; then it counts as changed', async (t) => {
+test('N12 a tool that the operator confirmed is believed until it is another one; then it counts as changed', async (t) => {
   const { app, key, upstream } = await boot(t);
   await put(app, [
     { effect: 'allow', readOnly: true },

@@ -30,7 +30,7 @@ export class CallJournal<T extends Row> {
   readonly #path: string;
   /** Who writes here: what is gone has left its file behind. */
   readonly #head = `${JSON.stringify({ owner: identifyProcess(process.pid) })}\n`;
-  readonly #lines = new Map<string, string>();
+  readonly #rows = new Map<string, T>();
   #file: number | null = null;
   #bytes = 0;
 
@@ -41,17 +41,16 @@ export class CallJournal<T extends Row> {
 
   /** Throws where the folder cannot be written: then the row is in memory alone. */
   add(row: T): void {
-    const line = `${JSON.stringify(row)}\n`;
-    this.#lines.set(row.id, line);
+    this.#rows.set(row.id, row);
     this.#file ??= this.#open(this.#path);
-    this.#bytes += writeSync(this.#file, line);
+    this.#bytes += writeSync(this.#file, lineOf(row));
   }
 
   /** The store has them now. */
   settle(rows: readonly T[]): void {
-    for (const { id } of rows) this.#lines.delete(id);
+    for (const { id } of rows) this.#rows.delete(id);
     if (this.#file === null) return;
-    if (this.#lines.size === 0) this.#empty();
+    if (this.#rows.size === 0) this.#empty();
     else if (this.#bytes > maxBytes) this.#replace();
   }
 
@@ -59,7 +58,7 @@ export class CallJournal<T extends Row> {
   close(): void {
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
-    if (this.#lines.size === 0) rmSync(this.#path, { force: true });
+    if (this.#rows.size === 0) rmSync(this.#path, { force: true });
   }
 
   #empty(): void {
@@ -72,7 +71,7 @@ export class CallJournal<T extends Row> {
   #replace(): void {
     const next = `${this.#path}.next`;
     const file = this.#open(next);
-    this.#bytes = writeSync(file, [...this.#lines.values()].join(''));
+    this.#bytes = writeSync(file, [...this.#rows.values()].map(lineOf).join(''));
     renameSync(next, this.#path);
     if (this.#file !== null) closeSync(this.#file);
     this.#file = file;
@@ -84,6 +83,10 @@ export class CallJournal<T extends Row> {
     writeSync(file, this.#head);
     return file;
   }
+}
+
+function lineOf(row: Row): string {
+  return `${JSON.stringify(row)}\n`;
 }
 
 /** What processes that are gone left behind, file by file. */
