@@ -292,3 +292,19 @@ test('a fault in a rule names its index and field', async (t) => {
   const warned = await put(app, [{ effect: 'allow', server: 'theirs', readOnly: true }]);
   assert.deepEqual(warned.body.warnings, ['rules[0]: fits no tool here; near: theirs']);
 });
+
+test('a server whose tools are not known yet is there where a rule about tools leaves it anything', async (t) => {
+  const { app, key, upstream } = await boot(t);
+  await app.add('new', upstream.url, { description: 'Tide tables anew' });
+  await app.services.search.settled();
+  const isThere = async () => {
+    const { status } = await app.call('GET', '/v1/servers/new', { key });
+    const found = await app.call('POST', '/v1/search', { key, body: { query: 'tide tables anew' } });
+    const isFound = (found.body.servers as { id: string }[]).some(({ id }) => id === 'new');
+    return [status, isFound];
+  };
+  await put(app, [{ effect: 'ask', tool: 'erase' }], { default: 'allow' });
+  assert.deepEqual(await isThere(), [200, true]);
+  await put(app, [{ effect: 'allow', tool: 'look_up' }]);
+  assert.deepEqual(await isThere(), [404, false]);
+});
