@@ -78,6 +78,8 @@ function narrowTo(
   if (view === null) return record;
   const seen = view.toolsOf(record);
   if (typeof seen !== 'function') return seen === 'all' ? inOwnWords(record, overrides) : null;
+  // Of many servers no tools are known yet.
+  if (record.tools.length === 0) return seen(null) ? record : null;
   const tools = record.tools.filter(({ name, details }) => seen({ name, hints: hintsIn(details) }));
   return tools.length === 0 ? null : inOwnWords({ ...record, tools }, overrides);
 }

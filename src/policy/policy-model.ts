@@ -121,8 +121,8 @@ export type ServerRights = {
   readonly granted: readonly ServerGrant[];
 };
 
-/** Which of a server's tools somebody sees. */
-export type VisibleTools = 'all' | 'none' | ((tool: ToolFacts) => boolean);
+/** Which of a server's tools somebody sees; with null, whether anything beside its tools. */
+export type VisibleTools = 'all' | 'none' | ((tool: ToolFacts | null) => boolean);
 
 /** What one principal sees of the catalogue. Two with the same `key` see the same. */
 export type View = {

@@ -89,18 +89,34 @@ export type Asked = {
   readonly args?: CallArguments;
 };
 
-export function decideFor(state: PolicyState, subject: Subject, { server, tool, args }: Asked): Decision {
-  const judged = tool === null ? null : believedOf(state.marks, server, tool);
-  const own = decide(boundToolsets(state, subject), server, judged, args);
-  return subject.toolset === undefined
-    ? own
-    : stricter(own, decide(doorToolset(state, subject), server, judged, args));
+export function decideFor(state: PolicyState, subject: Subject, asked: Asked): Decision {
+  return decideBy(state, toolsetsOf(state, subject), asked);
+}
+
+/** Those of the principal, and the one whose door it came through: the stricter of the two decides. */
+type Held = { readonly own: readonly Toolset[]; readonly door: readonly Toolset[] };
+
+function toolsetsOf(state: PolicyState, subject: Subject): Held {
+  return { own: boundToolsets(state, subject), door: doorToolset(state, subject) };
+}
+
+function decideBy({ marks }: PolicyState, { own, door }: Held, { server, tool, args }: Asked): Decision {
+  const judged = tool === null ? null : believedOf(marks, server, tool);
+  const decision = decide(own, server, judged, args);
+  return door.length === 0 ? decision : stricter(decision, decide(door, server, judged, args));
 }
 
 /** What somebody sees of a server: what a call of theirs could be allowed to do. */
 export function visibleTools(state: PolicyState, subject: Subject, server: ServerFacts): VisibleTools {
-  const sees = (tool: ToolFacts | null) => decideFor(state, subject, { server, tool }).effect !== 'deny';
-  if (rulesOn(state, subject, server).some(isAboutTools)) return sees;
+  const { own, door } = toolsetsOf(state, subject);
+  // A server's tools are held against the rules about it alone: search asks of every tool there is.
+  const about = (toolset: Toolset) => ({
+    ...toolset,
+    rules: toolset.rules.filter((rule) => fitsServer(rule, server)),
+  });
+  const held = { own: own.map(about), door: door.map(about) };
+  const sees = (tool: ToolFacts | null) => decideBy(state, held, { server, tool }).effect !== 'deny';
+  if ([...held.own, ...held.door].some(({ rules }) => rules.some(isAboutTools))) return sees;
   return sees(null) ? 'all' : 'none';
 }
 

@@ -47,7 +47,7 @@ export async function readMarks(
   return { confirmed: kept, changed, suspicious };
 }
 
-/** With what is believed: of what a server says of its own tools nothing that the operator does not stand for. */
+/** With what is believed: of what a server says of its own tools nothing that the operator does not stand for (threats N11). */
 export function believedOf(marks: ToolMarks, server: ServerFacts, { name, hints }: ToolFacts): JudgedTool {
   const has = (sets: ToolSets) => sets.get(server.id)?.has(name) === true;
   const isBelieved = server.trusted === true || has(marks.confirmed);

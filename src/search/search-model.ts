@@ -25,7 +25,7 @@ export type SearchView = {
     readonly category: string | null;
     readonly tags: readonly string[];
     readonly trusted: boolean;
-  }): 'all' | 'none' | ((tool: { readonly name: string; readonly hints: ToolHints }) => boolean);
+  }): 'all' | 'none' | ((tool: { readonly name: string; readonly hints: ToolHints } | null) => boolean);
 };
 
 export type SearchRequest = {

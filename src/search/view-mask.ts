@@ -47,6 +47,8 @@ function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView)
     if (seen === 'all') servers[s] = 1;
     if (typeof seen !== 'function') continue;
     partial.add(s);
+    // Of many servers no tools are known yet.
+    if (docBase[s]! + 1 === docBase[s + 1]! && seen(null)) servers[s] = 1;
     for (let d = docBase[s]! + 1; d < docBase[s + 1]!; d++)
       if (seen({ name: documents.tool(d).name, hints: unpackHints(columns.hints[d]!) }))
         servers[s] = tools[d] = 1;

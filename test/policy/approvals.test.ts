@@ -111,7 +111,7 @@ test('a client that cannot keep a continuation makes the very same call again, w
   assert.deepEqual([sent.status, sent.body.isError, paid()], [200, false, 1]);
 });
 
-test('an approval is of this principal, these arguments, this definition and this version of the rule', async (t) => {
+test('N12 N13 an approval is of this principal, these arguments, this definition and this version of the rule', async (t) => {
   const { app, key, paid, upstream } = await boot(t);
   const { id, continuation } = asked(await pay(app, key));
   await decide(app, id);
@@ -177,7 +177,7 @@ test('what was denied is denied, and what nobody decided in time is asked again'
   assert.equal(paid(), 0);
 });
 
-test('whoever calls does not approve, unless the rule says so; the scope approve suffices', async (t) => {
+test('N13 whoever calls does not approve, unless the rule says so; the scope approve suffices', async (t) => {
   const { app, paid } = await boot(t);
   const both = await app.newKey({ developer: 'developer 1', scopes: ['mcp', 'approve'] });
   const { id } = asked(await pay(app, both));

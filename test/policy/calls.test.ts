@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { bootApp } from '../support/app.ts';
+import { bootApp, newDataDir } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { mitOf } from '../support/mcp-oauth.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
@@ -140,3 +142,31 @@ for (const engine of engines)
     await later.services.callLog.prune();
     assert.equal((await later.services.callLog.read({ limit: 1_000 })).length, 0);
   });
+
+test('a start takes in what a killed process left, once', async (t) => {
+  const dataDir = await newDataDir(t);
+  const entry = {
+    id: 'call_0123',
+    at: Date.now(),
+    developer_id: 'dev_a',
+    key_id: 'key_a',
+    user_id: 'ann',
+    server_id: 's',
+    tool: 'x',
+    outcome: 'ok',
+    latency_ms: 1,
+    request_bytes: 2,
+    reply_bytes: 3,
+  };
+  const head = JSON.stringify({ owner: { pid: 1, started: 'another boot 1' } });
+  const leave = (name: string) => writeFileSync(join(dataDir, name), `${head}\n${JSON.stringify(entry)}\n`);
+  leave('calls-own_0a.journal');
+  leave('calls-own_0b.journal');
+  const app = await bootMcp(t, {}, { MCPRANK_DATA_DIR: dataDir });
+  const [kept, ...more] = await calls(app);
+  assert.deepEqual([kept?.id, kept?.user_id, kept?.definition, more.length], ['call_0123', 'ann', null, 0]);
+  assert.deepEqual(
+    readdirSync(dataDir).filter((name) => name.endsWith('.journal')),
+    [],
+  );
+});

@@ -72,7 +72,7 @@ async function usable(app: McpTestApp, key: string, server: string): Promise<str
   return names;
 }
 
-test('annotations count where the operator believes the server; elsewhere the protocol’s worst is taken for true', async (t) => {
+test('N11 annotations count where the operator believes the server; elsewhere the protocol’s worst is taken for true', async (t) => {
   const { app, key } = await boot(t);
   for (const [rule, ours, theirs] of [
     [{ readOnly: true }, ['look_up'], []],
@@ -106,7 +106,7 @@ test('what a registry says of itself is not believed: only the operator makes a 
 const confirmed = (app: McpTestApp, tools: readonly string[]) =>
   app.call('PUT', '/v1/admin/servers/theirs/confirmed', { body: { tools } });
 
-test('a tool that the operator confirmed is believed until it is another one; then it counts as changed', async (t) => {
+test('N12 a tool that the operator confirmed is believed until it is another one; then it counts as changed', async (t) => {
   const { app, key, upstream } = await boot(t);
   await put(app, [
     { effect: 'allow', readOnly: true },
@@ -291,4 +291,20 @@ test('a fault in a rule names its index and field', async (t) => {
   }
   const warned = await put(app, [{ effect: 'allow', server: 'theirs', readOnly: true }]);
   assert.deepEqual(warned.body.warnings, ['rules[0]: fits no tool here; near: theirs']);
+});
+
+test('a server whose tools are not known yet is there where a rule about tools leaves it anything', async (t) => {
+  const { app, key, upstream } = await boot(t);
+  await app.add('new', upstream.url, { description: 'Tide tables anew' });
+  await app.services.search.settled();
+  const isThere = async () => {
+    const { status } = await app.call('GET', '/v1/servers/new', { key });
+    const found = await app.call('POST', '/v1/search', { key, body: { query: 'tide tables anew' } });
+    const isFound = (found.body.servers as { id: string }[]).some(({ id }) => id === 'new');
+    return [status, isFound];
+  };
+  await put(app, [{ effect: 'ask', tool: 'erase' }], { default: 'allow' });
+  assert.deepEqual(await isThere(), [200, true]);
+  await put(app, [{ effect: 'allow', tool: 'look_up' }]);
+  assert.deepEqual(await isThere(), [404, false]);
 });

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { calendar } from '@googleapis/calendar';
-import { MCPRankClient, MCPRankError, NotConnectedError, proxyPath } from '../../sdk/client.ts';
+import {
+  ApprovalRequiredError,
+  MCPRankClient,
+  MCPRankError,
+  NotConnectedError,
+  proxyPath,
+} from '../../sdk/client.ts';
 import { adminKey, bootApp, type TestApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
 import { fixtureServers } from '../support/fixtures.ts';
@@ -157,6 +163,20 @@ test('a tool is called; what it asks on the way is answered, or handed back to g
   assert.ok('status' in asked);
   const gone = await rank.mcp.continueTool(who, asked, answer);
   assert.ok('content' in gone);
+
+  const rules = [{ effect: 'ask', tool: 'echo', self: true }];
+  await app.call('PUT', '/v1/admin/toolsets/asking', { body: { rules, default: 'allow' } });
+  await app.call('PUT', '/v1/admin/toolsets/asking/bindings', { body: { developers: ['admin'] } });
+  const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'again' } };
+  const needed = await rank.mcp.callTool(echo, { onInput: () => answer }).then(
+    () => assert.fail('nobody has approved it'),
+    (error: unknown) => error as ApprovalRequiredError,
+  );
+  assert.ok(needed instanceof ApprovalRequiredError);
+  const decision = { decision: 'approve' };
+  await app.call('POST', `/v1/admin/approvals/${needed.approval.id}`, { body: decision });
+  const approved = await rank.mcp.continueTool(echo, needed);
+  assert.deepEqual('content' in approved && approved.content, [{ type: 'text', text: 'Echo: again' }]);
 
   const envelope = await rank.mcp.call({ server_id: 'fixture', method: 'tools/list', id: 'x' });
   assert.equal(envelope.id, 'x');

@@ -1,5 +1,5 @@
 /**
- * Calls that a person has to agree to. An approval is of one call: this principal, server, tool and arguments, the tool as it
+ * Calls that a person has to agree to (threats N12, N13). An approval is of one call: this principal, server, tool and arguments, the tool as it
  * is defined now, this version of the rule. It expires, and it is good for one execution, whichever process does it: what
  * takes it is one transaction, before anything is sent. A process that dies behind that leaves it `started`: whether it ran
  * nobody knows, and it never runs again by itself.
