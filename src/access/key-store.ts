@@ -32,6 +32,10 @@ export type NewKey = {
 };
 
 export function createKeyStore(storage: Storage, clock: Clock) {
+  return { ...createReads(storage), ...createWrites(storage, clock) };
+}
+
+function createReads(storage: Storage) {
   const db = storage.tables<AccessTables>();
   const joined = () =>
     db
@@ -39,7 +43,6 @@ export function createKeyStore(storage: Storage, clock: Clock) {
       .innerJoin('developers', 'developers.id', 'api_keys.developer_id')
       .selectAll('api_keys')
       .select('developers.name as developer');
-
   return {
     byDigest: (digest: string): Promise<StoredKey | undefined> =>
       joined().where('digest', '=', digest).executeTakeFirst(),
@@ -59,6 +62,13 @@ export function createKeyStore(storage: Storage, clock: Clock) {
       return (await db.selectFrom('api_keys').select('id').limit(1).executeTakeFirst()) === undefined;
     },
 
+    developers: async () =>
+      (await db.selectFrom('developers').select('name').orderBy('name').execute()).map(({ name }) => name),
+  };
+}
+
+function createWrites(storage: Storage, clock: Clock) {
+  return {
     /** Inserts the key, and its developer when the name is new. */
     insert(key: NewKey, actor: string): Promise<StoredKey> {
       return storage.write<AccessTables, StoredKey>(async (trx, notify, audit) => {
@@ -101,9 +111,6 @@ export function createKeyStore(storage: Storage, clock: Clock) {
         await notify('keys', id);
       });
     },
-
-    developers: async () =>
-      (await db.selectFrom('developers').select('name').orderBy('name').execute()).map(({ name }) => name),
 
     addDevelopers(names: readonly string[]): Promise<void> {
       return storage.write<AccessTables, void>(async (trx) => {

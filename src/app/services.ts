@@ -234,10 +234,15 @@ function openFinding(
 }
 
 /** Who calls, for whom, and with whose consent. */
-function openActing(
-  { clock, telemetry, storage, redis, locals, outbound, vault, baseUrl }: Foundation,
+function openActing(foundation: Foundation, config: Config, options: AppOptions, catalog: Catalog) {
+  const rights = openRights(foundation, config, catalog);
+  return { ...rights, ...openConsent(foundation, rights, config, options, catalog) };
+}
+
+/** Who calls, and what they may. */
+function openRights(
+  { clock, telemetry, storage, redis, locals, vault, baseUrl }: Foundation,
   config: Config,
-  options: AppOptions,
   catalog: Catalog,
 ) {
   const access = createAccess({
@@ -278,6 +283,17 @@ function openActing(
         ...(await catalog.credentialed()),
       ]),
   });
+  return { access, policy, callLog, approvals, budgets };
+}
+
+/** For whom, and with whose consent. */
+function openConsent(
+  { clock, telemetry, storage, locals, outbound, vault, baseUrl }: Foundation,
+  { callLog, approvals }: ReturnType<typeof openRights>,
+  config: Config,
+  options: AppOptions,
+  catalog: Catalog,
+) {
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
     storage,
@@ -328,8 +344,7 @@ function openActing(
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  const rights = { access, policy, callLog, approvals, budgets };
-  return { ...rights, webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  return { webhooks, connections, providerOutbound, idempotency, proxy, identity };
 }
 
 type Open = Foundation &

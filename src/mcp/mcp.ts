@@ -175,7 +175,6 @@ export function createMcp(deps: McpDeps): Mcp {
     pool.sweep();
     sessions.sweep();
   }, sweepIntervalMs).unref();
-  const once = deps.idempotency.of(answerCodec);
   const probe: Mcp['probe'] = (serverId, signal) => {
     const open = async () => channels.openProbe((await targets.find(operator, serverId)).target, pool);
     return probeServer(open, clock.monotonic, signal);
@@ -192,15 +191,7 @@ export function createMcp(deps: McpDeps): Mcp {
 
   return {
     call,
-    callOnce: (caller, request, { key, onStart }) =>
-      once(
-        { developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) },
-        async () => {
-          await onStart();
-          // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
-          return call(withoutSignal(caller), request);
-        },
-      ),
+    callOnce: callOnceWith(deps.idempotency, call),
     async listTools(caller, serverId) {
       const list = await inMcpSpan(tracing, 'client', { method: 'tools/list', serverId }, () =>
         calls.listTools(caller, serverId),
@@ -230,6 +221,19 @@ export function createMcp(deps: McpDeps): Mcp {
       pool.close();
     },
   };
+}
+
+function callOnceWith(idempotency: Pick<Idempotency, 'of'>, call: Mcp['call']): Mcp['callOnce'] {
+  const once = idempotency.of(answerCodec);
+  return (caller, request, { key, onStart }) =>
+    once(
+      { developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) },
+      async () => {
+        await onStart();
+        // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.
+        return call(withoutSignal(caller), request);
+      },
+    );
 }
 
 function localServerVerbs(

@@ -56,6 +56,10 @@ export type DueServer = { readonly id: string; readonly url: string };
 
 export function createHealthStore(storage: Storage) {
   const db = storage.tables<HealthTables>();
+  return { ...createSchedule(db), ...createReads(db), probedTools: () => probedTools(db) };
+}
+
+function createSchedule(db: Kysely<HealthTables>) {
   return {
     /** Remote servers whose next probe is due, those never probed first. URLs with settings to fill in cannot be asked. */
     async due(now: number, limit: number): Promise<DueServer[]> {
@@ -79,6 +83,14 @@ export function createHealthStore(storage: Storage) {
       if (ids.length === 0) return;
       await db.updateTable('server_health').set({ next_at: until }).where('server_id', 'in', ids).execute();
     },
+    async prune(before: number): Promise<void> {
+      await db.deleteFrom('server_looks').where('at', '<', before).execute();
+    },
+  };
+}
+
+function createReads(db: Kysely<HealthTables>) {
+  return {
     async find(serverId: string): Promise<Health | null> {
       const row = await db
         .selectFrom('server_health')
@@ -129,32 +141,30 @@ export function createHealthStore(storage: Storage) {
         .limit(limit)
         .execute();
     },
-    async probedTools(): Promise<ProbedTools> {
-      const [drift, suspicions] = await Promise.all([
-        db
-          .selectFrom('tool_drift')
-          .select(['server_id', 'tool'])
-          .distinct()
-          .where('kind', '<>', 'vanished')
-          .execute(),
-        db
-          .selectFrom('server_health')
-          .select(['server_id', 'suspicions'])
-          .where('suspicions', '<>', '[]')
-          .execute(),
-      ]);
-      const drifted = new Map<string, Set<string>>();
-      for (const { server_id, tool } of drift)
-        drifted.set(server_id, (drifted.get(server_id) ?? new Set()).add(tool));
-      const toolsIn = (json: string) => new Set((JSON.parse(json) as Suspicion[]).map(({ tool }) => tool));
-      return {
-        drifted,
-        suspicious: new Map(suspicions.map((row) => [row.server_id, toolsIn(row.suspicions)])),
-      };
-    },
-    async prune(before: number): Promise<void> {
-      await db.deleteFrom('server_looks').where('at', '<', before).execute();
-    },
+  };
+}
+
+async function probedTools(db: Kysely<HealthTables>): Promise<ProbedTools> {
+  const [drift, suspicions] = await Promise.all([
+    db
+      .selectFrom('tool_drift')
+      .select(['server_id', 'tool'])
+      .distinct()
+      .where('kind', '<>', 'vanished')
+      .execute(),
+    db
+      .selectFrom('server_health')
+      .select(['server_id', 'suspicions'])
+      .where('suspicions', '<>', '[]')
+      .execute(),
+  ]);
+  const drifted = new Map<string, Set<string>>();
+  for (const { server_id, tool } of drift)
+    drifted.set(server_id, (drifted.get(server_id) ?? new Set()).add(tool));
+  const toolsIn = (json: string) => new Set((JSON.parse(json) as Suspicion[]).map(({ tool }) => tool));
+  return {
+    drifted,
+    suspicious: new Map(suspicions.map((row) => [row.server_id, toolsIn(row.suspicions)])),
   };
 }
 

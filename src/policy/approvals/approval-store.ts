@@ -64,14 +64,24 @@ export type ApprovalQuery = {
 };
 
 export function createApprovalStore(storage: Storage, clock: Clock) {
-  const db = storage.tables<Tables>();
-  const change = <R>(act: Parameters<typeof storage.write<Tables, R>>[0]) => storage.write<Tables, R>(act);
-  const find = (
-    from: Pick<Transaction<Tables>, 'selectFrom'>,
-    id: string,
-  ): Promise<ApprovalRow | undefined> =>
-    from.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
+  return {
+    ...createReads(storage, clock),
+    ...createTransitions(storage, clock),
+    ...createUpkeep(storage, clock),
+    /** False: somebody else was first. */
+    add: (approval: NewApproval, told: Told): Promise<boolean> => add(storage, clock.now(), approval, told),
+  };
+}
 
+/** Who asks, and who hears of it. */
+type Told = { readonly actor: string; readonly url: (id: string) => string; readonly to: readonly string[] };
+
+function find(from: Pick<Transaction<Tables>, 'selectFrom'>, id: string): Promise<ApprovalRow | undefined> {
+  return from.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+function createReads(storage: Storage, clock: Clock) {
+  const db = storage.tables<Tables>();
   return {
     find: (id: string) => find(db, id),
 
@@ -82,55 +92,6 @@ export function createApprovalStore(storage: Storage, clock: Clock) {
         .where('slot', '=', binding)
         .where('expires_at', '>', clock.now())
         .executeTakeFirst(),
-
-    /** False: somebody else was first. */
-    add: (
-      approval: NewApproval,
-      told: { readonly actor: string; readonly url: (id: string) => string; readonly to: readonly string[] },
-    ): Promise<boolean> =>
-      change(async (trx, _notify, audit) => {
-        const now = clock.now();
-        const { binding } = approval;
-        await trx
-          .updateTable('approvals')
-          .set({ slot: null })
-          .where('slot', '=', binding)
-          .where('expires_at', '<=', now)
-          .execute();
-        const id = newLogId('apr', now);
-        const added = await trx
-          .insertInto('approvals')
-          .values({
-            ...approval,
-            id,
-            created_at: now,
-            state: 'pending',
-            slot: binding,
-            decided_by: null,
-            decided_at: null,
-            note: null,
-            used_at: null,
-            rounds: 0,
-          })
-          .onConflict((clash) => clash.column('slot').doNothing())
-          .executeTakeFirst();
-        if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
-        await audit({
-          developerId: approval.developer_id,
-          actor: told.actor,
-          action: 'approval.request',
-          subject: id,
-          ...(approval.user_id !== null && { userId: approval.user_id }),
-          facts: {
-            server_id: approval.server_id,
-            tool: approval.tool,
-            expires_at: new Date(approval.expires_at).toISOString(),
-            url: told.url(id),
-          },
-          announceTo: told.to,
-        });
-        return true;
-      }),
 
     async countPending(developerId: string): Promise<number> {
       const { count } = await db
@@ -143,6 +104,68 @@ export function createApprovalStore(storage: Storage, clock: Clock) {
       return Number(count);
     },
 
+    list({ state, before, limit }: ApprovalQuery): Promise<ApprovalRow[]> {
+      const now = clock.now();
+      let rows = db.selectFrom('approvals').selectAll();
+      if (state === 'expired')
+        rows = rows.where('state', 'in', ['pending', 'approved']).where('expires_at', '<=', now);
+      else if (state !== undefined) rows = rows.where('state', '=', state);
+      if (state === 'pending' || state === 'approved') rows = rows.where('expires_at', '>', now);
+      if (before !== undefined) rows = rows.where('id', '<', before);
+      return rows.orderBy('id', 'desc').limit(limit).execute();
+    },
+  };
+}
+
+function add(storage: Storage, now: number, approval: NewApproval, told: Told): Promise<boolean> {
+  const { binding } = approval;
+  return storage.write<Tables, boolean>(async (trx, _notify, audit) => {
+    await trx
+      .updateTable('approvals')
+      .set({ slot: null })
+      .where('slot', '=', binding)
+      .where('expires_at', '<=', now)
+      .execute();
+    const id = newLogId('apr', now);
+    const added = await trx
+      .insertInto('approvals')
+      .values({
+        ...approval,
+        id,
+        created_at: now,
+        state: 'pending',
+        slot: binding,
+        decided_by: null,
+        decided_at: null,
+        note: null,
+        used_at: null,
+        rounds: 0,
+      })
+      .onConflict((clash) => clash.column('slot').doNothing())
+      .executeTakeFirst();
+    if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
+    await audit({
+      developerId: approval.developer_id,
+      actor: told.actor,
+      action: 'approval.request',
+      subject: id,
+      ...(approval.user_id !== null && { userId: approval.user_id }),
+      facts: {
+        server_id: approval.server_id,
+        tool: approval.tool,
+        expires_at: new Date(approval.expires_at).toISOString(),
+        url: told.url(id),
+      },
+      announceTo: told.to,
+    });
+    return true;
+  });
+}
+
+function createTransitions(storage: Storage, clock: Clock) {
+  const db = storage.tables<Tables>();
+  const change = <R>(act: Parameters<typeof storage.write<Tables, R>>[0]) => storage.write<Tables, R>(act);
+  return {
     /** Throws `not_found`, and `conflict` where it is not to be decided any more. */
     decide: (
       id: string,
@@ -203,18 +226,12 @@ export function createApprovalStore(storage: Storage, clock: Clock) {
         .where('state', '=', 'started')
         .execute();
     },
+  };
+}
 
-    list({ state, before, limit }: ApprovalQuery): Promise<ApprovalRow[]> {
-      const now = clock.now();
-      let rows = db.selectFrom('approvals').selectAll();
-      if (state === 'expired')
-        rows = rows.where('state', 'in', ['pending', 'approved']).where('expires_at', '<=', now);
-      else if (state !== undefined) rows = rows.where('state', '=', state);
-      if (state === 'pending' || state === 'approved') rows = rows.where('expires_at', '>', now);
-      if (before !== undefined) rows = rows.where('id', '<', before);
-      return rows.orderBy('id', 'desc').limit(limit).execute();
-    },
-
+function createUpkeep(storage: Storage, clock: Clock) {
+  const db = storage.tables<Tables>();
+  return {
     /** What was asked is not kept beyond the time in which it could be decided, nor the rest for ever. */
     async prune(before: number): Promise<void> {
       await db

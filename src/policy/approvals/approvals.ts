@@ -87,46 +87,9 @@ const maxArguments = 65_536;
 const pollMs = 5_000;
 
 export function createApprovals(deps: ApprovalsDeps): Approvals {
-  const { storage, clock, vault, keepsArguments } = deps;
+  const { storage, clock } = deps;
   const store = createApprovalStore(storage, clock);
   const waitForNotice = createWaiting(storage);
-  const seal = async (call: AskedCall, binding: string) =>
-    keepsArguments && call.arguments.length <= maxArguments
-      ? vault.seal(call.arguments, sealedFor(binding))
-      : null;
-
-  const make = async (call: AskedCall, binding: string): Promise<void> => {
-    const { developerId, keyId, userId, serverId, method, tool, definition, toolset, version, self } = call;
-    if ((await store.countPending(developerId)) >= maxPending)
-      throw new Problem('unavailable', 'Too many calls wait for approval already', { retryAfterMs: 60_000 });
-    const approval = {
-      expires_at: clock.now() + lifeMs,
-      developer_id: developerId,
-      key_id: keyId,
-      user_id: userId,
-      server_id: serverId,
-      method,
-      tool: tool.slice(0, 200),
-      definition,
-      arguments_digest: sha256Hex(call.canonicalParams),
-      arguments_sealed: await seal(call, binding),
-      toolset,
-      version,
-      self: Number(self),
-      binding,
-    };
-    await store.add(approval, { actor: `key:${keyId}`, url: deps.urlOf, to: await deps.listeners() });
-  };
-  const describe = async (row: ApprovalRow): Promise<Approval> => {
-    const { self: _, arguments_sealed: sealed, binding, slot: __, rounds: ___, ...shown } = row;
-    const isOver = row.expires_at <= clock.now() && (row.state === 'pending' || row.state === 'approved');
-    return {
-      ...shown,
-      state: isOver ? 'expired' : row.state,
-      arguments: sealed === null ? null : await vault.open(sealed, sealedFor(binding)),
-    };
-  };
-
   return {
     async request(call, id) {
       const binding = bindingOf(call);
@@ -136,7 +99,7 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
       for (;;) {
         const open = await store.findOpen(binding);
         if (open !== undefined) return open;
-        await make(call, binding);
+        await add(deps, store, call, binding);
       }
     },
     async start(id, round, actor) {
@@ -154,7 +117,7 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
         await waitForNotice(id, Math.min(leftMs, pollMs), signal);
       }
     },
-    list: async (query) => Promise.all((await store.list(query)).map(describe)),
+    list: async (query) => Promise.all((await store.list(query)).map((row) => describe(deps, row))),
     async decide(id, { isApproved, note }, by) {
       const row = await store.find(id);
       if (row === undefined) throw new Problem('not_found', 'Approval not found');
@@ -167,10 +130,49 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
           },
         );
       const state = isApproved ? 'approved' : 'denied';
-      return describe(await store.decide(id, { state, note }, by));
+      return describe(deps, await store.decide(id, { state, note }, by));
     },
     forgetUser: store.forgetUser,
     prune: () => store.prune(clock.now() - keptMs),
+  };
+}
+
+async function add(
+  { clock, vault, keepsArguments, urlOf, listeners }: ApprovalsDeps,
+  store: ReturnType<typeof createApprovalStore>,
+  call: AskedCall,
+  binding: string,
+): Promise<void> {
+  const { developerId, keyId, userId, serverId, method, tool, definition, toolset, version, self } = call;
+  if ((await store.countPending(developerId)) >= maxPending)
+    throw new Problem('unavailable', 'Too many calls wait for approval already', { retryAfterMs: 60_000 });
+  const isKept = keepsArguments && call.arguments.length <= maxArguments;
+  const approval = {
+    expires_at: clock.now() + lifeMs,
+    developer_id: developerId,
+    key_id: keyId,
+    user_id: userId,
+    server_id: serverId,
+    method,
+    tool: tool.slice(0, 200),
+    definition,
+    arguments_digest: sha256Hex(call.canonicalParams),
+    arguments_sealed: isKept ? await vault.seal(call.arguments, sealedFor(binding)) : null,
+    toolset,
+    version,
+    self: Number(self),
+    binding,
+  };
+  await store.add(approval, { actor: `key:${keyId}`, url: urlOf, to: await listeners() });
+}
+
+async function describe({ clock, vault }: ApprovalsDeps, row: ApprovalRow): Promise<Approval> {
+  const { self: _, arguments_sealed: sealed, binding, slot: __, rounds: ___, ...shown } = row;
+  const isOver = row.expires_at <= clock.now() && (row.state === 'pending' || row.state === 'approved');
+  return {
+    ...shown,
+    state: isOver ? 'expired' : row.state,
+    arguments: sealed === null ? null : await vault.open(sealed, sealedFor(binding)),
   };
 }
 
