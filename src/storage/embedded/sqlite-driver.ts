@@ -95,6 +95,7 @@ export class SqliteFileDriver implements Driver {
   readonly #connections: SqliteConnections;
   readonly #isDurable: boolean;
   readonly #close: () => void;
+  readonly #free: FileConnection[] = [];
 
   /** `isDurable`: whether the commit of a transaction waits for the disk. */
   constructor(connections: SqliteConnections, isDurable: boolean, close: () => void) {
@@ -108,7 +109,7 @@ export class SqliteFileDriver implements Driver {
   }
 
   async acquireConnection(): Promise<FileConnection> {
-    return new FileConnection(this.#connections);
+    return this.#free.pop() ?? new FileConnection(this.#connections);
   }
 
   beginTransaction(connection: FileConnection): Promise<void> {
@@ -123,8 +124,9 @@ export class SqliteFileDriver implements Driver {
     return connection.rollback();
   }
 
-  async releaseConnection(): Promise<void> {
+  async releaseConnection(connection: FileConnection): Promise<void> {
     // Its turn ended with its transaction.
+    this.#free.push(connection);
   }
 
   async destroy(): Promise<void> {
