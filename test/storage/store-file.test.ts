@@ -3,7 +3,7 @@ import { copyFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { systemClock } from '../../src/base/clock.ts';
 import { deleteBelow, openStorage, type Storage } from '../../src/storage/storage.ts';
 import { bootApp, newDataDir, temporaryFolder } from '../support/app.ts';
@@ -178,4 +178,22 @@ test('of a log the oldest rows go, however many are of one time, and no other', 
   assert.equal(await deleteBelow(storage.tables(), { ...old, where }), 3_000 + 4_500 - 1);
   const left = await names(storage);
   assert.deepEqual(left, ['7', ...Array.from({ length: 500 }, (_, i) => String(7_500 + i))].sort());
+});
+
+test('a loop over rows, inside a transaction or not, lets everything else have its turn', async (t) => {
+  const folder = await newDataDir(t);
+  const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
+  t.after(() => storage.close());
+  let turns = 0;
+  const counting = setInterval(() => turns++, 1);
+  t.after(() => clearInterval(counting));
+  const readOn = async (db: Kysely<Tables>) => {
+    const until = performance.now() + 100;
+    while (performance.now() < until) await db.selectFrom('developers').selectAll().execute();
+    const seen = turns;
+    turns = 0;
+    return seen;
+  };
+  assert.ok((await readOn(storage.tables())) > 0);
+  assert.ok((await storage.write<Tables, number>(readOn)) > 0);
 });

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { Problem } from '../../base/problem.ts';
 import type { Answer, Question, WorkerData } from './report-worker.ts';
-import { bindable } from './sqlite-driver.ts';
+import { bindable } from './statement-runner.ts';
 
 /** Questions that may wait for the one thread. */
 const maxWaiting = 64;
