@@ -162,6 +162,24 @@ test('a question over many rows is answered beside everything else, and reads wh
   await assert.rejects(missing, /no such table/);
 });
 
+test('whoever asks many long questions has them answered one after the other, between those of others', async (t) => {
+  const folder = await newDataDir(t);
+  const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
+  t.after(() => storage.close());
+  const answered: string[] = [];
+  const ask = async (asker: string) => {
+    await storage.reports<Tables>(asker).selectFrom('developers').select('name').execute();
+    answered.push(asker);
+  };
+  const many = Array.from({ length: 80 }, () => ask('many'));
+  const one = ask('one');
+  const refused = (await Promise.allSettled(many)).filter(({ status }) => status === 'rejected');
+  await one;
+  assert.ok(answered.indexOf('one') <= 2, `it was answered as number ${answered.indexOf('one')}`);
+  assert.equal(refused.length, 80 - 65, 'one under way, and as many wait as may');
+  await ask('many');
+});
+
 test('of a log the oldest rows go, however many are of one time, and no other', async (t) => {
   const folder = await newDataDir(t);
   const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
