@@ -34,6 +34,7 @@ export function visibleCatalog(
       // No more than are missing: a cursor points behind what was read, whether it was seen or not.
       const page = await list({
         limit: limit - servers.length,
+        asker: subject.developer,
         ...(from !== undefined && { cursor: from }),
         ...(filters !== undefined && { filters }),
       });
@@ -60,7 +61,7 @@ export function visibleCatalog(
     },
     summary: async () =>
       policy.viewFor(subject) === null
-        ? { ...(await catalog.stats()), ...(await catalog.facets()) }
+        ? { ...(await catalog.stats(subject.developer)), ...(await catalog.facets(subject.developer)) }
         : countSeen(listSeen),
   };
 }

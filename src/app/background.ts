@@ -1,8 +1,7 @@
 import type { Clock } from '../base/clock.ts';
-import { Problem } from '../base/problem.ts';
 import type { Config } from '../config.ts';
 import { createJobs, type Job } from '../jobs/jobs.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import { createFailureReport } from './failure-report.ts';
 import type { Services } from './services.ts';
 
 const dayMs = 86_400_000;
@@ -22,16 +21,16 @@ export function startBackground(config: Config, services: Services, clock: Clock
     .then(() => updateFacts(services))
     .catch((error: unknown) => telemetry.log.error('search.index.first_build_failed', { error }));
   const announce = createAnnouncement(config, services);
-  announce().catch((error: unknown) => telemetry.log.warn('background.presence.failed', { error }));
+  const onError = createFailureReport(telemetry, clock);
+  const every = (ms: number, name: string, act: () => Promise<void>) =>
+    setInterval(() => act().catch((error: unknown) => onError(name, error)), ms).unref();
+  announce().catch((error: unknown) => onError('presence', error));
   const timers = [
-    repeat(factsEveryMs, () => updateFacts(services), telemetry),
-    repeat(keyUseEveryMs, () => access.flush(), telemetry),
-    repeat(presenceEveryMs, announce, telemetry),
+    every(factsEveryMs, 'ranking signals', () => updateFacts(services)),
+    every(keyUseEveryMs, 'use of keys', () => access.flush()),
+    every(presenceEveryMs, 'presence', announce),
   ];
-  const jobs = createJobs({
-    leases: storage.leases,
-    onError: (job, error) => reportJob(telemetry, job, error),
-  });
+  const jobs = createJobs({ leases: storage.leases, onError });
   mcp
     .registerLocalServers()
     .catch((error: unknown) => telemetry.log.error('mcp.configuration.failed', { error }));
@@ -157,18 +156,4 @@ function measure({ callLog, connections, search, mcp, queryLog, telemetry }: Ser
   telemetry.gauge('call_log_dropped', 'Entries of the call log given up since the start', () =>
     callLog.dropped(),
   );
-}
-
-function repeat(everyMs: number, act: () => Promise<void>, telemetry: Telemetry): NodeJS.Timeout {
-  return setInterval(
-    () => act().catch((error: unknown) => telemetry.log.error('background.task.failed', { error })),
-    everyMs,
-  ).unref();
-}
-
-/** The outside being away is news, not a fault of ours: one line, without a stack. */
-function reportJob({ log }: Telemetry, job: string, error: unknown): void {
-  if (error instanceof Problem)
-    log.warn('jobs.job.retrying', { job, reason: error.detail, retry_after_ms: error.retryAfterMs });
-  else log.error('jobs.job.failed', { job, error });
 }

@@ -78,7 +78,7 @@ type Db = Kysely<CatalogTables>;
 export function createCatalogStore(storage: Storage) {
   const db = storage.tables<CatalogTables>();
   // What no index answers goes over all rows.
-  const reports = storage.reports<CatalogTables>();
+  const reports = (asker?: string) => storage.reports<CatalogTables>(asker);
   return {
     async revision(): Promise<number> {
       const row = await db
@@ -104,22 +104,27 @@ export function createCatalogStore(storage: Storage) {
       const row = await db.selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : (await withTools(db, [row]))[0];
     },
-    async listAfter(id: string, limit: number, filters: ListFilters): Promise<StoredServer[]> {
-      const from = Object.values(filters).some((value) => value !== undefined) ? reports : db;
+    async listAfter(
+      id: string,
+      limit: number,
+      { filters, asker }: { readonly filters: ListFilters; readonly asker: string | undefined },
+    ): Promise<StoredServer[]> {
+      const from = Object.values(filters).some((value) => value !== undefined) ? reports(asker) : db;
       const rows = filtered(active(from).selectAll().where('id', '>', id), filters);
       return withTools(db, await rows.orderBy('id').limit(limit).execute());
     },
     /** How many active servers there are of each kind: what a browser of the catalog can choose from. */
-    async facets(): Promise<Facets> {
+    async facets(asker?: string): Promise<Facets> {
+      const rows = reports(asker);
       const [category, transport, auth, source] = await Promise.all([
-        countBy(reports, 'category'),
-        countBy(reports, 'transport'),
-        countBy(reports, 'auth_type'),
-        countBy(reports, 'source'),
+        countBy(rows, 'category'),
+        countBy(rows, 'transport'),
+        countBy(rows, 'auth_type'),
+        countBy(rows, 'source'),
       ]);
       return { category, transport, auth, source };
     },
-    publicAfter: (query: PublicQuery) => readPublic({ db, reports }, query),
+    publicAfter: (query: PublicQuery) => readPublic({ db, reports: reports('public') }, query),
     priors: () => active(db).select(['id', 'prior']).execute(),
     useBetween: (from: number, to: number) => readUse(db, from, to),
     async isEmpty(): Promise<boolean> {
@@ -128,7 +133,7 @@ export function createCatalogStore(storage: Storage) {
     async idsOf(source: string): Promise<string[]> {
       return (await active(db).select('id').where('source', '=', source).execute()).map((row) => row.id);
     },
-    stats: () => countAll(reports),
+    stats: (asker?: string) => countAll(reports(asker)),
     async definitionsOf(serverIds: readonly string[]): Promise<Map<string, Map<string, string>>> {
       const definitions = (tools: readonly CatalogTool[]) =>
         new Map(tools.map((tool) => [tool.name, definitionOf(tool)]));

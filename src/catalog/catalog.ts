@@ -27,7 +27,7 @@ import type {
   ServerRecord,
   SyncReport,
 } from './catalog-model.ts';
-import { type CatalogTables, createCatalogStore, type Facets, type ListFilters } from './catalog-store.ts';
+import { type CatalogTables, createCatalogStore, type Facets } from './catalog-store.ts';
 import { writeCredentials } from './credential-store.ts';
 import { type Credential, createCredentials } from './credentials.ts';
 import { createHealth, type ServerHealth } from './health/health.ts';
@@ -38,6 +38,7 @@ import { createSync } from './ingest/sync.ts';
 import { createInvocations, type Invocations } from './invocations/invocations.ts';
 import { createServerCache } from './server-cache.ts';
 import {
+  type ListQuery,
   type PublicServer,
   readChanges,
   readList,
@@ -72,11 +73,9 @@ export type Catalog = {
   /** What `get` and `credential` answer, where memory has both; the same objects until something changes. */
   peek(id: string): { readonly record: ServerRecord; readonly credential: Credential | null } | undefined;
   /** Active servers in the order of their ids. */
-  list(query: {
-    readonly cursor?: string;
-    readonly limit: number;
-    readonly filters?: ListFilters;
-  }): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
+  list(
+    query: ListQuery,
+  ): Promise<{ readonly servers: readonly ServerRecord[]; readonly nextCursor?: string }>;
   /** Servers whose facts are public, in the order of their ids; with `since` what changed from then on, removed ones too. */
   publicServers(query: {
     readonly cursor: string | undefined;
@@ -128,8 +127,10 @@ export type Catalog = {
   /** Returns when every invocation accepted so far is written. */
   flush(): Promise<void>;
   close(): Promise<void>;
-  facets(): Promise<Facets>;
-  stats(): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
+  facets(asker?: string): Promise<Facets>;
+  stats(
+    asker?: string,
+  ): Promise<{ readonly servers: number; readonly tools: number; readonly removed: number }>;
 };
 
 /** Who changes the catalog by hand, for the audit trail. */

@@ -6,6 +6,14 @@ import type { ServerCache } from './server-cache.ts';
 /** A server that came from the registry or the starter. */
 export type PublicServer = { readonly record: ServerRecord; readonly removed: boolean };
 
+export type ListQuery = {
+  readonly cursor?: string;
+  readonly limit: number;
+  readonly filters?: ListFilters;
+  /** The developer's name: what goes over all rows is done for each in turn. */
+  readonly asker?: string;
+};
+
 type Readers = { readonly store: CatalogStore; readonly serverCache: ServerCache };
 type Page<T> = { readonly servers: readonly T[]; readonly nextCursor?: string };
 
@@ -35,11 +43,11 @@ export async function* readChanges(
 
 export async function readList(
   { store, serverCache }: Readers,
-  query: { readonly cursor?: string; readonly limit: number; readonly filters?: ListFilters },
+  query: ListQuery,
 ): Promise<Page<ServerRecord>> {
-  const { cursor, limit, filters = {} } = query;
+  const { cursor, limit, filters = {}, asker } = query;
   const popularity = await serverCache.popularity();
-  const stored = await store.listAfter(readCursor(cursor), limit + 1, filters);
+  const stored = await store.listAfter(readCursor(cursor), limit + 1, { filters, asker });
   return pageOf(stored, limit, (each) => serverCache.toRecord(each, popularity));
 }
 

@@ -127,27 +127,9 @@ export function createTargets(deps: {
     const identity = goesWithout ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
-  /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
-  const cache = createBoundedCache<CacheEntry>(maxServers);
-  const getCached = (caller: Caller, serverId: string): FoundTarget | undefined => {
-    const cached = catalog.peek(serverId);
-    if (cached === undefined) return undefined;
-    const { record, credential } = cached;
-    const local = locals.get(serverId);
-    let known = cache.get(serverId);
-    if (known?.record !== record || known.credential !== credential || known.local !== local) {
-      known = { record, local, credential, byDeveloper: createBoundedCache<FoundTarget>(maxDevelopers) };
-      cache.set(serverId, known);
-    }
-    const { developerId, usesSharedCredential = true } = caller;
-    const key = usesSharedCredential ? developerId : `${developerId}\nwithout`;
-    let found = known.byDeveloper.get(key);
-    if (found === undefined) {
-      found = shared(caller, record, locationOf(record), credential);
-      known.byDeveloper.set(key, found);
-    }
-    return found;
-  };
+  const getCached = createFoundCache(deps, (caller, { record, credential }) =>
+    shared(caller, record, locationOf(record), credential),
+  );
 
   return {
     find: (caller, serverId) =>
@@ -164,6 +146,39 @@ export function createTargets(deps: {
         throw error;
       }
     },
+  };
+}
+
+/** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
+function createFoundCache(
+  {
+    catalog,
+    locals,
+  }: { readonly catalog: Pick<Catalog, 'peek'>; readonly locals: Pick<LocalServerList, 'get'> },
+  find: (
+    caller: Caller,
+    cached: { readonly record: ServerRecord; readonly credential: Credential },
+  ) => FoundTarget,
+): (caller: Caller, serverId: string) => FoundTarget | undefined {
+  const cache = createBoundedCache<CacheEntry>(maxServers);
+  return (caller, serverId) => {
+    const cached = catalog.peek(serverId);
+    if (cached === undefined) return undefined;
+    const { record, credential } = cached;
+    const local = locals.get(serverId);
+    let known = cache.get(serverId);
+    if (known?.record !== record || known.credential !== credential || known.local !== local) {
+      known = { record, local, credential, byDeveloper: createBoundedCache<FoundTarget>(maxDevelopers) };
+      cache.set(serverId, known);
+    }
+    const { developerId, usesSharedCredential = true } = caller;
+    const key = usesSharedCredential ? developerId : `${developerId}\nwithout`;
+    let found = known.byDeveloper.get(key);
+    if (found === undefined) {
+      found = find(caller, cached);
+      known.byDeveloper.set(key, found);
+    }
+    return found;
   };
 }
 

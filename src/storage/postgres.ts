@@ -27,7 +27,11 @@ export function openPostgres(url: Secret): { readonly pool: pg.Pool; readonly di
   // A connection that dies is replaced at the next use. Without listeners its death would end the process, idle (the
   // pool's own event) or in use between two statements (the client's).
   pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    // What was given up here is given up there, too: else each would hold a connection of the server's for as long as it likes.
+    client.query(`set statement_timeout = ${answerMs + 1_000}`).catch(() => undefined);
+  });
   return { pool, dialect: new PostgresDialect({ pool: withoutBusyConnections(pool) }) };
 }
 

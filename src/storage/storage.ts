@@ -52,8 +52,8 @@ export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';
   /** The handle, typed with the tables of the asking room. */
   tables<T>(): Kysely<T>;
-  /** The same for reading only, and for questions over many rows: nothing else of the process waits for their answers. */
-  reports<T>(): Kysely<T>;
+  /** The same for reading only, and for questions over many rows: nothing else of the process waits for their answers, and no asker for another's. */
+  reports<T>(asker?: string): Kysely<T>;
   /** One transaction; the notices that `act` publishes are heard after the commit, its audit entries are part of it. */
   write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>): Promise<R>;
   /**
@@ -82,8 +82,8 @@ export type Storage = {
 type Engine = {
   readonly dialect: Storage['dialect'];
   readonly db: Kysely<NoticeTables>;
-  /** For questions over many rows. */
-  readonly reports: Kysely<NoticeTables>;
+  /** For questions over many rows, of one asker. */
+  reports(asker: string): Kysely<NoticeTables>;
   close(): Promise<void>;
   /** One transaction whose commit does not wait for the disk. */
   writeBehind<T>(act: (trx: Transaction<T>) => Promise<void>): Promise<void>;
@@ -92,6 +92,9 @@ type Engine = {
   verify?(): void;
   listen?(onNotice: (row: NoticeRow) => void): () => Promise<void>;
 };
+
+/** Whose the questions are that no developer asks. */
+const operator = '';
 
 export async function openStorage(
   config: StorageConfig,
@@ -114,12 +117,12 @@ export async function openStorage(
   const notices = createNotices({ db, clock, sharedNow, dialect, onError });
   await notices.start();
   const unlisten = engine.listen?.(notices.deliver);
-  const audit = createAudit(engine.reports as unknown as Kysely<AuditTables>, clock);
+  const audit = createAudit(engine.reports(operator) as unknown as Kysely<AuditTables>, clock);
 
   return {
     dialect,
     tables: <T>() => db as unknown as Kysely<T>,
-    reports: <T>() => engine.reports as unknown as Kysely<T>,
+    reports: <T>(asker = operator) => engine.reports(asker) as unknown as Kysely<T>,
     async write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>) {
       let noticed = false;
       const result = await db.transaction().execute((trx) =>
@@ -165,16 +168,15 @@ function sqliteEngine(dataDir: string, { fileChanged }: StorageObservers): Engin
     // Both share one writing connection: their transactions come one after the other.
     const db = open(NodeSqliteDialect.of(file));
     const behind = open(NodeSqliteDialect.behind(file));
-    const reports = open(NodeSqliteDialect.reports(file));
     return {
       dialect: 'sqlite',
       db,
-      reports,
+      reports: (asker) => open(NodeSqliteDialect.reports(file, asker)),
       writeBehind: (act) => behind.transaction().execute((trx) => act(trx as never)),
       backup: file.backup,
       verify: () => file.identity.verify(),
       async close() {
-        await reports.destroy();
+        await file.reports.close();
         await db.destroy();
       },
     };
@@ -191,7 +193,7 @@ async function postgresEngine(url: Secret): Promise<Engine> {
   return {
     dialect: 'postgres',
     db,
-    reports: db,
+    reports: () => db,
     close: () => db.destroy(),
     writeBehind: (act) =>
       db.transaction().execute(async (trx) => {

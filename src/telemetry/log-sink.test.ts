@@ -43,7 +43,7 @@ const line = (i: number) => `${String(i).padStart(6, '0')} ${'x'.repeat(992)}\n`
 test('a reader that stops costs lines and nothing else: they are counted, and the rest is whole and in order', async (t) => {
   const { writer, read } = openPipe(t);
   const told: number[] = [];
-  const sink = new LogSink(writer, (lines) => told.push(lines), { maxBytes: 100_000 });
+  const sink = new LogSink(writer, (lines) => told.push(lines), { maxWaitingBytes: 100_000, flushMs: 0 });
   for (let i = 0; i < 1_000; i++) sink.write(line(i));
   assert.ok(sink.dropped > 0);
   let text = '';
@@ -72,7 +72,7 @@ test('a reader that is gone is no reason to fail', (t) => {
 
 test('at the end what waits is waited for, but not for ever', (t) => {
   const { writer, read } = openPipe(t);
-  const sink = new LogSink(writer, () => undefined);
+  const sink = new LogSink(writer, () => undefined, { maxWaitingBytes: 1_000_000, flushMs: 20 });
   for (let i = 0; i < 100; i++) sink.write(line(i));
   sink.flush();
   assert.match(read(), /^000000 /);

@@ -1,13 +1,18 @@
 import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-/** What waits for a reader that has stopped reading: some thousands of lines. */
-const maxWaitingBytes = 1_048_576;
+export type LogSinkLimits = {
+  /** What waits for a reader that has stopped reading. */
+  readonly maxWaitingBytes: number;
+  /** For how long the last words of a process wait for it. */
+  readonly flushMs: number;
+};
+
+/** Some thousands of lines. */
+const defaultLimits: LogSinkLimits = { maxWaitingBytes: 1_048_576, flushMs: 1_000 };
 /** Written at once when the reader is back: a pipe holds as much. */
 const chunkBytes = 65_536;
 const lookAgainMs = 50;
-/** The last words of a process may wait this long for their reader. */
-const flushMs = 1_000;
 const standardError = 2;
 
 /**
@@ -16,7 +21,7 @@ const standardError = 2;
  */
 export class LogSink {
   readonly #fd: number;
-  readonly #maxWaitingBytes: number;
+  readonly #limits: LogSinkLimits;
   /** Lines in order; of the first one the beginning may be out. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -26,14 +31,10 @@ export class LogSink {
   /** Called when everything that waited is out, with how many lines were not kept. */
   readonly #onDropped: (lines: number) => void;
 
-  constructor(
-    fd: number,
-    onDropped: (lines: number) => void,
-    { maxBytes = maxWaitingBytes }: { readonly maxBytes?: number } = {},
-  ) {
+  constructor(fd: number, onDropped: (lines: number) => void, limits: LogSinkLimits = defaultLimits) {
     this.#fd = fd;
     this.#onDropped = onDropped;
-    this.#maxWaitingBytes = maxBytes;
+    this.#limits = limits;
   }
 
   /** Lines dropped since the start. */
@@ -46,7 +47,7 @@ export class LogSink {
     const written = this.#waitingBytes > 0 ? 0 : this.#tryWrite(bytes);
     if (written === bytes.length) return;
     // What was begun is brought to its end.
-    if (written === 0 && this.#waitingBytes + bytes.length > this.#maxWaitingBytes) {
+    if (written === 0 && this.#waitingBytes + bytes.length > this.#limits.maxWaitingBytes) {
       this.#drop(1);
       return;
     }
@@ -55,9 +56,9 @@ export class LogSink {
     this.#timer ??= setInterval(() => this.#drain(), lookAgainMs).unref();
   }
 
-  /** Waits a second for the reader, at most: for the end of the process. */
+  /** Waits for the reader, but not for ever: for the end of the process. */
   flush(): void {
-    const until = performance.now() + flushMs;
+    const until = performance.now() + this.#limits.flushMs;
     const sleeping = new Int32Array(new SharedArrayBuffer(4));
     while (!this.#drain() && performance.now() < until) Atomics.wait(sleeping, 0, 0, lookAgainMs / 5);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Problem } from '../base/problem.ts';
 import { createTelemetry } from './telemetry.ts';
 
 test('M2 M3 no secret reaches a line, whatever field or text or library error it stands in', () => {
@@ -38,4 +39,19 @@ test('lines below the level are not written', () => {
   log.info('quiet');
   log.warn('loud');
   assert.equal(lines.length, 1);
+});
+
+test('what the outside does is a line of words; where a fault of ours came from is told', () => {
+  const lines: string[] = [];
+  const { log } = createTelemetry({ level: 'debug', write: (line) => void lines.push(line) });
+  const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  log.warn('upstream', { error: refused });
+  log.error('store', { error: new Problem('unavailable', 'The database is away', { cause: refused }) });
+  for (const line of lines) assert.doesNotMatch(line, /stack|telemetry\.test\.ts/);
+  assert.match(lines[1] ?? '', /The database is away.*ECONNREFUSED/);
+  lines.length = 0;
+  log.error('ours', { error: new Error('broken') });
+  log.error('ours', { error: new Problem('internal', 'Internal error', { cause: new Error('broken') }) });
+  log.warn('ours', { error: new TypeError('x is not a function') });
+  for (const line of lines) assert.match(line, /"stack":".*telemetry\.test\.ts/);
 });

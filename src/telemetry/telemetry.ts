@@ -106,7 +106,7 @@ function describe(fields: LogFields = {}, isOurs: boolean): LogFields {
 function describeError(error: unknown, isOurs: boolean): unknown {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
-  const withStack = isOurs && !isForeseen(error);
+  const withStack = (isOurs && !isForeseen(error)) || isMistake(error);
   const cause = error.cause === undefined ? undefined : describeError(error.cause, withStack);
   return { name: error.name, message: error.message, code, ...(withStack && { stack: error.stack }), cause };
 }
@@ -114,6 +114,11 @@ function describeError(error: unknown, isOurs: boolean): unknown {
 /** Its words say all there is to know, and so do those of what caused it. */
 function isForeseen(error: Error): boolean {
   return error instanceof Problem && error.kind !== 'internal';
+}
+
+/** Of a programmer, wherever it is told. */
+function isMistake(error: Error): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError;
 }
 
 /** For the service's own process; the packages are loaded only where there is somebody to tell. */

@@ -152,6 +152,27 @@ test('a line that swallows everything: a transaction ends within fifteen seconds
     await soon(10_000, 'a write works', async () => (await record(one)).status === 201);
 });
 
+test('a table that somebody locks: a write ends in time with a clear answer, and its statement does, too', async (t) => {
+  const set = await setUp(t);
+  if (set === null) return;
+  const { postgres, one } = set;
+  const hog = new pg.Client({ connectionString: postgres.url });
+  hog.on('error', () => undefined);
+  await hog.connect();
+  await hog.query('begin; lock table invocations in access exclusive mode');
+  assert.equal((await record(one)).status, 503);
+  assert.equal((await search(one)).status, 200);
+  // What else asks for the table waits, too, each for as long.
+  await delay(6_000);
+  const { rows } = await hog.query(
+    "select coalesce(max(extract(epoch from clock_timestamp() - query_start)), 0) as longest from pg_stat_activity where wait_event_type = 'Lock'",
+  );
+  assert.ok(Number(rows[0]?.longest) < 18, `one waits for ${rows[0]?.longest} s`);
+  await hog.query('rollback');
+  await hog.end();
+  await soon(5_000, 'writes work again', async () => (await record(one)).status === 201);
+});
+
 test('a partition of one replica: it stands alone, the others go on, and what it missed it hears when it is back', async (t) => {
   const set = await setUp(t);
   if (set === null) return;

@@ -156,6 +156,15 @@ test('a request goes on no connection that was idle for longer than its server s
     assert.equal(await afterIdle(reusedAfterMs), 1, announced);
     assert.equal(await afterIdle(renewedAfterMs), 2, announced);
   }
+  const hasty = await startBytes(t, (_text, socket) =>
+    socket.write(rawReply('here', 'keep-alive: timeout=1\r\n')),
+  );
+  const outbound = outboundFor(t);
+  for (let i = 0; i < 3; i++) {
+    await textOf(outbound.request({ method: 'POST', url: hasty.url, body: 'x' }));
+    await immediate();
+  }
+  assert.equal(hasty.sockets.length, 3, 'a second is too short to be sure of');
 });
 
 test('after a standstill of this process a request goes on no connection that was closed meanwhile', {

@@ -3,17 +3,15 @@ import { copyFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { type Kysely, sql } from 'kysely';
 import { systemClock } from '../../src/base/clock.ts';
-import { openStorage, type Storage } from '../../src/storage/storage.ts';
-import { bootApp, newDataDir, type TestApp, temporaryFolder } from '../support/app.ts';
+import { deleteBelow, openStorage, type Storage } from '../../src/storage/storage.ts';
+import { bootApp, newDataDir, temporaryFolder } from '../support/app.ts';
 import { until } from '../support/programs.ts';
 
 type Tables = { developers: { id: string; name: string; created_at: number } };
 
 const server = { id: 'tides', name: 'Tides', description: 'Tide tables' };
-const put = async (app: TestApp) => (await app.call('POST', '/v1/admin/servers', { body: server })).status;
-const saidOf = (app: TestApp, event: string) => app.lines.filter((line) => line.includes(`"${event}"`));
-
 const add = (storage: Storage, name: string) =>
   storage.write<Tables, unknown>((trx) =>
     trx
@@ -40,25 +38,44 @@ const losses: Readonly<Record<string, (file: string) => void>> = {
 };
 
 for (const [what, lose] of Object.entries(losses))
-  test(`a store whose file was ${what} takes no write that would be lost, is not ready and says so once; what is read goes on`, async (t) => {
-    const app = await bootApp(t);
-    assert.equal(await put(app), 200);
-    lose(join(app.dataDir, 'mcprank.db'));
-    assert.equal(await put(app), 503, 'the very next write');
-    const key = { developer: 'd', name: 'n', tier: 'pro' };
-    assert.equal((await app.call('POST', '/v1/admin/keys', { body: key })).status, 503);
-    assert.equal((await app.call('GET', '/v1/servers/tides')).status, 200);
-    assert.equal((await app.call('GET', '/healthz', { key: null })).status, 200);
-    assert.equal((await app.call('GET', '/readyz', { key: null })).status, 503);
-    const listed = await app.call('GET', '/v1/servers?text=tide');
-    assert.equal(listed.status, 503, 'nothing is read of what stands there now');
-    const [line = '{}', ...more] = saidOf(app, 'storage.file.lost');
-    assert.deepEqual(more, []);
-    assert.match(
-      line,
-      /"level":"error".*mcprank\.db","state":"(deleted|replaced)","advice":"writes are refused/,
-    );
+  test(`a store whose file was ${what} takes no write that would be lost, and says so once`, async (t) => {
+    const dataDir = await newDataDir(t);
+    const states: string[] = [];
+    const observers = { fileChanged: (state: string) => void states.push(state) };
+    const storage = await openStorage({ dataDir, databaseUrl: null }, systemClock, observers);
+    t.after(() => storage.close());
+    await add(storage, 'kept');
+    lose(join(dataDir, 'mcprank.db'));
+    for (const act of [
+      () => add(storage, 'lost'),
+      () => storage.tables<Tables>().deleteFrom('developers').execute(),
+      () => storage.writeBehind(async () => assert.fail('it is not begun')),
+      () => storage.ping(),
+      // Whoever opens the path finds something else.
+      () => storage.reports<Tables>().selectFrom('developers').selectAll().execute(),
+    ])
+      await assert.rejects(act, {
+        kind: 'unavailable',
+        message: /^The file of the store was (deleted|replaced) /,
+      });
+    assert.deepEqual(await names(storage), ['kept'], 'what is open is read on');
+    assert.equal(states.length, 1);
   });
+
+test('a service whose store was replaced refuses writes, is not ready, says so in a line, goes on reading, and stops as ever', async (t) => {
+  const app = await bootApp(t);
+  const put = async () => (await app.call('POST', '/v1/admin/servers', { body: server })).status;
+  assert.equal(await put(), 200);
+  losses['replaced by a copy']?.(join(app.dataDir, 'mcprank.db'));
+  assert.equal(await put(), 503, 'the very next write');
+  assert.equal((await app.call('GET', '/v1/servers/tides')).status, 200);
+  assert.equal((await app.call('GET', '/healthz', { key: null })).status, 200);
+  assert.equal((await app.call('GET', '/readyz', { key: null })).status, 503);
+  const [line = '{}', ...more] = app.lines.filter((each) => each.includes('"storage.file.lost"'));
+  assert.deepEqual(more, []);
+  assert.match(line, /"level":"error".*mcprank\.db","state":"replaced","advice":"writes are refused/);
+  await app.close();
+});
 
 test('the loss is noticed without a request, and a file that is put back is written to again', async (t) => {
   const dataDir = await newDataDir(t);
@@ -143,4 +160,58 @@ test('a question over many rows is answered beside everything else, and reads wh
   );
   const missing = storage.reports<{ nothing: { id: string } }>().selectFrom('nothing').selectAll().execute();
   await assert.rejects(missing, /no such table/);
+});
+
+test('whoever asks many long questions has them answered one after the other, between those of others', async (t) => {
+  const folder = await newDataDir(t);
+  const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
+  t.after(() => storage.close());
+  const answered: string[] = [];
+  const ask = async (asker: string) => {
+    await storage.reports<Tables>(asker).selectFrom('developers').select('name').execute();
+    answered.push(asker);
+  };
+  const many = Array.from({ length: 80 }, () => ask('many'));
+  const one = ask('one');
+  const refused = (await Promise.allSettled(many)).filter(({ status }) => status === 'rejected');
+  await one;
+  assert.ok(answered.indexOf('one') <= 2, `it was answered as number ${answered.indexOf('one')}`);
+  assert.equal(refused.length, 80 - 65, 'one under way, and as many wait as may');
+  await ask('many');
+});
+
+test('of a log the oldest rows go, however many are of one time, and no other', async (t) => {
+  const folder = await newDataDir(t);
+  const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
+  t.after(() => storage.close());
+  const other = new DatabaseSync(join(folder, 'mcprank.db'));
+  const add = (from: number, count: number, at: string) =>
+    other.exec(`with recursive n(i) as (select ${from} union all select i + 1 from n where i + 1 < ${from + count})
+      insert into developers (id, name, created_at) select 'dev_' || i, i, ${at} from n`);
+  add(0, 3_000, '5');
+  add(3_000, 5_000, '100 + i');
+  other.close();
+  const old = { table: 'developers', column: 'created_at', from: -1, below: 3_100 + 4_500 };
+  const where = sql<boolean>`id <> 'dev_7'`;
+  assert.equal(await deleteBelow(storage.tables(), { ...old, where }), 3_000 + 4_500 - 1);
+  const left = await names(storage);
+  assert.deepEqual(left, ['7', ...Array.from({ length: 500 }, (_, i) => String(7_500 + i))].sort());
+});
+
+test('a loop over rows, inside a transaction or not, lets everything else have its turn', async (t) => {
+  const folder = await newDataDir(t);
+  const storage = await openStorage({ dataDir: folder, databaseUrl: null }, systemClock);
+  t.after(() => storage.close());
+  let turns = 0;
+  const counting = setInterval(() => turns++, 1);
+  t.after(() => clearInterval(counting));
+  const readOn = async (db: Kysely<Tables>) => {
+    const until = performance.now() + 100;
+    while (performance.now() < until) await db.selectFrom('developers').selectAll().execute();
+    const seen = turns;
+    turns = 0;
+    return seen;
+  };
+  assert.ok((await readOn(storage.tables())) > 0);
+  assert.ok((await storage.write<Tables, number>(readOn)) > 0);
 });

@@ -189,7 +189,7 @@ export class TokenRefresher {
       case 'provider':
         // The rows are innocent: every one of this provider would fail alike (threats J6).
         this.#misconfiguredUntil.set(provider, clock.now() + misconfiguredMs);
-        log.error('connections.provider.misconfigured', { provider, error });
+        log.error('connections.provider.misconfigured', { provider, reason: error.message });
         await store.releaseLease(row.id, holder, unchanged);
         throw noNewTokens(provider, misconfiguredMs, error);
       case 'time': {

@@ -3,23 +3,28 @@ import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kys
 import { Problem } from '../../base/problem.ts';
 import { startWorkerThread } from '../../base/worker-thread.ts';
 import type { Answer, Question, WorkerData } from './report-worker.ts';
-import { bindable } from './sqlite-driver.ts';
+import { bindable } from './statement-runner.ts';
 
-/** Questions that may wait for the one thread. */
+/** Questions of one asker that may wait for the one thread. */
 const maxWaiting = 64;
 /** A thread costs 10 MB, and a tenth of a second to begin. */
 const idleMs = 10_000;
 
+type Asked = { readonly question: Question } & PromiseWithResolvers<readonly unknown[]>;
+
 /**
  * Answers questions over many rows in a thread of its own: SQLite computes where it is asked, and nothing else of the process
- * would go on meanwhile. Begun with the first question, ended when there has been none for a while.
+ * would go on meanwhile. One at a time, and each asker in turn, however many one of them asks. Begun with the first question,
+ * ended when there has been none for a while.
  */
 export class ReportThread {
   readonly #file: string;
   readonly #verifyFile: () => void;
   #worker: Worker | undefined;
   #asked = 0;
-  readonly #waiting = new Map<number, PromiseWithResolvers<readonly unknown[]>>();
+  /** By asker; whoever comes next stands first. */
+  readonly #waiting = new Map<string, Asked[]>();
+  #underWay: Asked | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
   /** `verifyFile` throws where the path leads to another file by now. */
@@ -28,24 +33,27 @@ export class ReportThread {
     this.#verifyFile = verifyFile;
   }
 
-  /** Rejects with SQLite's error and its code, and with `unavailable` where too many wait already. */
-  async ask<R>({ sql, parameters }: CompiledQuery): Promise<R[]> {
-    if (this.#waiting.size >= maxWaiting)
+  /** Rejects with SQLite's error and its code, and with `unavailable` where the asker has too many waiting already. */
+  async ask<R>({ sql, parameters }: CompiledQuery, asker: string): Promise<R[]> {
+    const queue = this.#waiting.get(asker) ?? [];
+    if (queue.length >= maxWaiting)
       throw new Problem('unavailable', 'Too many reports are being made', { retryAfterMs: 1_000 });
     this.#verifyFile();
     clearTimeout(this.#idleTimer);
     const question: Question = { id: ++this.#asked, sql, parameters: bindable(parameters) };
-    const answer = Promise.withResolvers<readonly unknown[]>();
-    this.#waiting.set(question.id, answer);
-    this.#worker ??= this.#start();
-    this.#worker.ref();
-    this.#worker.postMessage(question);
-    return (await answer.promise) as R[];
+    const asked = { question, ...Promise.withResolvers<readonly unknown[]>() };
+    queue.push(asked);
+    this.#waiting.set(asker, queue);
+    this.#next();
+    return (await asked.promise) as R[];
   }
 
+  /** The next question begins it again. */
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
-    await this.#worker?.terminate();
+    const worker = this.#worker;
+    this.#fail(worker, new Error('the thread of reports was closed'));
+    await worker?.terminate();
   }
 
   #start(): Worker {
@@ -59,30 +67,51 @@ export class ReportThread {
     return worker;
   }
 
-  #settle(answer: Answer): void {
-    const { resolve, reject } = this.#waiting.get(answer.id) ?? {};
-    this.#waiting.delete(answer.id);
-    if ('rows' in answer) resolve?.(answer.rows);
-    else reject?.(Object.assign(new Error(answer.message), { errcode: answer.errcode }));
-    if (this.#waiting.size > 0) return;
-    this.#worker?.unref();
-    this.#idleTimer = setTimeout(() => void this.#worker?.terminate(), idleMs).unref();
+  #next(): void {
+    if (this.#underWay !== undefined) return;
+    const [first] = this.#waiting;
+    if (first === undefined) {
+      this.#worker?.unref();
+      this.#idleTimer = setTimeout(() => void this.close(), idleMs).unref();
+      return;
+    }
+    const [asker, [asked, ...rest]] = first;
+    this.#waiting.delete(asker);
+    // Behind the others.
+    if (rest.length > 0) this.#waiting.set(asker, rest);
+    this.#underWay = asked;
+    this.#worker ??= this.#start();
+    this.#worker.ref();
+    this.#worker.postMessage(asked?.question);
   }
 
-  #fail(worker: Worker, error: unknown): void {
+  #settle(answer: Answer): void {
+    const asked = this.#underWay;
+    if (asked?.question.id !== answer.id) return;
+    this.#underWay = undefined;
+    if ('rows' in answer) asked.resolve(answer.rows);
+    else asked.reject(Object.assign(new Error(answer.message), { errcode: answer.errcode }));
+    this.#next();
+  }
+
+  #fail(worker: Worker | undefined, error: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    const left = [this.#underWay, ...[...this.#waiting.values()].flat()];
+    this.#underWay = undefined;
     this.#waiting.clear();
+    for (const asked of left) asked?.reject(error);
   }
 }
 
 /** Kysely over the thread: for reading, one statement at a time. */
 export class ReportDriver implements Driver {
   readonly #thread: ReportThread;
+  readonly #asker: string;
 
-  constructor(thread: ReportThread) {
+  constructor(thread: ReportThread, asker: string) {
     this.#thread = thread;
+    this.#asker = asker;
   }
 
   async init(): Promise<void> {
@@ -92,7 +121,7 @@ export class ReportDriver implements Driver {
   async acquireConnection(): Promise<DatabaseConnection> {
     return {
       executeQuery: async <R>(query: CompiledQuery): Promise<QueryResult<R>> => ({
-        rows: await this.#thread.ask<R>(query),
+        rows: await this.#thread.ask<R>(query, this.#asker),
       }),
       streamQuery: () => {
         throw new Error('a report is one answer');
@@ -108,8 +137,8 @@ export class ReportDriver implements Driver {
     // There is nothing to give back.
   }
 
-  destroy(): Promise<void> {
-    return this.#thread.close();
+  async destroy(): Promise<void> {
+    // The thread is everybody's.
   }
 }
 

@@ -1,5 +1,5 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -7,16 +7,10 @@ import {
   type QueryResult,
   SelectQueryNode,
 } from 'kysely';
+import { busyTimeoutMs, StatementRunner } from './statement-runner.ts';
 
-/** How long a statement waits for another process's lock before it gives up, and how often it looks meanwhile. */
-const busyTimeoutMs = 5_000;
-const lookAgainMs = 5;
-/** https://www.sqlite.org/rescode.html#busy */
-const sqliteBusy = 5;
-/** Prepared statements kept per connection; Kysely compiles a few hundred distinct texts at most. */
-const statementCacheSize = 500;
-
-type Prepared = { readonly statement: StatementSync; readonly returnsRows: boolean };
+/** Statements in a row take no more of the event loop than this before everything else has its turn. */
+const turnMs = 10;
 
 /** The two connections to one file. Who writes waits for whoever writes; who reads waits for nobody. */
 export class SqliteConnections {
@@ -25,11 +19,28 @@ export class SqliteConnections {
   /** Throws where what is written would be lost. */
   readonly verifyFile: () => void;
   #lastTurn: Promise<void> = Promise.resolve();
+  /** When the first statement of this turn of the event loop began. */
+  #busySince: number | undefined;
 
   constructor(writer: DatabaseSync, reader: DatabaseSync, verifyFile: () => void) {
     this.writer = new StatementRunner(writer);
     this.reader = new StatementRunner(reader);
     this.verifyFile = verifyFile;
+  }
+
+  /**
+   * SQLite answers at once, so a loop over pages of rows would go from one to the next without anything else in between:
+   * undefined, or after a while the next turn of the event loop.
+   */
+  pause(): Promise<void> | undefined {
+    const now = performance.now();
+    if (this.#busySince === undefined) {
+      this.#busySince = now;
+      setImmediate(() => {
+        this.#busySince = undefined;
+      });
+    }
+    return now - this.#busySince < turnMs ? undefined : nextTurn();
   }
 
   /** Resolves when the writing connection is the caller's; what it answers gives it back. */
@@ -42,59 +53,12 @@ export class SqliteConnections {
   }
 }
 
-/** The statements of one connection, prepared once. */
-export class StatementRunner {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, Prepared>();
-
-  constructor(db: DatabaseSync) {
-    this.#db = db;
-  }
-
-  /** Waits for another process's lock between tries, not in them: nothing else of this process has to wait. */
-  async execute<R>(query: CompiledQuery, until = performance.now() + busyTimeoutMs): Promise<QueryResult<R>> {
-    for (;;) {
-      try {
-        return this.#run<R>(query);
-      } catch (error) {
-        if (performance.now() >= until || !isBusy(error)) throw error;
-        await delay(lookAgainMs);
-      }
-    }
-  }
-
-  exec(sql: string): void {
-    this.#db.exec(sql);
-  }
-
-  *rows<R>({ sql, parameters }: CompiledQuery): Generator<R> {
-    // A statement of its own: one that is stepped through cannot be run beside.
-    for (const row of this.#db.prepare(sql).iterate(...bindable(parameters))) yield row as R;
-  }
-
-  #run<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
-    const { statement, returnsRows } = this.#prepare(sql);
-    if (returnsRows) return { rows: statement.all(...bindable(parameters)) as R[] };
-    const { changes, lastInsertRowid } = statement.run(...bindable(parameters));
-    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
-  }
-
-  #prepare(sql: string): Prepared {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    if (this.#statements.size >= statementCacheSize) this.#statements.clear();
-    const statement = this.#db.prepare(sql);
-    const prepared = { statement, returnsRows: statement.columns().length > 0 };
-    this.#statements.set(sql, prepared);
-    return prepared;
-  }
-}
-
 /** Sends what reads to the reading connection, and everything of a transaction, and whatever writes, to the writing one. */
 export class SqliteFileDriver implements Driver {
   readonly #connections: SqliteConnections;
   readonly #isDurable: boolean;
   readonly #close: () => void;
+  readonly #free: FileConnection[] = [];
 
   /** `isDurable`: whether the commit of a transaction waits for the disk. */
   constructor(connections: SqliteConnections, isDurable: boolean, close: () => void) {
@@ -108,7 +72,7 @@ export class SqliteFileDriver implements Driver {
   }
 
   async acquireConnection(): Promise<FileConnection> {
-    return new FileConnection(this.#connections);
+    return this.#free.pop() ?? new FileConnection(this.#connections);
   }
 
   beginTransaction(connection: FileConnection): Promise<void> {
@@ -123,8 +87,9 @@ export class SqliteFileDriver implements Driver {
     return connection.rollback();
   }
 
-  async releaseConnection(): Promise<void> {
+  async releaseConnection(connection: FileConnection): Promise<void> {
     // Its turn ended with its transaction.
+    this.#free.push(connection);
   }
 
   async destroy(): Promise<void> {
@@ -143,6 +108,8 @@ export class FileConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const pause = this.#to.pause();
+    if (pause !== undefined) await pause;
     if (this.#giveBack !== undefined) return this.#to.writer.execute<R>(query);
     if (SelectQueryNode.is(query.query)) return this.#to.reader.execute<R>(query);
     return this.#inTurn(async (until) => {
@@ -216,16 +183,4 @@ export class FileConnection implements DatabaseConnection {
       giveBack();
     }
   }
-}
-
-/** Only statements that begin something can meet another's lock: inside a transaction the lock is ours. */
-function isBusy(error: unknown): boolean {
-  const { errcode } = error as { errcode?: number };
-  return errcode !== undefined && (errcode & 0xff) === sqliteBusy;
-}
-
-/** SQLite has no booleans; everything else we store is text, a number, a blob or null. */
-export function bindable(values: readonly unknown[]): readonly SQLInputValue[] {
-  if (!values.some((value) => typeof value === 'boolean')) return values as readonly SQLInputValue[];
-  return values.map((value) => (typeof value === 'boolean' ? Number(value) : (value as SQLInputValue)));
 }

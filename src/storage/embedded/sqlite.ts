@@ -22,9 +22,9 @@ const checkpointWaitMs = 1_000;
 
 /** The store's file, open: one connection that writes and one that reads. */
 export type SqliteFile = {
-  readonly path: string;
   readonly connections: SqliteConnections;
   readonly identity: FileIdentity;
+  readonly reports: ReportThread;
   /** A consistent copy while the store is in use (https://www.sqlite.org/backup.html). */
   backup(target: string): Promise<void>;
   /** Afterwards the file alone is the whole store, unless another process has it open and reads. */
@@ -43,9 +43,9 @@ export function openSqlite(
   const reader = new DatabaseSync(file, { readOnly: true });
   const identity = new FileIdentity(file, onFileChange);
   return {
-    path: file,
     connections: new SqliteConnections(writer, reader, () => identity.verify()),
     identity,
+    reports: new ReportThread(file, () => identity.verify()),
     async backup(target) {
       await backup(reader, target);
       chmodSync(target, 0o600);
@@ -104,9 +104,8 @@ export class NodeSqliteDialect implements Dialect {
   }
 
   /** Questions over many rows, in a thread of their own. */
-  static reports({ path, identity }: SqliteFile): NodeSqliteDialect {
-    const thread = new ReportThread(path, () => identity.verify());
-    return new NodeSqliteDialect(() => new ReportDriver(thread));
+  static reports({ reports }: SqliteFile, asker: string): NodeSqliteDialect {
+    return new NodeSqliteDialect(() => new ReportDriver(reports, asker));
   }
 
   createDriver(): Driver {
