@@ -37,3 +37,21 @@ export async function deleteBelow(
     await nextTurn();
   }
 }
+
+/** Of these many rows SQLite finds the last one in less time than a thread takes to begin. */
+const fewRows = 10_000;
+
+/** The first row beyond the newest `kept` ones, by the column they are ordered by; undefined where there are not so many. */
+export async function edgeBeyond(
+  { tables, reports }: { tables(): Kysely<never>; reports(): Kysely<never> },
+  { table, column, kept }: { readonly table: string; readonly column: string; readonly kept: number },
+): Promise<string | number | undefined> {
+  const edgeOf = async (db: Kysely<never>, offset: number) => {
+    const { rows } = await sql<{ edge: string | number }>`
+      select ${sql.ref(column)} as edge from ${sql.table(table)}
+      order by ${sql.ref(column)} desc limit 1 offset ${sql.lit(offset)}`.execute(db);
+    return rows[0]?.edge;
+  };
+  const isFew = (await edgeOf(tables(), Math.min(kept, fewRows))) === undefined;
+  return isFew ? undefined : edgeOf(reports(), kept);
+}

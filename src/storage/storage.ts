@@ -21,7 +21,7 @@ import { migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 
 export type { Audit } from './audit.ts';
-export { deleteBelow } from './delete-below.ts';
+export { deleteBelow, edgeBeyond } from './delete-below.ts';
 export {
   createIdempotency,
   type Idempotency,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { newLogId } from '../../src/base/id.ts';
 import { bootApp, newDataDir } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { mitOf } from '../support/mcp-oauth.ts';
@@ -146,7 +147,7 @@ for (const engine of engines)
 test('a start takes in what a killed process left, once', async (t) => {
   const dataDir = await newDataDir(t);
   const entry = {
-    id: 'call_0123',
+    id: newLogId('call', Date.now()),
     at: Date.now(),
     developer_id: 'dev_a',
     key_id: 'key_a',
@@ -164,7 +165,7 @@ test('a start takes in what a killed process left, once', async (t) => {
   leave('calls-own_0b.journal');
   const app = await bootMcp(t, {}, { MCPRANK_DATA_DIR: dataDir });
   const [kept, ...more] = await calls(app);
-  assert.deepEqual([kept?.id, kept?.user_id, kept?.definition, more.length], ['call_0123', 'ann', null, 0]);
+  assert.deepEqual([kept?.id, kept?.user_id, kept?.definition, more.length], [entry.id, 'ann', null, 0]);
   assert.deepEqual(
     readdirSync(dataDir).filter((name) => name.endsWith('.journal')),
     [],

@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
+import { createInsert, deleteBelow, edgeBeyond, type Storage } from '../../storage/storage.ts';
 import type { ErrorType } from '../catalog-model.ts';
 import { insertSlices } from '../write-store.ts';
 import { dayOf } from './popularity.ts';
@@ -158,15 +158,8 @@ async function readByDay(db: Db, keyId: string, since: number): Promise<Readonly
 
 /** Deletes what is older than `before`, and beyond `maxRows` rows the oldest. */
 async function deleteOld(storage: Storage, before: number, maxRows: number): Promise<void> {
-  const surplus = await storage
-    .reports<Tables>()
-    .selectFrom('invocations')
-    .select('at')
-    .orderBy('at', 'desc')
-    .offset(maxRows)
-    .limit(1)
-    .executeTakeFirst();
-  const below = Math.max(before, (surplus?.at ?? -1) + 1);
+  const surplus = await edgeBeyond(storage, { table: 'invocations', column: 'at', kept: maxRows });
+  const below = Math.max(before, Number(surplus ?? -1) + 1);
   await deleteBelow(storage.tables(), { table: 'invocations', column: 'at', from: -1, below });
 }
 

@@ -1,5 +1,5 @@
 import { logIdBefore } from '../../base/id.ts';
-import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
+import { createInsert, deleteBelow, edgeBeyond, type Storage } from '../../storage/storage.ts';
 
 /** How a call ended: `ok`, `denied` by a toolset, `rate_limit` by a budget or the server, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
 export const callOutcomes = [
@@ -123,16 +123,9 @@ export function createCallLogStore(storage: Storage) {
     },
 
     async prune(before: number, maxRows: number): Promise<void> {
-      const surplus = await storage
-        .reports<Tables>()
-        .selectFrom('calls')
-        .select('id')
-        .orderBy('id', 'desc')
-        .offset(maxRows)
-        .limit(1)
-        .executeTakeFirst();
+      const surplus = await edgeBeyond(storage, { table: 'calls', column: 'id', kept: maxRows });
       const tooOld = logIdBefore('call', Math.max(0, before));
-      const tooMany = surplus === undefined ? '' : `${surplus.id}0`;
+      const tooMany = surplus === undefined ? '' : `${surplus}0`;
       const below = tooMany > tooOld ? tooMany : tooOld;
       await deleteBelow(storage.tables(), { table: 'calls', column: 'id', from: '', below });
     },

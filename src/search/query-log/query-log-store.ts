@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { scrubText } from '../../catalog/catalog.ts';
-import { createInsert, deleteBelow, type Storage } from '../../storage/storage.ts';
+import { createInsert, deleteBelow, edgeBeyond, type Storage } from '../../storage/storage.ts';
 import type { QueryLogEntry, QueryLogSummary } from '../search-model.ts';
 
 type QueryLogTables = {
@@ -109,15 +109,9 @@ async function summarise(storage: Storage, since: number): Promise<QueryLogSumma
  * whatever they led to.
  */
 async function prune(storage: Storage, before: number, maxRows: number): Promise<number> {
-  const surplus = await storage
-    .reports<QueryLogTables>()
-    .selectFrom('query_log')
-    .select('at')
-    .orderBy('at', 'desc')
-    .offset(maxRows)
-    .limit(1)
-    .executeTakeFirst();
-  const mostly = surplus?.at ?? -1;
+  const mostly = Number(
+    (await edgeBeyond(storage, { table: 'query_log', column: 'at', kept: maxRows })) ?? -1,
+  );
   return deleteBelow(storage.tables(), {
     table: 'query_log',
     column: 'at',
