@@ -1,7 +1,10 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Problem } from './problem.ts';
 
-/** The file is looked at so often: events of file systems miss editors that replace it, mounts and links that are moved. */
+/**
+ * The file is read so often. Events of file systems miss editors that replace it, mounts and links that are moved; `watchFile`
+ * misses what changes before its first look, which comes some time after it was called.
+ */
 const watchMs = 1_000;
 
 type OnChange = (bytes: Buffer) => Promise<void>;
@@ -27,13 +30,23 @@ export class WatchedFile {
     return this.#bytes;
   }
 
-  /** Calls back with what the file holds whenever that changed; a file that cannot be read, or is refused, changes nothing. */
+  /**
+   * Calls back with what the file holds whenever that changed; a file that cannot be read, or is refused, changes nothing, and is
+   * told of once.
+   */
   watch(onChange: OnChange, onRefusal: OnRefusal): void {
-    const look = () => void this.reload(onChange, onRefusal);
-    watchFile(this.#path, { interval: watchMs, persistent: false }, look);
-    this.#stop = () => unwatchFile(this.#path, look);
-    // It may have changed since it was read.
-    look();
+    let lastRefusal: string | null = null;
+    const refuse = (reason: string) => {
+      if (reason !== lastRefusal) onRefusal(reason);
+      lastRefusal = reason;
+    };
+    const change: OnChange = (bytes) => {
+      lastRefusal = null;
+      return onChange(bytes);
+    };
+    const look = () => void this.reload(change, refuse);
+    const timer = setInterval(look, watchMs).unref();
+    this.#stop = () => clearInterval(timer);
   }
 
   /** Ends the watch, and answers when what is under way is done. */

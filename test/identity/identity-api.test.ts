@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import type { Env } from '../../src/config.ts';
 import { bootApp, handClock, type TestApp, type TestReply } from '../support/app.ts';
 import { engines } from '../support/stores.ts';
 
@@ -110,8 +111,9 @@ async function age(app: TestApp, ms: number): Promise<void> {
 
 for (const engine of engines) {
   const options = { skip: engine.skip };
-  const boot = async (t: Parameters<typeof bootApp>[0], clock = handClock()) => {
-    const env = { ...quiet, MCPRANK_PUBLIC_URL: 'http://rank.test', ...(await engine.environment(t)) };
+  const boot = async (t: Parameters<typeof bootApp>[0], clock = handClock(), more: Env = {}) => {
+    const own = { ...quiet, MCPRANK_PUBLIC_URL: 'http://rank.test', ...(await engine.environment(t)) };
+    const env = { ...own, ...more };
     return { env, clock, app: await bootApp(t, env, { clock }) };
   };
 
@@ -256,7 +258,7 @@ for (const engine of engines) {
     `${engine.name}: H9 keys turn over without one refused token, and an old key's tokens end with it`,
     options,
     async (t) => {
-      const { app, clock } = await boot(t);
+      const { app, clock } = await boot(t, handClock(), { MCPRANK_SIGNING_KEYS: undefined });
       const key = await app.newKey();
       const { identity } = app.services;
       const kidsPublished = async () =>

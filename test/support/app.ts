@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { exportJWK, generateKeyPair } from 'jose';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { type Env, parseConfig } from '../../src/config.ts';
@@ -47,6 +48,14 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
+/** Made once for all the apps of a process: to make one takes as long as the rest of a start. A test of keys that turn over asks for none. */
+let signingKeys: Promise<string> | undefined;
+
+async function makeSigningKeys(): Promise<string> {
+  const { privateKey } = await generateKeyPair('RS256', { modulusLength: 2_048, extractable: true });
+  return JSON.stringify([{ ...(await exportJWK(privateKey)), kid: 'tests' }]);
+}
+
 /** Read once for all the apps of a process; nothing ever changes in it. */
 let embedder: Embedder | undefined;
 /** A store whose schema is whole: to copy it takes a tenth of the time that its migrations take. */
@@ -75,6 +84,7 @@ export async function newDataDir(t: TestContext): Promise<string> {
 export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions = {}): Promise<TestApp> {
   const dataDir = env.MCPRANK_DATA_DIR ?? (await newDataDir(t));
   embedder ??= loadBuiltInEmbedder();
+  signingKeys ??= makeSigningKeys();
   const lines: string[] = [];
   const telemetry = createTelemetry({ level: 'debug', write: (line) => void lines.push(line) });
   const config = parseConfig({
@@ -84,6 +94,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
     MCPRANK_STARTER: 'off',
     MCPRANK_ADMIN_KEY: adminKey,
     MCPRANK_DATA_DIR: dataDir,
+    MCPRANK_SIGNING_KEYS: await signingKeys,
     ...env,
   });
   const app = await startApp(config, { telemetry, limits: testLimits, embedder, ...options });

@@ -13,7 +13,12 @@ import { until } from '../support/programs.ts';
 import { engines } from '../support/stores.ts';
 
 const runFile = promisify(execFile);
-const quiet = { MCPRANK_STARTER: 'off', MCPRANK_PUBLIC_URL: 'http://rank.test' };
+/** The store's own signing keys: they are sealed in it. */
+const quiet = {
+  MCPRANK_STARTER: 'off',
+  MCPRANK_PUBLIC_URL: 'http://rank.test',
+  MCPRANK_SIGNING_KEYS: undefined,
+};
 const vaultKey = (kid: string) => `${kid}:${randomBytes(32).toString('base64')}`;
 
 async function issue(app: TestApp, user: string) {
