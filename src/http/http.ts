@@ -22,6 +22,7 @@ import {
   refuseTunnel,
 } from './connection/server-socket.ts';
 import { createStandingRights, type StandingRights } from './connection/standing-rights.ts';
+import { createUnreadReplies, type UnreadLimits } from './connection/unread-replies.ts';
 import { batchAbove, createWriteBatch } from './connection/write-batch.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { RequestStats } from './console/request-stats.ts';
@@ -61,6 +62,8 @@ export type HttpLimits = {
   readonly graceMs: number;
   /** A process whose timers fire later than this turns requests away. */
   readonly lateMs: number;
+  /** Replies that wait for their readers. */
+  readonly unread?: UnreadLimits;
 };
 
 export const defaultLimits: HttpLimits = {
@@ -107,6 +110,7 @@ export function createHttp(deps: HttpDeps): Http {
     telemetry: deps.telemetry,
     publicUrl: deps.publicUrl,
     isClosing: () => isClosing,
+    onLarge: (context) => unread.watch(context),
     writeBatch: () => (connections.inFlight() > batchAbove ? batch : undefined),
     onFinished(context, status, elapsedMs) {
       connections.requestFinished();
@@ -114,6 +118,16 @@ export function createHttp(deps: HttpDeps): Http {
       deps.console?.stats.observe(context.route?.url, status, elapsedMs);
     },
   });
+  const unread = createUnreadReplies(
+    ({ id, target, caller }, unsentBytes) =>
+      deps.telemetry.log.warn('http.reply.unread', {
+        request_id: id,
+        path: pathOf(target),
+        developer_id: caller.developerId,
+        unsent_bytes: unsentBytes,
+      }),
+    limits.unread,
+  );
   const shedder = createLoadShedder({
     now: () => performance.now(),
     random: Math.random,
@@ -148,6 +162,7 @@ export function createHttp(deps: HttpDeps): Http {
       shedder.stop();
       deadline.stop();
       rights.stop();
+      unread.stop();
     },
   };
 }

@@ -12,6 +12,8 @@ import type { Reply } from './route.ts';
 const slowMs = 1_000;
 /** To read so much past a refusal is cheaper than a new connection. */
 const drainBytes = 65_536;
+/** Less than this waits with the operating system, whoever reads it. */
+const largeBytes = 65_536;
 /** Beyond this a copy costs more than a second piece does (measured: a cached search of 12 KB took a seventh longer joined). */
 const joinedBytes = 4_096;
 const jsonType = 'application/json; charset=utf-8';
@@ -39,12 +41,14 @@ type Deps = {
   readonly isClosing: () => boolean;
   /** Where writes wait for the end of this tick, if it is worth waiting. */
   readonly writeBatch: () => WriteBatch | undefined;
+  /** A reply is written that does not fit into a socket's own buffers. */
+  readonly onLarge: (context: RequestContext) => void;
   /** Once for every request, when its reply is through or nobody is there to read it. */
   readonly onFinished: (context: RequestContext, status: number, elapsedMs: number) => void;
 };
 
 export function createResponder(deps: Deps): Responder {
-  const { isClosing, publicUrl, writeBatch, telemetry } = deps;
+  const { isClosing, publicUrl, writeBatch, telemetry, onLarge } = deps;
   const report = createReport(deps);
 
   const end = (context: RequestContext, status: number, parts: readonly (Buffer | string)[]) => {
@@ -53,9 +57,13 @@ export function createResponder(deps: Deps): Responder {
     for (const part of parts) bytes += Buffer.byteLength(part);
     if (!bodiless.has(status)) context.setHeader('content-length', String(bytes));
     reply.writeHead(status, context.rawHeaders() as string[]);
+    const write = () => {
+      writeParts(reply, parts, bytes);
+      if (bytes > largeBytes) onLarge(context);
+    };
     const batch = writeBatch();
-    if (batch === undefined) writeParts(reply, parts, bytes);
-    else batch.flushAtEndOfTick(() => writeParts(reply, parts, bytes));
+    if (batch === undefined) write();
+    else batch.flushAtEndOfTick(write);
     report(context);
   };
 

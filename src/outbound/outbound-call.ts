@@ -4,6 +4,7 @@ import type { Admission } from './admission/admission.ts';
 import type { Waiter } from './admission/concurrency-limit.ts';
 import { checkReply } from './checks/reply-headers.ts';
 import type { Destination } from './checks/upstream-url.ts';
+import { waitForTurn } from './connect/read-turns.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { DispatchOptions, Handler } from './dispatcher.ts';
 import {
@@ -33,6 +34,8 @@ const startTimeoutMs = 10_000;
 /** After the receiver has enough, the rest of a reply is worth this much: the connection can then be used again. */
 const drainBytes = 65_536;
 const drainMs = 200;
+/** What is read of a reply without waiting for a turn: most are no larger. */
+const atOnceBytes = 262_144;
 /** Informational replies (1xx) before the final one. */
 const maxInformational = 16;
 
@@ -62,6 +65,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
   #onEnd: (() => void) | undefined;
   #isPaused = false;
   #leftBytes: number;
+  #readBytes = 0;
   #informational = 0;
   readonly #startBy: number;
   #endBy = Number.POSITIVE_INFINITY;
@@ -191,7 +195,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     }
     this.#lastProgress = performance.now();
     try {
-      if (!this.#receiver.data(chunk) || this.isDone) return;
+      if (!this.#receiver.data(chunk) || this.isDone) return void this.#readOnInTurn(controller, chunk);
     } catch (error) {
       this.fail(unusable(this.#destination.host, error));
       return;
@@ -199,6 +203,13 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     this.#finish(null);
     this.#leftBytes = drainBytes;
     this.extend(drainMs);
+  }
+
+  #readOnInTurn(controller: Controller, { length }: Buffer): void {
+    this.#readBytes += length;
+    if (this.#readBytes <= atOnceBytes || this.#isPaused || this.isDone) return;
+    controller.pause();
+    waitForTurn(() => this.#isPaused || controller.resume());
   }
 
   onResponseEnd(): void {

@@ -88,6 +88,45 @@ test('a call never waits behind a stream that stays open, nor behind what is ask
   await Promise.all(probes);
 });
 
+test('18 large replies are read a piece a turn each, whole and in order, so that no turn of the event loop is longer for them', async (t) => {
+  const body = Buffer.from(Array.from({ length: 4_000_000 }, (_, i) => i % 251));
+  const upstream = await startHttp(t, (_request, answer) => void answer.end(body));
+  const outbound = outboundFor(t);
+  let turn = 0;
+  let isOver = false;
+  const count = () => {
+    turn++;
+    if (!isOver) setImmediate(count);
+  };
+  count();
+  const inTurn = new Map<string, number>();
+  const read = async (name: string) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    outbound.stream(
+      { method: 'GET', url: upstream.url },
+      {
+        head: () => undefined,
+        data(chunk) {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          const place = `${name} ${turn}`;
+          if (bytes > 262_144) inTurn.set(place, (inTurn.get(place) ?? 0) + chunk.length);
+          return false;
+        },
+        end: (failure) => (failure === null ? resolve() : reject(failure)),
+      },
+    );
+    await promise;
+    assert.ok(Buffer.concat(chunks).equals(body));
+  };
+  await Promise.all(['a', 'b', 'c', 'd'].map(read));
+  isOver = true;
+  const most = Math.max(...inTurn.values());
+  assert.ok(most <= 262_144, `${most} bytes in one turn`);
+});
+
 test('whoever waits for a turn, or for a connection, is told within ten seconds', async (t) => {
   const silent = await startBytes(t, () => undefined);
   const outbound = outboundFor(t, { limits: { call: { concurrency: 1, waitMs: 20 } } });
