@@ -1,4 +1,4 @@
-import type { JsonView } from '../base/json-scanner.ts';
+import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
 import { decodeHeader, messageShape, type RpcError, rpcError } from '../mcp/mcp.ts';
 
 /**
@@ -48,7 +48,7 @@ export const subscriptionKey = `${metaPrefix}subscriptionId`;
 export const serverInfoKey = `${metaPrefix}serverInfo`;
 
 /** The members of a client's message that are read. */
-export const clientShape = {
+const clientShape = {
   ...messageShape,
   params: {
     ...messageShape.params,
@@ -207,7 +207,7 @@ function refuse(status: number, code: number, message: string, id?: JsonView): R
 }
 
 /** The body is no JSON, or says something twice that we read. */
-export function refuseBody(fault: 'syntax' | 'utf8' | 'depth' | 'duplicate', words: string): Refusal {
+function refuseBody(fault: 'syntax' | 'utf8' | 'depth' | 'duplicate', words: string): Refusal {
   const isParse = fault === 'syntax' || fault === 'utf8';
   return refuse(400, isParse ? parseError : invalidRequest, isParse ? `Parse error: ${words}` : words);
 }
@@ -215,4 +215,27 @@ export function refuseBody(fault: 'syntax' | 'utf8' | 'depth' | 'duplicate', wor
 /** The capabilities that a request of 2026-07-28 declares. */
 export function declaredCapabilities(params: JsonView | undefined): JsonView | undefined {
   return params?.present('_meta')?.present(capabilitiesKey);
+}
+
+/** The message of a POST, or why there is none. */
+export function readMessage({
+  method,
+  body,
+}: {
+  readonly method: string;
+  readonly body: Buffer | undefined;
+}): JsonView | Extract<Decision, { kind: 'refuse' }> | undefined {
+  if (method !== 'POST') return undefined;
+  try {
+    return scanJson(body ?? Buffer.alloc(0), clientShape);
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    const { reason, member } = error;
+    return refuseBody(reason, reason === 'duplicate' ? `${member}: sent twice` : wordsFor(reason));
+  }
+}
+
+function wordsFor(reason: JsonFault['reason']): string {
+  if (reason === 'depth') return 'nested deeper than 64 levels';
+  return reason === 'utf8' ? 'the body is not UTF-8' : 'the body is not JSON';
 }

@@ -1,19 +1,9 @@
-import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
-import { Problem } from '../base/problem.ts';
+import type { JsonView } from '../base/json-scanner.ts';
 import { noTracing, type Span, type Tracing } from '../base/tracing.ts';
-import {
-  inMcpSpan,
-  type Mcp,
-  paramsOf,
-  responsesIn,
-  rpcError,
-  tellError,
-  UpstreamFailure,
-  withLogLevel,
-} from '../mcp/mcp.ts';
+import { inMcpSpan, type Mcp, paramsOf, responsesIn, rpcError, tellError, withLogLevel } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import { capabilitiesIn, missingFor } from './client-capabilities.ts';
-import { clientShape, type Decision, decide, declaredCapabilities, refuseBody } from './client-request.ts';
+import { type Decision, decide, readMessage } from './client-request.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { AskedRequest, DoorRequest, McpHttpRequest } from './door-request.ts';
 import type { Backend, McpCaller, Outcome } from './doors/backend.ts';
@@ -24,22 +14,25 @@ import {
   accepted,
   answerWith,
   type Emit,
-  errorMessage,
   errorReply,
   type McpHttpReply,
   resultMessage,
 } from './streams/answer.ts';
 import { NotificationStreams, notificationMessage } from './streams/notification-streams.ts';
+import {
+  approvalError,
+  cannotAsk,
+  errorAnswer,
+  errorInWords,
+  inputAnswer,
+  methodNotFound,
+  notAllowed,
+  unusable,
+} from './streams/refusal-answers.ts';
 import { subscribe } from './streams/subscribe.ts';
 
-const unusable = -32000;
-/** The caller may not, or not yet: `data` says by which toolset, or what has to be approved. */
-const denied = -32003;
 const sessionNotFound = -32001;
-const methodNotFound = -32601;
 const invalidParams = -32602;
-const headerMismatch = -32020;
-const missingCapability = -32021;
 const sessionHeader = 'mcp-session-id';
 /** A server may ask again upon an answer, but not for ever. */
 const maxQuestionRounds = 16;
@@ -294,41 +287,6 @@ function spannedBy({ id, method, params }: Pick<AskedRequest, 'id' | 'method' | 
   return { method, id, name: params?.get('name')?.string(), meta: params?.present('_meta') };
 }
 
-/** What a client is told in the protocol's own form; every other error is one of HTTP. */
-function errorInWords(error: unknown): ReturnType<typeof rpcError> | null {
-  if (error instanceof UpstreamFailure) return rpcError(unusable, error.detail, { reason: error.reason });
-  if (!(error instanceof Problem) || !refusals.has(error.kind)) return null;
-  return rpcError(denied, error.detail, { code: error.kind, ...error.facts });
-}
-
-/** Of the caller's rights: denied, an approval that is used, a budget that is. */
-const refusals: ReadonlySet<string> = new Set(['denied', 'conflict', 'rate_limited']);
-
-const notAllowed: McpHttpReply = {
-  ...errorReply(405, undefined, rpcError(unusable, 'Method not allowed.')),
-  headers: { allow: 'POST' },
-};
-
-/** The message of a POST, or why there is none. */
-function readMessage({
-  method,
-  body,
-}: McpHttpRequest): JsonView | Extract<Decision, { kind: 'refuse' }> | undefined {
-  if (method !== 'POST') return undefined;
-  try {
-    return scanJson(body ?? Buffer.alloc(0), clientShape);
-  } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
-    const { reason, member } = error;
-    return refuseBody(reason, reason === 'duplicate' ? `${member}: sent twice` : wordsFor(reason));
-  }
-}
-
-function wordsFor(reason: JsonFault['reason']): string {
-  if (reason === 'depth') return 'nested deeper than 64 levels';
-  return reason === 'utf8' ? 'the body is not UTF-8' : 'the body is not JSON';
-}
-
 /** What 2026-07-28 took away; a server behind us that still knows it is not asked. */
 const removed: ReadonlySet<string> = new Set([
   'ping',
@@ -360,62 +318,6 @@ async function discover({ backend, caller }: DoorRequest): Promise<Outcome> {
       ],
     },
   };
-}
-
-/** What 2026-07-28 wants the HTTP status of these errors to be; every other error is the answer, and no failure of HTTP. */
-const statuses: ReadonlyMap<number, number> = new Map([
-  [methodNotFound, 404],
-  [headerMismatch, 400],
-  [missingCapability, 400],
-]);
-
-function errorAnswer(id: JsonView, error: ReturnType<typeof rpcError>, age: AskedRequest['age']): Answer {
-  const status = age === 'modern' ? (statuses.get(error.code) ?? 200) : 200;
-  return { status, message: errorMessage(id, error) };
-}
-
-type Needed = Extract<Outcome, { kind: 'input' }>['needed'];
-
-/** A client of 2026-07-28 sends the same request again with its answers, if it said that it can be asked. */
-function inputAnswer(
-  { id, params, method, age }: AskedRequest,
-  needed: Needed,
-  serverInfo: string | Buffer,
-): Answer {
-  const missing = missingFor(needed.requests, capabilitiesIn(declaredCapabilities(params)));
-  if (missing !== null) {
-    const data = { requiredCapabilities: missing };
-    const error =
-      approvalError(needed) ?? rpcError(missingCapability, 'Missing required client capability', data);
-    return errorAnswer(id, error, age);
-  }
-  const members = [
-    '"inputRequests":',
-    ...needed.inputRequests,
-    `,"requestState":${JSON.stringify(needed.continuation)}`,
-  ];
-  const [, ...rest] = modernResult(method, { members }, serverInfo);
-  return { status: 200, message: resultMessage(id, ['{"resultType":"input_required"', ...rest]) };
-}
-
-/** For a client that cannot be sent to a page: its user goes there, and makes the very same call again. */
-function approvalError({ approval }: Needed): ReturnType<typeof rpcError> | null {
-  if (approval === undefined) return null;
-  const { id, expiresAt, url } = approval;
-  const data = {
-    code: 'approval_required',
-    approval: { id, expires_at: new Date(expiresAt).toISOString(), url },
-  };
-  return rpcError(
-    denied,
-    `Somebody has to approve this call first, at ${url}; then make it again as it is`,
-    data,
-  );
-}
-
-function cannotAsk(missing: Readonly<Record<string, unknown>>): string {
-  const what = Object.keys(missing).join(', ');
-  return `The server asks for input in the middle of this call, which needs a client that declares ${what}, or one of the 2026-07-28 revision`;
 }
 
 function mirroredIn({ headers }: McpHttpRequest): Record<string, string> {
