@@ -4,20 +4,18 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { connect, serveElsewhere, startOurs } from './proxy.ts';
+import { type Minute, openFiles, printMinutes, soakMinutes } from './soak-report.ts';
 import { leaveFirstCore, printTable, residentMegabytes, type Served, startFlags } from './support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const servers = 1_000;
-/** Minutes; a soak worth its name takes twenty. */
-const soakMinutes = Number(process.env.SOAK_MINUTES ?? 20);
-
 type Traffic = {
   readonly ours: Served;
   readonly requests: autocannon.Request[];
@@ -125,9 +123,6 @@ async function press(
 
 const good = (result: autocannon.Result) => result['2xx'] / result.duration;
 
-/** The first minutes fill caches and compile: growth counts from here on. */
-const settledMinutes = 5;
-
 export async function soak(): Promise<void> {
   const traffic = await start();
   await press(traffic, { seconds: 5, connections: 32 });
@@ -136,7 +131,7 @@ export async function soak(): Promise<void> {
   console.log(
     `capacity ${capacity.toFixed(0)}/s of mixed requests; ${soakMinutes} minutes at ${rate.toFixed(0)}/s`,
   );
-  const minutes = [];
+  const minutes: Minute[] = [];
   for (let minute = 1; minute <= soakMinutes; minute++) {
     const result = await press(traffic, { seconds: 60, connections: 64, rate });
     minutes.push({
@@ -145,33 +140,10 @@ export async function soak(): Promise<void> {
       p50: result.latency.p50,
       p99: result.latency.p99,
       megabytes: residentMegabytes(traffic.ours),
-      files: handlesOf(traffic.ours),
+      files: openFiles(traffic.ours),
     });
   }
-  printTable(
-    ['minute', '2xx/s', 'others', 'p50 ms', 'p99 ms', 'resident MB', 'open files'],
-    minutes.map(({ good, others, p50, p99, megabytes, files }, i) =>
-      [i + 1, good.toFixed(0), others, p50, p99, megabytes.toFixed(0), files].map(String),
-    ),
-  );
-  const settled = minutes.slice(Math.min(settledMinutes, soakMinutes) - 1);
-  const [first, last] = [settled[0]?.megabytes ?? 0, settled.at(-1)?.megabytes ?? 0];
-  const grown = (last - first) / first;
-  const slowest = Math.max(...minutes.map(({ p99 }) => p99));
-  const files = Math.max(...settled.map((each) => each.files)) - (settled[0]?.files ?? 0);
-  printTable(
-    ['row', 'measured', 'bar', ''],
-    [
-      [
-        `resident memory grown since minute ${settledMinutes}`,
-        `${(100 * grown).toFixed(1)} %`,
-        '≤ 5 %',
-        grown <= 0.05 ? 'met' : 'MISSED',
-      ],
-      ['open files above minute 5, at most', String(files), '≤ 64', files <= 64 ? 'met' : 'MISSED'],
-      ['p99 of the slowest minute', `${slowest} ms`, '≤ 500 ms', slowest <= 500 ? 'met' : 'MISSED'],
-    ],
-  );
+  printMinutes(minutes, 500);
   await traffic.stop();
 }
 
@@ -229,10 +201,6 @@ async function answersInTime({ url }: Served): Promise<boolean> {
     if (reply?.status !== 200 || performance.now() - since > 100) return false;
   }
   return true;
-}
-
-function handlesOf({ child }: Served): number {
-  return readdirSync(`/proc/${child.pid}/fd`).length;
 }
 
 async function urlOf(child: ChildProcess): Promise<string> {

@@ -1,12 +1,16 @@
 /**
- * npm run bench [-- NAME … [--against FOLDER]]: measures against what it compares with, side by side in one run, and prints tables.
+ * npm run bench [-- NAME … [--against FOLDER] [--seeds N]]: measures against what it compares with, side by side in one run, and prints tables.
  * Figures of different machines do not compare; ratios within one run do.
  */
 import { parseArgs } from 'node:util';
 import { machine } from './support.ts';
 
-/** `against`: a checkout of another commit, dependencies installed, to be measured beside this one, as `mcp` and `proxy` do. */
-type Bench = { run(options: { readonly against: string | undefined }): Promise<void> };
+/**
+ * `against`: a checkout of another commit, dependencies installed, to be measured beside this one, as `mcp` and `proxy` do.
+ * `seeds`: how many kinds of a hostile tenant `fairness` tries.
+ */
+type Options = { readonly against: string | undefined; readonly seeds: number };
+type Bench = { run(options: Options): Promise<void> };
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   search: () => import('./search.ts'),
   'search-http': () => import('./search-http.ts'),
@@ -20,6 +24,9 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   scale: () => import('./scale.ts'),
   overload: async () => ({ run: (await import('./load.ts')).overload }),
   soak: async () => ({ run: (await import('./load.ts')).soak }),
+  'soak-streams': () => import('./soak-streams.ts'),
+  embedding: () => import('./embedding.ts'),
+  fairness: () => import('./fairness.ts'),
 };
 /** Names that stand for several programs. */
 const groups: Readonly<Record<string, readonly string[]>> = {
@@ -29,10 +36,10 @@ const groups: Readonly<Record<string, readonly string[]>> = {
 
 const { positionals: asked, values } = parseArgs({
   allowPositionals: true,
-  options: { against: { type: 'string' } },
+  options: { against: { type: 'string' }, seeds: { type: 'string', default: '9' } },
 });
-/** Takes twenty minutes: only when it is asked for. */
-const seldom = new Set(['soak']);
+/** Take minutes: only when it is asked for. */
+const seldom = new Set(['soak', 'soak-streams', 'embedding', 'fairness']);
 const usual = Object.keys(benches).filter((name) => !seldom.has(name));
 const names = (asked.length === 0 ? usual : asked).flatMap((name) => groups[name] ?? [name]);
 const unknown = names.filter((name) => benches[name] === undefined);
@@ -45,6 +52,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 console.log(machine());
 for (const name of new Set(names)) {
   console.log(`\n## ${name}   (npm run bench -- ${name})`);
-  await (await benches[name]?.())?.run({ against: values.against });
+  await (await benches[name]?.())?.run({ against: values.against, seeds: Number(values.seeds) });
 }
 process.exit(0);
