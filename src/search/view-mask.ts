@@ -2,15 +2,8 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import { unpackHints } from '../base/tool-hints.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
-import type { PartialServers } from './ranking/relevance.ts';
+import type { ViewMask } from './ranking/relevance.ts';
 import type { SearchView } from './search-model.ts';
-
-/** A view of one snapshot, by its numbers. */
-export type ViewMask = {
-  /** 1 for every server of which something is seen. */
-  readonly servers: Uint8Array;
-  readonly partial: PartialServers | null;
-};
 
 type Indexed = {
   readonly snapshot: Snapshot;
