@@ -176,6 +176,8 @@ test('a fault names the rule and the field; a rule that fits nothing is a warnin
     [wrong.status, wrong.body.detail],
     [400, 'rules[1].effect: expected one of allow, deny, ask'],
   );
+  const unknownMember = await put(app, [], { result_budget: 50_000 });
+  assert.match(String(unknownMember.body.detail), /^result_budget: /, 'nothing is promised that is not done');
   const warned = await put(app, [
     { effect: 'allow', server: 'file' },
     { effect: 'deny', server: 'mail' },
