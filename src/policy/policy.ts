@@ -49,6 +49,7 @@ export { type Approval, type Approvals, createApprovals } from './approvals/appr
 export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts';
 export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
+export { maskArguments } from './calls/mask-arguments.ts';
 export type {
   Bindings,
   Budget,
