@@ -23,7 +23,7 @@ const judgementNames: Readonly<Record<Judgement, string>> = {
   openWorld: 'Open world',
   changed: 'Changed',
   suspicious: 'Suspicious',
-  self: 'Whoever calls may approve',
+  self: 'Self-approval',
 };
 const eitherWay: Options = [
   ['', 'any'],

@@ -65,6 +65,8 @@ export type ViewMask = {
   /** 1 for every server of which something is seen. */
   readonly servers: Uint8Array;
   readonly partial: PartialServers | null;
+  /** By term, once it was asked for: 1 where anything seen has it, 2 where nothing has. */
+  readonly words: Uint8Array;
 };
 
 /** Servers of which only some tools are seen. */
@@ -224,7 +226,7 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
   let coveredIdf = 0;
   queryCounts(text).forEach((count, stem) => {
     const found = lexicon.get(stem) ?? snapshot.termCount;
-    const term = mask === null || isSeen(snapshot, found, mask) ? found : snapshot.termCount;
+    const term = mask === null || isKnown(snapshot, found, mask) ? found : snapshot.termCount;
     const weight = Math.sqrt(count) * idfOfTerm(index, term);
     totalIdf += weight;
     if (term >= snapshot.termCount) return;
@@ -235,12 +237,18 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
 }
 
 /** Whether anything that is seen has the word: else it is as unknown as one that nothing has. */
+function isKnown(snapshot: Snapshot, term: number, mask: ViewMask): boolean {
+  if (term >= snapshot.termCount) return false;
+  const { words } = mask;
+  if (words[term] === 0) words[term] = isSeen(snapshot, term, mask) ? 1 : 2;
+  return words[term] === 1;
+}
+
 function isSeen(
-  { serverPostings, toolPostings, docServer, termCount }: Snapshot,
+  { serverPostings, toolPostings, docServer }: Snapshot,
   term: number,
   { servers, partial }: ViewMask,
 ): boolean {
-  if (term >= termCount) return false;
   const ofServers = serverPostings.documents;
   for (let i = serverPostings.starts[term]!; i < serverPostings.starts[term + 1]!; i++)
     if (servers[ofServers[i]!] === 1) return true;
