@@ -217,6 +217,11 @@ function createAdmin(deps: {
     if (toolset === undefined) throw new Problem('not_found', 'Toolset not found');
     return toolset;
   };
+  /** Throws for one that is not there; another process may have made it just now. */
+  const requireToolset = async (name: string): Promise<void> => {
+    if (!state().toolsets.has(name)) await refresh();
+    find(name);
+  };
   return {
     toolsets: () => [...state().toolsets.values()],
     toolset: (name) => ({
@@ -225,12 +230,12 @@ function createAdmin(deps: {
     }),
     putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
     async removeToolset(name, by) {
-      find(name);
+      await requireToolset(name);
       await store.removeToolset(name, by);
       await refresh();
     },
     async putBindings(name, bindings, by) {
-      find(name);
+      await requireToolset(name);
       await store.putBindings(name, bindings, by);
       await refresh();
     },

@@ -292,6 +292,12 @@ for (const engine of engines)
       await here.call('POST', '/v1/admin/servers', { body: server });
       assert.equal((await open(server.id)).status, 404);
     }
+    // Two calls of one script may come to two processes.
+    for (let i = 0; i < 5; i++) {
+      const path = `/v1/admin/toolsets/quick-${i}`;
+      await here.call('PUT', path, { body: { rules: [] } });
+      assert.equal((await there.call('PUT', `${path}/bindings`, { body: {} })).status, 200);
+    }
     await there.close();
     const again = await bootApp(t, env);
     assert.equal((await again.call('GET', '/v1/servers/s', { key })).status, 404);
