@@ -55,7 +55,7 @@ function createAsk({ snapshot, lexicon, ids }: Indexed, vectorsOf: VectorsOf, we
       vectors,
       modelVector,
       allowed,
-      partial: null,
+      mask: null,
       popularity,
       liveness,
       model: toIndexedModel(model),

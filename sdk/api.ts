@@ -123,6 +123,8 @@ export type CallRecord = {
   readonly request_bytes: number;
   readonly reply_bytes: number;
   readonly arguments_digest: string | null;
+  /** JSON text: their shape without their values, where MCPRANK_CALL_ARGUMENTS is masked */
+  readonly arguments_masked: string | null;
 };
 
 export type CatalogSize = {

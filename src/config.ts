@@ -47,6 +47,8 @@ export type Config = {
   readonly embeddingsKey: Secret | null;
   /** Arguments of calls that wait for approval are kept, sealed, and shown to whoever decides. */
   readonly approvalArguments: boolean;
+  /** What the record of calls keeps of arguments: nothing, their SHA-256, or that and their shape without their values. */
+  readonly callArguments: 'off' | 'digest' | 'masked';
   /** Where traces and metrics go as OTLP over HTTP; null: nowhere. */
   readonly otlpEndpoint: string | null;
   readonly otelServiceName: string;
@@ -316,6 +318,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'on or off',
     example: 'on',
     parse: onOff,
+  },
+  MCPRANK_CALL_ARGUMENTS: {
+    field: 'callArguments',
+    meaning:
+      'what the record of calls keeps of arguments: their SHA-256, that and their shape without their values, or neither',
+    fallback: 'digest',
+    expected: 'digest, masked or off',
+    example: 'masked',
+    parse: oneOf('digest', 'masked', 'off'),
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     field: 'otlpEndpoint',

@@ -15,7 +15,7 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
-import { createKeyVerifier } from './key-verifier.ts';
+import { createKeyVerifier, invalidKey } from './key-verifier.ts';
 import { createLimiter, type Quota } from './limiter.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
@@ -76,6 +76,8 @@ export type DeclaredKey = Pick<
 export type Access = {
   /** The principal behind a presented key. Throws `invalid_api_key`, and `rate_limited` to who guesses. */
   authenticate(key: string, address: string): Promise<Principal>;
+  /** Throws `invalid_api_key` where the key is revoked or over by now, as the store has it: for who has waited long. */
+  requireKey(keyId: string): Promise<void>;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
@@ -152,6 +154,12 @@ export function createAccess(deps: {
 
   return {
     authenticate: verifier.verify,
+
+    async requireKey(keyId) {
+      const row = await store.byId(keyId);
+      if (row === undefined || row.revoked_at !== null || (row.expires_at ?? Infinity) <= clock.now())
+        throw invalidKey();
+    },
 
     admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 

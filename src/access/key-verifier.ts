@@ -101,7 +101,7 @@ function refuseGuesser(limiter: Limiter, address: string): void {
     throw new Problem('rate_limited', 'Too many invalid API keys from this address', { retryAfterMs });
 }
 
-function invalidKey(): Problem {
+export function invalidKey(): Problem {
   return new Problem('invalid_api_key', 'Missing or invalid API key');
 }
 

@@ -27,7 +27,7 @@ type Run = (onStart: () => Promise<void>) => Promise<McpAnswer>;
 export type CallSteps = {
   /** Makes the call; `onStart` has to be through before anything is sent. */
   run(caller: Caller, call: McpCall, onStart: () => Promise<void>): Promise<McpAnswer>;
-  /** The same call, as the rules are now. */
+  /** The same call, as the rules and its key are now. */
   readmit(call: McpCall): Promise<AdmittedCall>;
 };
 
@@ -81,7 +81,7 @@ export class ApprovalFlow {
     if (approval.state === 'pending' && action !== undefined) {
       if (action !== 'accept') throw refused(admitted, approval, 'was not sought');
       await this.#approvals.waitForDecision(approval.id, waitMs, caller.signal);
-      // Rules may have changed meanwhile.
+      // Rules may have changed meanwhile, and the key been revoked.
       const again = { ...call, inputResponses: own.inputResponses };
       return this.perform(await steps.readmit(again), steps);
     }

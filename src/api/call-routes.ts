@@ -23,6 +23,9 @@ const callSchema = Type.Object(
     request_bytes: Type.Integer(),
     reply_bytes: Type.Integer(),
     arguments_digest: textOrNull,
+    arguments_masked: Type.Union([Type.String(), Type.Null()], {
+      description: 'JSON text: their shape without their values, where MCPRANK_CALL_ARGUMENTS is masked',
+    }),
   },
   { $id: 'CallRecord' },
 );

@@ -65,13 +65,17 @@ export function openApiRoute(routes: readonly Route[], version: string): Route {
 }
 
 function operation(declared: Route, table: SchemaTable): Json {
-  const { body, form, params, query, scope } = declared;
+  const { body, form, params, query, scope, orScope } = declared;
   return {
     operationId: `${declared.method.toLowerCase()}${declared.url.replace(/[^a-z]+([a-z])?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '')}`,
     summary: declared.summary,
     ...(scope === null
       ? { security: [] }
-      : { security: securityOf(declared), 'x-scope': scope, 'x-cost': declared.cost }),
+      : {
+          security: securityOf(declared),
+          'x-scope': orScope === undefined ? scope : [scope, orScope],
+          'x-cost': declared.cost,
+        }),
     ...(params === undefined && query === undefined
       ? {}
       : { parameters: [...parameters(params, 'path', table), ...parameters(query, 'query', table)] }),

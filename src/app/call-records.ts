@@ -1,8 +1,9 @@
 import { sha256Bytes } from '../base/id.ts';
 import type { Problem } from '../base/problem.ts';
 import { type Catalog, toolNamed } from '../catalog/catalog.ts';
+import type { Config } from '../config.ts';
 import type { ToolCall } from '../mcp/mcp.ts';
-import type { CallEntry, CallLog } from '../policy/policy.ts';
+import { type CallEntry, type CallLog, maskArguments } from '../policy/policy.ts';
 
 export type CallRecords = {
   /** A call that went to its server, with what came of it. */
@@ -18,9 +19,12 @@ export type RefusedCall = Pick<ToolCall, 'caller' | 'serverId' | 'tool' | 'argum
 export function createCallRecords({
   callLog,
   catalog,
+  keeps,
 }: {
   readonly callLog: Pick<CallLog, 'record'>;
   readonly catalog: Pick<Catalog, 'peek'>;
+  /** What is kept of arguments. */
+  readonly keeps: Config['callArguments'];
 }): CallRecords {
   const write = (call: Omit<ToolCall, 'outcome'>, outcome: CallEntry['outcome']): void => {
     const { caller, serverId, tool, latencyMs, replyBytes, arguments: sent } = call;
@@ -38,7 +42,8 @@ export function createCallRecords({
       latency_ms: Math.round(latencyMs * 100) / 100,
       request_bytes: sent?.length ?? 0,
       reply_bytes: replyBytes,
-      arguments_digest: sent === null ? null : sha256Bytes(sent),
+      arguments_digest: sent === null || keeps === 'off' ? null : sha256Bytes(sent),
+      arguments_masked: sent === null || keeps !== 'masked' ? null : maskArguments(sent),
     });
   };
   return {

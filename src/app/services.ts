@@ -130,7 +130,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
   try {
     const finding = openFinding(foundation, config, options);
     const acting = openActing(foundation, config, options, finding.catalog);
-    const callRecords = createCallRecords({ ...acting, ...finding });
+    const callRecords = createCallRecords({ ...acting, ...finding, keeps: config.callArguments });
     const mcp = createMcp({
       onToolCall: callRecords.record,
       ...foundation,

@@ -49,6 +49,7 @@ export { type Approval, type Approvals, createApprovals } from './approvals/appr
 export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts';
 export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
+export { maskArguments } from './calls/mask-arguments.ts';
 export type {
   Bindings,
   Budget,
@@ -216,6 +217,11 @@ function createAdmin(deps: {
     if (toolset === undefined) throw new Problem('not_found', 'Toolset not found');
     return toolset;
   };
+  /** Throws for one that is not there; another process may have made it just now. */
+  const requireToolset = async (name: string): Promise<void> => {
+    if (!state().toolsets.has(name)) await refresh();
+    find(name);
+  };
   return {
     toolsets: () => [...state().toolsets.values()],
     toolset: (name) => ({
@@ -224,12 +230,12 @@ function createAdmin(deps: {
     }),
     putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
     async removeToolset(name, by) {
-      find(name);
+      await requireToolset(name);
       await store.removeToolset(name, by);
       await refresh();
     },
     async putBindings(name, bindings, by) {
-      find(name);
+      await requireToolset(name);
       await store.putBindings(name, bindings, by);
       await refresh();
     },

@@ -101,7 +101,7 @@ export function createActiveSnapshot(
         parts,
         vectors,
         allowed,
-        partial: mask?.partial ?? null,
+        mask,
         model: toIndexedModel(model),
         modelVector,
         popularity,

@@ -1,6 +1,6 @@
 import type { ServerColumns, Snapshot } from './index/snapshot.ts';
+import type { ViewMask } from './ranking/relevance.ts';
 import type { SearchFilters } from './search-model.ts';
-import type { ViewMask } from './view-mask.ts';
 
 /** Which servers of a snapshot pass, and how many. */
 export type FilteredServers = {

@@ -2,15 +2,8 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import { unpackHints } from '../base/tool-hints.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
-import type { PartialServers } from './ranking/relevance.ts';
+import type { ViewMask } from './ranking/relevance.ts';
 import type { SearchView } from './search-model.ts';
-
-/** A view of one snapshot, by its numbers. */
-export type ViewMask = {
-  /** 1 for every server of which something is seen. */
-  readonly servers: Uint8Array;
-  readonly partial: PartialServers | null;
-};
 
 type Indexed = {
   readonly snapshot: Snapshot;
@@ -18,7 +11,7 @@ type Indexed = {
   readonly documents: StoredDocuments;
 };
 
-/** Each takes a byte for every server and tool. */
+/** Each takes a byte for every server, tool and word. */
 const masksKept = 50;
 
 /** The masks of one snapshot, each made when it is first asked for. */
@@ -37,7 +30,7 @@ export function createViewMasks(indexed: Indexed): (view: SearchView | null | un
 
 /** Asked once a view and snapshot, of every server; no query looks at a rule. */
 function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
-  const { columns, docBase, documentCount, serverCount } = snapshot;
+  const { columns, docBase, documentCount, serverCount, termCount } = snapshot;
   const factsOf = createFacts(snapshot, ids);
   const servers = new Uint8Array(serverCount);
   const tools = new Uint8Array(documentCount);
@@ -53,7 +46,11 @@ function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView)
       if (seen({ name: documents.tool(d).name, hints: unpackHints(columns.hints[d]!) }))
         servers[s] = tools[d] = 1;
   }
-  return { servers, partial: partial.size === 0 ? null : { servers: partial, tools } };
+  return {
+    servers,
+    partial: partial.size === 0 ? null : { servers: partial, tools },
+    words: new Uint8Array(termCount),
+  };
 }
 
 function createFacts({ columns }: Snapshot, ids: readonly string[]) {

@@ -24,6 +24,16 @@ test('the OpenAPI document is valid 3.1 and names exactly the routes that are se
   assert.deepEqual(documented.sort(), served.sort());
 });
 
+test('a route says which scope a key needs, or all of which one is enough', async (t) => {
+  const app = await bootApp(t);
+  const { body: document } = await app.call('GET', '/openapi.json', { key: null });
+  const paths = document.paths as Record<string, Record<string, Json>>;
+  assert.deepEqual(
+    [paths['/v1/admin/approvals']?.get?.['x-scope'], paths['/v1/admin/calls']?.get?.['x-scope']],
+    [['admin', 'approve'], 'admin'],
+  );
+});
+
 test('every shape of the document stands in it once: routes refer to components, and every reference leads to one', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const { body: document, text } = await app.call('GET', '/openapi.json', { key: null });

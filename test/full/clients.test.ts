@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { adminKey, temporaryFolder } from '../support/app.ts';
+import { clientsMissing, commandOf, program } from '../support/client-programs.ts';
 import { holdCompatibility } from '../support/compatibility.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
@@ -19,8 +20,7 @@ import { python, pythonMissing } from '../support/python.ts';
  * Clients by other people, against our endpoint as their users meet it: connect, list, search, call; and against one server,
  * without us and through us.
  */
-const modules = join(root, 'test/full/clients/node_modules');
-const skip = existsSync(modules) ? false : 'needs npm ci --prefix test/full/clients';
+const skip = clientsMissing;
 const run = promisify(execFile);
 const authorization = `Bearer ${adminKey}`;
 
@@ -71,14 +71,6 @@ const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'hi' } 
 /** One server alone; an initialize-era client has a session with it. */
 const whole = '/mcp/servers/everything';
 const metaTools = ['search_tools', 'describe_tool', 'call_tool'];
-const program = (name: string, file: string) => join(modules, name, file);
-/** The entry of a package's own command. */
-function commandOf(name: string, command: string): string {
-  const { bin } = JSON.parse(readFileSync(program(name, 'package.json'), 'utf8')) as {
-    bin: string | Record<string, string>;
-  };
-  return program(name, typeof bin === 'string' ? bin : (bin[command] ?? ''));
-}
 const load = async (name: string): Promise<Record<string, unknown>> => {
   const { exports } = JSON.parse(readFileSync(program(name, 'package.json'), 'utf8')) as {
     exports: Record<string, { import?: string | { default: string }; default?: string }>;

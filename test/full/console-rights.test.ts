@@ -97,6 +97,41 @@ test(
     await assertAccessible(page);
     assert.equal((await app.tool('everything', 'echo', { message: 'x' }, { key })).status, 403);
 
+    await rule(1).getByText('What the tool does').click();
+    await rule(1).getByLabel('Destructive').selectOption('yes');
+    await rule(1).getByLabel('Arguments').fill('to below 5');
+    await page.getByLabel('Calls a day').fill('50');
+    await page.getByRole('button', { name: 'Add your words for a tool' }).click();
+    const words = page.getByRole('group', { name: 'Words 1' });
+    await words.getByLabel('Server').fill('0/desk');
+    await words.getByLabel('Tool').fill('read_note');
+    await words.getByLabel('Title').fill('Reads a note');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await rule(1).getByText('line 1: expected one of equals, prefix, matches, max').waitFor();
+    assert.equal(await rule(1).locator(':focus').inputValue(), 'to below 5');
+    await assertAccessible(page);
+    await rule(1).getByLabel('Arguments').fill('to max 5');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved as version 4').waitFor();
+    assert.deepEqual(await stored(), {
+      name: 'readers',
+      title: 'Readers',
+      rules: [
+        {
+          effect: 'allow',
+          server: '0/*',
+          tool: 'write_*',
+          destructive: true,
+          arguments: [{ path: 'to', max: 5 }],
+        },
+        rules[1],
+      ],
+      default: 'deny',
+      budget: { calls_per_day: 50 },
+      overrides: [{ server: '0/desk', tool: 'read_note', title: 'Reads a note' }],
+      version: 4,
+    });
+
     await page.reload();
     await rule(2).getByLabel('Tags').waitFor();
     assert.equal(await rule(2).getByLabel('Tags').inputValue(), 'no such tag\nnor, this');

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { createBrowser } from '../support/browser.ts';
+import { sendJson, startRaw } from '../support/mcp-servers.ts';
 import { providerSettings, startIdp } from '../support/oidc.ts';
 import { noRedis, startRedis } from '../support/redis.ts';
 import { ask, type Replica, startBalancer, startReplicas } from '../support/replicas.ts';
@@ -56,6 +57,40 @@ test('three replicas: a key revoked on one is refused by all within a second', {
     1_000,
     async ({ url }) => (await ask(url, 'GET', '/v1/servers', { key })).status === 401,
   );
+});
+
+test('three replicas: a binding that is taken away is effective on all of them within a second', {
+  skip,
+}, async (t) => {
+  const { replicas } = await startAll(t, { MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1' });
+  const upstream = await startRaw(t, ({ body }, reply) =>
+    sendJson(reply, 200, {
+      jsonrpc: '2.0',
+      id: body.id,
+      result: { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {}, content: [] },
+    }),
+  );
+  // One replica is told; the others hear of it.
+  const told = replicas[0]!.url;
+  const tools = [{ name: 'read' }];
+  await ask(told, 'POST', '/v1/admin/servers', {
+    body: { id: 's', name: 's', remote_url: upstream.url, tools },
+  });
+  const { key, id } = await newKey(told, 'pro');
+  const put = async (path: string, body: unknown) =>
+    assert.equal((await ask(told, 'PUT', `/v1/admin/toolsets/${path}`, { body })).status, 200);
+  // Without the one nothing is left but the other, which allows nothing.
+  await put('nothing', { rules: [] });
+  await put('readers', { rules: [{ effect: 'allow', tool: 'read' }] });
+  await put('readers/bindings', { keys: [id] });
+  await put('nothing/bindings', { keys: [id] });
+  const body = { server_id: 's', name: 'read', arguments: {} };
+  const answers = (status: number) => async (replica: Replica) =>
+    (await ask(replica.url, 'POST', '/v1/mcp/tools/call', { key, body })).status === status;
+  await everywhere(replicas, 5_000, answers(200));
+  assert.equal((await ask(told, 'DELETE', '/v1/admin/toolsets/readers/bindings')).status, 200);
+  // A second is promised; another one is for the polling itself, where the machine has much else to do.
+  await everywhere(replicas, 2_000, answers(403));
 });
 
 test('three replicas: a limit of 100 a minute admits 100 in all', { skip }, async (t) => {

@@ -310,9 +310,9 @@ for (const engine of engines)
     assert.deepEqual([statuses[0], new Set(statuses.slice(1)), paid()], [200, new Set([409]), 1]);
   });
 
-test('a client that waits for the decision is held to the rules as they are when it comes', async (t) => {
+test('a client that waits for the decision is held to the rules as they are when it comes, and so is its key', async (t) => {
   const { app, key, paid } = await boot(t);
-  const waiting = (continuation: string, meanwhile: () => Promise<unknown>) => {
+  const waiting = (continuation: string, meanwhile: () => Promise<unknown>, fields: object = {}) => {
     const approvals = app.services.approvals as {
       -readonly [K in keyof typeof app.services.approvals]: (typeof app.services.approvals)[K];
     };
@@ -323,7 +323,7 @@ test('a client that waits for the decision is held to the rules as they are when
       await meanwhile();
       return row;
     };
-    return pay(app, key, { continuation, input_responses: { approval: { action: 'accept' } } });
+    return pay(app, key, { ...fields, continuation, input_responses: { approval: { action: 'accept' } } });
   };
   const first = asked(await pay(app, key));
   const denied = await waiting(first.continuation, async () => {
@@ -337,6 +337,17 @@ test('a client that waits for the decision is held to the rules as they are when
   const third = asked(await pay(app, key));
   const declined = { continuation: third.continuation, input_responses: { approval: { action: 'decline' } } };
   assert.equal((await pay(app, key, declined)).status, 403);
+  const fourth = asked(await pay(app, key, { arguments: { amount: 6 } }));
+  const [own] = (await list(app)) as unknown as { key_id: string }[];
+  const revoked = await waiting(
+    fourth.continuation,
+    async () => {
+      await app.call('DELETE', `/v1/admin/keys/${own?.key_id}`);
+      await decide(app, fourth.id);
+    },
+    { arguments: { amount: 6 } },
+  );
+  assert.deepEqual([revoked.status, (await list(app))[0]?.state], [401, 'approved']);
   assert.equal(paid(), 1);
 });
 

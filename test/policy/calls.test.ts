@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { newLogId } from '../../src/base/id.ts';
+import type { Env } from '../../src/config.ts';
 import { bootApp, newDataDir } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { mitOf } from '../support/mcp-oauth.ts';
@@ -12,8 +13,8 @@ import { engines } from '../support/stores.ts';
 type Call = Record<string, string | number | null>;
 const secret = 'a very private argument';
 
-async function boot(t: TestContext): Promise<{ app: McpTestApp; key: string }> {
-  const app = await bootMcp(t);
+async function boot(t: TestContext, env: Env = {}): Promise<{ app: McpTestApp; key: string }> {
+  const app = await bootMcp(t, {}, env);
   const upstream = await startRaw(t, ({ body }, reply) => {
     const isError = (body as { params?: { name?: string } }).params?.name === 'fails';
     sendJson(reply, 200, {
@@ -102,6 +103,28 @@ test('it is filtered, paged, exported line by line, and a user is forgotten in i
   assert.equal((await calls(app)).length, 4);
 });
 
+test('what is kept of arguments is the operator’s to say: a digest, that and their shape without any value, or nothing', async (t) => {
+  for (const [keeps, digest, masked] of [
+    ['digest', /^[0-9a-f]{64}$/, 'null'],
+    ['masked', /^[0-9a-f]{64}$/, '{"text":"text(23)","amount":"number","text(15) #3":["boolean",null]}'],
+    ['off', /^null$/, 'null'],
+  ] as const) {
+    const { app } = await boot(t, { MCPRANK_CALL_ARGUMENTS: keeps });
+    const ann = await mitOf(app, 'ann');
+    const sent = { text: secret, amount: 4711, 'ann@example.com': [true, null] };
+    await app.tool('s', 'works', sent, { headers: ann });
+    const kept = async () => {
+      const [call] = await calls(app);
+      return [String(call?.arguments_digest), String(call?.arguments_masked)] as const;
+    };
+    assert.match((await kept())[0], digest);
+    assert.equal((await kept())[1], masked);
+    await app.call('DELETE', '/v1/admin/calls?developer=admin&user_id=ann');
+    assert.deepEqual(await kept(), ['null', 'null']);
+    await app.close();
+  }
+});
+
 for (const engine of engines)
   test(`${engine.name}: the record outlives a restart and is bounded in age`, {
     skip: engine.skip,
@@ -121,6 +144,7 @@ for (const engine of engines)
       request_bytes: 2,
       reply_bytes: 3,
       arguments_digest: null,
+      arguments_masked: null,
     } as const;
     for (let i = 0; i < 200; i++) app.services.callLog.record(entry);
     await app.close();

@@ -176,6 +176,8 @@ test('a fault names the rule and the field; a rule that fits nothing is a warnin
     [wrong.status, wrong.body.detail],
     [400, 'rules[1].effect: expected one of allow, deny, ask'],
   );
+  const unknownMember = await put(app, [], { result_budget: 50_000 });
+  assert.match(String(unknownMember.body.detail), /^result_budget: /, 'nothing is promised that is not done');
   const warned = await put(app, [
     { effect: 'allow', server: 'file' },
     { effect: 'deny', server: 'mail' },
@@ -289,6 +291,12 @@ for (const engine of engines)
       };
       await here.call('POST', '/v1/admin/servers', { body: server });
       assert.equal((await open(server.id)).status, 404);
+    }
+    // Two calls of one script may come to two processes.
+    for (let i = 0; i < 5; i++) {
+      const path = `/v1/admin/toolsets/quick-${i}`;
+      await here.call('PUT', path, { body: { rules: [] } });
+      assert.equal((await there.call('PUT', `${path}/bindings`, { body: {} })).status, 200);
     }
     await there.close();
     const again = await bootApp(t, env);

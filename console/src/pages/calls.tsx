@@ -168,6 +168,7 @@ function CallDialog(props: { readonly of: CallRecord; readonly names: Names; rea
     ['Sent and received', `${bytes(of.request_bytes)} and ${bytes(of.reply_bytes)} in ${ms(of.latency_ms)}`],
     ['Definition (SHA-256)', of.definition ?? 'none in the catalogue'],
     ['Arguments (SHA-256)', of.arguments_digest ?? 'not kept'],
+    ['Arguments, masked', of.arguments_masked ?? 'not kept'],
   ] as const;
   return (
     <Dialog title={`Call of ${of.tool}`} onClose={onClose}>

@@ -5,6 +5,8 @@ import { useMutation } from '../api/use-mutation.ts';
 import { Button } from '../components/button.tsx';
 import { ChoiceField, TextField } from '../components/fields.tsx';
 import { ErrorNotice } from '../components/states.tsx';
+import { ExtrasFields } from './extras-fields.tsx';
+import { type Extras, extrasOf, extrasRequest } from './extras-form.ts';
 import { RuleFields } from './rule-fields.tsx';
 import {
   blankRule,
@@ -33,6 +35,7 @@ export function ToolsetForm(props: {
   const [rows, setRows] = useState<readonly RuleRow[]>(() =>
     toolset.rules.map((rule, id) => ({ id, kept: rule, texts: textsOf(rule) })),
   );
+  const [extras, setExtras] = useState(() => extrasOf(toolset));
   const [said, setSaid] = useState(nothingSaid);
   const added = useRef(rows.length);
   const form = useRef<HTMLFormElement>(null);
@@ -41,7 +44,7 @@ export function ToolsetForm(props: {
   const save = useMutation(async () => {
     setSaid(nothingSaid);
     try {
-      const body = requestOf(toolset, { title, fallback, rows });
+      const body = requestOf({ title, fallback, rows, extras });
       const { body: saved } = await call('PUT /v1/admin/toolsets/{name}', {
         params: { name: toolset.name },
         body,
@@ -84,14 +87,17 @@ export function ToolsetForm(props: {
           remove={() => setRows(rows.filter(({ id }) => id !== row.id))}
         />
       ))}
-      {save.error !== null && <ErrorNotice error={save.error} />}
-      <div class="form-foot">
+      <p>
         <Button
           icon="plus"
           onClick={() => setRows([...rows, { id: added.current++, kept: null, texts: { ...blankRule } }])}
         >
           Add a rule
         </Button>
+      </p>
+      <ExtrasFields extras={extras} onExtras={setExtras} />
+      {save.error !== null && <ErrorNotice error={save.error} />}
+      <div class="form-foot">
         <Button kind="main" type="submit" busy={save.busy}>
           Save
         </Button>
@@ -108,17 +114,18 @@ const fallbacks: readonly (readonly [value: Toolset['default'], text: string])[]
   ['deny', 'Deny'],
 ];
 
-/** Budget and overrides have no fields here, and stay. */
-function requestOf(
-  { budget, overrides }: Toolset,
-  { title, fallback, rows }: { title: string; fallback: string; rows: readonly RuleRow[] },
-): ToolsetRequest {
+function requestOf(typed: {
+  readonly title: string;
+  readonly fallback: string;
+  readonly rows: readonly RuleRow[];
+  readonly extras: Extras;
+}): ToolsetRequest {
+  const title = typed.title.trim();
   return {
-    ...(title.trim() !== '' && { title: title.trim() }),
-    default: fallback === 'allow' ? 'allow' : 'deny',
-    rules: rows.map(ruleOf),
-    ...(budget !== undefined && { budget }),
-    ...(overrides !== undefined && { overrides }),
+    ...(title !== '' && { title }),
+    default: typed.fallback === 'allow' ? 'allow' : 'deny',
+    rules: typed.rows.map(ruleOf),
+    ...extrasRequest(typed.extras),
   };
 }
 

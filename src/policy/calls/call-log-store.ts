@@ -34,6 +34,8 @@ export type CallRow = {
   readonly reply_bytes: number;
   /** SHA-256 of the arguments as they came. */
   readonly arguments_digest: string | null;
+  /** Their shape without their values, as JSON text; null where it is not kept. */
+  readonly arguments_masked: string | null;
 };
 type Tables = { calls: CallRow };
 
@@ -67,6 +69,7 @@ const columns = [
   'request_bytes',
   'reply_bytes',
   'arguments_digest',
+  'arguments_masked',
 ] as const;
 
 export function createCallLogStore(storage: Storage) {
@@ -115,7 +118,7 @@ export function createCallLogStore(storage: Storage) {
     async forgetUser(developerId: string, userId: string): Promise<number> {
       const cut = await db
         .updateTable('calls')
-        .set({ user_id: null, arguments_digest: null })
+        .set({ user_id: null, arguments_digest: null, arguments_masked: null })
         .where('developer_id', '=', developerId)
         .where('user_id', '=', userId)
         .executeTakeFirst();

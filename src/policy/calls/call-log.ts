@@ -28,13 +28,13 @@ export type CallLog = {
   close(): Promise<void>;
 };
 
-/** About 30 MB of entries: several seconds of full load while the store is away. */
+/** About 30 MB of entries (80 with masked arguments): several seconds of full load while the store is away. */
 const maxQueued = 50_000;
 const batchRows = 1_000;
 const flushMs = 200;
 const retryMs = 1_000;
 const keptMs = 90 * 86_400_000;
-/** About a gigabyte. */
+/** About a gigabyte, and as much again with masked arguments. */
 const keptRows = 2_000_000;
 
 export function createCallLog(deps: {

@@ -60,8 +60,17 @@ export function createRelevanceIndex(
   };
 }
 
-/** Servers of which only some tools are seen: the others take no part in any score. */
-export type PartialServers = {
+/** What the caller sees of the snapshot, by its numbers: what it does not see takes no part in any score. */
+export type ViewMask = {
+  /** 1 for every server of which something is seen. */
+  readonly servers: Uint8Array;
+  readonly partial: PartialServers | null;
+  /** By term, once it was asked for: 1 where anything seen has it, 2 where nothing has. */
+  readonly words: Uint8Array;
+};
+
+/** Servers of which only some tools are seen. */
+type PartialServers = {
   readonly servers: ReadonlySet<number>;
   /** By document: 1 for a tool that is seen; meaningful for those servers alone. */
   readonly tools: Uint8Array;
@@ -74,11 +83,11 @@ export type RelevanceQuery = {
   readonly vectors: Float32Array;
   /** 1 for servers that pass the filters, the others get 0; null lets all pass. */
   readonly allowed: Uint8Array | null;
-  /** Servers of which the caller sees some tools only. */
-  readonly partial: PartialServers | null;
+  /** null: the caller sees everything. */
+  readonly mask: ViewMask | null;
 };
 
-/** A query's words: those that the catalog knows, and how rare they are in sum, all and known ones. */
+/** A query's words: those that the catalog knows (of it, what is seen), and how rare they are in sum, all and known ones. */
 type QueryTerms = {
   readonly terms: readonly QueryTerm[];
   readonly totalIdf: number;
@@ -108,22 +117,23 @@ const sentenceCandidates = 400;
 
 export function scoreServers(
   index: RelevanceIndex,
-  { parts, vectors, allowed, partial }: RelevanceQuery,
+  { parts, vectors, allowed, mask }: RelevanceQuery,
 ): ServerScores {
   const { snapshot, scan, buffers } = index;
   const { dims } = snapshot.vectors;
   const queryVector = vectors.subarray(0, dims);
   const bySentence = parts.length > 1;
-  const { terms, totalIdf, coveredIdf } = termsOf(index, parts[0] ?? '');
+  const { terms, totalIdf, coveredIdf } = termsOf(index, parts[0] ?? '', mask);
   scoreTerms(snapshot, terms, buffers.ofQuery);
   scan.setQuery(queryVector);
   scan.compare(0, snapshot.serverCount);
+  const partial = mask?.partial ?? null;
   if (partial !== null)
     for (const server of partial.servers) hideTools(index, buffers.ofQuery, server, partial.tools);
   const extremes = collectScores(index, allowed);
   combineScores(index, extremes);
   if (bySentence) {
-    addBestSentence(index, { sentences: parts.slice(1), vectors: vectors.subarray(dims), partial });
+    addBestSentence(index, { sentences: parts.slice(1), vectors: vectors.subarray(dims), mask });
     scan.setQuery(queryVector);
   }
   const { relevance, lexical, cosine } = buffers;
@@ -143,23 +153,26 @@ export function scoreServers(
   };
 }
 
-/** A server's scores as if it had the seen tools alone. Their words combined are not at hand: the best of them stands for all. */
+/**
+ * A server's scores as if it had the seen tools alone. Their words combined are not at hand, and its own vector has taken on
+ * all its tools: the best of those that are seen stands for both.
+ */
 function hideTools(
-  { snapshot, scan, weights }: RelevanceIndex,
+  { snapshot, scan }: RelevanceIndex,
   words: LexicalScores,
   server: number,
   seen: Uint8Array,
 ): void {
-  const own = snapshot.docBase[server]!;
-  let [bestWords, bestCosine] = [0, 0];
-  for (let d = own + 1; d < snapshot.docBase[server + 1]!; d++) {
+  const [own, end] = [snapshot.docBase[server]!, snapshot.docBase[server + 1]!];
+  // Of many servers no tools are known yet.
+  let [bestWords, bestCosine] = [0, own + 1 === end ? scan.ofDocument[own]! : 0];
+  for (let d = own + 1; d < end; d++) {
     if (seen[d] !== 1) continue;
     bestWords = Math.max(bestWords, words.ofTool[d]!);
     bestCosine = Math.max(bestCosine, scan.ofDocument[d]!);
   }
   words.bestTool[server] = words.combinedTools[server] = bestWords;
-  const cosine = weights.whole * scan.ofDocument[own]! + (1 - weights.whole) * bestCosine;
-  scan.ofServer[server] = Math.max(0, cosine);
+  scan.ofServer[server] = Math.max(0, bestCosine);
 }
 
 /** How rare a word is in the catalog; the highest for one that it does not know. */
@@ -206,13 +219,14 @@ function scoreOf({ a, byA, b, byB }: WeightedSum, document: number): number {
 }
 
 /** A word said twice is more important, but not twice as important. */
-function termsOf(index: RelevanceIndex, text: string): QueryTerms {
+function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): QueryTerms {
   const { lexicon, snapshot } = index;
   const terms: QueryTerm[] = [];
   let totalIdf = 0;
   let coveredIdf = 0;
   queryCounts(text).forEach((count, stem) => {
-    const term = lexicon.get(stem) ?? snapshot.termCount;
+    const found = lexicon.get(stem) ?? snapshot.termCount;
+    const term = mask === null || isKnown(snapshot, found, mask) ? found : snapshot.termCount;
     const weight = Math.sqrt(count) * idfOfTerm(index, term);
     totalIdf += weight;
     if (term >= snapshot.termCount) return;
@@ -220,6 +234,31 @@ function termsOf(index: RelevanceIndex, text: string): QueryTerms {
     terms.push({ term, weight });
   });
   return { terms, totalIdf, coveredIdf };
+}
+
+/** Whether anything that is seen has the word: else it is as unknown as one that nothing has. */
+function isKnown(snapshot: Snapshot, term: number, mask: ViewMask): boolean {
+  if (term >= snapshot.termCount) return false;
+  const { words } = mask;
+  if (words[term] === 0) words[term] = isSeen(snapshot, term, mask) ? 1 : 2;
+  return words[term] === 1;
+}
+
+function isSeen(
+  { serverPostings, toolPostings, docServer }: Snapshot,
+  term: number,
+  { servers, partial }: ViewMask,
+): boolean {
+  const ofServers = serverPostings.documents;
+  for (let i = serverPostings.starts[term]!; i < serverPostings.starts[term + 1]!; i++)
+    if (servers[ofServers[i]!] === 1) return true;
+  const ofTools = toolPostings.documents;
+  for (let i = toolPostings.starts[term]!; i < toolPostings.starts[term + 1]!; i++) {
+    const server = docServer[ofTools[i]!]!;
+    if (servers[server] !== 1) continue;
+    if (partial?.servers.has(server) !== true || partial.tools[ofTools[i]!] === 1) return true;
+  }
+  return false;
 }
 
 /** Takes over words' and vectors' scores of the allowed servers, and finds the best of each. */
@@ -282,18 +321,18 @@ function normalisers(
 type Sentences = {
   readonly sentences: readonly string[];
   readonly vectors: Float32Array;
-  readonly partial: PartialServers | null;
+  readonly mask: ViewMask | null;
 };
 
 /** Mixes into the relevance of the best candidates how well they answer the sentence that they answer best. */
-function addBestSentence(index: RelevanceIndex, { sentences, vectors, partial }: Sentences): void {
+function addBestSentence(index: RelevanceIndex, { sentences, vectors, mask }: Sentences): void {
   const { relevance } = index.buffers;
   const { dims } = index.snapshot.vectors;
   const candidates = topK(relevance, sentenceCandidates);
   const best = new Float32Array(candidates.length);
   for (const [i, sentence] of sentences.entries()) {
     const vector = vectors.subarray(i * dims, (i + 1) * dims);
-    const scores = scoreSentence(index, candidates, { sentence, vector, partial });
+    const scores = scoreSentence(index, candidates, { sentence, vector, mask });
     for (const [k, score] of scores.entries()) best[k] = Math.max(best[k]!, score);
   }
   const share = index.weights.sentence;
@@ -304,19 +343,20 @@ function addBestSentence(index: RelevanceIndex, { sentences, vectors, partial }:
 type Sentence = {
   readonly sentence: string;
   readonly vector: Float32Array;
-  readonly partial: PartialServers | null;
+  readonly mask: ViewMask | null;
 };
 
 function scoreSentence(
   index: RelevanceIndex,
   candidates: readonly number[],
-  { sentence, vector, partial }: Sentence,
+  { sentence, vector, mask }: Sentence,
 ): number[] {
   const { buffers, scan, snapshot, weights } = index;
   const { ofServer, bestTool, combinedTools } = buffers.ofSentence;
   const { whole } = weights;
-  scoreTerms(snapshot, termsOf(index, sentence).terms, buffers.ofSentence);
+  scoreTerms(snapshot, termsOf(index, sentence, mask).terms, buffers.ofSentence);
   scan.setQuery(vector);
+  const partial = mask?.partial;
   const cosine = Float32Array.from(candidates, (s) => {
     scan.compare(s, 1);
     if (partial?.servers.has(s) === true) hideTools(index, buffers.ofSentence, s, partial.tools);

@@ -21,6 +21,11 @@ export async function calls({ schema }: Kysely<unknown>): Promise<void> {
   await schema.createIndex('calls_by_user').on('calls').columns(['developer_id', 'user_id', 'id']).execute();
 }
 
+/** The shape of the arguments, where the operator wants it kept. */
+export async function maskedArguments({ schema }: Kysely<unknown>): Promise<void> {
+  await schema.alterTable('calls').addColumn('arguments_masked', 'text').execute();
+}
+
 /** Most calls are nobody's in particular: an entry for each was a quarter of what a row costs SQLite. */
 export async function callsOfUsers({ schema }: Kysely<unknown>): Promise<void> {
   await schema.dropIndex('calls_by_user').execute();

@@ -1,7 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
-import { calls, callsOfUsers } from './call-tables.ts';
+import { calls, callsOfUsers, maskedArguments } from './call-tables.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
@@ -42,4 +42,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '017_approvals': { up: approvals },
   '018_declared_providers': { up: declaredProviders },
   '019_calls_of_users': { up: callsOfUsers },
+  '020_masked_arguments': { up: maskedArguments },
 };
