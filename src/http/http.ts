@@ -8,7 +8,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Charge, createAuthentication, type VerifyUser } from './authentication.ts';
@@ -157,7 +157,10 @@ export function createHttp(deps: HttpDeps): Http {
     },
     async close() {
       isClosing = true;
-      if (server.listening && connections.areOpen()) await delay(limits.drainMs);
+      if (server.listening && connections.areOpen()) {
+        await delay(limits.drainMs);
+        await readWhatArrived();
+      }
       await closeGracefully(server, connections.unused, limits.graceMs);
       shedder.stop();
       deadline.stop();
@@ -165,6 +168,15 @@ export function createHttp(deps: HttpDeps): Http {
       unread.stop();
     },
   };
+}
+
+/**
+ * A connection with a request that was not read yet counts as idle, and a timer that was late comes before what arrived
+ * meanwhile: one turn accepts what waits at the door, the next one reads it.
+ */
+async function readWhatArrived(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
 }
 
 /** A request's life, top-down. */
