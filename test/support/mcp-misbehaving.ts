@@ -114,7 +114,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
   },
   {
     name: 'one endless event',
-    reasons: ['too_large'],
+    reasons: ['too_large', 'timeout'],
     start: afterHandshake((_seen, reply) =>
       pour(stream(reply).write('data: ') ? reply : reply, Buffer.alloc(65_536, 'x')),
     ),
