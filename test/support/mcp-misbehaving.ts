@@ -107,7 +107,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
   },
   {
     name: 'a gigabyte of JSON',
-    reasons: ['too_large'],
+    reasons: ['too_large', 'timeout'],
     start: afterHandshake((_seen, reply) =>
       pour(reply.writeHead(200, { 'content-type': 'application/json' }), Buffer.alloc(65_536, ' ')),
     ),

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { defaultTextMapGetter, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { createTelemetry, createTracing } from '../../src/telemetry/telemetry.ts';
 import { adminKey, handClock } from '../support/app.ts';
 import { bootMcp } from '../support/mcp-app.ts';
@@ -21,7 +25,10 @@ const traceparent = `00-${traceId}-${clientSpan}-01`;
 const modern = '2026-07-28';
 
 /** A server of either age that says what it was sent. */
-function startServer(t: TestContext) {
+function startServer(
+  t: TestContext,
+  onCall: (name: string, meta: Record<string, string>) => void = () => undefined,
+) {
   return startLoopback(t, ({ body }) => {
     const {
       id,
@@ -30,8 +37,9 @@ function startServer(t: TestContext) {
     } = JSON.parse(body || '{}') as {
       id?: number;
       method?: string;
-      params?: { name?: string };
+      params?: { name?: string; _meta?: Record<string, string> };
     };
+    if (method === 'tools/call') onCall(params.name ?? '', params._meta ?? {});
     if (method === 'notifications/initialized') return { status: 202, body: '' };
     if (method === 'server/discover')
       return { body: { jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } } };
@@ -60,6 +68,7 @@ async function startTelemetry(t: TestContext) {
   return {
     telemetry,
     lines,
+    url: collector.url,
     text: () => collector.seen.map(({ body }) => body).join(''),
     spans() {
       assert.deepEqual(faults, []);
@@ -88,6 +97,19 @@ function spansIn(body: string): SpanJson[] {
 
 const attributesOf = ({ attributes }: SpanJson) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+
+/** A server that is instrumented itself, with OpenTelemetry's own packages, and tells the same collector. */
+async function startInstrumented(t: TestContext, collector: string) {
+  const exporter = new OTLPTraceExporter({ url: `${collector}/v1/traces` });
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  const tracer = provider.getTracer('server');
+  const propagator = new W3CTraceContextPropagator();
+  const server = await startServer(t, (name, meta) => {
+    const parent = propagator.extract(ROOT_CONTEXT, meta, defaultTextMapGetter);
+    tracer.startSpan(`the server's own ${name}`, { kind: SpanKind.SERVER }, parent).end();
+  });
+  return { server, told: () => provider.forceFlush() };
+}
 
 /** The names from a span up to the one without a parent here. */
 function chainOf(spans: readonly SpanJson[], span: SpanJson | undefined): string[] {
@@ -137,6 +159,20 @@ test('one trace from the client through us to the server, in fields and in _meta
   assert.match(all, /http\.server\.request\.duration/);
   assert.match(all, /"under test"/);
   assert.ok(lines.some((line) => line.includes('http.request.answered') && line.includes(traceId)));
+});
+
+test('one trace id from a client through us to a server that is instrumented itself', async (t) => {
+  const { telemetry, spans, url } = await startTelemetry(t);
+  const { server, told } = await startInstrumented(t, url);
+  const app = await bootMcp(t, { telemetry });
+  await app.add('it', `${server.url}/mcp`);
+  assert.equal((await app.tool('it', 'echo', {}, { headers: { traceparent } })).status, 200);
+  await told();
+  await app.close();
+  const all = spans().filter((span) => span.traceId === traceId);
+  const own = all.find(({ name }) => name === "the server's own echo");
+  const chain = ["the server's own echo", 'tools/call echo', 'POST /v1/mcp/tools/call'];
+  assert.deepEqual(chainOf(all, own), chain);
 });
 
 test('a call at an MCP door is below what its _meta names, of either age; failures have their type', async (t) => {
