@@ -2,6 +2,7 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import { newId, sha256Hex } from '../base/id.ts';
 import type { JsonView } from '../base/json-scanner.ts';
 import type { JsonParts } from '../base/json-splice.ts';
+import { SlotList, type Slotted } from '../base/slot-list.ts';
 import type { Caller, InputResponses, ServerRequest } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { ClientCapabilities } from './client-capabilities.ts';
@@ -27,6 +28,8 @@ const logLevels: ReadonlySet<string> = new Set([
   'emergency',
 ]);
 
+/** A request under way, by its session and its id there. */
+type InFlight = Slotted & { readonly name: string; readonly abort: AbortController };
 type Question = { readonly owner: string; readonly settle: (response: JsonView | null) => void };
 
 /**
@@ -36,7 +39,7 @@ type Question = { readonly owner: string; readonly settle: (response: JsonView |
  */
 export class ClientSessions {
   readonly #tickets: Vault['sealedTokens'];
-  readonly #inFlight = new Map<string, AbortController>();
+  readonly #inFlight = new SlotList<InFlight>();
   readonly #questions = new Map<string, Question>();
   readonly #logLevels = createBoundedCache<string>(maxLogLevels);
 
@@ -61,23 +64,25 @@ export class ClientSessions {
     requestId: JsonView,
     signal: AbortSignal | undefined,
   ): { readonly signal: AbortSignal; readonly done: () => void } {
-    const key = `${session.id}\n${requestId.text()}`;
     const abort = new AbortController();
+    const request: InFlight = { slot: -1, name: nameOf(session, requestId), abort };
     const forward = () => abort.abort();
     if (signal?.aborted) forward();
     signal?.addEventListener('abort', forward);
-    this.#inFlight.set(key, abort);
+    this.#inFlight.add(request);
     return {
       signal: abort.signal,
       done: () => {
         signal?.removeEventListener('abort', forward);
-        if (this.#inFlight.get(key) === abort) this.#inFlight.delete(key);
+        this.#inFlight.delete(request);
       },
     };
   }
 
   cancel(session: ClientSession, requestId: JsonView | undefined): void {
-    if (requestId !== undefined) this.#inFlight.get(`${session.id}\n${requestId.text()}`)?.abort();
+    if (requestId === undefined) return;
+    const name = nameOf(session, requestId);
+    this.#inFlight.find((request) => request.name === name)?.abort.abort();
   }
 
   /** From which level on a session's client wants to hear the log of a server that keeps no session; this process's alone. */
@@ -127,6 +132,10 @@ export class ClientSessions {
     emit([`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)},"params":`, ...asked, '}']);
     return promise;
   }
+}
+
+function nameOf(session: ClientSession, requestId: JsonView): string {
+  return `${session.id}\n${requestId.text()}`;
 }
 
 /** Whoever differs in any of these has other sessions. */

@@ -1,3 +1,4 @@
+import { SlotList, type Slotted } from '../../base/slot-list.ts';
 import type { RequestContext } from '../request-context.ts';
 
 export type UnreadLimits = {
@@ -13,7 +14,12 @@ export type UnreadReplies = {
   stop(): void;
 };
 
-type Unread = { readonly context: RequestContext; unsentBytes: number; movedAt: number };
+type Unread = Slotted & {
+  readonly context: RequestContext;
+  readonly since: number;
+  unsentBytes: number;
+  movedAt: number;
+};
 
 const defaultLimits: UnreadLimits = { bytes: 256_000_000, stalledMs: 60_000 };
 const checkEveryMs = 1_000;
@@ -27,8 +33,7 @@ export function createUnreadReplies(
   onCut: (context: RequestContext, unsentBytes: number) => void,
   { bytes, stalledMs }: UnreadLimits = defaultLimits,
 ): UnreadReplies {
-  /** The oldest first. */
-  const open = new Set<Unread>();
+  const open = new SlotList<Unread>();
 
   const cut = (unread: Unread) => {
     open.delete(unread);
@@ -37,7 +42,7 @@ export function createUnreadReplies(
   };
   const cutStalled = () => {
     const now = performance.now();
-    for (const unread of open) {
+    for (const unread of open.all()) {
       const unsentBytes = unread.context.reply.writableLength;
       if (unsentBytes !== unread.unsentBytes) unread.movedAt = now;
       unread.unsentBytes = unsentBytes;
@@ -45,9 +50,10 @@ export function createUnreadReplies(
     }
   };
   const cutSurplus = () => {
-    while (sumOf(open) > bytes) {
-      const developer = largestHolder(open);
-      const [oldest] = [...open].filter(({ context }) => context.caller.developerId === developer);
+    while (sumOf(open.all()) > bytes) {
+      const developer = largestHolder(open.all());
+      const theirs = open.all().filter(({ context }) => context.caller.developerId === developer);
+      const [oldest] = theirs.toSorted((a, b) => a.since - b.since);
       if (oldest === undefined) return;
       cut(oldest);
     }
@@ -61,9 +67,10 @@ export function createUnreadReplies(
     watch(context) {
       const { reply } = context;
       if (reply.destroyed || reply.writableLength === 0) return;
-      const unread = { context, unsentBytes: reply.writableLength, movedAt: performance.now() };
+      const since = performance.now();
+      const unread = { slot: -1, context, since, unsentBytes: reply.writableLength, movedAt: since };
       open.add(unread);
-      reply.once('close', () => open.delete(unread));
+      reply.on('close', () => open.delete(unread));
       look();
     },
     stop: () => clearInterval(timer),

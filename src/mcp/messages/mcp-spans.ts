@@ -19,14 +19,19 @@ export type SpannedRequest = {
   readonly meta?: JsonView | undefined;
 };
 
+/** Callers may name what there is not, at any length. */
+const nameLength = 200;
+
 /** Serves or sends a request in a span of its own. */
 export function inMcpSpan<T>(
   tracing: Tracing,
   kind: 'client' | 'server',
-  { method, name, id, serverId, meta }: SpannedRequest,
+  { id, serverId, meta, ...asked }: SpannedRequest,
   work: (span: Span) => T,
 ): T {
-  if (!tracing.isOn) return inSpan(tracing, method, {}, work);
+  if (!tracing.isOn) return inSpan(tracing, asked.method, {}, work);
+  const method = asked.method.slice(0, nameLength);
+  const name = asked.name?.slice(0, nameLength);
   const isTool = method === 'tools/call';
   const target = isTool || method === 'prompts/get' ? name : undefined;
   const options = {
@@ -38,7 +43,7 @@ export function inMcpSpan<T>(
       'gen_ai.operation.name': isTool ? 'execute_tool' : undefined,
       'gen_ai.tool.name': isTool ? name : undefined,
       'gen_ai.prompt.name': method === 'prompts/get' ? name : undefined,
-      'jsonrpc.request.id': id?.string() ?? id?.text(),
+      'jsonrpc.request.id': (id?.string() ?? id?.text())?.slice(0, nameLength),
       'mcprank.server.id': serverId ?? undefined,
     },
   };
