@@ -5,7 +5,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { adminKey, temporaryFolder } from '../support/app.ts';
 import { clientsMissing, commandOf } from '../support/client-programs.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
-import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { startToolServer } from '../support/mcp-servers.ts';
 import {
   type Answer,
   keyHolders,
@@ -74,19 +74,7 @@ function shownTo(world: readonly Toolset[], by: Principal, only?: Toolset): Show
 /** One server for all: what it was really called for is what leaked. */
 async function startTools(t: TestContext) {
   const tools = servers[0]?.tools.map((tool) => ({ ...tool, inputSchema: { type: 'object' } }));
-  return startRaw(t, ({ body }, reply) =>
-    sendJson(reply, 200, {
-      jsonrpc: '2.0',
-      id: body.id,
-      result: {
-        resultType: 'complete',
-        supportedVersions: ['2026-07-28'],
-        capabilities: { tools: {} },
-        content: [{ type: 'text', text: 'done' }],
-        tools,
-      },
-    }),
-  );
+  return startToolServer(t, () => tools ?? []);
 }
 
 async function put(app: McpTestApp, path: string, body: unknown) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
-import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { sendJson, startRaw, startToolServer } from '../support/mcp-servers.ts';
 
 type Tool = { readonly name: string; readonly description?: string; readonly annotations?: object };
 const readOnly = { readOnlyHint: true, openWorldHint: false };
@@ -16,18 +16,8 @@ const catalogue: readonly Tool[] = [
 async function boot(t: TestContext) {
   const app = await bootMcp(t);
   let listed = catalogue;
-  const upstream = await startRaw(t, ({ body }, reply) =>
-    sendJson(reply, 200, {
-      jsonrpc: '2.0',
-      id: body.id,
-      result: {
-        resultType: 'complete',
-        supportedVersions: ['2026-07-28'],
-        capabilities: { tools: {} },
-        content: [{ type: 'text', text: 'done' }],
-        tools: listed.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })),
-      },
-    }),
+  const upstream = await startToolServer(t, () =>
+    listed.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })),
   );
   await app.add('ours', upstream.url, { verified: true, tools: listed });
   await app.add('theirs', upstream.url, { tools: listed });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { adminKey, bootApp } from '../support/app.ts';
 import { isFullRun } from '../support/full-run.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
-import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { startToolServer } from '../support/mcp-servers.ts';
 import { engines } from '../support/stores.ts';
 
 const names = ['read_file', 'write_file', 'read_mail', 'send_mail'];
@@ -16,20 +16,7 @@ const tool = (name: string) => ({
 
 async function boot(t: TestContext): Promise<{ app: McpTestApp; key: string; keyId: string }> {
   const app = await bootMcp(t);
-  const upstream = await startRaw(t, ({ body }, reply) =>
-    sendJson(reply, 200, {
-      jsonrpc: '2.0',
-      id: body.id,
-      result: {
-        resultType: 'complete',
-        supportedVersions: ['2026-07-28'],
-        capabilities: { tools: {} },
-        content: [{ type: 'text', text: 'done' }],
-        tools: names.map(tool),
-        resources: [],
-      },
-    }),
-  );
+  const upstream = await startToolServer(t, () => names.map(tool));
   await app.add('files', upstream.url, { tags: ['disk'], tools: names.slice(0, 2).map(tool) });
   await app.add('mail', upstream.url, { category: 'Post', tools: names.slice(2).map(tool) });
   await app.services.search.settled();

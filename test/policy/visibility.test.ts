@@ -2,25 +2,17 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { adminKey } from '../support/app.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
-import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { startToolServer } from '../support/mcp-servers.ts';
 
 const tool = (name: string, description: string) => ({ name, description, inputSchema: { type: 'object' } });
 
 /** The app with a server that is everybody's and one that carries the operator's credentials. */
 async function boot(t: TestContext) {
   const app = await bootMcp(t);
-  const upstream = await startRaw(t, ({ body }, reply) =>
-    sendJson(reply, 200, {
-      jsonrpc: '2.0',
-      id: body.id,
-      result: {
-        resultType: 'complete',
-        supportedVersions: ['2026-07-28'],
-        content: [{ type: 'text', text: 'done' }],
-        tools: [tool('heliograph', 'Send light signals'), tool('abacus', 'Count beads')],
-      },
-    }),
-  );
+  const upstream = await startToolServer(t, () => [
+    tool('heliograph', 'Send light signals'),
+    tool('abacus', 'Count beads'),
+  ]);
   await app.add('own', upstream.url, {
     headers: { 'x-secret': 'of the operator' },
     description: 'Flashes mirrors',

@@ -108,3 +108,21 @@ export function sendJson(
 ): void {
   reply.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
 }
+
+/** A server of 2026-07-28 without state that has these tools, as they are when it is asked, and has done whatever is called. */
+export function startToolServer(t: TestContext, tools: () => readonly object[]): Promise<RawUpstream> {
+  return startRaw(t, ({ body }, reply) =>
+    sendJson(reply, 200, {
+      jsonrpc: '2.0',
+      id: body.id,
+      result: {
+        resultType: 'complete',
+        supportedVersions: ['2026-07-28'],
+        capabilities: { tools: {} },
+        content: [{ type: 'text', text: 'done' }],
+        tools: tools(),
+        resources: [],
+      },
+    }),
+  );
+}
