@@ -44,7 +44,9 @@ const cuts = (app: TestApp) =>
     .filter((line) => line.includes('http.reply.unread'))
     .map((line) => (JSON.parse(line) as { developer_id: string }).developer_id);
 
-test('18 replies that nobody reads are bounded: who has most of it loses the oldest, and who reads gets theirs', async (t) => {
+test('18 replies that nobody reads are bounded: who has most of it loses the oldest, and who reads gets theirs', {
+  timeout: 30_000,
+}, async (t) => {
   const app = await boot(t, { bytes: 18_000_000, stalledMs: 600_000 });
   const [loud, quiet] = [await app.newKey(), await app.newKey()];
   askAndLeave(t, app, quiet);
@@ -60,7 +62,9 @@ test('18 replies that nobody reads are bounded: who has most of it loses the old
   assert.ok(reply.text.length > replyBytes);
 });
 
-test('18 a caller who takes nothing of a large reply for a while is cut off', async (t) => {
+test('18 a caller who takes nothing of a large reply for a while is cut off', {
+  timeout: 30_000,
+}, async (t) => {
   const app = await boot(t, { bytes: 1_000_000_000, stalledMs: 200 });
   askAndLeave(t, app, await app.newKey());
   while (cuts(app).length === 0 && !t.signal.aborted) await delay(20);

@@ -143,7 +143,7 @@ async function say(
     body: JSON.stringify({ jsonrpc: '2.0', ...message }),
   });
   const text = await reply.text();
-  const isJson = reply.headers.get('content-type')?.includes('json') === true;
+  const isJson = text !== '' && reply.headers.get('content-type')?.includes('json') === true;
   return {
     status: reply.status,
     text,
@@ -408,6 +408,34 @@ test('before servers without sessions, of any age, clients have a session with u
   assert.match(oldest.text, /everything/);
   const refused = await app.call('GET', place, { headers: { accept: 'text/event-stream' } });
   assert.equal(refused.status, 405);
+});
+
+test('a client that cancels in a session of ours ends its call at the server', {
+  timeout: 20_000,
+}, async (t) => {
+  const app = await bootMcp(t);
+  const [begun, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { url } = await startRaw(t, ({ body }, reply) => {
+    const { id, method } = body;
+    if (method !== 'tools/call') {
+      const result = {
+        resultType: 'complete',
+        supportedVersions: ['2026-07-28'],
+        capabilities: { tools: {} },
+      };
+      return sendJson(reply, 200, { jsonrpc: '2.0', id, result });
+    }
+    reply.once('close', () => gone.resolve());
+    begun.resolve();
+  });
+  await app.add('one', url);
+  const { session } = await say(app, null, hello);
+  const call = say(app, session, { id: 5, method: 'tools/call', params: { name: 'x' } });
+  await begun.promise;
+  await say(app, session, { method: 'notifications/cancelled', params: { requestId: 6 } });
+  await say(app, session, { method: 'notifications/cancelled', params: { requestId: 5 } });
+  await gone.promise;
+  await call;
 });
 
 test('bounds: of a thousand and one sessions the least recently used is ended at its server; a 33rd open stream is 405', async (t) => {
