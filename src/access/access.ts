@@ -15,8 +15,8 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
-import { createKeyVerifier, invalidKey } from './key-verifier.ts';
-import { createLimiter, type Quota } from './limiter.ts';
+import { createKeyVerifier, invalidKey, toNetwork } from './key-verifier.ts';
+import { createLimiter, type Limiter, type Quota } from './limiter.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
 export type { Quota } from './limiter.ts';
@@ -38,6 +38,10 @@ export type Principal = {
   readonly perMinute: number;
   /** Where the key may be used from: addresses and networks; null: from anywhere. */
   readonly addresses: readonly string[] | null;
+  /** The OAuth client it came through, where it signed in. */
+  readonly client?: string;
+  /** Of a person at the company's identity provider. */
+  readonly groups?: readonly string[];
 };
 
 export type ApiKey = {
@@ -55,6 +59,9 @@ export type ApiKey = {
   readonly revokedAt: number | null;
   readonly lastUsedAt: number | null;
 };
+
+/** `expiresAt`: milliseconds since 1970; Infinity: never. */
+export type KeyHolder = { readonly principal: Principal; readonly expiresAt: number };
 
 export type KeyRequest = {
   readonly developer: string;
@@ -78,6 +85,10 @@ export type Access = {
   authenticate(key: string, address: string): Promise<Principal>;
   /** Throws `invalid_api_key` where the key is revoked or over by now, as the store has it: for who has waited long. */
   requireKey(keyId: string): Promise<void>;
+  /** The principal behind a key by its id, and when that key is over. Throws `invalid_api_key`. */
+  holder(keyId: string): Promise<KeyHolder>;
+  /** For what is asked without a key. Throws `rate_limited`. */
+  limitAddress(what: string, address: string, perMinute: number): void;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
@@ -141,6 +152,7 @@ export function createAccess(deps: {
     readDigests().catch(onError);
   });
 
+  const holder = createHolder(store, deps);
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, addresses, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
@@ -155,11 +167,9 @@ export function createAccess(deps: {
   return {
     authenticate: verifier.verify,
 
-    async requireKey(keyId) {
-      const row = await store.byId(keyId);
-      if (row === undefined || row.revoked_at !== null || (row.expires_at ?? Infinity) <= clock.now())
-        throw invalidKey();
-    },
+    requireKey: async (keyId) => void (await holder(keyId)),
+    holder,
+    limitAddress: createAddressLimit(limiter),
 
     admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
@@ -212,6 +222,26 @@ export function createAccess(deps: {
       const uses = verifier.takeUsed();
       if (uses.size > 0) await store.markUsed(uses);
     },
+  };
+}
+
+function createHolder(
+  store: ReturnType<typeof createKeyStore>,
+  { clock, config }: { readonly clock: Clock; readonly config: AccessConfig },
+): Access['holder'] {
+  return async (keyId) => {
+    const row = await store.byId(keyId);
+    const expiresAt = row?.expires_at ?? Infinity;
+    if (row === undefined || row.revoked_at !== null || expiresAt <= clock.now()) throw invalidKey();
+    return { principal: toPrincipal(row, config.tiers), expiresAt };
+  };
+}
+
+function createAddressLimit(limiter: Limiter): Access['limitAddress'] {
+  return (what, address, perMinute) => {
+    const { allowed, retryAfterMs } = limiter.take(`${what} from ${toNetwork(address)}`, 1, perMinute);
+    if (allowed) return;
+    throw new Problem('rate_limited', 'Too many requests from this address', { retryAfterMs });
   };
 }
 

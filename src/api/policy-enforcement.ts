@@ -32,6 +32,8 @@ export type PolicyEnforcement = {
 type Asking = {
   readonly keyId: string;
   readonly developer?: string | undefined;
+  readonly client?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
   readonly toolset?: string;
 };
 type Caller = Parameters<Mcp['call']>[0];
@@ -220,8 +222,8 @@ function isRefusal(error: unknown): error is Problem {
   return error instanceof Problem && (error.kind === 'denied' || error.kind === 'rate_limited');
 }
 
-function subjectOf({ keyId, developer = '', toolset }: Asking): Subject {
-  return { keyId, developer, toolset };
+function subjectOf({ keyId, developer = '', client, groups, toolset }: Asking): Subject {
+  return { keyId, developer, client, groups, toolset };
 }
 
 /** What rules look at of a tool that its server listed just now: what the catalogue knows of it. */

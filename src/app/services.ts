@@ -11,7 +11,7 @@ import {
   createConnections,
   type RefreshLimits,
 } from '../connections/connections.ts';
-import type { HttpLimits } from '../http/http.ts';
+import { type HttpLimits, runListener } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import {
   createMcp,
@@ -50,6 +50,7 @@ import {
   loadBuiltInEmbedder,
   type Search,
 } from '../search/search.ts';
+import { createSignIn, type SignIn } from '../sign-in/sign-in.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import {
   createIdempotency,
@@ -81,6 +82,7 @@ export type Services = {
   readonly redis: Pick<Redis, 'isUp' | 'fault'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
+  readonly signIn: SignIn;
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
@@ -289,7 +291,7 @@ function openRights(
 /** For whom, and with whose consent. */
 function openConsent(
   { clock, telemetry, storage, locals, outbound, vault, baseUrl }: Foundation,
-  { callLog, approvals }: ReturnType<typeof openRights>,
+  { access, callLog, approvals }: ReturnType<typeof openRights>,
   config: Config,
   options: AppOptions,
   catalog: Catalog,
@@ -337,6 +339,7 @@ function openConsent(
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
     forgetConnections: async (owner, actor, wholly) => {
+      await signIn.endUser(owner, wholly);
       if (!wholly) return connections.admin.disconnectUser(owner, actor);
       await idempotency.forgetUser(owner);
       await callLog.forgetUser(owner.developerId, owner.userId);
@@ -344,7 +347,18 @@ function openConsent(
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  return { webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  const signIn: SignIn = createSignIn({
+    storage,
+    clock,
+    access,
+    identity,
+    outbound,
+    tickets: vault.sealedTokens,
+    publicUrl: () => baseUrl.url,
+    runListener,
+    onError: logFailure(telemetry, 'sign_in.failed'),
+  });
+  return { webhooks, connections, providerOutbound, idempotency, proxy, identity, signIn };
 }
 
 type Open = Foundation &

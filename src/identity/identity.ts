@@ -40,6 +40,8 @@ export type Identity = {
   exchange(actor: Actor, subjectToken: string): Promise<TokenSet>;
   /** Throws `invalid_grant`. */
   refresh(actor: Actor, refreshToken: string): Promise<TokenSet>;
+  /** Makes a user known before there are tokens. Throws `invalid_request`. */
+  ensureUser(owner: Owner): Promise<void>;
   /** Everything of the user dies; revoking an unknown user is no error. */
   revoke(actor: Actor, userId: string): Promise<void>;
   /** Removes what is stored about the user; false when there was nothing. */
@@ -104,6 +106,10 @@ export function createIdentity(deps: IdentityDeps): Identity {
     },
     refresh: (actor, refreshToken) => refreshTokens(issuing, actor, refreshToken),
 
+    async ensureUser(owner) {
+      checkUserId(owner.userId);
+      await users.ensure(owner);
+    },
     async revoke(actor, userId) {
       checkUserId(userId);
       const owner = { developerId: actor.developerId, userId };
