@@ -97,6 +97,10 @@ export type Access = {
   revokeKey(id: string, actor?: string): Promise<void>;
   /** Adds a key by its digest, or changes what is said of the one that has it; whose it is stays. */
   putKey(key: DeclaredKey): Promise<void>;
+  /** Requests a minute of a tier; of one that there is not, the smallest. */
+  perMinute(tier: string): number;
+  /** The id of that developer, who is made when unknown. */
+  developerId(name: string): Promise<string>;
   /** All of them, with a key or without. */
   listDevelopers(): Promise<string[]>;
   /** Makes developers known before they have a key. */
@@ -192,8 +196,8 @@ export function createAccess(deps: {
 
     putKey: ({ keyId: id, ...key }) =>
       store.put({ ...key, id, scopes: [...new Set(key.scopes)].join(' ') }, system),
-    listDevelopers: store.developers,
-    addDevelopers: store.addDevelopers,
+    perMinute: (tier) => perMinuteOf(tier, config.tiers),
+    ...developersIn(store),
 
     async ensureAdminKey(configured) {
       await readDigests();
@@ -225,6 +229,16 @@ export function createAccess(deps: {
   };
 }
 
+function developersIn(
+  store: ReturnType<typeof createKeyStore>,
+): Pick<Access, 'addDevelopers' | 'developerId' | 'listDevelopers'> {
+  return {
+    listDevelopers: store.developers,
+    developerId: store.developerId,
+    addDevelopers: store.addDevelopers,
+  };
+}
+
 function createHolder(
   store: ReturnType<typeof createKeyStore>,
   { clock, config }: { readonly clock: Clock; readonly config: AccessConfig },
@@ -250,17 +264,20 @@ function newKeyText(): string {
 }
 
 function toPrincipal(row: StoredKey, tiers: ReadonlyMap<string, number>): Principal {
-  // A tier that the operator took away leaves its keys on the smallest one.
-  const perMinute = tiers.get(row.tier) ?? Math.min(...tiers.values());
   return {
     keyId: row.id,
     developerId: row.developer_id,
     developer: row.developer,
     scopes: new Set(row.scopes.split(' ')),
     tier: row.tier,
-    perMinute,
+    perMinute: perMinuteOf(row.tier, tiers),
     addresses: parseAddresses(row),
   };
+}
+
+/** A tier that the operator took away leaves its keys on the smallest one. */
+function perMinuteOf(tier: string, tiers: ReadonlyMap<string, number>): number {
+  return tiers.get(tier) ?? Math.min(...tiers.values());
 }
 
 function parseAddresses({ addresses }: StoredKey): readonly string[] | null {

@@ -3,7 +3,6 @@
  * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may
  * not use is `denied`, and shown nowhere; one of which a rule says `ask` runs once a person has agreed (`approval-flow.ts`).
  */
-import type { Access } from '../access/access.ts';
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
 import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
@@ -47,7 +46,8 @@ const aboutItself: ReadonlySet<string> = new Set([
 ]);
 
 export type EnforcementDeps = ApprovalFlowDeps & {
-  readonly access: Pick<Access, 'requireKey'>;
+  /** Throws `invalid_api_key` where whoever calls may nothing any more. */
+  readonly requireCaller: (keyId: string) => Promise<void>;
   readonly policy: Policy;
   readonly budgets: Pick<Budgets, 'spend'>;
   readonly mcp: Mcp;
@@ -153,7 +153,7 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
 
 /** A call from its decision to its answer; what is refused of it is recorded. */
 function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdmission>['admit']) {
-  const { access, policy, callRecords } = deps;
+  const { requireCaller, policy, callRecords } = deps;
   const approvals = new ApprovalFlow(deps);
   const run = createRun(deps);
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
@@ -162,7 +162,7 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
       const answer = await approvals.perform(admitted, {
         run: (by, own, onStart) => run(by, own, { key, onStart }),
         async readmit(again) {
-          await access.requireKey(caller.keyId);
+          await requireCaller(caller.keyId);
           return admit(caller, again);
         },
       });

@@ -12,13 +12,13 @@ const oauthErrorSchema = Type.Object(
   { error: Type.String(), error_description: Type.Optional(Type.String()) },
   { $id: 'OAuthError', description: 'RFC 6749 section 5.2' },
 );
-const oauthErrors: readonly OtherReply[] = [400, 401, 403, 429, 500].map((status) => ({
+const oauthErrors: readonly OtherReply[] = [400, 401, 403, 429, 500, 503].map((status) => ({
   status,
   description: 'an error of OAuth',
   schema: oauthErrorSchema,
 }));
 const page = { description: 'A page', contentType: 'text/html' };
-const faultPages = [400, 401, 403, 404, 429, 500].map((status) => ({ ...page, status }));
+const faultPages = [400, 401, 403, 404, 429, 500, 502, 503].map((status) => ({ ...page, status }));
 const onwards = { status: 303, description: 'On to where Location says' };
 const anyObject = Type.Object({}, { additionalProperties: true });
 const metadataSchema = Type.Object(
@@ -135,17 +135,34 @@ function endpointRoutes({ signIn, checkHost }: Deps): Route[] {
   ];
 }
 
+const decision = Type.Object(
+  {
+    decision: Type.Union([Type.Literal('allow'), Type.Literal('cancel')]),
+    key: Type.Optional(Type.String({ maxLength: 200 })),
+    user_id: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  strict,
+);
+
 /** The page that asks; keys come in its form and go nowhere. */
 function consentRoutes({ signIn, checkHost }: Deps): Route[] {
-  const pathOf = (id: string) => `/sign-in/${id}`;
-  const decision = Type.Object(
-    {
-      decision: Type.Union([Type.Literal('allow'), Type.Literal('cancel')]),
-      key: Type.Optional(Type.String({ maxLength: 200 })),
-      user_id: Type.Optional(Type.String({ maxLength: 256 })),
-    },
-    strict,
-  );
+  const company = signIn.company?.name ?? null;
+  const shownAt = (id: string) => ({ action: `/sign-in/${id}`, company });
+  const decide = async ({ uid: id, key = '', userId, headers, address }: Decided): Promise<Reply> => {
+    const consent = await signIn.consent();
+    const asked = await consent.show(id, headers);
+    if (signIn.company !== null) {
+      const { location, cookie } = await (await signIn.company.pages()).begin(id, headers);
+      return redirect(location, cookie);
+    }
+    return consent
+      .agreeWithKey(id, headers, { key: key.trim(), userId, address })
+
+      .then(
+        (location) => redirect(location),
+        (error: unknown) => askAgain(asked, shownAt(id), error),
+      );
+  };
   return [
     route({
       method: 'GET',
@@ -159,7 +176,7 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
         asPage(async () => {
           checkHost(headers);
           const consent = await signIn.consent();
-          return signInPage(await consent.show(params.uid, headers), pathOf(params.uid));
+          return signInPage(await consent.show(params.uid, headers), shownAt(params.uid));
         }),
     }),
     route({
@@ -176,14 +193,66 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       handle: ({ params, body, headers, address }) =>
         asPage(async () => {
           checkHost(headers);
+          if (body.decision === 'allow')
+            return decide({
+              uid: params.uid,
+              key: body.key,
+              userId: body.user_id?.trim() || null,
+              headers,
+              address,
+            });
           const consent = await signIn.consent();
-          if (body.decision === 'cancel') return redirect(await consent.refuse(params.uid, headers));
-          const asked = await consent.show(params.uid, headers);
-          const shown = { key: (body.key ?? '').trim(), userId: body.user_id?.trim() || null, address };
-          return consent
-            .agreeWithKey(params.uid, headers, shown)
-            .then(redirect, (error: unknown) => askAgain(asked, pathOf(params.uid), error));
+          return redirect(await consent.refuse(params.uid, headers));
         }),
+    }),
+    ...companyRoutes({ signIn, checkHost }),
+  ];
+}
+
+type Decided = {
+  readonly uid: string;
+  readonly key: string | undefined;
+  readonly userId: string | null;
+  readonly headers: AnyCall['headers'];
+  readonly address: string;
+};
+
+/** The way back from the company's provider, and what it says by itself. */
+function companyRoutes({ signIn, checkHost }: Deps): Route[] {
+  const { company } = signIn;
+  if (company === null) return [];
+  return [
+    route({
+      method: 'GET',
+      url: '/sign-in/callback',
+      summary: "The way back from the company's provider",
+      scope: null,
+      status: 303,
+      query: Type.Record(Type.String(), Type.String({ maxLength: 8_192 })),
+      reply: null,
+      otherReplies: [onwards, ...faultPages],
+      handle: ({ query, headers }) =>
+        asPage(async () => {
+          checkHost(headers);
+          const pages = await company.pages();
+          const { location, cookie } = await pages.finish(new URLSearchParams(query), headers);
+          return redirect(location, cookie);
+        }),
+    }),
+    route({
+      method: 'POST',
+      url: '/sign-in/backchannel-logout',
+      summary: "The company's provider signs somebody out (OpenID Connect Back-Channel Logout 1.0)",
+      scope: null,
+      form: true,
+      body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
+      reply: null,
+      otherReplies: [{ status: 200, description: 'signed out' }],
+      problems: ['invalid_request', 'upstream_error'],
+      handle: async ({ body }) => {
+        await company.logOut(body.logout_token);
+        return { status: 200, body: '', headers: { 'cache-control': 'no-store' } };
+      },
     }),
   ];
 }
@@ -191,10 +260,11 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
 const correctable = new Set(['invalid_api_key', 'missing_scope', 'invalid_request', 'rate_limited']);
 
 /** The same page with what was wrong. A 401 would want a challenge that no browser answers. */
-function askAgain(asked: Asked, action: string, error: unknown): Reply {
+function askAgain(asked: Asked, shownAt: { action: string; company: string | null }, error: unknown): Reply {
   if (!(error instanceof Problem) || !correctable.has(error.kind)) throw error;
   const { status } = problemTable[error.kind];
-  return signInPage(asked, action, { status: status === 401 ? 403 : status, detail: error.detail });
+  const fault = { status: status === 401 ? 403 : status, detail: error.detail };
+  return signInPage(asked, { ...shownAt, fault });
 }
 
 const anyName = Type.Object({ name: Type.String({ maxLength: 1_000 }) });
@@ -266,11 +336,11 @@ async function asPage(act: () => Promise<Reply>): Promise<Reply> {
   }
 }
 
-function redirect(location: string): Reply {
+function redirect(location: string, cookie?: string): Reply {
   return {
     status: 303,
     body: '',
     contentType: 'text/plain; charset=utf-8',
-    headers: { ...pageHeaders, location },
+    headers: { ...pageHeaders, location, ...(cookie !== undefined && { 'set-cookie': cookie }) },
   };
 }

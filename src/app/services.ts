@@ -50,7 +50,7 @@ import {
   loadBuiltInEmbedder,
   type Search,
 } from '../search/search.ts';
-import { createSignIn, type SignIn } from '../sign-in/sign-in.ts';
+import { accountSeals, type CompanyConfig, createSignIn, type SignIn } from '../sign-in/sign-in.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import {
   createIdempotency,
@@ -83,6 +83,8 @@ export type Services = {
   readonly identity: Identity;
   readonly connections: Connections;
   readonly signIn: SignIn;
+  /** Throws `invalid_api_key` where a key, or the account of whoever signed in without one, may nothing any more. */
+  readonly requireCaller: (keyId: string) => Promise<void>;
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
@@ -125,6 +127,7 @@ const sealedColumns: readonly SealedColumn[] = [
   ...credentialColumns,
   ...webhookSeals,
   ...approvalSeals,
+  ...accountSeals,
 ];
 
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
@@ -166,7 +169,11 @@ async function openFoundation(config: Config, options: AppOptions) {
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const locals = new LocalServerList(options.localServers);
-    const trusts = (hostname: string, port: number) => locals.trusts(hostname, port);
+    const sso = config.ssoIssuer === null ? null : new URL(config.ssoIssuer);
+    // Where the operator says that people sign in may be a private address, as a server of --mcp-config may.
+    const trusts = (hostname: string, port: number) =>
+      locals.trusts(hostname, port) ||
+      (hostname === sso?.hostname && port === Number(sso.port || (sso.protocol === 'https:' ? 443 : 80)));
     const outbound = createOutbound({ ...config, trusts }, { tracing: telemetry.tracing });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -353,12 +360,25 @@ function openConsent(
     access,
     identity,
     outbound,
+    vault,
     tickets: vault.sealedTokens,
+    log: telemetry.log,
+    parametersOf: connections.parametersOf,
+    company: companyOf(config),
     publicUrl: () => baseUrl.url,
     runListener,
     onError: logFailure(telemetry, 'sign_in.failed'),
   });
-  return { webhooks, connections, providerOutbound, idempotency, proxy, identity, signIn };
+  const requireCaller = (keyId: string) =>
+    keyId.startsWith('acc_') ? signIn.requireAccount(keyId) : access.requireKey(keyId);
+  return { webhooks, connections, providerOutbound, idempotency, proxy, identity, signIn, requireCaller };
+}
+
+function companyOf(config: Config): CompanyConfig | null {
+  const { ssoIssuer: issuer, ssoClientId: clientId, ssoClientSecret: clientSecret } = config;
+  if (issuer === null || clientId === null) return null;
+  const { ssoGroupsClaim: groupsClaim, ssoDomains: domains, ssoDeveloper: developer } = config;
+  return { issuer, clientId, clientSecret, groupsClaim, domains, developer };
 }
 
 type Open = Foundation &

@@ -43,6 +43,10 @@ export type ProblemOptions = {
   readonly facts?: Readonly<Record<string, unknown>>;
 };
 
+export function isRetryable({ kind }: Problem): boolean {
+  return problemTable[kind].retryable;
+}
+
 export class Problem extends Error {
   readonly kind: ProblemKind;
   readonly retryAfterMs: number | undefined;

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import { sha256Hex } from '../base/id.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { SealedColumn, Storage } from '../storage/storage.ts';
 
 /** The room's tables. Ids of records are tokens, codes and the like: only their SHA-256 is kept. */
 export type SignInTables = {
@@ -18,6 +18,8 @@ export type AccountRow = {
   key_id: string | null;
   issuer: string | null;
   subject: string | null;
+  /** The session there, which its logout may name. */
+  sid: string | null;
   name: string | null;
   /** JSON. */
   groups: string;
@@ -47,6 +49,10 @@ export type ClientRow = {
 };
 
 export type NewRecord = Omit<RecordRow, 'consumed_at'>;
+
+export const accountSeals: readonly SealedColumn[] = [
+  { table: 'sign_in_accounts', id: 'id', sealed: 'sealed' },
+];
 
 /** What other processes must forget: a token, a grant or an account. */
 export const topic = 'sign_in';
@@ -132,7 +138,8 @@ export class SignInStore {
   /** Adds an account, or brings what is said of it up to date. */
   async putAccount(row: Omit<AccountRow, 'created_at' | 'ended_at' | 'checked_at'>): Promise<void> {
     const now = this.#clock.now();
-    const said = { groups: row.groups, name: row.name, sealed: row.sealed, checked_at: now, ended_at: null };
+    const { groups, name, sealed, sid } = row;
+    const said = { groups, name, sealed, sid, checked_at: now, ended_at: null };
     await this.#storage.write<SignInTables, void>(async (trx, notify) => {
       await trx
         .insertInto('sign_in_accounts')
@@ -141,6 +148,30 @@ export class SignInStore {
         .execute();
       await notify(topic, row.id);
     });
+  }
+
+  /** Of all processes, one asks the company's provider about an account. False: another one did just now. */
+  async claimCheck({ id, checked_at }: AccountRow): Promise<boolean> {
+    const claimed = await this.#db
+      .updateTable('sign_in_accounts')
+      .set({ checked_at: this.#clock.now() })
+      .where('id', '=', id)
+      .where('checked_at', '=', checked_at)
+      .executeTakeFirst();
+    return claimed.numUpdatedRows > 0n;
+  }
+
+  /** What the provider said of an account that goes on. */
+  async renewAccount(id: string, said: Pick<AccountRow, 'groups' | 'sealed'>): Promise<void> {
+    await this.#db.updateTable('sign_in_accounts').set(said).where('id', '=', id).execute();
+  }
+
+  /** The accounts of a person, or of one session, at a provider. */
+  async accountsAt(issuer: string, by: { subject?: string; sid?: string }): Promise<string[]> {
+    let rows = this.#db.selectFrom('sign_in_accounts').select('id').where('issuer', '=', issuer);
+    if (by.subject !== undefined) rows = rows.where('subject', '=', by.subject);
+    if (by.sid !== undefined) rows = rows.where('sid', '=', by.sid);
+    return (await rows.execute()).map(({ id }) => id);
   }
 
   /** Signs accounts out: every token of theirs is dead here at once, elsewhere within a second. `wholly`: no row of them stays. */

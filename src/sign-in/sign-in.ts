@@ -13,23 +13,31 @@ import type { Access } from '../access/access.ts';
 import type { Clock } from '../base/clock.ts';
 import { urlAsAsked } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
+import { type Connections, createOAuthFetch } from '../connections/connections.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createClientDocuments } from './clients/client-documents.ts';
 import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
+import { createCompanyAccounts } from './company/company-accounts.ts';
+import { createIdentityProvider } from './company/identity-provider.ts';
+import type { CompanyConfig } from './company/person.ts';
 import { type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
 import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
+import type { createCompanySignIn } from './server/company-sign-in.ts';
 import type { createConsent } from './server/consent.ts';
 import { type AccountRow, SignInStore, topic } from './sign-in-store.ts';
-import { createAccessTokens, type SignedIn } from './tokens/access-tokens.ts';
+import { createAccessTokens, type Holder, type SignedIn } from './tokens/access-tokens.ts';
 import { createRefreshGrace } from './tokens/refresh-grace.ts';
 
+export type { CompanyConfig } from './company/person.ts';
 export { isDoor } from './resources.ts';
 export type { PageFault } from './server/authorization-server.ts';
 export type { Asked } from './server/consent.ts';
+export { accountSeals } from './sign-in-store.ts';
 
 /** `page`: what a person has to be told in place of a reply. */
 export type OAuthAnswer = OAuthReply | { readonly kind: 'page'; readonly fault: PageFault };
@@ -39,6 +47,16 @@ export type SignIn = {
   answer(call: OAuthCall): Promise<OAuthAnswer>;
   /** The page that asks a person. */
   consent(): Promise<ReturnType<typeof createConsent>>;
+  /** The company's provider, where people sign in there; null: they sign in with keys. */
+  readonly company: {
+    /** Its host. */
+    readonly name: string;
+    pages(): Promise<CompanyPages>;
+    /** Throws `invalid_request`. */
+    logOut(logoutToken: string): Promise<void>;
+  } | null;
+  /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
+  requireAccount(id: string): Promise<void>;
   /** Who stands behind an access token at this path. Throws `unauthorized_token`. */
   verify(token: string, path: string): Promise<SignedIn>;
   serverMetadata(): ReturnType<typeof serverMetadata>;
@@ -60,9 +78,14 @@ export type SignInDeps = {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly access: Access;
-  readonly identity: Pick<Identity, 'ensureUser'>;
-  readonly outbound: Pick<Outbound, 'request'>;
+  readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
+  readonly outbound: Outbound;
+  readonly vault: Vault;
   readonly tickets: Vault['sealedTokens'];
+  readonly log: Log;
+  readonly parametersOf: Connections['parametersOf'];
+  /** null: people sign in with keys. */
+  readonly company: CompanyConfig | null;
   readonly publicUrl: () => string;
   readonly runListener: RunListener;
   readonly onError: (error: unknown) => void;
@@ -76,14 +99,12 @@ const passedBack = ['location', 'content-type', 'cache-control', 'www-authentica
 export function createSignIn(deps: SignInDeps): SignIn {
   const { storage, clock, access, tickets, publicUrl } = deps;
   const store = new SignInStore(storage, clock);
-  const holderOf = async (account: AccountRow) => {
-    if (account.key_id === null) throw new Problem('invalid_api_key', 'No such account');
-    return access.holder(account.key_id);
-  };
+  const company = openCompany(deps, store);
+  const holderOf = createHolders(access, company?.accounts);
   const tokens = createAccessTokens({ store, clock, holderOf });
   storage.subscribe('keys', tokens.invalidate);
   storage.subscribe(topic, tokens.invalidate);
-  const open = createOpening(deps, store, holderOf);
+  const open = createOpening(deps, { store, holderOf, company });
   const grace = createRefreshGrace({ store, clock, tickets });
 
   return {
@@ -103,6 +124,19 @@ export function createSignIn(deps: SignInDeps): SignIn {
       return path === '/register' ? reply : withoutMetadataFaults(reply);
     },
     consent: async () => (await open()).consent,
+    company:
+      company === null
+        ? null
+        : {
+            name: company.name,
+            pages: async () => (await open()).companyPages as CompanyPages,
+            logOut: company.accounts.logOut,
+          },
+    async requireAccount(id) {
+      const account = await store.account(id);
+      if (account === undefined || account.ended_at !== null) throw noAccount();
+      await holderOf(account);
+    },
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
     serverMetadata: () => serverMetadata(publicUrl()),
     resourceMetadata(path, host) {
@@ -117,17 +151,52 @@ export function createSignIn(deps: SignInDeps): SignIn {
   };
 }
 
+type CompanyPages = ReturnType<typeof createCompanySignIn>;
+
+function openCompany({ company: config, ...deps }: SignInDeps, store: SignInStore) {
+  if (config === null) return null;
+  const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf);
+  const accounts = createCompanyAccounts({ ...deps, config, provider, store });
+  return { name: new URL(config.issuer).host, provider, accounts };
+}
+type Company = NonNullable<ReturnType<typeof openCompany>>;
+type HolderOfAccount = (account: AccountRow, how?: { readonly strict: boolean }) => Promise<Holder>;
+
+/** By a key, or by what the company's provider says. */
+function createHolders(access: Access, accounts: Company['accounts'] | undefined): HolderOfAccount {
+  return async (account, how) => {
+    if (account.key_id !== null) {
+      const holder = await access.holder(account.key_id);
+      return { ...holder, groups: [], askAgainAt: Number.POSITIVE_INFINITY };
+    }
+    if (accounts === undefined) throw noAccount();
+    return accounts.holderOf(account, how);
+  };
+}
+
+function noAccount(): Problem {
+  return new Problem('invalid_api_key', 'This account may not sign in any more');
+}
+
 /** The library and what is made over it: opened once, by whoever comes first. */
 function createOpening(
   deps: SignInDeps,
-  store: SignInStore,
-  holderOf: (account: AccountRow) => Promise<unknown>,
+  {
+    store,
+    holderOf,
+    company,
+  }: {
+    readonly store: SignInStore;
+    readonly holderOf: HolderOfAccount;
+    readonly company: Company | null;
+  },
 ) {
-  const { storage, clock, access, identity, outbound, tickets, publicUrl, onError } = deps;
+  const { clock, outbound, tickets, publicUrl, onError } = deps;
+  /** Asked at each refresh: then the company's provider has to say so itself. */
   const isAlive = async (accountId: string) => {
     const account = await store.account(accountId);
     if (account === undefined || account.ended_at !== null) return false;
-    return holderOf(account).then(
+    return holderOf(account, { strict: true }).then(
       () => true,
       (error: unknown) => {
         if (error instanceof Problem && error.kind === 'invalid_api_key') return false;
@@ -136,21 +205,18 @@ function createOpening(
     );
   };
   const load = async () => {
-    const [{ createAuthorizationServer }, consents] = await Promise.all([
+    const [{ createAuthorizationServer }, { createConsent }, { createCompanySignIn }] = await Promise.all([
       import('./server/authorization-server.ts'),
       import('./server/consent.ts'),
+      import('./server/company-sign-in.ts'),
     ]);
     const fetch = createClientDocuments(outbound, clock);
     const server = { issuer: publicUrl(), store, clock, tickets, fetch, isAlive, onError };
     const provider = await createAuthorizationServer(server);
-    const consent = consents.createConsent({
-      provider: async () => provider,
-      store,
-      storage,
-      access,
-      identity,
-    });
-    return { listener: provider.callback(), consent };
+    const consent = createConsent({ ...deps, store, provider: async () => provider });
+    const companyPages =
+      company === null ? null : createCompanySignIn({ ...company, consent, tickets, publicUrl });
+    return { listener: provider.callback(), consent, companyPages };
   };
   let opened: ReturnType<typeof load> | undefined;
   return () => {

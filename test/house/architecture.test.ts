@@ -49,7 +49,7 @@ const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);
 
 /** Rooms whose folders stand in an order: each knows those before it, and no other. */
 const folderOrders: Readonly<Record<string, readonly string[]>> = {
-  'sign-in': ['clients', 'tokens', 'server'],
+  'sign-in': ['clients', 'tokens', 'company', 'server'],
   connections: ['providers', 'authorization-servers', 'tokens', 'sessions'],
 };
 

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import Provider, { type Client, type Configuration, errors, interactionPolicy } from 'oidc-provider';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
+import { isRetryable, Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
 import { assertionAlgorithms, authMethods, canonicalPath, defaultPath, scope } from '../resources.ts';
 import type { SignInStore } from '../sign-in-store.ts';
@@ -89,7 +90,9 @@ async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configur
     fetch,
     fetchResponseBodyLimits: { 'client_id metadata document': 1_048_576, jwks_uri: 65_536 },
     findAccount: async (_ctx, id) =>
-      (await isAlive(id)) ? { accountId: id, claims: async () => ({ sub: id }) } : undefined,
+      (await isAlive(id).catch(asUnavailable))
+        ? { accountId: id, claims: async () => ({ sub: id }) }
+        : undefined,
     renderError(ctx, { error, error_description: description = error }, cause) {
       const notes = notesOf(ctx.req);
       ctx.body = '';
@@ -97,6 +100,13 @@ async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configur
       notes.fault = { status: ctx.status, error, description, ...redirectIn(ctx, cause) };
     },
   } as Configuration;
+}
+
+/** Somebody else who has to be asked is away: the client comes again. */
+function asUnavailable(error: unknown): never {
+  if (!(error instanceof Problem) || !isRetryable(error)) throw error;
+  const unavailable = new errors.CustomOIDCProviderError('temporarily_unavailable', error.detail);
+  throw Object.assign(unavailable, { status: 503, statusCode: 503 });
 }
 
 const cookie = { httpOnly: true, sameSite: 'lax' } as const;

@@ -1,6 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { Client, InteractionResults } from 'oidc-provider';
-import type { Access, Principal } from '../../access/access.ts';
+import type { Access } from '../../access/access.ts';
 import { keyActor } from '../../base/actor.ts';
 import { sha256Hex } from '../../base/id.ts';
 import { isAmong } from '../../base/ip-networks.ts';
@@ -42,18 +42,17 @@ const nameLength = 80;
 export function createConsent(deps: Deps) {
   const { provider, store } = deps;
 
-  const find = async (uid: string, headers: OAuthCall['headers']) => {
+  const find = async (uid: string) => {
     const server = await provider();
-    const isTheirs = cookieValue(headers, interactionCookie) === uid;
-    const interaction = isTheirs ? await server.Interaction.find(uid) : undefined;
-    if (interaction === undefined)
-      throw new Problem(
-        'not_found',
-        'This sign-in is over, or was begun in another browser: start again in your app',
-      );
+    const interaction = await server.Interaction.find(uid);
+    if (interaction === undefined) throw notTheirs();
     const client = await server.Client.find(String(interaction.params.client_id));
     if (client === undefined) throw new Problem('not_found', 'The app is not registered any more');
     return { server, interaction, client, resources: [interaction.params.resource].flat().map(String) };
+  };
+  const findTheirs = (uid: string, headers: OAuthCall['headers']) => {
+    if (cookieValue(headers, interactionCookie) !== uid) throw notTheirs();
+    return find(uid);
   };
   type Found = Awaited<ReturnType<typeof find>>;
 
@@ -63,7 +62,7 @@ export function createConsent(deps: Deps) {
     return interaction.returnTo;
   };
 
-  const agree = async (found: Found, account: NewAccount, actor: Principal): Promise<string> => {
+  const agree = async (found: Found, account: NewAccount, actor: string): Promise<string> => {
     const { server, client, resources } = found;
     const { clientId } = client;
     await store.putAccount(account);
@@ -78,7 +77,7 @@ export function createConsent(deps: Deps) {
   return {
     /** Throws `not_found` where there is nothing to agree to in this browser. */
     async show(uid: string, headers: OAuthCall['headers']): Promise<Asked> {
-      const { interaction, client, resources } = await find(uid, headers);
+      const { interaction, client, resources } = await findTheirs(uid, headers);
       return {
         client: describeClient(client),
         resources,
@@ -88,7 +87,7 @@ export function createConsent(deps: Deps) {
 
     /** Answers with where the browser goes on. Throws `invalid_api_key`, `missing_scope`, `rate_limited`, `invalid_request`. */
     async agreeWithKey(uid: string, headers: OAuthCall['headers'], shown: KeySignIn): Promise<string> {
-      const found = await find(uid, headers);
+      const found = await findTheirs(uid, headers);
       const holder = await deps.access.authenticate(shown.key, shown.address);
       // From elsewhere a key is no key (threats L2).
       if (holder.addresses !== null && !isAmong(shown.address, holder.addresses))
@@ -97,21 +96,40 @@ export function createConsent(deps: Deps) {
         throw new Problem('missing_scope', 'This key may not call MCP servers: it lacks the scope mcp');
       const { developerId, keyId } = holder;
       if (shown.userId !== null) await deps.identity.ensureUser({ developerId, userId: shown.userId });
-      return agree(found, keyAccount(developerId, keyId, shown.userId), holder);
+      return agree(found, keyAccount(developerId, keyId, shown.userId), keyActor(holder));
     },
 
+    /** The same of somebody whom another page made sure of, in this very browser. */
+    agreeAs: async (uid: string, account: NewAccount): Promise<string> =>
+      agree(await find(uid), account, keyActor({ keyId: account.id })),
+
     async refuse(uid: string, headers: OAuthCall['headers']): Promise<string> {
-      const found = await find(uid, headers);
+      const found = await findTheirs(uid, headers);
       return settle(found, { error: 'access_denied', error_description: 'the person did not agree' });
     },
   };
 }
 
-type NewAccount = Parameters<SignInStore['putAccount']>[0];
+export type Consent = ReturnType<typeof createConsent>;
+
+function notTheirs(): Problem {
+  return new Problem(
+    'not_found',
+    'This sign-in is over, or was begun in another browser: start again in your app',
+  );
+}
+
+export type NewAccount = Parameters<SignInStore['putAccount']>[0];
 
 /** One key and user are one account, however often they sign in. */
 function keyAccount(developerId: string, keyId: string, userId: string | null): NewAccount {
-  const nobody = { issuer: null, subject: null, name: null, sealed: null } satisfies Partial<AccountRow>;
+  const nobody = {
+    issuer: null,
+    subject: null,
+    sid: null,
+    name: null,
+    sealed: null,
+  } satisfies Partial<AccountRow>;
   const id = accountId('key', keyId, userId);
   return { id, developer_id: developerId, user_id: userId, key_id: keyId, groups: '[]', ...nobody };
 }
@@ -129,7 +147,7 @@ function describeClient({ clientId, clientName }: Client): Asked['client'] {
 function noteAgreement(
   storage: Storage,
   agreed: {
-    readonly actor: Principal;
+    readonly actor: string;
     readonly account: NewAccount;
     readonly clientId: string;
     readonly resources: readonly string[];
@@ -140,7 +158,7 @@ function noteAgreement(
     audit({
       developerId: account.developer_id,
       ...(account.user_id !== null && { userId: account.user_id }),
-      actor: keyActor(actor),
+      actor,
       action: 'sign_in.agree',
       subject: account.id,
       facts: { client: clientId, resources: [...resources] },

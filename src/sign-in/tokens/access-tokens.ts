@@ -1,4 +1,4 @@
-import type { KeyHolder, Principal } from '../../access/access.ts';
+import type { Principal } from '../../access/access.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import { RevalidatingCache } from '../../base/revalidating-cache.ts';
@@ -14,6 +14,8 @@ type Known = SignedIn & {
   readonly audience: string;
   /** Milliseconds since 1970: its own end, or that of the key behind it. */
   readonly expiresAt: number;
+  /** Whoever stands behind it has to be asked about again by then. */
+  readonly askAgainAt: number;
   readonly tags: readonly string[];
 };
 
@@ -29,7 +31,14 @@ type TokenRecord = {
 const rereadMs = 60_000;
 const maxCached = 50_000;
 
-export type HolderOf = (account: AccountRow) => Promise<KeyHolder>;
+/** Whom an account stands for, in which groups, and for how long that holds (milliseconds since 1970). */
+export type Holder = {
+  readonly principal: Principal;
+  readonly groups: readonly string[];
+  readonly expiresAt: number;
+  readonly askAgainAt: number;
+};
+export type HolderOf = (account: AccountRow) => Promise<Holder>;
 
 /** Access tokens to principals: one look into the store at first sight, memory after that. */
 export function createAccessTokens(deps: {
@@ -52,15 +61,15 @@ export function createAccessTokens(deps: {
     const { accountId = '', clientId = '', aud = '', grantId = '' } = JSON.parse(row.payload) as TokenRecord;
     const account = await store.account(accountId);
     if (account === undefined || account.ended_at !== null) throw badToken();
-    const { principal, expiresAt } = await holderOf(account).catch(asBadToken);
+    const { principal, groups, expiresAt, askAgainAt } = await holderOf(account).catch(asBadToken);
     const { developerId, keyId } = principal;
     const userId = account.user_id;
-    const groups = JSON.parse(account.groups) as string[];
     return {
       caller: { ...principal, client: clientId, ...(groups.length > 0 && { groups }) },
       user: userId === null ? null : { userId, developerId, tokenId: digest, sessionId: grantId, keyId },
       audience: aud,
       expiresAt: Math.min(row.expires_at, expiresAt),
+      askAgainAt,
       tags: [digest, grantId, accountId, keyId],
     };
   };
@@ -69,7 +78,9 @@ export function createAccessTokens(deps: {
     /** Throws `unauthorized_token`: unknown, over, revoked, or made for another resource (threats P1). */
     async verify(token: string, path: string, issuer: string): Promise<SignedIn> {
       const digest = digestOf(token);
-      const known = cache.get(digest) ?? (await cache.load(digest, () => read(digest)));
+      const cached = cache.get(digest);
+      const isFresh = cached !== undefined && cached.askAgainAt > clock.now();
+      const known = isFresh ? cached : await cache.load(digest, () => read(digest));
       if (known.expiresAt <= clock.now()) throw badToken();
       if (known.audience !== `${issuer}${canonicalPath(path)}`)
         throw new Problem('unauthorized_token', 'The access token was made for another resource');

@@ -9,6 +9,7 @@ export async function signIn({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn('key_id', 'text')
     .addColumn('issuer', 'text')
     .addColumn('subject', 'text')
+    .addColumn('sid', 'text')
     .addColumn('name', 'text')
     .addColumn('groups', 'text', (c) => c.notNull())
     .addColumn('sealed', 'text')
