@@ -204,6 +204,10 @@ export type ConsoleSession = {
   readonly tier?: string | undefined;
   readonly per_minute?: number | undefined;
   readonly scopes?: readonly string[] | undefined;
+  /** of a person without a key: what they may here */
+  readonly role?: string | undefined;
+  /** the company's provider, where people sign in */
+  readonly company?: string | undefined;
 };
 
 export type Deleted = {
@@ -433,7 +437,7 @@ export type RecordedInvocation = {
 
 export type Refusal = {
   /** with `auth_url` and `session_id` where a user can help */
-  readonly detail: { readonly code: "missing_scope" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
+  readonly detail: { readonly code: "missing_scope" | "missing_role" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
 };
 
 export type RegistryEntry = {

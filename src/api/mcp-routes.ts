@@ -290,8 +290,8 @@ function inputMembers(found: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
 }
 
 function callerOf({ caller, user, signal }: Asking) {
-  const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, userId: user?.userId, signal };
+  const { developerId, developer, keyId, client, groups } = caller;
+  return { developerId, developer, keyId, client, groups, userId: user?.userId, signal };
 }
 
 function requestOf(

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem, problemTable } from '../base/problem.ts';
+import type { ConsoleSessions } from '../http/http.ts';
 import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import { type Asked, isDoor, type SignIn } from '../sign-in/sign-in.ts';
 import { faultPage } from './consent-pages.ts';
@@ -50,14 +51,18 @@ type AnyCall = Call<unknown, unknown, unknown>;
 type Deps = {
   readonly signIn: SignIn;
   readonly checkHost: HostCheck;
+  readonly sessions: Pick<ConsoleSessions, 'open'>;
+  /** Writes a sign-in to the console into the audit trail. */
+  readonly note: (who: { readonly keyId: string; readonly developerId: string }) => Promise<void>;
 };
 
 /** We as an authorization server: its endpoints, its documents, and the page that asks a person. */
-export function signInRoutes({ signIn, checkHost }: Deps): Route[] {
+export function signInRoutes(deps: Deps): Route[] {
   return [
-    ...endpointRoutes({ signIn, checkHost }),
-    ...consentRoutes({ signIn, checkHost }),
-    ...documentRoutes(signIn),
+    ...endpointRoutes(deps),
+    ...consentRoutes(deps),
+    ...companyRoutes(deps),
+    ...documentRoutes(deps.signIn),
   ];
 }
 
@@ -205,7 +210,6 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
           return redirect(await consent.refuse(params.uid, headers));
         }),
     }),
-    ...companyRoutes({ signIn, checkHost }),
   ];
 }
 
@@ -218,7 +222,7 @@ type Decided = {
 };
 
 /** The way back from the company's provider, and what it says by itself. */
-function companyRoutes({ signIn, checkHost }: Deps): Route[] {
+function companyRoutes({ signIn, checkHost, sessions, note }: Deps): Route[] {
   const { company } = signIn;
   if (company === null) return [];
   return [
@@ -235,7 +239,25 @@ function companyRoutes({ signIn, checkHost }: Deps): Route[] {
         asPage(async () => {
           checkHost(headers);
           const pages = await company.pages();
-          const { location, cookie } = await pages.finish(new URLSearchParams(query), headers);
+          const done = await pages.finish(new URLSearchParams(query), headers);
+          if (done.account === null) return redirect(done.location, done.cookie);
+          const { id: keyId, developerId } = done.account;
+          await note({ keyId, developerId });
+          return redirect(done.location, done.cookie, sessions.open(keyId).cookie);
+        }),
+    }),
+    route({
+      method: 'GET',
+      url: '/console/sign-in',
+      summary: "To the console by way of the company's provider",
+      scope: null,
+      status: 303,
+      reply: null,
+      otherReplies: [onwards, ...faultPages],
+      handle: ({ headers }) =>
+        asPage(async () => {
+          checkHost(headers);
+          const { location, cookie } = await (await company.pages()).beginConsole();
           return redirect(location, cookie);
         }),
     }),
@@ -336,11 +358,11 @@ async function asPage(act: () => Promise<Reply>): Promise<Reply> {
   }
 }
 
-function redirect(location: string, cookie?: string): Reply {
+function redirect(location: string, ...cookies: readonly string[]): Reply {
   return {
     status: 303,
     body: '',
     contentType: 'text/plain; charset=utf-8',
-    headers: { ...pageHeaders, location, ...(cookie !== undefined && { 'set-cookie': cookie }) },
+    headers: { ...pageHeaders, location, ...(cookies.length > 0 && { 'set-cookie': [...cookies] }) },
   };
 }

@@ -8,6 +8,7 @@ import { callRoutes } from '../api/call-routes.ts';
 import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
+import { withLeastRole } from '../api/console-roles.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
@@ -43,7 +44,7 @@ import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
-  const { access, catalog, connections, identity, policy, search, storage, telemetry } = services;
+  const { access, catalog, connections, identity, policy, search, signIn, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const enforcement = createPolicyEnforcement(services);
   const mcpServer = createMcpServer({
@@ -58,9 +59,10 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const publicUrl = () => services.baseUrl.url;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const checkHost = createHostCheck(publicUrl, isLoopback(config.host));
+  const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
-    ...consoleRoutes({ sessions, access, version, checkHost, note: (who) => noteSignIn(storage, who) }),
+    ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
     ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
     ...invocationRoutes(catalog, enforcement),
     ...serverRoutes(catalog, enforcement),
@@ -93,23 +95,31 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),
-    ...signInRoutes({ signIn: services.signIn, checkHost }),
+    ...signInRoutes({ signIn, checkHost, sessions, note }),
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
   publicRoutes.push(
     ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
   );
-  const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
+  const routes = [...publicRoutes.map(withLeastRole), openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
 
 /** Whoever shows no key: sees what everybody sees. */
 const nobody = { keyId: '', developer: '' };
 
-function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
+function noteSignIn(
+  storage: Storage,
+  { keyId, developerId }: Pick<Principal, 'keyId' | 'developerId'>,
+): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
-    audit({ developerId, actor: keyActor({ keyId }), action: 'key.sign_in', subject: keyId }),
+    audit({
+      developerId,
+      actor: keyActor({ keyId }),
+      action: keyId.startsWith('acc_') ? 'account.sign_in' : 'key.sign_in',
+      subject: keyId,
+    }),
   );
 }
 
