@@ -43,11 +43,15 @@ export type ApiKeyRequest = {
 export type AppSettings = {
   readonly return_urls: readonly string[];
   readonly require_confirmation: boolean;
+  readonly display_name: string | null;
+  readonly logo: string | null;
 };
 
 export type AppSettingsRequest = {
   readonly return_urls: readonly string[];
   readonly require_confirmation?: boolean | undefined;
+  readonly display_name?: string | null | undefined;
+  readonly logo?: string | null | undefined;
 };
 
 export type Approval = {
@@ -1127,11 +1131,11 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
-  /** Its button: on to the provider */
+  /** Its buttons: on to the provider, or back */
   'POST /v1/identity/connect/{link}': {
     params: { readonly link: string; };
     query: undefined;
-    body: { readonly csrf: string; };
+    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; };
     reply: unknown;
   };
   /** The way back from the provider: the app's return_url, or a page that tells how it went */
@@ -1511,6 +1515,41 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: ProtectedResource;
+  };
+  /** The user's own page: what is connected, and where it was used last */
+  'GET /me': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** To it with a key and a user, where there is no provider of a company */
+  'POST /me/sign-in': {
+    params: undefined;
+    query: undefined;
+    body: { readonly key: string; readonly user_id: string; };
+    reply: unknown;
+  };
+  /** Out of it */
+  'POST /me/sign-out': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; };
+    reply: unknown;
+  };
+  /** Disconnects one of one's own */
+  'POST /me/disconnect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly id: string; };
+    reply: unknown;
+  };
+  /** On to the consent: another account, or the same one again */
+  'POST /me/connect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; };
+    reply: unknown;
   };
   /** Liveness */
   'GET /v1/health': {

@@ -15,6 +15,7 @@ import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
+import { createMeCookie, meRoutes } from '../api/me-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
@@ -57,6 +58,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     now: clock.monotonic,
   });
   const publicUrl = () => services.baseUrl.url;
+  const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const checkHost = createHostCheck(publicUrl, isLoopback(config.host));
   const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
@@ -95,7 +97,17 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),
-    ...signInRoutes({ signIn, checkHost, sessions, note }),
+    ...signInRoutes({ signIn, checkHost, sessions, note, meCookie: createMeCookie({ tickets, publicUrl }) }),
+    ...meRoutes({
+      signIn,
+      access,
+      requireCaller: services.requireCaller,
+      connections,
+      lastUses: (owner) => lastUses(services, owner),
+      tickets,
+      publicUrl,
+      checkHost,
+    }),
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
@@ -121,6 +133,21 @@ function noteSignIn(
       subject: keyId,
     }),
   );
+}
+
+/** How far back somebody's last uses are looked for. */
+const usesRead = 500;
+
+/** By the connection's id, and of MCP servers by `server:` and their id. */
+async function lastUses({ callLog, storage }: Services, owner: Owner): Promise<ReadonlyMap<string, number>> {
+  const query = { ...owner, limit: usesRead };
+  const [calls, trail] = await Promise.all([callLog.read(query), storage.audit.read(query)]);
+  const uses = new Map<string, number>();
+  // The newest come first.
+  for (const { server_id: id, at } of calls) uses.set(`server:${id}`, uses.get(`server:${id}`) ?? at);
+  for (const { action, subject, at } of trail)
+    if (action === 'connection.use' && subject !== undefined) uses.set(subject, uses.get(subject) ?? at);
+  return uses;
 }
 
 function settingsOf(config: Config) {

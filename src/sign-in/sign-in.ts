@@ -51,6 +51,8 @@ export type SignIn = {
   readonly company: {
     /** Its host. */
     readonly name: string;
+    /** Whose users its people are. */
+    readonly developer: string;
     pages(): Promise<CompanyPages>;
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
@@ -144,6 +146,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
         ? null
         : {
             name: company.name,
+            developer: company.config.developer,
             pages: async () => (await open()).companyPages as CompanyPages,
             logOut: company.accounts.logOut,
           },

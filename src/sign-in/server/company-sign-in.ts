@@ -12,12 +12,12 @@ const companyCallback = '/sign-in/callback';
 const errandMs = 600_000;
 const purpose = 'sign-in company';
 
-/**
- * Sealed in `state`; `browser` is the digest of the cookie that was set when the errand began. `uid`: of a client's sign-in; null: of
- * one to the console.
- */
+/** Where somebody signs in to: for a client, to the console, to their own page. */
+type Purpose = { readonly client: string } | { readonly to: 'console' | 'me' };
+
+/** Sealed in `state`; `browser` is the digest of the cookie that was set when the errand began. */
 type Sealed = Omit<Errand, 'redirectUri' | 'state'> & {
-  readonly uid: string | null;
+  readonly for: Purpose;
   readonly browser: string;
 };
 
@@ -38,9 +38,9 @@ export function createCompanySignIn(deps: {
     const secure = publicUrl().startsWith('https:') ? '; Secure' : '';
     return `${cookieName}=${value}; Path=${companyCallback}; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
   };
-  const depart = async (uid: string | null) => {
+  const depart = async (purposeOf: Purpose) => {
     const browser = generateRandomNonce();
-    const errand = { uid, nonce: generateRandomNonce(), verifier: generateRandomCodeVerifier() };
+    const errand = { for: purposeOf, nonce: generateRandomNonce(), verifier: generateRandomCodeVerifier() };
     const sealed: Sealed = { ...errand, browser: digestOf(browser) };
     const state = tickets.seal(JSON.stringify(sealed), purpose, errandMs);
     const location = await provider.authorizationUrl({ ...errand, redirectUri: redirectUri(), state });
@@ -50,13 +50,13 @@ export function createCompanySignIn(deps: {
     /** Where the browser goes, with the cookie by which it is known again. Throws `not_found`, `upstream_error`. */
     async begin(uid: string, headers: OAuthCall['headers']) {
       await consent.show(uid, headers);
-      return depart(uid);
+      return depart({ client: uid });
     },
 
-    /** The same for somebody at the console. */
-    beginConsole: () => depart(null),
+    /** The same for somebody at a page of ours. */
+    beginAt: (to: 'console' | 'me') => depart({ to }),
 
-    /** Where it goes on from the way back, and for the console whose account it is. Throws `invalid_request`, `denied`, `not_found`, `upstream_error`. */
+    /** Where it goes on from the way back, and at a page of ours who it is. Throws `invalid_request`, `denied`, `not_found`, `upstream_error`. */
     async finish(query: URLSearchParams, headers: OAuthCall['headers']) {
       const state = query.get('state') ?? '';
       const opened = tickets.open(state, purpose);
@@ -70,12 +70,14 @@ export function createCompanySignIn(deps: {
       const back = { ...errand, redirectUri: redirectUri(), state };
       const { person, tokens } = await provider.finish(query, back);
       const account = await accounts.accountFor(person, tokens);
-      const over = { cookie: cookie('', 0) };
-      if (errand.uid !== null)
-        return { ...over, location: await consent.agreeAs(errand.uid, account), account: null };
+      const over = cookie('', 0);
+      if ('client' in errand.for)
+        return { cookie: over, location: await consent.agreeAs(errand.for.client, account), at: null };
       await store.putAccount(account);
-      await requirePerson(account.id).catch(asNoRole);
-      return { ...over, location: '/', account: { id: account.id, developerId: account.developer_id } };
+      const { to } = errand.for;
+      if (to === 'console') await requirePerson(account.id).catch(asNoRole);
+      const { id: accountId, developer_id: developerId, user_id: userId } = account;
+      return { cookie: over, location: '/', at: { to, accountId, developerId, userId } };
     },
   };
 }
