@@ -38,6 +38,8 @@ export type Config = {
   readonly ssoDomains: readonly string[];
   /** The developer whose users its people are. */
   readonly ssoDeveloper: string;
+  /** The provider's assertions (ID-JAG, a draft) are taken for tokens. */
+  readonly ssoAssertions: boolean;
   /** Group (`*`: everybody) and role in the console. */
   readonly ssoRoles: ReadonlyMap<string, string>;
   /** Requests a minute by tier. */
@@ -269,6 +271,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'group=role pairs with commas; a role is viewer, developer, operator or admin',
     example: 'platform=admin,support=operator,*=viewer',
     parse: parseRoles,
+  },
+  MCPRANK_SSO_ASSERTIONS: {
+    field: 'ssoAssertions',
+    meaning:
+      'take assertions of that provider (ID-JAG, not yet a standard) for access tokens, without asking the person',
+    fallback: 'off',
+    expected: 'on or off',
+    example: 'on',
+    parse: onOff,
   },
   MCPRANK_TIERS: {
     field: 'tiers',

@@ -379,7 +379,8 @@ function companyOf(config: Config): CompanyConfig | null {
   if (issuer === null || clientId === null) return null;
   const { ssoGroupsClaim: groupsClaim, ssoDomains: domains, ssoDeveloper: developer } = config;
   const roles = config.ssoRoles as CompanyConfig['roles'];
-  return { issuer, clientId, clientSecret, groupsClaim, domains, developer, roles };
+  const { ssoAssertions: takesAssertions } = config;
+  return { issuer, clientId, clientSecret, groupsClaim, domains, developer, roles, takesAssertions };
 }
 
 type Open = Foundation &

@@ -35,7 +35,7 @@ export function canonicalResource(resource: string, isOurs: (url: URL) => boolea
 }
 
 /** RFC 8414 and OpenID Connect Discovery: one document for both. */
-export function serverMetadata(issuer: string) {
+export function serverMetadata(issuer: string, takesAssertions: boolean) {
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
@@ -47,7 +47,14 @@ export function serverMetadata(issuer: string) {
     scopes_supported: scopesSupported,
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    grant_types_supported: [
+      'authorization_code',
+      'refresh_token',
+      ...(takesAssertions ? ['urn:ietf:params:oauth:grant-type:jwt-bearer'] : []),
+    ],
+    ...(takesAssertions && {
+      authorization_grant_profiles_supported: ['urn:ietf:params:oauth:grant-profile:id-jag'],
+    }),
     token_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_methods_supported: authMethods,
     introspection_endpoint_auth_methods_supported: authMethods,

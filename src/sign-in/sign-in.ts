@@ -22,10 +22,12 @@ import type { Vault } from '../vault/vault.ts';
 import { createClientDocuments } from './clients/client-documents.ts';
 import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
 import { createCompanyAccounts } from './company/company-accounts.ts';
+import { createCompanyAssertions } from './company/company-assertions.ts';
 import { createIdentityProvider } from './company/identity-provider.ts';
 import { type CompanyConfig, roleOf } from './company/person.ts';
 import { type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
 import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
+import type { RedeemAssertion } from './server/assertion-grant.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
 import type { createCompanySignIn } from './server/company-sign-in.ts';
 import type { createConsent } from './server/consent.ts';
@@ -148,12 +150,12 @@ export function createSignIn(deps: SignInDeps): SignIn {
             name: company.name,
             developer: company.config.developer,
             pages: async () => (await open()).companyPages as CompanyPages,
-            logOut: company.accounts.logOut,
+            logOut: company.assertions.logOut,
           },
     person,
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
-    serverMetadata: () => serverMetadata(publicUrl()),
+    serverMetadata: () => serverMetadata(publicUrl(), company?.config.takesAssertions === true),
     resourceMetadata(path, host) {
       const canonical = canonicalPath(path);
       if (canonical === null) return null;
@@ -178,7 +180,8 @@ function openCompany({ company: config, ...deps }: SignInDeps, store: SignInStor
   if (config === null) return null;
   const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf);
   const accounts = createCompanyAccounts({ ...deps, config, provider, store });
-  return { config, name: new URL(config.issuer).host, provider, accounts };
+  const assertions = createCompanyAssertions({ ...deps, config, provider, store });
+  return { config, name: new URL(config.issuer).host, provider, accounts, assertions };
 }
 type Company = NonNullable<ReturnType<typeof openCompany>>;
 type HolderOfAccount = (account: AccountRow, how?: { readonly strict: boolean }) => Promise<Holder>;
@@ -234,7 +237,12 @@ function createOpening(
       import('./server/company-sign-in.ts'),
     ]);
     const fetch = createClientDocuments(outbound, clock);
-    const server = { issuer: publicUrl(), store, clock, tickets, fetch, isAlive, onError };
+    const issuer = publicUrl();
+    const redeem: RedeemAssertion | null =
+      company?.config.takesAssertions === true
+        ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
+        : null;
+    const server = { issuer, store, clock, tickets, fetch, isAlive, onError, redeem };
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import Provider, { type Configuration } from 'oidc-provider';
 
 type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
@@ -19,6 +20,8 @@ export type Company = {
   env(fields?: Record<string, string>): Record<string, string>;
   /** Tells the app that somebody signed out. */
   logOut(app: { readonly url: string }, subject: string): Promise<number>;
+  /** An assertion (ID-JAG) as it would give one to a client. */
+  assertion(claims: Record<string, unknown>, type?: string): Promise<string>;
   /** A logout token as it would send one, its claims changed. */
   logoutToken(claims: Record<string, unknown>): Promise<string>;
 };
@@ -48,7 +51,11 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
     ['bob', { email: 'bob@example.com', groups: [] }],
     ['eve', { email: 'eve@elsewhere.example', groups: ['engineering'] }],
   ]);
-  const provider = quietly(() => new Provider(issuer, configuration(people, style)));
+  const pair = await generateKeyPair('RS256', { extractable: true });
+  const jwk = { ...(await exportJWK(pair.privateKey)), kid: 'company', alg: 'RS256', use: 'sig' };
+  const provider = quietly(
+    () => new Provider(issuer, { ...configuration(people, style), jwks: { keys: [jwk as never] } }),
+  );
   const prototype = provider.Client.prototype as unknown as { redirectUriAllowed(uri: string): boolean };
   // The port of the app under test is known only after the provider's.
   prototype.redirectUriAllowed = (uri) => new URL(uri).pathname === '/sign-in/callback';
@@ -86,6 +93,12 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ...fields,
     }),
     logoutToken,
+    assertion: (claims, type = 'oauth-id-jag+jwt') =>
+      new SignJWT({ iss: issuer, jti: crypto.randomUUID(), email: 'ann@example.com', ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid: 'company', typ: type })
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(pair.privateKey),
     async logOut(app, subject) {
       const claims = { sub: subject, jti: 'j', events: { [logoutEvent]: {} } };
       const body = new URLSearchParams({ logout_token: await logoutToken(claims) });

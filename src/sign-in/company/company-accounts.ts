@@ -14,16 +14,15 @@ const askEveryMs = 30_000;
 /** What people may who have no key. */
 const scopes = ['search', 'mcp'];
 const tier = 'pro';
-const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
-type Deps = {
+export type CompanyDeps = {
   readonly config: CompanyConfig;
   readonly provider: IdentityProvider;
   readonly store: SignInStore;
   readonly clock: Clock;
   readonly vault: Pick<Vault, 'seal' | 'open'>;
   readonly access: Pick<Access, 'developerId' | 'perMinute'>;
-  readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
+  readonly identity: Pick<Identity, 'ensureUser'>;
   readonly log: Log;
 };
 
@@ -37,7 +36,7 @@ export type AccountHolder = {
 };
 
 /** The people of the company's provider: made at their first sign-in, asked about while they are at work, out when it says so. */
-export function createCompanyAccounts(deps: Deps) {
+export function createCompanyAccounts(deps: CompanyDeps) {
   const { config, provider, store, clock, vault, access, identity, log } = deps;
   const bindingOf = (id: string) => ['sign-in', 'account', id];
   const seal = async (id: string, tokens: CompanyTokens) => vault.seal(JSON.stringify(tokens), bindingOf(id));
@@ -46,7 +45,8 @@ export function createCompanyAccounts(deps: Deps) {
   const ask = async (account: AccountRow): Promise<AccountRow> => {
     if (!(await store.claimCheck(account))) return account;
     const { id, subject, sealed } = account;
-    if (sealed === null || subject === null) throw gone();
+    // Who came by an assertion has no token to ask with; what they hold is over in minutes.
+    if (sealed === null || subject === null) return account;
     try {
       const tokens = JSON.parse(await vault.open(sealed, bindingOf(id))) as CompanyTokens;
       const said = await provider.again(subject, tokens);
@@ -81,7 +81,7 @@ export function createCompanyAccounts(deps: Deps) {
     /** The account of a person who signed in; their first time makes them a user. */
     async accountFor(person: Person, tokens: CompanyTokens) {
       const developerId = await access.developerId(config.developer);
-      const id = `acc_${sha256Hex(JSON.stringify(['company', config.issuer, person.subject])).slice(0, 32)}`;
+      const id = accountIdOf('company', config.issuer, person.subject);
       await identity.ensureUser({ developerId, userId: person.subject });
       return {
         id,
@@ -112,23 +112,12 @@ export function createCompanyAccounts(deps: Deps) {
         return principalOf(account);
       }
     },
-
-    /** The provider signs somebody out (OpenID Connect Back-Channel Logout 1.0). Throws `invalid_request`. */
-    async logOut(logoutToken: string): Promise<void> {
-      const { sub, sid, events, nonce } = await identity.verifyAssertion(logoutToken, {
-        issuer: config.issuer,
-        audience: config.clientId,
-        jwksUri: await provider.jwksUri(),
-        requiredClaims: ['iat', 'jti', 'events'],
-      });
-      const isLogout = typeof events === 'object' && events !== null && logoutEvent in events;
-      // A nonce makes it an ID token (section 2.6).
-      if (!isLogout || nonce !== undefined || (sub === undefined && sid === undefined))
-        throw new Problem('invalid_request', 'logout_token: no logout token');
-      const by = sid === undefined ? { subject: String(sub) } : { sid: String(sid) };
-      await store.endAccounts(await store.accountsAt(config.issuer, by), { wholly: false });
-    },
   };
+}
+
+/** One person is one account, however often they sign in. */
+export function accountIdOf(...of: readonly string[]): string {
+  return `acc_${sha256Hex(JSON.stringify(of)).slice(0, 32)}`;
 }
 
 export type CompanyAccounts = ReturnType<typeof createCompanyAccounts>;

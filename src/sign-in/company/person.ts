@@ -10,6 +10,8 @@ export type CompanyConfig = {
   readonly groupsClaim: string;
   readonly domains: readonly string[];
   readonly developer: string;
+  /** Its assertions are taken for tokens. */
+  readonly takesAssertions: boolean;
   /** Role in the console by group; `*`: everybody. */
   readonly roles: ReadonlyMap<string, Role>;
 };

@@ -7,6 +7,7 @@ import { isRetryable, Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
 import { assertionAlgorithms, authMethods, canonicalPath, defaultPath, scope } from '../resources.ts';
 import type { SignInStore } from '../sign-in-store.ts';
+import { acceptAssertions, type RedeemAssertion } from './assertion-grant.ts';
 import { createAdapters, secretDigest } from './record-adapter.ts';
 
 /** In seconds. A refresh token is good for a month from its making, a consent for ninety days. */
@@ -47,6 +48,8 @@ type Deps = {
   /** Whether that account may have tokens still. */
   readonly isAlive: (accountId: string) => Promise<boolean>;
   readonly onError: (error: unknown) => void;
+  /** null: assertions are not taken. */
+  readonly redeem: RedeemAssertion | null;
 };
 
 export async function createAuthorizationServer(deps: Deps): Promise<Provider> {
@@ -62,6 +65,7 @@ export async function createAuthorizationServer(deps: Deps): Promise<Provider> {
   prototype.compareClientSecret = function compare(this: Client, secret: string) {
     return this.clientSecret === secretDigest(secret);
   };
+  if (deps.redeem !== null) acceptAssertions(provider, issuer, deps.redeem);
   provider.on('server_error', (_ctx, error) => deps.onError(error));
   (provider as EventEmitter).on('error', deps.onError);
   return provider;
