@@ -197,6 +197,21 @@ export type Connection = {
   readonly renewable: boolean;
 };
 
+export type ConnectionImport = {
+  readonly developer_id?: string | undefined;
+  /** 1 to 256 printable characters */
+  readonly user_id: string;
+  readonly provider?: string | undefined;
+  readonly server_id?: string | undefined;
+  readonly account: string;
+  readonly label?: string | undefined;
+  readonly access_token: string;
+  readonly refresh_token?: string | undefined;
+  /** seconds */
+  readonly expires_in?: number | undefined;
+  readonly scopes?: readonly string[] | undefined;
+};
+
 export type ConsoleSession = {
   readonly signed_in: boolean;
   readonly version: string;
@@ -1060,6 +1075,13 @@ export type Api = {
     query: { readonly developer_id?: string | undefined; readonly user_id?: string | undefined; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly after?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
     reply: { readonly connections: readonly Connection[]; };
+  };
+  /** Takes in a user's tokens from elsewhere: a new connection, or newer tokens of the same account */
+  'POST /v1/admin/connections': {
+    params: undefined;
+    query: undefined;
+    body: ConnectionImport;
+    reply: Connection;
   };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {

@@ -56,6 +56,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'DELETE /v1/admin/toolsets/:name': 'admin',
   'PUT /v1/admin/toolsets/:name/bindings': 'admin',
   'DELETE /v1/admin/toolsets/:name/bindings': 'admin',
+  'POST /v1/admin/connections': 'admin',
   'PUT /v1/admin/apps/:id': 'admin',
   'POST /v1/admin/oauth-clients': 'admin',
   'DELETE /v1/admin/oauth-clients/:id': 'admin',

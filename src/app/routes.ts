@@ -33,6 +33,7 @@ import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
 import { createHostCheck } from '../base/own-hosts.ts';
+import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
@@ -73,7 +74,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...identityRoutes(identity),
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
-    ...connectionRoutes(connections.admin),
+    ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),
@@ -133,6 +134,14 @@ function noteSignIn(
       subject: keyId,
     }),
   );
+}
+
+/** Of a developer that there is. */
+async function ensureUser({ access, identity }: Services, owner: Owner): Promise<void> {
+  const keys = await access.listKeys();
+  if (!keys.some(({ developerId }) => developerId === owner.developerId))
+    throw new Problem('not_found', 'Developer not found');
+  await identity.ensureUser(owner);
 }
 
 /** How far back somebody's last uses are looked for. */

@@ -129,6 +129,6 @@ function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
   const confirmations = createConfirmations({ ...deps, store, writer });
   const consentFlow = new ConsentFlow({ ...deps, ...parts, store, appSettings, writer, confirmations });
   const requests = new AuthorizationRequests({ ...deps, ...parts, sessions });
-  const admin = new ConnectionAdmin({ ...deps, ...parts, store, appSettings, confirmations });
+  const admin = new ConnectionAdmin({ ...deps, ...parts, store, writer, appSettings, confirmations });
   return { store, sessions, confirmations, consentFlow, requests, admin };
 }

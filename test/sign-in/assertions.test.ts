@@ -78,10 +78,11 @@ test('threats P13: an assertion for another client, service or resource, of anot
 test('without the setting no assertion is taken', async (t) => {
   const company = await startCompany(t);
   const app = await bootApp(t, company.env());
+  const wanted = { grant_types: ['authorization_code', grantType] };
+  assert.equal((await register(app, wanted)).body.error, 'invalid_client_metadata');
   const made = await register(app);
-  const { status, body } = await redeem(app, made.body, 'x');
-  assert.ok([400, 401].includes(status));
-  assert.notEqual(body.error, undefined);
+  const form = { grant_type: grantType, client_id: String(made.body.client_id), assertion: 'x' };
+  assert.equal((await post(app, '/token', form)).body.error, 'unsupported_grant_type');
   const metadata = await app.call('GET', '/.well-known/oauth-authorization-server', { key: null });
   assert.ok(!(metadata.body.grant_types_supported as string[]).includes(grantType));
 });
