@@ -169,7 +169,7 @@ function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['meth
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, signal, recheck }: McpHttpCall): McpCaller {
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
@@ -177,5 +177,6 @@ function toCaller({ caller, user, signal }: McpHttpCall): McpCaller {
     ...(user === null ? {} : { userId: user.userId }),
     maySearch: caller.scopes.has('search'),
     signal,
+    recheck,
   };
 }

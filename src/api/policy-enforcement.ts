@@ -161,6 +161,7 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
         run: (by, own, onStart) => run(by, own, { key, onStart }),
         async readmit(again) {
           await access.requireKey(caller.keyId);
+          await caller.recheck?.();
           return admit(caller, again);
         },
       });
