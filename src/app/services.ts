@@ -221,6 +221,14 @@ function openFinding(
     changesSince: catalog.changesSince,
     embedder,
     ...(provider !== null && { provider }),
+    kept: {
+      folder: config.dataDir,
+      revisions: catalog.revisions,
+      onFault(fault, error) {
+        if (fault === 'outdated') telemetry.log.info('search.index.outdated');
+        else telemetry.log.warn(`search.index.${fault}`, { error });
+      },
+    },
     clock,
     newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,

@@ -13,6 +13,8 @@ export type BuiltIndex = { readonly snapshot: Snapshot; readonly lexicon: Readon
 export type BuilderClient = {
   /** Reads what is new and builds. Null when nothing was new; rejects when store or builder failed. */
   rebuild(): Promise<BuiltIndex | null>;
+  /** There is an index of that revision already. */
+  startFrom(revision: number): void;
   close(): Promise<void>;
 };
 
@@ -72,6 +74,9 @@ export function createBuilderClient(changesSince: ChangesSince, embedder: Embedd
       isSmall = snapshot.documentCount <= smallDocuments;
       terminateWhenIdle();
       return { snapshot, lexicon: thread.lexicon };
+    },
+    startFrom(revision) {
+      builtRevision = revision;
     },
     async close() {
       isClosed = true;
