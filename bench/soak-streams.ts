@@ -168,6 +168,7 @@ async function useSession(user: User): Promise<void> {
     {},
     { id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } },
   );
+  if (!hello.ok) throw new Error(`initialize: ${hello.status} ${(await hello.text()).slice(0, 200)}`);
   await hello.text();
   const session = { 'mcp-session-id': hello.headers.get('mcp-session-id') ?? '' };
   await (await send('POST', session, { method: 'notifications/initialized' })).text();
