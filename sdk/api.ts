@@ -108,6 +108,15 @@ export type AuditEntry = {
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
+/** RFC 8414 */
+export type AuthorizationServer = {
+  readonly issuer: string;
+  readonly authorization_endpoint: string;
+  readonly token_endpoint: string;
+  readonly registration_endpoint: string;
+  readonly [more: string]: unknown;
+};
+
 export type CallRecord = {
   readonly id: string;
   readonly at: string;
@@ -368,17 +377,25 @@ export type OAuthClientRequest = {
   readonly auth_method?: "client_secret_basic" | "client_secret_post" | "none" | undefined;
 };
 
+/** RFC 6749 section 5.2 */
+export type OAuthError = {
+  readonly error: string;
+  readonly error_description?: string | undefined;
+};
+
 export type Problem = {
   /** what was wrong, in words */
   readonly detail: string;
-  readonly code: "invalid_request" | "invalid_grant" | "invalid_api_key" | "invalid_token" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "server_gone" | "too_large" | "rate_limited" | "internal_error" | "upstream_error" | "unavailable";
+  readonly code: "invalid_request" | "invalid_grant" | "invalid_api_key" | "sign_in_required" | "invalid_token" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "server_gone" | "too_large" | "rate_limited" | "internal_error" | "upstream_error" | "unavailable";
 };
 
 /** RFC 9728 */
 export type ProtectedResource = {
   readonly resource: string;
-  readonly resource_name: string;
+  readonly authorization_servers: readonly string[];
+  readonly scopes_supported: readonly string[];
   readonly bearer_methods_supported: readonly string[];
+  readonly resource_name: string;
 };
 
 export type ProviderInfo = {
@@ -1316,12 +1333,40 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
+  /** Answers 405: there are no sessions here */
+  'GET /mcp': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Answers 405: there are no sessions here */
+  'DELETE /mcp': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
   /** A toolset as an MCP server of its own: its tools as they are, each as `server__tool` */
   'POST /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;
     body: RpcMessage;
     reply: RpcReply;
+  };
+  /** Answers 405: there are no sessions here */
+  'GET /mcp/t/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Answers 405: there are no sessions here */
+  'DELETE /mcp/t/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
   };
   /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
   'POST /mcp/servers/{id}': {
@@ -1344,15 +1389,120 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
-  /** How to present a key to /mcp (RFC 9728) */
-  'GET /.well-known/oauth-protected-resource': {
+  /** Where clients of MCP send their users: authorization code with PKCE S256 (RFC 6749, RFC 8707, RFC 9207) */
+  'GET /authorize': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: ProtectedResource;
+    reply: unknown;
   };
-  /** How to present a key to /mcp (RFC 9728) */
-  'GET /.well-known/oauth-protected-resource/mcp': {
+  /** Back to the client, once a person has decided */
+  'GET /authorize/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** A code or a refresh token for tokens (RFC 6749) */
+  'POST /token': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Registers a client (RFC 7591): so many of one address in a day, and unused ones for a day */
+  'POST /register': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Ends a token of the asking client, or all of a consent (RFC 7009) */
+  'POST /revoke': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: unknown;
+  };
+  /** What a token of the asking client is good for (RFC 7662) */
+  'POST /introspect': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Asks who it is, and whether the client may */
+  'GET /sign-in/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Its buttons */
+  'POST /sign-in/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: { readonly decision: "allow" | "cancel"; readonly key?: string | undefined; readonly user_id?: string | undefined; };
+    reply: unknown;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /.well-known/oauth-authorization-server': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/.well-known/oauth-authorization-server': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/t/{name}/.well-known/oauth-authorization-server': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/servers/{name}/.well-known/oauth-authorization-server': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /.well-known/openid-configuration': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/.well-known/openid-configuration': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/t/{name}/.well-known/openid-configuration': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/servers/{name}/.well-known/openid-configuration': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Who gives tokens for the door of MCP at that path (RFC 9728) */
+  'GET /.well-known/oauth-protected-resource': {
     params: undefined;
     query: undefined;
     body: undefined;

@@ -54,6 +54,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       routes,
       access,
       verifyUser: identity.verify,
+      verifyAccessToken: services.signIn.verify,
       telemetry,
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => services.baseUrl.url,

@@ -23,6 +23,7 @@ import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
+import { signInRoutes } from '../api/sign-in-routes.ts';
 import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
@@ -92,6 +93,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),
+    ...signInRoutes({ signIn: services.signIn, checkHost }),
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);

@@ -1,14 +1,20 @@
-import type { Access, Quota } from '../access/access.ts';
+import type { Access, Principal, Quota } from '../access/access.ts';
 import { isAmong } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { LifecycleStep } from './lifecycle.ts';
-import { type Credentials, credentialsIn } from './request-checks.ts';
+import { accessTokenIn, type Credentials, credentialsIn, pathOf } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** The user behind a MIT, if it is that developer's. */
 export type VerifyUser = (token: string, developerId: string) => Promise<User>;
+
+/** Who stands behind an access token of ours at that path, and for whom. Throws `unauthorized_token`. */
+export type VerifyAccessToken = (
+  token: string,
+  path: string,
+) => Promise<{ readonly caller: Principal; readonly user: User | null }>;
 
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
 type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
@@ -27,9 +33,10 @@ export type Authentication = {
 export function createAuthentication(deps: {
   readonly access: Access;
   readonly verifyUser: VerifyUser;
+  readonly verifyAccessToken: VerifyAccessToken;
   readonly consoleSessions: ConsoleSessions | undefined;
 }): Authentication {
-  const { access, verifyUser, consoleSessions } = deps;
+  const { access, verifyUser, verifyAccessToken, consoleSessions } = deps;
 
   const charge: Charge = (context, cost) => {
     const quota = access.admit(context.caller, cost);
@@ -39,9 +46,16 @@ export function createAuthentication(deps: {
   };
 
   return {
-    /** The key. Throws `invalid_api_key`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
+    /** The key, or at a door of MCP an access token. Throws `invalid_api_key`, `sign_in_required`, `unauthorized_token`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
     async authenticate(context) {
       if (context.route?.scope === null) return;
+      context.accessToken = accessTokenIn(context);
+      if (context.accessToken !== null) {
+        const { caller, user } = await verifyAccessToken(context.accessToken, pathOf(context.target));
+        context.caller = caller;
+        context.user = user;
+        return;
+      }
       const { key, token } = credentialsOf(context, consoleSessions);
       context.token = token;
       context.caller = await access.authenticate(key, context.address);
@@ -68,7 +82,7 @@ export function createAuthentication(deps: {
       const { route, token, caller } = context;
       if (token === null && route?.user === 'required')
         throw new Problem('invalid_token', 'A MIT is required in Authorization');
-      if (token === null) return;
+      if (token === null || context.accessToken !== null) return;
       context.user = await verifyUser(token, caller.developerId).catch((error: unknown) => {
         if (route?.challenge !== true || !isInvalidToken(error)) throw error;
         throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
@@ -78,8 +92,10 @@ export function createAuthentication(deps: {
     charge,
 
     async recheck(context) {
-      const { token, caller, route, params } = context;
-      await access.authenticate(credentialsOf(context, consoleSessions).key, context.address);
+      const { token, caller, route, params, accessToken } = context;
+      if (accessToken === null)
+        await access.authenticate(credentialsOf(context, consoleSessions).key, context.address);
+      else await verifyAccessToken(accessToken, pathOf(context.target));
       if (token !== null && !isOver(token)) await verifyUser(token, caller.developerId);
       await route?.recheck?.(params, caller);
     },

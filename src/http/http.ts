@@ -11,7 +11,12 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type Authentication, createAuthentication, type VerifyUser } from './authentication.ts';
+import {
+  type Authentication,
+  createAuthentication,
+  type VerifyAccessToken,
+  type VerifyUser,
+} from './authentication.ts';
 import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
 import { watchConnections } from './connection/open-connections.ts';
 import { createRequestSpans, inStepSpan } from './connection/request-spans.ts';
@@ -41,6 +46,7 @@ import { createRouting } from './router.ts';
 export { tryListening } from './connection/server-socket.ts';
 export type { ConsoleSessions } from './console/console-sessions.ts';
 export type { RequestStats, StatsStep } from './console/request-stats.ts';
+export { runListener } from './passthrough/node-listener.ts';
 
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
@@ -82,6 +88,7 @@ type HttpDeps = {
   readonly routes: readonly Route[];
   readonly access: Access;
   readonly verifyUser: VerifyUser;
+  readonly verifyAccessToken: VerifyAccessToken;
   readonly telemetry: Telemetry;
   /** Browsers that are signed in to the console, its files, and what is counted for it. */
   readonly console?: { sessions: ConsoleSessions; files: ConsoleFiles; stats: RequestStats };

@@ -61,6 +61,8 @@ type Declaration<B, Q, P, U> = {
   readonly user?: U;
   /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */
   readonly challenge?: boolean;
+  /** The same route with a slash behind its URL. */
+  readonly finalSlash?: true;
   /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
   readonly form?: boolean;
   /** Members of the body that are passed on as they came, and what is read of them: `body` has but an empty value of their kind. */

@@ -22,6 +22,7 @@ const order = [
   'security-model',
   'faq',
   'rights',
+  'sign-in',
   'errors',
 ];
 

@@ -15,6 +15,7 @@ import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
 
@@ -43,4 +44,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '018_declared_providers': { up: declaredProviders },
   '019_calls_of_users': { up: callsOfUsers },
   '020_masked_arguments': { up: maskedArguments },
+  '021_sign_in': { up: signIn },
 };

@@ -137,6 +137,14 @@ class AuditEntry(TypedDict):
     facts: dict[str, Any]
 
 
+# RFC 8414
+class AuthorizationServer(TypedDict):
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    registration_endpoint: str
+
+
 class CallRecord(TypedDict):
     id: str
     at: str
@@ -467,17 +475,25 @@ class OAuthClientRequest(TypedDict):
     auth_method: NotRequired[Literal["client_secret_basic", "client_secret_post", "none"]]
 
 
+# RFC 6749 section 5.2
+class OAuthError(TypedDict):
+    error: str
+    error_description: NotRequired[str]
+
+
 class Problem(TypedDict):
     # what was wrong, in words
     detail: str
-    code: Literal["invalid_request", "invalid_grant", "invalid_api_key", "invalid_token", "not_found", "method_not_allowed", "request_timeout", "conflict", "server_gone", "too_large", "rate_limited", "internal_error", "upstream_error", "unavailable"]
+    code: Literal["invalid_request", "invalid_grant", "invalid_api_key", "sign_in_required", "invalid_token", "not_found", "method_not_allowed", "request_timeout", "conflict", "server_gone", "too_large", "rate_limited", "internal_error", "upstream_error", "unavailable"]
 
 
 # RFC 9728
 class ProtectedResource(TypedDict):
     resource: str
-    resource_name: str
+    authorization_servers: list[str]
+    scopes_supported: list[str]
     bearer_methods_supported: list[str]
+    resource_name: str
 
 
 class ProviderInfo(TypedDict):
