@@ -21,6 +21,8 @@ export type EmbedderIndexDeps = {
   readonly changesSince: ChangesSince;
   readonly clock: Clock;
   readonly weights: RankWeights;
+  /** The built-in one. */
+  readonly embedder: Embedder;
   readonly signals: () => RankingSignals;
   /** A new snapshot was swapped in. */
   readonly onBuilt: () => void;
@@ -37,7 +39,7 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     const built = await builder.rebuild();
     if (built === null) return;
     builtInMs = clock.monotonic() - startedAt;
-    snapshot = createActiveSnapshot(built, deps.weights, deps.signals());
+    snapshot = createActiveSnapshot(built, { weights: deps.weights, builtIn: deps.embedder }, deps.signals());
     deps.onBuilt();
   }
 
