@@ -522,6 +522,8 @@ export type RpcReply = {
 export type Scope = "search" | "invocations" | "identity" | "proxy" | "mcp" | "approve" | "admin";
 
 export type SearchExplanation = {
+  /** the query in the words that were searched */
+  readonly query: string;
   readonly relevance: number;
   readonly lexical: number;
   readonly cosine: number;
@@ -562,6 +564,8 @@ export type SearchQuery = {
   readonly filters?: SearchFilters | undefined;
   readonly min_score?: number | undefined;
   readonly explain?: boolean | undefined;
+  /** false: misspelled words are searched as they are */
+  readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
 };
 
@@ -572,13 +576,15 @@ export type SearchRequest = {
   readonly filters?: SearchFilters | undefined;
   readonly min_score?: number | undefined;
   readonly explain?: boolean | undefined;
+  /** false: misspelled words are searched as they are */
+  readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
   readonly queries?: readonly SearchQuery[] | undefined;
 };
 
 export type SearchResult = {
   readonly servers: readonly SearchHit[];
-  readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; };
+  readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; readonly corrected_query?: string | undefined; };
 };
 
 export type SearchResults = {

@@ -39,8 +39,9 @@ function toJson(result: SearchResult): unknown {
   return JSON.parse(createSearchJson().render(result).join(''));
 }
 
-function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
-  if (hits.length === 0) return ['Nothing fits.'];
+function toLines({ page: { hits, total, correctedQuery }, latencyMs }: SearchResult): string[] {
+  const corrected = correctedQuery === null ? [] : [`Searched for: ${stripControl(correctedQuery)}`];
+  if (hits.length === 0) return [...corrected, 'Nothing fits.'];
   const lines = hits.flatMap((hit, i) => {
     const { finalScore, match, explanation } = hit;
     const { id, name, description, tools } = readHit(hit);
@@ -52,5 +53,5 @@ function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
       ...(explanation === null ? [] : [`    ${JSON.stringify(explanationToJson(explanation))}`]),
     ];
   });
-  return [...lines, `${total} candidates in ${Math.round(latencyMs * 1000) / 1000} ms`];
+  return [...corrected, ...lines, `${total} candidates in ${Math.round(latencyMs * 1000) / 1000} ms`];
 }

@@ -24,6 +24,8 @@ export type EmbedderIndexDeps = {
   readonly changesSince: ChangesSince;
   readonly clock: Clock;
   readonly weights: RankWeights;
+  /** The built-in one. */
+  readonly embedder: Embedder;
   readonly signals: () => RankingSignals;
   /** Where the index of the built-in model outlives the process. */
   readonly kept?: KeptIndexOptions | undefined;
@@ -43,7 +45,7 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     deps.kept === undefined || embedder.table === undefined ? null : createKeptIndex(embedder, deps.kept);
   const use = (built: BuiltIndex, startedAt: number) => {
     builtInMs = clock.monotonic() - startedAt;
-    snapshot = createActiveSnapshot(built, deps.weights, deps.signals());
+    snapshot = createActiveSnapshot(built, { weights: deps.weights, builtIn: deps.embedder }, deps.signals());
     deps.onBuilt();
   };
   const rebuild = coalesced(async (): Promise<void> => {

@@ -31,7 +31,6 @@ export type Failover = {
 };
 
 export type FailoverDeps = EmbedderIndexDeps & {
-  readonly embedder: Embedder;
   readonly provider?: (() => Promise<Embedder>) | undefined;
   readonly clock: Clock;
   /** The provider's index is whole, and answers from now on. */

@@ -240,13 +240,13 @@ function keyOf(
   request: SearchRequest,
   model: UsageModel | null,
 ): string {
-  const { query, limit, toolLimit, filters, explain, minScore, cursor, view } = request;
+  const { query, limit, toolLimit, filters, explain, minScore, cursor, view, spelling = true } = request;
   const { transport, auth, category, verified } = filters;
   const isFiltered = (transport ?? auth ?? category ?? verified) !== undefined;
   const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified]) : '';
   const from = cursor === undefined ? '' : JSON.stringify(cursor);
   const state = `${request.caller.developerId} ${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
-  const options = `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
+  const options = `${limit} ${toolLimit} ${explain} ${spelling} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
   // The query comes last, as it is: nothing that follows could be taken for a part of it.
   return `${state}\n${options}\n${query}`;
 }

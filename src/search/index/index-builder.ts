@@ -5,8 +5,9 @@
 import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { toUnit } from '../embedding/unit-vectors.ts';
+import { buildWordIndex, type WordIndex } from '../text/word-index.ts';
 import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
-import { analyseServer, documentTexts, type Lexicon } from './document-analysis.ts';
+import { analyseServer, documentTexts, type Lexicon, type Vocabulary } from './document-analysis.ts';
 import { assembleSnapshot, type Snapshot } from './snapshot.ts';
 import { createVectorStore, putVectors, quantise } from './vector-store.ts';
 
@@ -26,11 +27,13 @@ export type IndexBuilder = {
 export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): IndexBuilder {
   const { dims } = embedder;
   const lexicon: Lexicon = new Map();
+  const vocabulary: Vocabulary = new Map();
+  let words: WordIndex | undefined;
   const servers = new Map<string, IndexedServer>();
 
   const index = (server: CatalogServer, vectors: Float32Array): IndexedServer => {
     addContext(vectors, dims, server.description === '' ? contextShares.bare : contextShares.described);
-    return { analysis: analyseServer(server, lexicon), ...quantise(vectors, dims) };
+    return { analysis: analyseServer(server, lexicon, vocabulary), ...quantise(vectors, dims) };
   };
 
   return {
@@ -67,7 +70,9 @@ export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): 
         at += server.scales.length;
       }
       const analyses = sorted.map(({ analysis }) => analysis);
-      const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors });
+      // The vocabulary only grows: of the same size it is the same.
+      if (words?.terms.length !== vocabulary.size) words = buildWordIndex(vocabulary);
+      const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors, words });
       shareWithSnapshot(sorted, snapshot);
       return snapshot;
     },

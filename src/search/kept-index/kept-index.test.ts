@@ -11,7 +11,13 @@ import { readValueFile, writeValueFile } from './value-file.ts';
 
 const builtIn = loadBuiltInEmbedder();
 const subjects = ['weather', 'e-mail', 'calendar', 'database', 'music', 'payments', 'maps', 'news'];
-const queries = ['send an e-mail', 'forecast for tomorrow', 'pay an invoice', 'where is the nearest café'];
+const queries = [
+  'send an e-mail',
+  'forecast for tomorrow',
+  'pay an invoice',
+  'where is the nearest café',
+  'wheather and paymments',
+];
 
 function server(n: number, description = `Looks after ${subjects[n % subjects.length]} ${n}`): CatalogServer {
   return {
@@ -84,7 +90,12 @@ const caller = { keyId: 'key_1', developerId: 'dev_1' };
 async function answersOf(search: Search) {
   const options = { limit: 20, toolLimit: 5, filters: {}, explain: true, minScore: 0 };
   const found = await Promise.all(queries.map((query) => search.find({ caller, query, ...options })));
-  return found.map(({ page }) => [page.serverIds, page.total, JSON.stringify(page.hits)]);
+  return found.map(({ page }) => [
+    page.serverIds,
+    page.total,
+    page.correctedQuery,
+    JSON.stringify(page.hits),
+  ]);
 }
 
 /** A folder with the index of a catalogue of sixty servers, and what it answers. */

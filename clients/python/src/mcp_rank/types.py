@@ -658,6 +658,8 @@ class SearchExplanationOutcomesObject(TypedDict):
 
 
 class SearchExplanation(TypedDict):
+    # the query in the words that were searched
+    query: str
     relevance: float
     lexical: float
     cosine: float
@@ -702,6 +704,8 @@ class SearchOptions(TypedDict):
     filters: NotRequired[SearchFilters]
     min_score: NotRequired[float]
     explain: NotRequired[bool]
+    # false: misspelled words are searched as they are
+    spelling: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -712,6 +716,8 @@ class SearchQuery(TypedDict):
     filters: NotRequired[SearchFilters]
     min_score: NotRequired[float]
     explain: NotRequired[bool]
+    # false: misspelled words are searched as they are
+    spelling: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -722,6 +728,8 @@ class SearchRequest(TypedDict):
     filters: NotRequired[SearchFilters]
     min_score: NotRequired[float]
     explain: NotRequired[bool]
+    # false: misspelled words are searched as they are
+    spelling: NotRequired[bool]
     cursor: NotRequired[str]
     queries: NotRequired[list[SearchQuery]]
 
@@ -732,6 +740,8 @@ class SearchResultMetadataObject(TypedDict):
     total_candidates: int
     query_log_id: str
     next_cursor: NotRequired[str]
+    # what was searched in place of a query with misspelled words
+    corrected_query: NotRequired[str]
 
 
 class SearchResult(TypedDict):
