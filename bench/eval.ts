@@ -22,6 +22,7 @@ import { createOutbound } from '../src/outbound/outbound.ts';
 import { parseEmbeddingProvider } from '../src/search/embedding/embedding-provider.ts';
 import { writeCurves } from './eval-curves.ts';
 import { type Honesty, isHonest, judgeHonesty, printHonesty } from './eval-honesty.ts';
+import { measureLanguages, missedLanguages, printLanguages } from './eval-languages.ts';
 import { type LearningRow, measureLearning, missed, printLearning } from './eval-learning.ts';
 import { plainBm25 } from './eval-plain.ts';
 import { measureSpelling, missedSpelling, printSpelling } from './eval-spelling.ts';
@@ -141,11 +142,14 @@ const tools: ToolRow[] = [];
 for (const set of sets) tools.push(...[(await measureTools(evaluation, set)) ?? []].flat());
 // A provider has embedded the queries as they are.
 const spelling = provider === null ? await measureSpelling(evaluation, sets, ours) : [];
+const languages = provider === null ? await measureLanguages(evaluation) : [];
 const report = ours ? judgeHonesty(await collectSamples(evaluation)) : null;
-if (values.json) console.log(JSON.stringify({ rows, honesty: report, learning, spelling, tools }, null, 2));
+if (values.json)
+  console.log(JSON.stringify({ rows, honesty: report, learning, spelling, languages, tools }, null, 2));
 else {
   print(rows, report, learning);
   printSpelling(spelling);
+  printLanguages(languages);
   printTools(tools);
 }
 if (tokens > 0) console.log(`${tokens} tokens were embedded`);
@@ -155,6 +159,7 @@ const misses = [
   rows.some(({ full, bar }) => full < bar),
   learning.some(missed),
   spelling.some(missedSpelling),
+  languages.some(missedLanguages),
   tools.some(missedTools),
   !honest,
 ];

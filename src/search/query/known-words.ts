@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Problem } from '../../base/problem.ts';
 import { functionWords } from '../text/text.ts';
-import { buildWordIndex, type WordIndex, wordLetters } from '../text/word-index.ts';
+import { buildWordIndex, eachNearWord, type WordIndex, wordLetters } from '../text/word-index.ts';
 
-const file = new URL('../../../model/words.txt', import.meta.url);
 /** Instead of a term: the word carries grammar, and every server has such words. */
 export const grammarTerm = 1;
 const subjectTerm = 0;
@@ -19,14 +18,24 @@ export function knownWords(): WordIndex {
 }
 
 function readWords(): WordIndex {
-  const words = new Map(readModelText(file).map((word) => [word, subjectTerm]));
+  const words = new Map(readModelText('words.txt').map((word) => [word, subjectTerm]));
   for (const word of functionWords)
     if (word.length >= wordLetters.fewest && /^[a-z]+$/.test(word)) words.set(word, grammarTerm);
   return buildWordIndex(words);
 }
 
+/** Whether a word of a to z is one of them, or a grammatical one. */
+export function isKnownWord(word: string): boolean {
+  let known = false;
+  eachNearWord(knownWords(), word, 0, () => {
+    known = true;
+  });
+  return known;
+}
+
 /** The lines of a file of `model/`; one that cannot be read stops the start with the way out. */
-function readModelText(url: URL): string[] {
+export function readModelText(name: string): string[] {
+  const url = new URL(`../../../model/${name}`, import.meta.url);
   try {
     return readFileSync(url, 'utf8').trimEnd().split('\n');
   } catch (cause) {

@@ -2,8 +2,6 @@
  * Text to terms: what counts as "the same word" for the lexical index and for the built-in vectors.
  * The trainer uses these functions too, so a change here asks for `npm run train`.
  */
-import { createBoundedCache } from '../../base/bounded-cache.ts';
-
 /** Never indexed, never searched: they carry grammar, not subject. */
 export const functionWords = words(`
 a an the and or but nor so if then than that this these those there here of in on at by for from to into onto with without within
@@ -37,8 +35,13 @@ const longQueryStems = 25;
 /** Sentences of fewer words join their neighbour: alone they say too little. */
 const shortestPart = 4;
 const mostParts = 6;
-/** Splitting kept: of the words of a large catalog, not of its keys and hashes. */
-const splitWords = createBoundedCache<readonly string[]>(50_000);
+/**
+ * How words were split, kept in two generations of so many: the words of a large catalog, not its keys and hashes. (To keep the order
+ * of use, as other caches do, costs more than to split: a tenth of a small search.)
+ */
+const perGeneration = 25_000;
+let splitLately = new Map<string, readonly string[]>();
+let splitEarlier: ReadonlyMap<string, readonly string[]> = new Map();
 
 /** The stems of a text in order, function words left out. */
 export function stemsOf(text: string): string[] {
@@ -64,16 +67,20 @@ export function queryCounts(text: string): ReadonlyMap<string, number> {
   return wordsOf(text).counts;
 }
 
-/** Memo: of one query the words are asked for three times, to cut it, to embed it and to look them up. */
-let lastQuery: QueryWords = { text: '', stems: [], counts: new Map() };
+/** Memo of the last texts: the words of a query and of each of its sentences are asked for to cut it, to embed it and to look them up. */
+const lastTexts: QueryWords[] = [];
+const textsKept = 8;
+let oldest = 0;
 
 function wordsOf(text: string): QueryWords {
-  if (text === lastQuery.text) return lastQuery;
+  for (let i = 0; i < lastTexts.length; i++) if (lastTexts[i]!.text === text) return lastTexts[i]!;
   const all = stemsOf(text);
   const kept = all.filter((stem) => !requestStems.has(stem));
   const stems = kept.length > 0 ? kept : all;
-  lastQuery = { text, stems, counts: countsOf(stems) };
-  return lastQuery;
+  const words = { text, stems, counts: countsOf(stems) };
+  lastTexts[oldest] = words;
+  oldest = (oldest + 1) % textsKept;
+  return words;
 }
 
 /** How often each stem occurs, in the order of their first occurrence. */
@@ -102,7 +109,7 @@ export function queryParts(text: string): string[] {
 }
 
 /** Accents, widths and marks taken off: what words are compared by. */
-function plainText(text: string): string {
+export function plainText(text: string): string {
   if (!notAscii.test(text)) return text;
   return text
     .normalize('NFKD')
@@ -156,11 +163,15 @@ function pushBigrams(out: string[], run: string): void {
 
 /** The stems of one word; none of one that carries grammar. */
 export function splitWord(word: string): readonly string[] {
-  const known = splitWords.get(word);
+  const known = splitLately.get(word);
   if (known !== undefined) return known;
-  const made = splitUncached(word);
-  splitWords.set(word, made);
-  return made;
+  const split = splitEarlier.get(word) ?? splitUncached(word);
+  if (splitLately.size === perGeneration) {
+    splitEarlier = splitLately;
+    splitLately = new Map();
+  }
+  splitLately.set(word, split);
+  return split;
 }
 
 function splitUncached(word: string): string[] {
