@@ -36,13 +36,13 @@ export type EmbedderIndexDeps = {
 
 export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps): EmbedderIndex {
   const { clock } = deps;
-  const builder = createBuilderClient(deps.changesSince, embedder);
   let snapshot: ActiveSnapshot | undefined;
   let builtInMs = 0;
 
   // Another model's vectors are kept text by text, in the store.
   const kept =
     deps.kept === undefined || embedder.table === undefined ? null : createKeptIndex(embedder, deps.kept);
+  const builder = createBuilderClient(deps.changesSince, embedder, kept?.builderFile);
   const use = (built: BuiltIndex, startedAt: number) => {
     builtInMs = clock.monotonic() - startedAt;
     snapshot = createActiveSnapshot(built, { weights: deps.weights, builtIn: deps.embedder }, deps.signals());
@@ -63,7 +63,7 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
       const startedAt = clock.monotonic();
       const built = (await kept?.read()) ?? null;
       if (built === null) return rebuild();
-      builder.startFrom(built.snapshot.revision);
+      builder.startFrom(built);
       use(built, startedAt);
       rebuild().catch(deps.onError);
     },

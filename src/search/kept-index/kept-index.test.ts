@@ -3,10 +3,13 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
 import { temporaryFolder } from '../../../test/support/app.ts';
 import { systemClock } from '../../base/clock.ts';
 import type { CatalogServer } from '../../catalog/catalog.ts';
+import { createIndexBuilder } from '../index/index-builder.ts';
 import { createSearch, defaultSearchConfig, loadBuiltInEmbedder, type Search } from '../search.ts';
+import type { KeptIndexOptions } from './kept-index.ts';
 import { readValueFile, writeValueFile } from './value-file.ts';
 
 const builtIn = loadBuiltInEmbedder();
@@ -57,24 +60,38 @@ class Catalogue {
     this.rows.set(id, { revision: ++this.#revision, server: null });
   }
 
+  /** The store fails behind the first batch. */
+  breaksOff = false;
+
   async *changesSince(after: number) {
     this.readFrom.push(after);
     const changes = [...this.rows].map(([id, row]) => ({ id, ...row }));
     const fresh = changes.filter(({ revision }) => revision > after).sort((a, b) => a.revision - b.revision);
     if (fresh.length > 0) yield fresh;
+    if (this.breaksOff && fresh.length > 0) throw new Error('disk');
   }
 
   revisions = async () =>
     new Map([...this.rows].map(([id, row]) => [id, { revision: row.revision, gone: row.server === null }]));
 }
 
-async function start(t: TestContext, folder: string, catalogue: Catalogue, embedder = builtIn) {
+async function start(
+  t: TestContext,
+  folder: string,
+  catalogue: Catalogue,
+  { embedder = builtIn, builder }: { embedder?: typeof builtIn; builder?: KeptIndexOptions['builder'] } = {},
+) {
   const faults: string[] = [];
   catalogue.readFrom.length = 0;
   const search = createSearch({
     changesSince: (after) => catalogue.changesSince(after),
     embedder,
-    kept: { folder, revisions: catalogue.revisions, onFault: (fault) => faults.push(fault) },
+    kept: {
+      folder,
+      revisions: catalogue.revisions,
+      onFault: (fault) => faults.push(fault),
+      ...(builder !== undefined && { builder }),
+    },
     clock: systemClock,
     newQueryLogId: () => 'ql',
     recordQuery: () => undefined,
@@ -140,7 +157,7 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
   const { folder, catalogue, answers, path } = await keep(t);
   const whole = readFileSync(path);
   const expect = async (faultIs: RegExp, of = catalogue, embedder = builtIn) => {
-    const { search, faults } = await start(t, folder, of, embedder);
+    const { search, faults } = await start(t, folder, of, { embedder });
     if (of === catalogue) assert.deepEqual(await answersOf(search), answers);
     assert.match(faults.join(), faultIs);
     assert.equal(of.readFrom[0], 0);
@@ -166,6 +183,78 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
   other.put(server(71));
   writeFileSync(path, whole);
   await expect(/^outdated$/, other);
+});
+
+/** As with the largest catalogues. */
+const large = { beyondDocuments: 100, idleMs: 60_000 };
+
+test('a builder that was let go goes on where it was: what did not change is not read again', async (t) => {
+  const folder = temporaryFolder(t);
+  const catalogue = Catalogue.of(60);
+  const first = await start(t, folder, catalogue, { builder: { ...large, idleMs: 20 } });
+  // It goes by itself.
+  while (!existsSync(join(folder, 'search-analyses.bin'))) await delay(5);
+  const change = async (search: Search, n: number) => {
+    catalogue.readFrom.length = 0;
+    catalogue.put(server(n, `Tells the tides of harbour ${n}`));
+    await search.settled();
+    assert.equal(Math.min(...catalogue.readFrom), 60 + n - 3, 'not from the beginning');
+  };
+  await change(first.search, 3);
+  await first.search.close();
+  const second = await start(t, folder, catalogue, { builder: large });
+  await change(second.search, 4);
+  const fresh = await start(t, temporaryFolder(t), catalogue);
+  assert.deepEqual(await answersOf(second.search), await answersOf(fresh.search));
+  await second.search.close();
+  writeFileSync(join(folder, 'search-analyses.bin'), 'damaged');
+  const third = await start(t, folder, catalogue, { builder: large });
+  catalogue.put(server(5, 'Tells the tides of harbour 5'));
+  await third.search.settled();
+  assert.deepEqual([third.faults, catalogue.readFrom.includes(0)], [['unreadable'], true]);
+  const anew = await start(t, temporaryFolder(t), catalogue);
+  assert.deepEqual(await answersOf(third.search), await answersOf(anew.search));
+});
+
+test('what a builder had read when the store failed is not left for the next one', async (t) => {
+  const folder = temporaryFolder(t);
+  const catalogue = Catalogue.of(60);
+  const first = await start(t, folder, catalogue, { builder: large });
+  catalogue.put({ ...server(3), tools: [] });
+  catalogue.breaksOff = true;
+  await assert.rejects(first.search.settled(), /disk/);
+  await first.search.close();
+  catalogue.breaksOff = false;
+  const second = await start(t, folder, catalogue, { builder: large });
+  await second.search.settled();
+  const fresh = await start(t, temporaryFolder(t), catalogue);
+  assert.deepEqual(await answersOf(second.search), await answersOf(fresh.search));
+});
+
+test('a builder that was taken back builds what the one before would have built, to the byte', async () => {
+  const numbers = fc.array(fc.tuple(fc.nat(40), fc.nat(12)), { minLength: 1, maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(numbers, numbers, async (before, after) => {
+      let revision = 0;
+      const changesOf = (list: readonly (readonly [number, number])[]) =>
+        list.map(([n, of]) => {
+          const one = server(n, `Looks after ${subjects[of % subjects.length]} and number ${of}`);
+          return { id: one.id, revision: ++revision, server: of === 0 ? null : one };
+        });
+      const original = createIndexBuilder(builtIn);
+      await original.apply(changesOf(before));
+      const snapshot = original.build(revision);
+      const terms = [...original.lexicon.keys()];
+      const taken = createIndexBuilder(builtIn, { snapshot, terms, analyses: original.keep() });
+      const changes = changesOf(after);
+      for (const builder of [original, taken]) await builder.apply(changes);
+      const { vectors, ...built } = original.build(revision);
+      const { vectors: same, ...again } = taken.build(revision);
+      assert.deepEqual(again, built);
+      assert.deepEqual(new Uint8Array(same.memory.buffer), new Uint8Array(vectors.memory.buffer));
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('what a killed process was writing is removed, and the index before it is used', async (t) => {

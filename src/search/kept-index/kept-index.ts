@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { sha256Bytes } from '../../base/id.ts';
 import type { Embedder } from '../embedding/embedder.ts';
-import type { BuiltIndex } from '../index/builder-client.ts';
+import { type BuilderFile, type BuiltIndex, smallDocuments } from '../index/builder-client.ts';
 import { type Snapshot, serverIds } from '../index/snapshot.ts';
 import { readValueFile, writeValueFile } from './value-file.ts';
 
@@ -16,8 +16,10 @@ export type RevisionsOf = () => Promise<
 >;
 
 export type KeptIndexOptions = {
-  /** Where the file lies. */
+  /** Where the files lie. */
   readonly folder: string;
+  /** The builder leaves a file of its own beyond so many servers and tools (20,000), when it was idle for so long (a minute). */
+  readonly builder?: Pick<BuilderFile, 'beyondDocuments' | 'idleMs'>;
   readonly revisions: RevisionsOf;
   /**
    * Of no use, and built anew. `outdated`: it is of another catalogue, model or version of the code; `unreadable`: damaged, or
@@ -27,6 +29,8 @@ export type KeptIndexOptions = {
 };
 
 export type KeptIndex = {
+  /** For the builder's part of it. */
+  readonly builderFile: BuilderFile;
   /** null: there is none, or it is of another catalogue, model or version of the code. */
   read(): Promise<BuiltIndex | null>;
   /** Writes it a while after the last of several. */
@@ -39,7 +43,10 @@ export type KeptIndex = {
 const fewDocuments = 100;
 /** A sync brings many changes within seconds. */
 const settleMs = 10_000;
+/** The builder of a large catalogue holds as much as the index itself. */
+const usualBuilder = { beyondDocuments: smallDocuments, idleMs: 60_000 };
 const fileName = 'search-index.bin';
+const analysesName = 'search-analyses.bin';
 
 type Kept = {
   readonly model: string;
@@ -86,6 +93,12 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
   };
 
   return {
+    builderFile: {
+      path: join(options.folder, analysesName),
+      version: `${embedder.id} ${codeVersion()}`,
+      ...(options.builder ?? usualBuilder),
+      onFault,
+    },
     async read() {
       try {
         removeLeftOver(options.folder);
@@ -155,5 +168,5 @@ function codeVersion(): string {
 function removeLeftOver(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
-    if (name.startsWith(`${fileName}.`) && name.endsWith('.tmp')) rmSync(join(folder, name), { force: true });
+    if (/^search-(index|analyses)\.bin\..*\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
 }
