@@ -43,11 +43,15 @@ export type ApiKeyRequest = {
 export type AppSettings = {
   readonly return_urls: readonly string[];
   readonly require_confirmation: boolean;
+  readonly display_name: string | null;
+  readonly logo: string | null;
 };
 
 export type AppSettingsRequest = {
   readonly return_urls: readonly string[];
   readonly require_confirmation?: boolean | undefined;
+  readonly display_name?: string | null | undefined;
+  readonly logo?: string | null | undefined;
 };
 
 export type Approval = {
@@ -204,6 +208,10 @@ export type ConsoleSession = {
   readonly tier?: string | undefined;
   readonly per_minute?: number | undefined;
   readonly scopes?: readonly string[] | undefined;
+  /** of a person without a key: what they may here */
+  readonly role?: string | undefined;
+  /** the company's provider, where people sign in */
+  readonly company?: string | undefined;
 };
 
 export type Deleted = {
@@ -433,7 +441,7 @@ export type RecordedInvocation = {
 
 export type Refusal = {
   /** with `auth_url` and `session_id` where a user can help */
-  readonly detail: { readonly code: "missing_scope" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
+  readonly detail: { readonly code: "missing_scope" | "missing_role" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
 };
 
 export type RegistryEntry = {
@@ -1129,11 +1137,11 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
-  /** Its button: on to the provider */
+  /** Its buttons: on to the provider, or back */
   'POST /v1/identity/connect/{link}': {
     params: { readonly link: string; };
     query: undefined;
-    body: { readonly csrf: string; };
+    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; };
     reply: unknown;
   };
   /** The way back from the provider: the app's return_url, or a page that tells how it went */
@@ -1513,6 +1521,41 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: ProtectedResource;
+  };
+  /** The user's own page: what is connected, and where it was used last */
+  'GET /me': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** To it with a key and a user, where there is no provider of a company */
+  'POST /me/sign-in': {
+    params: undefined;
+    query: undefined;
+    body: { readonly key: string; readonly user_id: string; };
+    reply: unknown;
+  };
+  /** Out of it */
+  'POST /me/sign-out': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; };
+    reply: unknown;
+  };
+  /** Disconnects one of one's own */
+  'POST /me/disconnect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly id: string; };
+    reply: unknown;
+  };
+  /** On to the consent: another account, or the same one again */
+  'POST /me/connect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; };
+    reply: unknown;
   };
   /** Liveness */
   'GET /v1/health': {

@@ -38,6 +38,8 @@ export type Config = {
   readonly ssoDomains: readonly string[];
   /** The developer whose users its people are. */
   readonly ssoDeveloper: string;
+  /** Group (`*`: everybody) and role in the console. */
+  readonly ssoRoles: ReadonlyMap<string, string>;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
@@ -259,6 +261,14 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'a name of 1 to 100 characters',
     example: 'acme',
     parse: (text) => (/^[^\p{Cc}]{1,100}$/u.test(text) ? text : undefined),
+  },
+  MCPRANK_SSO_ROLES: {
+    field: 'ssoRoles',
+    meaning: 'roles of those people in the console by group; * is everybody',
+    fallback: '',
+    expected: 'group=role pairs with commas; a role is viewer, developer, operator or admin',
+    example: 'platform=admin,support=operator,*=viewer',
+    parse: parseRoles,
   },
   MCPRANK_TIERS: {
     field: 'tiers',
@@ -596,6 +606,20 @@ function parseNetworks(text: string): readonly string[] | undefined {
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
   return entries.every(isAddressOrNetwork) ? entries : undefined;
+}
+
+const roleNames = new Set(['viewer', 'developer', 'operator', 'admin']);
+
+function parseRoles(text: string): ReadonlyMap<string, string> | undefined {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+  const pairs = entries.map((entry) => {
+    const at = entry.lastIndexOf('=');
+    return [entry.slice(0, at).trim(), entry.slice(at + 1).trim()] as const;
+  });
+  return pairs.every(([group, role]) => group !== '' && roleNames.has(role)) ? new Map(pairs) : undefined;
 }
 
 function parseDomains(text: string): readonly string[] | undefined {

@@ -17,9 +17,11 @@ import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
 import { createKeyVerifier, invalidKey, toNetwork } from './key-verifier.ts';
 import { createLimiter, type Limiter, type Quota } from './limiter.ts';
+import type { Role } from './roles.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
 export type { Quota } from './limiter.ts';
+export { isAtLeast, type Role, roles } from './roles.ts';
 
 export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'approve', 'admin'] as const;
 /** What a key has unless something is said: it neither runs the service nor decides what others may do. */
@@ -40,6 +42,8 @@ export type Principal = {
   readonly addresses: readonly string[] | null;
   /** The OAuth client it came through, where it signed in. */
   readonly client?: string;
+  /** In the console, of a person without a key: what they may there, whatever scopes say. */
+  readonly role?: Role;
   /** Of a person at the company's identity provider. */
   readonly groups?: readonly string[];
 };

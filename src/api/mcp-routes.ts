@@ -293,8 +293,8 @@ function inputMembers(found: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
 }
 
 function callerOf({ caller, user, signal, recheck }: Asking) {
-  const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, userId: user?.userId, signal, recheck };
+  const { developerId, developer, keyId, client, groups } = caller;
+  return { developerId, developer, keyId, client, groups, userId: user?.userId, signal, recheck };
 }
 
 function requestOf(

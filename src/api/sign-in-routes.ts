@@ -1,11 +1,13 @@
 import { Type } from 'typebox';
 import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem, problemTable } from '../base/problem.ts';
+import type { ConsoleSessions } from '../http/http.ts';
 import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import { type Asked, isDoor, type SignIn } from '../sign-in/sign-in.ts';
-import { faultPage } from './consent-pages.ts';
 import { strict } from './field-schemas.ts';
 import { pageHeaders } from './html.ts';
+import type { Me } from './me-routes.ts';
+import { asPage, redirectTo } from './page-answers.ts';
 import { oauthFaultPage, signInPage } from './sign-in-pages.ts';
 
 const oauthErrorSchema = Type.Object(
@@ -50,14 +52,20 @@ type AnyCall = Call<unknown, unknown, unknown>;
 type Deps = {
   readonly signIn: SignIn;
   readonly checkHost: HostCheck;
+  readonly sessions: Pick<ConsoleSessions, 'open'>;
+  /** The cookie of somebody's own page. */
+  readonly meCookie: (me: Me) => string;
+  /** Writes a sign-in to the console into the audit trail. */
+  readonly note: (who: { readonly keyId: string; readonly developerId: string }) => Promise<void>;
 };
 
 /** We as an authorization server: its endpoints, its documents, and the page that asks a person. */
-export function signInRoutes({ signIn, checkHost }: Deps): Route[] {
+export function signInRoutes(deps: Deps): Route[] {
   return [
-    ...endpointRoutes({ signIn, checkHost }),
-    ...consentRoutes({ signIn, checkHost }),
-    ...documentRoutes(signIn),
+    ...endpointRoutes(deps),
+    ...consentRoutes(deps),
+    ...companyRoutes(deps),
+    ...documentRoutes(deps.signIn),
   ];
 }
 
@@ -153,13 +161,13 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
     const asked = await consent.show(id, headers);
     if (signIn.company !== null) {
       const { location, cookie } = await (await signIn.company.pages()).begin(id, headers);
-      return redirect(location, cookie);
+      return redirectTo(location, cookie);
     }
     return consent
       .agreeWithKey(id, headers, { key: key.trim(), userId, address })
 
       .then(
-        (location) => redirect(location),
+        (location) => redirectTo(location),
         (error: unknown) => askAgain(asked, shownAt(id), error),
       );
   };
@@ -202,10 +210,9 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
               address,
             });
           const consent = await signIn.consent();
-          return redirect(await consent.refuse(params.uid, headers));
+          return redirectTo(await consent.refuse(params.uid, headers));
         }),
     }),
-    ...companyRoutes({ signIn, checkHost }),
   ];
 }
 
@@ -218,7 +225,7 @@ type Decided = {
 };
 
 /** The way back from the company's provider, and what it says by itself. */
-function companyRoutes({ signIn, checkHost }: Deps): Route[] {
+function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): Route[] {
   const { company } = signIn;
   if (company === null) return [];
   return [
@@ -235,10 +242,36 @@ function companyRoutes({ signIn, checkHost }: Deps): Route[] {
         asPage(async () => {
           checkHost(headers);
           const pages = await company.pages();
-          const { location, cookie } = await pages.finish(new URLSearchParams(query), headers);
-          return redirect(location, cookie);
+          const done = await pages.finish(new URLSearchParams(query), headers);
+          if (done.at === null) return redirectTo(done.location, done.cookie);
+          const { to, accountId: keyId, developerId, userId } = done.at;
+          if (to === 'me')
+            return redirectTo(
+              '/me',
+              done.cookie,
+              meCookie({ keyId, developerId, userId, appName: company.developer }),
+            );
+          await note({ keyId, developerId });
+          return redirectTo('/', done.cookie, sessions.open(keyId).cookie);
         }),
     }),
+    ...(['console', 'me'] as const).map((to) =>
+      route({
+        method: 'GET',
+        url: `/${to}/sign-in`,
+        summary: "To it by way of the company's provider",
+        scope: null,
+        status: 303,
+        reply: null,
+        otherReplies: [onwards, ...faultPages],
+        handle: ({ headers }) =>
+          asPage(async () => {
+            checkHost(headers);
+            const { location, cookie } = await (await company.pages()).beginAt(to);
+            return redirectTo(location, cookie);
+          }),
+      }),
+    ),
     route({
       method: 'POST',
       url: '/sign-in/backchannel-logout',
@@ -324,23 +357,4 @@ function pathBehind(target: string, place: string): string {
 
 function noDoor(): Problem {
   return new Problem('not_found', 'There is no MCP server of ours at that path');
-}
-
-/** What is told to an app as JSON is told to a person as a page; the rest is as it is everywhere. */
-async function asPage(act: () => Promise<Reply>): Promise<Reply> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof Problem) || error.kind === 'internal') throw error;
-    return faultPage(problemTable[error.kind].status, error.detail);
-  }
-}
-
-function redirect(location: string, cookie?: string): Reply {
-  return {
-    status: 303,
-    body: '',
-    contentType: 'text/plain; charset=utf-8',
-    headers: { ...pageHeaders, location, ...(cookie !== undefined && { 'set-cookie': cookie }) },
-  };
 }

@@ -389,7 +389,8 @@ function companyOf(config: Config): CompanyConfig | null {
   const { ssoIssuer: issuer, ssoClientId: clientId, ssoClientSecret: clientSecret } = config;
   if (issuer === null || clientId === null) return null;
   const { ssoGroupsClaim: groupsClaim, ssoDomains: domains, ssoDeveloper: developer } = config;
-  return { issuer, clientId, clientSecret, groupsClaim, domains, developer };
+  const roles = config.ssoRoles as CompanyConfig['roles'];
+  return { issuer, clientId, clientSecret, groupsClaim, domains, developer, roles };
 }
 
 type Open = Foundation &

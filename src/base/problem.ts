@@ -12,6 +12,8 @@ export const problemTable = Object.freeze({
   /** At a door of MCP, where nothing was shown: its client is told where people sign in (RFC 9728 section 5.1). */
   sign_in_required: { status: 401, code: 'sign_in_required', retryable: false },
   missing_scope: { status: 403, code: 'missing_scope', retryable: false },
+  /** Somebody in the console, whose role is too small. */
+  missing_role: { status: 403, code: 'missing_role', retryable: false },
   denied: { status: 403, code: 'denied', retryable: false },
   invalid_token: { status: 403, code: 'invalid_token', retryable: false },
   cross_site: { status: 403, code: 'cross_site', retryable: false },

@@ -13,6 +13,7 @@
  */
 import type { SealedColumn } from '../storage/storage.ts';
 import type { ClientRegistry } from './authorization-servers/client-registry.ts';
+import type { Connection } from './connections-model.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
 import { declaredProviderSeals } from './declared-provider-store.ts';
 import type { DeclaredProviders } from './declared-providers.ts';
@@ -49,6 +50,8 @@ export type ConsentParameters = Pick<Provider, 'authorizationParams' | 'offlineP
 export type Connections = {
   /** What the proxy has to know of a provider's API; undefined for one that nobody knows. */
   providerApi(name: string): ProviderApi | undefined;
+  /** As people call what is connected. */
+  titleOf(connection: Pick<Connection, 'provider' | 'serverId'>): string;
   parametersOf(server: {
     readonly issuer: string;
     readonly authorization_endpoint?: string | undefined;
@@ -100,6 +103,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const row = providers.find(name);
       return row && apiOf(row);
     },
+    titleOf: ({ provider, serverId }) => serverId ?? providers.find(provider)?.title ?? provider,
     parametersOf: (server) => providers.ofServer(server) ?? blankProvider,
     async runMaintenance(signal) {
       for (const row of await store.overdue(overduePerRun)) {

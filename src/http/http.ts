@@ -15,6 +15,7 @@ import {
   type Authentication,
   createAuthentication,
   type VerifyAccessToken,
+  type VerifyAccount,
   type VerifyUser,
 } from './authentication.ts';
 import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
@@ -89,6 +90,7 @@ type HttpDeps = {
   readonly access: Access;
   readonly verifyUser: VerifyUser;
   readonly verifyAccessToken: VerifyAccessToken;
+  readonly verifyAccount: VerifyAccount;
   readonly telemetry: Telemetry;
   /** Browsers that are signed in to the console, its files, and what is counted for it. */
   readonly console?: { sessions: ConsoleSessions; files: ConsoleFiles; stats: RequestStats };

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
-import type { Principal, Scope } from '../access/access.ts';
+import type { Principal, Role, Scope } from '../access/access.ts';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
 import type { ProblemKind } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
@@ -57,6 +57,8 @@ type Declaration<B, Q, P, U> = {
   readonly scope: Scope | null;
   /** Another one that is enough. */
   readonly orScope?: Scope;
+  /** The least role of a person who is signed in to the console without a key; nobody's unless given. */
+  readonly role?: Role;
   /** Whether the call acts for a user, by a MIT in Authorization. */
   readonly user?: U;
   /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */

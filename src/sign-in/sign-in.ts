@@ -9,7 +9,7 @@
  * document cannot be read is refused in words.
  */
 import type Provider from 'oidc-provider';
-import type { Access } from '../access/access.ts';
+import { type Access, type Role, type Scope, scopes } from '../access/access.ts';
 import type { Clock } from '../base/clock.ts';
 import { urlAsAsked } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
@@ -23,7 +23,7 @@ import { createClientDocuments } from './clients/client-documents.ts';
 import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
 import { createCompanyAccounts } from './company/company-accounts.ts';
 import { createIdentityProvider } from './company/identity-provider.ts';
-import type { CompanyConfig } from './company/person.ts';
+import { type CompanyConfig, roleOf } from './company/person.ts';
 import { type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
 import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
@@ -51,10 +51,14 @@ export type SignIn = {
   readonly company: {
     /** Its host. */
     readonly name: string;
+    /** Whose users its people are. */
+    readonly developer: string;
     pages(): Promise<CompanyPages>;
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
+  /** A person in the console, by their account. Throws `invalid_api_key` for who may not in. */
+  person(accountId: string): Promise<SignedIn>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
   requireAccount(id: string): Promise<void>;
   /** Who stands behind an access token at this path. Throws `unauthorized_token`. */
@@ -101,10 +105,23 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const store = new SignInStore(storage, clock);
   const company = openCompany(deps, store);
   const holderOf = createHolders(access, company?.accounts);
+  const holderById = async (id: string): Promise<Holder & { readonly userId: string | null }> => {
+    const account = await store.account(id);
+    if (account === undefined || account.ended_at !== null) throw noAccount();
+    return { ...(await holderOf(account)), userId: account.user_id };
+  };
+  const person: SignIn['person'] = async (id) => {
+    const { principal, groups, userId } = await holderById(id);
+    const role = company === null ? undefined : roleOf(company.config, groups);
+    if (role === undefined) throw noAccount();
+    const { developerId, keyId } = principal;
+    const user = userId === null ? null : { userId, developerId, tokenId: id, sessionId: id, keyId };
+    return { caller: { ...principal, groups, role, scopes: new Set(scopesOf(role)) }, user };
+  };
   const tokens = createAccessTokens({ store, clock, holderOf });
   storage.subscribe('keys', tokens.invalidate);
   storage.subscribe(topic, tokens.invalidate);
-  const open = createOpening(deps, { store, holderOf, company });
+  const open = createOpening(deps, { store, holderOf, company, person });
   const grace = createRefreshGrace({ store, clock, tickets });
 
   return {
@@ -129,14 +146,12 @@ export function createSignIn(deps: SignInDeps): SignIn {
         ? null
         : {
             name: company.name,
+            developer: company.config.developer,
             pages: async () => (await open()).companyPages as CompanyPages,
             logOut: company.accounts.logOut,
           },
-    async requireAccount(id) {
-      const account = await store.account(id);
-      if (account === undefined || account.ended_at !== null) throw noAccount();
-      await holderOf(account);
-    },
+    person,
+    requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
     serverMetadata: () => serverMetadata(publicUrl()),
     resourceMetadata(path, host) {
@@ -151,13 +166,19 @@ export function createSignIn(deps: SignInDeps): SignIn {
   };
 }
 
+/** What handlers look at beside the role. */
+function scopesOf(role: Role): readonly Scope[] {
+  if (role === 'viewer') return ['search'];
+  return role === 'developer' ? ['search', 'mcp', 'invocations'] : scopes;
+}
+
 type CompanyPages = ReturnType<typeof createCompanySignIn>;
 
 function openCompany({ company: config, ...deps }: SignInDeps, store: SignInStore) {
   if (config === null) return null;
   const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf);
   const accounts = createCompanyAccounts({ ...deps, config, provider, store });
-  return { name: new URL(config.issuer).host, provider, accounts };
+  return { config, name: new URL(config.issuer).host, provider, accounts };
 }
 type Company = NonNullable<ReturnType<typeof openCompany>>;
 type HolderOfAccount = (account: AccountRow, how?: { readonly strict: boolean }) => Promise<Holder>;
@@ -185,10 +206,12 @@ function createOpening(
     store,
     holderOf,
     company,
+    person,
   }: {
     readonly store: SignInStore;
     readonly holderOf: HolderOfAccount;
     readonly company: Company | null;
+    readonly person: SignIn['person'];
   },
 ) {
   const { clock, outbound, tickets, publicUrl, onError } = deps;
@@ -215,7 +238,9 @@ function createOpening(
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =
-      company === null ? null : createCompanySignIn({ ...company, consent, tickets, publicUrl });
+      company === null
+        ? null
+        : createCompanySignIn({ ...company, consent, store, person, tickets, publicUrl });
     return { listener: provider.callback(), consent, companyPages };
   };
   let opened: ReturnType<typeof load> | undefined;

@@ -59,7 +59,7 @@ async function boot(t: TestContext): Promise<TestApp> {
 
 /** What a browser sees on its way through a consent: HTML, and its links are known to whoever was given them. */
 function isPage({ url }: Route): boolean {
-  return /^\/v1\/identity\/(connect|callback)\/|^\/sign-in\//.test(url);
+  return /^\/v1\/identity\/(connect|callback)\/|^\/(sign-in|me)\b/.test(url);
 }
 
 test('every route with a scope: no key 401, a bad key 401, a key without the scope 403', async (t) => {

@@ -116,6 +116,22 @@ test('who is removed at the provider is out within a minute: at the next call, a
   assert.equal((await ping(app, bob.access)).status, 401);
 });
 
+test('of all replicas one asks the provider: a refresh token that turns is used once', async (t) => {
+  const { app, company, clock } = await boot(t);
+  const { dataDir } = app;
+  const keys = { MCPRANK_DATA_DIR: dataDir, MCPRANK_PUBLIC_URL: app.url };
+  const replica = await bootApp(t, company.env(keys), { clock });
+  const ann = await tokensOf(app);
+  assert.equal((await ping(replica, ann.access)).status, 200);
+  const asked = company.tokenRequests();
+  for (let turn = 1; turn <= 3; turn++) {
+    clock.forward(31_000);
+    const replies = await Promise.all([app, replica, app, replica].map((at) => ping(at, ann.access)));
+    for (const { status } of replies) assert.equal(status, 200);
+    assert.equal(company.tokenRequests(), asked + turn);
+  }
+});
+
 test('groups that change at the provider change here within a minute', async (t) => {
   const { app, company, clock } = await boot(t);
   await app.call('PUT', '/v1/admin/toolsets/none', { body: { rules: [], default: 'deny' } });
@@ -194,6 +210,10 @@ test('threats P12: the way back from the provider belongs to the browser that we
   const back = page.headers.get('location') ?? '';
   const stranger = createBrowser();
   assert.equal((await stranger.open(back)).status, 400);
+  // Nor to one that went there itself, with a cookie of its own.
+  const other = await visit(app, String((await register(app)).body.client_id));
+  await other.browser.open(other.page.url, { decision: 'allow' });
+  assert.equal((await other.browser.open(back)).status, 400);
   const changed = new URL(back);
   changed.searchParams.set('state', 'x');
   assert.equal((await visited.browser.open(changed.href)).status, 400);

@@ -21,3 +21,24 @@ for (const engine of engines)
     await adapter.revokeByGrantId('g');
     assert.equal(await adapter.find('a-code'), undefined);
   });
+
+for (const engine of engines)
+  test(`of those who would ask the company's provider about one account at the same moment, one does (${engine.name})`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const store = new SignInStore(await openTestStore(t, engine), systemClock);
+    const of = {
+      developer_id: 'dev_1',
+      user_id: 'ann',
+      key_id: null,
+      issuer: 'i',
+      subject: 'ann',
+      sid: null,
+    };
+    await store.putAccount({ id: 'acc_1', ...of, name: null, groups: '[]', sealed: null });
+    const account = await store.account('acc_1');
+    assert.ok(account !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    const claims = await Promise.all(Array.from({ length: 5 }, () => store.claimCheck(account)));
+    assert.equal(claims.filter(Boolean).length, 1);
+  });

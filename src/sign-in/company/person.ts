@@ -1,3 +1,4 @@
+import { type Role, roles } from '../../access/access.ts';
 import { isObject } from '../../base/json.ts';
 import type { Secret } from '../../base/secret.ts';
 
@@ -9,6 +10,8 @@ export type CompanyConfig = {
   readonly groupsClaim: string;
   readonly domains: readonly string[];
   readonly developer: string;
+  /** Role in the console by group; `*`: everybody. */
+  readonly roles: ReadonlyMap<string, Role>;
 };
 
 /** Who it says somebody is. */
@@ -41,6 +44,12 @@ function isAtDomain(address: string | null, domains: readonly string[]): boolean
   if (domains.length === 0) return true;
   const at = address?.lastIndexOf('@') ?? -1;
   return address !== null && at > 0 && domains.includes(address.slice(at + 1).toLowerCase());
+}
+
+/** The largest role that one of the groups gives; undefined: none. */
+export function roleOf(config: CompanyConfig, groups: readonly string[]): Role | undefined {
+  const given = ['*', ...groups].map((group) => config.roles.get(group));
+  return roles.findLast((role) => given.includes(role));
 }
 
 const maxGroups = 500;

@@ -1,4 +1,5 @@
 import type { Migration } from 'kysely/migration';
+import { appNames } from './app-names.ts';
 import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls, callsOfUsers, maskedArguments } from './call-tables.ts';
@@ -45,4 +46,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '019_calls_of_users': { up: callsOfUsers },
   '020_masked_arguments': { up: maskedArguments },
   '021_sign_in': { up: signIn },
+  '022_app_names': { up: appNames },
 };

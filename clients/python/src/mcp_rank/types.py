@@ -58,11 +58,15 @@ class ApiKeyRequest(TypedDict):
 class AppSettings(TypedDict):
     return_urls: list[str]
     require_confirmation: bool
+    display_name: str | None
+    logo: str | None
 
 
 class AppSettingsRequest(TypedDict):
     return_urls: list[str]
     require_confirmation: NotRequired[bool]
+    display_name: NotRequired[str | None]
+    logo: NotRequired[str | None]
 
 
 class ApprovalChangesObject(TypedDict):
@@ -265,6 +269,10 @@ class ConsoleSession(TypedDict):
     tier: NotRequired[str]
     per_minute: NotRequired[float]
     scopes: NotRequired[list[str]]
+    # of a person without a key: what they may here
+    role: NotRequired[str]
+    # the company's provider, where people sign in
+    company: NotRequired[str]
 
 
 class Deleted(TypedDict):
@@ -531,7 +539,7 @@ class RecordedInvocation(TypedDict):
 
 # with `auth_url` and `session_id` where a user can help
 class RefusalDetailObject(TypedDict):
-    code: Literal["missing_scope", "denied", "invalid_token", "cross_site", "provider_not_connected", "token_expired"]
+    code: Literal["missing_scope", "missing_role", "denied", "invalid_token", "cross_site", "provider_not_connected", "token_expired"]
     message: str
 
 
