@@ -14,6 +14,24 @@ export type Activity = {
   readonly recent: readonly RecentSearch[];
 };
 
+export type Address = {
+  readonly remote_url: string;
+  readonly transport?: "streamable-http" | "sse" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+};
+
+export type AddressFound = {
+  readonly state: HealthState;
+  /** modern (2026-07-28), session (initialize), sse (HTTP+SSE) or stdio */
+  readonly era: string | null;
+  readonly auth_type: string | null;
+  readonly latency_ms: number | null;
+  readonly reason: string | null;
+  /** what the server calls itself */
+  readonly name: string | null;
+  readonly tools: readonly ({ readonly name: string; readonly description: string; })[];
+};
+
 export type ApiKey = {
   readonly key_id: string;
   readonly developer_id: string;
@@ -1213,6 +1231,13 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly id: string; readonly health: Health; };
+  };
+  /** Connect to an address that is in no catalogue and list its tools; nothing is kept, the headers least of all */
+  'POST /v1/admin/probe': {
+    params: undefined;
+    query: undefined;
+    body: Address;
+    reply: AddressFound;
   };
   /** Who may see a server, and whose calls carry the credentials kept for it */
   'GET /v1/admin/servers/{id}/rights': {

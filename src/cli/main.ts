@@ -158,6 +158,11 @@ program
   );
 
 program
+  .command('demo')
+  .description('fill a new store with a week of made-up traffic, to look around in the console')
+  .action(async () => (await import('./demo-command.ts')).demo(json()));
+
+program
   .command('vault')
   .description('the keys that seal what the store holds')
   .command('rotate')

@@ -29,6 +29,29 @@ class Activity(TypedDict):
     recent: list[RecentSearch]
 
 
+class Address(TypedDict):
+    remote_url: str
+    transport: NotRequired[Literal["streamable-http", "sse"]]
+    headers: NotRequired[dict[str, str]]
+
+
+class AddressFoundToolsObject(TypedDict):
+    name: str
+    description: str
+
+
+class AddressFound(TypedDict):
+    state: HealthState
+    # modern (2026-07-28), session (initialize), sse (HTTP+SSE) or stdio
+    era: str | None
+    auth_type: str | None
+    latency_ms: float | None
+    reason: str | None
+    # what the server calls itself
+    name: str | None
+    tools: list[AddressFoundToolsObject]
+
+
 class ApiKey(TypedDict):
     key_id: str
     developer_id: str
