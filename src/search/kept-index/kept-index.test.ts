@@ -163,11 +163,11 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
     assert.equal(of.readFrom[0], 0);
     await search.close();
   };
-  for (const share of [0, 0.00001, 0.001, 0.3, 0.999]) {
+  for (const share of [0, 0.001, 0.999]) {
     writeFileSync(path, whole.subarray(0, Math.floor(whole.length * share)));
     await expect(/^unreadable$/);
   }
-  for (const share of [0, 0.2, 0.6, 0.99]) {
+  for (const share of [0, 0.5]) {
     const damaged = Buffer.from(whole);
     const at = 20 + Math.floor((whole.length - 21) * share);
     damaged[at] = damaged[at]! ^ 0x10;
