@@ -21,9 +21,12 @@ import { Secret } from '../src/base/secret.ts';
 import { createOutbound } from '../src/outbound/outbound.ts';
 import { parseEmbeddingProvider } from '../src/search/embedding/embedding-provider.ts';
 import { writeCurves } from './eval-curves.ts';
-import { aucBar, type Honesty, judgeHonesty, printHonesty } from './eval-honesty.ts';
+import { type Honesty, isHonest, judgeHonesty, printHonesty } from './eval-honesty.ts';
+import { measureLanguages, missedLanguages, printLanguages } from './eval-languages.ts';
 import { type LearningRow, measureLearning, missed, printLearning } from './eval-learning.ts';
 import { plainBm25 } from './eval-plain.ts';
+import { measureSpelling, missedSpelling, printSpelling } from './eval-spelling.ts';
+import { measureTools, missedTools, printTools, type ToolRow } from './eval-tools.ts';
 
 type Row = {
   set: string;
@@ -135,11 +138,29 @@ for (const set of sets) learning.push(...(await measureLearning(evaluation, set)
 const ours = sets.length === querySets.length;
 rows.push({ ...meanOf(rows), bar: ours ? meanBar : 0 });
 // The calibration's samples are drawn from our own sets, all of them.
+const tools: ToolRow[] = [];
+for (const set of sets) tools.push(...[(await measureTools(evaluation, set)) ?? []].flat());
+// A provider has embedded the queries as they are.
+const spelling = provider === null ? await measureSpelling(evaluation, sets, ours) : [];
+const languages = provider === null ? await measureLanguages(evaluation) : [];
 const report = ours ? judgeHonesty(await collectSamples(evaluation)) : null;
-if (values.json) console.log(JSON.stringify({ rows, honesty: report, learning }, null, 2));
-else print(rows, report, learning);
+if (values.json)
+  console.log(JSON.stringify({ rows, honesty: report, learning, spelling, languages, tools }, null, 2));
+else {
+  print(rows, report, learning);
+  printSpelling(spelling);
+  printLanguages(languages);
+  printTools(tools);
+}
 if (tokens > 0) console.log(`${tokens} tokens were embedded`);
 if (values.curves !== undefined) writeCurves(values.curves, learning);
-const honest = report === null || report.answered.both >= aucBar;
-if (values.check && (rows.some(({ full, bar }) => full < bar) || learning.some(missed) || !honest))
-  process.exitCode = 1;
+const honest = report === null || isHonest(report);
+const misses = [
+  rows.some(({ full, bar }) => full < bar),
+  learning.some(missed),
+  spelling.some(missedSpelling),
+  languages.some(missedLanguages),
+  tools.some(missedTools),
+  !honest,
+];
+if (values.check && misses.includes(true)) process.exitCode = 1;

@@ -8,6 +8,7 @@ import { type Snapshot, serverIds } from '../src/search/index/snapshot.ts';
 import { createLearning } from '../src/search/learning/learning.ts';
 import type { Outcome, UsageModel } from '../src/search/learning/learning-model.ts';
 import { type UsageWeights, usageWeights } from '../src/search/learning/usage.ts';
+import { createQueryRewriter } from '../src/search/query/query-rewriter.ts';
 import { createModelIndexer } from '../src/search/ranking/indexed-model.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
@@ -29,31 +30,37 @@ async function indexServers(servers: readonly CatalogServer[], embedder: Embedde
 
 export type AskOptions = {
   readonly limit?: number;
+  /** Of each hit so many of its tools. */
+  readonly tools?: number;
   readonly without?: ReadonlySet<string>;
   readonly popular?: boolean;
   readonly model?: UsageModel | null;
+  /** false: misspelled words are searched as they are. */
+  readonly spelling?: boolean;
 };
 
-/** A query's vectors for the ranking, and the one for what was learned. */
-type VectorsOf = (parts: readonly string[]) => { vectors: Float32Array; modelVector: Float32Array };
+type Vectors = {
+  /** A query's vectors for the ranking, and the one for what was learned. */
+  of(parts: readonly string[]): { vectors: Float32Array; modelVector: Float32Array };
+  hasVector(stem: string): boolean;
+};
 
 export type Ask = (query: string, options?: AskOptions) => Ranking;
 
 /** Answers queries over an index; `without` takes servers out of the catalog, as a filter would. */
-function createAsk({ snapshot, lexicon, ids }: Indexed, vectorsOf: VectorsOf, weights: RankWeights): Ask {
+function createAsk({ snapshot, lexicon, ids }: Indexed, vectors: Vectors, weights: RankWeights): Ask {
   const rank = createRanker(snapshot, lexicon, weights);
+  const rewrite = createQueryRewriter(snapshot, lexicon, vectors.hasVector);
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
   const nobody = new Float32Array(snapshot.serverCount);
-  return (query, { limit = 10, without, popular = false, model = null } = {}) => {
-    const parts = queryParts(query);
-    const { vectors, modelVector } = vectorsOf(parts);
+  return (query, { limit = 10, tools = 0, without, popular = false, model = null, spelling = true } = {}) => {
+    const parts = queryParts(rewrite(query, { spelling, mask: null }).text);
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
     const liveness = new Float32Array(snapshot.serverCount).fill(1);
     const popularity = popular ? snapshot.columns.popularity : nobody;
     return rank({
       parts,
-      vectors,
-      modelVector,
+      ...vectors.of(parts),
       allowed,
       mask: null,
       popularity,
@@ -61,7 +68,7 @@ function createAsk({ snapshot, lexicon, ids }: Indexed, vectorsOf: VectorsOf, we
       model: toIndexedModel(model),
       offset: 0,
       limit,
-      toolLimit: 0,
+      toolLimit: tools,
       minScore: 0,
       explain: true,
     });
@@ -91,7 +98,7 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
     if (vectors instanceof Float32Array) return vectors;
     throw new Error('the built-in vectors are made at once');
   };
-  const vectorsOf: VectorsOf = (parts) => {
+  const vectorsOf: Vectors['of'] = (parts) => {
     const own = builtIn(parts);
     const modelVector = own.subarray(0, embedder.dims);
     if (provider === null) return { vectors: own, modelVector };
@@ -103,6 +110,7 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
     }
     return { vectors, modelVector };
   };
+  const ownVectors: Vectors = { of: vectorsOf, hasVector: (stem) => embedder.knows?.(stem) ?? false };
   const made = new Map<string, Promise<Indexed>>();
   return {
     folder,
@@ -134,6 +142,6 @@ export function createEvaluation(folder: string, provider: Embedder | null = nul
       await learning.update();
       return learning.modelFor(developerId);
     },
-    ask: (index, weights = {}) => createAsk(index, vectorsOf, { ...defaultWeights, ...weights }),
+    ask: (index, weights = {}) => createAsk(index, ownVectors, { ...defaultWeights, ...weights }),
   };
 }

@@ -14,6 +14,24 @@ export type Activity = {
   readonly recent: readonly RecentSearch[];
 };
 
+export type Address = {
+  readonly remote_url: string;
+  readonly transport?: "streamable-http" | "sse" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+};
+
+export type AddressFound = {
+  readonly state: HealthState;
+  /** modern (2026-07-28), session (initialize), sse (HTTP+SSE) or stdio */
+  readonly era: string | null;
+  readonly auth_type: string | null;
+  readonly latency_ms: number | null;
+  readonly reason: string | null;
+  /** what the server calls itself */
+  readonly name: string | null;
+  readonly tools: readonly ({ readonly name: string; readonly description: string; })[];
+};
+
 export type ApiKey = {
   readonly key_id: string;
   readonly developer_id: string;
@@ -545,6 +563,8 @@ export type RpcReply = {
 export type Scope = "search" | "invocations" | "identity" | "proxy" | "mcp" | "approve" | "admin";
 
 export type SearchExplanation = {
+  /** the query in the words that were searched */
+  readonly query: string;
   readonly relevance: number;
   readonly lexical: number;
   readonly cosine: number;
@@ -585,6 +605,8 @@ export type SearchQuery = {
   readonly filters?: SearchFilters | undefined;
   readonly min_score?: number | undefined;
   readonly explain?: boolean | undefined;
+  /** false: misspelled words are searched as they are */
+  readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
 };
 
@@ -595,13 +617,15 @@ export type SearchRequest = {
   readonly filters?: SearchFilters | undefined;
   readonly min_score?: number | undefined;
   readonly explain?: boolean | undefined;
+  /** false: misspelled words are searched as they are */
+  readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
   readonly queries?: readonly SearchQuery[] | undefined;
 };
 
 export type SearchResult = {
   readonly servers: readonly SearchHit[];
-  readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; };
+  readonly metadata: { readonly latency_ms: number; readonly cache_hit: boolean; readonly total_candidates: number; readonly query_log_id: string; readonly next_cursor?: string | undefined; readonly corrected_query?: string | undefined; };
 };
 
 export type SearchResults = {
@@ -1229,6 +1253,13 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly id: string; readonly health: Health; };
+  };
+  /** Connect to an address that is in no catalogue and list its tools; nothing is kept, the headers least of all */
+  'POST /v1/admin/probe': {
+    params: undefined;
+    query: undefined;
+    body: Address;
+    reply: AddressFound;
   };
   /** Who may see a server, and whose calls carry the credentials kept for it */
   'GET /v1/admin/servers/{id}/rights': {

@@ -40,6 +40,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'POST /v1/admin/approvals/:id': 'operator',
   'POST /v1/admin/servers': 'operator',
   'POST /v1/admin/servers/:id/probe': 'operator',
+  'POST /v1/admin/probe': 'operator',
   'DELETE /v1/admin/servers/:id': 'operator',
   'PUT /v1/admin/servers/:id/confirmed': 'operator',
   'GET /v1/admin/toolsets/:name/preview': 'operator',

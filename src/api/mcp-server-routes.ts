@@ -175,7 +175,7 @@ function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['meth
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, signal, recheck }: McpHttpCall): McpCaller {
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
@@ -185,5 +185,6 @@ function toCaller({ caller, user, signal }: McpHttpCall): McpCaller {
     groups: caller.groups,
     maySearch: caller.scopes.has('search'),
     signal,
+    recheck,
   };
 }

@@ -163,6 +163,7 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
         run: (by, own, onStart) => run(by, own, { key, onStart }),
         async readmit(again) {
           await requireCaller(caller.keyId);
+          await caller.recheck?.();
           return admit(caller, again);
         },
       });

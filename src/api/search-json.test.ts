@@ -43,7 +43,14 @@ function hit(more: Partial<SearchHit> = {}): SearchHit {
 }
 
 function result(hits: readonly SearchHit[], more: Partial<SearchResult> = {}): SearchResult {
-  const page = { hits, serverIds: hits.map(() => 'odd'), firstRank: 1, total: 7, nextCursor: null };
+  const page = {
+    hits,
+    serverIds: hits.map(() => 'odd'),
+    firstRank: 1,
+    total: 7,
+    correctedQuery: null,
+    nextCursor: null,
+  };
   const own = { queryLogId: 'ql_1', latencyMs: 1.23456, cacheHit: false };
   return { page, pageKey: 'key', connections: null, ...own, ...more };
 }
@@ -72,6 +79,7 @@ test('a reply has the documented keys, in order, and quotes the server as it is'
 test('what few hits have stands at their end: other sources, the explanation, the connection', () => {
   const explanation: HitExplanation = {
     ...{
+      query: 'odd',
       relevance: 1,
       lexical: 0.5,
       cosine: 0.25,
@@ -95,6 +103,7 @@ test('what few hits have stands at their end: other sources, the explanation, th
   assert.deepEqual(Object.keys(second ?? {}).slice(-2), ['explain', 'connection']);
   const { usage, outcomes, ...parts } = (second?.explain ?? {}) as Record<string, object>;
   assert.deepEqual(Object.keys(parts), [
+    'query',
     'relevance',
     'lexical',
     'cosine',

@@ -60,9 +60,11 @@ export function createSearchJson(): SearchJson {
 /** What is this call's own, behind what is shared. */
 function renderMetadata({ latencyMs, cacheHit, queryLogId, page }: SearchResult): string {
   const next = page.nextCursor === null ? '' : `,"next_cursor":"${page.nextCursor}"`;
+  const { correctedQuery } = page;
+  const corrected = correctedQuery === null ? '' : `,"corrected_query":${JSON.stringify(correctedQuery)}`;
   return (
     `{"latency_ms":${Math.round(latencyMs * 1000) / 1000},"cache_hit":${cacheHit},` +
-    `"total_candidates":${page.total},"query_log_id":"${queryLogId}"${next}}}`
+    `"total_candidates":${page.total},"query_log_id":"${queryLogId}"${next}${corrected}}}`
   );
 }
 
@@ -173,9 +175,11 @@ function extraMembers({ alsoAvailableFrom, explanation }: SearchHit): string {
 
 /** Every part of a score, under the names that the documentation uses. */
 export function explanationToJson(explanation: HitExplanation) {
-  const { relevance, lexical, cosine, evidence, popularityFactor, livenessFactor, usage } = explanation;
+  const { query, relevance, lexical, cosine, evidence, popularityFactor, livenessFactor, usage } =
+    explanation;
   const { good, bad, prior, posterior, factor, explorationBonus } = explanation.outcomes;
   return {
+    query,
     relevance,
     lexical,
     cosine,

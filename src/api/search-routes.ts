@@ -71,6 +71,7 @@ function toRequest(
     tool_limit = defaultTools,
     filters = {},
     explain = false,
+    spelling = true,
     min_score = 0,
     cursor,
   }: SearchQuery,
@@ -85,6 +86,7 @@ function toRequest(
     filters,
     minScore: min_score,
     explain,
+    spelling,
     cursor,
     connectionOf,
   };

@@ -22,6 +22,9 @@ const options = {
   filters: Type.Optional(filtersSchema),
   min_score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   explain: Type.Optional(Type.Boolean()),
+  spelling: Type.Optional(
+    Type.Boolean({ description: 'false: misspelled words are searched as they are', default: true }),
+  ),
   cursor: Type.Optional(text(500)),
 };
 const querySchema = Type.Object({ query: text(1000), ...options }, { ...strict, $id: 'SearchQuery' });
@@ -45,6 +48,7 @@ const numbers = <K extends string>(...names: readonly K[]) =>
 /** Every part of a score (docs/search.md). */
 const explanationSchema = Type.Object(
   {
+    query: Type.String({ description: 'the query in the words that were searched' }),
     ...numbers('relevance', 'lexical', 'cosine'),
     evidence: Type.Record(Type.String(), Type.Number()),
     ...numbers('popularity_factor', 'liveness_factor'),
@@ -85,6 +89,9 @@ export const searchResultSchema = Type.Object(
       total_candidates: Type.Integer(),
       query_log_id: Type.String({ format: 'uuid' }),
       next_cursor: Type.Optional(Type.String()),
+      corrected_query: Type.Optional(
+        Type.String({ description: 'what was searched in place of a query with misspelled words' }),
+      ),
     }),
   },
   { $id: 'SearchResult' },

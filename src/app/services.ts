@@ -117,6 +117,8 @@ export type AppOptions = {
   readonly childEnvironment?: Readonly<Record<string, string>>;
   /** Where `${NAME}` in the file of MCPRANK_CONFIG comes from. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** There is no store yet; what this throws is thrown before one is made. */
+  readonly onNewStore?: (place: string) => void;
 };
 
 const starterFile = fileURLToPath(new URL('../../starter/catalogue.jsonl', import.meta.url));
@@ -165,6 +167,7 @@ async function openFoundation(config: Config, options: AppOptions) {
   const storage = await openStorage(config, clock, {
     noticesFailed: logFailure(telemetry, 'storage.notices.failed'),
     fileChanged: (state, file) => logFileState(telemetry, state, file),
+    ...(options.onNewStore !== undefined && { newStore: options.onNewStore }),
   });
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
@@ -230,6 +233,14 @@ function openFinding(
     changesSince: catalog.changesSince,
     embedder,
     ...(provider !== null && { provider }),
+    kept: {
+      folder: config.dataDir,
+      revisions: catalog.revisions,
+      onFault(fault, error) {
+        if (fault === 'outdated') telemetry.log.info('search.index.outdated');
+        else telemetry.log.warn(`search.index.${fault}`, { error });
+      },
+    },
     clock,
     newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,

@@ -11,23 +11,26 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const result = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
-    if (config.starter) await catalog.loadStarter();
-    await withSpinner('Building the index', search.start);
-    search.setSignals(await catalog.rankingSignals());
-    await learning.update();
-    const found = await search.find({
-      caller: { keyId: 'cli', developerId: 'cli' },
-      query,
-      limit: options.limit,
-      toolLimit: 10,
-      filters: {},
-      explain: options.explain === true,
-      minScore: 0,
-    });
-    await queryLog.flush();
-    return found;
-  });
+  const result = await withServices(
+    async ({ catalog, search, learning, queryLog }, config) => {
+      if (config.starter) await catalog.loadStarter();
+      await withSpinner('Building the index', search.start);
+      search.setSignals(await catalog.rankingSignals());
+      await learning.update();
+      const found = await search.find({
+        caller: { keyId: 'cli', developerId: 'cli' },
+        query,
+        limit: options.limit,
+        toolLimit: 10,
+        filters: {},
+        explain: options.explain === true,
+        minScore: 0,
+      });
+      await queryLog.flush();
+      return found;
+    },
+    { mayMakeStore: true },
+  );
   print(json, json ? toJson(result) : null, toLines(result));
 }
 
@@ -36,8 +39,9 @@ function toJson(result: SearchResult): unknown {
   return JSON.parse(createSearchJson().render(result).join(''));
 }
 
-function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
-  if (hits.length === 0) return ['Nothing fits.'];
+function toLines({ page: { hits, total, correctedQuery }, latencyMs }: SearchResult): string[] {
+  const corrected = correctedQuery === null ? [] : [`Searched for: ${stripControl(correctedQuery)}`];
+  if (hits.length === 0) return [...corrected, 'Nothing fits.'];
   const lines = hits.flatMap((hit, i) => {
     const { finalScore, match, explanation } = hit;
     const { id, name, description, tools } = readHit(hit);
@@ -49,5 +53,5 @@ function toLines({ page: { hits, total }, latencyMs }: SearchResult): string[] {
       ...(explanation === null ? [] : [`    ${JSON.stringify(explanationToJson(explanation))}`]),
     ];
   });
-  return [...lines, `${total} candidates in ${Math.round(latencyMs * 1000) / 1000} ms`];
+  return [...corrected, ...lines, `${total} candidates in ${Math.round(latencyMs * 1000) / 1000} ms`];
 }

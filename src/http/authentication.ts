@@ -23,16 +23,10 @@ export type VerifyAccount = (accountId: string) => Promise<{
 }>;
 
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
-export type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
+type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
 
 /** The steps that find out who calls, whether they may, and for whom. They run before the body is read. */
-export function createAuthentication(deps: {
-  readonly access: Access;
-  readonly verifyUser: VerifyUser;
-  readonly verifyAccessToken: VerifyAccessToken;
-  readonly verifyAccount: VerifyAccount;
-  readonly consoleSessions: ConsoleSessions | undefined;
-}): {
+export type Authentication = {
   readonly authenticate: LifecycleStep;
   readonly authorize: LifecycleStep;
   readonly limit: LifecycleStep;
@@ -40,7 +34,15 @@ export function createAuthentication(deps: {
   readonly charge: Charge;
   /** The same for a reply that lasts. A MIT that is over by its time alone ends nothing: it was good when the call began. */
   readonly recheck: (context: RequestContext) => Promise<void>;
-} {
+};
+
+export function createAuthentication(deps: {
+  readonly access: Access;
+  readonly verifyUser: VerifyUser;
+  readonly verifyAccessToken: VerifyAccessToken;
+  readonly verifyAccount: VerifyAccount;
+  readonly consoleSessions: ConsoleSessions | undefined;
+}): Authentication {
   const { access, verifyUser, verifyAccessToken, verifyAccount, consoleSessions } = deps;
   /** Somebody without a key: by an access token, or by a console's cookie. null: a key is what counts. */
   const withoutKey = (context: RequestContext) => {

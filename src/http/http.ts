@@ -12,7 +12,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import type { Access } from '../access/access.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import {
-  type Charge,
+  type Authentication,
   createAuthentication,
   type VerifyAccessToken,
   type VerifyAccount,
@@ -216,7 +216,7 @@ function stepsOf(
     rights.add,
     createReadBody(deadline),
     createValidate(),
-    createHandle(authentication.charge, responder),
+    createHandle(authentication, responder),
     (context) => context.answer && responder.respond(context, context.answer),
   ];
 }
@@ -225,16 +225,22 @@ function stepsOf(
 const neverShed = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
 
 /** The step in which the route does its work; one whose bodies pass through answers by itself. */
-function createHandle(charge: Charge, responder: Responder): LifecycleStep {
+function createHandle(authentication: Authentication, responder: Responder): LifecycleStep {
   return (context) => {
     const { route } = context;
     if (route === undefined || context.answer !== undefined) return undefined;
-    return isPassthrough(route) ? passThrough(route, context, responder) : handle(route, context, charge);
+    return isPassthrough(route)
+      ? passThrough(route, context, responder)
+      : handle(route, context, authentication);
   };
 }
 
-function handle(route: JsonRoute, context: RequestContext, charge: Charge): void | Promise<void> {
-  const answer = route.handle(new RouteCall(context, charge));
+function handle(
+  route: JsonRoute,
+  context: RequestContext,
+  authentication: Authentication,
+): void | Promise<void> {
+  const answer = route.handle(new RouteCall(context, authentication));
   if (answer instanceof Promise)
     return answer.then((found) => {
       context.answer = found;

@@ -1,9 +1,11 @@
 /** A snapshot in use: its ranker, its ids and signals, filters, views, pages. */
+import type { Embedder } from './embedding/embedder.ts';
 import type { BuiltIndex } from './index/builder-client.ts';
 import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
 import { openDocuments } from './index/stored-fields.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
+import { createQueryRewriter } from './query/query-rewriter.ts';
 import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
 import type {
@@ -21,6 +23,8 @@ import { createViewMasks } from './view-mask.ts';
 export type PageQuery = {
   readonly request: SearchRequest;
   readonly parts: readonly string[];
+  /** What the query was probably meant to be; null where every word is known. */
+  readonly correctedQuery: string | null;
   readonly offset: number;
   readonly queryHash: number;
 };
@@ -42,13 +46,15 @@ export type ActiveSnapshot = {
   setSignals(signals: RankingSignals): void;
 };
 
+/** `builtIn`: whose words count as known, whoever makes the vectors. */
 export function createActiveSnapshot(
   { snapshot, lexicon }: BuiltIndex,
-  weights: RankWeights,
+  { weights, builtIn }: { readonly weights: RankWeights; readonly builtIn: Embedder },
   initialSignals: RankingSignals,
 ): ActiveSnapshot {
   const ids = serverIds(snapshot);
   const rank = createRanker(snapshot, lexicon, weights);
+  const rewrite = createQueryRewriter(snapshot, lexicon, (stem) => builtIn.knows?.(stem) ?? false);
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
   const popularity = snapshot.columns.popularity.slice();
   const liveness = new Float32Array(ids.length);
@@ -89,9 +95,11 @@ export function createActiveSnapshot(
     parse(request) {
       const queryHash = hashQuery(snapshot.revision, request);
       const offset = decodeCursor(request.cursor, queryHash);
-      return { request, parts: queryParts(request.query), offset, queryHash };
+      const { spelling = true, view } = request;
+      const { text, corrected } = rewrite(request.query, { spelling, mask: maskOf(view) });
+      return { request, parts: queryParts(text), correctedQuery: corrected, offset, queryHash };
     },
-    rank({ request, parts, offset, queryHash }, { vectors, modelVector }, model) {
+    rank({ request, parts, correctedQuery, offset, queryHash }, { vectors, modelVector }, model) {
       const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
       const mask = maskOf(request.view);
       const { allowed, total } = filterServers(snapshot, { filters, mask }, (server) => {
@@ -117,6 +125,7 @@ export function createActiveSnapshot(
         serverIds: hits.map(({ serverId }) => serverId),
         firstRank: offset + 1,
         total,
+        correctedQuery,
         nextCursor: hasMore ? encodeCursor(queryHash, offset + limit) : null,
       };
     },

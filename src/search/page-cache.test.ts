@@ -10,11 +10,19 @@ import type { SearchPage } from './search-model.ts';
 const documents = {} as StoredDocuments;
 
 function page(hits: readonly SearchHit[] = [], total = 0): SearchPage {
-  return { hits, serverIds: hits.map(({ serverId }) => serverId), firstRank: 1, total, nextCursor: null };
+  return {
+    hits,
+    serverIds: hits.map(({ serverId }) => serverId),
+    firstRank: 1,
+    total,
+    correctedQuery: null,
+    nextCursor: null,
+  };
 }
 
 const score = fc.integer({ min: 0, max: 10_000 }).map((n) => n / 10_000);
 const explanation = {
+  query: '',
   ...{ relevance: 1, lexical: 1, cosine: 1, evidence: noEvidence, popularityFactor: 1, livenessFactor: 1 },
   usage: null,
   outcomes: { good: 0, bad: 0, prior: 0.9, posterior: 0.9, factor: 1, explorationBonus: 1 },
@@ -42,8 +50,9 @@ test('a page that was kept is the page that was ranked', async () => {
       const ranked = page(hits, total);
       assert.equal(await cache.load('key', async () => ranked), ranked);
       const kept = cache.get('key') ?? assert.fail('not kept');
-      const { serverIds, firstRank, nextCursor } = kept;
-      assert.deepEqual({ hits: kept.hits, serverIds, firstRank, total: kept.total, nextCursor }, ranked);
+      const { serverIds, firstRank, correctedQuery, nextCursor } = kept;
+      const pages = { serverIds, firstRank, total: kept.total, correctedQuery, nextCursor };
+      assert.deepEqual({ hits: kept.hits, ...pages }, ranked);
     }),
   );
 });

@@ -4,8 +4,11 @@ import { Problem } from '../base/problem.ts';
 import type { SearchRequest } from './search-model.ts';
 
 /** A query on a snapshot, as a number. */
-export function hashQuery(revision: number, { query, filters, minScore, view }: SearchRequest): number {
-  return crc32(JSON.stringify([revision, query, filters, minScore, view?.key]));
+export function hashQuery(
+  revision: number,
+  { query, filters, minScore, view, spelling = true }: SearchRequest,
+): number {
+  return crc32(JSON.stringify([revision, query, filters, minScore, view?.key, spelling]));
 }
 
 export function encodeCursor(queryHash: number, offset: number): string {

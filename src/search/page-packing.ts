@@ -21,7 +21,7 @@ const leadLength = 6;
 const whole = 10_000;
 const noExtras: Extras = { alsoAvailableFrom: [], explanation: null };
 
-export function packPage({ hits, serverIds, firstRank, total, nextCursor }: SearchPage): PackedPage {
+export function packPage({ hits, ...page }: SearchPage): PackedPage {
   const numbers = new Array<number>(hits.reduce((sum, { tools }) => sum + leadLength + tools.length, 0));
   let at = 0;
   for (const { server, semantic, popularity, finalScore, match, tools } of hits) {
@@ -34,7 +34,7 @@ export function packPage({ hits, serverIds, firstRank, total, nextCursor }: Sear
     for (const tool of tools) numbers[at++] = tool;
   }
   const documents = hits[0]?.documents ?? null;
-  return { numbers, extras: extrasOf(hits), documents, serverIds, firstRank, total, nextCursor };
+  return { numbers, extras: extrasOf(hits), documents, ...page };
 }
 
 function packScore(score: number): number {
@@ -67,6 +67,9 @@ export class UnpackedPage implements SearchPage {
   }
   get total(): number {
     return this.#packed.total;
+  }
+  get correctedQuery(): string | null {
+    return this.#packed.correctedQuery;
   }
   get nextCursor(): string | null {
     return this.#packed.nextCursor;

@@ -37,6 +37,8 @@ export type SearchRequest = {
   readonly minScore: number;
   /** Whether hits shall tell where their scores come from. */
   readonly explain: boolean;
+  /** false: misspelled words are searched as they are. */
+  readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
   /** With it, every hit says how the user is connected to its server. */
   readonly connectionOf?: ConnectionLookup | undefined;
@@ -53,6 +55,8 @@ export type SearchPage = {
   readonly firstRank: number;
   /** Servers that the caller sees and that pass the filters. */
   readonly total: number;
+  /** What was searched in place of a query with misspelled words; null for any other. */
+  readonly correctedQuery: string | null;
   readonly nextCursor: string | null;
 };
 

@@ -100,8 +100,8 @@ async function ask(
 ): Promise<Omit<SearchResult, 'page'> & SearchPage> {
   const options = { limit: 10, toolLimit: 10, filters: {}, explain: false, minScore: 0 };
   const { page, ...result } = await search.find({ caller, query, ...options, ...more });
-  const { hits, serverIds, firstRank, total, nextCursor } = page;
-  return { hits, serverIds, firstRank, total, nextCursor, ...result };
+  const { hits, serverIds, firstRank, total, correctedQuery, nextCursor } = page;
+  return { hits, serverIds, firstRank, total, correctedQuery, nextCursor, ...result };
 }
 
 const idsOf = (hits: readonly SearchHit[]) => hits.map(({ serverId }) => serverId);

@@ -17,6 +17,7 @@ import type { EmbedderIndex } from './embedder-index.ts';
 import { type Embedder, embedQuery } from './embedding/embedder.ts';
 import { createFailover, type Failover } from './failover.ts';
 import type { ChangesSince } from './index/builder-client.ts';
+import type { KeptIndexOptions } from './kept-index/kept-index.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { type CacheStats, createPageCache } from './page-cache.ts';
 import type { RankWeights } from './ranking/rank.ts';
@@ -69,6 +70,8 @@ export type SearchDeps = {
   readonly changesSince: ChangesSince;
   /** Answers from the start, and whenever the provider cannot. */
   readonly embedder: Embedder;
+  /** Where its index outlives the process; without, each start builds it. */
+  readonly kept?: KeptIndexOptions | undefined;
   /** Connects to a better one; its index is built beside and swapped in when it is whole. */
   readonly provider?: (() => Promise<Embedder>) | undefined;
   readonly clock: Clock;
@@ -237,13 +240,13 @@ function keyOf(
   request: SearchRequest,
   model: UsageModel | null,
 ): string {
-  const { query, limit, toolLimit, filters, explain, minScore, cursor, view } = request;
+  const { query, limit, toolLimit, filters, explain, minScore, cursor, view, spelling = true } = request;
   const { transport, auth, category, verified } = filters;
   const isFiltered = (transport ?? auth ?? category ?? verified) !== undefined;
   const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified]) : '';
   const from = cursor === undefined ? '' : JSON.stringify(cursor);
   const state = `${request.caller.developerId} ${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
-  const options = `${limit} ${toolLimit} ${explain} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
+  const options = `${limit} ${toolLimit} ${explain} ${spelling} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;
   // The query comes last, as it is: nothing that follows could be taken for a part of it.
   return `${state}\n${options}\n${query}`;
 }

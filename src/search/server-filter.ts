@@ -1,5 +1,5 @@
 import type { ServerColumns, Snapshot } from './index/snapshot.ts';
-import type { ViewMask } from './ranking/relevance.ts';
+import type { ViewMask } from './query/seen-terms.ts';
 import type { SearchFilters } from './search-model.ts';
 
 /** Which servers of a snapshot pass, and how many. */

@@ -2,7 +2,7 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import { unpackHints } from '../base/tool-hints.ts';
 import type { Snapshot } from './index/snapshot.ts';
 import type { StoredDocuments } from './index/stored-fields.ts';
-import type { ViewMask } from './ranking/relevance.ts';
+import type { ViewMask } from './query/seen-terms.ts';
 import type { SearchView } from './search-model.ts';
 
 type Indexed = {

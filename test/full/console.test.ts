@@ -162,18 +162,42 @@ test(
   },
 );
 
-test('a server is added, looked at, and removed', options, async (t) => {
+test('a server is pasted, probed while one looks, added, and removed', options, async (t) => {
   const app = await demo();
-  const { page } = await openPage(t, app);
+  const { page, faults } = await openPage(t, app);
   await signIn(page, app);
   await show(page, app, '/catalogue', 'Catalogue');
   await page.getByRole('button', { name: 'Add a server' }).click();
-  const url = await app.call('GET', '/v1/servers/everything');
-  await page.getByLabel('URL').fill(String(url.body.remote_url));
-  await page.getByLabel('Id', { exact: true }).fill('added/by hand');
-  await page.getByLabel('Name', { exact: true }).fill('By hand');
-  await page.getByRole('button', { name: 'Add and look at it' }).click();
+  const dialog = page.getByRole('dialog');
+  const { body } = await app.call('GET', '/v1/servers/everything');
+  const url = String(body.remote_url);
+  const pasteField = dialog.getByLabel('URL or mcp.json');
+
+  await pasteField.fill('no such thing');
+  await dialog.getByText('Neither a URL nor').waitFor();
+  await pasteField.fill(url);
+  // What it calls itself, and what it has, before anything is kept.
+  await dialog.getByText(/has 17 tools, listed in/).waitFor();
+  assert.notEqual(await dialog.getByLabel('Name', { exact: true }).inputValue(), '');
+  assert.match(await dialog.getByLabel('Id', { exact: true }).inputValue(), /^local\//);
+
+  const headers = { 'X-Team': 'mail', 'X-Key': 'secret' };
+  const programs = { memory: { command: 'npx' } };
+  await pasteField.fill(JSON.stringify({ mcpServers: { mine: { url, headers }, ...programs } }));
+  await dialog.getByText('memory: programs are started').waitFor();
+  assert.equal(await dialog.getByLabel('Name', { exact: true }).inputValue(), 'mine');
+  assert.equal(await dialog.getByLabel('Header 2', { exact: true }).inputValue(), 'X-Key');
+  assert.equal(await dialog.getByLabel('Credentials').inputValue(), 'api_key');
+  await dialog.getByRole('button', { name: 'Remove header 2' }).click();
+  assert.equal(await dialog.getByLabel('Header 2', { exact: true }).count(), 0);
+  await dialog.getByText(/has 17 tools/).waitFor();
+  for (const violation of await violations(page)) assert.fail(violation);
+
+  await dialog.getByLabel('Id', { exact: true }).fill('added/by hand');
+  await dialog.getByLabel('Name', { exact: true }).fill('By hand');
+  await dialog.getByRole('button', { name: 'Add it' }).click();
   await page.getByRole('heading', { name: 'By hand', level: 1 }).waitFor();
+  assert.deepEqual(faults, []);
   await page.getByRole('tab', { name: 'Tools (17)' }).waitFor();
   await page.getByRole('button', { name: 'Look now' }).click();
   await page.getByRole('tab', { name: 'Health' }).click();
@@ -183,6 +207,27 @@ test('a server is added, looked at, and removed', options, async (t) => {
   await page.getByRole('heading', { name: 'Catalogue', level: 1 }).waitFor();
   assert.equal((await app.call('GET', '/v1/servers/added%2Fby%20hand')).status, 410);
 });
+
+test(
+  'an address that wants credentials, or is nobody, is told as such before it is added',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/catalogue', 'Catalogue');
+    await page.getByRole('button', { name: 'Add a server' }).click();
+    const dialog = page.getByRole('dialog');
+    const { body } = await app.call('GET', '/v1/servers/protected-files');
+    await dialog.getByLabel('URL or mcp.json').fill(String(body.remote_url));
+    await dialog.getByText('Each user connects it').waitFor();
+    assert.equal(await dialog.getByLabel('Credentials').inputValue(), 'oauth2');
+    await dialog.getByLabel('URL or mcp.json').fill('http://127.0.0.1:9/mcp');
+    await dialog.getByText('Down').waitFor();
+    await dialog.getByLabel('URL or mcp.json').fill('http://10.0.0.1/mcp');
+    await dialog.getByText('remote_url: ').waitFor();
+  },
+);
 
 test(
   'a key is made, shown once, and revoked; its holder sees only what its scopes allow, and then nothing',

@@ -227,7 +227,8 @@ test('no route reaches a server past the policy: its calls come from api/policy-
   assert.match(routes, /createPolicyEnforcement\(services\)/);
   assert.deepEqual(
     [...routes.matchAll(/\bservices\.mcp\b[\w.]*/g)].map(([use]) => use),
-    ['services.mcp.probe'],
+    // Probes are the operator's own: they list, and call nothing.
+    ['services.mcp.probe', 'services.mcp.probeAddress'],
   );
   assert.ok(!routes.includes('...services,'), 'what is handed on is named');
   const past = sources.filter(

@@ -29,6 +29,11 @@ export function SearchResults(props: {
           {showCall ? 'Hide the call' : 'Show as API call'}
         </Button>
       </div>
+      {metadata.corrected_query !== undefined && (
+        <p>
+          Searched for <strong>{metadata.corrected_query}</strong>
+        </p>
+      )}
       {showCall && <CodeBlock label="This search with curl" text={curlOf('POST', '/v1/search', body)} />}
       {servers.length === 0 && (
         <EmptyState icon="search" title="Nothing fits">

@@ -88,6 +88,7 @@ export function embedderFromTable(table: SharedArrayBuffer): Embedder {
     id: `builtin-${rows}x${dims}-${header.getUint32(20, true).toString(16)}`,
     dims,
     table,
+    knows: (stem) => rowOf.has(stem),
     embed(texts: readonly string[], kind: TextKind) {
       const out = new Float32Array(texts.length * dims);
       for (const [i, text] of texts.entries()) {

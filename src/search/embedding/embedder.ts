@@ -10,6 +10,8 @@ export type Embedder = {
   embed(texts: readonly string[], kind: TextKind): Float32Array | Promise<Float32Array>;
   /** A search waits so many milliseconds for the vectors of its query; unless given, for as long as `embed` takes. */
   readonly patienceMs?: number | undefined;
+  /** Whether the built-in vectors know a stem. */
+  readonly knows?: ((stem: string) => boolean) | undefined;
   /** The built-in table, for the builder thread to embed documents with; others are asked through `embed`. */
   readonly table?: SharedArrayBuffer | undefined;
   close?(): Promise<void>;

@@ -5,11 +5,14 @@
 import { crc32 } from 'node:zlib';
 import { hintsIn, packHints } from '../../base/tool-hints.ts';
 import type { CatalogServer, CatalogTool } from '../../catalog/catalog.ts';
-import { stemsOf } from '../text/text.ts';
+import { stemsOf, writtenWords } from '../text/text.ts';
+import { mostWords, wordLetters } from '../text/word-index.ts';
 import { encodeFields, parseSchema, type StoredFields, serverFields, toolFields } from './stored-fields.ts';
 
 /** Terms to numbers; only ever grows, so that a term means the same in every snapshot. */
 export type Lexicon = Map<string, number>;
+/** Words as they are written, with the terms that they stem to; only ever grows, too. */
+export type Vocabulary = Map<string, number>;
 
 /** What filters look at, and what order and popularity need. */
 type AnalysedServer = Pick<
@@ -43,7 +46,7 @@ const longestFieldChars = 4_000;
 /** A schema may nest without end; what a tool is for shows in its first levels. */
 const deepestParameters = 3;
 
-export function analyseServer(server: CatalogServer, lexicon: Lexicon): Analysis {
+export function analyseServer(server: CatalogServer, lexicon: Lexicon, vocabulary: Vocabulary): Analysis {
   const documents = [serverTexts(server), ...server.tools.map(toolTexts)];
   const starts = new Uint32Array(documents.length + 2);
   const lengths = new Uint16Array((documents.length + 1) * fieldCount);
@@ -58,6 +61,7 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon): Analysis
       if (d > 0) combined.set(term, addCounts(combined.get(term) ?? 0, count));
     }
     starts[d + 1] = terms.length;
+    for (const text of texts) collectWords(text.slice(0, longestFieldChars), lexicon, vocabulary);
   }
   terms.push(...combined.keys());
   counts.push(...combined.values());
@@ -104,9 +108,15 @@ function fingerprintOf({ name, description, tools }: CatalogServer): number {
 /** What an embedder reads of a server and of each of its tools. */
 export function documentTexts(server: CatalogServer): string[] {
   const own = `${server.name}. ${server.description} ${server.category ?? ''} ${server.tags.join(' ')}`;
-  return [own, ...server.tools.map((tool) => `${tool.name}. ${tool.description}`)].map((text) =>
-    text.slice(0, longestFieldChars),
-  );
+  return [own, ...server.tools.map(toolText)].map((text) => text.slice(0, longestFieldChars));
+}
+
+/** What it takes says something of what it does; the thirteenth parameter does not. */
+const embeddedParameters = 12;
+
+function toolText(tool: CatalogTool): string {
+  const [, , parameterNames] = toolTexts(tool);
+  return `${tool.name}. ${tool.description} ${parameterNames.split(' ').slice(0, embeddedParameters).join(' ')}`;
 }
 
 /** What is searched of a document, field by field. */
@@ -160,6 +170,14 @@ function countTerms(texts: FieldTexts, lexicon: Lexicon, lengths: Uint16Array): 
     }
   }
   return counted;
+}
+
+function collectWords(text: string, lexicon: Lexicon, vocabulary: Vocabulary): void {
+  for (const word of writtenWords(text)) {
+    if (word.length < wordLetters.fewest || word.length > wordLetters.most || vocabulary.has(word)) continue;
+    const term = lexicon.get(stemsOf(word)[0] ?? '');
+    if (term !== undefined && vocabulary.size < mostWords) vocabulary.set(word, term);
+  }
 }
 
 /** Adds four counts at once, each stopping at 255. */

@@ -2,6 +2,7 @@
  * BM25F's inverted index: per term the documents that have it, with the term's pseudo-frequency there (in 1/256).
  * Server fields are posted once with the server, not once with each tool; `lexical.ts` adds them up.
  */
+import { shared } from '../text/shared-array.ts';
 import { type Analysis, fieldCount } from './document-analysis.ts';
 
 export type Postings = {
@@ -129,12 +130,4 @@ function weigh(counts: number, scales: Float64Array): number {
   let weight = 0;
   for (let f = 0; f < fieldCount; f++) weight += ((counts >>> (f * 8)) & 0xff) * scales[f]!;
   return Math.min(65_535, Math.max(1, Math.round(weight * weightUnit)));
-}
-
-type Typed = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
-type TypedClass<T extends Typed> = { new (buffer: SharedArrayBuffer): T; readonly BYTES_PER_ELEMENT: number };
-
-/** A typed array that both threads may read. */
-export function shared<T extends Typed>(of: TypedClass<T>, length: number): T {
-  return new of(new SharedArrayBuffer(length * of.BYTES_PER_ELEMENT));
 }

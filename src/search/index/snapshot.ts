@@ -5,14 +5,11 @@
  * Documents lie server by server: document `docBase[s]` is server s itself, those after it its tools. Servers
  * are in the order of their ids, so that a lower number wins a tie.
  */
+
+import { shared } from '../text/shared-array.ts';
+import type { WordIndex } from '../text/word-index.ts';
 import type { Analysis } from './document-analysis.ts';
-import {
-  averageFieldLengths,
-  inverseDocumentFrequencies,
-  invert,
-  type Postings,
-  shared,
-} from './postings.ts';
+import { averageFieldLengths, inverseDocumentFrequencies, invert, type Postings } from './postings.ts';
 import type { StoredFields } from './stored-fields.ts';
 import type { VectorStore } from './vector-store.ts';
 
@@ -46,6 +43,8 @@ export type Snapshot = {
   /** The words of all of a server's tools combined, posted with the server. */
   readonly combinedToolsPostings: Postings;
   readonly vectors: VectorStore;
+  /** The words by which misspelled ones are recognised. */
+  readonly words: WordIndex;
   /** Server ids in order, a line each: one text crosses between threads faster than many. */
   readonly ids: string;
   readonly columns: ServerColumns;
@@ -54,7 +53,7 @@ export type Snapshot = {
 
 export function assembleSnapshot(
   analyses: readonly Analysis[],
-  { termCount, revision, vectors }: Pick<Snapshot, 'termCount' | 'revision' | 'vectors'>,
+  { termCount, revision, vectors, words }: Pick<Snapshot, 'termCount' | 'revision' | 'vectors' | 'words'>,
 ): Snapshot {
   const serverCount = analyses.length;
   const docBase = shared(Uint32Array, serverCount + 1);
@@ -75,6 +74,7 @@ export function assembleSnapshot(
     toolPostings: invert('tool', input),
     combinedToolsPostings: invert('combinedTools', input),
     vectors,
+    words,
     ids: analyses.map(({ server }) => server.id).join('\n'),
     columns: { ...serverColumns(analyses), hints: toolHints(analyses, documentCount) },
     stored: joinStoredFields(analyses),
@@ -142,12 +142,13 @@ export function serverIds({ ids }: Snapshot): readonly string[] {
 }
 
 /** What it takes up in memory. */
-export function snapshotBytes({ stored, vectors, ...snapshot }: Snapshot): number {
+export function snapshotBytes({ stored, vectors, words, ...snapshot }: Snapshot): number {
   const { serverPostings, toolPostings, combinedToolsPostings } = snapshot;
   const postings = [serverPostings, toolPostings, combinedToolsPostings];
   return [
     ...[snapshot.docBase, snapshot.docServer, snapshot.idf, stored.bytes, stored.starts],
     ...postings.flatMap(({ starts, documents, weights }) => [starts, documents, weights]),
+    ...[words.letters, words.starts, words.terms, words.buckets, words.entries],
     vectors.memory.buffer,
   ].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

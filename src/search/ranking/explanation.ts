@@ -4,6 +4,8 @@ import { type Evidence, round4 } from './score.ts';
 
 /** Where a hit's scores come from: every part of them, with four decimals. */
 export type HitExplanation = {
+  /** The query in the words that were searched. */
+  readonly query: string;
   readonly relevance: number;
   /** The server's BM25F score as a share of what a perfect match would get. */
   readonly lexical: number;
@@ -18,6 +20,7 @@ export type HitExplanation = {
 
 export function explainHit(exact: HitExplanation): HitExplanation {
   return {
+    query: exact.query,
     relevance: round4(exact.relevance),
     lexical: round4(exact.lexical),
     cosine: round4(exact.cosine),

@@ -97,3 +97,51 @@ function gain(there: number, more: number): number {
   if (there === 0) return saturated[more]!;
   return saturated[Math.min(maxWeight, there + more)]! - saturated[there]!;
 }
+
+/** Documents by number, from the first up to another. */
+export type DocumentRange = { readonly from: number; readonly to: number };
+
+/**
+ * Scores one server's tools against each other. A word weighs by the square root of its rarity among them, too: one that all of
+ * them have tells nothing. `seen`: where not all are; what is hidden does not count.
+ */
+export function scoreToolsOf(
+  { toolPostings }: Snapshot,
+  terms: readonly QueryTerm[],
+  on: { readonly range: DocumentRange; readonly seen: Uint8Array | null; readonly ofTool: Float32Array },
+): void {
+  const { starts, documents, weights } = toolPostings;
+  const { range, seen, ofTool } = on;
+  const tools = countSeen(range, seen);
+  ofTool.fill(0, range.from, range.to);
+  for (const { term, weight } of terms) {
+    const end = starts[term + 1]!;
+    const first = firstFrom(documents, starts[term]!, end, range.from);
+    if (first === end || documents[first]! >= range.to) continue;
+    let last = first;
+    let having = 0;
+    for (; last < end && documents[last]! < range.to; last++)
+      if (seen === null || seen[documents[last]!] === 1) having++;
+    const local = weight * Math.sqrt(Math.log(1 + (tools - having + 0.5) / (having + 0.5)));
+    for (let i = first; i < last; i++) ofTool[documents[i]!]! += local * saturated[weights[i]!]!;
+  }
+}
+
+function countSeen({ from, to }: DocumentRange, seen: Uint8Array | null): number {
+  if (seen === null) return to - from;
+  let count = 0;
+  for (let d = from; d < to; d++) count += seen[d]!;
+  return count;
+}
+
+/** Where in a stretch of ascending numbers the first lies that is not below another (binary search). */
+function firstFrom(ascending: Uint32Array, from: number, to: number, least: number): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle]! < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

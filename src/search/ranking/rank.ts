@@ -245,6 +245,7 @@ function explain(query: RankedQuery, server: number): HitExplanation {
   const { scores, evidence, index, request, boost } = query;
   const outcomes = outcomesOf(query, server);
   return explainHit({
+    query: request.parts[0] ?? '',
     relevance: scores.relevance[server]!,
     lexical: scores.lexical[server]! / (scores.totalIdf || 1),
     cosine: scores.cosine[server]!,

@@ -5,8 +5,16 @@
  */
 import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
+import { isKnown, type PartialServers, type ViewMask } from '../query/seen-terms.ts';
 import { queryCounts } from '../text/text.ts';
-import { createLexicalScores, type LexicalScores, type QueryTerm, scoreTerms } from './lexical.ts';
+import {
+  createLexicalScores,
+  type DocumentRange,
+  type LexicalScores,
+  type QueryTerm,
+  scoreTerms,
+  scoreToolsOf,
+} from './lexical.ts';
 import { topK, topOfSum, type WeightedSum } from './top-k.ts';
 
 export type RelevanceWeights = {
@@ -59,22 +67,6 @@ export function createRelevanceIndex(
     },
   };
 }
-
-/** What the caller sees of the snapshot, by its numbers: what it does not see takes no part in any score. */
-export type ViewMask = {
-  /** 1 for every server of which something is seen. */
-  readonly servers: Uint8Array;
-  readonly partial: PartialServers | null;
-  /** By term, once it was asked for: 1 where anything seen has it, 2 where nothing has. */
-  readonly words: Uint8Array;
-};
-
-/** Servers of which only some tools are seen. */
-type PartialServers = {
-  readonly servers: ReadonlySet<number>;
-  /** By document: 1 for a tool that is seen; meaningful for those servers alone. */
-  readonly tools: Uint8Array;
-};
 
 export type RelevanceQuery = {
   /** The query, then its sentences when it is long. */
@@ -185,7 +177,13 @@ function idfOfTerm({ snapshot, unknownIdf }: RelevanceIndex, term: number): numb
   return term < snapshot.termCount ? snapshot.idf[term]! : unknownIdf;
 }
 
-/** Document numbers of the server's tools that fit the query last scored best, best first. */
+/** The vectors' share beside that of the servers' ranking: of tools of one server words tell more (`npm run eval`). */
+const vectorShare = 0.7;
+
+/**
+ * Document numbers of the server's tools that fit the query last scored best, best first; asked once a query and server. What tells
+ * them from each other counts more than what all of them say.
+ */
 export function bestTools(
   index: RelevanceIndex,
   scores: ServerScores,
@@ -197,18 +195,17 @@ export function bestTools(
   const [byLexical, byCosine] = normalisers(index.weights, scores);
   if (scores.bySentence) scan.compare(server, 1);
   const range = { from: snapshot.docBase[server]! + 1, to: snapshot.docBase[server + 1]! };
-  const sum = { a: buffers.ofQuery.ofTool, byA: byLexical, b: scan.ofDocument, byB: byCosine };
-  const { partial } = scores;
-  if (partial?.servers.has(server) !== true) return topOfSum(range, limit, sum);
-  return seenTools(range, partial)
+  const { ofTool } = buffers.ofQuery;
+  const sum = { a: ofTool, byA: byLexical, b: scan.ofDocument, byB: vectorShare * byCosine };
+  const seen = scores.partial?.servers.has(server) === true ? scores.partial.tools : null;
+  if (range.to - range.from > 1) scoreToolsOf(snapshot, scores.terms, { range, seen, ofTool });
+  if (seen === null) return topOfSum(range, limit, sum);
+  return seenTools(range, seen)
     .sort((x, y) => scoreOf(sum, y) - scoreOf(sum, x) || x - y)
     .slice(0, limit);
 }
 
-function seenTools(
-  range: { readonly from: number; readonly to: number },
-  { tools }: PartialServers,
-): number[] {
+function seenTools(range: DocumentRange, tools: Uint8Array): number[] {
   const seen: number[] = [];
   for (let d = range.from; d < range.to; d++) if (tools[d] === 1) seen.push(d);
   return seen;
@@ -234,31 +231,6 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
     terms.push({ term, weight });
   });
   return { terms, totalIdf, coveredIdf };
-}
-
-/** Whether anything that is seen has the word: else it is as unknown as one that nothing has. */
-function isKnown(snapshot: Snapshot, term: number, mask: ViewMask): boolean {
-  if (term >= snapshot.termCount) return false;
-  const { words } = mask;
-  if (words[term] === 0) words[term] = isSeen(snapshot, term, mask) ? 1 : 2;
-  return words[term] === 1;
-}
-
-function isSeen(
-  { serverPostings, toolPostings, docServer }: Snapshot,
-  term: number,
-  { servers, partial }: ViewMask,
-): boolean {
-  const ofServers = serverPostings.documents;
-  for (let i = serverPostings.starts[term]!; i < serverPostings.starts[term + 1]!; i++)
-    if (servers[ofServers[i]!] === 1) return true;
-  const ofTools = toolPostings.documents;
-  for (let i = toolPostings.starts[term]!; i < toolPostings.starts[term + 1]!; i++) {
-    const server = docServer[ofTools[i]!]!;
-    if (servers[server] !== 1) continue;
-    if (partial?.servers.has(server) !== true || partial.tools[ofTools[i]!] === 1) return true;
-  }
-  return false;
 }
 
 /** Takes over words' and vectors' scores of the allowed servers, and finds the best of each. */

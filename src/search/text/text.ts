@@ -2,10 +2,8 @@
  * Text to terms: what counts as "the same word" for the lexical index and for the built-in vectors.
  * The trainer uses these functions too, so a change here asks for `npm run train`.
  */
-import { createBoundedCache } from '../../base/bounded-cache.ts';
-
 /** Never indexed, never searched: they carry grammar, not subject. */
-const functionWords = words(`
+export const functionWords = words(`
 a an the and or but nor so if then than that this these those there here of in on at by for from to into onto with without within
 as is are was were be been being am do does did done doing have has had having it its itself he she they them their theirs his her hers
 him you your yours we our ours us i me my mine myself yourself s t re ve ll d m don doesn didn isn aren wasn weren won wouldn couldn
@@ -22,7 +20,8 @@ something someone anything things thing way ways go going come see wanna gonna g
 tell ask provide provided including include
 `);
 
-const cjkRun = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]+/gu;
+/** The long-vowel mark ー is of no script of its own, and stands in the middle of katakana words. */
+const cjkRun = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}ー]+/gu;
 const wordRun = /[\p{L}\p{N}]+/gu;
 const asciiRun = /[A-Za-z0-9]+/g;
 const notAscii = /[^\x00-\x7f]/;
@@ -36,8 +35,13 @@ const longQueryStems = 25;
 /** Sentences of fewer words join their neighbour: alone they say too little. */
 const shortestPart = 4;
 const mostParts = 6;
-/** Splitting kept: of the words of a large catalog, not of its keys and hashes. */
-const splitWords = createBoundedCache<readonly string[]>(50_000);
+/**
+ * How words were split, kept in two generations of so many: the words of a large catalog, not its keys and hashes. (To keep the order
+ * of use, as other caches do, costs more than to split: a tenth of a small search.)
+ */
+const perGeneration = 25_000;
+let splitLately = new Map<string, readonly string[]>();
+let splitEarlier: ReadonlyMap<string, readonly string[]> = new Map();
 
 /** The stems of a text in order, function words left out. */
 export function stemsOf(text: string): string[] {
@@ -63,16 +67,20 @@ export function queryCounts(text: string): ReadonlyMap<string, number> {
   return wordsOf(text).counts;
 }
 
-/** Memo: of one query the words are asked for three times, to cut it, to embed it and to look them up. */
-let lastQuery: QueryWords = { text: '', stems: [], counts: new Map() };
+/** Memo of the last texts: the words of a query and of each of its sentences are asked for to cut it, to embed it and to look them up. */
+const lastTexts: QueryWords[] = [];
+const textsKept = 8;
+let oldest = 0;
 
 function wordsOf(text: string): QueryWords {
-  if (text === lastQuery.text) return lastQuery;
+  for (let i = 0; i < lastTexts.length; i++) if (lastTexts[i]!.text === text) return lastTexts[i]!;
   const all = stemsOf(text);
   const kept = all.filter((stem) => !requestStems.has(stem));
   const stems = kept.length > 0 ? kept : all;
-  lastQuery = { text, stems, counts: countsOf(stems) };
-  return lastQuery;
+  const words = { text, stems, counts: countsOf(stems) };
+  lastTexts[oldest] = words;
+  oldest = (oldest + 1) % textsKept;
+  return words;
 }
 
 /** How often each stem occurs, in the order of their first occurrence. */
@@ -100,12 +108,37 @@ export function queryParts(text: string): string[] {
   return parts.length > 1 ? [text, ...parts.slice(0, mostParts)] : [text];
 }
 
-function stemsOfUnicode(text: string, out: string[]): string[] {
-  const plain = text
+/** Accents, widths and marks taken off: what words are compared by. */
+export function plainText(text: string): string {
+  if (!notAscii.test(text)) return text;
+  return text
     .normalize('NFKD')
     .replace(/\p{M}+/gu, '')
     .normalize('NFC');
-  for (const run of plain.match(wordRun) ?? []) {
+}
+
+/**
+ * The words of a text as they are written, in small letters: those of a to z alone. Identifiers are split; compounds of two or
+ * three are also one word, as above.
+ */
+export function writtenWords(text: string): string[] {
+  const out: string[] = [];
+  for (const run of plainText(text).match(wordRun) ?? []) {
+    if (notAscii.test(run)) continue;
+    const parts = isCompound(run) ? (run.match(camelPart) ?? []) : [run];
+    if (parts.length > 1 && parts.length <= 3) parts.push(run);
+    for (const part of parts) if (/^[A-Za-z]+$/.test(part)) out.push(part.toLowerCase());
+  }
+  return out;
+}
+
+/** Whether capitals inside say that it is several words. */
+export function isCompound(word: string): boolean {
+  return /[a-z0-9][A-Z]|[A-Z]{2}[a-z]/.test(word);
+}
+
+function stemsOfUnicode(text: string, out: string[]): string[] {
+  for (const run of plainText(text).match(wordRun) ?? []) {
     if (!notAscii.test(run)) {
       pushAll(out, splitWord(run));
       continue;
@@ -128,17 +161,22 @@ function pushBigrams(out: string[], run: string): void {
   for (let i = 0; i + 1 < chars.length; i++) out.push(`${chars[i]}${chars[i + 1]}`);
 }
 
-function splitWord(word: string): readonly string[] {
-  const known = splitWords.get(word);
+/** The stems of one word; none of one that carries grammar. */
+export function splitWord(word: string): readonly string[] {
+  const known = splitLately.get(word);
   if (known !== undefined) return known;
-  const made = splitUncached(word);
-  splitWords.set(word, made);
-  return made;
+  const split = splitEarlier.get(word) ?? splitUncached(word);
+  if (splitLately.size === perGeneration) {
+    splitEarlier = splitLately;
+    splitLately = new Map();
+  }
+  splitLately.set(word, split);
+  return split;
 }
 
 function splitUncached(word: string): string[] {
   if (word.length > longestWord) return [];
-  const parts = /[a-z0-9][A-Z]|[A-Z]{2}[a-z]/.test(word) ? (word.match(camelPart) ?? [word]) : [word];
+  const parts = isCompound(word) ? (word.match(camelPart) ?? [word]) : [word];
   const out: string[] = [];
   for (const part of parts) pushStem(out, part.toLowerCase());
   // Brands are written GitHub and github, iPhone and iphone: a capitalised compound is also one word.
