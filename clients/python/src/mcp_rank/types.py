@@ -281,6 +281,21 @@ class Connection(TypedDict):
     renewable: bool
 
 
+class ConnectionImport(TypedDict):
+    developer_id: NotRequired[str]
+    # 1 to 256 printable characters
+    user_id: str
+    provider: NotRequired[str]
+    server_id: NotRequired[str]
+    account: str
+    label: NotRequired[str]
+    access_token: str
+    refresh_token: NotRequired[str]
+    # seconds
+    expires_in: NotRequired[int]
+    scopes: NotRequired[list[str]]
+
+
 class ConsoleSession(TypedDict):
     signed_in: bool
     version: str
