@@ -23,6 +23,8 @@ export type EmbedderIndexDeps = {
   readonly weights: RankWeights;
   /** The built-in one. */
   readonly embedder: Embedder;
+  /** Whether the operator's configuration names a server. */
+  readonly isConfigured?: ((serverId: string) => boolean) | undefined;
   readonly signals: () => RankingSignals;
   /** A new snapshot was swapped in. */
   readonly onBuilt: () => void;
@@ -39,7 +41,11 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     const built = await builder.rebuild();
     if (built === null) return;
     builtInMs = clock.monotonic() - startedAt;
-    snapshot = createActiveSnapshot(built, { weights: deps.weights, builtIn: deps.embedder }, deps.signals());
+    snapshot = createActiveSnapshot(
+      built,
+      { weights: deps.weights, builtIn: deps.embedder, isConfigured: deps.isConfigured },
+      deps.signals(),
+    );
     deps.onBuilt();
   }
 

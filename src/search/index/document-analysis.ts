@@ -21,6 +21,8 @@ type AnalysedServer = Pick<
 > & {
   /** The same for servers with the same tools; 0 for a server whose tools say too little. */
   readonly fingerprint: number;
+  /** The same for servers whose tools are called and take the same, whatever else is said of them; 0 for one without tools. */
+  readonly software: number;
 };
 
 /** Document 0 is the server itself, then come its tools, and last all tools' words combined. */
@@ -68,9 +70,9 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon, vocabular
   starts[documents.length + 1] = terms.length;
   sumLengths(lengths, documents.length);
   const { id, transport, authType, category, verified, trusted = false, popularity, tags } = server;
-  const fingerprint = fingerprintOf(server);
+  const prints = { fingerprint: fingerprintOf(server), software: softwareOf(server) };
   return {
-    server: { id, transport, authType, category, verified, trusted, popularity, tags, fingerprint },
+    server: { id, transport, authType, category, verified, trusted, popularity, tags, ...prints },
     toolCount: server.tools.length,
     hints: server.tools.map((tool) => packHints(hintsIn(tool.details))).join(''),
     starts,
@@ -101,7 +103,22 @@ function fingerprintOf({ name, description, tools }: CatalogServer): number {
     name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ''),
     description.toLowerCase().slice(0, openingChars),
   ];
-  const text = [...own, ...each.sort()].join('\n');
+  return checksum([...own, ...each.sort()]);
+}
+
+/** What a server runs: its tools and their parameters by name, because descriptions differ from version to version. */
+function softwareOf({ tools }: CatalogServer): number {
+  if (tools.length === 0) return 0;
+  const each = tools.map((tool) => {
+    const { properties = {} } = (parseSchema(tool.inputSchema) ?? {}) as { properties?: object };
+    const opening = tools.length < tellingTools ? tool.description.slice(0, openingChars) : '';
+    return JSON.stringify([tool.name, Object.keys(properties ?? {}).sort(), opening]);
+  });
+  return checksum(each.sort());
+}
+
+function checksum(lines: readonly string[]): number {
+  const text = lines.join('\n');
   return crc32(text) * 2 ** 21 + (crc32(text, 1) >>> 11);
 }
 
