@@ -27,7 +27,7 @@ export type IndexBuilder = {
 export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): IndexBuilder {
   const { dims } = embedder;
   const lexicon: Lexicon = new Map();
-  const vocabulary: Vocabulary = new Map();
+  const vocabulary: Vocabulary = { words: new Map(), runs: new Set() };
   let words: WordIndex | undefined;
   const servers = new Map<string, IndexedServer>();
 
@@ -71,7 +71,7 @@ export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): 
       }
       const analyses = sorted.map(({ analysis }) => analysis);
       // The vocabulary only grows: of the same size it is the same.
-      if (words?.terms.length !== vocabulary.size) words = buildWordIndex(vocabulary);
+      if (words?.terms.length !== vocabulary.words.size) words = buildWordIndex(vocabulary.words);
       const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors, words });
       shareWithSnapshot(sorted, snapshot);
       return snapshot;
