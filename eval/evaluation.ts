@@ -65,6 +65,8 @@ function createAsk({ snapshot, lexicon, ids }: Indexed, vectors: Vectors, weight
       mask: null,
       popularity,
       liveness,
+      callabilities: null,
+      ownMirrors: new Map(),
       model: toIndexedModel(model),
       offset: 0,
       limit,

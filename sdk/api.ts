@@ -581,6 +581,8 @@ export type SearchFilters = {
   readonly category?: readonly string[] | undefined;
   readonly verified?: boolean | undefined;
   readonly connected?: boolean | undefined;
+  /** whether it can be called from here by anybody; a program that no configuration starts cannot */
+  readonly callable?: boolean | undefined;
 };
 
 export type SearchHit = {
@@ -592,8 +594,10 @@ export type SearchHit = {
   readonly scores: { readonly semantic: number; readonly popularity: number; };
   readonly final_score: number;
   readonly match: "strong" | "weak";
-  /** how the user stands with it, where a user's MIT came with the search */
-  readonly connection?: "ready" | "needs_auth" | "needs_scope" | "open" | "unavailable" | undefined;
+  /** how the caller (with a MIT: the user) stands with it */
+  readonly connection: "ready" | "open" | "needs_auth" | "needs_scope" | "needs_key" | "unavailable";
+  /** what to do where something is missing */
+  readonly connect?: string | undefined;
   readonly also_available_from?: readonly string[] | undefined;
   readonly explain?: SearchExplanation | undefined;
 };

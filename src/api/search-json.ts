@@ -4,7 +4,14 @@
  * as one piece.
  */
 import { LRUCache } from 'lru-cache';
-import type { HitExplanation, SearchHit, SearchPage, SearchResult } from '../search/search.ts';
+import {
+  type ConnectionState,
+  type HitExplanation,
+  howToConnect,
+  type SearchHit,
+  type SearchPage,
+  type SearchResult,
+} from '../search/search.ts';
 
 /** A piece of a reply's JSON. */
 export type JsonPart = Buffer | string;
@@ -15,38 +22,26 @@ export type SearchJson = {
   renderBatch(results: readonly SearchResult[]): readonly JsonPart[];
 };
 
-/** Everything of a reply but its metadata. */
-type RenderedHits = {
-  readonly bytes: Buffer;
-  /** Where each hit's object ends: more members fit in there. */
-  readonly ends: readonly number[];
-};
-
 const cacheBytes = 16 * 1024 * 1024;
 
 export function createSearchJson(): SearchJson {
-  const kept = new LRUCache<string, RenderedHits>({
+  const kept = new LRUCache<string, Buffer>({
     maxSize: cacheBytes,
-    sizeCalculation: ({ bytes }) => bytes.buffer.byteLength,
+    sizeCalculation: ({ buffer }) => buffer.byteLength,
   });
 
   /** Kept only for those that were asked for again: of most queries there is no second. */
-  function hitsOf({ page, pageKey, cacheHit }: SearchResult): RenderedHits {
-    if (pageKey === null || !cacheHit) return renderHits(page);
-    const known = kept.get(pageKey);
+  function hitsOf({ page, pageKey, cacheHit, connections }: SearchResult): Buffer {
+    if (pageKey === null || !cacheHit) return renderHits(page, connections);
+    const key = connections === null ? pageKey : `${connections.join(' ')}\n${pageKey}`;
+    const known = kept.get(key);
     if (known !== undefined) return known;
-    const rendered = renderHits(page);
-    kept.set(pageKey, rendered);
+    const rendered = renderHits(page, connections);
+    kept.set(key, rendered);
     return rendered;
   }
 
-  function render(result: SearchResult): readonly JsonPart[] {
-    const hits = hitsOf(result);
-    const metadata = renderMetadata(result);
-    if (result.connections === null) return [hits.bytes, metadata];
-    const members = result.connections.map((state) => `,"connection":"${state}"`);
-    return [...insertMembers(hits, members), metadata];
-  }
+  const render = (result: SearchResult): readonly JsonPart[] => [hitsOf(result), renderMetadata(result)];
 
   return {
     render,
@@ -68,17 +63,6 @@ function renderMetadata({ latencyMs, cacheHit, queryLogId, page }: SearchResult)
   );
 }
 
-/** One member more for each hit, between the bytes that are shared. */
-function insertMembers({ bytes, ends }: RenderedHits, members: readonly string[]): readonly JsonPart[] {
-  const parts: JsonPart[] = [];
-  let from = 0;
-  for (const [i, end] of ends.entries()) {
-    parts.push(bytes.subarray(from, end), members[i] ?? '');
-    from = end;
-  }
-  return [...parts, bytes.subarray(from)];
-}
-
 const head = Buffer.from('{"servers":[');
 const beforeUrl = Buffer.from(',"remote_url":');
 const beforeTools = Buffer.from(',"tools":[');
@@ -95,21 +79,19 @@ const hitBytes = 150;
 /** UTF-8 bytes for one UTF-16 unit, at most. */
 const maxBytesPerUnit = 3;
 
-function renderHits({ hits }: SearchPage): RenderedHits {
-  const extras = hits.map(extraMembers);
-  const ends = new Array<number>(hits.length);
+function renderHits({ hits }: SearchPage, connections: SearchResult['connections']): Buffer {
+  const extras = hits.map((hit, i) => extraMembers(hit, connections?.[i]));
   const out = Buffer.allocUnsafeSlow(roomFor(hits, extras));
   let at = put(out, 0, head);
   for (let i = 0; i < hits.length; i++) {
     if (i > 0) out[at++] = comma;
     at = putHit(out, at, hits[i]!);
-    // Most are empty, and to write nothing would be a call into native code, too.
+    // To write nothing would be a call into native code, too.
     if (extras[i] !== '') at += out.write(extras[i]!, at);
-    ends[i] = at;
     out[at++] = closing;
   }
   at = put(out, at, foot);
-  return { bytes: out.subarray(0, at), ends };
+  return out.subarray(0, at);
 }
 
 function roomFor(hits: readonly SearchHit[], extras: readonly string[]): number {
@@ -164,8 +146,21 @@ function putScore(out: Buffer, start: number, score: number): number {
   return at;
 }
 
-/** What few hits have. */
-function extraMembers({ alsoAvailableFrom, explanation }: SearchHit): string {
+/** What few hits have, and how the caller stands with it. */
+function extraMembers(hit: SearchHit, state: ConnectionState | undefined): string {
+  return `${otherMembers(hit.alsoAvailableFrom, hit.explanation)}${connectionMembers(hit, state)}`;
+}
+
+function connectionMembers(hit: SearchHit, state: ConnectionState | undefined): string {
+  if (state === undefined) return '';
+  const connect = howToConnect(hit, state);
+  return `,"connection":"${state}"${connect === null ? '' : `,"connect":${JSON.stringify(connect)}`}`;
+}
+
+function otherMembers(
+  alsoAvailableFrom: SearchHit['alsoAvailableFrom'],
+  explanation: SearchHit['explanation'],
+): string {
   const others =
     alsoAvailableFrom.length === 0 ? '' : `,"also_available_from":${JSON.stringify(alsoAvailableFrom)}`;
   return explanation === null

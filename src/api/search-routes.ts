@@ -15,10 +15,7 @@ import {
 export function searchRoutes(
   search: Search,
   viewFor: (caller: Principal) => SearchView | null,
-  connectionsOf: (owner: {
-    readonly developerId: string;
-    readonly userId: string;
-  }) => Promise<ConnectionLookup>,
+  connectionsOf: (caller: Principal, userId: string | undefined) => Promise<ConnectionLookup>,
 ): Route[] {
   const json = createSearchJson();
   return [
@@ -35,9 +32,7 @@ export function searchRoutes(
         const needsUser = (body.queries ?? [body]).some(({ filters }) => filters?.connected !== undefined);
         if (needsUser && user === null)
           throw new Problem('invalid_request', "filters.connected: needs a user's MIT in Authorization");
-        const { developerId } = caller;
-        const connectionOf =
-          user === null ? undefined : await connectionsOf({ developerId, userId: user.userId });
+        const connectionOf = await connectionsOf(caller, user?.userId);
         const view = viewFor(caller);
         const find = (query: SearchQuery) => search.find({ ...toRequest(query, caller, connectionOf), view });
         const { queries } = body;

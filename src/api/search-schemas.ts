@@ -13,6 +13,12 @@ const filtersSchema = Type.Object(
     category: Type.Optional(Type.Array(text(100), { minItems: 1, maxItems: 50 })),
     verified: Type.Optional(Type.Boolean()),
     connected: Type.Optional(Type.Boolean()),
+    callable: Type.Optional(
+      Type.Boolean({
+        description:
+          'whether it can be called from here by anybody; a program that no configuration starts cannot',
+      }),
+    ),
   },
   { ...strict, $id: 'SearchFilters' },
 );
@@ -70,11 +76,10 @@ const hitSchema = Type.Object(
     scores: Type.Object({ semantic: share, popularity: share }),
     final_score: share,
     match: Type.Enum(['strong', 'weak']),
-    connection: Type.Optional(
-      Type.Enum(['ready', 'needs_auth', 'needs_scope', 'open', 'unavailable'], {
-        description: "how the user stands with it, where a user's MIT came with the search",
-      }),
-    ),
+    connection: Type.Enum(['ready', 'open', 'needs_auth', 'needs_scope', 'needs_key', 'unavailable'], {
+      description: 'how the caller (with a MIT: the user) stands with it',
+    }),
+    connect: Type.Optional(Type.String({ description: 'what to do where something is missing' })),
     also_available_from: Type.Optional(Type.Array(Type.String())),
     explain: Type.Optional(explanationSchema),
   },

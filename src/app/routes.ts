@@ -53,6 +53,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     search,
     mcp: enforcement.mcp,
     catalogFor: enforcement.catalogFor,
+    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
     tickets: services.vault.sealedTokens,
     tracing: telemetry.tracing,
     version,
@@ -66,7 +67,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
-    ...searchRoutes(search, policy.viewFor, (owner) => connectionLookup(services, owner)),
+    ...searchRoutes(search, policy.viewFor, (caller, userId) => connectionLookup(services, caller, userId)),
     ...invocationRoutes(catalog, enforcement),
     ...serverRoutes(catalog, enforcement),
     ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
@@ -197,18 +198,25 @@ async function readiness({ search, shutdown, storage }: Services): Promise<Recor
   return { index: search.ready(), store: answers, ...(shutdown.hasBegun && { accepting: false }) };
 }
 
-/** A user's own consents, then what the operator gave everybody. */
+/** A user's own consents, then what the operator gave those whose calls its credentials go with. */
 async function connectionLookup(
-  { catalog, connections, locals }: Services,
-  owner: Owner,
+  { catalog, connections, locals, policy }: Services,
+  caller: { readonly keyId: string; readonly developer?: string | undefined; readonly developerId: string },
+  userId: string | undefined,
 ): Promise<ConnectionLookup> {
+  const { keyId, developer = '', developerId } = caller;
+  const subject = { keyId, developer };
   const [own, credentialed] = await Promise.all([
-    connections.tokens.serverStates(owner),
+    userId === undefined ? undefined : connections.tokens.serverStates({ developerId, userId }),
     catalog.credentialed(),
   ]);
   const ours = (id: string) => {
     const local = locals.get(id);
-    return local && (Object.keys(local.headers).length > 0 ? 'ready' : 'open');
+    if (local === undefined && !credentialed.has(id)) return undefined;
+    const wanted = local === undefined || Object.keys(local.headers).length > 0;
+    // A program's credentials are in its environment, whoever calls it.
+    if (!wanted || local?.program) return wanted ? 'ready' : 'open';
+    return policy.mayUseCredentials(subject, id) ? 'ready' : undefined;
   };
-  return (id) => own(id) ?? (credentialed.has(id) ? 'ready' : ours(id));
+  return (id) => own?.(id) ?? ours(id);
 }

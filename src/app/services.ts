@@ -204,7 +204,7 @@ type Foundation = Awaited<ReturnType<typeof openFoundation>>;
 
 /** Which servers there are, and which of them fits. */
 function openFinding(
-  { clock, telemetry, storage, vault, outbound }: Foundation,
+  { clock, telemetry, storage, vault, outbound, locals }: Foundation,
   config: Config,
   options: AppOptions,
 ) {
@@ -245,6 +245,7 @@ function openFinding(
     newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,
     usageModelFor: learning.modelFor,
+    isConfigured: (serverId) => locals.get(serverId) !== undefined,
     config: defaultSearchConfig,
     tracing: telemetry.tracing,
     onSwap: (by) => telemetry.log.info('search.embedder.swapped', by),

@@ -1,11 +1,12 @@
 /** A snapshot in use: its ranker, its ids and signals, filters, views, pages. */
 import type { Embedder } from './embedding/embedder.ts';
 import type { BuiltIndex } from './index/builder-client.ts';
-import { type ServerColumns, serverIds, snapshotBytes } from './index/snapshot.ts';
+import { type ServerColumns, type Snapshot, serverIds, snapshotBytes } from './index/snapshot.ts';
 import { openDocuments } from './index/stored-fields.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
 import { createQueryRewriter } from './query/query-rewriter.ts';
+import { callability, groupOwnMirrors, type OwnMirrors } from './ranking/duplicate-groups.ts';
 import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
 import type {
@@ -46,10 +47,17 @@ export type ActiveSnapshot = {
   setSignals(signals: RankingSignals): void;
 };
 
-/** `builtIn`: whose words count as known, whoever makes the vectors. */
+export type SnapshotDeps = {
+  readonly weights: RankWeights;
+  /** Whose words count as known, whoever makes the vectors. */
+  readonly builtIn: Embedder;
+  /** Whether the operator's configuration names a server; without it, nothing is said of what can be called from here. */
+  readonly isConfigured?: ((serverId: string) => boolean) | undefined;
+};
+
 export function createActiveSnapshot(
   { snapshot, lexicon }: BuiltIndex,
-  { weights, builtIn }: { readonly weights: RankWeights; readonly builtIn: Embedder },
+  { weights, builtIn, isConfigured }: SnapshotDeps,
   initialSignals: RankingSignals,
 ): ActiveSnapshot {
   const ids = serverIds(snapshot);
@@ -58,6 +66,8 @@ export function createActiveSnapshot(
   const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
   const popularity = snapshot.columns.popularity.slice();
   const liveness = new Float32Array(ids.length);
+  const callabilities = isConfigured === undefined ? null : new Uint8Array(ids.length);
+  let ownMirrors: OwnMirrors = new Map();
   const maskOf = createViewMasks({ snapshot, ids, documents: openDocuments(snapshot.stored) });
   let unavailable: ReadonlySet<string> = new Set();
   let signalsVersion = 0;
@@ -70,6 +80,9 @@ export function createActiveSnapshot(
     liveness.fill(1);
     write(signals.popularity, popularity);
     write(signals.liveness, liveness);
+    if (callabilities === null || isConfigured === undefined) return;
+    setCallabilities(callabilities, { snapshot, ids, isConfigured });
+    ownMirrors = groupOwnMirrors(snapshot.columns, callabilities);
   }
   function write(values: ReadonlyMap<string, number>, into: Float32Array): void {
     for (const [id, value] of values) {
@@ -102,9 +115,15 @@ export function createActiveSnapshot(
     rank({ request, parts, correctedQuery, offset, queryHash }, { vectors, modelVector }, model) {
       const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
       const mask = maskOf(request.view);
-      const { allowed, total } = filterServers(snapshot, { filters, mask }, (server) => {
-        return connectionOf !== undefined && isUsable(connectionTo(ids[server]!, connectionOf));
-      });
+      const { allowed, total } = filterServers(
+        snapshot,
+        { filters, mask },
+        {
+          isConnected: (server) =>
+            connectionOf !== undefined && isUsable(connectionTo(ids[server]!, connectionOf)),
+          isCallable: (server) => callabilities?.[server] !== callability.uncallable,
+        },
+      );
       const { hits, hasMore } = rank({
         parts,
         vectors,
@@ -114,6 +133,8 @@ export function createActiveSnapshot(
         modelVector,
         popularity,
         liveness,
+        callabilities,
+        ownMirrors,
         offset,
         limit,
         toolLimit,
@@ -132,13 +153,32 @@ export function createActiveSnapshot(
   };
 }
 
+type Configured = {
+  readonly snapshot: Snapshot;
+  readonly ids: readonly string[];
+  readonly isConfigured: (serverId: string) => boolean;
+};
+
+function setCallabilities(into: Uint8Array, { snapshot, ids, isConfigured }: Configured): void {
+  for (let server = 0; server < into.length; server++) {
+    const byItself = isProgram(snapshot.columns, server) ? callability.uncallable : callability.callable;
+    into[server] = isConfigured(ids[server]!) ? callability.own : byItself;
+  }
+}
+
 function isUsable(state: ConnectionState): boolean {
   return state === 'ready' || state === 'open';
 }
 
-/** How anybody is connected to a server, by what the catalog says of it. */
-function defaultConnection({ names, transport, auth }: ServerColumns, server: number): ConnectionState {
-  // A program runs on its user's own machine, or not at all.
-  if (names[transport[server] ?? 0] === 'stdio') return 'unavailable';
-  return names[auth[server] ?? 0] === 'none' ? 'open' : 'needs_auth';
+/** A program runs on its user's own machine, or not at all. */
+function isProgram({ names, transport }: ServerColumns, server: number): boolean {
+  return names[transport[server] ?? 0] === 'stdio';
+}
+
+/** How anybody stands with a server, by what the catalog says of it. */
+function defaultConnection(columns: ServerColumns, server: number): ConnectionState {
+  if (isProgram(columns, server)) return 'unavailable';
+  const auth = columns.names[columns.auth[server] ?? 0];
+  if (auth === 'none') return 'open';
+  return auth === 'api_key' ? 'needs_key' : 'needs_auth';
 }

@@ -26,6 +26,8 @@ export type EmbedderIndexDeps = {
   readonly weights: RankWeights;
   /** The built-in one. */
   readonly embedder: Embedder;
+  /** Whether the operator's configuration names a server. */
+  readonly isConfigured?: ((serverId: string) => boolean) | undefined;
   readonly signals: () => RankingSignals;
   /** Where the index of the built-in model outlives the process. */
   readonly kept?: KeptIndexOptions | undefined;
@@ -45,7 +47,11 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
   const builder = createBuilderClient(deps.changesSince, embedder, kept?.builderFile);
   const use = (built: BuiltIndex, startedAt: number) => {
     builtInMs = clock.monotonic() - startedAt;
-    snapshot = createActiveSnapshot(built, { weights: deps.weights, builtIn: deps.embedder }, deps.signals());
+    snapshot = createActiveSnapshot(
+      built,
+      { weights: deps.weights, builtIn: deps.embedder, isConfigured: deps.isConfigured },
+      deps.signals(),
+    );
     deps.onBuilt();
   };
   const rebuild = coalesced(async (): Promise<void> => {

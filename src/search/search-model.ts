@@ -11,10 +11,16 @@ export type SearchFilters = {
   readonly verified?: boolean | undefined;
   /** Whether the asking user can call the server now; needs `connectionOf`. */
   readonly connected?: boolean | undefined;
+  /** Whether a server can be called from here at all, by somebody: not a program that no configuration starts. */
+  readonly callable?: boolean | undefined;
 };
 
-export type ConnectionState = 'ready' | 'needs_auth' | 'needs_scope' | 'open' | 'unavailable';
-/** How the asking user is connected to a server, as far as anything is known besides what the catalog says. */
+/**
+ * How the caller stands with a server: it can be called as it is (`ready`, with a credential; `open`, without), or something is
+ * missing: a user's consent, consent to more, a key that the operator sets; or it cannot be called from here.
+ */
+export type ConnectionState = 'ready' | 'open' | 'needs_auth' | 'needs_scope' | 'needs_key' | 'unavailable';
+/** How the caller stands with a server, as far as anything is known besides what the catalog says. */
 export type ConnectionLookup = (serverId: string) => ConnectionState | undefined;
 
 /** What of the catalog the caller sees; whoever has the same `key` sees the same. */
@@ -40,7 +46,7 @@ export type SearchRequest = {
   /** false: misspelled words are searched as they are. */
   readonly spelling?: boolean | undefined;
   readonly cursor?: string | undefined;
-  /** With it, every hit says how the user is connected to its server. */
+  /** With it, every hit says how the caller stands with its server. */
   readonly connectionOf?: ConnectionLookup | undefined;
   /** null: everything. What is not seen takes no part in scores, totals and cursors. */
   readonly view?: SearchView | null | undefined;
@@ -120,4 +126,19 @@ export type ShownHit = StoredServer & { readonly tools: readonly StoredTool[] };
 
 export function readHit({ documents, server, tools }: SearchHit): ShownHit {
   return { ...documents.server(server), tools: tools.map(documents.tool) };
+}
+
+/** What to do before a server can be called, in words for whoever integrates it; null where nothing is missing, or nothing helps. */
+export function howToConnect(
+  { serverId, documents, server }: SearchHit,
+  state: ConnectionState,
+): string | null {
+  const id = JSON.stringify(serverId);
+  if (state === 'needs_auth' || state === 'needs_scope')
+    return `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}}: the user agrees at its auth_url`;
+  if (state === 'needs_key')
+    return `The operator sets its key: {"id": ${id}, …, "headers": {…}} in POST /v1/admin/servers`;
+  if (state === 'unavailable' && documents.server(server).remoteUrl === null)
+    return 'It is a program: the operator names it in --mcp-config';
+  return null;
 }

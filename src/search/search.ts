@@ -36,6 +36,7 @@ export type { HitExplanation } from './ranking/explanation.ts';
 export type { SearchHit } from './ranking/rank.ts';
 export type {
   ConnectionLookup,
+  ConnectionState,
   QueryLogEntry,
   QueryLogSummary,
   SearchPage,
@@ -43,7 +44,7 @@ export type {
   SearchResult,
   SearchView,
 } from './search-model.ts';
-export { readHit } from './search-model.ts';
+export { howToConnect, readHit } from './search-model.ts';
 
 export type SearchConfig = {
   readonly weights: RankWeights;
@@ -80,6 +81,8 @@ export type SearchDeps = {
   recordQuery(entry: QueryLogEntry): void;
   /** What this developer's searches may use of recorded outcomes; without it, nothing is learned. */
   usageModelFor?(developerId: string): UsageModel;
+  /** Whether the operator's configuration names a server; without it, nothing is said of what can be called from here. */
+  isConfigured?(serverId: string): boolean;
   readonly config: SearchConfig;
   /** The index of the provider is whole, and answers from now on. */
   onSwap?(by: Swapped): void;
@@ -241,9 +244,9 @@ function keyOf(
   model: UsageModel | null,
 ): string {
   const { query, limit, toolLimit, filters, explain, minScore, cursor, view, spelling = true } = request;
-  const { transport, auth, category, verified } = filters;
-  const isFiltered = (transport ?? auth ?? category ?? verified) !== undefined;
-  const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified]) : '';
+  const { transport, auth, category, verified, callable } = filters;
+  const isFiltered = (transport ?? auth ?? category ?? verified ?? callable) !== undefined;
+  const narrowed = isFiltered ? JSON.stringify([transport, auth, category, verified, callable]) : '';
   const from = cursor === undefined ? '' : JSON.stringify(cursor);
   const state = `${request.caller.developerId} ${index.embedder.id} ${snapshot.version()} ${model?.version ?? ''}`;
   const options = `${limit} ${toolLimit} ${explain} ${spelling} ${minScore} ${from} ${narrowed} ${view?.key ?? ''}`;

@@ -11,13 +11,13 @@ export type FilteredServers = {
 
 type Test = (server: number) => boolean;
 
-/** Filters come before the limit. `isConnected`: whether the user can call a server now. */
+/** Filters come before the limit. `isConnected`: whether the user can call a server now; `isCallable`: whether anybody can. */
 export function filterServers(
   { columns, serverCount }: Snapshot,
   { filters, mask }: { readonly filters: SearchFilters; readonly mask: ViewMask | null },
-  isConnected: Test,
+  by: { readonly isConnected: Test; readonly isCallable: Test },
 ): FilteredServers {
-  const tests = testsOf(columns, filters, isConnected);
+  const tests = testsOf(columns, filters, by);
   if (mask !== null) tests.unshift((server) => mask.servers[server] === 1);
   if (tests.length === 0) return { allowed: null, total: serverCount };
   const allowed = new Uint8Array(serverCount).fill(1);
@@ -31,9 +31,13 @@ export function filterServers(
   return { allowed, total };
 }
 
-function testsOf(columns: ServerColumns, filters: SearchFilters, isConnected: Test): Test[] {
+function testsOf(
+  columns: ServerColumns,
+  filters: SearchFilters,
+  { isConnected, isCallable }: { readonly isConnected: Test; readonly isCallable: Test },
+): Test[] {
   const { names } = columns;
-  const { verified, connected } = filters;
+  const { verified, connected, callable } = filters;
   const oneOf = (column: Uint16Array, wanted: readonly string[] | undefined): Test[] => {
     if (wanted === undefined) return [];
     const numbers = new Set(wanted.map((name) => names.indexOf(name)));
@@ -44,6 +48,7 @@ function testsOf(columns: ServerColumns, filters: SearchFilters, isConnected: Te
     ...oneOf(columns.auth, filters.auth),
     ...oneOf(columns.category, filters.category),
     ...(verified === undefined ? [] : [(server: number) => columns.verified[server] === Number(verified)]),
+    ...(callable === undefined ? [] : [(server: number) => isCallable(server) === callable]),
     ...(connected === undefined ? [] : [(server: number) => isConnected(server) === connected]),
   ];
 }

@@ -192,6 +192,7 @@ test('tools of the same name get names of their own, at most 64 plain characters
     scores: { semantic: 1, popularity: 1 },
     final_score: 1,
     match: 'strong' as const,
+    connection: 'open' as const,
   });
   const long = 'x'.repeat(128);
   const offered = offerTools(

@@ -51,6 +51,8 @@ test('the documented request gets the documented reply, best first', async (t) =
     'scores',
     'final_score',
     'match',
+    'connection',
+    'connect',
   ]);
   assert.equal(best?.remote_url, 'https://mail.example.com/mcp');
   assert.deepEqual(best?.tools[0], {
@@ -123,7 +125,13 @@ test('a batch answers each of its queries as if asked alone, and costs as many r
   const key = await app.newKey({ tier: 'free' });
   const reply = await app.call('POST', '/v1/search', {
     key,
-    body: { queries: [{ query: 'email' }, { query: 'database', limit: 1 }, { query: 'weather' }] },
+    body: {
+      queries: [
+        { query: 'email' },
+        { query: 'database', limit: 1, filters: { callable: false } },
+        { query: 'weather' },
+      ],
+    },
   });
   assert.equal(reply.status, 200, reply.text);
   const { results } = reply.body as { results: Answer[] };

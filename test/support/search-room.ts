@@ -6,6 +6,7 @@ import {
   defaultSearchConfig,
   loadBuiltInEmbedder,
   readHit,
+  type SearchDeps,
   type SearchRequest,
 } from '../../src/search/search.ts';
 
@@ -31,7 +32,7 @@ export function searchedServer(
 }
 
 /** `ask` answers a page, and the ids of its servers and the names of the first one's tools. */
-export async function startSearchRoom(servers: readonly CatalogServer[]) {
+export async function startSearchRoom(servers: readonly CatalogServer[], more: Partial<SearchDeps> = {}) {
   const search = createSearch({
     async *changesSince(revision) {
       if (revision === 0) yield servers.map((server, i) => ({ revision: i + 1, id: server.id, server }));
@@ -44,6 +45,7 @@ export async function startSearchRoom(servers: readonly CatalogServer[]) {
     onError(error) {
       throw error;
     },
+    ...more,
   });
   await search.start();
   const caller = { keyId: 'key_1', developerId: 'dev_1' };

@@ -27,7 +27,7 @@ export function HitCard({
             <a href={href}>{hit.name}</a>
           </h2>
           <Badge tone={hit.match === 'strong' ? 'good' : 'plain'}>{hit.match} match</Badge>
-          {hit.connection !== undefined && <ConnectionBadge state={hit.connection} />}
+          <ConnectionBadge state={hit.connection} />
         </div>
         <p class="id">{hit.id}</p>
         <p class="description">{hit.description}</p>
@@ -71,16 +71,17 @@ export function HitCard({
   );
 }
 
-const connectionTexts: Readonly<Record<NonNullable<SearchHit['connection']>, readonly [Tone, string]>> = {
+const connectionTexts: Readonly<Record<SearchHit['connection'], readonly [Tone, string]>> = {
   ready: ['good', 'connected'],
   open: ['plain', 'needs no connection'],
   needs_auth: ['warn', 'user must connect'],
   needs_scope: ['warn', 'user must consent to more'],
+  needs_key: ['warn', 'operator must set a key'],
   unavailable: ['bad', 'cannot be called'],
 };
 
-/** How the user stands with the server, for whom was searched. */
-function ConnectionBadge({ state }: { readonly state: NonNullable<SearchHit['connection']> }) {
+/** How the caller stands with the server, or the user for whom was searched. */
+function ConnectionBadge({ state }: { readonly state: SearchHit['connection'] }) {
   const [tone, text] = connectionTexts[state];
   return <Badge tone={tone}>{text}</Badge>;
 }

@@ -5,7 +5,13 @@ import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
 import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
-import { readHit, type Search, type SearchView } from '../../search/search.ts';
+import {
+  type ConnectionLookup,
+  howToConnect,
+  readHit,
+  type Search,
+  type SearchView,
+} from '../../search/search.ts';
 import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
@@ -32,6 +38,8 @@ export type AggregateDeps = {
   readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
   readonly catalogFor: (caller: McpCaller) => VisibleServers;
+  /** How the caller stands with the servers. */
+  readonly connectionsOf: (caller: McpCaller) => Promise<ConnectionLookup>;
   readonly version: string;
   readonly now: () => number;
 };
@@ -114,17 +122,25 @@ export class Aggregate implements Backend {
     const found = await this.#deps.search.find({
       caller,
       ...query,
-      filters: {},
+      filters: { callable: true },
       explain: false,
       minScore: 0,
       view: catalog.view,
+      connectionOf: await this.#deps.connectionsOf(caller),
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
-    const tools = found.page.hits.flatMap((hit) => {
+    const tools = found.page.hits.flatMap((hit, i) => {
       const { id, name, tools } = readHit(hit);
+      const connection = found.connections?.[i];
+      const connect = connection === undefined ? null : howToConnect(hit, connection);
+      const about = {
+        match: hit.match,
+        ...(connection && { connection }),
+        ...(connect !== null && { connect }),
+      };
       return tools.map((tool) => {
         const description = catalog.describe(id, tool.name) ?? tool.description;
-        return described({ server_id: id, server: name, match: hit.match }, { ...tool, description });
+        return described({ server_id: id, server: name, ...about }, { ...tool, description });
       });
     });
     return answered(['{"tools":[', ...separated(tools.slice(0, limit)), ']}']);

@@ -7,7 +7,7 @@ export const metaTools = [
     name: 'search_tools',
     title: 'Search tools',
     description:
-      'Find tools for a task among all connected MCP servers. Say in plain words what should be done. Answers the best tools with their server_id, name, description and input_schema; call one with call_tool.',
+      'Find tools for a task among all connected MCP servers. Say in plain words what should be done. Answers the best tools with their server_id, name, description and input_schema; call one with call_tool. `connect` says what is missing where one cannot be called yet.',
     inputSchema: {
       type: 'object',
       properties: {

@@ -11,8 +11,8 @@ import { encodeFields, parseSchema, type StoredFields, serverFields, toolFields 
 
 /** Terms to numbers; only ever grows, so that a term means the same in every snapshot. */
 export type Lexicon = Map<string, number>;
-/** Words as they are written, with the terms that they stem to; only ever grows, too. */
-export type Vocabulary = Map<string, number>;
+/** Words as they are written, with the terms that they stem to; only ever grows, too. `runs`: the letters that were looked at. */
+export type Vocabulary = { readonly words: Map<string, number>; readonly runs: Set<string> };
 
 /** What filters look at, and what order and popularity need. */
 type AnalysedServer = Pick<
@@ -21,6 +21,8 @@ type AnalysedServer = Pick<
 > & {
   /** The same for servers with the same tools; 0 for a server whose tools say too little. */
   readonly fingerprint: number;
+  /** The same for servers whose tools are called and take the same, whatever else is said of them; 0 for one without tools. */
+  readonly software: number;
 };
 
 /** Document 0 is the server itself, then come its tools, and last all tools' words combined. */
@@ -68,9 +70,9 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon, vocabular
   starts[documents.length + 1] = terms.length;
   sumLengths(lengths, documents.length);
   const { id, transport, authType, category, verified, trusted = false, popularity, tags } = server;
-  const fingerprint = fingerprintOf(server);
+  const prints = { fingerprint: fingerprintOf(server), software: softwareOf(server) };
   return {
-    server: { id, transport, authType, category, verified, trusted, popularity, tags, fingerprint },
+    server: { id, transport, authType, category, verified, trusted, popularity, tags, ...prints },
     toolCount: server.tools.length,
     hints: server.tools.map((tool) => packHints(hintsIn(tool.details))).join(''),
     starts,
@@ -101,7 +103,22 @@ function fingerprintOf({ name, description, tools }: CatalogServer): number {
     name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ''),
     description.toLowerCase().slice(0, openingChars),
   ];
-  const text = [...own, ...each.sort()].join('\n');
+  return checksum([...own, ...each.sort()]);
+}
+
+/** What a server runs: its tools and their parameters by name, because descriptions differ from version to version. */
+function softwareOf({ tools }: CatalogServer): number {
+  if (tools.length === 0) return 0;
+  const each = tools.map((tool) => {
+    const [name, description, parameterNames] = toolTexts(tool);
+    const opening = tools.length < tellingTools ? description.slice(0, openingChars) : '';
+    return JSON.stringify([name, parameterNames.split(' ').sort(), opening]);
+  });
+  return checksum(each.sort());
+}
+
+function checksum(lines: readonly string[]): number {
+  const text = lines.join('\n');
   return crc32(text) * 2 ** 21 + (crc32(text, 1) >>> 11);
 }
 
@@ -131,7 +148,18 @@ function serverTexts(server: CatalogServer): FieldTexts {
   return [server.name, `${server.description} ${server.category ?? ''} ${server.tags.join(' ')}`, '', ''];
 }
 
+/** Asked for three times, and to parse a schema takes longer than the rest. */
+const textsOfTools = new WeakMap<CatalogTool, FieldTexts>();
+
 function toolTexts(tool: CatalogTool): FieldTexts {
+  const known = textsOfTools.get(tool);
+  if (known !== undefined) return known;
+  const texts = readTool(tool);
+  textsOfTools.set(tool, texts);
+  return texts;
+}
+
+function readTool(tool: CatalogTool): FieldTexts {
   const parameters: Parameters = { names: [], descriptions: [] };
   collectParameters(parseSchema(tool.inputSchema), parameters, deepestParameters);
   return [tool.name, tool.description, parameters.names.join(' '), parameters.descriptions.join(' ')];
@@ -172,12 +200,22 @@ function countTerms(texts: FieldTexts, lexicon: Lexicon, lengths: Uint16Array): 
   return counted;
 }
 
+const notPlain = /[^\x00-\x7f]/;
+const longRun = /[A-Za-z]{4,}/g;
+
 function collectWords(text: string, lexicon: Lexicon, vocabulary: Vocabulary): void {
-  for (const word of writtenWords(text)) {
-    if (word.length < wordLetters.fewest || word.length > wordLetters.most || vocabulary.has(word)) continue;
-    const term = lexicon.get(stemsOf(word)[0] ?? '');
-    if (term !== undefined && vocabulary.size < mostWords) vocabulary.set(word, term);
+  const { runs } = vocabulary;
+  for (const run of notPlain.test(text) ? writtenWords(text) : (text.match(longRun) ?? [])) {
+    if (runs.has(run)) continue;
+    if (runs.size < mostWords) runs.add(run);
+    for (const word of writtenWords(run)) addWord(word, lexicon, vocabulary);
   }
+}
+
+function addWord(word: string, lexicon: Lexicon, { words }: Vocabulary): void {
+  if (word.length < wordLetters.fewest || word.length > wordLetters.most || words.has(word)) return;
+  const term = lexicon.get(stemsOf(word)[0] ?? '');
+  if (term !== undefined && words.size < mostWords) words.set(word, term);
 }
 
 /** Adds four counts at once, each stopping at 255. */

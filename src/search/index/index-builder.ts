@@ -5,7 +5,7 @@
 import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { toUnit } from '../embedding/unit-vectors.ts';
-import { type KeptAnalyses, keepAnalyses, serversIn, vocabularyIn } from '../kept-index/kept-analyses.ts';
+import { type KeptAnalyses, keepAnalyses, serversIn, wordsIn } from '../kept-index/kept-analyses.ts';
 import { buildWordIndex, type WordIndex } from '../text/word-index.ts';
 import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
 import { analyseServer, documentTexts, type Lexicon, type Vocabulary } from './document-analysis.ts';
@@ -41,7 +41,10 @@ export function createIndexBuilder(
 ): IndexBuilder {
   const { dims } = embedder;
   const lexicon: Lexicon = new Map(before?.terms.map((term, i) => [term, i]));
-  const vocabulary: Vocabulary = before === undefined ? new Map() : vocabularyIn(before.analyses);
+  const vocabulary: Vocabulary = {
+    words: before === undefined ? new Map() : wordsIn(before.analyses),
+    runs: new Set(),
+  };
   let words: WordIndex | undefined = before?.snapshot.words;
   const servers = new Map<string, IndexedServer>(
     before === undefined
@@ -87,12 +90,12 @@ export function createIndexBuilder(
       }
       const analyses = sorted.map(({ analysis }) => analysis);
       // The vocabulary only grows: of the same size it is the same.
-      if (words?.terms.length !== vocabulary.size) words = buildWordIndex(vocabulary);
+      if (words?.terms.length !== vocabulary.words.size) words = buildWordIndex(vocabulary.words);
       const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors, words });
       shareWithSnapshot(sorted, snapshot);
       return snapshot;
     },
-    keep: () => keepAnalyses([...servers.values()].sort(byId), vocabulary),
+    keep: () => keepAnalyses([...servers.values()].sort(byId), vocabulary.words),
   };
 }
 

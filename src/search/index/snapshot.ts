@@ -26,6 +26,8 @@ export type ServerColumns = {
   readonly tags: string;
   /** Of the tools; 0 for none. */
   readonly fingerprint: Float64Array;
+  /** Of what it runs; 0 for none. */
+  readonly software: Float64Array;
   /** By document, of tools: what they do, as their server says, packed. */
   readonly hints: Uint8Array;
 };
@@ -106,6 +108,7 @@ function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hint
     trusted: shared(Uint8Array, analyses.length),
     popularity: shared(Float32Array, analyses.length),
     fingerprint: shared(Float64Array, analyses.length),
+    software: shared(Float64Array, analyses.length),
   };
   for (const [s, { server }] of analyses.entries()) {
     columns.transport[s] = numberOf(server.transport);
@@ -115,6 +118,7 @@ function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hint
     columns.trusted[s] = server.trusted === true ? 1 : 0;
     columns.popularity[s] = server.popularity;
     columns.fingerprint[s] = server.fingerprint;
+    columns.software[s] = server.software;
   }
   const tags = analyses.map(({ server }) => server.tags.join('\t')).join('\n');
   return { ...columns, tags, names: [...numbers.keys()] };

@@ -21,7 +21,10 @@ export type KeptAnalyses = {
 };
 type Facts = Pick<Analysis, 'server' | 'toolCount' | 'hints'>;
 
-export function keepAnalyses(sorted: readonly IndexedServer[], vocabulary: Vocabulary): KeptAnalyses {
+export function keepAnalyses(
+  sorted: readonly IndexedServer[],
+  vocabulary: Vocabulary['words'],
+): KeptAnalyses {
   const analyses = sorted.map(({ analysis }) => analysis);
   const facts: Facts[] = analyses.map(({ server, toolCount, hints }) => ({ server, toolCount, hints }));
   return {
@@ -82,7 +85,7 @@ export function serversIn(kept: KeptAnalyses, { stored, vectors }: Snapshot): In
   });
 }
 
-export function vocabularyIn({ words, wordTerms }: KeptAnalyses): Vocabulary {
+export function wordsIn({ words, wordTerms }: KeptAnalyses): Vocabulary['words'] {
   const written = words === '' ? [] : words.split('\n');
   return new Map(written.map((word, i) => [word, wordTerms[i] ?? 0]));
 }

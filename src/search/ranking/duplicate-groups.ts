@@ -32,3 +32,27 @@ export function withoutDuplicates(
   }
   return leaders;
 }
+
+/** Whether a server can be called from this installation; `own`: its configuration names it. */
+export const callability = { uncallable: 0, callable: 1, own: 2 } as const;
+
+/** By a server that the operator runs, the others that are the same software: it stands for them. */
+export type OwnMirrors = ReadonlyMap<number, readonly number[]>;
+
+export function groupOwnMirrors(
+  { fingerprint, software }: { readonly fingerprint: Float64Array; readonly software: Float64Array },
+  callabilities: Uint8Array,
+): OwnMirrors {
+  const own = [...callabilities.keys()].filter((server) => callabilities[server] === callability.own);
+  const mirrors = new Map<number, readonly number[]>();
+  const isSame = (prints: Float64Array, a: number, b: number) => prints[a] !== 0 && prints[a] === prints[b];
+  for (const server of own) {
+    const same = [...callabilities.keys()].filter(
+      (other) =>
+        callabilities[other] !== callability.own &&
+        (isSame(software, server, other) || isSame(fingerprint, server, other)),
+    );
+    if (same.length > 0) mirrors.set(server, same);
+  }
+  return mirrors;
+}

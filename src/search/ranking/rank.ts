@@ -5,7 +5,13 @@
 import { type Snapshot, serverIds } from '../index/snapshot.ts';
 import { openDocuments, type StoredDocuments } from '../index/stored-fields.ts';
 import { explorationBonus, maxOutcomeLift, type OutcomeFactor, untried } from '../learning/outcome-factor.ts';
-import { type DuplicateGroups, groupDuplicates, withoutDuplicates } from './duplicate-groups.ts';
+import {
+  callability,
+  type DuplicateGroups,
+  groupDuplicates,
+  type OwnMirrors,
+  withoutDuplicates,
+} from './duplicate-groups.ts';
 import { gatherEvidence } from './evidence.ts';
 import { explainHit, type HitExplanation } from './explanation.ts';
 import type { IndexedModel } from './indexed-model.ts';
@@ -46,6 +52,9 @@ export type RankRequest = RelevanceQuery & {
   readonly popularity: Float32Array;
   /** Factors: 1 for a server that is well, less for one that is dead or suspect. */
   readonly liveness: Float32Array;
+  /** By server; null where nobody said what can be called from here. */
+  readonly callabilities: Uint8Array | null;
+  readonly ownMirrors: OwnMirrors;
   readonly offset: number;
   readonly limit: number;
   readonly toolLimit: number;
@@ -100,6 +109,8 @@ type RankedQuery = {
   readonly scores: ServerScores;
   readonly evidence: Evidence;
   readonly boost: UsageBoost;
+  /** Servers that one of the operator's own stands for. */
+  readonly mirrors: ReadonlySet<number>;
   /** The part of the semantic score that all hits share. */
   readonly logit: number;
   /** The outcomes of the best server by relevance. */
@@ -125,6 +136,7 @@ export function createRanker(
 function rank(index: RankIndex, request: RankRequest): Ranking {
   const { parts, allowed, model, modelVector, offset, limit } = request;
   const scores = scoreServers(index.relevance, request);
+  const mirrors = liftOwn(request, scores);
   const size = firstCandidates(request);
   const byText = topK(scores.relevance, model === null ? size : windowSize);
   const evidence = gatherEvidence(scores, byText);
@@ -136,12 +148,30 @@ function rank(index: RankIndex, request: RankRequest): Ranking {
     scores,
     evidence,
     boost,
+    mirrors,
     logit: evidenceScore(evidence, index.weights.calibration) + boost.answerabilityBonus,
     bestOutcomes: model?.outcomes(candidates[0] ?? -1) ?? untried,
   };
   const leaders = findLeaders(query, candidates);
   const hits = leaders.slice(offset, offset + limit).map((server) => toHit(query, server));
   return { hits, hasMore: leaders.length > offset + limit, evidence };
+}
+
+const noMirrors: ReadonlySet<number> = new Set();
+
+/** What the operator runs itself fits as well as its best mirror, and stands for all of them; answers the mirrors. */
+function liftOwn({ ownMirrors, allowed }: RankRequest, { relevance }: ServerScores): ReadonlySet<number> {
+  if (ownMirrors.size === 0) return noMirrors;
+  const mirrors = new Set<number>();
+  const passes = (server: number) => allowed === null || allowed[server] === 1;
+  for (const [own, others] of ownMirrors) {
+    if (!passes(own)) continue;
+    for (const other of others.filter(passes)) {
+      relevance[own] = Math.max(relevance[own]!, relevance[other]!);
+      mirrors.add(other);
+    }
+  }
+  return mirrors;
 }
 
 /** The hits of the pages before, of this one, and one that says whether there is another. */
@@ -163,9 +193,18 @@ function findLeaders(query: RankedQuery, candidates: readonly number[]): number[
   const wanted = wantedLeaders(request);
   const lift = request.model === null ? 1 : maxOutcomeLift;
   while (true) {
-    const leaders = withoutDuplicates(byFinalScore(query, candidates), index.duplicates, wanted);
+    const leaders = withoutDuplicates(
+      byFinalScore(
+        query,
+        candidates.filter((server) => !query.mirrors.has(server)),
+      ),
+      index.duplicates,
+      wanted,
+    );
     const last = leaders[wanted - 1];
-    const least = last === undefined ? request.minScore : finalOf(query, last);
+    // Behind what cannot be called there may still come what can.
+    const isSettled = last !== undefined && isCallable(request, last);
+    const least = isSettled ? finalOf(query, last) : request.minScore;
     const ceiling = round4(semanticOf(query, candidates.at(-1) ?? 0) * lift);
     if (least > ceiling || candidates.length === windowSize) return leaders;
     const more = topK(scores.relevance, Math.min(4 * candidates.length, windowSize));
@@ -174,10 +213,23 @@ function findLeaders(query: RankedQuery, candidates: readonly number[]): number[
   }
 }
 
-/** Servers by final score, best first, those below the least score left out. */
+/** Servers by final score, best first, those below the least score left out; what cannot be called stands behind all others. */
 function byFinalScore(query: RankedQuery, servers: readonly number[]): number[] {
-  const finals = servers.map((server) => finalOf(query, server));
-  return sortByScore(servers, finals, query.request.minScore);
+  const { request } = query;
+  const sorted = sortByScore(
+    servers,
+    servers.map((server) => finalOf(query, server)),
+    request.minScore,
+  );
+  if (request.callabilities === null) return sorted;
+  const callable = sorted.filter((server) => isCallable(request, server));
+  return callable.length === sorted.length
+    ? sorted
+    : [...callable, ...sorted.filter((server) => !isCallable(request, server))];
+}
+
+function isCallable({ callabilities }: RankRequest, server: number): boolean {
+  return callabilities === null || callabilities[server] !== callability.uncallable;
 }
 
 function behindBest({ boost, scores }: RankedQuery, server: number): number {
@@ -233,9 +285,12 @@ const none: readonly string[] = [];
 function duplicatesOf(query: RankedQuery, server: number): readonly string[] {
   const { duplicates, ids } = query.index;
   const group = duplicates.groupOf[server]!;
-  if (group === 0) return none;
+  const mirrors = query.request.ownMirrors.get(server) ?? [];
+  if (group === 0 && mirrors.length === 0) return none;
   const { relevance } = query.scores;
-  const others = duplicates.groups[group]!.filter((other) => other !== server && relevance[other]! > 0);
+  const others = [...new Set([...duplicates.groups[group]!, ...mirrors])].filter(
+    (other) => other !== server && relevance[other]! > 0,
+  );
   return byFinalScore(query, others)
     .slice(0, maxDuplicates)
     .map((other) => ids[other]!);

@@ -722,6 +722,8 @@ class SearchFilters(TypedDict):
     category: NotRequired[list[str]]
     verified: NotRequired[bool]
     connected: NotRequired[bool]
+    # whether it can be called from here by anybody; a program that no configuration starts cannot
+    callable: NotRequired[bool]
 
 
 class SearchHitScoresObject(TypedDict):
@@ -738,8 +740,10 @@ class SearchHit(TypedDict):
     scores: SearchHitScoresObject
     final_score: float
     match: Literal["strong", "weak"]
-    # how the user stands with it, where a user's MIT came with the search
-    connection: NotRequired[Literal["ready", "needs_auth", "needs_scope", "open", "unavailable"]]
+    # how the caller (with a MIT: the user) stands with it
+    connection: Literal["ready", "open", "needs_auth", "needs_scope", "needs_key", "unavailable"]
+    # what to do where something is missing
+    connect: NotRequired[str]
     also_available_from: NotRequired[list[str]]
     explain: NotRequired[SearchExplanation]
 
