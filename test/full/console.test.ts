@@ -237,6 +237,34 @@ test(
   },
 );
 
+test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone', options, async (t) => {
+  const app = await demo();
+  const { page, faults } = await openPage(t, app);
+  await signIn(page, app);
+  const go = async (typed: string, option: RegExp, title: string) => {
+    await page.keyboard.press('Control+k');
+    const field = page.getByRole('combobox', { name: 'Page, server or document' });
+    await field.fill(typed);
+    const wanted = page.getByRole('option', { name: option }).first();
+    await wanted.waitFor();
+    while ((await wanted.getAttribute('aria-selected')) !== 'true') await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: title, exact: true, level: 1 }).waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  };
+  await go('audit', /^Audit/, 'Audit');
+  await go('everyth', /^Everything\s*Server$/, 'Everything');
+  await go('PgBouncer', /PgBouncer.*Deploying it/, 'Deploying it');
+  await go('send an email', /^Search for/, 'Search');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Page, server or document' }).fill('a');
+  await page.getByRole('dialog').getByRole('option').first().waitFor();
+  for (const violation of await violations(page)) assert.fail(violation);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.deepEqual(faults, []);
+});
+
 test('a server is pasted, probed while one looks, added, and removed', options, async (t) => {
   const app = await demo();
   const { page, faults } = await openPage(t, app);
@@ -274,7 +302,7 @@ test('a server is pasted, probed while one looks, added, and removed', options, 
   await page.getByRole('heading', { name: 'By hand', level: 1 }).waitFor();
   assert.deepEqual(faults, []);
   await page.getByRole('tab', { name: 'Tools (17)' }).waitFor();
-  await page.getByRole('button', { name: 'Look now' }).click();
+  await page.getByRole('button', { name: 'Probe now' }).click();
   await page.getByRole('tab', { name: 'Health' }).click();
   await page.getByText('of 2 looks').waitFor();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
@@ -336,7 +364,7 @@ test(
       .allInnerTexts();
     assert.deepEqual(pages, ['Search', 'Catalogue', 'Docs']);
     await show(other.page, app, '/catalogue/everything?tool=echo', 'Everything');
-    for (const name of ['Try it', 'Look now', 'Remove'])
+    for (const name of ['Try it', 'Probe now', 'Remove'])
       assert.equal(await other.page.getByRole('button', { name }).count(), 0, name);
     await show(other.page, app, '/keys', 'Not here');
 
