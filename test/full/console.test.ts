@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { adminKey } from '../support/app.ts';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn, violations } from '../support/console-browser.ts';
+import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { root } from '../support/paths.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
@@ -158,9 +159,111 @@ test(
     assert.match(await form.innerText(), /42/);
     assert.match(await form.innerText(), /in \d[\d.,]*\s(ms|s)/);
     assert.match(await form.innerText(), /"name":"get-sum","arguments":\{"a":2,"b":40\}/);
+    await form.getByRole('tab', { name: 'Python' }).click();
+    assert.match(
+      await form.innerText(),
+      /rank\.mcp\.call_tool\("everything", "get-sum", \{"a": 2, "b": 40\}\)/,
+    );
+    await form.getByRole('tab', { name: 'TypeScript' }).click();
+    assert.match(await form.innerText(), /rank\.mcp\.callTool\(\{/);
     assert.deepEqual(faults, []);
   },
 );
+
+test(
+  'results as people see them: a picture, a table, links; what is against the schema is told before the call',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app);
+    const tried = async (tool: string) => {
+      await show(page, app, `/catalogue/everything?tool=${tool}`, 'Everything');
+      await page.getByRole('button', { name: 'Try it' }).click();
+      return page.locator('.try');
+    };
+    const image = await tried('get-tiny-image');
+    await image.getByRole('button', { name: 'Call the tool' }).click();
+    const picture = image.getByAltText('What the tool answered');
+    await picture.waitFor();
+    assert.ok(
+      await picture.evaluate((element) => 'naturalWidth' in element && Number(element.naturalWidth) > 0),
+    );
+    await assertAccessible(page);
+
+    const weather = await tried('get-structured-content');
+    await weather.getByRole('button', { name: 'Call the tool' }).click();
+    const table = weather.getByRole('region', { name: 'Structured content' });
+    await table.waitFor();
+    assert.match(await table.innerText(), /temperature\s+\d/);
+
+    const links = await tried('get-resource-links');
+    await links.getByLabel('count').fill('99');
+    await links.getByRole('button', { name: 'Call the tool' }).click();
+    await links.getByText('At most 10 is expected.').waitFor();
+    await links.getByLabel('count').fill('2');
+    await links.getByRole('button', { name: 'Call the tool' }).click();
+    await links.getByText('answered').waitFor();
+    assert.ok((await links.locator('code', { hasText: 'demo://' }).count()) >= 1);
+
+    const long = await tried('trigger-long-running-operation');
+    await long.getByLabel('duration').fill('100');
+    await long.getByRole('button', { name: 'Call the tool' }).click();
+    await long.getByRole('button', { name: 'Cancel' }).click();
+    await long.getByRole('button', { name: 'Call the tool' }).waitFor();
+    assert.equal(await long.locator('.result').count(), 0);
+    assert.deepEqual(faults, []);
+  },
+);
+
+test(
+  'a tool that asks in the middle of a call gets its answer from a form, and the call goes on',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await app.add('asking', (await startSdkServer(t)).url, { name: 'Asking' });
+    await app.call('POST', '/v1/admin/servers/asking/probe');
+    await signIn(page, app);
+    await show(page, app, '/catalogue/asking?tool=who', 'Asking');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    const trial = page.locator('.try');
+    await trial.getByRole('button', { name: 'Call the tool' }).click();
+    const question = trial.getByRole('form', { name: 'The server asks' });
+    await question.getByText('Who are you?').waitFor();
+    await question.getByRole('textbox').fill('Ada');
+    await question.getByRole('button', { name: 'Answer' }).click();
+    await trial.getByText('Hello Ada').waitFor();
+  },
+);
+
+test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone', options, async (t) => {
+  const app = await demo();
+  const { page, faults } = await openPage(t, app);
+  await signIn(page, app);
+  const go = async (typed: string, option: RegExp, title: string) => {
+    await page.keyboard.press('Control+k');
+    const field = page.getByRole('combobox', { name: 'Page, server or document' });
+    await field.fill(typed);
+    const wanted = page.getByRole('option', { name: option }).first();
+    await wanted.waitFor();
+    while ((await wanted.getAttribute('aria-selected')) !== 'true') await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: title, exact: true, level: 1 }).waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  };
+  await go('audit', /^Audit/, 'Audit');
+  await go('everyth', /^Everything\s*Server$/, 'Everything');
+  await go('PgBouncer', /PgBouncer.*Deploying it/, 'Deploying it');
+  await go('send an email', /^Search for/, 'Search');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Page, server or document' }).fill('a');
+  await page.getByRole('dialog').getByRole('option').first().waitFor();
+  for (const violation of await violations(page)) assert.fail(violation);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.deepEqual(faults, []);
+});
 
 test('a server is pasted, probed while one looks, added, and removed', options, async (t) => {
   const app = await demo();
@@ -199,7 +302,7 @@ test('a server is pasted, probed while one looks, added, and removed', options, 
   await page.getByRole('heading', { name: 'By hand', level: 1 }).waitFor();
   assert.deepEqual(faults, []);
   await page.getByRole('tab', { name: 'Tools (17)' }).waitFor();
-  await page.getByRole('button', { name: 'Look now' }).click();
+  await page.getByRole('button', { name: 'Probe now' }).click();
   await page.getByRole('tab', { name: 'Health' }).click();
   await page.getByText('of 2 looks').waitFor();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
@@ -261,7 +364,7 @@ test(
       .allInnerTexts();
     assert.deepEqual(pages, ['Search', 'Catalogue', 'Docs']);
     await show(other.page, app, '/catalogue/everything?tool=echo', 'Everything');
-    for (const name of ['Try it', 'Look now', 'Remove'])
+    for (const name of ['Try it', 'Probe now', 'Remove'])
       assert.equal(await other.page.getByRole('button', { name }).count(), 0, name);
     await show(other.page, app, '/keys', 'Not here');
 

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { maySee, session, whoAmI } from '../api/client.ts';
 import { navigate, params, pathParts } from '../browser/router.ts';
+import { Button } from '../components/button.tsx';
 import { Icon, type IconName, Mark } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
@@ -20,6 +21,7 @@ import { ToolsetsPage } from '../pages/toolsets.tsx';
 import { UsersPage } from '../pages/users.tsx';
 import { WebhooksPage } from '../pages/webhooks.tsx';
 import { Account } from './account.tsx';
+import { CommandPalette, useCommandKey } from './command-palette.tsx';
 import { SignIn } from './sign-in.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
@@ -90,6 +92,8 @@ function Layout() {
   // A key without search begins at the first page that it may see.
   const place = at ?? (here === '' ? shown[0] : undefined);
   useEffect(() => setOpen(false), [pathParts.value]);
+  const [going, setGoing] = useState(false);
+  useCommandKey(() => setGoing(true));
   return (
     <div class="layout">
       <a class="skip" href="#main" data-plain>
@@ -113,6 +117,9 @@ function Layout() {
           </button>
         </div>
         <div class="side-body" id="menu">
+          <Button small icon="search" onClick={() => setGoing(true)}>
+            Go to … <kbd>Ctrl K</kbd>
+          </Button>
           <nav aria-label="Pages">
             {lists.map((places, i) => (
               <ul key={i}>
@@ -136,6 +143,12 @@ function Layout() {
       <main id="main" tabIndex={-1}>
         <Page path={place?.path} />
       </main>
+      {going && (
+        <CommandPalette
+          pages={shown.map(({ name, path }) => ({ kind: 'Page', name, path: `/${path}` }))}
+          onClose={() => setGoing(false)}
+        />
+      )}
     </div>
   );
 }
