@@ -145,6 +145,16 @@ function configuration(people: Company['people'], style: 'plain' | 'keycloak'): 
     pkce: { required: () => true },
     issueRefreshToken: async () => true,
     rotateRefreshToken: true,
+    // Said, so that it does not tell on the console that they were not.
+    ttl: {
+      AccessToken: 3_600,
+      AuthorizationCode: 60,
+      Grant: 86_400,
+      IdToken: 3_600,
+      Interaction: 600,
+      RefreshToken: 86_400,
+      Session: 86_400,
+    },
   };
 }
 
