@@ -80,7 +80,7 @@ export function mcpServerRoutes(
       ...posted,
       url: '/mcp',
       summary:
-        'We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are',
+        'We as an MCP server: search_tools, describe_tool, call_tool, call_tools; few tools are listed as they are',
       reply: rpcReplySchema,
       otherReplies: [stream, accepted, ...rpcFaults],
       handle: (call) => serve(call, 'POST', server.serve),
@@ -169,13 +169,14 @@ function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['meth
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, signal, charge }: McpHttpCall): McpCaller {
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
     developer: caller.developer,
     ...(user === null ? {} : { userId: user.userId }),
     maySearch: caller.scopes.has('search'),
+    charge,
     signal,
   };
 }
