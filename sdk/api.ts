@@ -1391,7 +1391,7 @@ export type Api = {
     body: undefined;
     reply: Settings;
   };
-  /** We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are */
+  /** We as an MCP server: search_tools, describe_tool, call_tool, call_tools; few tools are listed as they are */
   'POST /mcp': {
     params: undefined;
     query: undefined;

@@ -77,7 +77,7 @@ export function mcpServerRoutes(
       ...posted,
       url: '/mcp',
       summary:
-        'We as an MCP server: search_tools, describe_tool, call_tool; few tools are listed as they are',
+        'We as an MCP server: search_tools, describe_tool, call_tool, call_tools; few tools are listed as they are',
       reply: rpcReplySchema,
       otherReplies: [stream, accepted, ...rpcFaults],
       handle: (call) => serve(call, 'POST', server.serve),
@@ -175,7 +175,7 @@ function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['meth
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal, recheck }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, signal, charge, recheck }: McpHttpCall): McpCaller {
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
@@ -184,6 +184,7 @@ function toCaller({ caller, user, signal, recheck }: McpHttpCall): McpCaller {
     client: caller.client,
     groups: caller.groups,
     maySearch: caller.scopes.has('search'),
+    charge,
     signal,
     recheck,
   };

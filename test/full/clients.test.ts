@@ -70,7 +70,7 @@ const found = { query: 'say it again', limit: 1 };
 const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'hi' } };
 /** One server alone; an initialize-era client has a session with it. */
 const whole = '/mcp/servers/everything';
-const metaTools = ['search_tools', 'describe_tool', 'call_tool'];
+const metaTools = ['search_tools', 'describe_tool', 'call_tool', 'call_tools'];
 const load = async (name: string): Promise<Record<string, unknown>> => {
   const { exports } = JSON.parse(readFileSync(program(name, 'package.json'), 'utf8')) as {
     exports: Record<string, { import?: string | { default: string }; default?: string }>;

@@ -46,7 +46,7 @@ function many(count: number) {
 }
 
 for (const era of eras) {
-  test(`${era}: a large catalogue is three tools: search, describe, call; the call's outcome is tied to the search`, async (t) => {
+  test(`${era}: a large catalogue is four tools: search, describe, call, call several; the call's outcome is tied to the search`, async (t) => {
     const app = await bootMcp(t);
     const { url } = await startSdkServer(t);
     await app.add('fixture', url, {
@@ -56,7 +56,7 @@ for (const era of eras) {
     await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: many(40) });
     await app.services.search.settled();
     const client = await connect(t, app, era);
-    assert.deepEqual(await namesOf(client), ['search_tools', 'describe_tool', 'call_tool']);
+    assert.deepEqual(await namesOf(client), ['search_tools', 'describe_tool', 'call_tool', 'call_tools']);
 
     const found = await call(client, 'search_tools', { query: 'say it again', limit: 3 });
     const [first] = found.structuredContent?.tools ?? [];

@@ -12,16 +12,20 @@ import {
   type Search,
   type SearchView,
 } from '../../search/search.ts';
+import type { ResultBody } from '../revision-words.ts';
 import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
-import { instructions, metaTools } from './meta-tools.ts';
+import { joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
+import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
 
 /** From so many tools on, a list of them costs a model more than searching does. */
 const maxDirectTools = 30;
 /** A toolset was chosen by somebody: it is listed as it is, unless nobody can have meant that. */
 const maxToolsetTools = 500;
+/** Servers from which the contents are told. */
+const namedServers = 100;
 const defaultLimit = 5;
 const toolsPerServer = 5;
 const invalidParams = -32602;
@@ -58,6 +62,8 @@ export class Aggregate implements Backend {
   readonly #serverInfo: string;
   /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
   readonly #direct = createBoundedCache<DirectTools>(1_000);
+
+  readonly #about = createBoundedCache<{ readonly revision: number; readonly text: string }>(1_000);
 
   /** `toolset`: null for everything that the caller sees. */
   constructor(deps: AggregateDeps, toolset: string | null = null) {
@@ -97,7 +103,10 @@ export class Aggregate implements Backend {
 
   async #listTools(caller: McpCaller): Promise<Outcome> {
     const direct = await this.#directTools(caller);
-    if (direct === null) return { kind: 'result', body: { members: ['"tools":[', metaToolsText, ']'] } };
+    if (direct === null) {
+      const tools = metaToolsFor(await this.#contents(caller));
+      return { kind: 'result', body: { members: ['"tools":', JSON.stringify(tools)] } };
+    }
     const list = joinJson(['{"tools":[', ...separated(direct.map(listedTool)), ']}']);
     return { kind: 'result', body: { view: scanJson(list, messageShape.result) } };
   }
@@ -107,6 +116,7 @@ export class Aggregate implements Backend {
     if (name === 'search_tools') return this.#searchTools(caller, valuesOf(args));
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
+    if (name === 'call_tools') return this.#callMany(caller, args);
     const aliased = toolNamed((await this.#directTools(caller)) ?? [], name);
     if (aliased === undefined)
       return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
@@ -162,14 +172,30 @@ export class Aggregate implements Backend {
 
   /** The tool that call_tool names; its arguments pass on as they came. */
   #callNamed(caller: McpCaller, request: BackendRequest, args: JsonView | undefined): Promise<Outcome> {
-    const inner = args === undefined ? undefined : scanJson(args.span(), callToolShape);
-    const named = { server_id: inner?.get('server_id')?.string(), name: inner?.get('name')?.string() };
-    const [serverId, name] = [textIn(named, 'server_id'), textIn(named, 'name')];
-    const passed = inner?.present('arguments');
-    if (passed !== undefined && passed.kind !== 'object')
-      throw new Problem('invalid_request', 'arguments: expected an object');
-    const params = toolParams(name, passed, request.params.meta);
-    return this.#forward(caller, serverId, { ...request, params }, false);
+    const call = readNamedCall(args);
+    const params = toolParams(call.name, call.arguments, request.params.meta);
+    return this.#forward(caller, call.serverId, { ...request, params }, false);
+  }
+
+  /** Each is decided, counted and recorded as if it were called alone; one that fails says so in its own result. */
+  async #callMany(caller: McpCaller, args: JsonView | undefined): Promise<Outcome> {
+    const calls = readCalls(args);
+    await caller.charge?.(calls.length - 1);
+    const results = await Promise.all(calls.map((call) => this.#callOne(caller, call)));
+    return answered(joinResults(calls, results));
+  }
+
+  async #callOne(caller: McpCaller, { serverId, name, arguments: args }: NamedCall): Promise<JsonParts> {
+    try {
+      const params = toolParams(name, args);
+      const outcome = await this.#forward(caller, serverId, { method: 'tools/call', params }, false);
+      if (outcome.kind === 'result') return resultOf(outcome.body);
+      const asks = 'It asks something before it runs: call it alone, with call_tool';
+      return resultOf(failed(outcome.kind === 'input' ? asks : outcome.error.message).body);
+    } catch (error) {
+      if (error instanceof Problem && error.kind !== 'internal') return resultOf(failed(error.detail).body);
+      throw error;
+    }
   }
 
   /** `exactly`: the upstream's own errors are ours, as if it were called without us. */
@@ -187,6 +213,19 @@ export class Aggregate implements Backend {
     return exactly
       ? { kind: 'error', error: reply.error }
       : failed(`${reply.error.message} (${reply.error.code})`);
+  }
+
+  /** What there is to find, in a sentence; read again when the catalogue changed. */
+  async #contents(caller: McpCaller): Promise<string> {
+    const catalog = this.#deps.catalogFor(caller);
+    const revision = await catalog.revision();
+    const key = catalog.view?.key ?? '';
+    const known = this.#about.get(key);
+    if (known?.revision === revision) return known.text;
+    const { servers } = await catalog.list({ limit: namedServers });
+    const text = describeContents(servers);
+    this.#about.set(key, { revision, text });
+    return text;
   }
 
   async #directTools(caller: McpCaller): Promise<readonly AliasedTool[] | null> {
@@ -212,8 +251,6 @@ function toolNamed(tools: readonly AliasedTool[], name: string): AliasedTool | u
   return own.length === 1 ? own[0] : undefined;
 }
 
-const callToolShape = { server_id: true, name: true, arguments: true } as const;
-
 type Args = Readonly<Record<string, unknown>>;
 
 /** All servers where they have few tools together; else null, as soon as that shows. */
@@ -228,8 +265,6 @@ async function fewServers(catalog: VisibleServers, maxTools: number): Promise<Se
   } while (cursor !== undefined);
   return all;
 }
-
-const metaToolsText = JSON.stringify(metaTools).slice(1, -1);
 
 /** Schemas as the clients of every revision can read them. */
 function listedTool({ alias, tool }: AliasedTool): JsonParts {
@@ -260,9 +295,14 @@ function answered(object: JsonParts): Outcome {
   return { kind: 'result', body: { members } };
 }
 
-function failed(text: string): Outcome {
+function failed(text: string): Outcome & { readonly kind: 'result' } {
   const members = ['"content":', JSON.stringify([{ type: 'text', text }]), ',"isError":true'];
   return { kind: 'result', body: { members } };
+}
+
+/** A result as JSON of its own. */
+function resultOf(body: ResultBody): JsonParts {
+  return 'view' in body ? [body.view.span()] : ['{', ...body.members, '}'];
 }
 
 function valuesOf(args: JsonView | undefined): Args {

@@ -17,7 +17,11 @@ export type Backend = {
   readonly listen?: (caller: McpCaller) => Listen;
 };
 
-export type McpCaller = Caller & { readonly maySearch: boolean };
+export type McpCaller = Caller & {
+  readonly maySearch: boolean;
+  /** Counts so many further requests against the key's limit; throws when there is no room. */
+  readonly charge?: ((requests: number) => void | Promise<void>) | undefined;
+};
 
 /** What a server says of itself, as JSON text. */
 export type Introduction = {

@@ -1,8 +1,10 @@
+import { mostCalls } from './call-many.ts';
+
 /**
- * The three tools of a large catalogue. Their names, descriptions and schemas never change: clients cache prompts by
- * them, and the schema of a found tool travels in an answer instead of in the list.
+ * The four tools of a large catalogue. Their names and schemas never change, and the description of `search_tools` only when the
+ * catalogue does: clients cache prompts by them. The schema of a found tool travels in an answer instead of in the list.
  */
-export const metaTools = [
+const metaTools = [
   {
     name: 'search_tools',
     title: 'Search tools',
@@ -55,7 +57,70 @@ export const metaTools = [
     },
     annotations: { openWorldHint: true },
   },
+  {
+    name: 'call_tools',
+    title: 'Call several tools',
+    description: `Call up to ${mostCalls} tools at once, where none needs what another answers. Answers {results: [{server_id, name, result}]} in their order; one that fails does not stop the others.`,
+    inputSchema: {
+      type: 'object',
+      properties: {
+        calls: {
+          type: 'array',
+          minItems: 1,
+          maxItems: mostCalls,
+          items: {
+            type: 'object',
+            properties: {
+              server_id: { type: 'string', description: 'As search_tools answered it' },
+              name: { type: 'string', description: "The tool's name" },
+              arguments: { type: 'object', description: "As the tool's input schema wants them" },
+            },
+            required: ['server_id', 'name'],
+            additionalProperties: false,
+          },
+        },
+      },
+      required: ['calls'],
+      additionalProperties: false,
+    },
+    annotations: { openWorldHint: true },
+  },
 ];
 
 export const instructions =
   'One endpoint for many MCP servers. Use search_tools with the task in plain words, then call_tool with the server_id and name it answered. Search again when a tool does not fit.';
+
+/** With what there is to find. */
+export function metaToolsFor(contents: string) {
+  return metaTools.map((tool) =>
+    tool.name === 'search_tools' && contents !== ''
+      ? { ...tool, description: `${tool.description} ${contents}` }
+      : tool,
+  );
+}
+
+/** Few servers by name; of many the most used, and what they are for. */
+const shownNames = 12;
+const shownCategories = 10;
+const longestName = 60;
+
+export function describeContents(
+  servers: readonly {
+    readonly name: string;
+    readonly category: string | null;
+    readonly popularity: number;
+  }[],
+): string {
+  if (servers.length === 0) return '';
+  const byUse = servers.toSorted((a, b) => b.popularity - a.popularity || (a.name < b.name ? -1 : 1));
+  const names = byUse.slice(0, shownNames).map(({ name }) => plain(name).slice(0, longestName));
+  const categories = [...new Set(byUse.flatMap(({ category }) => category ?? []))].slice(0, shownCategories);
+  const among = servers.length > shownNames ? 'Among its servers: ' : 'Its servers: ';
+  const about = categories.length === 0 ? '' : ` They are about ${categories.map(plain).join(', ')}.`;
+  return `${among}${names.join(', ')}.${about}`;
+}
+
+/** A name is another's words: what it could break out of a sentence with goes. */
+function plain(text: string): string {
+  return text.replace(/[^\p{L}\p{N} ._/@&+-]+/gu, ' ').trim();
+}

@@ -1,0 +1,49 @@
+/** Several independent calls in one: what is asked, and what comes of it. */
+import { itemsOf, type JsonView, scanJson } from '../../base/json-scanner.ts';
+import type { JsonParts } from '../../base/json-splice.ts';
+import { Problem } from '../../base/problem.ts';
+
+export type NamedCall = {
+  readonly serverId: string;
+  readonly name: string;
+  /** As they came; undefined: none. */
+  readonly arguments: JsonView | undefined;
+};
+
+export const mostCalls = 10;
+const namedShape = { server_id: true, name: true, arguments: true } as const;
+
+/** The call that an object names. Throws a Problem that says which field is wrong. */
+export function readCall(view: JsonView | undefined, at = ''): NamedCall {
+  const textOf = (field: 'server_id' | 'name') => {
+    const text = view?.get(field)?.string();
+    if (text !== undefined && text !== '' && text.length <= 1_000) return text;
+    throw new Problem('invalid_request', `${at}${field}: expected a text of 1 to 1000 characters`);
+  };
+  const call = { serverId: textOf('server_id'), name: textOf('name') };
+  const args = view?.present('arguments');
+  if (args !== undefined && args.kind !== 'object')
+    throw new Problem('invalid_request', `${at}arguments: expected an object`);
+  return { ...call, arguments: args };
+}
+
+export function readNamedCall(args: JsonView | undefined): NamedCall {
+  return readCall(args === undefined ? undefined : scanJson(args.span(), namedShape));
+}
+
+export function readCalls(args: JsonView | undefined): readonly NamedCall[] {
+  const list = args === undefined ? undefined : scanJson(args.span(), { calls: true }).present('calls');
+  const items = list === undefined ? [] : itemsOf(list, namedShape);
+  if (items.length === 0 || items.length > mostCalls)
+    throw new Problem('invalid_request', `calls: expected a list of 1 to ${mostCalls} calls`);
+  return items.map((item, i) => readCall(item, `calls[${i}].`));
+}
+
+/** `results`: one a call, in their order, each the JSON of a tool's result. */
+export function joinResults(calls: readonly NamedCall[], results: readonly JsonParts[]): JsonParts {
+  const parts = calls.flatMap(({ serverId, name }, i) => {
+    const head = JSON.stringify({ server_id: serverId, name }).slice(0, -1);
+    return [i === 0 ? '' : ',', `${head},"result":`, ...(results[i] ?? []), '}'];
+  });
+  return ['{"results":[', ...parts, ']}'];
+}
