@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { assertManifests, type Manifest } from '../support/manifests.ts';
-import { root } from '../support/paths.ts';
+import { assertManifests, type Manifest } from '../../support/manifests.ts';
+import { root } from '../../support/paths.ts';
 
 const helm = process.env.HELM ?? 'helm';
 const skip =
   spawnSync(helm, ['version']).error === undefined
     ? false
-    : 'needs helm, which .ci/run builds where there is Go';
+    : 'needs helm: .ci/run builds it where there is Go, and runs this';
 const chart = join(root, 'deploy/helm/mcprank');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
