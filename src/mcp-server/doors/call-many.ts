@@ -14,7 +14,7 @@ export const mostCalls = 10;
 const namedShape = { server_id: true, name: true, arguments: true } as const;
 
 /** The call that an object names. Throws a Problem that says which field is wrong. */
-export function readCall(view: JsonView | undefined, at = ''): NamedCall {
+function readCall(view: JsonView | undefined, at = ''): NamedCall {
   const textOf = (field: 'server_id' | 'name') => {
     const text = view?.get(field)?.string();
     if (text !== undefined && text !== '' && text.length <= 1_000) return text;
