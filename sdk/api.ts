@@ -1433,6 +1433,13 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
+  /** A toolset's tools as typed functions, for clients that run code */
+  'GET /mcp/t/{name}/types.ts': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
   /** One server as an MCP server, whole: tools, resources, prompts, whatever its age (a slash in the id is written %2F) */
   'POST /mcp/servers/{id}': {
     params: { readonly id: string; };

@@ -97,6 +97,23 @@ export function mcpServerRoutes(
       },
     }),
     ...sessionlessRoutes(serve, server, findToolset),
+    route({
+      ...declared,
+      method: 'GET',
+      url: '/mcp/t/:name/types.ts',
+      params: Type.Object({ name: text(64) }),
+      problems: ['not_found'],
+      summary: "A toolset's tools as typed functions, for clients that run code",
+      reply: null,
+      otherReplies: [{ status: 200, description: 'a module of TypeScript', contentType: 'text/plain' }],
+      async handle(call) {
+        const { name } = call.params;
+        checkHost(call.headers);
+        findToolset(name);
+        const body = await server.typesOfToolset(toCaller(call), name);
+        return { status: 200, body, contentType: 'text/plain; charset=utf-8' };
+      },
+    }),
     ...singleServerRoutes(serveOne, findServer),
   ];
 }

@@ -30,6 +30,8 @@ export type McpServer = {
   serveOne(request: McpHttpRequest, caller: McpCaller, serverId: string): Promise<McpHttpReply>;
   /** What a toolset leaves of all servers, listed as it is. */
   serveToolset(request: McpHttpRequest, caller: McpCaller, toolset: string): Promise<McpHttpReply>;
+  /** The same tools as typed functions: the text of a TypeScript module. */
+  typesOfToolset(caller: McpCaller, toolset: string): Promise<string>;
   /** Ends the streams that stay open by design. */
   closeStreams(): void;
 };
@@ -50,6 +52,14 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
   const ofToolset = createBoundedCache<Aggregate>(maxToolsets);
   const service = new ClientService(deps);
   const introductions = createBoundedCache<Introduction>(maxIntroductions, { ttl: introductionMs });
+  function backendOf(toolset: string): Aggregate {
+    const known = ofToolset.get(toolset);
+    if (known !== undefined) return known;
+    const made = new Aggregate(deps, toolset);
+    ofToolset.set(toolset, made);
+    return made;
+  }
+
   return {
     serve: (request, caller) => service.serve(request, caller, { serverId: null, open: () => aggregate }),
     serveOne: (request, caller, serverId) =>
@@ -60,13 +70,10 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
           return createSingleServer({ ...deps, introductions }, serverId);
         },
       }),
+    typesOfToolset: (caller, toolset) =>
+      backendOf(toolset).types({ ...caller, toolset }, `/mcp/t/${toolset}`),
     serveToolset(request, caller, toolset) {
-      let backend = ofToolset.get(toolset);
-      if (backend === undefined) {
-        backend = new Aggregate(deps, toolset);
-        ofToolset.set(toolset, backend);
-      }
-      const open = () => backend;
+      const open = () => backendOf(toolset);
       return service.serve(request, { ...caller, toolset }, { serverId: null, open });
     },
     closeStreams: () => service.closeStreams(),

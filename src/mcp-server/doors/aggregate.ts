@@ -19,6 +19,7 @@ import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
 import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
+import { toolTypes } from './tool-types.ts';
 
 /** From so many tools on, a list of them costs a model more than searching does. */
 const maxDirectTools = 30;
@@ -72,6 +73,13 @@ export class Aggregate implements Backend {
     this.#deps = deps;
     this.#trail = createTrail(deps.now);
     this.#serverInfo = JSON.stringify({ name: 'mcprank', title: 'MCP Rank', version: deps.version });
+  }
+
+  /** The tools that are listed as typed functions. Throws `invalid_request` where there are too many to list. */
+  async types(caller: McpCaller, path: string): Promise<string> {
+    const tools = await this.#directTools(caller);
+    if (tools !== null) return toolTypes(tools, path);
+    throw new Problem('invalid_request', `There are more than ${this.#maxDirect} tools: narrow the toolset`);
   }
 
   async introduce() {
