@@ -1,6 +1,7 @@
 /**
  * Searches while a sentence-embedding model is at work on the catalogue, beside searches without one: two services that take
  * turns. The model is small and slow, in the form of a real one (test/support/embeddings.ts); its weights do not matter here.
+ * MODEL_FOLDER=… takes a real one, SERVERS=25000 gives it 150,000 texts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const headers = { 'x-api-key': adminKey };
 /** Six texts each; none of them is embedded before the end. */
-const servers = 5_000;
+const servers = Number(process.env.SERVERS ?? 5_000);
 const rounds = 5;
 const seconds = 3;
 const words = 'email storm letter rain invoice song bank forecast weather payment'.split(' ');
@@ -23,10 +24,11 @@ export async function run(): Promise<void> {
   if (noOnnx !== false) return console.log(`skipped: ${noOnnx}`);
   leaveFirstCore();
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
-  writeOnnxModel(join(folder, 'model'), 20);
+  const model = process.env.MODEL_FOLDER ?? join(folder, 'model');
+  if (process.env.MODEL_FOLDER === undefined) writeOnnxModel(model, 20);
   const plain = await start(join(folder, 'plain'), {});
   const embedding = await start(join(folder, 'embedding'), {
-    MCPRANK_EMBEDDINGS: `onnx:${join(folder, 'model')}`,
+    MCPRANK_EMBEDDINGS: `onnx:${model}`,
     NODE_OPTIONS: `--import ${join(root, 'bench/peers/onnx-packages.ts')}`,
   });
   const embeddedBefore = await metric(embedding, 'embedded_texts');

@@ -22,6 +22,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
   scale: () => import('./scale.ts'),
+  'shared-limits': () => import('./shared-limits.ts'),
   overload: async () => ({ run: (await import('./load.ts')).overload }),
   soak: async () => ({ run: (await import('./load.ts')).soak }),
   'soak-streams': () => import('./soak-streams.ts'),

@@ -109,6 +109,7 @@ export async function startService(
   checkout: string,
   upstreamUrl: string | null,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
   const config = join(folder, 'servers.json');
@@ -126,6 +127,7 @@ export async function startService(
       MCPRANK_ADMIN_KEY: adminKey,
       MCPRANK_TIERS: 'free=100,enterprise=900000000',
       MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1',
+      ...env,
     },
   );
   const tools = ['echo', 'shout', 'whisper', 'repeat', 'recite'].map((name) => ({

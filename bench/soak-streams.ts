@@ -30,6 +30,8 @@ const callsPerSession = 30;
 
 /** Of the minute under way. */
 type Tally = { latencies: number[]; others: number };
+/** Why what failed did, and how often. */
+const reasons = new Map<string, number>();
 type User = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -69,6 +71,7 @@ export async function run(): Promise<void> {
   isOver = true;
   await Promise.all(alive);
   printMinutes(minutes);
+  for (const [reason, times] of reasons) console.log(`${times} × ${reason}`);
   await ours.stop();
   upstream.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
@@ -122,9 +125,16 @@ async function count(user: User, path: string, headers: Record<string, string>, 
     const text = await reply.text();
     if (!reply.ok || !text.includes('xxxx')) throw new Error(`${reply.status} ${text.slice(0, 200)}`);
     user.tally.latencies.push(performance.now() - since);
-  } catch {
-    user.tally.others++;
+  } catch (error) {
+    noteFailure(user, error);
   }
+}
+
+function noteFailure({ tally }: User, error: unknown): void {
+  tally.others++;
+  const { message, cause } = error as Error;
+  const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
 }
 
 async function useRest(user: User): Promise<void> {
@@ -134,8 +144,8 @@ async function useRest(user: User): Promise<void> {
 
 async function useSessions(user: User): Promise<void> {
   while (!user.isOver())
-    await useSession(user).catch(async () => {
-      user.tally.others++;
+    await useSession(user).catch(async (error: unknown) => {
+      noteFailure(user, error);
       await delay(everyMs);
     });
 }
@@ -158,6 +168,7 @@ async function useSession(user: User): Promise<void> {
     {},
     { id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } },
   );
+  if (!hello.ok) throw new Error(`initialize: ${hello.status} ${(await hello.text()).slice(0, 200)}`);
   await hello.text();
   const session = { 'mcp-session-id': hello.headers.get('mcp-session-id') ?? '' };
   await (await send('POST', session, { method: 'notifications/initialized' })).text();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeCatalogue } from './large-catalogue.ts';
-import { printTable, residentMegabytes, serve, startFlags } from './support.ts';
+import { printTable, residentMegabytes, type Served, serve, startFlags } from './support.ts';
 
 const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
@@ -18,7 +18,10 @@ export async function run(): Promise<void> {
   rows.push(await measure('28,000 / 150,000', file, { seconds: 10, megabytes: 700 }));
   rmSync(folder, { recursive: true, force: true });
   printTable(
-    ['catalogue', 'import s', 'import peak MB', 'ready after s', 'bar', '', 'resident MB', 'bar', ''],
+    [
+      ...['catalogue', 'import s', 'import peak MB', 'ready after s', 'bar', '', 'again after s'],
+      ...['resident MB', 'bar', '', 'again MB'],
+    ],
     rows,
   );
 }
@@ -39,11 +42,38 @@ async function measure(
   let imported = ['-', '-'];
   if (file !== undefined) imported = importCatalogue(file, env);
   // The first start with the starter writes it to the store too: that is what a newcomer waits for.
-  const started = performance.now();
+  const first = await start(env);
+  const before = await residentAtRest(first.served);
+  await first.served.stop();
+  // What was built is kept beside the store.
+  const second = await start(env);
+  const after = await residentAtRest(second.served);
+  await second.served.stop();
+  rmSync(folder, { recursive: true, force: true });
+  const isReady = first.seconds <= bar.seconds;
+  return [
+    name,
+    ...imported,
+    first.seconds.toFixed(2),
+    `≤ ${bar.seconds} s`,
+    isReady ? 'met' : 'MISSED',
+    second.seconds.toFixed(2),
+    before.toFixed(0),
+    `≤ ${bar.megabytes} MB`,
+    before <= bar.megabytes ? 'met' : 'MISSED',
+    after.toFixed(0),
+  ];
+}
+
+async function start(env: Readonly<Record<string, string>>): Promise<{ served: Served; seconds: number }> {
+  const began = performance.now();
   const served = await serve([...startFlags, bin, 'serve'], env);
   while ((await fetch(`${served.url}/readyz`)).status !== 200)
     await new Promise((resolve) => setTimeout(resolve, 20));
-  const ready = (performance.now() - started) / 1000;
+  return { served, seconds: (performance.now() - began) / 1000 };
+}
+
+async function residentAtRest(served: Served): Promise<number> {
   for (let i = 0; i < 200; i++) {
     await fetch(`${served.url}/v1/search`, {
       method: 'POST',
@@ -53,19 +83,7 @@ async function measure(
   }
   // V8 gives back what a burst took after ten seconds without work.
   await new Promise((resolve) => setTimeout(resolve, 20_000));
-  const resident = residentMegabytes(served);
-  await served.stop();
-  rmSync(folder, { recursive: true, force: true });
-  return [
-    name,
-    ...imported,
-    ready.toFixed(2),
-    `≤ ${bar.seconds} s`,
-    ready <= bar.seconds ? 'met' : 'MISSED',
-    resident.toFixed(0),
-    `≤ ${bar.megabytes} MB`,
-    resident <= bar.megabytes ? 'met' : 'MISSED',
-  ];
+  return residentMegabytes(served);
 }
 
 function importCatalogue(file: string, env: Record<string, string>): string[] {

@@ -2,7 +2,7 @@
  * An agent over Anthropic's messages API that acts for a user, and lets the user connect what a tool needs.
  *
  *   ANTHROPIC_BASE_URL=https://api.anthropic.com ANTHROPIC_API_KEY=… ANTHROPIC_MODEL=… \
- *   MCPRANK_URL=… MCPRANK_KEY=… node examples/agent-anthropic.ts "say hello to Ada"
+ *   MCPRANK_URL=… MCPRANK_KEY=… npm run example examples/agent-anthropic.ts "say hello to Ada"
  *
  * With the official package, `client` is `new Anthropic()`; its one method that is used here is a POST.
  */

@@ -2,7 +2,7 @@
  * An agent over any service that speaks OpenAI's chat completions.
  *
  *   OPENAI_BASE_URL=https://api.openai.com/v1 OPENAI_API_KEY=… OPENAI_MODEL=… \
- *   MCPRANK_URL=… MCPRANK_KEY=… node examples/agent-openai.ts "say hello to Ada"
+ *   MCPRANK_URL=… MCPRANK_KEY=… npm run example examples/agent-openai.ts "say hello to Ada"
  *
  * With the official package, `client` is `new OpenAI()`; its one method that is used here is a POST.
  */

@@ -1,7 +1,7 @@
 /**
  * Reads a user's calendar with Google's own client. Nobody but the service ever sees Google's tokens.
  *
- *   MCPRANK_URL=… MCPRANK_KEY=… node examples/google-calendar.ts ada
+ *   MCPRANK_URL=… MCPRANK_KEY=… npm run example examples/google-calendar.ts ada
  */
 import { calendar } from '@googleapis/calendar';
 import { MCPRankClient } from 'mcprank/client';

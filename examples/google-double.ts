@@ -2,7 +2,7 @@
  * The service beside a stand-in for Google: a real authorisation server (oidc-provider) whose user always agrees, and an
  * API that asks it about every bearer. Prints what docs/proxy.md needs; ends with Ctrl-C.
  *
- *   node examples/google-double.ts
+ *   npm run example examples/google-double.ts
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

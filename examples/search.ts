@@ -1,7 +1,7 @@
 /**
  * Finds a tool for a task and calls it.
  *
- *   MCPRANK_URL=http://127.0.0.1:8787 MCPRANK_KEY=sk_mcp_rank_… node examples/search.ts "remember that Ada likes tea"
+ *   MCPRANK_URL=http://127.0.0.1:8787 MCPRANK_KEY=sk_mcp_rank_… npm run example examples/search.ts "remember that Ada likes tea"
  *
  * In this repository the package's own name leads to the built files (`npm run build`), or, with
  * `--conditions=mcprank-source`, to the sources.

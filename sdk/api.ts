@@ -14,6 +14,24 @@ export type Activity = {
   readonly recent: readonly RecentSearch[];
 };
 
+export type Address = {
+  readonly remote_url: string;
+  readonly transport?: "streamable-http" | "sse" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+};
+
+export type AddressFound = {
+  readonly state: HealthState;
+  /** modern (2026-07-28), session (initialize), sse (HTTP+SSE) or stdio */
+  readonly era: string | null;
+  readonly auth_type: string | null;
+  readonly latency_ms: number | null;
+  readonly reason: string | null;
+  /** what the server calls itself */
+  readonly name: string | null;
+  readonly tools: readonly ({ readonly name: string; readonly description: string; })[];
+};
+
 export type ApiKey = {
   readonly key_id: string;
   readonly developer_id: string;
@@ -43,11 +61,15 @@ export type ApiKeyRequest = {
 export type AppSettings = {
   readonly return_urls: readonly string[];
   readonly require_confirmation: boolean;
+  readonly display_name: string | null;
+  readonly logo: string | null;
 };
 
 export type AppSettingsRequest = {
   readonly return_urls: readonly string[];
   readonly require_confirmation?: boolean | undefined;
+  readonly display_name?: string | null | undefined;
+  readonly logo?: string | null | undefined;
 };
 
 export type Approval = {
@@ -106,6 +128,15 @@ export type AuditEntry = {
   readonly user_id: string | null;
   readonly subject: string | null;
   readonly facts: Readonly<Record<string, unknown>>;
+};
+
+/** RFC 8414 */
+export type AuthorizationServer = {
+  readonly issuer: string;
+  readonly authorization_endpoint: string;
+  readonly token_endpoint: string;
+  readonly registration_endpoint: string;
+  readonly [more: string]: unknown;
 };
 
 export type CallRecord = {
@@ -184,6 +215,21 @@ export type Connection = {
   readonly renewable: boolean;
 };
 
+export type ConnectionImport = {
+  readonly developer_id?: string | undefined;
+  /** 1 to 256 printable characters */
+  readonly user_id: string;
+  readonly provider?: string | undefined;
+  readonly server_id?: string | undefined;
+  readonly account: string;
+  readonly label?: string | undefined;
+  readonly access_token: string;
+  readonly refresh_token?: string | undefined;
+  /** seconds */
+  readonly expires_in?: number | undefined;
+  readonly scopes?: readonly string[] | undefined;
+};
+
 export type ConsoleSession = {
   readonly signed_in: boolean;
   readonly version: string;
@@ -195,6 +241,10 @@ export type ConsoleSession = {
   readonly tier?: string | undefined;
   readonly per_minute?: number | undefined;
   readonly scopes?: readonly string[] | undefined;
+  /** of a person without a key: what they may here */
+  readonly role?: string | undefined;
+  /** the company's provider, where people sign in */
+  readonly company?: string | undefined;
 };
 
 export type Deleted = {
@@ -368,17 +418,25 @@ export type OAuthClientRequest = {
   readonly auth_method?: "client_secret_basic" | "client_secret_post" | "none" | undefined;
 };
 
+/** RFC 6749 section 5.2 */
+export type OAuthError = {
+  readonly error: string;
+  readonly error_description?: string | undefined;
+};
+
 export type Problem = {
   /** what was wrong, in words */
   readonly detail: string;
-  readonly code: "invalid_request" | "invalid_grant" | "invalid_api_key" | "invalid_token" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "server_gone" | "too_large" | "rate_limited" | "internal_error" | "upstream_error" | "unavailable";
+  readonly code: "invalid_request" | "invalid_grant" | "invalid_api_key" | "sign_in_required" | "invalid_token" | "not_found" | "method_not_allowed" | "request_timeout" | "conflict" | "server_gone" | "too_large" | "rate_limited" | "internal_error" | "upstream_error" | "unavailable";
 };
 
 /** RFC 9728 */
 export type ProtectedResource = {
   readonly resource: string;
-  readonly resource_name: string;
+  readonly authorization_servers: readonly string[];
+  readonly scopes_supported: readonly string[];
   readonly bearer_methods_supported: readonly string[];
+  readonly resource_name: string;
 };
 
 export type ProviderInfo = {
@@ -416,7 +474,7 @@ export type RecordedInvocation = {
 
 export type Refusal = {
   /** with `auth_url` and `session_id` where a user can help */
-  readonly detail: { readonly code: "missing_scope" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
+  readonly detail: { readonly code: "missing_scope" | "missing_role" | "denied" | "invalid_token" | "cross_site" | "provider_not_connected" | "token_expired"; readonly message: string; readonly [more: string]: unknown; };
 };
 
 export type RegistryEntry = {
@@ -1046,6 +1104,13 @@ export type Api = {
     body: undefined;
     reply: { readonly connections: readonly Connection[]; };
   };
+  /** Takes in a user's tokens from elsewhere: a new connection, or newer tokens of the same account */
+  'POST /v1/admin/connections': {
+    params: undefined;
+    query: undefined;
+    body: ConnectionImport;
+    reply: Connection;
+  };
   /** Disconnect: the tokens are gone here at once, and revoked at the provider as soon as it answers */
   'DELETE /v1/admin/connections/{id}': {
     params: { readonly id: string; };
@@ -1116,11 +1181,11 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
-  /** Its button: on to the provider */
+  /** Its buttons: on to the provider, or back */
   'POST /v1/identity/connect/{link}': {
     params: { readonly link: string; };
     query: undefined;
-    body: { readonly csrf: string; };
+    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; };
     reply: unknown;
   };
   /** The way back from the provider: the app's return_url, or a page that tells how it went */
@@ -1192,6 +1257,13 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly id: string; readonly health: Health; };
+  };
+  /** Connect to an address that is in no catalogue and list its tools; nothing is kept, the headers least of all */
+  'POST /v1/admin/probe': {
+    params: undefined;
+    query: undefined;
+    body: Address;
+    reply: AddressFound;
   };
   /** Who may see a server, and whose calls carry the credentials kept for it */
   'GET /v1/admin/servers/{id}/rights': {
@@ -1326,12 +1398,40 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
+  /** Answers 405: there are no sessions here */
+  'GET /mcp': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Answers 405: there are no sessions here */
+  'DELETE /mcp': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
   /** A toolset as an MCP server of its own: its tools as they are, each as `server__tool` */
   'POST /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;
     body: RpcMessage;
     reply: RpcReply;
+  };
+  /** Answers 405: there are no sessions here */
+  'GET /mcp/t/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Answers 405: there are no sessions here */
+  'DELETE /mcp/t/{name}': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
   };
   /** A toolset's tools as typed functions, for clients that run code */
   'GET /mcp/t/{name}/types.ts': {
@@ -1361,19 +1461,159 @@ export type Api = {
     body: undefined;
     reply: unknown;
   };
-  /** How to present a key to /mcp (RFC 9728) */
+  /** Where clients of MCP send their users: authorization code with PKCE S256 (RFC 6749, RFC 8707, RFC 9207) */
+  'GET /authorize': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Back to the client, once a person has decided */
+  'GET /authorize/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** A code or a refresh token for tokens (RFC 6749) */
+  'POST /token': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Registers a client (RFC 7591): so many of one address in a day, and unused ones for a day */
+  'POST /register': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Ends a token of the asking client, or all of a consent (RFC 7009) */
+  'POST /revoke': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: unknown;
+  };
+  /** What a token of the asking client is good for (RFC 7662) */
+  'POST /introspect': {
+    params: undefined;
+    query: undefined;
+    body: Readonly<Record<string, unknown>>;
+    reply: Readonly<Record<string, unknown>>;
+  };
+  /** Asks who it is, and whether the client may */
+  'GET /sign-in/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: undefined;
+    reply: unknown;
+  };
+  /** Its buttons */
+  'POST /sign-in/{uid}': {
+    params: { readonly uid: string; };
+    query: undefined;
+    body: { readonly decision: "allow" | "cancel"; readonly key?: string | undefined; readonly user_id?: string | undefined; };
+    reply: unknown;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /.well-known/oauth-authorization-server': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/.well-known/oauth-authorization-server': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/t/{name}/.well-known/oauth-authorization-server': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/servers/{name}/.well-known/oauth-authorization-server': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /.well-known/openid-configuration': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/.well-known/openid-configuration': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/t/{name}/.well-known/openid-configuration': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Where and how people sign in (RFC 8414) */
+  'GET /mcp/servers/{name}/.well-known/openid-configuration': {
+    params: { readonly name: string; };
+    query: undefined;
+    body: undefined;
+    reply: AuthorizationServer;
+  };
+  /** Who gives tokens for the door of MCP at that path (RFC 9728) */
   'GET /.well-known/oauth-protected-resource': {
     params: undefined;
     query: undefined;
     body: undefined;
     reply: ProtectedResource;
   };
-  /** How to present a key to /mcp (RFC 9728) */
-  'GET /.well-known/oauth-protected-resource/mcp': {
+  /** The user's own page: what is connected, and where it was used last */
+  'GET /me': {
     params: undefined;
     query: undefined;
     body: undefined;
-    reply: ProtectedResource;
+    reply: unknown;
+  };
+  /** To it with a key and a user, where there is no provider of a company */
+  'POST /me/sign-in': {
+    params: undefined;
+    query: undefined;
+    body: { readonly key: string; readonly user_id: string; };
+    reply: unknown;
+  };
+  /** Out of it */
+  'POST /me/sign-out': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; };
+    reply: unknown;
+  };
+  /** Disconnects one of one's own */
+  'POST /me/disconnect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly id: string; };
+    reply: unknown;
+  };
+  /** On to the consent: another account, or the same one again */
+  'POST /me/connect': {
+    params: undefined;
+    query: undefined;
+    body: { readonly csrf: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; };
+    reply: unknown;
   };
   /** Liveness */
   'GET /v1/health': {

@@ -3,9 +3,10 @@
  *
  *   node sdk/generate.ts
  *
- * test/sdk/types.test.ts fails when the file no longer says what the routes say.
+ * test/sdk/types.test.ts fails when the file no longer says what the routes say. The Python client is written along with it
+ * (clients/generate.ts).
  */
-type Schema = {
+export type Schema = {
   readonly $ref?: string;
   readonly description?: string;
   readonly type?: string;
@@ -145,5 +146,8 @@ function objectOf(schema: Schema): string {
 if (import.meta.main) {
   const { openApiOfARealApp } = await import('../test/support/openapi.ts');
   const { writeFileSync } = await import('node:fs');
-  writeFileSync(new URL('api.ts', import.meta.url), apiTypes(await openApiOfARealApp()));
+  const { writePython } = await import('../clients/generate.ts');
+  const document = await openApiOfARealApp();
+  writeFileSync(new URL('api.ts', import.meta.url), apiTypes(document));
+  writePython(document);
 }

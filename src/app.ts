@@ -54,6 +54,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       routes,
       access,
       verifyUser: identity.verify,
+      verifyAccessToken: services.signIn.verify,
+      verifyAccount: services.signIn.person,
       telemetry,
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => services.baseUrl.url,

@@ -28,6 +28,20 @@ export type Config = {
   readonly providersFile: string | null;
   readonly googleClientId: string | null;
   readonly googleClientSecret: Secret | null;
+  /** The company's OpenID provider; null: people sign in with keys. */
+  readonly ssoIssuer: string | null;
+  readonly ssoClientId: string | null;
+  readonly ssoClientSecret: Secret | null;
+  /** Where groups stand in its claims, with dots. */
+  readonly ssoGroupsClaim: string;
+  /** Of e-mail addresses; none: whoever that provider lets in. */
+  readonly ssoDomains: readonly string[];
+  /** The developer whose users its people are. */
+  readonly ssoDeveloper: string;
+  /** The provider's assertions (ID-JAG, a draft) are taken for tokens. */
+  readonly ssoAssertions: boolean;
+  /** Group (`*`: everybody) and role in the console. */
+  readonly ssoRoles: ReadonlyMap<string, string>;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
@@ -199,6 +213,73 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'GOCSPX-…',
     secret: true,
     parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_SSO_ISSUER: {
+    field: 'ssoIssuer',
+    meaning: "the company's OpenID provider, where people sign in",
+    fallback: null,
+    expected: 'an http(s) URL without query, as the provider names itself',
+    example: 'https://login.example.com/realms/staff',
+    parse: (text) => (parseUrl(text) === undefined ? undefined : text),
+  },
+  MCPRANK_SSO_CLIENT_ID: {
+    field: 'ssoClientId',
+    meaning: 'our client id there; its redirect URI is MCPRANK_PUBLIC_URL/sign-in/callback',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: 'mcprank',
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
+  },
+  MCPRANK_SSO_CLIENT_SECRET: {
+    field: 'ssoClientSecret',
+    meaning: 'its client secret; a public client has none',
+    fallback: null,
+    expected: 'a text without spaces',
+    example: 'GOCSPX-…',
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? new Secret(text) : undefined),
+  },
+  MCPRANK_SSO_GROUPS_CLAIM: {
+    field: 'ssoGroupsClaim',
+    meaning: 'the claim with the groups of a person, a path with dots where it is nested',
+    fallback: 'groups',
+    expected: 'the name of a claim',
+    example: 'realm_access.roles',
+    parse: (text) => (/^[\x21-\x7e]{1,200}$/.test(text) ? text : undefined),
+  },
+  MCPRANK_SSO_DOMAINS: {
+    field: 'ssoDomains',
+    meaning:
+      'domains of e-mail addresses that may sign in; everybody whom the provider lets in where it is empty',
+    fallback: '',
+    expected: 'host names with commas',
+    example: 'example.com,example.org',
+    parse: parseDomains,
+  },
+  MCPRANK_SSO_DEVELOPER: {
+    field: 'ssoDeveloper',
+    meaning: 'the developer whose users those people are',
+    fallback: 'company',
+    expected: 'a name of 1 to 100 characters',
+    example: 'acme',
+    parse: (text) => (/^[^\p{Cc}]{1,100}$/u.test(text) ? text : undefined),
+  },
+  MCPRANK_SSO_ROLES: {
+    field: 'ssoRoles',
+    meaning: 'roles of those people in the console by group; * is everybody',
+    fallback: '',
+    expected: 'group=role pairs with commas; a role is viewer, developer, operator or admin',
+    example: 'platform=admin,support=operator,*=viewer',
+    parse: parseRoles,
+  },
+  MCPRANK_SSO_ASSERTIONS: {
+    field: 'ssoAssertions',
+    meaning:
+      'take assertions of that provider (ID-JAG, not yet a standard) for access tokens, without asking the person',
+    fallback: 'off',
+    expected: 'on or off',
+    example: 'on',
+    parse: onOff,
   },
   MCPRANK_TIERS: {
     field: 'tiers',
@@ -384,6 +465,8 @@ export function parseConfig(
       faults.push(`${name}: expected ${setting.expected}, for example ${setting.example}`);
     else values[setting.field] = value;
   }
+  if ((values.ssoIssuer === null) !== (values.ssoClientId === null))
+    faults.push('MCPRANK_SSO_ISSUER, MCPRANK_SSO_CLIENT_ID: one is set without the other');
   if (faults.length > 0)
     throw new Problem(
       'setup',
@@ -534,6 +617,28 @@ function parseNetworks(text: string): readonly string[] | undefined {
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
   return entries.every(isAddressOrNetwork) ? entries : undefined;
+}
+
+const roleNames = new Set(['viewer', 'developer', 'operator', 'admin']);
+
+function parseRoles(text: string): ReadonlyMap<string, string> | undefined {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+  const pairs = entries.map((entry) => {
+    const at = entry.lastIndexOf('=');
+    return [entry.slice(0, at).trim(), entry.slice(at + 1).trim()] as const;
+  });
+  return pairs.every(([group, role]) => group !== '' && roleNames.has(role)) ? new Map(pairs) : undefined;
+}
+
+function parseDomains(text: string): readonly string[] | undefined {
+  const entries = text
+    .split(',')
+    .map((entry) => entry.trim().toLowerCase())
+    .filter((entry) => entry !== '');
+  return entries.every((entry) => /^[a-z0-9.-]+$/.test(entry)) ? entries : undefined;
 }
 
 function parseAllow(text: string): readonly string[] | undefined {

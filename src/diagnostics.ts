@@ -19,7 +19,7 @@ export type Diagnostic = { readonly check: string; readonly level: Level; readon
 type RedisState = { isUp(): boolean; fault(): string | null };
 
 export type DiagnosticTargets = {
-  readonly storage: Pick<Storage, 'dialect' | 'ping' | 'presence'>;
+  readonly storage: Pick<Storage, 'dialect' | 'place' | 'ping' | 'presence'>;
   readonly redis: RedisState | null;
   readonly catalog: Pick<Catalog, 'stats'>;
   readonly search: Pick<Search, 'stats' | 'ready'>;
@@ -31,7 +31,7 @@ export async function diagnose(config: Config, services: DiagnosticTargets): Pro
   return Promise.all([
     attempt('store', async () => {
       await storage.ping();
-      return `${storage.dialect} opens and answers`;
+      return `${storage.place} opens and answers`;
     }),
     redis === null
       ? attempt('limits', () => tryLimits(storage), 'warning')

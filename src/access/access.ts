@@ -15,11 +15,13 @@ import { Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
-import { createKeyVerifier, invalidKey } from './key-verifier.ts';
-import { createLimiter, type Quota } from './limiter.ts';
+import { createKeyVerifier, invalidKey, toNetwork } from './key-verifier.ts';
+import { createLimiter, type Limiter, type Quota } from './limiter.ts';
+import type { Role } from './roles.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
 export type { Quota } from './limiter.ts';
+export { isAtLeast, type Role, roles } from './roles.ts';
 
 export const scopes = ['search', 'invocations', 'identity', 'proxy', 'mcp', 'approve', 'admin'] as const;
 /** What a key has unless something is said: it neither runs the service nor decides what others may do. */
@@ -38,6 +40,12 @@ export type Principal = {
   readonly perMinute: number;
   /** Where the key may be used from: addresses and networks; null: from anywhere. */
   readonly addresses: readonly string[] | null;
+  /** The OAuth client it came through, where it signed in. */
+  readonly client?: string;
+  /** In the console, of a person without a key: what they may there, whatever scopes say. */
+  readonly role?: Role;
+  /** Of a person at the company's identity provider. */
+  readonly groups?: readonly string[];
 };
 
 export type ApiKey = {
@@ -55,6 +63,9 @@ export type ApiKey = {
   readonly revokedAt: number | null;
   readonly lastUsedAt: number | null;
 };
+
+/** `expiresAt`: milliseconds since 1970; Infinity: never. */
+export type KeyHolder = { readonly principal: Principal; readonly expiresAt: number };
 
 export type KeyRequest = {
   readonly developer: string;
@@ -78,6 +89,10 @@ export type Access = {
   authenticate(key: string, address: string): Promise<Principal>;
   /** Throws `invalid_api_key` where the key is revoked or over by now, as the store has it: for who has waited long. */
   requireKey(keyId: string): Promise<void>;
+  /** The principal behind a key by its id, and when that key is over. Throws `invalid_api_key`. */
+  holder(keyId: string): Promise<KeyHolder>;
+  /** For what is asked without a key. Throws `rate_limited`. */
+  limitAddress(what: string, address: string, perMinute: number): void;
   /** Takes `cost` from the caller's quota; what is left, or a refusal, for the reply's headers. */
   admit(principal: Principal, cost: number): Quota | Promise<Quota>;
   /** Makes a key; `key` is the only time its text exists outside the caller's hands. `actor` is who the audit trail names. */
@@ -86,6 +101,10 @@ export type Access = {
   revokeKey(id: string, actor?: string): Promise<void>;
   /** Adds a key by its digest, or changes what is said of the one that has it; whose it is stays. */
   putKey(key: DeclaredKey): Promise<void>;
+  /** Requests a minute of a tier; of one that there is not, the smallest. */
+  perMinute(tier: string): number;
+  /** The id of that developer, who is made when unknown. */
+  developerId(name: string): Promise<string>;
   /** All of them, with a key or without. */
   listDevelopers(): Promise<string[]>;
   /** Makes developers known before they have a key. */
@@ -141,6 +160,7 @@ export function createAccess(deps: {
     readDigests().catch(onError);
   });
 
+  const holder = createHolder(store, deps);
   const insert = async (request: Required<KeyRequest>, actor: string, key = newKeyText()) => {
     const { expiresAt, addresses, developer, name, tier } = request;
     const words = [...new Set(request.scopes)].join(' ');
@@ -155,11 +175,9 @@ export function createAccess(deps: {
   return {
     authenticate: verifier.verify,
 
-    async requireKey(keyId) {
-      const row = await store.byId(keyId);
-      if (row === undefined || row.revoked_at !== null || (row.expires_at ?? Infinity) <= clock.now())
-        throw invalidKey();
-    },
+    requireKey: async (keyId) => void (await holder(keyId)),
+    holder,
+    limitAddress: createAddressLimit(limiter),
 
     admit: (principal, cost) => quotas.take(principal.keyId, cost, principal.perMinute),
 
@@ -182,8 +200,8 @@ export function createAccess(deps: {
 
     putKey: ({ keyId: id, ...key }) =>
       store.put({ ...key, id, scopes: [...new Set(key.scopes)].join(' ') }, system),
-    listDevelopers: store.developers,
-    addDevelopers: store.addDevelopers,
+    perMinute: (tier) => perMinuteOf(tier, config.tiers),
+    ...developersIn(store),
 
     async ensureAdminKey(configured) {
       await readDigests();
@@ -215,22 +233,55 @@ export function createAccess(deps: {
   };
 }
 
+function developersIn(
+  store: ReturnType<typeof createKeyStore>,
+): Pick<Access, 'addDevelopers' | 'developerId' | 'listDevelopers'> {
+  return {
+    listDevelopers: store.developers,
+    developerId: store.developerId,
+    addDevelopers: store.addDevelopers,
+  };
+}
+
+function createHolder(
+  store: ReturnType<typeof createKeyStore>,
+  { clock, config }: { readonly clock: Clock; readonly config: AccessConfig },
+): Access['holder'] {
+  return async (keyId) => {
+    const row = await store.byId(keyId);
+    const expiresAt = row?.expires_at ?? Infinity;
+    if (row === undefined || row.revoked_at !== null || expiresAt <= clock.now()) throw invalidKey();
+    return { principal: toPrincipal(row, config.tiers), expiresAt };
+  };
+}
+
+function createAddressLimit(limiter: Limiter): Access['limitAddress'] {
+  return (what, address, perMinute) => {
+    const { allowed, retryAfterMs } = limiter.take(`${what} from ${toNetwork(address)}`, 1, perMinute);
+    if (allowed) return;
+    throw new Problem('rate_limited', 'Too many requests from this address', { retryAfterMs });
+  };
+}
+
 function newKeyText(): string {
   return `sk_mcp_rank_${randomBytes(16).toString('hex')}`;
 }
 
 function toPrincipal(row: StoredKey, tiers: ReadonlyMap<string, number>): Principal {
-  // A tier that the operator took away leaves its keys on the smallest one.
-  const perMinute = tiers.get(row.tier) ?? Math.min(...tiers.values());
   return {
     keyId: row.id,
     developerId: row.developer_id,
     developer: row.developer,
     scopes: new Set(row.scopes.split(' ')),
     tier: row.tier,
-    perMinute,
+    perMinute: perMinuteOf(row.tier, tiers),
     addresses: parseAddresses(row),
   };
+}
+
+/** A tier that the operator took away leaves its keys on the smallest one. */
+function perMinuteOf(tier: string, tiers: ReadonlyMap<string, number>): number {
+  return tiers.get(tier) ?? Math.min(...tiers.values());
 }
 
 function parseAddresses({ addresses }: StoredKey): readonly string[] | null {

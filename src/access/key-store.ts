@@ -112,6 +112,9 @@ function createWrites(storage: Storage, clock: Clock) {
       });
     },
 
+    developerId: (name: string): Promise<string> =>
+      developerNamed(storage.tables<AccessTables>(), name, clock.now()),
+
     addDevelopers(names: readonly string[]): Promise<void> {
       return storage.write<AccessTables, void>(async (trx) => {
         for (const name of names) await developerNamed(trx, name, clock.now());

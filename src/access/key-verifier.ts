@@ -114,7 +114,7 @@ function guessesFrom(address: string): string {
 }
 
 /** An IPv6 host owns a whole /64; an IPv4 one its address. */
-function toNetwork(address: string): string {
+export function toNetwork(address: string): string {
   const isV6 = address.includes(':') && !address.startsWith('::ffff:');
   return isV6 ? address.split(':').slice(0, 4).join(':') : address;
 }

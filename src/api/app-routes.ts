@@ -4,16 +4,32 @@ import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { AppSettings, ConnectionAdmin } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
-import { idPath, strict, text } from './field-schemas.ts';
+import { idPath, orNull, strict, text, textOrNull } from './field-schemas.ts';
 
 const appSettingsSchema = Type.Object(
-  { return_urls: Type.Array(Type.String()), require_confirmation: Type.Boolean() },
+  {
+    return_urls: Type.Array(Type.String()),
+    require_confirmation: Type.Boolean(),
+    display_name: textOrNull,
+    logo: textOrNull,
+  },
   { $id: 'AppSettings' },
 );
 const appSettingsRequestSchema = Type.Object(
   {
     return_urls: Type.Array(text(2_000), { maxItems: 100 }),
     require_confirmation: Type.Optional(Type.Boolean()),
+    display_name: Type.Optional(orNull(text(80))),
+    logo: Type.Optional(
+      orNull(
+        Type.String({
+          maxLength: 45_000,
+          pattern: '^data:image/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}$',
+          description: 'a small picture as a `data:` URL: PNG, JPEG, WebP or GIF, 32 kB at most',
+          examples: ['data:image/png;base64,iVBORw0KGgo='],
+        }),
+      ),
+    ),
   },
   { ...strict, $id: 'AppSettingsRequest' },
 );
@@ -52,13 +68,20 @@ export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys
       handle: async ({ params, body, caller }) => {
         await requireDeveloper(params.id);
         const { return_urls: returnUrls, require_confirmation: requireConfirmation = false } = body;
-        await admin.changeAppSettings(params.id, { returnUrls, requireConfirmation }, keyActor(caller));
+        const { display_name: displayName = null, logo = null } = body;
+        const settings = { returnUrls, requireConfirmation, displayName, logo };
+        await admin.changeAppSettings(params.id, settings, keyActor(caller));
         return json(describe(await admin.appSettings(params.id)));
       },
     }),
   ];
 }
 
-function describe({ returnUrls, requireConfirmation }: AppSettings) {
-  return { return_urls: returnUrls, require_confirmation: requireConfirmation };
+function describe({ returnUrls, requireConfirmation, displayName, logo }: AppSettings) {
+  return {
+    return_urls: returnUrls,
+    require_confirmation: requireConfirmation,
+    display_name: displayName,
+    logo,
+  };
 }

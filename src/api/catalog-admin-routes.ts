@@ -6,8 +6,9 @@ import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Address, AddressFound } from '../mcp/mcp.ts';
 import type { Policy } from '../policy/policy.ts';
-import { deletedSchema, idPath } from './field-schemas.ts';
+import { deletedSchema, idPath, orNull, strict, text, textOrNull } from './field-schemas.ts';
 import {
   describeRights,
   rightsIn,
@@ -35,11 +36,13 @@ export function catalogAdminRoutes({
   catalog,
   policy,
   probeServer,
+  probeAddress,
   checkUrl,
 }: {
   readonly catalog: Catalog;
   readonly policy: Pick<Policy, 'admin'>;
   readonly probeServer: ProbeServer;
+  readonly probeAddress: ProbeAddress;
   /** Throws for a URL that we would not dial. */
   readonly checkUrl: (url: string) => void;
 }): Route[] {
@@ -79,6 +82,7 @@ export function catalogAdminRoutes({
         return json({ id: params.id, health: describeHealth(health) });
       },
     }),
+    addressProbeRoute(catalog, probeAddress, checkUrl),
     ...rightsRoutes(catalog, policy.admin),
     browseRoute(catalog, () => catalog, {
       url: '/v1/admin/servers',
@@ -99,6 +103,65 @@ export function catalogAdminRoutes({
       },
     }),
   ];
+}
+
+type ProbeAddress = (address: Address, signal: AbortSignal) => Promise<AddressFound>;
+
+const addressSchema = Type.Object(
+  {
+    remote_url: text(2_000),
+    transport: Type.Optional(Type.Enum(['streamable-http', 'sse'])),
+    headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+  },
+  { ...strict, $id: 'Address' },
+);
+const addressFoundSchema = Type.Object(
+  {
+    state: healthSchema.properties.state,
+    era: healthSchema.properties.era,
+    auth_type: textOrNull,
+    latency_ms: orNull(Type.Number()),
+    reason: textOrNull,
+    name: Type.Union([Type.String(), Type.Null()], { description: 'what the server calls itself' }),
+    tools: Type.Array(Type.Object({ name: Type.String(), description: Type.String() })),
+  },
+  { $id: 'AddressFound' },
+);
+
+function addressProbeRoute(catalog: Catalog, probe: ProbeAddress, checkUrl: (url: string) => void): Route {
+  return route({
+    method: 'POST',
+    url: '/v1/admin/probe',
+    summary:
+      'Connect to an address that is in no catalogue and list its tools; nothing is kept, the headers least of all',
+    scope: 'admin',
+    body: addressSchema,
+    reply: addressFoundSchema,
+    handle: async ({ body, signal }) => {
+      // As a server of that address would be checked.
+      const parsed = catalog.parse({ id: 'probe', name: 'probe', ...body });
+      if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
+      const fault = urlFault(parsed.input.remoteUrl, checkUrl);
+      if (fault !== null) throw new Problem('invalid_request', fault);
+      const { transport = 'streamable-http' } = body;
+      const found = await probe(
+        { url: body.remote_url, transport, headers: parsed.input.headers ?? {} },
+        signal,
+      );
+      return json({
+        state: found.state,
+        era: found.era,
+        auth_type: found.auth,
+        latency_ms: found.latencyMs,
+        reason: found.reason,
+        name: found.name,
+        tools: (found.tools ?? []).map(({ name, description }) => ({
+          name: String(name),
+          description: typeof description === 'string' ? description.slice(0, 1_000) : '',
+        })),
+      });
+    },
+  });
 }
 
 function rightsRoutes(catalog: Catalog, admin: Policy['admin']): Route[] {

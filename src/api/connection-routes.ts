@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
-import type { Connection, ConnectionAdmin } from '../connections/connections.ts';
+import { Problem } from '../base/problem.ts';
+import type { Connection, ConnectionAdmin, Owner } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { deletedSchema, idPath, orNull, strict, text, textOrNull, time, userId } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
@@ -23,10 +24,34 @@ const connectionSchema = Type.Object(
   },
   { $id: 'Connection' },
 );
+const secret = Type.String({
+  minLength: 1,
+  maxLength: 16_384,
+  pattern: '^[\\x21-\\x7e]+$',
+  examples: ['ya29.a0Af'],
+});
+const importSchema = Type.Object(
+  {
+    developer_id: Type.Optional(text(200)),
+    user_id: userId,
+    provider: Type.Optional(text(32)),
+    server_id: Type.Optional(text(200)),
+    account: text(500),
+    label: Type.Optional(text(500)),
+    access_token: secret,
+    refresh_token: Type.Optional(secret),
+    expires_in: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000, description: 'seconds' })),
+    scopes: Type.Optional(Type.Array(text(300), { maxItems: 100 })),
+  },
+  { ...strict, $id: 'ConnectionImport' },
+);
 const pageSize = 100;
 
 /** The operator's view of who is connected to what. */
-export function connectionRoutes(admin: ConnectionAdmin): Route[] {
+export function connectionRoutes(
+  admin: ConnectionAdmin,
+  ensureUser: (owner: Owner) => Promise<void>,
+): Route[] {
   return [
     route({
       method: 'GET',
@@ -55,6 +80,41 @@ export function connectionRoutes(admin: ConnectionAdmin): Route[] {
           limit: query.limit ?? pageSize,
         });
         return json({ connections: found.map(describe) });
+      },
+    }),
+    route({
+      method: 'POST',
+      url: '/v1/admin/connections',
+      summary:
+        "Takes in a user's tokens from elsewhere: a new connection, or newer tokens of the same account",
+      scope: 'admin',
+      status: 201,
+      body: importSchema,
+      reply: connectionSchema,
+      problems: ['not_found', 'server_gone', 'upstream_error', 'conflict'],
+      handle: async ({ body, caller }) => {
+        const { developer_id: developerId = caller.developerId, user_id: who } = body;
+        const { provider, server_id: serverId } = body;
+        if ((provider === undefined) === (serverId === undefined))
+          throw new Problem('invalid_request', 'provider: expected this or server_id, and not both');
+        await ensureUser({ developerId, userId: who });
+        const imported = await admin.import(
+          {
+            owner: { developerId, userId: who },
+            target: serverId === undefined ? { provider: provider ?? '' } : { serverId },
+            account: body.account,
+            label: body.label ?? null,
+            issued: {
+              accessToken: body.access_token,
+              refreshToken: body.refresh_token ?? null,
+              lifeMs: body.expires_in === undefined ? null : body.expires_in * 1_000,
+              scopes: body.scopes ?? null,
+              dpopKey: null,
+            },
+          },
+          keyActor(caller),
+        );
+        return { ...json(describe(imported)), status: 201 };
       },
     }),
     route({

@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
-import { Problem, problemTable } from '../base/problem.ts';
 import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
-import { consentPage, faultPage, outcomePage } from './consent-pages.ts';
+import { consentPage, outcomePage } from './consent-pages.ts';
 import { strict } from './field-schemas.ts';
-import { pageHeaders } from './html.ts';
+import { asPage, redirectTo } from './page-answers.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
 const cookieSeconds = 900;
@@ -42,18 +41,27 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
     route({
       method: 'POST',
       url: '/v1/identity/connect/:link',
-      summary: 'Its button: on to the provider',
+      summary: 'Its buttons: on to the provider, or back',
       scope: null,
       status: 303,
       params: link,
       form: true,
-      body: Type.Object({ csrf: Type.String({ maxLength: 64 }) }, strict),
+      body: Type.Object(
+        {
+          csrf: Type.String({ maxLength: 64 }),
+          decision: Type.Optional(Type.Union([Type.Literal('connect'), Type.Literal('cancel')])),
+        },
+        strict,
+      ),
       reply: null,
-      otherReplies: [toProvider, ...faultPages],
+      otherReplies: [toProvider, { ...page, status: 200 }, ...faultPages],
       handle: ({ params, body, headers }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
-          return redirect(await flow.start({ link: params.link, browser, csrf: body.csrf }));
+          const input = { link: params.link, browser, csrf: body.csrf };
+          return body.decision === 'cancel'
+            ? conclude(await flow.decline(input))
+            : redirectTo(await flow.start(input));
         }),
     }),
     route({
@@ -72,37 +80,23 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
             params: new URLSearchParams(query),
             browser: browserOf(headers, publicUrl()),
           });
-          const returnTo = returnUrlOf(outcome);
-          return returnTo === null || outcome.completionCode !== undefined
-            ? outcomePage(outcome, returnTo)
-            : redirect(returnTo);
+          return conclude(outcome);
         }),
     }),
   ];
 }
 
+/** Back to the app, or a page where there is none or the person has to read something first. */
+function conclude(outcome: ConsentOutcome): Reply {
+  const returnTo = returnUrlOf(outcome);
+  return returnTo === null || outcome.completionCode !== undefined
+    ? outcomePage(outcome, returnTo)
+    : redirectTo(returnTo);
+}
+
 /** Where the app wants the browser back, with the session's id and status and nothing else. */
 function returnUrlOf({ returnUrl, sessionId, status }: ConsentOutcome): string | null {
   return returnUrl === null ? null : `${returnUrl}?${new URLSearchParams({ session_id: sessionId, status })}`;
-}
-
-/** What is told to an app as JSON is told to a person as a page; the rest is as it is everywhere. */
-async function asPage(act: () => Promise<Reply>): Promise<Reply> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof Problem) || error.kind === 'internal') throw error;
-    return faultPage(problemTable[error.kind].status, error.detail);
-  }
-}
-
-function redirect(location: string): Reply {
-  return {
-    status: 303,
-    body: '',
-    contentType: 'text/plain; charset=utf-8',
-    headers: { ...pageHeaders, location },
-  };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import type { ConsoleSessions } from '../http/http.ts';
 import { json, type Reply, type Route, route } from '../http/route.ts';
+import type { SignIn } from '../sign-in/sign-in.ts';
 import { strict, text } from './field-schemas.ts';
 
 const consoleSessionSchema = Type.Object(
@@ -18,6 +19,8 @@ const consoleSessionSchema = Type.Object(
     tier: Type.Optional(Type.String()),
     per_minute: Type.Optional(Type.Number()),
     scopes: Type.Optional(Type.Array(Type.String())),
+    role: Type.Optional(Type.String({ description: 'of a person without a key: what they may here' })),
+    company: Type.Optional(Type.String({ description: "the company's provider, where people sign in" })),
   },
   { $id: 'ConsoleSession' },
 );
@@ -26,14 +29,19 @@ export type ConsoleDeps = {
   readonly sessions: ConsoleSessions;
   readonly access: Pick<Access, 'authenticate'>;
   readonly version: string;
+  readonly signIn: Pick<SignIn, 'company' | 'person'>;
   readonly checkHost: HostCheck;
   /** Writes the sign-in into the audit trail. */
   readonly note: (who: Principal) => Promise<void>;
 };
 
 /** Signing in to the console: a key goes in once, a cookie that scripts cannot read comes out. */
-export function consoleRoutes({ sessions, access, version, checkHost, note }: ConsoleDeps): Route[] {
-  const out: { readonly signed_in: boolean; readonly version: string } = { signed_in: false, version };
+export function consoleRoutes({ sessions, access, version, signIn, checkHost, note }: ConsoleDeps): Route[] {
+  const out = {
+    signed_in: false,
+    version,
+    ...(signIn.company !== null && { company: signIn.company.name }),
+  };
   const holderOf = async (key: string, address: string): Promise<Principal> => {
     const caller = await access.authenticate(key, address);
     // From elsewhere a key is no key (threats L2), at the door as at the enforcement.
@@ -71,7 +79,10 @@ export function consoleRoutes({ sessions, access, version, checkHost, note }: Co
         const found = sessions.find(headers);
         if (found === null) return unkept(out);
         try {
-          const caller = await holderOf(found.key, address);
+          // Of a person without a key the cookie names the account.
+          const caller = found.key.startsWith('acc_')
+            ? (await signIn.person(found.key)).caller
+            : await holderOf(found.key, address);
           return unkept({ ...describe(caller), csrf: found.csrf, version });
         } catch (error) {
           // Revoked or expired meanwhile: the cookie is worth nothing any more.
@@ -97,9 +108,10 @@ export function consoleRoutes({ sessions, access, version, checkHost, note }: Co
   ];
 }
 
-function describe({ keyId, developer, developerId, tier, perMinute, scopes }: Principal) {
+function describe({ keyId, developer, developerId, tier, perMinute, scopes, role }: Principal) {
   return {
     signed_in: true,
+    ...(role !== undefined && { role }),
     key_id: keyId,
     developer,
     developer_id: developerId,

@@ -111,7 +111,10 @@ const parseError = -32700;
 const invalidRequest = -32600;
 const invalidParams = -32602;
 
-type Asking = Pick<Call<unknown, unknown, unknown, User | null>, 'caller' | 'user' | 'signal' | 'json'>;
+type Asking = Pick<
+  Call<unknown, unknown, unknown, User | null>,
+  'caller' | 'user' | 'signal' | 'json' | 'recheck'
+>;
 
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
 const maxBodyBytes = 8_500_000;
@@ -289,9 +292,9 @@ function inputMembers(found: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
   ];
 }
 
-function callerOf({ caller, user, signal }: Asking) {
-  const { developerId, developer, keyId } = caller;
-  return { developerId, developer, keyId, userId: user?.userId, signal };
+function callerOf({ caller, user, signal, recheck }: Asking) {
+  const { developerId, developer, keyId, client, groups } = caller;
+  return { developerId, developer, keyId, client, groups, userId: user?.userId, signal, recheck };
 }
 
 function requestOf(

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Principal } from '../access/access.ts';
 import { type HostCheck, ownHosts } from '../base/own-hosts.ts';
-import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
+import { type Call, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import {
   type McpCaller,
@@ -18,7 +18,7 @@ const stream = {
   description: 'messages on the way to the answer',
   contentType: 'text/event-stream',
 };
-const rpcFaults = [400, 404, 405, 502].map((status) => ({
+const rpcFaults = [400, 403, 404, 405, 502].map((status) => ({
   status,
   description: 'an error of JSON-RPC',
   schema: rpcReplySchema,
@@ -29,21 +29,17 @@ const upstreamRefusal: OtherReply = {
   description: 'the error of a server in whose session this is',
   schema: rpcReplySchema,
 };
-const metadataSchema = Type.Object(
-  {
-    resource: Type.String({ format: 'uri' }),
-    resource_name: Type.String(),
-    bearer_methods_supported: Type.Array(Type.String()),
-  },
-  { $id: 'ProtectedResource', description: 'RFC 9728' },
-);
 /** As much as a server behind us may answer. */
 const maxBodyBytes = 8_500_000;
+
+/** RFC 6750 section 3.1. */
+const notEnough = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="mcp"' };
+const toolsetPath = Type.Object({ name: text(64) });
 
 type McpHttpCall = Call<unknown, unknown, unknown, User | null>;
 type Serve = (request: McpHttpRequest, caller: McpCaller) => Promise<McpHttpReply>;
 
-const declared = { scope: 'mcp', user: 'optional', challenge: true } as const;
+const declared = { scope: 'mcp', user: 'optional', challenge: true, finalSlash: true } as const;
 // The message is read and checked by the MCP server itself.
 const posted = { ...declared, method: 'POST', body: rpcMessageSchema, rawBody: true, maxBodyBytes } as const;
 
@@ -71,7 +67,8 @@ export function mcpServerRoutes(
     const request = toRequest(call, method);
     checkHost(call.headers);
     refuseForeignPage(request, ownHosts(publicUrl()));
-    return by(request, toCaller(call));
+    const reply = await by(request, toCaller(call));
+    return reply.status === 403 ? { ...reply, headers: { ...reply.headers, ...notEnough } } : reply;
   };
   const serveOne = (call: OfOne, method: McpHttpRequest['method']) =>
     serve(call, method, (request, caller) => server.serveOne(request, caller, call.params.id));
@@ -88,7 +85,7 @@ export function mcpServerRoutes(
     route({
       ...posted,
       url: '/mcp/t/:name',
-      params: Type.Object({ name: text(64) }),
+      params: toolsetPath,
       problems: ['not_found'],
       summary: 'A toolset as an MCP server of its own: its tools as they are, each as `server__tool`',
       reply: rpcReplySchema,
@@ -116,9 +113,36 @@ export function mcpServerRoutes(
         return { status: 200, body, contentType: 'text/plain; charset=utf-8' };
       },
     }),
+    ...sessionlessRoutes(serve, server, findToolset),
     ...singleServerRoutes(serveOne, findServer),
-    ...metadataRoutes(publicUrl),
   ];
+}
+
+/** These doors keep no sessions: 405, once it is known who asks (a client learns from a 401 here that its key is no good). */
+function sessionlessRoutes(
+  serve: (call: McpHttpCall, method: McpHttpRequest['method'], by: Serve) => Promise<Reply<never>>,
+  server: McpServer,
+  findToolset: (name: string) => unknown,
+): Route[] {
+  return (['GET', 'DELETE'] as const).flatMap((method) =>
+    [{ url: '/mcp' }, { url: '/mcp/t/:name', params: toolsetPath, problems: ['not_found'] } as const].map(
+      (place) =>
+        route({
+          ...declared,
+          ...place,
+          method,
+          status: 405,
+          summary: 'Answers 405: there are no sessions here',
+          reply: null,
+          otherReplies: rpcFaults,
+          handle: (call) => {
+            const { name } = (call.params ?? {}) as { readonly name?: string };
+            if (name !== undefined) findToolset(name);
+            return serve(call, method, server.serve);
+          },
+        }),
+    ),
+  );
 }
 
 /** One server, whole, at a URL of its own. */
@@ -164,36 +188,21 @@ function singleServerRoutes(
   ];
 }
 
-function metadataRoutes(publicUrl: () => string): Route[] {
-  return ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp'].map((url) =>
-    route({
-      method: 'GET',
-      url,
-      summary: 'How to present a key to /mcp (RFC 9728)',
-      scope: null,
-      reply: metadataSchema,
-      handle: () =>
-        json({
-          resource: `${publicUrl()}/mcp`,
-          resource_name: 'MCP Rank',
-          bearer_methods_supported: ['header'],
-        }),
-    }),
-  );
-}
-
 function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['method']): McpHttpRequest {
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal, charge }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, signal, charge, recheck }: McpHttpCall): McpCaller {
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
     developer: caller.developer,
     ...(user === null ? {} : { userId: user.userId }),
+    client: caller.client,
+    groups: caller.groups,
     maySearch: caller.scopes.has('search'),
     charge,
     signal,
+    recheck,
   };
 }

@@ -3,7 +3,6 @@
  * has been decided by `policy/`. A server that a principal may not see is answered as if it were unknown; a tool that it may
  * not use is `denied`, and shown nowhere; one of which a rule says `ask` runs once a person has agreed (`approval-flow.ts`).
  */
-import type { Access } from '../access/access.ts';
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
 import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts';
 import { Problem } from '../base/problem.ts';
@@ -32,6 +31,8 @@ export type PolicyEnforcement = {
 type Asking = {
   readonly keyId: string;
   readonly developer?: string | undefined;
+  readonly client?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
   readonly toolset?: string;
 };
 type Caller = Parameters<Mcp['call']>[0];
@@ -45,7 +46,8 @@ const aboutItself: ReadonlySet<string> = new Set([
 ]);
 
 export type EnforcementDeps = ApprovalFlowDeps & {
-  readonly access: Pick<Access, 'requireKey'>;
+  /** Throws `invalid_api_key` where whoever calls may nothing any more. */
+  readonly requireCaller: (keyId: string) => Promise<void>;
   readonly policy: Policy;
   readonly budgets: Pick<Budgets, 'spend'>;
   readonly mcp: Mcp;
@@ -151,7 +153,7 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
 
 /** A call from its decision to its answer; what is refused of it is recorded. */
 function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdmission>['admit']) {
-  const { access, policy, callRecords } = deps;
+  const { requireCaller, policy, callRecords } = deps;
   const approvals = new ApprovalFlow(deps);
   const run = createRun(deps);
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
@@ -160,7 +162,8 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
       const answer = await approvals.perform(admitted, {
         run: (by, own, onStart) => run(by, own, { key, onStart }),
         async readmit(again) {
-          await access.requireKey(caller.keyId);
+          await requireCaller(caller.keyId);
+          await caller.recheck?.();
           return admit(caller, again);
         },
       });
@@ -220,8 +223,8 @@ function isRefusal(error: unknown): error is Problem {
   return error instanceof Problem && (error.kind === 'denied' || error.kind === 'rate_limited');
 }
 
-function subjectOf({ keyId, developer = '', toolset }: Asking): Subject {
-  return { keyId, developer, toolset };
+function subjectOf({ keyId, developer = '', client, groups, toolset }: Asking): Subject {
+  return { keyId, developer, client, groups, toolset };
 }
 
 /** What rules look at of a tool that its server listed just now: what the catalogue knows of it. */

@@ -60,7 +60,7 @@ function createAnnouncement(config: Config, { storage, telemetry, vault }: Servi
 
 function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
   const { approvals, budgets, callLog, catalog, connections, idempotency, identity } = services;
-  const { mcp, queryLog, telemetry, webhooks } = services;
+  const { mcp, queryLog, signIn, telemetry, webhooks } = services;
   const jobs: Job[] = [
     {
       name: 'prune logs',
@@ -80,6 +80,7 @@ function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
     everyMs: 3_600_000,
     run: async () => {
       await identity.runMaintenance();
+      await signIn.runMaintenance();
       return undefined;
     },
   });

@@ -8,12 +8,14 @@ import { callRoutes } from '../api/call-routes.ts';
 import { catalogAdminRoutes } from '../api/catalog-admin-routes.ts';
 import { connectionRoutes } from '../api/connection-routes.ts';
 import { consentRoutes } from '../api/consent-routes.ts';
+import { withLeastRole } from '../api/console-roles.ts';
 import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
+import { createMeCookie, meRoutes } from '../api/me-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
@@ -23,6 +25,7 @@ import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
+import { signInRoutes } from '../api/sign-in-routes.ts';
 import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
@@ -30,7 +33,9 @@ import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
 import { createHostCheck } from '../base/own-hosts.ts';
+import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
+import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
 import { createRequestStats } from '../http/console/request-stats.ts';
@@ -41,7 +46,7 @@ import type { AppOptions, Services } from './services.ts';
 
 /** Every route there is, and what the console needs beside them. */
 export function declareRoutes(config: Config, services: Services, options: AppOptions, version: string) {
-  const { access, catalog, connections, identity, policy, search, storage, telemetry } = services;
+  const { access, catalog, connections, identity, policy, search, signIn, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const enforcement = createPolicyEnforcement(services);
   const mcpServer = createMcpServer({
@@ -55,11 +60,13 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     now: clock.monotonic,
   });
   const publicUrl = () => services.baseUrl.url;
+  const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const checkHost = createHostCheck(publicUrl, isLoopback(config.host));
+  const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
-    ...consoleRoutes({ sessions, access, version, checkHost, note: (who) => noteSignIn(storage, who) }),
+    ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
     ...searchRoutes(search, policy.viewFor, (caller, userId) => connectionLookup(services, caller, userId)),
     ...invocationRoutes(catalog, enforcement),
     ...serverRoutes(catalog, enforcement),
@@ -68,7 +75,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...identityRoutes(identity),
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
-    ...connectionRoutes(connections.admin),
+    ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),
@@ -76,7 +83,13 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
-    ...catalogAdminRoutes({ catalog, policy, checkUrl, probeServer: services.mcp.probe }),
+    ...catalogAdminRoutes({
+      catalog,
+      policy,
+      checkUrl,
+      probeServer: services.mcp.probe,
+      probeAddress: services.mcp.probeAddress,
+    }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),
@@ -92,23 +105,65 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),
+    ...signInRoutes({ signIn, checkHost, sessions, note, meCookie: createMeCookie({ tickets, publicUrl }) }),
+    ...meRoutes({
+      signIn,
+      access,
+      requireCaller: services.requireCaller,
+      connections,
+      lastUses: (owner) => lastUses(services, owner),
+      tickets,
+      publicUrl,
+      checkHost,
+    }),
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
   publicRoutes.push(
     ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
   );
-  const routes = [...publicRoutes, openApiRoute(publicRoutes, version)];
+  const routes = [...publicRoutes.map(withLeastRole), openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
 
 /** Whoever shows no key: sees what everybody sees. */
 const nobody = { keyId: '', developer: '' };
 
-function noteSignIn(storage: Storage, { keyId, developerId }: Principal): Promise<void> {
+function noteSignIn(
+  storage: Storage,
+  { keyId, developerId }: Pick<Principal, 'keyId' | 'developerId'>,
+): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
-    audit({ developerId, actor: keyActor({ keyId }), action: 'key.sign_in', subject: keyId }),
+    audit({
+      developerId,
+      actor: keyActor({ keyId }),
+      action: keyId.startsWith('acc_') ? 'account.sign_in' : 'key.sign_in',
+      subject: keyId,
+    }),
   );
+}
+
+/** Of a developer that there is. */
+async function ensureUser({ access, identity }: Services, owner: Owner): Promise<void> {
+  const keys = await access.listKeys();
+  if (!keys.some(({ developerId }) => developerId === owner.developerId))
+    throw new Problem('not_found', 'Developer not found');
+  await identity.ensureUser(owner);
+}
+
+/** How far back somebody's last uses are looked for. */
+const usesRead = 500;
+
+/** By the connection's id, and of MCP servers by `server:` and their id. */
+async function lastUses({ callLog, storage }: Services, owner: Owner): Promise<ReadonlyMap<string, number>> {
+  const query = { ...owner, limit: usesRead };
+  const [calls, trail] = await Promise.all([callLog.read(query), storage.audit.read(query)]);
+  const uses = new Map<string, number>();
+  // The newest come first.
+  for (const { server_id: id, at } of calls) uses.set(`server:${id}`, uses.get(`server:${id}`) ?? at);
+  for (const { action, subject, at } of trail)
+    if (action === 'connection.use' && subject !== undefined) uses.set(subject, uses.get(subject) ?? at);
+  return uses;
 }
 
 function settingsOf(config: Config) {

@@ -11,7 +11,7 @@ import {
   createConnections,
   type RefreshLimits,
 } from '../connections/connections.ts';
-import type { HttpLimits } from '../http/http.ts';
+import { type HttpLimits, runListener } from '../http/http.ts';
 import { createIdentity, type Identity, sealedColumns as identitySealed } from '../identity/identity.ts';
 import {
   createMcp,
@@ -50,6 +50,7 @@ import {
   loadBuiltInEmbedder,
   type Search,
 } from '../search/search.ts';
+import { accountSeals, type CompanyConfig, createSignIn, type SignIn } from '../sign-in/sign-in.ts';
 import type { Redis } from '../storage/coordination/redis.ts';
 import {
   createIdempotency,
@@ -81,6 +82,9 @@ export type Services = {
   readonly redis: Pick<Redis, 'isUp' | 'fault'> | null;
   readonly identity: Identity;
   readonly connections: Connections;
+  readonly signIn: SignIn;
+  /** Throws `invalid_api_key` where a key, or the account of whoever signed in without one, may nothing any more. */
+  readonly requireCaller: (keyId: string) => Promise<void>;
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
   readonly proxy: OAuthProxy;
@@ -113,6 +117,8 @@ export type AppOptions = {
   readonly childEnvironment?: Readonly<Record<string, string>>;
   /** Where `${NAME}` in the file of MCPRANK_CONFIG comes from. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** There is no store yet; what this throws is thrown before one is made. */
+  readonly onNewStore?: (place: string) => void;
 };
 
 const starterFile = fileURLToPath(new URL('../../starter/catalogue.jsonl', import.meta.url));
@@ -123,6 +129,7 @@ const sealedColumns: readonly SealedColumn[] = [
   ...credentialColumns,
   ...webhookSeals,
   ...approvalSeals,
+  ...accountSeals,
 ];
 
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
@@ -160,11 +167,16 @@ async function openFoundation(config: Config, options: AppOptions) {
   const storage = await openStorage(config, clock, {
     noticesFailed: logFailure(telemetry, 'storage.notices.failed'),
     fileChanged: (state, file) => logFileState(telemetry, state, file),
+    ...(options.onNewStore !== undefined && { newStore: options.onNewStore }),
   });
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const locals = new LocalServerList(options.localServers);
-    const trusts = (hostname: string, port: number) => locals.trusts(hostname, port);
+    const sso = config.ssoIssuer === null ? null : new URL(config.ssoIssuer);
+    // Where the operator says that people sign in may be a private address, as a server of --mcp-config may.
+    const trusts = (hostname: string, port: number) =>
+      locals.trusts(hostname, port) ||
+      (hostname === sso?.hostname && port === Number(sso.port || (sso.protocol === 'https:' ? 443 : 80)));
     const outbound = createOutbound({ ...config, trusts }, { tracing: telemetry.tracing });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -221,6 +233,14 @@ function openFinding(
     changesSince: catalog.changesSince,
     embedder,
     ...(provider !== null && { provider }),
+    kept: {
+      folder: config.dataDir,
+      revisions: catalog.revisions,
+      onFault(fault, error) {
+        if (fault === 'outdated') telemetry.log.info('search.index.outdated');
+        else telemetry.log.warn(`search.index.${fault}`, { error });
+      },
+    },
     clock,
     newQueryLogId: () => newUuid(clock.now()),
     recordQuery: queryLog.record,
@@ -290,7 +310,7 @@ function openRights(
 /** For whom, and with whose consent. */
 function openConsent(
   { clock, telemetry, storage, locals, outbound, vault, baseUrl }: Foundation,
-  { callLog, approvals }: ReturnType<typeof openRights>,
+  { access, callLog, approvals }: ReturnType<typeof openRights>,
   config: Config,
   options: AppOptions,
   catalog: Catalog,
@@ -338,6 +358,7 @@ function openConsent(
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
     forgetConnections: async (owner, actor, wholly) => {
+      await signIn.endUser(owner, wholly);
       if (!wholly) return connections.admin.disconnectUser(owner, actor);
       await idempotency.forgetUser(owner);
       await callLog.forgetUser(owner.developerId, owner.userId);
@@ -345,7 +366,33 @@ function openConsent(
       return connections.admin.forgetUser(owner, actor);
     },
   });
-  return { webhooks, connections, providerOutbound, idempotency, proxy, identity };
+  const signIn: SignIn = createSignIn({
+    storage,
+    clock,
+    access,
+    identity,
+    outbound,
+    vault,
+    tickets: vault.sealedTokens,
+    log: telemetry.log,
+    parametersOf: connections.parametersOf,
+    company: companyOf(config),
+    publicUrl: () => baseUrl.url,
+    runListener,
+    onError: logFailure(telemetry, 'sign_in.failed'),
+  });
+  const requireCaller = (keyId: string) =>
+    keyId.startsWith('acc_') ? signIn.requireAccount(keyId) : access.requireKey(keyId);
+  return { webhooks, connections, providerOutbound, idempotency, proxy, identity, signIn, requireCaller };
+}
+
+function companyOf(config: Config): CompanyConfig | null {
+  const { ssoIssuer: issuer, ssoClientId: clientId, ssoClientSecret: clientSecret } = config;
+  if (issuer === null || clientId === null) return null;
+  const { ssoGroupsClaim: groupsClaim, ssoDomains: domains, ssoDeveloper: developer } = config;
+  const roles = config.ssoRoles as CompanyConfig['roles'];
+  const { ssoAssertions: takesAssertions } = config;
+  return { issuer, clientId, clientSecret, groupsClaim, domains, developer, roles, takesAssertions };
 }
 
 type Open = Foundation &

@@ -15,7 +15,9 @@ type IdPrefix =
   | 'con'
   | 'sess'
   | 'rvk'
-  | 'ask';
+  | 'ask'
+  | 'mcp'
+  | 'acc';
 /** Ids of rows that come by the thousand. */
 type LogPrefix = 'call' | 'apr' | 'inv' | 'aud' | 'look' | 'drift';
 

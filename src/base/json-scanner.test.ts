@@ -87,6 +87,23 @@ test('inputs made to take long are refused or taken as JSON.parse does', () => {
   }
 });
 
+test('long strings: each byte at each place of them, wherever their bytes lie in memory', () => {
+  for (let byte = 0; byte < 256; byte++)
+    for (const where of [0, 62, 63, 64, 65, 66, 67, 68, 75]) {
+      const room = Buffer.alloc(120, 'a');
+      const skew = (byte + where) % 4;
+      const bytes = room.subarray(skew, skew + 82);
+      bytes.write('["');
+      bytes[2 + where] = byte;
+      bytes.write('",0]', 78);
+      assert.equal(
+        refusal(() => scanJson(bytes)) === null,
+        isParsed(bytes),
+        `${byte} at ${where}, ${skew} behind`,
+      );
+    }
+});
+
 test('a noted member is the bytes that came, whatever stands around it', () => {
   fc.assert(
     fc.property(json, json, json, (first, wanted, last) => {

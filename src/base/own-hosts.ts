@@ -8,6 +8,14 @@ export function ownHosts(publicUrl: string): readonly string[] {
   return [...loopbackHosts, new URL(publicUrl).hostname];
 }
 
+/** Our URL as a caller on this machine spells it (`localhost` for `127.0.0.1`): OAuth's clients compare texts. */
+export function urlAsAsked(publicUrl: string, host: string | undefined): string {
+  const ours = new URL(publicUrl);
+  const asked = URL.parse(`${ours.protocol}//${host}`);
+  const isLocal = (url: URL | null) => loopbackHosts.includes(url?.hostname ?? '');
+  return isLocal(ours) && isLocal(asked) && asked?.port === ours.port ? asked.origin : publicUrl;
+}
+
 export function isHostAmong(url: string, hosts: readonly string[]): boolean {
   const hostname = URL.parse(url)?.hostname;
   return hostname !== undefined && hosts.includes(hostname);

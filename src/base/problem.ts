@@ -9,7 +9,11 @@ export const problemTable = Object.freeze({
   invalid_request: { status: 400, code: 'invalid_request', retryable: false },
   invalid_grant: { status: 400, code: 'invalid_grant', retryable: false },
   invalid_api_key: { status: 401, code: 'invalid_api_key', retryable: false },
+  /** At a door of MCP, where nothing was shown: its client is told where people sign in (RFC 9728 section 5.1). */
+  sign_in_required: { status: 401, code: 'sign_in_required', retryable: false },
   missing_scope: { status: 403, code: 'missing_scope', retryable: false },
+  /** Somebody in the console, whose role is too small. */
+  missing_role: { status: 403, code: 'missing_role', retryable: false },
   denied: { status: 403, code: 'denied', retryable: false },
   invalid_token: { status: 403, code: 'invalid_token', retryable: false },
   cross_site: { status: 403, code: 'cross_site', retryable: false },
@@ -40,6 +44,10 @@ export type ProblemOptions = {
   /** More public fields beside the text, for kinds whose `detail` is an object (403). */
   readonly facts?: Readonly<Record<string, unknown>>;
 };
+
+export function isRetryable({ kind }: Problem): boolean {
+  return problemTable[kind].retryable;
+}
 
 export class Problem extends Error {
   readonly kind: ProblemKind;

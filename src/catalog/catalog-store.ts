@@ -88,6 +88,12 @@ export function createCatalogStore(storage: Storage) {
         .executeTakeFirst();
       return row?.value ?? 0;
     },
+    async revisions() {
+      const rows = await db.selectFrom('servers').select(['id', 'revision', 'deleted_at']).execute();
+      return new Map(
+        rows.map(({ id, revision, deleted_at }) => [id, { revision, gone: deleted_at !== null }] as const),
+      );
+    },
     async changesAfter(revision: number, limit: number): Promise<StoredServer[]> {
       const rows = await db
         .selectFrom('servers')

@@ -13,12 +13,15 @@ export async function apply(path: string, options: { readonly plan?: true }, jso
   const planOnly = options.plan === true;
   const name = path === '-' ? 'standard input' : path;
   const text = await readText(path, name);
-  const applied = await withServices(async (services, config) => {
-    await services.policy.start();
-    return withSpinner(planOnly ? 'Comparing' : 'Applying', () =>
-      applyDeclared(services, config, { name, text, environment: environment(), planOnly }),
-    );
-  });
+  const applied = await withServices(
+    async (services, config) => {
+      await services.policy.start();
+      return withSpinner(planOnly ? 'Comparing' : 'Applying', () =>
+        applyDeclared(services, config, { name, text, environment: environment(), planOnly }),
+      );
+    },
+    planOnly ? {} : { mayMakeStore: true },
+  );
   print(json, { applied: !planOnly, ...applied }, toLines(applied, planOnly));
 }
 

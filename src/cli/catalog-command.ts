@@ -10,12 +10,14 @@ export async function importCatalog(
 ): Promise<void> {
   const bar = json ? undefined : progressBar(`Importing ${path}`);
   const started = performance.now();
-  const report = await withServices(({ catalog }) =>
-    catalog.importFile(path, {
-      source: 'import',
-      replace: options.replace === true,
-      ...(bar === undefined ? {} : { onProgress: bar.show }),
-    }),
+  const report = await withServices(
+    ({ catalog }) =>
+      catalog.importFile(path, {
+        source: 'import',
+        replace: options.replace === true,
+        ...(bar === undefined ? {} : { onProgress: bar.show }),
+      }),
+    { mayMakeStore: true },
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   bar?.done();
@@ -34,7 +36,7 @@ export async function importCatalog(
 
 export async function syncCatalog(json: boolean): Promise<void> {
   const report = await withSpinner('Reading the registry', () =>
-    withServices(({ catalog }) => catalog.syncOnce(new AbortController().signal)),
+    withServices(({ catalog }) => catalog.syncOnce(new AbortController().signal), { mayMakeStore: true }),
   );
   print(json, report, [
     `${report.added} added, ${report.updated} changed, ${report.unchanged} unchanged, ${report.removed} removed; ${report.pages} pages${report.resumed ? ', gone on from a break' : ''}`,

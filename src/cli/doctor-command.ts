@@ -1,9 +1,9 @@
 import { openServices, type Services } from '../app.ts';
 import { type Config, describeConfig, environment, parseConfig, unknownSettings } from '../config.ts';
 import { attempt, type Diagnostic, diagnose } from '../diagnostics.ts';
-import { tryListening } from '../http/http.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { exitCodes, print, table, withSpinner } from './output.ts';
+import { checkPort } from './port-check.ts';
 
 /** Shows the effective settings, secrets masked, and tries everything they need. */
 export async function doctor(json: boolean): Promise<void> {
@@ -18,7 +18,6 @@ export async function doctor(json: boolean): Promise<void> {
         message: `${name} is unknown: a typing error?`,
       }),
     ),
-    await attempt('port', () => tryPort(config)),
     ...(await tryServices(config)),
   ];
   const settings = describeConfig(config);
@@ -30,28 +29,34 @@ export async function doctor(json: boolean): Promise<void> {
   if (findings.some(({ level }) => level === 'error')) process.exitCode = exitCodes.setup;
 }
 
+class NoStoreYet extends Error {}
+
 async function tryServices(config: Config): Promise<Diagnostic[]> {
   let services: Services;
   try {
-    services = await openServices(config, { telemetry: createTelemetry({ level: 'silent' }) });
+    services = await openServices(config, {
+      telemetry: createTelemetry({ level: 'silent' }),
+      onNewStore(place) {
+        throw new NoStoreYet(`none at ${place}: the first start makes it`);
+      },
+    });
   } catch (error) {
-    return [{ check: 'store and model', level: 'error', message: textOf(error) }];
+    const fault: Diagnostic =
+      error instanceof NoStoreYet
+        ? { check: 'store', level: 'warning', message: error.message }
+        : { check: 'store and model', level: 'error', message: textOf(error) };
+    return [await checkPort(config, null), fault];
   }
   try {
     const built = await attempt('index', async () => {
       await withSpinner('Building the index', services.search.start);
       return '';
     });
-    const findings = await diagnose(config, services);
+    const findings = [await checkPort(config, services), ...(await diagnose(config, services))];
     return built.level === 'ok' ? findings : [...findings, built];
   } finally {
     await services.close();
   }
-}
-
-async function tryPort({ host, port }: Config): Promise<string> {
-  await tryListening(host, port);
-  return `${host}:${port} is free`;
 }
 
 function textOf(error: unknown): string {

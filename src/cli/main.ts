@@ -149,6 +149,20 @@ program
   );
 
 program
+  .command('connect')
+  .description("write this service into a client's settings, with a key of its own")
+  .argument('<client>', 'claude-code, cursor, vscode or claude-desktop')
+  .option('--undo', 'take the entry out again and revoke its key')
+  .action(async (client: string, options: { undo?: true }) =>
+    (await import('./connect-command.ts')).connectClient(client, options.undo === true, json()),
+  );
+
+program
+  .command('demo')
+  .description('fill a new store with a week of made-up traffic, to look around in the console')
+  .action(async () => (await import('./demo-command.ts')).demo(json()));
+
+program
   .command('vault')
   .description('the keys that seal what the store holds')
   .command('rotate')

@@ -11,23 +11,26 @@ export async function search(
   options: { readonly limit: number; readonly explain?: true },
   json: boolean,
 ): Promise<void> {
-  const result = await withServices(async ({ catalog, search, learning, queryLog }, config) => {
-    if (config.starter) await catalog.loadStarter();
-    await withSpinner('Building the index', search.start);
-    search.setSignals(await catalog.rankingSignals());
-    await learning.update();
-    const found = await search.find({
-      caller: { keyId: 'cli', developerId: 'cli' },
-      query,
-      limit: options.limit,
-      toolLimit: 10,
-      filters: {},
-      explain: options.explain === true,
-      minScore: 0,
-    });
-    await queryLog.flush();
-    return found;
-  });
+  const result = await withServices(
+    async ({ catalog, search, learning, queryLog }, config) => {
+      if (config.starter) await catalog.loadStarter();
+      await withSpinner('Building the index', search.start);
+      search.setSignals(await catalog.rankingSignals());
+      await learning.update();
+      const found = await search.find({
+        caller: { keyId: 'cli', developerId: 'cli' },
+        query,
+        limit: options.limit,
+        toolLimit: 10,
+        filters: {},
+        explain: options.explain === true,
+        minScore: 0,
+      });
+      await queryLog.flush();
+      return found;
+    },
+    { mayMakeStore: true },
+  );
   print(json, json ? toJson(result) : null, toLines(result));
 }
 

@@ -13,6 +13,11 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
     onError: (error) => telemetry.log.warn('telemetry.export.failed', { error }),
   });
   const telemetry: Telemetry = createTelemetry({ level: config.logLevel, tracing });
+  // Before anything else, so that whoever reads a container's log from the top knows where its pages and callbacks are.
+  telemetry.log.info('service.starting', {
+    version,
+    public_url: config.publicUrl ?? `http://${config.host}:${config.port}`,
+  });
   for (const name of unknownSettings(environment()))
     telemetry.log.warn('config.setting.unknown', { name, advice: 'a typing error?' });
   const file =
@@ -24,6 +29,7 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
     ...(file !== null && { localServers: file.read() }),
     childEnvironment: childEnvironment(environment()),
     environment: environment(),
+    onNewStore: (place) => telemetry.log.info('storage.store.new', { place }),
   });
 
   console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);

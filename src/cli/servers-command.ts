@@ -12,16 +12,19 @@ type NewServerOptions = {
 
 export async function addServer(id: string, options: NewServerOptions, json: boolean): Promise<void> {
   const { url, transport, ...words } = options;
-  const report = await withServices(({ catalog }) => {
-    const parsed = catalog.parse({
-      id,
-      ...words,
-      ...(url === undefined ? {} : { remote_url: url }),
-      ...(transport === undefined ? {} : { transport }),
-    });
-    if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
-    return catalog.put([parsed.input], 'admin');
-  });
+  const report = await withServices(
+    ({ catalog }) => {
+      const parsed = catalog.parse({
+        id,
+        ...words,
+        ...(url === undefined ? {} : { remote_url: url }),
+        ...(transport === undefined ? {} : { transport }),
+      });
+      if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
+      return catalog.put([parsed.input], 'admin');
+    },
+    { mayMakeStore: true },
+  );
   print(json, { id, ...report }, [`${id} is in the catalogue`]);
 }
 

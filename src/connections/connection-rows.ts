@@ -60,7 +60,13 @@ export type ConnectionTables = {
     title: string | null;
     proof: number;
   };
-  oauth_apps: { developer_id: string; return_urls: string; require_confirmation: number };
+  oauth_apps: {
+    developer_id: string;
+    return_urls: string;
+    require_confirmation: number;
+    display_name: string | null;
+    logo: string | null;
+  };
   oauth_revocations: {
     id: string;
     developer_id: string;

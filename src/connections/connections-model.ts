@@ -98,6 +98,8 @@ export type SessionResult = {
 /** What the page behind `authUrl` shows before anything happens. */
 export type ConsentPage = {
   readonly app: string;
+  /** A `data:` URL. */
+  readonly logo: string | null;
   readonly user: string;
   readonly provider: string;
   readonly scopes: readonly string[];

@@ -127,8 +127,8 @@ function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
   const sessions = new AuthorizationSessions({ ...deps, ...parts, store, appSettings });
   const writer = new ConnectionWriter({ ...deps, ...parts, sessions: store });
   const confirmations = createConfirmations({ ...deps, store, writer });
-  const consentFlow = new ConsentFlow({ ...deps, ...parts, store, writer, confirmations });
+  const consentFlow = new ConsentFlow({ ...deps, ...parts, store, appSettings, writer, confirmations });
   const requests = new AuthorizationRequests({ ...deps, ...parts, sessions });
-  const admin = new ConnectionAdmin({ ...deps, ...parts, store, appSettings, confirmations });
+  const admin = new ConnectionAdmin({ ...deps, ...parts, store, writer, appSettings, confirmations });
   return { store, sessions, confirmations, consentFlow, requests, admin };
 }

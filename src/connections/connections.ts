@@ -13,10 +13,11 @@
  */
 import type { SealedColumn } from '../storage/storage.ts';
 import type { ClientRegistry } from './authorization-servers/client-registry.ts';
+import type { Connection } from './connections-model.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
 import { declaredProviderSeals } from './declared-provider-store.ts';
 import type { DeclaredProviders } from './declared-providers.ts';
-import type { Provider } from './providers/oauth-provider.ts';
+import { blankProvider, type Provider } from './providers/oauth-provider.ts';
 import { type ProviderApi, toProviderApi } from './providers/provider-api.ts';
 import type { AuthorizationRequests } from './sessions/authorization-requests.ts';
 import { type AuthorizationSessions, sessionExpired } from './sessions/authorization-sessions.ts';
@@ -26,7 +27,9 @@ import type { ConsentFlow } from './sessions/consent-flow.ts';
 import type { UserTokens } from './tokens/user-tokens.ts';
 
 export { parseChallenges } from './authorization-servers/challenge.ts';
+export { preferredAuthMethod, toClient, toClientAuth } from './authorization-servers/client-auth.ts';
 export type { ClientRegistry, OAuthClient } from './authorization-servers/client-registry.ts';
+export { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 export type * from './connections-model.ts';
 export { type DeclaredProvider, type DeclaredProviders, splitSecrets } from './declared-providers.ts';
 export { ProviderNotConfigured } from './providers/oauth-provider.ts';
@@ -41,9 +44,18 @@ export type { ConsentFlow } from './sessions/consent-flow.ts';
 export type { RefreshLimits } from './tokens/token-refresh.ts';
 export type { ServerToken, UserTokens } from './tokens/user-tokens.ts';
 
+/** What an authorization server wants beside the standard when it is asked for consent, whoever sends users there. */
+export type ConsentParameters = Pick<Provider, 'authorizationParams' | 'offlinePrompt'>;
+
 export type Connections = {
   /** What the proxy has to know of a provider's API; undefined for one that nobody knows. */
   providerApi(name: string): ProviderApi | undefined;
+  /** As people call what is connected. */
+  titleOf(connection: Pick<Connection, 'provider' | 'serverId'>): string;
+  parametersOf(server: {
+    readonly issuer: string;
+    readonly authorization_endpoint?: string | undefined;
+  }): ConsentParameters;
   readonly declaredProviders: DeclaredProviders;
   readonly tokens: UserTokens;
   readonly sessions: AuthorizationSessions;
@@ -91,6 +103,8 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const row = providers.find(name);
       return row && apiOf(row);
     },
+    titleOf: ({ provider, serverId }) => serverId ?? providers.find(provider)?.title ?? provider,
+    parametersOf: (server) => providers.ofServer(server) ?? blankProvider,
     async runMaintenance(signal) {
       for (const row of await store.overdue(overduePerRun)) {
         await store.fail(row, sessionExpired, 'system');

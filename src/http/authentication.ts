@@ -1,24 +1,32 @@
-import type { Access, Quota } from '../access/access.ts';
+import { type Access, isAtLeast, type Principal, type Quota, type Role } from '../access/access.ts';
 import { isAmong } from '../base/ip-networks.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
 import type { LifecycleStep } from './lifecycle.ts';
-import { type Credentials, credentialsIn } from './request-checks.ts';
+import { accessTokenIn, type Credentials, credentialsIn, pathOf } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** The user behind a MIT, if it is that developer's. */
 export type VerifyUser = (token: string, developerId: string) => Promise<User>;
 
+/** Who stands behind an access token of ours at that path, and for whom. Throws `unauthorized_token`. */
+export type VerifyAccessToken = (
+  token: string,
+  path: string,
+) => Promise<{ readonly caller: Principal; readonly user: User | null }>;
+
+/** A person who is signed in to the console without a key. Throws `invalid_api_key`. */
+export type VerifyAccount = (accountId: string) => Promise<{
+  readonly caller: Principal;
+  readonly user: User | null;
+}>;
+
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
-export type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
+type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
 
 /** The steps that find out who calls, whether they may, and for whom. They run before the body is read. */
-export function createAuthentication(deps: {
-  readonly access: Access;
-  readonly verifyUser: VerifyUser;
-  readonly consoleSessions: ConsoleSessions | undefined;
-}): {
+export type Authentication = {
   readonly authenticate: LifecycleStep;
   readonly authorize: LifecycleStep;
   readonly limit: LifecycleStep;
@@ -26,8 +34,21 @@ export function createAuthentication(deps: {
   readonly charge: Charge;
   /** The same for a reply that lasts. A MIT that is over by its time alone ends nothing: it was good when the call began. */
   readonly recheck: (context: RequestContext) => Promise<void>;
-} {
-  const { access, verifyUser, consoleSessions } = deps;
+};
+
+export function createAuthentication(deps: {
+  readonly access: Access;
+  readonly verifyUser: VerifyUser;
+  readonly verifyAccessToken: VerifyAccessToken;
+  readonly verifyAccount: VerifyAccount;
+  readonly consoleSessions: ConsoleSessions | undefined;
+}): Authentication {
+  const { access, verifyUser, verifyAccessToken, verifyAccount, consoleSessions } = deps;
+  /** Somebody without a key: by an access token, or by a console's cookie. null: a key is what counts. */
+  const withoutKey = (context: RequestContext) => {
+    if (context.accessToken !== null) return verifyAccessToken(context.accessToken, pathOf(context.target));
+    return context.account === null ? null : verifyAccount(context.account);
+  };
 
   const charge: Charge = (context, cost) => {
     const quota = access.admit(context.caller, cost);
@@ -37,9 +58,18 @@ export function createAuthentication(deps: {
   };
 
   return {
-    /** The key. Throws `invalid_api_key`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
+    /** The key, or at a door of MCP an access token. Throws `invalid_api_key`, `sign_in_required`, `unauthorized_token`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
     async authenticate(context) {
       if (context.route?.scope === null) return;
+      context.accessToken = accessTokenIn(context);
+      context.account = accountIn(context, consoleSessions);
+      const person = withoutKey(context);
+      if (person !== null) {
+        const { caller, user } = await person;
+        context.caller = caller;
+        context.user = user;
+        return;
+      }
       const { key, token } = credentialsOf(context, consoleSessions);
       context.token = token;
       context.caller = await access.authenticate(key, context.address);
@@ -51,6 +81,7 @@ export function createAuthentication(deps: {
       // Outside its networks a key is answered as if it were unknown: the refusal does not say that it is one (threats L2).
       if (caller.addresses !== null && !isAmong(address, caller.addresses))
         throw new Problem('invalid_api_key', 'Missing or invalid API key');
+      if (caller.role !== undefined) return requireRole(caller.role, route.role);
       const { scope, orScope } = route;
       if (!caller.scopes.has(scope) && (orScope === undefined || !caller.scopes.has(orScope)))
         throw new Problem('missing_scope', `This key lacks the scope ${route.scope}`);
@@ -64,9 +95,9 @@ export function createAuthentication(deps: {
     /** For whom, by the MIT. Throws `invalid_token`, and `unauthorized_token` where the route challenges. */
     async identifyUser(context) {
       const { route, token, caller } = context;
-      if (token === null && route?.user === 'required')
+      if (token === null && context.user === null && route?.user === 'required')
         throw new Problem('invalid_token', 'A MIT is required in Authorization');
-      if (token === null) return;
+      if (token === null || context.accessToken !== null || context.account !== null) return;
       context.user = await verifyUser(token, caller.developerId).catch((error: unknown) => {
         if (route?.challenge !== true || !isInvalidToken(error)) throw error;
         throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
@@ -77,7 +108,8 @@ export function createAuthentication(deps: {
 
     async recheck(context) {
       const { token, caller, route, params } = context;
-      await access.authenticate(credentialsOf(context, consoleSessions).key, context.address);
+      await (withoutKey(context) ??
+        access.authenticate(credentialsOf(context, consoleSessions).key, context.address));
       if (token !== null && !isOver(token)) await verifyUser(token, caller.developerId);
       await route?.recheck?.(params, caller);
     },
@@ -101,15 +133,30 @@ function isInvalidToken(error: unknown): error is Problem {
 }
 
 /** A cookie stands in for a key only where no other credentials were sent, and only for the API proper. */
-function credentialsOf(
-  { request, route }: RequestContext,
-  consoleSessions: ConsoleSessions | undefined,
-): Credentials {
+function cookieOf({ request, route }: RequestContext, sessions: ConsoleSessions | undefined): string | null {
   const { cookie, authorization } = request.headers;
   const bare =
     cookie !== undefined && request.headers['x-api-key'] === undefined && authorization === undefined;
-  const key = bare && route?.url.startsWith('/v1/') ? (consoleSessions?.keyOf(request) ?? null) : null;
-  return key === null ? credentialsIn(request, route?.user !== undefined) : { key, token: null };
+  return bare && route?.url.startsWith('/v1/') ? (sessions?.keyOf(request) ?? null) : null;
+}
+
+/** Only a cookie of ours, which is sealed, names an account. */
+function accountIn(context: RequestContext, sessions: ConsoleSessions | undefined): string | null {
+  const named = cookieOf(context, sessions);
+  return named?.startsWith('acc_') === true ? named : null;
+}
+
+function credentialsOf(context: RequestContext, sessions: ConsoleSessions | undefined): Credentials {
+  const key = cookieOf(context, sessions);
+  return key === null
+    ? credentialsIn(context.request, context.route?.user !== undefined)
+    : { key, token: null };
+}
+
+function requireRole(role: Role, least: Role | undefined): void {
+  if (least === undefined) throw new Problem('missing_role', 'This needs an API key');
+  if (!isAtLeast(role, least))
+    throw new Problem('missing_role', `This needs the role ${least}; yours is ${role}`);
 }
 
 function reportQuota(context: RequestContext, quota: Quota): void {

@@ -11,7 +11,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type Charge, createAuthentication, type VerifyUser } from './authentication.ts';
+import {
+  type Authentication,
+  createAuthentication,
+  type VerifyAccessToken,
+  type VerifyAccount,
+  type VerifyUser,
+} from './authentication.ts';
 import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
 import { watchConnections } from './connection/open-connections.ts';
 import { createRequestSpans, inStepSpan } from './connection/request-spans.ts';
@@ -41,6 +47,7 @@ import { createRouting } from './router.ts';
 export { tryListening } from './connection/server-socket.ts';
 export type { ConsoleSessions } from './console/console-sessions.ts';
 export type { RequestStats, StatsStep } from './console/request-stats.ts';
+export { runListener } from './passthrough/node-listener.ts';
 
 export type Http = {
   /** Listens and answers with the URL it is bound to. */
@@ -82,6 +89,8 @@ type HttpDeps = {
   readonly routes: readonly Route[];
   readonly access: Access;
   readonly verifyUser: VerifyUser;
+  readonly verifyAccessToken: VerifyAccessToken;
+  readonly verifyAccount: VerifyAccount;
   readonly telemetry: Telemetry;
   /** Browsers that are signed in to the console, its files, and what is counted for it. */
   readonly console?: { sessions: ConsoleSessions; files: ConsoleFiles; stats: RequestStats };
@@ -207,7 +216,7 @@ function stepsOf(
     rights.add,
     createReadBody(deadline),
     createValidate(),
-    createHandle(authentication.charge, responder),
+    createHandle(authentication, responder),
     (context) => context.answer && responder.respond(context, context.answer),
   ];
 }
@@ -216,16 +225,22 @@ function stepsOf(
 const neverShed = new Set(['/healthz', '/readyz', '/v1/health', '/metrics']);
 
 /** The step in which the route does its work; one whose bodies pass through answers by itself. */
-function createHandle(charge: Charge, responder: Responder): LifecycleStep {
+function createHandle(authentication: Authentication, responder: Responder): LifecycleStep {
   return (context) => {
     const { route } = context;
     if (route === undefined || context.answer !== undefined) return undefined;
-    return isPassthrough(route) ? passThrough(route, context, responder) : handle(route, context, charge);
+    return isPassthrough(route)
+      ? passThrough(route, context, responder)
+      : handle(route, context, authentication);
   };
 }
 
-function handle(route: JsonRoute, context: RequestContext, charge: Charge): void | Promise<void> {
-  const answer = route.handle(new RouteCall(context, charge));
+function handle(
+  route: JsonRoute,
+  context: RequestContext,
+  authentication: Authentication,
+): void | Promise<void> {
+  const answer = route.handle(new RouteCall(context, authentication));
   if (answer instanceof Promise)
     return answer.then((found) => {
       context.answer = found;

@@ -60,6 +60,25 @@ export function credentialsIn(request: IncomingMessage, forUser: boolean): Crede
   throw new Problem('invalid_api_key', 'Missing or invalid API key');
 }
 
+/**
+ * At a door of MCP, what stands in `Authorization` without `X-API-Key` is an access token of ours unless it looks like a key; null:
+ * it does. Throws `sign_in_required` where nothing was shown at all.
+ */
+export function accessTokenIn({
+  request,
+  route,
+}: {
+  readonly request: IncomingMessage;
+  readonly route: { readonly challenge?: boolean } | undefined;
+}): string | null {
+  const { authorization = '', 'x-api-key': key = '' } = request.headers;
+  if (route?.challenge !== true || key !== '') return null;
+  if (authorization === '') throw new Problem('sign_in_required', 'Sign in, or send an API key in X-API-Key');
+  if (authorization.length > maxAuthorization) return null;
+  const bearer = bearerForm.exec(authorization)?.[1];
+  return bearer === undefined || bearer.startsWith('sk_') ? null : bearer;
+}
+
 /** For logs: a query may hold anything, so only the path is told (threats M2). */
 export function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? '';

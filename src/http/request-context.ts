@@ -37,8 +37,12 @@ export class RequestContext implements Slotted {
   /** From `authenticate`; the MIT, or what stands in its place. */
   caller: Principal = nobody;
   token: string | null = null;
-  /** From `identifyUser`. */
+  /** From `identifyUser`, or with an access token from `authenticate`. */
   user: User | null = null;
+  /** The account of a person in the console, in place of a key. */
+  account: string | null = null;
+  /** An access token of ours, in place of a key. */
+  accessToken: string | null = null;
   /** From `readBody`: as it came, and where its members stand, if the route asks for that. */
   bytes: Buffer | undefined;
   json: JsonView | undefined;

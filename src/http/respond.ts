@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
+import { urlAsAsked } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { WriteBatch } from './connection/write-batch.ts';
@@ -98,7 +99,7 @@ export function createResponder(deps: Deps): Responder {
     sendError(error, context) {
       const problem = toProblem(error);
       const { id, request, reply } = context;
-      const { status, headers, body } = errorResponse(problem, id, publicUrl());
+      const { status, headers, body } = errorResponse(problem, id, doorOf(context, publicUrl()));
       if (status >= 500 && problem.cause !== undefined) logFailure(telemetry, problem, context);
       if (reply.headersSent || reply.destroyed) {
         reply.destroy();
@@ -122,6 +123,12 @@ export function createResponder(deps: Deps): Responder {
 
     abandon: report,
   };
+}
+
+/** The URL of a door of MCP, as it was called. */
+function doorOf({ route, request, target }: RequestContext, publicUrl: string): string | undefined {
+  if (route?.challenge !== true) return undefined;
+  return `${urlAsAsked(publicUrl, request.headers.host)}${pathOf(target)}`;
 }
 
 /** Counts a finished request, and writes a line where it was slow or every line is wanted. */

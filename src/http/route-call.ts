@@ -1,18 +1,18 @@
-import type { Charge } from './authentication.ts';
+import type { Authentication } from './authentication.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Call } from './route.ts';
 
 /** What a handler is given of a request. */
 export class RouteCall implements Call<unknown, unknown, unknown, unknown> {
   readonly #context: RequestContext;
-  readonly #charge: Charge;
+  readonly #authentication: Pick<Authentication, 'charge' | 'recheck'>;
   readonly body: unknown;
   readonly query: unknown;
   readonly params: unknown;
 
-  constructor(context: RequestContext, charge: Charge) {
+  constructor(context: RequestContext, authentication: Pick<Authentication, 'charge' | 'recheck'>) {
     this.#context = context;
-    this.#charge = charge;
+    this.#authentication = authentication;
     this.body = context.input?.body;
     this.query = context.input?.query;
     this.params = context.input?.params;
@@ -50,5 +50,6 @@ export class RouteCall implements Call<unknown, unknown, unknown, unknown> {
     return this.#context.signal;
   }
 
-  readonly charge = (cost: number) => this.#charge(this.#context, cost);
+  readonly charge = (cost: number) => this.#authentication.charge(this.#context, cost);
+  readonly recheck = () => this.#authentication.recheck(this.#context);
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
-import type { Principal, Scope } from '../access/access.ts';
+import type { Principal, Role, Scope } from '../access/access.ts';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
 import type { ProblemKind } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
@@ -24,6 +24,8 @@ export type Call<B, Q, P, U = null> = {
   readonly address: string;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void | Promise<void>;
+  /** Throws where the right to the call has come to an end since it began. */
+  readonly recheck: () => Promise<void>;
   /** Aborts when the caller goes away before its reply is whole. */
   readonly signal: AbortSignal;
   /** With `spans`: the body as it came. */
@@ -55,10 +57,14 @@ type Declaration<B, Q, P, U> = {
   readonly scope: Scope | null;
   /** Another one that is enough. */
   readonly orScope?: Scope;
+  /** The least role of a person who is signed in to the console without a key; nobody's unless given. */
+  readonly role?: Role;
   /** Whether the call acts for a user, by a MIT in Authorization. */
   readonly user?: U;
   /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */
   readonly challenge?: boolean;
+  /** The same route with a slash behind its URL. */
+  readonly finalSlash?: true;
   /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */
   readonly form?: boolean;
   /** Members of the body that are passed on as they came, and what is read of them: `body` has but an empty value of their kind. */

@@ -39,12 +39,13 @@ function routerFor(routes: readonly Route[]): Instance<HTTPVersion.V1> {
     },
   });
   for (const declared of routes)
-    router.on(
-      declared.method === 'GET' ? ['GET', 'HEAD'] : declared.method,
-      declared.url,
-      () => undefined,
-      declared,
-    );
+    for (const url of declared.finalSlash ? [declared.url, `${declared.url}/`] : [declared.url])
+      router.on(
+        declared.method === 'GET' ? ['GET', 'HEAD'] : declared.method,
+        url,
+        () => undefined,
+        declared,
+      );
   return router;
 }
 

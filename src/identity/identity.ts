@@ -16,7 +16,11 @@ import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { Get } from './exchange/issuer-keys.ts';
 import { createIssuerStore, type Issuer, type NewIssuer } from './exchange/issuer-store.ts';
-import { createSubjectTokens } from './exchange/subject-token.ts';
+import {
+  createAssertionVerifier,
+  createSubjectTokens,
+  type VerifyAssertion,
+} from './exchange/subject-token.ts';
 import type { Actor, Owner, Revocation } from './identity-model.ts';
 import { type Introspection, introspect } from './introspection.ts';
 import { keysChanged } from './keys/signing-key-store.ts';
@@ -40,6 +44,8 @@ export type Identity = {
   exchange(actor: Actor, subjectToken: string): Promise<TokenSet>;
   /** Throws `invalid_grant`. */
   refresh(actor: Actor, refreshToken: string): Promise<TokenSet>;
+  /** Makes a user known before there are tokens. Throws `invalid_request`. */
+  ensureUser(owner: Owner): Promise<void>;
   /** Everything of the user dies; revoking an unknown user is no error. */
   revoke(actor: Actor, userId: string): Promise<void>;
   /** Removes what is stored about the user; false when there was nothing. */
@@ -48,6 +54,7 @@ export type Identity = {
   listUsers(query: UserQuery): Promise<readonly ListedUser[]>;
   /** The user behind a user token presented with this developer's key. Throws `invalid_token`. */
   verify(token: string, developerId: string): Promise<User>;
+  readonly verifyAssertion: VerifyAssertion;
   introspect(actor: Actor, token: string): Promise<Introspection>;
   jwks(): Promise<Jwks>;
   readonly issuers: IdentityIssuers;
@@ -90,7 +97,8 @@ export function createIdentity(deps: IdentityDeps): Identity {
   const keys = createSigningKeys({ storage, vault, clock, configured: config.signingKeys });
   const tokens = createUserTokens({ keys, issuer, clock });
   const verifier = createTokenVerifier({ tokens, findFamily: (id) => families.find(id), clock });
-  const subjects = createSubjectTokens({ find: issuers.find, get: deps.get, clock });
+  const verifyAssertion = createAssertionVerifier(deps.get, clock);
+  const subjects = createSubjectTokens({ find: issuers.find, verify: verifyAssertion });
   const issuing = { families, keys, tokens, clock, connectedServices };
   storage.subscribe('identity', (payload) => {
     if (payload !== keysChanged) verifier.invalidate(JSON.parse(payload) as Revocation);
@@ -104,6 +112,10 @@ export function createIdentity(deps: IdentityDeps): Identity {
     },
     refresh: (actor, refreshToken) => refreshTokens(issuing, actor, refreshToken),
 
+    async ensureUser(owner) {
+      checkUserId(owner.userId);
+      await users.ensure(owner);
+    },
     async revoke(actor, userId) {
       checkUserId(userId);
       const owner = { developerId: actor.developerId, userId };
@@ -119,6 +131,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
     listUsers: (query) => users.list(query),
 
     verify: verifier.verify,
+    verifyAssertion,
     introspect: (actor, token) => introspect({ verifier, families, issuer, clock }, actor, token),
     jwks: keys.published,
     issuers: createIssuers(issuers),

@@ -27,6 +27,15 @@ export class UserStore {
     this.#db = storage.tables<IdentityTables>();
   }
 
+  async ensure({ developerId, userId }: Owner): Promise<void> {
+    const now = this.#clock.now();
+    await this.#db
+      .insertInto('users')
+      .values({ developer_id: developerId, user_id: userId, epoch: now, created_at: now })
+      .onConflict((c) => c.columns(['developer_id', 'user_id']).doNothing())
+      .execute();
+  }
+
   /** Ends every family of the user at once; an unknown user has none. */
   async revoke(owner: Owner, actor: string): Promise<void> {
     const now = this.#clock.now();

@@ -27,6 +27,7 @@ import {
   inputAnswer,
   methodNotFound,
   notAllowed,
+  statusOfDenied,
   unusable,
 } from './streams/refusal-answers.ts';
 import { subscribe } from './streams/subscribe.ts';
@@ -84,7 +85,7 @@ export class ClientService {
       const said = errorInWords(error);
       if (said === null) throw error;
       const status = request.method === 'POST' ? 200 : 502;
-      return errorReply(status, view?.present('id'), said);
+      return errorReply(statusOfDenied(error, caller) ?? status, view?.present('id'), said);
     }
   }
 
@@ -222,7 +223,8 @@ export class ClientService {
       const said = errorInWords(error);
       if (said === null) throw error;
       tellError(span, said.code);
-      return errorAnswer(id, said, age);
+      const answer = errorAnswer(id, said, age);
+      return { ...answer, status: statusOfDenied(error, turn.caller) ?? answer.status };
     }
   }
 

@@ -139,6 +139,7 @@ function nameOf(session: ClientSession, requestId: JsonView): string {
 }
 
 /** Whoever differs in any of these has other sessions. */
-function ownerOf({ developerId, userId, keyId }: Caller, door: string): string {
-  return `mcp client ${sha256Hex(JSON.stringify([developerId, userId ?? null, keyId, door]))}`;
+function ownerOf({ developerId, userId, keyId, client }: Caller, door: string): string {
+  const parts = [developerId, userId ?? null, keyId, client ?? null, door];
+  return `mcp client ${sha256Hex(JSON.stringify(parts))}`;
 }

@@ -34,7 +34,12 @@ export type Caller = {
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
   readonly signal?: AbortSignal;
+  /** Throws where its key or its user's token has come to an end since the call began. */
+  readonly recheck?: () => Promise<void>;
   readonly onNotification?: OnNotification | undefined;
+  /** The OAuth client it came through, and the groups of the person who signed in: what toolsets are bound to. */
+  readonly client?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
   /** The toolset whose door it came through. */
   readonly toolset?: string;
   /** false: the operator's own credentials for the server do not go with its calls. */

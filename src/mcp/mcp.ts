@@ -32,7 +32,7 @@ import { inMcpSpan, tellOutcome, withTraceContext } from './messages/mcp-spans.t
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
 import { noParams } from './messages/rpc-request.ts';
 import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
-import { probeServer, toRow } from './probe-server.ts';
+import { type Address, type AddressFound, probeAddress, probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
 import { createTargets, operatorId, type Targets } from './targets.ts';
@@ -69,6 +69,7 @@ export {
 export { noParams, ownParams, paramsOf, toolParams, withLogLevel } from './messages/rpc-request.ts';
 export { resultIn } from './messages/tool-list.ts';
 export type { ToolCall } from './outcome-recorder.ts';
+export type { Address, AddressFound } from './probe-server.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
 
 export type Mcp = {
@@ -88,6 +89,8 @@ export type Mcp = {
   listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
+  /** The same of an address that is in no catalogue, with what its server calls itself. Nothing of it is kept. */
+  probeAddress(address: Address, signal?: AbortSignal): Promise<AddressFound>;
   /** Takes out of the catalogue what an earlier file of the operator's named and this one does not. */
   removeFormerLocalServers(): Promise<void>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
@@ -177,7 +180,7 @@ export function createMcp(deps: McpDeps): Mcp {
   }, sweepIntervalMs).unref();
   const probe: Mcp['probe'] = (serverId, signal) => {
     const open = async () => channels.openProbe((await targets.find(operator, serverId)).target, pool);
-    return probeServer(open, clock.monotonic, signal);
+    return probeServer(open, clock.monotonic, { signal });
   };
   const localServers = new LocalServers({
     servers: locals,
@@ -206,6 +209,8 @@ export function createMcp(deps: McpDeps): Mcp {
     },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
     probe,
+    probeAddress: (address, signal) =>
+      probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
     ...localServerVerbs(localServers),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
     closeStreams() {

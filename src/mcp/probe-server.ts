@@ -1,10 +1,17 @@
 import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { ProbeResult } from '../catalog/catalog.ts';
-import { type Channel, UpstreamFailure, type UpstreamReason } from './mcp-model.ts';
-import { asksForCredentials } from './messages/handshake.ts';
-import { type ListedTool, listAllTools, RpcFailure } from './messages/tool-list.ts';
+import {
+  type Channel,
+  fixedCredential,
+  type Target,
+  UpstreamFailure,
+  type UpstreamReason,
+} from './mcp-model.ts';
+import { asksForCredentials, discoverRequest } from './messages/handshake.ts';
+import { type ListedTool, listAllTools, RpcFailure, resultIn } from './messages/tool-list.ts';
 import type { ProtocolMode } from './negotiation/negotiation.ts';
+import { operatorId } from './targets.ts';
 
 /** A channel that can say how its server speaks. */
 type Probed = Channel & { readonly protocolMode?: () => ProtocolMode | null };
@@ -28,17 +35,24 @@ const stateOf: Readonly<Record<UpstreamReason, ProbeResult['state']>> = {
   cancelled: 'down',
 };
 
+type ProbeOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /** Asked of a server that listed its tools, before the channel is closed. */
+  readonly onAlive?: (channel: Channel) => Promise<void>;
+};
+
 /** Connects, lists the tools, and says what that showed; whatever the server does is a finding, never an error. */
 export async function probeServer(
   open: () => Promise<Probed>,
   now: () => number,
-  signal: AbortSignal | undefined,
+  { signal, onAlive }: ProbeOptions = {},
 ): Promise<ProbeResult> {
   const started = now();
   let channel: Probed | undefined;
   try {
     channel = await open();
     const tools = await listAllTools(channel, { signal });
+    await onAlive?.(channel);
     return found('up', { tools: tools.map(toRow), era: eraOf(channel), latencyMs: now() - started });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -54,6 +68,53 @@ export async function probeServer(
     });
   } finally {
     channel?.close();
+  }
+}
+
+/** Where a server may be that is in no catalogue yet. */
+export type Address = {
+  readonly url: string;
+  readonly transport: 'streamable-http' | 'sse';
+  readonly headers: Readonly<Record<string, string>>;
+};
+/** `name`: what the server calls itself. */
+export type AddressFound = ProbeResult & { readonly name: string | null };
+
+export async function probeAddress(
+  open: (target: Target) => Probed,
+  { url, transport, headers }: Address,
+  { now, signal }: { readonly now: () => number; readonly signal: AbortSignal | undefined },
+): Promise<AddressFound> {
+  const target: Target = {
+    key: url,
+    serverId: url,
+    principal: operatorId,
+    developerId: operatorId,
+    revision: null,
+    hint: transport,
+    url,
+    program: null,
+    credential: fixedCredential(headers),
+    credentialVersion: '',
+  };
+  let name: string | null = null;
+  const onAlive = async (channel: Channel) => {
+    name = await nameOf(channel, signal);
+  };
+  const result = await probeServer(async () => open(target), now, { signal, onAlive });
+  return { ...result, name };
+}
+
+/** null where it does not say: a name is not worth a failed probe. */
+async function nameOf(channel: Channel, signal: AbortSignal | undefined): Promise<string | null> {
+  try {
+    const answer = await channel.send(discoverRequest, { signal });
+    const info = answer.kind === 'reply' ? resultIn(answer.reply).present('serverInfo')?.value() : undefined;
+    const { title, name } = (info ?? {}) as { title?: unknown; name?: unknown };
+    const said = [title, name].find((each) => typeof each === 'string' && each !== '');
+    return typeof said === 'string' ? said.slice(0, 200) : null;
+  } catch {
+    return null;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Admission } from './admission/admission.ts';
 import type { Waiter } from './admission/concurrency-limit.ts';
 import { checkReply } from './checks/reply-headers.ts';
 import type { Destination } from './checks/upstream-url.ts';
-import { waitForTurn } from './connect/read-turns.ts';
+import { waitForTurn, workInTurn } from './connect/read-turns.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { DispatchOptions, Handler } from './dispatcher.ts';
 import {
@@ -195,7 +195,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     }
     this.#lastProgress = performance.now();
     try {
-      if (!this.#receiver.data(chunk) || this.isDone) return void this.#readOnInTurn(controller, chunk);
+      if (!this.#give(chunk) || this.isDone) return void this.#readOnInTurn(controller, chunk);
     } catch (error) {
       this.fail(unusable(this.#destination.host, error));
       return;
@@ -205,9 +205,17 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     this.extend(drainMs);
   }
 
+  get #isLarge(): boolean {
+    return this.#readBytes > atOnceBytes;
+  }
+
+  #give(chunk: Buffer): boolean {
+    return this.#isLarge ? workInTurn(() => this.#receiver.data(chunk)) : this.#receiver.data(chunk);
+  }
+
   #readOnInTurn(controller: Controller, { length }: Buffer): void {
     this.#readBytes += length;
-    if (this.#readBytes <= atOnceBytes || this.#isPaused || this.isDone) return;
+    if (!this.#isLarge || this.#isPaused || this.isDone) return;
     controller.pause();
     waitForTurn(() => this.#isPaused || controller.resume());
   }
@@ -260,7 +268,8 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     this.#report(answered, failure?.reason ?? null);
     // Otherwise it keeps its place until undici lets go of it: a place is a socket, or one that is being connected.
     if (!this.#isDispatched) this.#settle();
-    this.#receiver.end(failure);
+    if (this.#isLarge) workInTurn(() => this.#receiver.end(failure));
+    else this.#receiver.end(failure);
     this.#onEnd?.();
   }
 

@@ -6,6 +6,9 @@ export type Subject = {
   readonly keyId: string;
   /** The developer's name. */
   readonly developer: string;
+  /** The OAuth client it came through, and the groups of the person who signed in. */
+  readonly client?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
   /** The toolset whose door it came through: what that leaves out is left out, whatever else allows it. */
   readonly toolset?: string | undefined;
 };
@@ -88,7 +91,7 @@ export type Toolset = {
   readonly version: number;
 };
 
-/** What a toolset is bound to. Of clients and groups nothing is known before people sign in. */
+/** What a toolset is bound to; clients and groups are those of people who signed in. */
 export type Bindings = {
   readonly keys: readonly string[];
   readonly developers: readonly string[];

@@ -1,6 +1,7 @@
 /** The rights at one time, compiled, and what follows from them. */
 import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts';
 import type {
+  Bindings,
   Decision,
   Rule,
   ServerFacts,
@@ -23,6 +24,8 @@ export type PolicyState = StoredPolicy & {
   readonly marks: ToolMarks;
   readonly byKey: ReadonlyMap<string, readonly Toolset[]>;
   readonly byDeveloper: ReadonlyMap<string, readonly Toolset[]>;
+  readonly byClient: ReadonlyMap<string, readonly Toolset[]>;
+  readonly byGroup: ReadonlyMap<string, readonly Toolset[]>;
   /** Servers that are not everybody's. */
   readonly privateServers: readonly string[];
   readonly views: BoundedCache<{ readonly view: View | null }>;
@@ -36,27 +39,42 @@ export function compileState(
   stored: StoredPolicy,
   now: Pick<PolicyState, 'operatorServers' | 'marks' | 'version'>,
 ): PolicyState {
-  const byKey = new Map<string, Toolset[]>();
-  const byDeveloper = new Map<string, Toolset[]>();
-  for (const [name, { keys, developers }] of stored.bindings) {
-    const toolset = stored.toolsets.get(name);
-    if (toolset === undefined) continue;
-    for (const key of keys) byKey.set(key, [...(byKey.get(key) ?? []), toolset]);
-    for (const each of developers) byDeveloper.set(each, [...(byDeveloper.get(each) ?? []), toolset]);
-  }
+  const bound = {
+    byKey: boundBy(stored, ({ keys }) => keys),
+    byDeveloper: boundBy(stored, ({ developers }) => developers),
+    byClient: boundBy(stored, ({ clients }) => clients),
+    byGroup: boundBy(stored, ({ groups }) => groups),
+  };
   const said = [...stored.rights].filter(([, { visibility }]) => visibility === 'private').map(([id]) => id);
   const implied = [...now.operatorServers].filter((id) => !stored.rights.has(id));
   const privateServers = [...said, ...implied].sort();
   const views = createBoundedCache<{ readonly view: View | null }>(viewsKept);
-  return { ...stored, ...now, byKey, byDeveloper, privateServers, views };
+  return { ...stored, ...now, ...bound, privateServers, views };
+}
+
+function boundBy(
+  { bindings, toolsets }: StoredPolicy,
+  subjectsOf: (bindings: Bindings) => readonly string[],
+): ReadonlyMap<string, readonly Toolset[]> {
+  const bound = new Map<string, Toolset[]>();
+  for (const [name, each] of bindings) {
+    const toolset = toolsets.get(name);
+    if (toolset === undefined) continue;
+    for (const subject of subjectsOf(each)) bound.set(subject, [...(bound.get(subject) ?? []), toolset]);
+  }
+  return bound;
 }
 
 const noToolsets: readonly Toolset[] = [];
 
-function boundToolsets({ byKey, byDeveloper }: PolicyState, { keyId, developer }: Subject) {
-  const [ofKey, ofDeveloper] = [byKey.get(keyId), byDeveloper.get(developer)];
-  if (ofKey === undefined || ofDeveloper === undefined) return ofKey ?? ofDeveloper ?? noToolsets;
-  return [...new Set([...ofKey, ...ofDeveloper])];
+function boundToolsets(state: PolicyState, subject: Subject): readonly Toolset[] {
+  const { keyId, developer, client, groups } = subject;
+  const [ofKey, ofDeveloper] = [state.byKey.get(keyId), state.byDeveloper.get(developer)];
+  if (client === undefined && groups === undefined && (ofKey === undefined || ofDeveloper === undefined))
+    return ofKey ?? ofDeveloper ?? noToolsets;
+  const ofClient = client === undefined ? noToolsets : (state.byClient.get(client) ?? noToolsets);
+  const ofGroups = (groups ?? []).flatMap((group) => state.byGroup.get(group) ?? noToolsets);
+  return [...new Set([...(ofKey ?? noToolsets), ...(ofDeveloper ?? noToolsets), ...ofClient, ...ofGroups])];
 }
 
 /** Taken away meanwhile: nothing is left of what it allowed. */

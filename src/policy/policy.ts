@@ -179,7 +179,8 @@ export function createPolicy(deps: PolicyDeps): Policy {
     overridesFor: ({ toolset }) => state.toolsets.get(toolset ?? '')?.overrides ?? [],
     budgetsFor: (subject) => toolsetsFor(state, subject).filter(({ budget }) => budget !== null),
     viewFor(subject) {
-      const key = `${subject.keyId}\n${subject.developer}\n${subject.toolset ?? ''}`;
+      const { keyId, developer, toolset = '', client = '', groups = [] } = subject;
+      const key = JSON.stringify([keyId, developer, toolset, client, groups]);
       let known = state.views.get(key);
       if (known === undefined) {
         known = { view: makeView(state, subject, canSee) };

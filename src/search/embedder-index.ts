@@ -2,7 +2,8 @@ import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { type ActiveSnapshot, createActiveSnapshot } from './active-snapshot.ts';
 import type { Embedder } from './embedding/embedder.ts';
-import { type ChangesSince, createBuilderClient } from './index/builder-client.ts';
+import { type BuiltIndex, type ChangesSince, createBuilderClient } from './index/builder-client.ts';
+import { createKeptIndex, type KeptIndexOptions } from './kept-index/kept-index.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import type { RankingSignals } from './search-model.ts';
 
@@ -11,6 +12,8 @@ export type EmbedderIndex = {
   readonly embedder: Embedder;
   /** undefined until the first one is built. */
   snapshot(): ActiveSnapshot | undefined;
+  /** The index that was kept, with what changed since built behind it; without one, builds it. */
+  start(): Promise<void>;
   /** A rebuild that begins after this call: the one running may have read the catalog already. Calls that wait share one. */
   rebuild(): Promise<void>;
   builtInMs(): number;
@@ -26,20 +29,23 @@ export type EmbedderIndexDeps = {
   /** Whether the operator's configuration names a server. */
   readonly isConfigured?: ((serverId: string) => boolean) | undefined;
   readonly signals: () => RankingSignals;
+  /** Where the index of the built-in model outlives the process. */
+  readonly kept?: KeptIndexOptions | undefined;
   /** A new snapshot was swapped in. */
   readonly onBuilt: () => void;
+  onError(error: unknown): void;
 };
 
 export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps): EmbedderIndex {
   const { clock } = deps;
-  const builder = createBuilderClient(deps.changesSince, embedder);
   let snapshot: ActiveSnapshot | undefined;
   let builtInMs = 0;
 
-  async function build(): Promise<void> {
-    const startedAt = clock.monotonic();
-    const built = await builder.rebuild();
-    if (built === null) return;
+  // Another model's vectors are kept text by text, in the store.
+  const kept =
+    deps.kept === undefined || embedder.table === undefined ? null : createKeptIndex(embedder, deps.kept);
+  const builder = createBuilderClient(deps.changesSince, embedder, kept?.builderFile);
+  const use = (built: BuiltIndex, startedAt: number) => {
     builtInMs = clock.monotonic() - startedAt;
     snapshot = createActiveSnapshot(
       built,
@@ -47,14 +53,30 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
       deps.signals(),
     );
     deps.onBuilt();
-  }
+  };
+  const rebuild = coalesced(async (): Promise<void> => {
+    const startedAt = clock.monotonic();
+    const built = await builder.rebuild();
+    if (built === null) return;
+    use(built, startedAt);
+    kept?.writeLater(built);
+  });
 
   return {
     embedder,
     snapshot: () => snapshot,
-    rebuild: coalesced(build),
+    async start() {
+      const startedAt = clock.monotonic();
+      const built = (await kept?.read()) ?? null;
+      if (built === null) return rebuild();
+      builder.startFrom(built);
+      use(built, startedAt);
+      rebuild().catch(deps.onError);
+    },
+    rebuild,
     builtInMs: () => builtInMs,
     async close() {
+      await kept?.close();
       await builder.close();
       await embedder.close?.();
     },

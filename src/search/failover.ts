@@ -35,7 +35,6 @@ export type FailoverDeps = EmbedderIndexDeps & {
   readonly clock: Clock;
   /** The provider's index is whole, and answers from now on. */
   onSwap(index: EmbedderIndex): void;
-  onError(error: unknown): void;
 };
 
 export function createFailover(deps: FailoverDeps): Failover {
@@ -77,7 +76,7 @@ export function createFailover(deps: FailoverDeps): Failover {
     for (let attempt = 1; !closing.signal.aborted; attempt++) {
       try {
         provided ??= await open(connect);
-        await provided.rebuild();
+        await provided.start();
         onSwap(provided);
         return;
       } catch (error) {
@@ -96,7 +95,7 @@ export function createFailover(deps: FailoverDeps): Failover {
       return index === builtIn ? search(builtIn) : runWithFallback(index, search);
     },
     async start() {
-      await builtIn.rebuild();
+      await builtIn.start();
       if (deps.provider !== undefined) void bringUp(deps.provider);
     },
     async rebuild() {

@@ -17,6 +17,7 @@ import type { EmbedderIndex } from './embedder-index.ts';
 import { type Embedder, embedQuery } from './embedding/embedder.ts';
 import { createFailover, type Failover } from './failover.ts';
 import type { ChangesSince } from './index/builder-client.ts';
+import type { KeptIndexOptions } from './kept-index/kept-index.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { type CacheStats, createPageCache } from './page-cache.ts';
 import type { RankWeights } from './ranking/rank.ts';
@@ -70,6 +71,8 @@ export type SearchDeps = {
   readonly changesSince: ChangesSince;
   /** Answers from the start, and whenever the provider cannot. */
   readonly embedder: Embedder;
+  /** Where its index outlives the process; without, each start builds it. */
+  readonly kept?: KeptIndexOptions | undefined;
   /** Connects to a better one; its index is built beside and swapped in when it is whole. */
   readonly provider?: (() => Promise<Embedder>) | undefined;
   readonly clock: Clock;

@@ -57,11 +57,14 @@ export type Audit = {
   forget(trx: Transaction<AuditTables>, developerId: string, userId: string): Promise<void>;
 };
 
-/** Entries that the developer's app is told of (webhooks/), and as what: it must act, and nobody asked it. */
+/** Entries that the developer's app is told of (webhooks/), and as what: it may have to act, and nobody asked it. */
 const announced: ReadonlyMap<string, string> = new Map([
   ['token.reuse', 'token.reuse'],
   ['grant.expire', 'grant.expire'],
   ['approval.request', 'approval.requested'],
+  ['consent.grant', 'connection.changed'],
+  ['connection.import', 'connection.changed'],
+  ['connection.revoke', 'connection.changed'],
 ]);
 
 /** `reports` answers what goes over many rows. */

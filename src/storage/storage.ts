@@ -7,6 +7,7 @@
  * When the database is locked, full, read-only, damaged or away, the caller gets the Problem `unavailable`
  * with the reason in words, and nothing was written.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import type { Clock } from '../base/clock.ts';
@@ -17,7 +18,7 @@ import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './
 import { createPresence, type Presence } from './coordination/presence.ts';
 import { type FileState, NodeSqliteDialect, openSqlite } from './embedded/sqlite.ts';
 import { storageProblem, withProblems } from './faults.ts';
-import { migrate } from './schema/migrate.ts';
+import { isOurs, migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 
 export type { Audit } from './audit.ts';
@@ -43,6 +44,8 @@ export type StorageObservers = {
   readonly noticesFailed?: (error: unknown) => void;
   /** The file of the embedded store was deleted or replaced, or is back: until then nothing is written. */
   readonly fileChanged?: (state: FileState, file: string) => void;
+  /** There is no store at this place, and one is about to be made: what this throws is thrown, and nothing was made. */
+  readonly newStore?: (place: string) => void;
 };
 
 export type Notify = (topic: Topic, payload: string) => Promise<void>;
@@ -50,6 +53,8 @@ export type WriteAudit = (entry: AuditEntry) => Promise<void>;
 
 export type Storage = {
   readonly dialect: 'sqlite' | 'postgres';
+  /** Where it is, for people: a file, or the server and database without user and password. */
+  readonly place: string;
   /** The handle, typed with the tables of the asking room. */
   tables<T>(): Kysely<T>;
   /** The same for reading only, and for questions over many rows: nothing else of the process waits for their answers, and no asker for another's. */
@@ -81,6 +86,7 @@ export type Storage = {
 
 type Engine = {
   readonly dialect: Storage['dialect'];
+  readonly place: string;
   readonly db: Kysely<NoticeTables>;
   /** For questions over many rows, of one asker. */
   reports(asker: string): Kysely<NoticeTables>;
@@ -106,8 +112,14 @@ export async function openStorage(
     config.databaseUrl === null
       ? sqliteEngine(config.dataDir, observers)
       : await postgresEngine(config.databaseUrl);
-  const { db, dialect } = engine;
+  const { db, dialect, place } = engine;
   try {
+    if (
+      dialect === 'postgres' &&
+      observers.newStore !== undefined &&
+      !(await isOurs(db as unknown as Kysely<unknown>))
+    )
+      observers.newStore(place);
     await migrate(db as unknown as Kysely<unknown>);
   } catch (error) {
     await engine.close();
@@ -121,6 +133,7 @@ export async function openStorage(
 
   return {
     dialect,
+    place,
     tables: <T>() => db as unknown as Kysely<T>,
     reports: <T>(asker = operator) => engine.reports(asker) as unknown as Kysely<T>,
     async write<T, R>(act: (trx: Transaction<T>, notify: Notify, audit: WriteAudit) => Promise<R>) {
@@ -160,8 +173,9 @@ export async function openStorage(
   };
 }
 
-function sqliteEngine(dataDir: string, { fileChanged }: StorageObservers): Engine {
+function sqliteEngine(dataDir: string, { fileChanged, newStore }: StorageObservers): Engine {
   const path = join(dataDir, 'mcprank.db');
+  if (!existsSync(path)) newStore?.(path);
   try {
     const file = openSqlite(path, (state) => fileChanged?.(state, path));
     const open = (dialect: Dialect) => new Kysely<NoticeTables>({ dialect: withProblems(dialect) });
@@ -170,6 +184,7 @@ function sqliteEngine(dataDir: string, { fileChanged }: StorageObservers): Engin
     const behind = open(NodeSqliteDialect.behind(file));
     return {
       dialect: 'sqlite',
+      place: path,
       db,
       reports: (asker) => open(NodeSqliteDialect.reports(file, asker)),
       writeBehind: (act) => behind.transaction().execute((trx) => act(trx as never)),
@@ -192,6 +207,7 @@ async function postgresEngine(url: Secret): Promise<Engine> {
   const db = new Kysely<NoticeTables>({ dialect: withProblems(dialect) });
   return {
     dialect: 'postgres',
+    place: placeOf(url),
     db,
     reports: () => db,
     close: () => db.destroy(),
@@ -203,4 +219,10 @@ async function postgresEngine(url: Secret): Promise<Engine> {
     listen: (onNotice) => listen(pool, onNotice),
     backup: (file) => copyToFile(db as unknown as Kysely<unknown>, file),
   };
+}
+
+function placeOf(url: Secret): string {
+  const { host, pathname, searchParams } = new URL(url.reveal().replace(/@(?=[/?])/, '@localhost'));
+  const options = searchParams.get('options');
+  return `PostgreSQL at ${host}${pathname}${options === null ? '' : ` (${options})`}`;
 }

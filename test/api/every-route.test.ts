@@ -36,6 +36,16 @@ function isRpcFault(reply: TestReply, route: Route): boolean {
   return route.url.startsWith('/mcp') || route.url === '/v1/mcp/call';
 }
 
+/** What OAuth's clients ask answers in OAuth's words: JSON with `error`, or a page at `/authorize`. */
+function isOAuth({ url }: Route): boolean {
+  return /^\/(authorize|token|register|revoke|introspect)\b/.test(url);
+}
+
+/** Says the same of every name, so that nobody learns which there are. */
+function isForAnyName({ url }: Route): boolean {
+  return /:name\/\.well-known\//.test(url);
+}
+
 function assertDressed(reply: TestReply, name: string): void {
   assert.match(reply.headers.get('x-request-id') ?? '', /^req_/, name);
   assert.match(reply.headers.get('server-timing') ?? '', /^total;dur=/, name);
@@ -49,7 +59,7 @@ async function boot(t: TestContext): Promise<TestApp> {
 
 /** What a browser sees on its way through a consent: HTML, and its links are known to whoever was given them. */
 function isPage({ url }: Route): boolean {
-  return /^\/v1\/identity\/(connect|callback)\//.test(url);
+  return /^\/v1\/identity\/(connect|callback)\/|^\/(sign-in|me)\b/.test(url);
 }
 
 test('every route with a scope: no key 401, a bad key 401, a key without the scope 403', async (t) => {
@@ -123,6 +133,10 @@ test('every route with a body: junk of every kind is 400 in words', async (t) =>
     for (const [what, body, headers = {}] of junk) {
       const reply = await app.call(route.method, pathOf(route), { body, headers });
       // Where it goes is found out before what it says.
+      if (isOAuth(route)) {
+        assert.equal(reply.status, 400, `${route.url} with ${what}: ${reply.text}`);
+        continue;
+      }
       if (isRpcFault(reply, route) || (route.rawBody === true && reply.status === 404)) continue;
       assertFault(reply, 400, route);
       assert.match(
@@ -164,12 +178,17 @@ test('every public route answers without a key, dressed like the others', async 
   for (const route of app.routes.filter(({ scope }) => scope === null)) {
     const reply = await app.call(route.method, pathOf(route), { key: null });
     assertDressed(reply, route.url);
+    if (isOAuth(route)) {
+      assert.equal(reply.status, 400, `${route.url}: ${reply.text}`);
+      continue;
+    }
     if (isPage(route)) {
       assert.match(reply.text, route.method === 'GET' ? /^<!doctype html>/ : /^\{"detail":/, route.url);
       continue;
     }
     // Where the path names something, that something is nowhere; where a body is wanted, there is none.
-    const expected = route.params !== undefined ? 404 : route.body !== undefined ? 400 : 200;
+    const expected =
+      route.params !== undefined && !isForAnyName(route) ? 404 : route.body !== undefined ? 400 : 200;
     assert.equal(reply.status, expected, `${route.url}: ${reply.text}`);
   }
 });
@@ -218,6 +237,7 @@ test('an id that exists nowhere is 404 on every route that takes one', async (t)
     const headers = route.user === 'required' ? { authorization: `Bearer ${mit}` } : {};
     const sent = body === undefined ? { headers } : { headers, body };
     const query = route.url.endsWith('/preview') ? '?key_id=key_x' : '';
-    if (!isPage(route)) assertFault(await app.call(route.method, pathOf(route) + query, sent), 404, route);
+    if (isPage(route) || isOAuth(route) || isForAnyName(route)) continue;
+    assertFault(await app.call(route.method, pathOf(route) + query, sent), 404, route);
   }
 });

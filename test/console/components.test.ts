@@ -3,6 +3,8 @@ import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderDocument } from '../../console/documents/render-document.ts';
+import { pythonLiteral } from '../../console/src/browser/call-as-code.ts';
+import { rowsOf } from '../../console/src/browser/structured-rows.ts';
 import type { Document } from '../../console/src/docs/document.ts';
 import { argumentsOf, entriesOf, startOf } from '../../console/src/server/argument-form.ts';
 import type { Diagnostic } from '../../sdk/api.ts';
@@ -153,4 +155,81 @@ test('a form is made of a schema, and its texts become arguments of the right ty
   });
   const [entry] = entriesOf({ properties: { depth: { type: 'integer', default: 7 } } });
   assert.equal(entry && startOf(entry), '7');
+});
+
+test('a form goes into objects, holds values to their bounds, and leaves the rest to the server', () => {
+  const entries = entriesOf({
+    type: 'object',
+    required: ['when'],
+    properties: {
+      limit: { type: 'integer', minimum: 1, maximum: 10 },
+      mail: { type: 'string', format: 'email' },
+      code: { type: 'string', pattern: '^[a-z]{3}$' },
+      odd: { type: 'string', pattern: '(' },
+      tags: { type: 'array', items: { type: 'string' }, maxItems: 2 },
+      when: {
+        type: 'object',
+        required: ['from'],
+        properties: { from: { type: 'string', format: 'date' }, to: { type: ['string', 'null'] } },
+      },
+    },
+  });
+  assert.deepEqual(
+    entries.slice(0, 2).map(({ name, required }) => [name, required]),
+    [
+      ['when.from', true],
+      ['when.to', false],
+    ],
+  );
+  const good = {
+    'when.from': '2027-01-31',
+    limit: '3',
+    mail: 'a@example.com',
+    code: 'abc',
+    odd: 'x',
+    tags: 'a\nb',
+  };
+  assert.deepEqual(argumentsOf(entries, good), {
+    values: {
+      when: { from: '2027-01-31' },
+      limit: 3,
+      mail: 'a@example.com',
+      code: 'abc',
+      odd: 'x',
+      tags: ['a', 'b'],
+    },
+  });
+  for (const [name, text] of [
+    ['when.from', 'tomorrow'],
+    ['when.from', ''],
+    ['limit', '0'],
+    ['limit', '11'],
+    ['mail', 'nobody'],
+    ['code', 'abcd'],
+    ['tags', 'a\nb\nc'],
+  ] as const)
+    assert.deepEqual(
+      Object.keys(argumentsOf(entries, { ...good, [name]: text })),
+      ['name', 'error'],
+      `${name}: ${text}`,
+    );
+});
+
+test('a call as Python is the same call', () => {
+  const value = { text: 'it\'s "so" \n 😀', on: true, off: false, none: null, n: 1.5, list: [{ a: [] }] };
+  assert.equal(
+    pythonLiteral(value),
+    String.raw`{"text": "it's \"so\" \n 😀", "on": True, "off": False, "none": None, "n": 1.5, "list": [{"a": []}]}`,
+  );
+});
+
+test('a structured result is a table where it is a list of objects, or one object', () => {
+  const rows = [{ a: 1 }, { b: 2 }];
+  assert.equal(rowsOf(rows), rows);
+  assert.equal(rowsOf({ items: rows }), rows);
+  assert.deepEqual(rowsOf({ a: 1, b: [2] }), [
+    { name: 'a', value: 1 },
+    { name: 'b', value: [2] },
+  ]);
+  for (const nothing of [undefined, null, 'text', 5, [], [1, 2], {}]) assert.equal(rowsOf(nothing), null);
 });

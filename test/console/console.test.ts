@@ -84,6 +84,17 @@ test('F8 CSRF: what changes something needs the token of this very session', asy
   assert.equal((await post({ 'x-csrf-token': csrf })).status, 200);
 });
 
+test('a console behind a proxy that hides the host is told which setting says where it is', async (t) => {
+  const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
+  const { status, text } = await app.call('POST', '/console/session', {
+    key: null,
+    body: { key: adminKey },
+    headers: { origin: 'https://rank.example.com' },
+  });
+  assert.equal(status, 403);
+  assert.ok(text.includes(`is of https://rank.example.com, and MCPRANK_PUBLIC_URL is ${app.url}`), text);
+});
+
 test('F8 a page of another origin can neither read, act, sign in nor sign out, token or not', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const { cookie, csrf } = await signIn(app);

@@ -1,65 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { adminKey, temporaryFolder } from '../support/app.ts';
+import { done, mcprank, serving } from '../support/command.ts';
 import { fixtureServers } from '../support/fixtures.ts';
-import { root } from '../support/paths.ts';
 import { until } from '../support/programs.ts';
-
-type Done = { readonly code: number | null; readonly out: string; readonly err: string };
-
-function mcprank(folder: string, args: readonly string[], env: Record<string, string> = {}) {
-  return spawn(process.execPath, [join(root, 'bin/mcprank.js'), ...args], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      MCPRANK_DATA_DIR: folder,
-      MCPRANK_SYNC: 'off',
-      MCPRANK_STARTER: 'off',
-      MCPRANK_PORT: '0',
-      MCPRANK_ADMIN_KEY: adminKey,
-      ...env,
-    },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-}
-
-async function done(
-  folder: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-  input = '',
-): Promise<Done> {
-  const child = mcprank(folder, args, env);
-  child.stdin.end(input);
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    err += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err };
-}
-
-/** A server of its own process; its URL once it listens. */
-async function serving(t: TestContext, folder: string, env: Record<string, string> = {}) {
-  const child = mcprank(folder, ['serve'], env);
-  t.after(() => child.kill('SIGKILL'));
-  let out = '';
-  for await (const text of child.stdout.setEncoding('utf8')) {
-    out += text;
-    const url = /listening on (http:\S+)/.exec(out)?.[1];
-    if (url !== undefined && (env.MCPRANK_ADMIN_KEY !== '' || out.includes('sk_mcp_rank_')))
-      return { child, url, out };
-  }
-  throw new Error(`it did not listen: ${out}`);
-}
 
 function catalogueFile(folder: string): string {
   const file = join(folder, 'catalogue.jsonl');
@@ -96,6 +44,7 @@ test('import, list, search and remove work on the store without a server', async
 
 test('exit codes and error texts are as documented', async (t) => {
   const folder = temporaryFolder(t);
+  await done(folder, ['catalog', 'import', catalogueFile(folder)]);
   const cases: readonly (readonly [readonly string[], Record<string, string>, number, RegExp])[] = [
     [['--help'], {}, 0, /^$/],
     [['nonsense'], {}, 2, /unknown command/],
@@ -132,7 +81,9 @@ test('exit codes and error texts are as documented', async (t) => {
 });
 
 test('with --json an error is JSON too', async (t) => {
-  const result = await done(temporaryFolder(t), ['keys', 'revoke', 'key_none', '--json']);
+  const folder = temporaryFolder(t);
+  await done(folder, ['catalog', 'import', catalogueFile(folder)]);
+  const result = await done(folder, ['keys', 'revoke', 'key_none', '--json']);
   assert.deepEqual(JSON.parse(result.err), { detail: 'Key not found', code: 'not_found' });
 });
 
@@ -205,10 +156,11 @@ test('SIGTERM: what was accepted is answered, what was queued is written, and th
 
 test('doctor shows the settings without secrets and finds what is wrong', async (t) => {
   const folder = temporaryFolder(t);
+  await done(folder, ['catalog', 'import', catalogueFile(folder)]);
   const fine = await done(folder, ['doctor']);
   assert.equal(fine.code, 0, fine.out + fine.err);
   assert.match(fine.out, /MCPRANK_ADMIN_KEY +\[secret\]/);
-  assert.match(fine.out, /OK +search: index of 0 servers built/);
+  assert.match(fine.out, /OK +search: index of 4 servers built/);
   assert.ok(!fine.out.includes(adminKey));
   writeFileSync(join(folder, 'mcprank.db'), 'no database'.repeat(1000));
   const broken = await done(folder, ['doctor']);

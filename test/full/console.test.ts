@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { adminKey } from '../support/app.ts';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn, violations } from '../support/console-browser.ts';
+import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { root } from '../support/paths.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
@@ -158,24 +159,150 @@ test(
     assert.match(await form.innerText(), /42/);
     assert.match(await form.innerText(), /in \d[\d.,]*\s(ms|s)/);
     assert.match(await form.innerText(), /"name":"get-sum","arguments":\{"a":2,"b":40\}/);
+    await form.getByRole('tab', { name: 'Python' }).click();
+    assert.match(
+      await form.innerText(),
+      /rank\.mcp\.call_tool\("everything", "get-sum", \{"a": 2, "b": 40\}\)/,
+    );
+    await form.getByRole('tab', { name: 'TypeScript' }).click();
+    assert.match(await form.innerText(), /rank\.mcp\.callTool\(\{/);
     assert.deepEqual(faults, []);
   },
 );
 
-test('a server is added, looked at, and removed', options, async (t) => {
+test(
+  'results as people see them: a picture, a table, links; what is against the schema is told before the call',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app);
+    const tried = async (tool: string) => {
+      await show(page, app, `/catalogue/everything?tool=${tool}`, 'Everything');
+      await page.getByRole('button', { name: 'Try it' }).click();
+      return page.locator('.try');
+    };
+    const image = await tried('get-tiny-image');
+    await image.getByRole('button', { name: 'Call the tool' }).click();
+    const picture = image.getByAltText('What the tool answered');
+    await picture.waitFor();
+    assert.ok(
+      await picture.evaluate((element) => 'naturalWidth' in element && Number(element.naturalWidth) > 0),
+    );
+    await assertAccessible(page);
+
+    const weather = await tried('get-structured-content');
+    await weather.getByRole('button', { name: 'Call the tool' }).click();
+    const table = weather.getByRole('region', { name: 'Structured content' });
+    await table.waitFor();
+    assert.match(await table.innerText(), /temperature\s+\d/);
+
+    const links = await tried('get-resource-links');
+    await links.getByLabel('count').fill('99');
+    await links.getByRole('button', { name: 'Call the tool' }).click();
+    await links.getByText('At most 10 is expected.').waitFor();
+    await links.getByLabel('count').fill('2');
+    await links.getByRole('button', { name: 'Call the tool' }).click();
+    await links.getByText('answered').waitFor();
+    assert.ok((await links.locator('code', { hasText: 'demo://' }).count()) >= 1);
+
+    const long = await tried('trigger-long-running-operation');
+    await long.getByLabel('duration').fill('100');
+    await long.getByRole('button', { name: 'Call the tool' }).click();
+    await long.getByRole('button', { name: 'Cancel' }).click();
+    await long.getByRole('button', { name: 'Call the tool' }).waitFor();
+    assert.equal(await long.locator('.result').count(), 0);
+    assert.deepEqual(faults, []);
+  },
+);
+
+test(
+  'a tool that asks in the middle of a call gets its answer from a form, and the call goes on',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await app.add('asking', (await startSdkServer(t)).url, { name: 'Asking' });
+    await app.call('POST', '/v1/admin/servers/asking/probe');
+    await signIn(page, app);
+    await show(page, app, '/catalogue/asking?tool=who', 'Asking');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    const trial = page.locator('.try');
+    await trial.getByRole('button', { name: 'Call the tool' }).click();
+    const question = trial.getByRole('form', { name: 'The server asks' });
+    await question.getByText('Who are you?').waitFor();
+    await question.getByRole('textbox').fill('Ada');
+    await question.getByRole('button', { name: 'Answer' }).click();
+    await trial.getByText('Hello Ada').waitFor();
+  },
+);
+
+test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone', options, async (t) => {
   const app = await demo();
-  const { page } = await openPage(t, app);
+  const { page, faults } = await openPage(t, app);
+  await signIn(page, app);
+  const go = async (typed: string, option: RegExp, title: string) => {
+    await page.keyboard.press('Control+k');
+    const field = page.getByRole('combobox', { name: 'Page, server or document' });
+    await field.fill(typed);
+    const wanted = page.getByRole('option', { name: option }).first();
+    await wanted.waitFor();
+    while ((await wanted.getAttribute('aria-selected')) !== 'true') await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: title, exact: true, level: 1 }).waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  };
+  await go('audit', /^Audit/, 'Audit');
+  await go('everyth', /^Everything\s*Server$/, 'Everything');
+  await go('PgBouncer', /PgBouncer.*Deploying it/, 'Deploying it');
+  await go('send an email', /^Search for/, 'Search');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Page, server or document' }).fill('a');
+  await page.getByRole('dialog').getByRole('option').first().waitFor();
+  for (const violation of await violations(page)) assert.fail(violation);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.deepEqual(faults, []);
+});
+
+test('a server is pasted, probed while one looks, added, and removed', options, async (t) => {
+  const app = await demo();
+  const { page, faults } = await openPage(t, app);
   await signIn(page, app);
   await show(page, app, '/catalogue', 'Catalogue');
   await page.getByRole('button', { name: 'Add a server' }).click();
-  const url = await app.call('GET', '/v1/servers/everything');
-  await page.getByLabel('URL').fill(String(url.body.remote_url));
-  await page.getByLabel('Id', { exact: true }).fill('added/by hand');
-  await page.getByLabel('Name', { exact: true }).fill('By hand');
-  await page.getByRole('button', { name: 'Add and look at it' }).click();
+  const dialog = page.getByRole('dialog');
+  const { body } = await app.call('GET', '/v1/servers/everything');
+  const url = String(body.remote_url);
+  const pasteField = dialog.getByLabel('URL or mcp.json');
+
+  await pasteField.fill('no such thing');
+  await dialog.getByText('Neither a URL nor').waitFor();
+  await pasteField.fill(url);
+  // What it calls itself, and what it has, before anything is kept.
+  await dialog.getByText(/has 17 tools, listed in/).waitFor();
+  assert.notEqual(await dialog.getByLabel('Name', { exact: true }).inputValue(), '');
+  assert.match(await dialog.getByLabel('Id', { exact: true }).inputValue(), /^local\//);
+
+  const headers = { 'X-Team': 'mail', 'X-Key': 'secret' };
+  const programs = { memory: { command: 'npx' } };
+  await pasteField.fill(JSON.stringify({ mcpServers: { mine: { url, headers }, ...programs } }));
+  await dialog.getByText('memory: programs are started').waitFor();
+  assert.equal(await dialog.getByLabel('Name', { exact: true }).inputValue(), 'mine');
+  assert.equal(await dialog.getByLabel('Header 2', { exact: true }).inputValue(), 'X-Key');
+  assert.equal(await dialog.getByLabel('Credentials').inputValue(), 'api_key');
+  await dialog.getByRole('button', { name: 'Remove header 2' }).click();
+  assert.equal(await dialog.getByLabel('Header 2', { exact: true }).count(), 0);
+  await dialog.getByText(/has 17 tools/).waitFor();
+  for (const violation of await violations(page)) assert.fail(violation);
+
+  await dialog.getByLabel('Id', { exact: true }).fill('added/by hand');
+  await dialog.getByLabel('Name', { exact: true }).fill('By hand');
+  await dialog.getByRole('button', { name: 'Add it' }).click();
   await page.getByRole('heading', { name: 'By hand', level: 1 }).waitFor();
+  assert.deepEqual(faults, []);
   await page.getByRole('tab', { name: 'Tools (17)' }).waitFor();
-  await page.getByRole('button', { name: 'Look now' }).click();
+  await page.getByRole('button', { name: 'Probe now' }).click();
   await page.getByRole('tab', { name: 'Health' }).click();
   await page.getByText('of 2 looks').waitFor();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
@@ -183,6 +310,27 @@ test('a server is added, looked at, and removed', options, async (t) => {
   await page.getByRole('heading', { name: 'Catalogue', level: 1 }).waitFor();
   assert.equal((await app.call('GET', '/v1/servers/added%2Fby%20hand')).status, 410);
 });
+
+test(
+  'an address that wants credentials, or is nobody, is told as such before it is added',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/catalogue', 'Catalogue');
+    await page.getByRole('button', { name: 'Add a server' }).click();
+    const dialog = page.getByRole('dialog');
+    const { body } = await app.call('GET', '/v1/servers/protected-files');
+    await dialog.getByLabel('URL or mcp.json').fill(String(body.remote_url));
+    await dialog.getByText('Each user connects it').waitFor();
+    assert.equal(await dialog.getByLabel('Credentials').inputValue(), 'oauth2');
+    await dialog.getByLabel('URL or mcp.json').fill('http://127.0.0.1:9/mcp');
+    await dialog.getByText('Down').waitFor();
+    await dialog.getByLabel('URL or mcp.json').fill('http://10.0.0.1/mcp');
+    await dialog.getByText('remote_url: ').waitFor();
+  },
+);
 
 test(
   'a key is made, shown once, and revoked; its holder sees only what its scopes allow, and then nothing',
@@ -216,7 +364,7 @@ test(
       .allInnerTexts();
     assert.deepEqual(pages, ['Search', 'Catalogue', 'Docs']);
     await show(other.page, app, '/catalogue/everything?tool=echo', 'Everything');
-    for (const name of ['Try it', 'Look now', 'Remove'])
+    for (const name of ['Try it', 'Probe now', 'Remove'])
       assert.equal(await other.page.getByRole('button', { name }).count(), 0, name);
     await show(other.page, app, '/keys', 'Not here');
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -11,18 +11,15 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { type TestContext, test } from 'node:test';
+import { buildStage, dockerfile, programEnv, run } from '../support/build-stage.ts';
 import { root } from '../support/paths.ts';
 
-const run = promisify(execFile);
-const last =
-  readFileSync(join(root, 'Dockerfile'), 'utf8')
-    .split(/^FROM /m)
-    .at(-1) ?? '';
+const last = dockerfile.split(/^FROM /m).at(-1) ?? '';
 /** What the image starts: the JSON forms of its last stage. */
 const form = (name: string) =>
   JSON.parse(new RegExp(`${name} (\\[.*\\])$`, 'm').exec(last)?.[1] ?? '[]') as string[];
@@ -49,22 +46,23 @@ const listing = (folder: string) =>
 
 test('the files of the image, and nothing else, serve from a folder that cannot be written to; its health check agrees', async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'mcprank-image-'));
-  const [built, app, data] = ['built', 'app', 'data'].map((name) => join(place, name));
-  assert.ok(built !== undefined && app !== undefined && data !== undefined);
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(built, 'dist')], {
-    cwd: root,
-  });
-  await run(process.execPath, [tsc, '-p', 'sdk', '--outDir', join(built, 'dist/sdk')], { cwd: root });
-  // As `npm run build` does: what is loaded beside the code, and no compiler copies.
-  cpSync(join(root, 'src/search/index/scan.wasm'), join(built, 'dist/search/index/scan.wasm'));
+  const [app, data] = [join(place, 'app'), join(place, 'data')];
+  const built = (await buildStage()).app;
   mkdirSync(app);
   mkdirSync(data, { mode: 0o700 });
   const copied = [...last.matchAll(/^COPY --from=build \/app\/(\S+) /gm)].map(([, name = '']) => name);
-  assert.deepEqual(copied, ['package.json', 'node_modules', 'bin', 'dist', 'model', 'starter']);
+  assert.deepEqual(copied, [
+    'package.json',
+    'node_modules',
+    'bin',
+    'dist',
+    'console/dist',
+    'model',
+    'starter',
+  ]);
   for (const name of copied)
     if (name === 'node_modules') symlinkSync(join(root, name), join(app, name));
-    else cpSync(join(name === 'dist' ? built : root, name), join(app, name), { recursive: true });
+    else cpSync(join(built, name), join(app, name), { recursive: true });
   seal(app);
   t.after(() => {
     unseal(app);
@@ -85,28 +83,104 @@ test('the files of the image, and nothing else, serve from a folder that cannot 
   const child = spawn(process.execPath, [...entry, ...form('^CMD')], { cwd: app, env });
   const ended = once(child, 'exit');
   t.after(() => child.kill('SIGKILL'));
-  let said = '';
-  const url = await new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => {
-        said += chunk;
-        const found = /https?:\/\/[\d.]+:\d+/.exec(said)?.[0];
-        if (found !== undefined) resolve(found);
-      });
-    child.on('exit', () => reject(new Error(said)));
-  });
+  const { url, said } = await listening(child);
   const check = form('  CMD');
   assert.equal(check[0], 'node');
   await run(process.execPath, check.slice(1), { env: { MCPRANK_PORT: new URL(url).port } });
   await assert.rejects(run(process.execPath, check.slice(1), { env: { MCPRANK_PORT: '9' } }));
+  await assertConsole(url);
   child.kill('SIGTERM');
-  assert.deepEqual(await ended, [0, null], said);
+  assert.deepEqual(await ended, [0, null], said());
   assert.deepEqual(listing(app), before);
   assert.ok(readdirSync(data).includes('mcprank.db'));
+});
 
-  // The client that the package exports is among the files.
-  const { MCPRankClient } = (await import(
-    join(built, 'dist/sdk/client.js')
-  )) as typeof import('../../sdk/client.ts');
-  assert.equal(typeof new MCPRankClient({ baseUrl: 'http://x', apiKey: 'x' }).search, 'function');
+/** The page at / and what it loads are there. */
+async function assertConsole(url: string): Promise<void> {
+  const page = await fetch(`${url}/`, { headers: { accept: 'text/html' } });
+  const html = await page.text();
+  assert.equal(page.status, 200, html);
+  const [, script = ''] = /<script[^>]* src="([^"]+\.js)"/.exec(html.replace('/theme.js', '')) ?? [];
+  assert.match(script, /^\/assets\//);
+  const loaded = await fetch(url + script);
+  assert.deepEqual([loaded.status, (await loaded.text()).length > 10_000], [200, true]);
+}
+
+async function listening(child: ReturnType<typeof spawn>): Promise<{ url: string; said: () => string }> {
+  let said = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        said += chunk;
+        const found = /listening on (https?:\/\/[\d.]+:\d+)/.exec(said)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+    child.on('exit', () => reject(new Error(said)));
+  });
+  return { url, said: () => said };
+}
+
+const program = `
+import { MCPRankClient, type SearchHit } from 'mcprank/client';
+const rank = new MCPRankClient({ baseUrl: process.env.BASE!, apiKey: process.env.KEY! });
+const { servers } = await rank.search({ query: 'remember a fact', limit: 1 });
+const hit: SearchHit | undefined = servers[0];
+console.log('found', hit?.id.length);
+// @ts-expect-error: a limit is a number
+() => rank.search({ query: 'x', limit: 'many' });
+`;
+
+/** A project of somebody else's with the package in it; null where no registry has its dependencies. */
+async function foreignProject(t: TestContext): Promise<string | null> {
+  const { tarball } = await buildStage();
+  const folder = mkdtempSync(join(tmpdir(), 'mcprank-foreign-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'package.json'), '{"name": "foreign", "private": true, "type": "module"}');
+  try {
+    await run('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', tarball], {
+      cwd: folder,
+      env: programEnv,
+    });
+  } catch (error) {
+    if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT/.test(String(error))) throw error;
+    return null;
+  }
+  return folder;
+}
+
+test('the package, in a project of somebody else: npx mcprank serves, and mcprank/client is imported, types and all', async (t) => {
+  const folder = await foreignProject(t);
+  if (folder === null) return t.skip('needs a package registry');
+  const inside = join(folder, 'node_modules/mcprank');
+  const sources = readdirSync(inside, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => /\.ts$/.test(name) && !/\.d\.ts$/.test(name),
+  );
+  assert.deepEqual(sources, [], 'no sources: Node strips no types there');
+
+  const env = { ...programEnv, MCPRANK_PORT: '0', MCPRANK_SYNC: 'off', MCPRANK_PROBE: 'off' };
+  const { version } = JSON.parse(readFileSync(join(inside, 'package.json'), 'utf8')) as { version: string };
+  const told = await run('npx', ['--no-install', 'mcprank', 'version'], { cwd: folder, env });
+  assert.match(told.stdout, new RegExp(`^mcprank ${version} `));
+  const child = spawn(join(folder, 'node_modules/.bin/mcprank'), ['serve'], { cwd: folder, env });
+  t.after(() => child.kill('SIGKILL'));
+  const { url, said } = await listening(child);
+  await assertConsole(url);
+
+  writeFileSync(join(folder, 'program.mts'), program);
+  const flags = [
+    '--strict',
+    '--noEmit',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+    '--skipLibCheck',
+    'false',
+  ];
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+  await run('tsc', [...flags, ...types, 'program.mts'], { cwd: folder, env });
+  while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise((next) => setTimeout(next, 50));
+  const KEY = /sk_mcp_rank_\w{32}/.exec(said())?.[0] ?? '';
+  const ran = await run(process.execPath, ['program.mts'], { cwd: folder, env: { ...env, BASE: url, KEY } });
+  assert.match(ran.stdout, /^found \d+/);
 });

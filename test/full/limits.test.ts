@@ -60,6 +60,61 @@ test('Redis: three processes together admit what one would', { skip: noRedis }, 
   assert.ok(admitted >= 100 && admitted <= most, `${admitted} were admitted`);
 });
 
+test('Redis: a large limit is taken in lots of a hundredth at most, and three processes together admit no more than it', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await startRedis(t);
+  const processes = await Promise.all([1, 2, 3].map(() => limiterOn(t, redis.url)));
+  const asked: number[] = [];
+  const limiters = processes.map((each) =>
+    createSharedLimiter({
+      run(script, key, args) {
+        asked.push(Number(args[2]));
+        return each.redis.run(script, key, args);
+      },
+      local: each.local,
+      now: systemClock.monotonic,
+      onFallback: (error) => each.fallbacks.push(error),
+    }),
+  );
+  const [perMinute, total] = [6_000, 9_000];
+  let admitted = 0;
+  const began = performance.now();
+  for (let n = 0; n < total; n++)
+    if ((await limiters[n % 3]!.take('one key', 1, perMinute)).allowed) admitted++;
+  const refilled = ((performance.now() - began) * perMinute) / 60_000;
+  const held = (3 * perMinute) / 100;
+  assert.ok(
+    admitted >= perMinute - held && admitted <= perMinute + refilled + 1,
+    `${admitted} were admitted`,
+  );
+  assert.ok(Math.max(...asked) <= perMinute / 100, `lots of ${Math.max(...asked)}`);
+  // Whoever is refused asks each time.
+  assert.ok(asked.length < total - admitted + 600, `asked ${asked.length} times`);
+  assert.deepEqual(
+    processes.flatMap(({ fallbacks }) => fallbacks),
+    [],
+  );
+});
+
+test('Redis: what is not used of a lot goes back within a second or two', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t);
+  const [one, other] = await Promise.all([limiterOn(t, redis.url), limiterOn(t, redis.url)]);
+  // So slow to come back by itself that it can be told from what is given back.
+  const perMinute = 1_000;
+  // A few behind the beginning of a lot.
+  const used = 52;
+  let remaining = 0;
+  for (let n = 0; n < used; n++) remaining = (await one.limiter.take('key', 1, perMinute)).remaining;
+  const heldFor = async () => perMinute - (await other.limiter.take('key', 0, perMinute)).remaining;
+  assert.ok(perMinute - remaining <= used, 'a lot counts as far as it is used');
+  const [before, began] = [await heldFor(), performance.now()];
+  assert.ok(before > used - 5 && before <= used + perMinute / 100, `${before} are held`);
+  await delay(2_100);
+  const refilled = ((performance.now() - began) * perMinute) / 60_000;
+  assert.ok((await heldFor()) <= used - refilled + 1, 'the unused are back');
+});
+
 test('Redis that answered while this process was held up was not late', { skip: noRedis }, async (t) => {
   const server = await startRedis(t);
   const { limiter, fallbacks } = await limiterOn(t, server.url);

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { adminKey, bootApp, type TestApp, temporaryFolder } from '../support/app.ts';
 import { agree, mitOf, startLoopback } from '../support/mcp-oauth.ts';
 import { providerSettings } from '../support/oidc.ts';
+import { post, signIn, type Tokens } from '../support/sign-in.ts';
 
 /** An MCP server whose GET stream, and an API whose download, go on for ever; an authorization server in two lines. */
 async function startEndless(t: TestContext) {
@@ -173,6 +174,32 @@ test('18.12 a download ends when the user’s MIT is revoked; that of another us
   await app.call('POST', '/v1/identity/revoke', { body: { user_id: 'ann' } });
   await soon(Promise.all(open.map(({ ended }) => ended)));
   assert.equal(bobs.state.isOver, false);
+});
+
+test('a stream of somebody who signed in ends with the key behind it, or with the consent, on every replica; others go on', async (t) => {
+  const { app, replica } = await stage(t);
+  const lost = await newKey(app);
+  const resource = `${app.url}/mcp/servers/s`;
+  const ofKey = await signIn(app, { key: lost.headers['x-api-key'], resource });
+  const ofConsent = await signIn(app, { resource });
+  const kept = await signIn(app, { resource });
+  const openBy = ({ access }: Tokens) =>
+    Promise.all(
+      [app, replica].map(async (at) =>
+        openReply(at, '/mcp/servers/s', await sessionOf(at, { authorization: `Bearer ${access}` })),
+      ),
+    );
+  const streams = {
+    ofKey: await openBy(ofKey),
+    ofConsent: await openBy(ofConsent),
+    kept: await openBy(kept),
+  };
+  assert.equal((await app.call('DELETE', `/v1/admin/keys/${lost.id}`)).status, 200);
+  await soon(Promise.all(streams.ofKey.map(({ ended }) => ended)));
+  assert.ok(streams.ofConsent.every(({ state }) => !state.isOver));
+  await post(replica, '/revoke', { token: ofConsent.refresh, client_id: ofConsent.clientId });
+  await soon(Promise.all(streams.ofConsent.map(({ ended }) => ended)));
+  assert.ok(streams.kept.every(({ state }) => !state.isOver));
 });
 
 test('18.12 a stream ends when its server is deleted, on every replica', async (t) => {

@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   proxy: 4,
   http: 5,
   'mcp-server': 5,
+  'sign-in': 5,
   diagnostics: 5,
   api: 6,
   app: 7,
@@ -48,6 +49,7 @@ const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);
 
 /** Rooms whose folders stand in an order: each knows those before it, and no other. */
 const folderOrders: Readonly<Record<string, readonly string[]>> = {
+  'sign-in': ['clients', 'tokens', 'company', 'server'],
   connections: ['providers', 'authorization-servers', 'tokens', 'sessions'],
 };
 
@@ -204,12 +206,29 @@ for (const { what, pattern, allowed } of privileges) {
   });
 }
 
+test('whoever does not sign in does not pay for it: node-oidc-provider is loaded by its first request', () => {
+  const values = /^(?:import|export) (?!type )[^;]*?from '([^']+)'/gms;
+  const loads = (file: string, what: RegExp) =>
+    [...(sources.find((each) => each.file === file)?.text ?? '').matchAll(values)].some(([, from = '']) =>
+      what.test(from),
+    );
+  const eager = sources.filter(
+    ({ file }) => !file.startsWith('sign-in/server/') && loads(file, /^oidc-provider$|\/server\//),
+  );
+  assert.deepEqual(
+    eager.map(({ file }) => file),
+    [],
+  );
+  assert.ok(loads('sign-in/server/authorization-server.ts', /^oidc-provider$/));
+});
+
 test('no route reaches a server past the policy: its calls come from api/policy-enforcement.ts alone', () => {
   const routes = sources.find(({ file }) => file === 'app/routes.ts')?.text ?? '';
   assert.match(routes, /createPolicyEnforcement\(services\)/);
   assert.deepEqual(
     [...routes.matchAll(/\bservices\.mcp\b[\w.]*/g)].map(([use]) => use),
-    ['services.mcp.probe'],
+    // Probes are the operator's own: they list, and call nothing.
+    ['services.mcp.probe', 'services.mcp.probeAddress'],
   );
   assert.ok(!routes.includes('...services,'), 'what is handed on is named');
   const past = sources.filter(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { settings } from '../../src/config.ts';
+import { assertManifests } from '../support/manifests.ts';
 import { root } from '../support/paths.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: documents of other people's schemas, read by what is asserted of them
@@ -67,32 +68,47 @@ test('compose.yaml: no root, read-only, bounded, healthy before it is depended o
 });
 
 test('the manifests: no root, read-only, probes, a budget, bounds, settings that exist', () => {
-  const { spec } = kind('Deployment').spec.template;
-  const [container] = spec.containers;
-  assert.equal(spec.securityContext.runAsNonRoot, true);
-  assert.ok(spec.securityContext.runAsUser > 0);
-  assert.equal(spec.securityContext.seccompProfile.type, 'RuntimeDefault');
-  assert.equal(spec.automountServiceAccountToken, false);
-  assert.deepEqual(container.securityContext, {
-    allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
-    capabilities: { drop: ['ALL'] },
-  });
-  assert.equal(container.image, `mcprank:${version}`);
-  assert.match(container.image, pinned);
-  assert.equal(container.livenessProbe.httpGet.path, '/healthz');
-  assert.equal(container.readinessProbe.httpGet.path, '/readyz');
-  assert.equal(container.startupProbe.httpGet.path, '/healthz');
-  assert.ok(container.resources.limits.memory && container.resources.requests.cpu);
-  // Requests in flight have ten seconds after the balancers heard of the end.
-  assert.ok(spec.terminationGracePeriodSeconds > container.lifecycle.preStop.sleep.seconds + 10);
-  const label = kind('Deployment').spec.selector.matchLabels;
-  assert.deepEqual(kind('Service').spec.selector, label);
-  assert.deepEqual(kind('PodDisruptionBudget').spec.selector.matchLabels, label);
-  assert.ok(kind('PodDisruptionBudget').spec.minAvailable < kind('Deployment').spec.replicas);
-  assert.deepEqual(kind('NetworkPolicy').spec.podSelector.matchLabels, label);
-  for (const name of Object.keys({ ...kind('ConfigMap').data, ...kind('Secret').stringData }))
-    assert.ok(name in settings, name);
+  assertManifests(manifests, `mcprank:${version}`);
+  assert.match(kind('Deployment').spec.template.spec.containers[0].image, pinned);
   for (const value of Object.values(kind('Secret').stringData as Record<string, string>))
     assert.ok(!/^sk_mcp_rank_[0-9a-f]{32}$/.test(value));
+});
+
+test('the chart is of this version, and every text of it is YAML once it is filled in', () => {
+  const chart = parse(read('deploy/helm/mcprank/Chart.yaml')) as Yaml;
+  assert.deepEqual([chart.version, chart.appVersion], [version, version]);
+  assert.equal((parse(read('deploy/helm/mcprank/values.yaml')) as Yaml).existingSecret, 'mcprank');
+});
+
+test('the unit for systemd: an account of its own, nothing written but its state, the command of the package', () => {
+  const unit = read('deploy/systemd/mcprank.service');
+  const value = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1];
+  for (const name of ['DynamicUser', 'NoNewPrivileges', 'PrivateTmp', 'ProtectHome'])
+    assert.equal(value(name), 'yes');
+  assert.deepEqual([value('ProtectSystem'), value('CapabilityBoundingSet')], ['strict', '']);
+  assert.equal(value('Environment'), `MCPRANK_DATA_DIR=/var/lib/${value('StateDirectory')}`);
+  const { bin, name, scripts } = JSON.parse(read('package.json')) as Yaml;
+  const start = scripts.start
+    .replace('node ', '/usr/bin/node ')
+    .replace(bin.mcprank, `/opt/mcprank/node_modules/${name}/${bin.mcprank}`);
+  assert.equal(value('ExecStart'), start);
+});
+
+test('every setting that a file of deploy/ names exists', () => {
+  const files = readdirSync(join(root, 'deploy'), { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  for (const { parentPath, name } of files)
+    for (const [setting] of readFileSync(join(parentPath, name), 'utf8').matchAll(
+      /\bMCPRANK_[A-Z_]*[A-Z]\b/g,
+    ))
+      assert.ok(setting in settings, `${name}: ${setting}`);
+  assert.ok(files.length > 12);
+});
+
+test('Traefik: the host as it was asked for, streams as they come, no metrics', () => {
+  const { routers, services } = (parse(read('deploy/traefik/mcprank.yaml')) as Yaml).http;
+  assert.match(routers.mcprank.rule, /^Host\(`rank\.example\.com`\) && !Path\(`\/metrics`\)$/);
+  const { passHostHeader, responseForwarding } = services[routers.mcprank.service].loadBalancer;
+  assert.deepEqual([passHostHeader, responseForwarding.flushInterval], [true, '-1ms']);
 });

@@ -81,6 +81,22 @@ test('docs/architecture.md draws and names every folder of the tree, and none be
   );
 });
 
+test('no document has a person run a file on the Node that the machine happens to have', () => {
+  const files = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
+  ];
+  const bare = files
+    .filter((file) => file.endsWith('.md'))
+    .flatMap((file) =>
+      [...read(file).matchAll(/(?<!npx )\bnode (?:--?[\w=-]+ )*[\w/.-]+\.(?:ts|js)\b/g)].map(
+        ([text]) => `${file}: ${text}`,
+      ),
+    );
+  assert.deepEqual(bare, []);
+});
+
 test('every relative link in the documents leads somewhere', () => {
   const files = [
     'README.md',

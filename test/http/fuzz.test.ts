@@ -13,6 +13,8 @@ function assertSane(reply: TestReply, asked: unknown): void {
   const name = JSON.stringify(asked)?.slice(0, 500);
   assert.ok(reply.status < 500, `${reply.status} for ${name}: ${reply.text.slice(0, 300)}`);
   assert.match(reply.headers.get('x-request-id') ?? '', /^req_/);
+  // What is told to an app as JSON is told to a person as a page.
+  if (reply.headers.get('content-type')?.startsWith('text/html')) return;
   // Where JSON-RPC is spoken, an error is one of JSON-RPC.
   const { detail, error } = reply.body;
   if (reply.status >= 400) assert.ok(detail !== undefined || error !== undefined, `no detail for ${name}`);

@@ -310,9 +310,14 @@ for (const engine of engines)
     assert.deepEqual([statuses[0], new Set(statuses.slice(1)), paid()], [200, new Set([409]), 1]);
   });
 
-test('a client that waits for the decision is held to the rules as they are when it comes, and so is its key', async (t) => {
+test('a client that waits for the decision is held to the rules as they are when it comes, and so are its key and its user', async (t) => {
   const { app, key, paid } = await boot(t);
-  const waiting = (continuation: string, meanwhile: () => Promise<unknown>, fields: object = {}) => {
+  const waiting = (
+    continuation: string,
+    meanwhile: () => Promise<unknown>,
+    fields: object = {},
+    headers: Record<string, string> = {},
+  ) => {
     const approvals = app.services.approvals as {
       -readonly [K in keyof typeof app.services.approvals]: (typeof app.services.approvals)[K];
     };
@@ -323,7 +328,8 @@ test('a client that waits for the decision is held to the rules as they are when
       await meanwhile();
       return row;
     };
-    return pay(app, key, { ...fields, continuation, input_responses: { approval: { action: 'accept' } } });
+    const accepted = { ...fields, continuation, input_responses: { approval: { action: 'accept' } } };
+    return pay(app, key, accepted, headers);
   };
   const first = asked(await pay(app, key));
   const denied = await waiting(first.continuation, async () => {
@@ -337,6 +343,21 @@ test('a client that waits for the decision is held to the rules as they are when
   const third = asked(await pay(app, key));
   const declined = { continuation: third.continuation, input_responses: { approval: { action: 'decline' } } };
   assert.equal((await pay(app, key, declined)).status, 403);
+  const { access_token: token } = (
+    await app.call('POST', '/v1/identity/token', { key, body: { user_id: 'ann' } })
+  ).body;
+  const user = { authorization: `Bearer ${token}` };
+  const ofUser = asked(await pay(app, key, {}, user));
+  const over = await waiting(
+    ofUser.continuation,
+    async () => {
+      await app.call('POST', '/v1/identity/revoke', { key, body: { user_id: 'ann' } });
+      await decide(app, ofUser.id);
+    },
+    {},
+    user,
+  );
+  assert.deepEqual([over.status, paid()], [403, 1], over.text);
   const fourth = asked(await pay(app, key, { arguments: { amount: 6 } }));
   const [own] = (await list(app)) as unknown as { key_id: string }[];
   const revoked = await waiting(

@@ -2,13 +2,21 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { blockingClient, pythonPackage, pythonTypes } from '../../clients/generate.ts';
 import { apiTypes } from '../../sdk/generate.ts';
 import { openApiOfARealApp } from '../support/openapi.ts';
 import { root } from '../support/paths.ts';
 
-test('sdk/api.ts says what the routes say; `node sdk/generate.ts` writes it anew', async () => {
-  const written = readFileSync(join(root, 'sdk/api.ts'), 'utf8');
-  assert.ok(written === apiTypes(await openApiOfARealApp()), 'sdk/api.ts is stale: run node sdk/generate.ts');
+test('the types of both clients say what the routes say; `node sdk/generate.ts` writes them anew', async () => {
+  const document = await openApiOfARealApp();
+  const source = readFileSync(`${pythonPackage}_async_client.py`, 'utf8');
+  const files: readonly (readonly [file: string, text: string])[] = [
+    [join(root, 'sdk/api.ts'), apiTypes(document)],
+    [`${pythonPackage}types.py`, pythonTypes(document)],
+    [`${pythonPackage}_client.py`, blockingClient(source)],
+  ];
+  for (const [file, text] of files)
+    assert.ok(readFileSync(file, 'utf8') === text, `${file} is stale: run node sdk/generate.ts`);
 });
 
 test('the SDK has no dependency, takes nothing from the server, and needs nothing that only Node has', () => {

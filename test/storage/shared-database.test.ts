@@ -81,3 +81,25 @@ test('PostgreSQL: a socket in a folder does as well as a host', { skip: postgres
     await app.close();
   }
 });
+
+test('PostgreSQL: whoever wants no new store is told where it looked, without the password, and nothing is made', {
+  skip: postgres.skip,
+}, async (t) => {
+  const { DATABASE_URL = '' } = await postgres.environment(t);
+  const url = new URL(DATABASE_URL);
+  url.password = 'hunter2';
+  const open = (newStore?: (place: string) => void) =>
+    openStorage({ dataDir: temporaryFolder(t), databaseUrl: new Secret(url.href) }, systemClock, {
+      ...(newStore !== undefined && { newStore }),
+    });
+  const told: string[] = [];
+  const refuse = (place: string) => {
+    told.push(place);
+    throw new Error('refused');
+  };
+  await assert.rejects(open(refuse), /refused/);
+  await assert.rejects(open(refuse), /refused/);
+  assert.deepEqual(told, Array(2).fill(`PostgreSQL at ${url.host}${url.pathname}`), 'it is still not there');
+  await (await open()).close();
+  await (await open(refuse)).close();
+});

@@ -187,6 +187,8 @@ export async function startProxy(
     publicUrl: () => url,
     routes: declared,
     access,
+    verifyAccessToken: () => Promise.reject(new Error('no access tokens here')),
+    verifyAccount: () => Promise.reject(new Error('no accounts here')),
     verifyUser: async (token, developerId) => {
       if (token !== mit) throw new Problem('invalid_token', 'The MIT is not valid');
       return { userId: 'alice', developerId, tokenId: 'tok_1', sessionId: 'ses_1', keyId: 'key_1' };

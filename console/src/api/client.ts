@@ -44,7 +44,7 @@ export async function call<K extends Operation>(
   const error = errorOf(reply, parsed as Partial<Problem | Refusal>);
   // The session is over (or its key revoked): back to the sign-in.
   if (error.status === 401 && session.value?.signed_in === true)
-    session.value = { signed_in: false, version: session.value.version };
+    session.value = { ...session.value, signed_in: false };
   throw error;
 }
 
@@ -80,6 +80,15 @@ export async function signIn(key: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   session.value = (await call('DELETE /console/session')).body;
+}
+
+const roles = ['viewer', 'developer', 'operator', 'admin'];
+
+/** Whether a page is for whoever is signed in: by the role of a person without a key, else by the scope of the key. */
+export function maySee(page: { readonly scope: string | null; readonly role: string }): boolean {
+  const role = session.value?.role;
+  if (role !== undefined) return roles.indexOf(role) >= roles.indexOf(page.role);
+  return page.scope === null || may(page.scope);
 }
 
 export function may(scope: string): boolean {

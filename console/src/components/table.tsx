@@ -107,7 +107,7 @@ export function Paged<T>(props: {
 }
 
 /** A table that scrolls inside its own frame where the window is too narrow for it. */
-function Table(props: {
+export function Table(props: {
   readonly label: string;
   /** Its rows become cards where it is narrow. */
   readonly cards?: boolean;

@@ -9,6 +9,7 @@ const order = [
   'api',
   'clients',
   'sdk',
+  'python',
   'search',
   'mcp',
   'identity',
@@ -16,12 +17,14 @@ const order = [
   'proxy',
   'cli',
   'configuration',
+  'deploying',
   'container',
   'operations',
   'sizing',
   'security-model',
   'faq',
   'rights',
+  'sign-in',
   'errors',
 ];
 

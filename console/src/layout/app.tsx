@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
-import { may, session, whoAmI } from '../api/client.ts';
+import { maySee, session, whoAmI } from '../api/client.ts';
 import { navigate, params, pathParts } from '../browser/router.ts';
+import { Button } from '../components/button.tsx';
 import { Icon, type IconName, Mark } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, PageHeader, Skeleton } from '../components/states.tsx';
 import { ActivityPage } from '../pages/activity.tsx';
@@ -20,6 +21,7 @@ import { ToolsetsPage } from '../pages/toolsets.tsx';
 import { UsersPage } from '../pages/users.tsx';
 import { WebhooksPage } from '../pages/webhooks.tsx';
 import { Account } from './account.tsx';
+import { CommandPalette, useCommandKey } from './command-palette.tsx';
 import { SignIn } from './sign-in.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
@@ -29,29 +31,31 @@ type PageLink = {
   readonly icon: IconName;
   /** The scope without which a page is not shown. */
   readonly scope: string | null;
+  /** The least role of a person who is here without a key. */
+  readonly role: string;
 };
 
 /** In groups: finding and calling, who may act for whom, running the service. */
 const groups: readonly (readonly PageLink[])[] = [
   [
-    { path: '', name: 'Search', icon: 'search', scope: 'search' },
-    { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search' },
-    { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin' },
-    { path: 'activity/calls', name: 'Calls', icon: 'calls', scope: 'admin' },
+    { path: '', name: 'Search', icon: 'search', scope: 'search', role: 'viewer' },
+    { path: 'catalogue', name: 'Catalogue', icon: 'catalogue', scope: 'search', role: 'viewer' },
+    { path: 'activity', name: 'Activity', icon: 'activity', scope: 'admin', role: 'operator' },
+    { path: 'activity/calls', name: 'Calls', icon: 'calls', scope: 'admin', role: 'operator' },
   ],
   [
-    { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin' },
-    { path: 'keys/toolsets', name: 'Toolsets', icon: 'toolsets', scope: 'admin' },
-    { path: 'keys/approvals', name: 'Approvals', icon: 'inbox', scope: 'approve' },
-    { path: 'connections', name: 'Users', icon: 'people', scope: 'admin' },
-    { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity' },
-    { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity' },
-    { path: 'oauth-clients', name: 'OAuth clients', icon: 'link', scope: 'admin' },
+    { path: 'keys', name: 'Keys', icon: 'keys', scope: 'admin', role: 'admin' },
+    { path: 'keys/toolsets', name: 'Toolsets', icon: 'toolsets', scope: 'admin', role: 'viewer' },
+    { path: 'keys/approvals', name: 'Approvals', icon: 'inbox', scope: 'approve', role: 'operator' },
+    { path: 'connections', name: 'Users', icon: 'people', scope: 'admin', role: 'operator' },
+    { path: 'issuers', name: 'Issuers', icon: 'shield', scope: 'identity', role: 'developer' },
+    { path: 'webhooks', name: 'Webhooks', icon: 'bell', scope: 'identity', role: 'developer' },
+    { path: 'oauth-clients', name: 'OAuth clients', icon: 'link', scope: 'admin', role: 'operator' },
   ],
   [
-    { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin' },
-    { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin' },
-    { path: 'docs', name: 'Docs', icon: 'docs', scope: null },
+    { path: 'audit', name: 'Audit', icon: 'audit', scope: 'admin', role: 'operator' },
+    { path: 'settings', name: 'Settings', icon: 'settings', scope: 'admin', role: 'admin' },
+    { path: 'docs', name: 'Docs', icon: 'docs', scope: null, role: 'viewer' },
   ],
 ];
 
@@ -81,15 +85,15 @@ export function App() {
 
 function Layout() {
   const [open, setOpen] = useState(false);
-  const lists = groups
-    .map((places) => places.filter(({ scope }) => scope === null || may(scope)))
-    .filter(({ length }) => length > 0);
+  const lists = groups.map((places) => places.filter(maySee)).filter(({ length }) => length > 0);
   const shown = lists.flat();
   const [here = '', part] = pathParts.value;
   const at = shown.find(({ path }) => path === `${here}/${part}`) ?? shown.find(({ path }) => path === here);
   // A key without search begins at the first page that it may see.
   const place = at ?? (here === '' ? shown[0] : undefined);
   useEffect(() => setOpen(false), [pathParts.value]);
+  const [going, setGoing] = useState(false);
+  useCommandKey(() => setGoing(true));
   return (
     <div class="layout">
       <a class="skip" href="#main" data-plain>
@@ -113,6 +117,9 @@ function Layout() {
           </button>
         </div>
         <div class="side-body" id="menu">
+          <Button small icon="search" onClick={() => setGoing(true)}>
+            Go to … <kbd>Ctrl K</kbd>
+          </Button>
           <nav aria-label="Pages">
             {lists.map((places, i) => (
               <ul key={i}>
@@ -136,6 +143,12 @@ function Layout() {
       <main id="main" tabIndex={-1}>
         <Page path={place?.path} />
       </main>
+      {going && (
+        <CommandPalette
+          pages={shown.map(({ name, path }) => ({ kind: 'Page', name, path: `/${path}` }))}
+          onClose={() => setGoing(false)}
+        />
+      )}
     </div>
   );
 }

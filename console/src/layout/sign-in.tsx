@@ -31,6 +31,13 @@ export function SignIn() {
         </p>
         <h1>Sign in</h1>
         <p class="lead">Find the right MCP server and tool, call it, and see how that went.</p>
+        {session.value?.company !== undefined && (
+          <p>
+            <a class="button main" href="/console/sign-in" data-plain>
+              Sign in at {session.value.company}
+            </a>
+          </p>
+        )}
         <form onSubmit={submit} noValidate>
           <Field label="API key" error={error}>
             {(ids) => (

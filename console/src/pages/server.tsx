@@ -72,6 +72,11 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
         <span class="id">{server.id}</span>
         <CopyButton text={server.id} label="Copy id" />
       </div>
+      {server.health != null && server.health.reason !== null && (
+        <p class="muted">
+          {server.health.reason}, since {when(server.health.since)}
+        </p>
+      )}
       {suspicions.length > 0 && (
         <div class="notice warn">
           <Icon name="warn" />
@@ -123,7 +128,7 @@ function Admin(props: { readonly id: string; readonly reachable: boolean; readon
     <>
       {reachable && (
         <Button icon="refresh" busy={probe.busy} onClick={probe.run}>
-          Look now
+          Probe now
         </Button>
       )}
       <Button kind="danger" onClick={() => setRemoving(true)}>

@@ -14,7 +14,7 @@ export function HealthHistory({ id, remote }: { readonly id: string; readonly re
         data.health === null ? (
           <EmptyState icon="activity" title="It was not looked at yet">
             {remote
-              ? 'Servers are looked at in turn, about every hour. An admin can look right away with “Look now”.'
+              ? 'Servers are looked at in turn, about every hour. An admin can look right away with “Probe now”.'
               : 'It runs as a program beside the service, so there is nothing to look at from here.'}
           </EmptyState>
         ) : (

@@ -1,19 +1,43 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import type { ApprovalNeeded, InputNeeded, Tool, ToolResult } from '../../../sdk/api.ts';
 import { type Answer, call } from '../api/client.ts';
-import { bytes, curlOf, ms, pretty } from '../browser/format.ts';
+import { pythonOf, type SavedCall, typescriptOf } from '../browser/call-as-code.ts';
+import { curlOf, ms } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
 import { CodeBlock } from '../components/code-block.tsx';
 import { Badge } from '../components/facts.tsx';
-import { Field } from '../components/fields.tsx';
 import { ErrorNotice } from '../components/states.tsx';
-import { argumentsOf, type Entry, entriesOf, startOf } from './argument-form.ts';
-import { typeName } from './parameter-schema.ts';
+import { Tabs } from '../components/tabs.tsx';
+import { entriesOf } from './argument-form.ts';
+import { InputRequest } from './input-request.tsx';
+import { ParameterFields, useParameters } from './parameter-fields.tsx';
+import { ResultBlocks } from './result-blocks.tsx';
 
 type ToolReply = ToolResult | InputNeeded | ApprovalNeeded;
 type Outcome = { readonly answer: Answer<ToolReply> } | { readonly error: Error } | null;
+type Sent = SavedCall & { readonly continuation?: string; readonly input_responses?: object };
 
-/** A form made of the tool's schema; it calls the tool for real, and shows the same call as curl. */
+/** One call at a time, which can be left. */
+function useToolCall() {
+  const [busy, setBusy] = useState(false);
+  const [outcome, setOutcome] = useState<Outcome>(null);
+  const abort = useRef(new AbortController());
+  const run = async (body: Sent) => {
+    abort.current = new AbortController();
+    const { signal } = abort.current;
+    setBusy(true);
+    try {
+      const answer = await call('POST /v1/mcp/tools/call', { body: body as never, signal });
+      setOutcome({ answer });
+    } catch (error) {
+      setOutcome(signal.aborted ? null : { error: error as Error });
+    }
+    setBusy(false);
+  };
+  return { busy, outcome, run, forget: () => setOutcome(null), cancel: () => abort.current.abort() };
+}
+
+/** A form made of the tool's schema; it calls the tool for real, and shows the same call as code. */
 export function ToolTrial(props: {
   readonly serverId: string;
   readonly tool: Tool;
@@ -21,112 +45,80 @@ export function ToolTrial(props: {
 }) {
   const { serverId, tool, queryLogId } = props;
   const entries = useMemo(() => entriesOf(tool.input_schema), [tool]);
-  const [texts, setTexts] = useState<Record<string, string>>(() =>
-    Object.fromEntries(entries.map((entry) => [entry.name, startOf(entry)])),
-  );
-  const [invalid, setInvalid] = useState<{ name: string; error: string } | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [outcome, setOutcome] = useState<Outcome>(null);
-  const read = argumentsOf(entries, texts);
-  const body = (values: Record<string, unknown>) => ({
+  const form = useParameters(entries);
+  const { busy, outcome, run, forget, cancel } = useToolCall();
+  const bodyOf = (values: Record<string, unknown>): SavedCall => ({
     server_id: serverId,
     name: tool.name,
     arguments: values,
     ...(queryLogId === null ? {} : { query_log_id: queryLogId }),
   });
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if ('error' in read) return setInvalid(read);
-    setInvalid(null);
-    setBusy(true);
-    setOutcome(null);
-    try {
-      setOutcome({
-        answer: await call('POST /v1/mcp/tools/call', { body: body(read.values) }),
-      });
-    } catch (error) {
-      setOutcome({ error: error as Error });
-    }
-    setBusy(false);
-  };
+  /** Answers belong to the call as it was made, whatever the fields say by now. */
+  const made = useRef<SavedCall | null>(null);
   return (
     <div class="try">
-      <form onSubmit={submit} noValidate>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          const values = form.check();
+          if (values === null) return;
+          forget();
+          made.current = bodyOf(values);
+          void run(made.current);
+        }}
+      >
         {entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
-        {entries.map((entry) => (
-          <Input
-            key={entry.name}
-            entry={entry}
-            text={texts[entry.name] ?? ''}
-            error={invalid?.name === entry.name ? invalid.error : undefined}
-            onText={(text) => setTexts({ ...texts, [entry.name]: text })}
-          />
-        ))}
-        <Button kind="main" type="submit" icon="play" busy={busy}>
-          {busy ? 'Calling' : 'Call the tool'}
-        </Button>
+        <ParameterFields entries={entries} of={form} />
+        <div class="actions">
+          <Button kind="main" type="submit" icon="play" busy={busy}>
+            {busy ? 'Calling' : 'Call the tool'}
+          </Button>
+          {busy && <Button onClick={cancel}>Cancel</Button>}
+        </div>
       </form>
       <div aria-live="polite">
         {outcome !== null &&
-          ('error' in outcome ? <ErrorNotice error={outcome.error} /> : <Result answer={outcome.answer} />)}
+          ('error' in outcome ? (
+            <ErrorNotice error={outcome.error} />
+          ) : (
+            <Result
+              answer={outcome.answer}
+              busy={busy}
+              onAnswer={(continuation, input_responses) =>
+                made.current !== null && void run({ ...made.current, continuation, input_responses })
+              }
+            />
+          ))}
       </div>
-      {'values' in read && (
-        <CodeBlock
-          label="This call with curl"
-          text={curlOf('POST', '/v1/mcp/tools/call', body(read.values))}
-        />
-      )}
+      {'values' in form.read && <CallAsCode saved={bodyOf(form.read.values)} />}
     </div>
   );
 }
 
-function Input(props: {
-  readonly entry: Entry;
-  readonly text: string;
-  readonly error: string | undefined;
-  readonly onText: (text: string) => void;
-}) {
-  const { entry, text, error, onText } = props;
-  const { name, kind, required, schema } = entry;
-  const hint = [schema.description, kind === 'json' ? `JSON: ${typeName(schema)}` : undefined]
-    .filter(Boolean)
-    .join(' · ');
-  const on = (event: { currentTarget: { value: string } }) => onText(event.currentTarget.value);
+function CallAsCode({ saved }: { readonly saved: SavedCall }) {
+  const codes = [
+    ['curl', curlOf('POST', '/v1/mcp/tools/call', saved)],
+    ['TypeScript', typescriptOf(location.origin, saved)],
+    ['Python', pythonOf(location.origin, saved)],
+  ] as const;
   return (
-    <Field label={name} optional={!required} error={error} {...(hint === '' ? {} : { hint })}>
-      {(ids) => {
-        if (kind === 'boolean' || kind === 'choice') {
-          const values = kind === 'boolean' ? ['true', 'false'] : (schema.enum ?? []).map(String);
-          return (
-            <select {...ids} value={text} onChange={on}>
-              {!required && <option value="">not set</option>}
-              {values.map((value) => (
-                <option key={value} value={value}>
-                  {value}
-                </option>
-              ))}
-            </select>
-          );
-        }
-        if (kind === 'json' || kind === 'long')
-          return <textarea {...ids} rows={3} spellcheck={kind === 'long'} value={text} onInput={on} />;
-        const numeric = kind === 'number' || kind === 'integer';
-        return (
-          <input
-            {...ids}
-            inputMode={numeric ? 'decimal' : 'text'}
-            autoComplete="off"
-            value={text}
-            onInput={on}
-          />
-        );
-      }}
-    </Field>
+    <Tabs
+      label="This call as code"
+      tabs={codes.map(([name, text]) => ({
+        name,
+        body: () => <CodeBlock label={`This call with ${name}`} text={text} />,
+      }))}
+    />
   );
 }
 
-function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
-  const { body, ms: elapsed } = answer;
+function Result(props: {
+  readonly answer: Answer<ToolReply>;
+  readonly busy: boolean;
+  readonly onAnswer: (continuation: string, responses: object) => void;
+}) {
+  const { body, ms: elapsed } = props.answer;
   const [raw, setRaw] = useState(false);
   const asks = 'status' in body;
   const isError = !asks && body.isError;
@@ -148,29 +140,19 @@ function Result({ answer }: { readonly answer: Answer<ToolReply> }) {
       {asks && 'approval' in body && (
         <p>
           Somebody has to <a href={body.approval.url}>approve this call</a> first. An app then makes it again
-          with the continuation below.
+          with the continuation in the JSON.
         </p>
       )}
       {asks && !('approval' in body) && (
-        <p>
-          The server wants more from the user before it goes on. An app answers with the continuation below.
-        </p>
+        <InputRequest
+          key={body.continuation}
+          needed={body}
+          busy={props.busy}
+          onAnswer={(responses) => props.onAnswer(body.continuation, responses)}
+        />
       )}
-      {(asks ? [] : body.content).map((block, i) => (
-        <Block key={i} block={block} />
-      ))}
-      {(raw || asks) && <CodeBlock label="Answer as JSON" text={JSON.stringify(body, null, 2)} />}
+      {!asks && <ResultBlocks result={body} />}
+      {raw && <CodeBlock label="Answer as JSON" text={JSON.stringify(body, null, 2)} />}
     </section>
-  );
-}
-
-function Block({ block }: { readonly block: ToolResult['content'][number] }) {
-  if (block.type === 'text') return <CodeBlock label="Text" text={pretty(String(block.text ?? ''))} wrap />;
-  const data = typeof block.data === 'string' ? ` of ${bytes(Math.round(block.data.length * 0.75))}` : '';
-  return (
-    <p class="muted">
-      A block of type {String(block.type)}
-      {data}; it is in the JSON.
-    </p>
   );
 }

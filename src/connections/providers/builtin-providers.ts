@@ -9,7 +9,8 @@ const github: Provider = {
   authorizationUrl: 'https://github.com/login/oauth/authorize',
   tokenUrl: 'https://github.com/login/oauth/access_token',
   userinfoUrl: 'https://api.github.com/user',
-  scopes: ['read:user', 'repo'],
+  // The least: a session asks for more when it needs more.
+  scopes: ['read:user'],
   scopeSeparator: /[ ,]+/,
   accountFields: { id: ['id'], label: ['email', 'login', 'name'], email: ['email'], domain: [] },
   defaultOrigin: 'https://api.github.com',

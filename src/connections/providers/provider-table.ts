@@ -47,7 +47,8 @@ export function createProviderTable(config: ProvidersConfig): ProviderTable {
   return {
     all: () => [...byName.values()],
     find,
-    ofServer: (server) => [...byName.values()].find((row) => isOfServer(row, server)),
+    // A built-in row that was moved elsewhere still knows how its own issuer wants it.
+    ofServer: (server) => [...byName.values(), ...builtinProviders].find((row) => isOfServer(row, server)),
     faultsOf: (declared) => merge(declared).faults,
     declare(declared) {
       const merged = declared.map(merge);

@@ -7,6 +7,10 @@ export type AppSettings = {
   readonly returnUrls: readonly string[];
   /** The default of sessions that do not say (threats F8). */
   readonly requireConfirmation: boolean;
+  /** As people see it; null: the developer's name. */
+  readonly displayName: string | null;
+  /** A small picture as a `data:` URL. */
+  readonly logo: string | null;
 };
 
 export function createAppSettingsStore(storage: Storage) {
@@ -21,6 +25,8 @@ export function createAppSettingsStore(storage: Storage) {
       return {
         returnUrls: row === undefined ? [] : (JSON.parse(row.return_urls) as string[]),
         requireConfirmation: row?.require_confirmation === 1,
+        displayName: row?.display_name ?? null,
+        logo: row?.logo ?? null,
       };
     },
     async put(developerId: string, settings: AppSettings, actor: string): Promise<void> {
@@ -28,6 +34,8 @@ export function createAppSettingsStore(storage: Storage) {
       const columns = {
         return_urls: JSON.stringify(return_urls),
         require_confirmation: settings.requireConfirmation ? 1 : 0,
+        display_name: settings.displayName,
+        logo: settings.logo,
       };
       await storage.write<ConnectionTables, void>(async (trx, _notify, audit) => {
         await trx

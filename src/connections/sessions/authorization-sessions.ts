@@ -137,7 +137,7 @@ function newSessionRow(
     developer_id: request.owner.developerId,
     user_id: request.owner.userId,
     key_id: request.keyId,
-    app_name: request.appName,
+    app_name: settings.displayName ?? request.appName,
     provider: target.provider,
     scopes: target.scopes.join(' '),
     return_url: request.returnUrl ?? null,

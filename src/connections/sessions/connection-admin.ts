@@ -1,13 +1,17 @@
+import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
+import type { AuthorizationServers } from '../authorization-servers/authorization-servers.ts';
 import type { ConnectionTables, GrantRow } from '../connection-rows.ts';
 import type { Connection, ConnectionQuery, Owner } from '../connections-model.ts';
 import { parseServerId, serverProviderName, splitScopes } from '../grant-target.ts';
 import { type GrantStore, notifyGrant, ownerOf } from '../tokens/grant-store.ts';
 import type { RevocationQueue } from '../tokens/revocation-queue.ts';
+import type { IssuedTokens } from '../tokens/token-endpoint.ts';
 import type { TokenRefresher } from '../tokens/token-refresh.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { Confirmations } from './confirmation.ts';
+import type { ConnectionWriter } from './connection-writer.ts';
 import type { SessionStore } from './session-store.ts';
 
 type Deps = {
@@ -18,6 +22,18 @@ type Deps = {
   readonly store: SessionStore;
   readonly appSettings: AppSettingsStore;
   readonly confirmations: Confirmations;
+  readonly servers: AuthorizationServers;
+  readonly writer: ConnectionWriter;
+  readonly clock: Clock;
+};
+
+/** A user's tokens from elsewhere: who they are of, for what, and what came with them. */
+export type ImportedConnection = {
+  readonly owner: Owner;
+  readonly target: { readonly provider: string } | { readonly serverId: string };
+  readonly account: string;
+  readonly label: string | null;
+  readonly issued: IssuedTokens;
 };
 
 /** Tokens that are being renewed at this moment have a newer version: they are read again. */
@@ -67,6 +83,25 @@ export class ConnectionAdmin {
     return (await this.#deps.store.deleteOf(owner)) || wasConnected;
   }
 
+  /**
+   * Takes in tokens that a user gave elsewhere. Throws not_found for a provider that nobody knows, and what `serverTarget` throws.
+   */
+  async import(imported: ImportedConnection, actor: string): Promise<Connection> {
+    const { servers, writer, grants, clock } = this.#deps;
+    const { owner, account, label, issued } = imported;
+    const target =
+      'serverId' in imported.target
+        ? await servers.serverTarget(imported.target, issued.scopes ?? undefined)
+        : servers.providerTarget(imported.target.provider, issued.scopes ?? undefined);
+    const { provider, issuer, resource, scopes: asked } = target;
+    const known = { id: account, label, email: null, domain: null };
+    const consent = { owner, provider, account: known, issued, at: clock.now(), asked, issuer, resource };
+    await writer.take(consent, actor);
+    const row = await grants.find(owner, provider, account);
+    if (row === undefined) throw new Problem('conflict', 'The connection was removed meanwhile');
+    return toConnection(row);
+  }
+
   appSettings(developerId: string): Promise<AppSettings> {
     return this.#deps.appSettings.read(developerId);
   }
@@ -104,7 +139,7 @@ export class ConnectionAdmin {
       if (!(await grants.remove(trx, row))) return;
       await revocations.add(trx, queued);
       await notifyGrant(notify, row);
-      const facts = { provider: row.provider };
+      const facts = { provider: row.provider, change: 'disconnected' };
       await audit({ ...ownerOf(row), actor, action: 'connection.revoke', subject: row.id, facts });
     });
   }

@@ -68,6 +68,23 @@ export class ConnectionWriter {
     }
   }
 
+  /** Tokens that came without a session of ours: the same connection, or a new one. */
+  async take(consent: Consent, actor: string): Promise<void> {
+    const { storage, grants } = this.#deps;
+    for (let tries = 0; tries < keepTries; tries++) {
+      const { row, replaces } = await this.#newGrant(consent);
+      const isTaken = await storage.write<ConnectionTables, boolean>(async (trx, notify, audit) => {
+        if (!(await grants.put(trx, row, replaces))) return false;
+        const facts = { provider: row.provider, scopes: splitScopes(row.scopes), change: 'connected' };
+        await audit({ ...consent.owner, actor, action: 'connection.import', subject: row.id, facts });
+        await notifyGrant(notify, row);
+        return true;
+      });
+      if (isTaken) return;
+    }
+    throw new Problem('unavailable', 'The store was too busy', { retryAfterMs: 1_000 });
+  }
+
   /** Nobody will use these tokens: they are revoked at the provider. */
   async discard({ owner, provider, issuer, resource, issued }: Consent): Promise<void> {
     const token = issued.refreshToken ?? issued.accessToken;
@@ -94,7 +111,7 @@ export class ConnectionWriter {
       if (!(await sessions.complete(trx, session, { from, result: serializeResult(result) })))
         throw new SessionEnded();
       const about = { ...consent.owner, actor, subject: row.id };
-      const facts = { provider: session.provider, scopes, session: session.id };
+      const facts = { provider: session.provider, scopes, session: session.id, change: 'connected' };
       await audit({ ...about, action: 'consent.grant', facts });
       await audit({ ...about, action: 'token.issue', facts: { version: row.version } });
       await notify('connections', session.id);

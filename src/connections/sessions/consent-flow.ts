@@ -12,6 +12,7 @@ import { callbackName, splitScopes } from '../grant-target.ts';
 import type { Account } from '../providers/account.ts';
 import { ownerOf } from '../tokens/grant-store.ts';
 import { type TokenEndpoint, TokenEndpointFailure } from '../tokens/token-endpoint.ts';
+import type { AppSettingsStore } from './app-settings-store.ts';
 import { sessionLifeMs } from './authorization-sessions.ts';
 import {
   authorizationUrl,
@@ -25,11 +26,13 @@ import type { ConnectionWriter, Consent } from './connection-writer.ts';
 import type { SessionStore } from './session-store.ts';
 
 const browserPattern = /^[A-Za-z0-9_-]{43}$/;
+const userDenied = 'User denied access';
 const strayCallback =
   'This answer belongs to no authorisation that this browser has open. It may have expired, or been used already.';
 
 type Deps = {
   readonly store: SessionStore;
+  readonly appSettings: AppSettingsStore;
   readonly writer: ConnectionWriter;
   readonly confirmations: Confirmations;
   readonly servers: AuthorizationServers;
@@ -63,6 +66,7 @@ export class ConsentFlow {
     const server = await this.#deps.servers.open(row, row.title);
     return {
       app: row.app_name,
+      logo: (await this.#deps.appSettings.read(row.developer_id)).logo,
       user: row.user_id,
       provider: server.provider.title,
       scopes: splitScopes(row.scopes),
@@ -75,11 +79,9 @@ export class ConsentFlow {
   /** Agreed: where the browser goes now. */
   async start(input: { link: string; browser: string | null; csrf: string }): Promise<string> {
     const { store, servers, vault, publicUrl } = this.#deps;
-    const { link, browser, csrf } = input;
+    const { link, browser } = input;
     const row = await this.#openSession(link);
-    // The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8).
-    if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
-      throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
+    requireOwnForm(input, browser);
     const server = await servers.open(row, row.title, row.status === 'sent');
     const state = newSecret();
     const flow: ConsentFlowState = {
@@ -96,6 +98,14 @@ export class ConsentFlow {
     });
     if (!isSent) throw otherBrowser();
     return url;
+  }
+
+  /** Not agreed to: nothing was sent anywhere. */
+  async decline(input: { link: string; browser: string | null; csrf: string }): Promise<ConsentOutcome> {
+    const row = await this.#openSession(input.link);
+    requireOwnForm(input, input.browser);
+    await this.#deps.store.fail(row, userDenied, 'user');
+    return this.#outcome(row, { status: 'error', error: userDenied });
   }
 
   /** Throws invalid_request when the callback belongs to no session of this browser; nothing is sent then. */
@@ -213,6 +223,16 @@ function toTokenReason({ reason, words }: TokenEndpointFailure): string {
 function isAccount({ id, email, domain }: Account, expected: string): boolean {
   const wanted = expected.toLowerCase();
   return id === expected || email?.toLowerCase() === wanted || domain?.toLowerCase() === wanted;
+}
+
+/** The form of our page, in the browser that was shown it; a page elsewhere knows neither (threats F8). */
+function requireOwnForm(
+  input: { readonly link: string; readonly csrf: string },
+  browser: string | null,
+): asserts browser is string {
+  const { link, csrf } = input;
+  if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
+    throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
 }
 
 function flowBinding(row: SessionRow): string[] {

@@ -51,9 +51,14 @@ export function createConsoleSessions(deps: {
   const refuseForeign = (headers: IncomingHttpHeaders) => {
     const { origin, host } = headers;
     const site = headers['sec-fetch-site'];
-    const ours = origin === undefined || origin === URL.parse(publicUrl())?.origin || hostOf(origin) === host;
+    const known = URL.parse(publicUrl())?.origin;
+    if (origin !== undefined && origin !== known && hostOf(origin) !== host)
+      throw new Problem(
+        'cross_site',
+        `A session of the console works from its own pages only: this one is of ${origin.slice(0, 200)}, and MCPRANK_PUBLIC_URL is ${known}. Behind a proxy set it to the URL in the browser`,
+      );
     // Absent from older browsers and over plain http to other machines; then Origin and the cookie's SameSite remain.
-    if (!ours || (site !== undefined && site !== 'same-origin'))
+    if (site !== undefined && site !== 'same-origin')
       throw new Problem('cross_site', 'A session of the console works from its own pages only');
   };
 

@@ -28,8 +28,9 @@ export function createReadBody(deadline: ArrivalDeadline): LifecycleStep {
     return receiveBody(request, reply, { limitBytes, deadline }).then((bytes) => {
       if (bytes === undefined) return;
       context.bytes = bytes;
+      if (route.rawBody === true) return;
       if (kind === 'form') context.body = parseForm(bytes);
-      else if (route.rawBody !== true) readJson(context, route, bytes);
+      else readJson(context, route, bytes);
     });
   };
 }

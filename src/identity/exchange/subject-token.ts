@@ -4,6 +4,21 @@ import { Problem } from '../../base/problem.ts';
 import { createIssuerKeys, type Get } from './issuer-keys.ts';
 import type { Issuer } from './issuer-store.ts';
 
+/** Whose assertion it has to be, for whom, and what it has to say. */
+export type ExpectedAssertion = {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUri: string;
+  readonly requiredClaims: readonly string[];
+  /** `typ` of its header. */
+  readonly type?: string;
+};
+/** The claims of another issuer's signed assertion. Throws `invalid_request`, or `upstream_error` without its keys. */
+export type VerifyAssertion = (
+  token: string,
+  expected: ExpectedAssertion,
+) => Promise<Readonly<Record<string, unknown>>>;
+
 export type SubjectTokens = {
   /** The user an app's own identity provider vouches for. Throws `invalid_request`, or `upstream_error` without its keys. */
   resolveUser(developerId: string, token: string): Promise<string>;
@@ -15,28 +30,36 @@ const clockTolerance = 5;
 const maxLength = 16_384;
 
 /** Tokens of other issuers (RFC 8693). */
+export function createAssertionVerifier(get: Get, clock: Clock): VerifyAssertion {
+  const keysAt = createIssuerKeys(get);
+  return async (token, { issuer, audience, jwksUri, requiredClaims, type }) => {
+    if (token.length > maxLength) throw refused('longer than 16 KiB');
+    const { payload } = await jwtVerify(token, keysAt(jwksUri), {
+      issuer,
+      audience,
+      algorithms,
+      clockTolerance,
+      requiredClaims: [...requiredClaims],
+      currentDate: new Date(clock.now()),
+      ...(type !== undefined && { typ: type }),
+    }).catch((error: unknown) => {
+      throw error instanceof Problem ? error : refused('does not verify', error);
+    });
+    return payload;
+  };
+}
+
 export function createSubjectTokens(deps: {
   readonly find: (developerId: string, issuer: string) => Promise<Issuer | undefined>;
-  readonly get: Get;
-  readonly clock: Clock;
+  readonly verify: VerifyAssertion;
 }): SubjectTokens {
-  const { find, get, clock } = deps;
-  const keysAt = createIssuerKeys(get);
+  const { find, verify } = deps;
   return {
     async resolveUser(developerId, token) {
       const issuer = await find(developerId, claimedIssuer(token));
       if (issuer === undefined) throw refused('its issuer is not registered');
-      const { payload } = await jwtVerify(token, keysAt(issuer.jwksUri), {
-        issuer: issuer.issuer,
-        audience: issuer.audience,
-        algorithms,
-        clockTolerance,
-        requiredClaims: ['sub', 'exp', 'iat'],
-        currentDate: new Date(clock.now()),
-      }).catch((error: unknown) => {
-        throw error instanceof Problem ? error : refused('does not verify', error);
-      });
-      return issuer.userPrefix + payload.sub;
+      const claims = await verify(token, { ...issuer, requiredClaims: ['sub', 'exp', 'iat'] });
+      return issuer.userPrefix + String(claims.sub);
     },
   };
 }

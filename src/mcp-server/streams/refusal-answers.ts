@@ -4,7 +4,7 @@ import { rpcError, UpstreamFailure } from '../../mcp/mcp.ts';
 import { capabilitiesIn, missingFor } from '../client-capabilities.ts';
 import { declaredCapabilities } from '../client-request.ts';
 import type { AskedRequest } from '../door-request.ts';
-import type { Outcome } from '../doors/backend.ts';
+import type { McpCaller, Outcome } from '../doors/backend.ts';
 import { modernResult } from '../revision-words.ts';
 import { type Answer, errorMessage, errorReply, type McpHttpReply, resultMessage } from './answer.ts';
 
@@ -26,6 +26,11 @@ export function errorInWords(error: unknown): ReturnType<typeof rpcError> | null
 
 /** Of the caller's rights: denied, an approval that is used, a budget that is. */
 const refusals: ReadonlySet<string> = new Set(['denied', 'conflict', 'rate_limited']);
+
+/** Who came with an access token learns by the status, too: to sign in again would not help (RFC 6750 section 3.1). */
+export function statusOfDenied(error: unknown, { client }: McpCaller): number | undefined {
+  return client !== undefined && error instanceof Problem && error.kind === 'denied' ? 403 : undefined;
+}
 
 export const notAllowed: McpHttpReply = {
   ...errorReply(405, undefined, rpcError(unusable, 'Method not allowed.')),

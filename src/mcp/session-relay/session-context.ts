@@ -111,7 +111,8 @@ export function contextOf(
 /** Whoever differs in any of these has another session. */
 function bindingOf(caller: Caller, { target, own }: FoundTarget, url: string): string {
   const account = own?.connectionId ?? target.credentialVersion;
-  const parts = [caller.keyId, principalOf(caller), target.serverId, url, account];
+  const client = caller.client ?? null;
+  const parts = [caller.keyId, client, principalOf(caller), target.serverId, url, account];
   return `mcp session ${sha256Hex(JSON.stringify(parts))}`;
 }
 

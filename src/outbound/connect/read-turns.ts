@@ -1,5 +1,10 @@
 const waiting: (() => void)[] = [];
 let isDue = false;
+/** Work that took less is no longer than reading a few pieces. */
+const longMs = 1;
+/** The thread is everybody's for so many times as long as a large reply had it. */
+const restFactor = 2;
+let restUntil = 0;
 
 /**
  * Large replies are read in turns: of all of them one piece in each turn of the event loop, first come, first served. Else
@@ -8,18 +13,32 @@ let isDue = false;
  */
 export function waitForTurn(proceed: () => void): void {
   waiting.push(proceed);
-  if (isDue) return;
+  schedule();
+}
+
+/** What is done with a large reply, at once: when it took long, the next pieces come after a rest (load shedding by pacing). */
+export function workInTurn<T>(work: () => T): T {
+  const began = performance.now();
+  try {
+    return work();
+  } finally {
+    const ended = performance.now();
+    if (ended - began >= longMs) restUntil = ended + restFactor * (ended - began);
+  }
+}
+
+function schedule(): void {
+  if (isDue || waiting.length === 0) return;
   isDue = true;
-  setImmediate(next);
+  const restMs = restUntil - performance.now();
+  if (restMs > 0) setTimeout(next, restMs);
+  else setImmediate(next);
 }
 
 function next(): void {
   isDue = false;
   const proceed = waiting.shift();
-  if (waiting.length > 0) {
-    isDue = true;
-    setImmediate(next);
-  }
+  schedule();
   // It may be back in the queue by the end of this.
   proceed?.();
 }

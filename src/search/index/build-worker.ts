@@ -5,6 +5,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import { embedderFromTable } from '../embedding/built-in-embedder.ts';
 import type { Embedder } from '../embedding/embedder.ts';
+import type { KeptAnalyses } from '../kept-index/kept-analyses.ts';
+import { readValueFile, writeValueFile } from '../kept-index/value-file.ts';
 import { createIndexBuilder } from './index-builder.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -12,11 +14,24 @@ export type WorkerData = Pick<Embedder, 'dims' | 'table'>;
 export type ToWorker =
   | { readonly kind: 'changes'; readonly changes: readonly CatalogChange[] }
   | { readonly kind: 'build'; readonly revision: number }
-  | { readonly kind: 'vectors'; readonly vectors: Float32Array };
+  | { readonly kind: 'vectors'; readonly vectors: Float32Array }
+  | { readonly kind: 'keep'; readonly path: string; readonly mark: string }
+  /** `terms`: a line each, in the order of their numbers. */
+  | {
+      readonly kind: 'restore';
+      readonly path: string;
+      readonly mark: string;
+      readonly snapshot: Snapshot;
+      readonly terms: string;
+    };
 export type FromWorker =
   | { readonly kind: 'applied' }
   | { readonly kind: 'built'; readonly snapshot: Snapshot; readonly newTerms: string }
-  | { readonly kind: 'embed'; readonly texts: readonly string[] };
+  | { readonly kind: 'embed'; readonly texts: readonly string[] }
+  | { readonly kind: 'kept'; readonly error: unknown }
+  | { readonly kind: 'restored'; readonly isRestored: boolean; readonly error: unknown };
+/** `mark`: what it is of, to the letter. */
+type KeptFile = { readonly mark: string; readonly analyses: KeptAnalyses };
 
 const port = parentPort;
 if (port === null) throw new Error('build-worker.ts runs as a worker thread only');
@@ -37,24 +52,59 @@ function remoteEmbedder(dims: number): Pick<Embedder, 'dims' | 'embed'> {
 }
 
 const { dims, table } = workerData as WorkerData;
-const builder = createIndexBuilder(table === undefined ? remoteEmbedder(dims) : embedderFromTable(table));
+const embedder = table === undefined ? remoteEmbedder(dims) : embedderFromTable(table);
+let builder = createIndexBuilder(embedder);
 let termsSent = 0;
 /** After a build the thread may be idle for hours, and an idle thread collects nothing by itself: 80 MB at 150,000 tools. */
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-async function handle(message: ToWorker): Promise<void> {
-  if (message.kind === 'vectors') {
-    onVectors?.(message.vectors);
-  } else if (message.kind === 'changes') {
-    await builder.apply(message.changes);
-    send({ kind: 'applied' });
-  } else {
-    const snapshot = builder.build(message.revision);
-    const newTerms = [...builder.lexicon.keys()].slice(termsSent).join('\n');
+function build(revision: number): void {
+  const snapshot = builder.build(revision);
+  const newTerms = [...builder.lexicon.keys()].slice(termsSent).join('\n');
+  termsSent = builder.lexicon.size;
+  send({ kind: 'built', snapshot, newTerms });
+  collectGarbage();
+}
+
+function restore({ path, mark, snapshot, terms: lines }: Extract<ToWorker, { kind: 'restore' }>): void {
+  try {
+    const kept = readValueFile(path, (head) => head.mark === mark) as KeptFile | null;
+    const terms = lines === '' ? [] : lines.split('\n');
+    if (kept !== null) builder = createIndexBuilder(embedder, { snapshot, terms, analyses: kept.analyses });
     termsSent = builder.lexicon.size;
-    send({ kind: 'built', snapshot, newTerms });
-    collectGarbage();
+    send({ kind: 'restored', isRestored: kept !== null, error: null });
+  } catch (error) {
+    send({ kind: 'restored', isRestored: false, error });
+  }
+}
+
+async function keep(path: string, mark: string): Promise<void> {
+  try {
+    await writeValueFile(path, { mark, analyses: builder.keep() } satisfies KeptFile);
+    send({ kind: 'kept', error: null });
+  } catch (error) {
+    send({ kind: 'kept', error });
+  }
+}
+
+async function handle(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case 'vectors':
+      onVectors?.(message.vectors);
+      return;
+    case 'changes':
+      await builder.apply(message.changes);
+      send({ kind: 'applied' });
+      return;
+    case 'build':
+      build(message.revision);
+      return;
+    case 'keep':
+      await keep(message.path, message.mark);
+      return;
+    case 'restore':
+      restore(message);
   }
 }
 

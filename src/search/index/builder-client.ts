@@ -13,7 +13,21 @@ export type BuiltIndex = { readonly snapshot: Snapshot; readonly lexicon: Readon
 export type BuilderClient = {
   /** Reads what is new and builds. Null when nothing was new; rejects when store or builder failed. */
   rebuild(): Promise<BuiltIndex | null>;
+  /** There is an index already. */
+  startFrom(built: BuiltIndex): void;
   close(): Promise<void>;
+};
+
+/** Where a builder leaves what it knows, so that it can be let go and the next one goes on. */
+export type BuilderFile = {
+  readonly path: string;
+  /** Of the model and the code: what others left is of no use. */
+  readonly version: string;
+  /** Of a catalogue with more servers and tools; a smaller one is read again in a fraction of a second. */
+  readonly beyondDocuments: number;
+  /** A builder without work goes after so long. */
+  readonly idleMs: number;
+  readonly onFault: (fault: 'unreadable' | 'unwritten', error: unknown) => void;
 };
 
 export type ChangesSince = (revision: number) => AsyncIterable<readonly CatalogChange[]>;
@@ -26,57 +40,106 @@ type BuilderThread = {
 };
 
 /** An idle builder of a small catalog is let go: to read that again takes a fraction of a second, to keep the thread 30 MB. */
-const smallDocuments = 20_000;
+export const smallDocuments = 20_000;
 const idleMs = 2_000;
 /** Servers and tools that are indexed in a few milliseconds: a thread takes longer to start, and 30 MB. */
 const fewDocuments = 100;
 
-export function createBuilderClient(changesSince: ChangesSince, embedder: Embedder): BuilderClient {
+export function createBuilderClient(
+  changesSince: ChangesSince,
+  embedder: Embedder,
+  file?: BuilderFile,
+): BuilderClient {
   const small = createSmallBuilder(changesSince, embedder);
   let thread: BuilderThread | undefined;
-  /** Of the last snapshot; undefined before the first. */
-  let builtRevision: number | undefined;
-  let isSmall = false;
+  /** undefined before the first. */
+  let last: BuiltIndex | undefined;
+  /** Whether the thread knows what `last` was built from, and nothing besides. */
+  let isInStep = false;
   let isClosed = false;
   let idleTimer: NodeJS.Timeout | undefined;
+  let leaving: Promise<void> | undefined;
 
-  function terminateWhenIdle(): void {
-    if (!isSmall) return;
-    idleTimer = setTimeout(() => {
-      void thread?.terminate();
-      thread = undefined;
-    }, idleMs).unref();
+  const isSmall = () =>
+    last !== undefined && last.snapshot.documentCount <= (file?.beyondDocuments ?? smallDocuments);
+  const markOf = ({ snapshot }: BuiltIndex) => `${file?.version} ${snapshot.revision} ${snapshot.termCount}`;
+
+  async function letGo(): Promise<void> {
+    const leaver = thread;
+    thread = undefined;
+    if (leaver === undefined) return;
+    if (file !== undefined && last !== undefined && isInStep && !isSmall() && !leaver.hasFailed()) {
+      const reply = await leaver.request({ kind: 'keep', path: file.path, mark: markOf(last) });
+      if (reply.kind === 'kept' && reply.error !== null) file.onFault('unwritten', reply.error);
+    }
+    await leaver.terminate();
+  }
+
+  function letGoWhenIdle(): void {
+    if (!isSmall() && file === undefined) return;
+    const act = () => {
+      leaving = letGo().catch(() => undefined);
+    };
+    idleTimer = setTimeout(act, isSmall() ? idleMs : file?.idleMs).unref();
+  }
+
+  /** A thread that knows what the last one knew, if that left it; null: there is none. */
+  async function restore(): Promise<BuilderThread | null> {
+    if (file === undefined || last === undefined || isSmall()) return null;
+    const { snapshot, lexicon } = last;
+    const terms = [...lexicon.keys()].slice(0, snapshot.termCount);
+    const restored = startThread(embedder, new Map(terms.map((term, i) => [term, i])));
+    const reply = await restored.request({
+      kind: 'restore',
+      path: file.path,
+      mark: markOf(last),
+      snapshot,
+      terms: terms.join('\n'),
+    });
+    if (reply.kind !== 'restored') throw new Error(`the builder answered ${reply.kind}`);
+    if (reply.isRestored) return restored;
+    if (reply.error !== null) file.onFault('unreadable', reply.error);
+    await restored.terminate();
+    return null;
   }
 
   return {
     async rebuild() {
       if (isClosed) throw new Error('search is closed');
       clearTimeout(idleTimer);
-      if (builtRevision !== undefined && !(await hasChanges(changesSince, builtRevision))) {
-        terminateWhenIdle();
+      await leaving;
+      if (last !== undefined && !(await hasChanges(changesSince, last.snapshot.revision))) {
+        letGoWhenIdle();
         return null;
       }
-      // A builder that died, or was let go, took its analyses along: the next one reads the catalog from the beginning.
-      let after = builtRevision ?? 0;
-      if (thread === undefined || thread.hasFailed()) {
+      let after = last?.snapshot.revision ?? 0;
+      if (thread?.hasFailed()) thread = undefined;
+      thread ??= (await restore()) ?? undefined;
+      if (thread === undefined) {
+        // A builder that died, or was let go, took its analyses along: the next one reads the catalog from the beginning.
         const built = await small.rebuild();
         if (built !== null) {
-          builtRevision = built.snapshot.revision;
+          last = built;
           return built;
         }
-        thread = startThread(embedder);
+        thread = startThread(embedder, new Map());
         after = 0;
       }
+      isInStep = false;
       const { snapshot } = await build(thread, changesSince, after);
-      builtRevision = snapshot.revision;
-      isSmall = snapshot.documentCount <= smallDocuments;
-      terminateWhenIdle();
-      return { snapshot, lexicon: thread.lexicon };
+      last = { snapshot, lexicon: thread.lexicon };
+      isInStep = true;
+      letGoWhenIdle();
+      return last;
+    },
+    startFrom(built) {
+      last = built;
     },
     async close() {
       isClosed = true;
       clearTimeout(idleTimer);
-      await thread?.terminate();
+      await leaving;
+      await letGo().catch(() => undefined);
     },
   };
 }
@@ -123,7 +186,7 @@ async function hasChanges(changesSince: ChangesSince, revision: number): Promise
   return false;
 }
 
-function startThread(embedder: Embedder): BuilderThread {
+function startThread(embedder: Embedder, lexicon: Map<string, number>): BuilderThread {
   const worker = spawnWorker(embedder);
   let pending: PromiseWithResolvers<FromWorker> | undefined;
   let failure: Error | undefined;
@@ -143,7 +206,7 @@ function startThread(embedder: Embedder): BuilderThread {
   });
   worker.unref();
   return {
-    lexicon: new Map(),
+    lexicon,
     hasFailed: () => failure !== undefined,
     terminate: () => worker.terminate(),
     async request(message) {

@@ -5,6 +5,7 @@
 import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { toUnit } from '../embedding/unit-vectors.ts';
+import { type KeptAnalyses, keepAnalyses, serversIn, wordsIn } from '../kept-index/kept-analyses.ts';
 import { buildWordIndex, type WordIndex } from '../text/word-index.ts';
 import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
 import { analyseServer, documentTexts, type Lexicon, type Vocabulary } from './document-analysis.ts';
@@ -22,14 +23,34 @@ export type IndexBuilder = {
   /** Takes changes in revision order; only these servers are read again. */
   apply(changes: readonly CatalogChange[]): Promise<void>;
   build(revision: number): Snapshot;
+  /** What it would have to analyse anew, beside the last snapshot; `from` takes it back. */
+  keep(): KeptAnalyses;
 };
 
-export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): IndexBuilder {
+/** Where a builder begins that does not begin with nothing. */
+export type BuiltBefore = {
+  readonly snapshot: Snapshot;
+  /** In the order of their numbers. */
+  readonly terms: readonly string[];
+  readonly analyses: KeptAnalyses;
+};
+
+export function createIndexBuilder(
+  embedder: Pick<Embedder, 'dims' | 'embed'>,
+  before?: BuiltBefore,
+): IndexBuilder {
   const { dims } = embedder;
-  const lexicon: Lexicon = new Map();
-  const vocabulary: Vocabulary = { words: new Map(), runs: new Set() };
-  let words: WordIndex | undefined;
-  const servers = new Map<string, IndexedServer>();
+  const lexicon: Lexicon = new Map(before?.terms.map((term, i) => [term, i]));
+  const vocabulary: Vocabulary = {
+    words: before === undefined ? new Map() : wordsIn(before.analyses),
+    runs: new Set(),
+  };
+  let words: WordIndex | undefined = before?.snapshot.words;
+  const servers = new Map<string, IndexedServer>(
+    before === undefined
+      ? []
+      : serversIn(before.analyses, before.snapshot).map((one) => [one.analysis.server.id, one]),
+  );
 
   const index = (server: CatalogServer, vectors: Float32Array): IndexedServer => {
     addContext(vectors, dims, server.description === '' ? contextShares.bare : contextShares.described);
@@ -59,9 +80,7 @@ export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): 
       packServers(fresh);
     },
     build(revision) {
-      const sorted = [...servers.values()].sort((a, b) =>
-        a.analysis.server.id < b.analysis.server.id ? -1 : 1,
-      );
+      const sorted = [...servers.values()].sort(byId);
       const documents = sorted.reduce((sum, { scales }) => sum + scales.length, 0);
       const vectors = createVectorStore(documents, sorted.length, dims);
       let at = 0;
@@ -76,7 +95,12 @@ export function createIndexBuilder(embedder: Pick<Embedder, 'dims' | 'embed'>): 
       shareWithSnapshot(sorted, snapshot);
       return snapshot;
     },
+    keep: () => keepAnalyses([...servers.values()].sort(byId), vocabulary.words),
   };
+}
+
+function byId(a: IndexedServer, b: IndexedServer): number {
+  return a.analysis.server.id < b.analysis.server.id ? -1 : 1;
 }
 
 /**

@@ -13,7 +13,8 @@ export type Topic =
   | 'vault'
   | 'policy'
   | 'approvals'
-  | 'providers';
+  | 'providers'
+  | 'sign_in';
 /**
  * The channel of PostgreSQL's NOTIFY, as an expression; the payload is one notice row as JSON. Channels are the whole
  * database's, so a schema of its own has one of its own. A name has at most 63 bytes.

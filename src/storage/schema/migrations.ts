@@ -1,4 +1,5 @@
 import type { Migration } from 'kysely/migration';
+import { appNames } from './app-names.ts';
 import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls, callsOfUsers, maskedArguments } from './call-tables.ts';
@@ -15,6 +16,7 @@ import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
 
@@ -43,4 +45,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '018_declared_providers': { up: declaredProviders },
   '019_calls_of_users': { up: callsOfUsers },
   '020_masked_arguments': { up: maskedArguments },
+  '021_sign_in': { up: signIn },
+  '022_app_names': { up: appNames },
 };

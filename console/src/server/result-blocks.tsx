@@ -1,0 +1,142 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { ToolResult } from '../../../sdk/api.ts';
+import { bytes, pretty } from '../browser/format.ts';
+import { type Rows, rowsOf } from '../browser/structured-rows.ts';
+import { CodeBlock } from '../components/code-block.tsx';
+import { Table } from '../components/table.tsx';
+
+type Block = ToolResult['content'][number];
+type Resource = {
+  readonly uri?: string;
+  readonly mimeType?: string;
+  readonly text?: string;
+  readonly blob?: string;
+};
+
+/** A result as people see it: pictures and sounds, links, resources, and what has a structure as a table. */
+export function ResultBlocks({ result }: { readonly result: ToolResult }) {
+  const rows = rowsOf(result.structuredContent);
+  return (
+    <>
+      {result.content.map((block, i) => (
+        <ResultBlock key={i} block={block} number={i + 1} of={result.content.length} />
+      ))}
+      {rows !== null && <ValueTable rows={rows} />}
+    </>
+  );
+}
+
+function ResultBlock(props: { readonly block: Block; readonly number: number; readonly of: number }) {
+  const { block, number } = props;
+  const label = props.of === 1 ? 'Text' : `Text ${number} of ${props.of}`;
+  const { type, text, data, mimeType, resource, uri } = block as Block & Record<string, unknown>;
+  if (type === 'text') return <CodeBlock label={label} text={pretty(String(text ?? ''))} wrap />;
+  if ((type === 'image' || type === 'audio') && typeof data === 'string')
+    return <Media data={data} mimeType={String(mimeType)} />;
+  if (type === 'resource_link' && typeof uri === 'string') return <ResourceLink block={block} uri={uri} />;
+  if (type === 'resource') return <EmbeddedResource resource={(resource ?? {}) as Resource} />;
+  return <p class="muted">A block of type {String(type)}; it is in the JSON.</p>;
+}
+
+/** What a browser shows and never runs. */
+const shown = /^(image\/(png|jpeg|gif|webp|avif)|audio\/(mpeg|mp3|wav|x-wav|ogg|webm|mp4|aac|flac))$/;
+
+/** An object of this page's own: the policy lets nothing else in. */
+function Media({ data, mimeType }: { readonly data: string; readonly mimeType: string }) {
+  const [url, setUrl] = useState<string | null>(null);
+  const size = bytes(Math.round(data.length * 0.75));
+  useEffect(() => {
+    if (!shown.test(mimeType)) return;
+    const made = URL.createObjectURL(new Blob([bytesOf(data)], { type: mimeType }));
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [data, mimeType]);
+  const caption = `${mimeType}, ${size}`;
+  if (url === null) return <p class="muted">{caption}; it is in the JSON.</p>;
+  return (
+    <figure>
+      {mimeType.startsWith('image/') ? (
+        <img src={url} alt="What the tool answered" />
+      ) : (
+        // biome-ignore lint/a11y/useMediaCaption: a tool's sound has none
+        <audio src={url} controls aria-label="What the tool answered" />
+      )}
+      <figcaption class="muted">{caption}</figcaption>
+    </figure>
+  );
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+function ResourceLink({ block, uri }: { readonly block: Block; readonly uri: string }) {
+  const { name, title, description } = block as Record<string, unknown>;
+  const label = String(title ?? name ?? uri);
+  return (
+    <p>
+      {/^https?:\/\//.test(uri) ? (
+        <a href={uri} target="_blank" rel="noreferrer">
+          {label}
+        </a>
+      ) : (
+        <>
+          {label} <code>{uri}</code>
+        </>
+      )}{' '}
+      {typeof description === 'string' && <span class="muted">{description}</span>}
+    </p>
+  );
+}
+
+function EmbeddedResource({ resource }: { readonly resource: Resource }) {
+  const { uri = 'Resource', mimeType = '', text, blob } = resource;
+  if (text !== undefined) return <CodeBlock label={uri} text={pretty(text)} wrap />;
+  if (blob !== undefined && shown.test(mimeType)) return <Media data={blob} mimeType={mimeType} />;
+  return (
+    <p>
+      <code>{uri}</code> <span class="muted">{mimeType}; it is in the JSON.</span>
+    </p>
+  );
+}
+
+const mostRows = 100;
+const mostColumns = 8;
+
+function ValueTable({ rows }: { readonly rows: Rows }) {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].slice(0, mostColumns);
+  return (
+    <>
+      <Table label="Structured content">
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column} scope="col">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, mostRows).map((row, i) => (
+            <tr key={i}>
+              {columns.map((column) => (
+                <td key={column}>{cellOf(row[column])}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {rows.length > mostRows && (
+        <p class="muted">
+          The first {mostRows} of {rows.length}; all are in the JSON.
+        </p>
+      )}
+    </>
+  );
+}
+
+function cellOf(value: unknown): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,54 @@
+import { sha256Hex } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
+import { type OAuthCall, type OAuthReply, oauthError } from '../oauth-request.ts';
+import type { SignInStore } from '../sign-in-store.ts';
+import { type ClientMetadata, normalizeClient } from './client-metadata.ts';
+
+/** In a day (threats P9): of one address, and of all together. */
+const limits = { from: 100, all: 2_000 };
+
+/** A registration in the words that hold for all of them, or why there is none; what is no JSON object is the library's to refuse. */
+export async function readRegistration(
+  store: SignInStore,
+  call: OAuthCall,
+): Promise<{ readonly call: OAuthCall } | { readonly refused: OAuthReply }> {
+  const { from, all } = await store.countRegistrations(registrantDigest(call.address));
+  if (from >= limits.from || all >= limits.all) return { refused: tooMany() };
+  const metadata = jsonIn(call.body);
+  if (metadata === null) return { call };
+  try {
+    return { call: { ...call, body: Buffer.from(JSON.stringify(normalizeClient(metadata))) } };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { refused: oauthError(400, 'invalid_redirect_uri', error.detail) };
+  }
+}
+
+function tooMany(): OAuthReply {
+  const why = 'too many clients were registered within a day';
+  return oauthError(429, 'temporarily_unavailable', why, { 'retry-after': '3600' });
+}
+
+/** Who registers, without saying it. */
+export function registrantDigest(address: string): string {
+  return sha256Hex(`sign-in registrant\n${address}`);
+}
+
+/** Where nothing is registered, a client whose metadata are no good is no client (RFC 6749 section 5.2). */
+export function withoutMetadataFaults(reply: OAuthReply): OAuthReply {
+  const { error, error_description } = jsonIn(reply.body) ?? {};
+  return error === 'invalid_client_metadata'
+    ? oauthError(400, 'invalid_client', String(error_description))
+    : reply;
+}
+
+function jsonIn(body: Buffer | undefined): ClientMetadata | null {
+  try {
+    const value: unknown = JSON.parse(body?.toString() ?? '');
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as ClientMetadata)
+      : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '../../base/clock.ts';
+import { Problem } from '../../base/problem.ts';
+import type { Identity } from '../../identity/identity.ts';
+import { digestOf, type SignInStore } from '../sign-in-store.ts';
+import { accountIdOf, type CompanyDeps } from './company-accounts.ts';
+import { type CompanyConfig, describePerson, type Person, PersonGone } from './person.ts';
+
+const assertionType = 'oauth-id-jag+jwt';
+/** Longer than clocks are apart. */
+const keepJtiMs = 60_000;
+const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
+
+type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'access'> & {
+  readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
+};
+
+/** What the company's provider says by itself, signed. */
+export function createCompanyAssertions({ config, provider, store, clock, access, identity }: Deps) {
+  return {
+    /**
+     * The account of whom the provider's assertion names, for this client and resource. Each assertion counts once. Throws
+     * `invalid_request`, `denied`.
+     */
+    async redeem(assertion: string, clientId: string, audience: string) {
+      const claims = await identity.verifyAssertion(assertion, {
+        issuer: config.issuer,
+        audience,
+        jwksUri: await provider.jwksUri(),
+        requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'resource'],
+        type: assertionType,
+      });
+      if (claims.client_id !== clientId)
+        throw new Problem('invalid_request', 'assertion: made for another client');
+      if (!(await useOnce(store, clock, String(claims.jti), Number(claims.exp) * 1_000)))
+        throw new Problem('invalid_request', 'assertion: used before');
+      const said = readPerson(config, claims);
+      const id = accountIdOf('assertion', config.issuer, said.subject);
+      const developerId = await access.developerId(config.developer);
+      await identity.ensureUser({ developerId, userId: said.subject });
+      // Where it says nothing of groups, those of their own sign-in hold.
+      const known = await store.account(accountIdOf('company', config.issuer, said.subject));
+      await store.putAccount({
+        id,
+        developer_id: developerId,
+        user_id: said.subject,
+        key_id: null,
+        issuer: config.issuer,
+        subject: said.subject,
+        sid: null,
+        name: said.name,
+        groups: said.groups === null ? (known?.groups ?? '[]') : JSON.stringify(said.groups),
+        sealed: null,
+      });
+      return { accountId: id, resource: String(claims.resource) };
+    },
+
+    /** The provider signs somebody out (OpenID Connect Back-Channel Logout 1.0). Throws `invalid_request`. */
+    async logOut(logoutToken: string): Promise<void> {
+      const { sub, sid, events, nonce } = await identity.verifyAssertion(logoutToken, {
+        issuer: config.issuer,
+        audience: config.clientId,
+        jwksUri: await provider.jwksUri(),
+        requiredClaims: ['iat', 'jti', 'events'],
+      });
+      const isLogout = typeof events === 'object' && events !== null && logoutEvent in events;
+      // A nonce makes it an ID token (section 2.6).
+      if (!isLogout || nonce !== undefined || (sub === undefined && sid === undefined))
+        throw new Problem('invalid_request', 'logout_token: no logout token');
+      const by = sid === undefined ? { subject: String(sub) } : { sid: String(sid) };
+      await store.endAccounts(await store.accountsAt(config.issuer, by), { wholly: false });
+    },
+  };
+}
+
+/** One assertion is good once, whichever replica it comes to. */
+function useOnce(store: SignInStore, clock: Clock, jti: string, expiresAt: number): Promise<boolean> {
+  const row = { model: 'Assertion', id: digestOf(jti), grant_id: null, account_id: null, payload: '{}' };
+  return store.addRecord({ ...row, expires_at: Math.max(expiresAt, clock.now()) + keepJtiMs });
+}
+
+function readPerson(config: CompanyConfig, claims: Readonly<Record<string, unknown>>): Person {
+  try {
+    return describePerson(config, claims);
+  } catch (error) {
+    if (error instanceof PersonGone) throw new Problem('denied', error.message);
+    throw error;
+  }
+}

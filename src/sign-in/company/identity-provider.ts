@@ -1,0 +1,186 @@
+import * as oauth from 'oauth4webapi';
+import { Problem } from '../../base/problem.ts';
+import type { createOAuthFetch } from '../../connections/connections.ts';
+import {
+  type Connections,
+  preferredAuthMethod,
+  toClient,
+  toClientAuth,
+} from '../../connections/connections.ts';
+import { type CompanyConfig, describePerson, groupsIn, type Person, PersonGone } from './person.ts';
+
+/** What it can be asked with about them again; without a refresh token, until the access token ends. */
+export type CompanyTokens = { readonly refresh: string | null; readonly access: string };
+
+/** What a browser carries there and back. */
+export type Errand = {
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+};
+
+/** Asked for where the provider knows them: the second brings refresh tokens, the third groups. */
+const wantedScopes = ['openid', 'profile', 'email', 'offline_access', 'groups'];
+const alwaysScopes = new Set(['openid', 'profile', 'email']);
+
+/** What every question to it is asked with. */
+function createCompanyClient(config: CompanyConfig, fetchFor: ReturnType<typeof createOAuthFetch>) {
+  const options = fetchFor({});
+  const client = toClient(config.clientId);
+  let discovered: Promise<oauth.AuthorizationServer> | undefined;
+  const discover = () => {
+    discovered ??= (async () => {
+      const issuer = new URL(config.issuer);
+      return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options));
+    })().catch((error: unknown) => {
+      discovered = undefined;
+      throw error instanceof Problem ? error : away(error);
+    });
+    return discovered;
+  };
+  const authOf = (server: oauth.AuthorizationServer) =>
+    toClientAuth(preferredAuthMethod(server), config.clientSecret?.reveal() ?? null);
+  const userInfo = async (server: oauth.AuthorizationServer, access: string, subject: string) =>
+    oauth.processUserInfoResponse(
+      server,
+      client,
+      subject,
+      await oauth.userInfoRequest(server, client, access, options),
+    );
+  /** What is not in the ID token stands at the userinfo endpoint. */
+  const personOf = async (
+    server: oauth.AuthorizationServer,
+    claims: Readonly<Record<string, unknown>>,
+    access: string,
+  ): Promise<Person> => {
+    const lacks = groupsIn(claims, config.groupsClaim) === null || claims.email === undefined;
+    const more =
+      lacks && server.userinfo_endpoint !== undefined
+        ? await userInfo(server, access, String(claims.sub))
+        : {};
+    return describePerson(config, { ...more, ...claims });
+  };
+  return { options, client, discover, authOf, userInfo, personOf };
+}
+
+export function createIdentityProvider(
+  config: CompanyConfig,
+  fetchFor: ReturnType<typeof createOAuthFetch>,
+  /** What it wants beside the standard, as for anybody else who sends people there. */
+  parametersOf: Connections['parametersOf'],
+) {
+  const { options, client, discover, authOf, userInfo, personOf } = createCompanyClient(config, fetchFor);
+  return {
+    async authorizationUrl({ redirectUri, state, nonce, verifier }: Errand): Promise<string> {
+      const server = await discover();
+      const url = new URL(String(server.authorization_endpoint));
+      const offered = new Set(server.scopes_supported);
+      const { authorizationParams, offlinePrompt } = parametersOf(server);
+      const scopes = wantedScopes.filter((scope) => alwaysScopes.has(scope) || offered.has(scope));
+      const params = {
+        response_type: 'code',
+        client_id: config.clientId,
+        redirect_uri: redirectUri,
+        scope: scopes.join(' '),
+        state,
+        nonce,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        ...authorizationParams,
+        // OpenID Connect Core section 11: without it some give no refresh token.
+        ...(scopes.includes('offline_access') && offlinePrompt !== null && { prompt: offlinePrompt }),
+      };
+      for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
+      return url.href;
+    },
+
+    /** Who came back. Throws `invalid_request` in words, `upstream_error`. */
+    async finish(query: URLSearchParams, { redirectUri, state, nonce, verifier }: Errand) {
+      const server = await discover();
+      try {
+        const params = oauth.validateAuthResponse(server, client, query, state);
+        const reply = await oauth.processAuthorizationCodeResponse(
+          server,
+          client,
+          await oauth.authorizationCodeGrantRequest(
+            server,
+            client,
+            authOf(server),
+            params,
+            redirectUri,
+            verifier,
+            options,
+          ),
+          { expectedNonce: nonce, requireIdToken: true },
+        );
+        const claims = oauth.getValidatedIdTokenClaims(reply) as oauth.IDToken;
+        return { person: await personOf(server, claims, reply.access_token), tokens: tokensIn(reply, null) };
+      } catch (error) {
+        throw toRefusal(error);
+      }
+    },
+
+    /** The same person a while later. Throws `PersonGone`, and `upstream_error` where the provider cannot be asked. */
+    async again(subject: string, tokens: CompanyTokens) {
+      const server = await discover();
+      try {
+        if (tokens.refresh === null)
+          return {
+            person: describePerson(config, await userInfo(server, tokens.access, subject)),
+            tokens,
+          };
+        const reply = await oauth.processRefreshTokenResponse(
+          server,
+          client,
+          await oauth.refreshTokenGrantRequest(server, client, authOf(server), tokens.refresh, options),
+        );
+        const claims = oauth.getValidatedIdTokenClaims(reply);
+        const said = claims ?? (await userInfo(server, reply.access_token, subject));
+        if (said.sub !== subject) throw new PersonGone('another subject');
+        return {
+          person: await personOf(server, said, reply.access_token),
+          tokens: tokensIn(reply, tokens.refresh),
+        };
+      } catch (error) {
+        if (isOver(error)) throw new PersonGone('the provider does not know them any more', { cause: error });
+        throw error instanceof Problem ? error : away(error);
+      }
+    },
+
+    jwksUri: async () => String((await discover()).jwks_uri),
+  };
+}
+
+export type IdentityProvider = ReturnType<typeof createIdentityProvider>;
+
+function tokensIn(reply: oauth.TokenEndpointResponse, former: string | null): CompanyTokens {
+  return { refresh: reply.refresh_token ?? former, access: reply.access_token };
+}
+
+/** The grant is over, or the access token is: it said so itself. */
+function isOver(error: unknown): boolean {
+  if (error instanceof PersonGone) return true;
+  if (error instanceof oauth.ResponseBodyError) return error.error === 'invalid_grant';
+  return error instanceof oauth.WWWAuthenticateChallengeError && [401, 403].includes(error.status);
+}
+
+function toRefusal(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof PersonGone) return new Problem('denied', error.message);
+  if (error instanceof oauth.AuthorizationResponseError)
+    return new Problem('invalid_request', `Your company's sign-in was not finished (${error.error})`, {
+      cause: error,
+    });
+  if (error instanceof oauth.ResponseBodyError || error instanceof oauth.OperationProcessingError)
+    return new Problem('invalid_request', "Your company's sign-in could not be read: start again", {
+      cause: error,
+    });
+  return away(error);
+}
+
+function away(cause: unknown): Problem {
+  return new Problem('upstream_error', "Your company's sign-in cannot be reached: try again in a while", {
+    cause,
+  });
+}

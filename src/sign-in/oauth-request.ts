@@ -1,0 +1,103 @@
+import { urlAsAsked } from '../base/own-hosts.ts';
+import { canonicalResource, scope } from './resources.ts';
+
+/** One request to the authorization server, as it came. */
+export type OAuthCall = {
+  readonly method: 'GET' | 'POST';
+  /** `/authorize`, `/token` …, with its query. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer | undefined;
+  readonly address: string;
+};
+
+export type OAuthReply = {
+  readonly kind: 'reply';
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Buffer;
+};
+
+export function oauthError(
+  status: number,
+  error: string,
+  error_description: string,
+  headers: Readonly<Record<string, string>> = {},
+): OAuthReply {
+  const body = Buffer.from(JSON.stringify({ error, error_description }));
+  const json = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
+  return { kind: 'reply', status, headers: { ...json, ...headers }, body };
+}
+
+/** What OpenID Connect knows and we do not: clients that send it by habit need no ID token. */
+const ignored = ['nonce', 'max_age', 'claims', 'claims_locales', 'id_token_hint', 'acr_values', 'ui_locales'];
+const knownPrompts = new Set(['none', 'login', 'consent']);
+const passedOn = ['authorization', 'content-type'] as const;
+
+/** The same as the library is to read it: one spelling of each resource, one scope, our own host, only the cookies it set. */
+export function plainRequest(call: OAuthCall, issuer: string, cookies: readonly string[]) {
+  const { method, headers, body } = call;
+  const { host, protocol } = new URL(issuer);
+  const isForm = String(headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
+  const cookie = cookiesIn(headers, cookies);
+  const sent = passedOn.flatMap((name) =>
+    headers[name] === undefined ? [] : [[name, String(headers[name])]],
+  );
+  return {
+    method,
+    target: normalTarget(call, issuer),
+    headers: {
+      ...(Object.fromEntries(sent) as Record<string, string>),
+      host,
+      'x-forwarded-proto': protocol.slice(0, -1),
+      accept: 'application/json',
+      ...(cookie === '' ? {} : { cookie }),
+    },
+    body: body === undefined || !isForm ? body : Buffer.from(normalForm(body.toString(), issuer)),
+  };
+}
+
+function normalTarget({ target }: OAuthCall, issuer: string): string {
+  const [path = '', query] = target.split('?', 2);
+  if (path !== '/authorize' || query === undefined) return path;
+  const params = new URLSearchParams(query);
+  for (const name of ignored) params.delete(name);
+  const prompts = (params.get('prompt') ?? '').split(' ').filter((prompt) => knownPrompts.has(prompt));
+  params.delete('prompt');
+  if (prompts.length > 0) params.set('prompt', prompts.join(' '));
+  params.set('scope', scope);
+  normalizeResources(params, issuer);
+  return `${path}?${params}`;
+}
+
+function normalForm(text: string, issuer: string): string {
+  const params = new URLSearchParams(text);
+  // There is one scope; what was asked for beside it was never granted, and is no reason to refuse a refresh.
+  params.delete('scope');
+  normalizeResources(params, issuer);
+  return params.toString();
+}
+
+/** What is none of ours stays as it is, and is refused by its registered name. */
+function normalizeResources(params: URLSearchParams, issuer: string): void {
+  const isOurs = (url: URL) => urlAsAsked(issuer, url.host) === url.origin || url.origin === issuer;
+  const resources = params.getAll('resource').map((text) => {
+    const path = canonicalResource(text, isOurs);
+    return path === null ? text : `${issuer}${path}`;
+  });
+  params.delete('resource');
+  for (const resource of new Set(resources)) params.append('resource', resource);
+}
+
+function cookiesIn({ cookie }: OAuthCall['headers'], names: readonly string[]): string {
+  return String(cookie ?? '')
+    .split(/; */)
+    .filter((each) => names.some((name) => each.startsWith(`${name}=`)))
+    .join('; ');
+}
+
+/** null where there is none, or two of one name: then one of them is not ours. */
+export function cookieValue(headers: OAuthCall['headers'], name: string): string | null {
+  const found = cookiesIn(headers, [name]).split('; ');
+  return found.length === 1 && found[0] !== '' ? (found[0]?.slice(name.length + 1) ?? null) : null;
+}

@@ -1,0 +1,63 @@
+import type Provider from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import { Problem } from '../../base/problem.ts';
+import { canonicalPath, scope } from '../resources.ts';
+
+const assertionGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+/** Nobody can be asked whether the person is still there; the client brings a new assertion soon enough. */
+const lifeSeconds = 300;
+
+/** Who is meant, and for which resource the company's provider said so. Throws `invalid_request`. */
+export type RedeemAssertion = (
+  assertion: string,
+  clientId: string,
+) => Promise<{ readonly accountId: string; readonly resource: string }>;
+
+/**
+ * Enterprise-managed authorisation: the company's provider says by a signed assertion (ID-JAG,
+ * draft-ietf-oauth-identity-assertion-authz-grant) that this client may act for that person here; no page asks anybody.
+ */
+export function acceptAssertions(provider: Provider, issuer: string, redeem: RedeemAssertion): void {
+  const handle = async (ctx: AssertionContext) => {
+    const { client, params } = ctx.oidc;
+    if (typeof params.assertion !== 'string') throw new errors.InvalidRequest('assertion: required');
+    const { accountId, resource } = await redeem(params.assertion, client.clientId).catch(asInvalidGrant);
+    const path = resource.startsWith(`${issuer}/`) ? canonicalPath(resource.slice(issuer.length)) : null;
+    const asked = [params.resource ?? []].flat();
+    if (path === null || asked.some((each) => each !== `${issuer}${path}`))
+      throw new errors.InvalidTarget('resource: not the one of the assertion');
+    const audience = `${issuer}${path}`;
+    const grant = new provider.Grant({ accountId, clientId: client.clientId });
+    grant.addResourceScope(audience, scope);
+    const token = new provider.AccessToken({
+      accountId,
+      client: client as never,
+      grantId: await grant.save(),
+      gty: 'jwt-bearer',
+      expiresIn: lifeSeconds,
+      aud: audience,
+      scope,
+    } as never);
+    ctx.body = { access_token: await token.save(), token_type: 'Bearer', expires_in: lifeSeconds, scope };
+  };
+  provider.registerGrantType(
+    assertionGrant,
+    handle as never,
+    ['assertion', 'resource', 'scope'],
+    ['resource'],
+  );
+}
+
+type AssertionContext = {
+  body: unknown;
+  readonly oidc: {
+    readonly client: { readonly clientId: string };
+    readonly params: { readonly assertion?: unknown; readonly resource?: string | readonly string[] };
+  };
+};
+
+function asInvalidGrant(error: unknown): never {
+  if (error instanceof Problem && ['invalid_request', 'denied'].includes(error.kind))
+    throw new errors.InvalidGrant(error.detail);
+  throw error;
+}

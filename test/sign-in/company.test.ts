@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Clock } from '../../src/base/clock.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { bootApp, type TestApp } from '../support/app.ts';
+import { createBrowser } from '../support/browser.ts';
+import { type Company, logoutEvent, startCompany } from '../support/company.ts';
+import { exchange, ping, refresh, register, type Tokens, visit } from '../support/sign-in.ts';
+
+/** Real time that can be turned forward. */
+function turnedClock(): Clock & { forward(ms: number): void } {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    monotonic: () => systemClock.monotonic() + ahead,
+    forward(ms) {
+      ahead += ms;
+    },
+  };
+}
+
+async function boot(t: TestContext, style: 'plain' | 'keycloak' = 'plain', env: Record<string, string> = {}) {
+  const company = await startCompany(t, style);
+  const clock = turnedClock();
+  const app = await bootApp(t, company.env(env), { clock });
+  return { app, company, clock };
+}
+
+/** The person at the screen signs in through the company; the last page, or what the client gets. */
+async function through(app: TestApp, clientId?: string) {
+  const id = clientId ?? String((await register(app)).body.client_id);
+  const visited = await visit(app, id);
+  assert.equal(visited.page.status, 200, visited.page.text);
+  let page = await visited.browser.open(visited.page.url, { decision: 'allow' });
+  for (let hops = 0; hops < 20; hops++) {
+    const location = page.headers.get('location');
+    if (location === null || location.includes(':33418/')) break;
+    page = await visited.browser.open(new URL(location, page.url).href);
+  }
+  return { ...visited, clientId: id, last: page };
+}
+
+async function tokensOf(app: TestApp, clientId?: string): Promise<Tokens> {
+  const { last, verifier, clientId: id } = await through(app, clientId);
+  const params = new URL(last.headers.get('location') ?? `x:${last.text}`).searchParams;
+  const reply = await exchange(app, { clientId: id, code: params.get('code') ?? '', verifier });
+  assert.equal(reply.status, 200, `${JSON.stringify(reply.body)} ${last.status} ${last.text}`);
+  return {
+    clientId: id,
+    access: String(reply.body.access_token),
+    refresh: String(reply.body.refresh_token),
+  };
+}
+
+for (const style of ['plain', 'keycloak'] as const)
+  test(`people of a company sign in without a key; their groups bind toolsets (${style})`, async (t) => {
+    const { app, company } = await boot(t, style);
+    await app.call('PUT', '/v1/admin/toolsets/readers', {
+      body: { rules: [{ effect: 'allow', tool: 'read' }], default: 'deny' },
+    });
+    await app.call('PUT', '/v1/admin/toolsets/readers/bindings', { body: { groups: ['readers'] } });
+    await app.call('POST', '/v1/admin/servers', {
+      body: {
+        id: 'files',
+        name: 'Files',
+        description: 'd',
+        remote_url: 'https://f.example/mcp',
+        tools: ['read', 'write'].map((name) => ({ name, description: name, inputSchema: {} })),
+      },
+    });
+    const listed = async (token: string) => {
+      const reply = await app.call('POST', '/mcp', {
+        key: null,
+        headers: { authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+      });
+      return reply.text;
+    };
+    const ann = await tokensOf(app);
+    assert.match(await listed(ann.access), /files__read/);
+    assert.doesNotMatch(await listed(ann.access), /files__write/);
+    company.visitor = 'bob';
+    const bob = await tokensOf(app);
+    assert.match(await listed(bob.access), /files__write/);
+    const users = await app.call('GET', '/v1/admin/users');
+    assert.match(users.text, /"user_id":"ann"/);
+    const keys = await app.call('GET', '/v1/admin/keys');
+    assert.doesNotMatch(keys.text, /company/, 'no key was made');
+    assert.equal((await refresh(app, ann)).status, 200);
+  });
+
+test('with a company, nobody signs in with a key; a page says whom to sign in at', async (t) => {
+  const { app, company } = await boot(t);
+  const { page } = await visit(app, String((await register(app)).body.client_id));
+  assert.doesNotMatch(page.text, /API key/);
+  assert.ok(page.text.includes(new URL(company.issuer).host));
+});
+
+test('who is removed at the provider is out within a minute: at the next call, and at the next refresh', async (t) => {
+  const { app, company, clock } = await boot(t);
+  const ann = await tokensOf(app);
+  const asked = company.tokenRequests();
+  for (let i = 0; i < 5; i++) assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal(company.tokenRequests(), asked, 'it is not asked at each call');
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal(company.tokenRequests(), asked + 1);
+  company.people.delete('ann');
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 401);
+  assert.equal((await refresh(app, ann)).body.error, 'invalid_grant');
+  company.visitor = 'bob';
+  const bob = await tokensOf(app);
+  company.people.delete('bob');
+  assert.equal((await refresh(app, bob)).body.error, 'invalid_grant', 'a refresh asks at once');
+  assert.equal((await ping(app, bob.access)).status, 401);
+});
+
+test('of all replicas one asks the provider: a refresh token that turns is used once', async (t) => {
+  const { app, company, clock } = await boot(t);
+  const { dataDir } = app;
+  const keys = { MCPRANK_DATA_DIR: dataDir, MCPRANK_PUBLIC_URL: app.url };
+  const replica = await bootApp(t, company.env(keys), { clock });
+  const ann = await tokensOf(app);
+  assert.equal((await ping(replica, ann.access)).status, 200);
+  const asked = company.tokenRequests();
+  for (let turn = 1; turn <= 3; turn++) {
+    clock.forward(31_000);
+    const replies = await Promise.all([app, replica, app, replica].map((at) => ping(at, ann.access)));
+    for (const { status } of replies) assert.equal(status, 200);
+    assert.equal(company.tokenRequests(), asked + turn);
+  }
+});
+
+test('groups that change at the provider change here within a minute', async (t) => {
+  const { app, company, clock } = await boot(t);
+  await app.call('PUT', '/v1/admin/toolsets/none', { body: { rules: [], default: 'deny' } });
+  await app.call('PUT', '/v1/admin/toolsets/none/bindings', { body: { groups: ['closed'] } });
+  await app.call('POST', '/v1/admin/servers', {
+    body: {
+      id: 's',
+      name: 's',
+      description: 'd',
+      remote_url: 'https://f.example/mcp',
+      tools: [{ name: 'read', description: 'r', inputSchema: {} }],
+    },
+  });
+  const list = async (token: string) =>
+    (
+      await app.call('POST', '/mcp', {
+        key: null,
+        headers: { authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+      })
+    ).text;
+  const { access } = await tokensOf(app);
+  assert.match(await list(access), /s__read/);
+  company.people.set('ann', { email: 'ann@example.com', groups: ['closed'] });
+  clock.forward(31_000);
+  assert.doesNotMatch(await list(access), /s__read/);
+});
+
+test('while the provider is away, who is at work goes on; a refresh waits for it', async (t) => {
+  const { app, company, clock } = await boot(t);
+  const ann = await tokensOf(app);
+  company.isUp = false;
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  clock.forward(31_000);
+  const late = await refresh(app, ann);
+  assert.deepEqual([late.status, late.body.error], [503, 'temporarily_unavailable']);
+  company.isUp = true;
+  clock.forward(31_000);
+  assert.equal((await refresh(app, ann)).status, 200, 'and nothing was lost by it');
+});
+
+test('only addresses of the allowed domains come in, and only those that the provider has verified', async (t) => {
+  const { app, company } = await boot(t, 'plain', { MCPRANK_SSO_DOMAINS: 'example.com' });
+  await tokensOf(app);
+  for (const [name, email, verified] of [
+    ['eve', 'eve@elsewhere.example', true],
+    ['u1', 'u1@sub.example.com', true],
+    ['u2', 'u2@example.com.evil.example', true],
+    ['u3', 'u3@example.com@evil.example', true],
+    ['u4', 'u4@notexample.com', true],
+    ['u5', 'u5@example.com', false],
+  ] as const) {
+    company.people.set(name, { email, groups: [], verified });
+    company.visitor = name;
+    const { last } = await through(app);
+    assert.equal(last.status, 403, `${email}: ${last.text}`);
+    assert.match(last.text, /no e-mail domain that may sign in here/);
+  }
+});
+
+test('who cancels at the provider reads so on a page, and the app is asked again', async (t) => {
+  const { app, company } = await boot(t);
+  company.visitor = null;
+  const { last } = await through(app);
+  assert.equal(last.status, 400);
+  assert.match(last.text, /not finished \(access_denied\)/);
+});
+
+test('threats P12: the way back from the provider belongs to the browser that went there, once', async (t) => {
+  const { app } = await boot(t);
+  const visited = await visit(app, String((await register(app)).body.client_id));
+  let page = await visited.browser.open(visited.page.url, { decision: 'allow' });
+  while (!(page.headers.get('location') ?? '').includes('/sign-in/callback'))
+    page = await visited.browser.open(new URL(page.headers.get('location') ?? '', page.url).href);
+  const back = page.headers.get('location') ?? '';
+  const stranger = createBrowser();
+  assert.equal((await stranger.open(back)).status, 400);
+  // Nor to one that went there itself, with a cookie of its own.
+  const other = await visit(app, String((await register(app)).body.client_id));
+  await other.browser.open(other.page.url, { decision: 'allow' });
+  assert.equal((await other.browser.open(back)).status, 400);
+  const changed = new URL(back);
+  changed.searchParams.set('state', 'x');
+  assert.equal((await visited.browser.open(changed.href)).status, 400);
+  const foreign = new URL(back);
+  foreign.searchParams.set('iss', 'https://evil.example');
+  assert.equal((await visited.browser.open(foreign.href)).status, 400, 'of another issuer (mix-up)');
+  assert.equal((await visited.browser.open(back)).status, 303);
+  assert.equal((await visited.browser.open(back)).status, 400, 'a second time');
+});
+
+test('threats P12: back-channel logout: signs the person out at once; what is no logout token of the provider does nothing', async (t) => {
+  const { app, company } = await boot(t);
+  const ann = await tokensOf(app);
+  company.visitor = 'bob';
+  const bob = await tokensOf(app);
+  const send = async (token: string) => {
+    const body = new URLSearchParams({ logout_token: token });
+    return (await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body })).status;
+  };
+  const good = { sub: 'ann', jti: 'j', events: { [logoutEvent]: {} } };
+  const other: Company = await startCompany(t);
+  for (const token of [
+    'nonsense',
+    await company.logoutToken({ ...good, events: {} }),
+    await company.logoutToken({ ...good, nonce: 'n' }),
+    await other.logoutToken(good),
+  ])
+    assert.equal(await send(token), 400);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal(await company.logOut(app, 'ann'), 200);
+  assert.equal((await ping(app, ann.access)).status, 401);
+  assert.equal((await refresh(app, ann)).body.error, 'invalid_grant');
+  assert.equal((await ping(app, bob.access)).status, 200);
+  company.visitor = 'ann';
+  assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
+});
+
+test('a provider without its client id is a fault of the start', async (t) => {
+  await assert.rejects(
+    bootApp(t, { MCPRANK_SSO_ISSUER: 'https://login.example.com' }),
+    /MCPRANK_SSO_ISSUER, MCPRANK_SSO_CLIENT_ID/,
+  );
+});
+
+test('M1 K6 what the provider gave rests sealed, and nothing of it is in the log', async (t) => {
+  const { app, company } = await boot(t);
+  await tokensOf(app);
+  const rows = await app.services.storage
+    .tables<{ sign_in_accounts: { sealed: string; subject: string } }>()
+    .selectFrom('sign_in_accounts')
+    .selectAll()
+    .execute();
+  assert.deepEqual(
+    rows.map(({ subject }) => subject),
+    ['ann'],
+  );
+  assert.match(rows[0]?.sealed ?? '', /^v1\./);
+  const kept = JSON.stringify(rows) + app.lines.join('');
+  for (const secret of [company.env().MCPRANK_SSO_CLIENT_SECRET ?? '', 'code_verifier', 'id_token'])
+    assert.equal(kept.includes(secret), false, secret);
+});

@@ -1,0 +1,191 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import Provider, { type Configuration } from 'oidc-provider';
+
+type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
+
+export type Company = {
+  readonly issuer: string;
+  /** By subject; whoever is taken out may not come in any more. */
+  readonly people: Map<string, Someone>;
+  /** Who sits at the screen; null: they press Cancel. */
+  visitor: string | null;
+  /** false: requests to it break. */
+  isUp: boolean;
+  /** Requests to its token endpoint. */
+  readonly tokenRequests: () => number;
+  /** The settings of an app whose people come from here. */
+  env(fields?: Record<string, string>): Record<string, string>;
+  /** Tells the app that somebody signed out. */
+  logOut(app: { readonly url: string }, subject: string): Promise<number>;
+  /** An assertion (ID-JAG) as it would give one to a client. */
+  assertion(claims: Record<string, unknown>, type?: string): Promise<string>;
+  /** A logout token as it would send one, its claims changed. */
+  logoutToken(claims: Record<string, unknown>): Promise<string>;
+};
+
+const client = { id: 'mcprank', secret: 'company-client-secret-for-tests' };
+
+/**
+ * A company's OpenID provider (oidc-provider) with its people. `keycloak`: as a realm of Keycloak tells them, groups in a nested claim
+ * of the ID token, with slashes.
+ */
+export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' = 'plain'): Promise<Company> {
+  let handle: (request: IncomingMessage, reply: ServerResponse) => unknown = () => undefined;
+  let tokenRequests = 0;
+  const server = createServer((request, reply) => {
+    if (!company.isUp) return request.socket.destroy();
+    if (request.url === '/token') tokenRequests++;
+    return handle(request, reply);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const people = new Map<string, Someone>([
+    ['ann', { email: 'ann@example.com', groups: ['engineering', 'readers'] }],
+    ['bob', { email: 'bob@example.com', groups: [] }],
+    ['eve', { email: 'eve@elsewhere.example', groups: ['engineering'] }],
+  ]);
+  const pair = await generateKeyPair('RS256', { extractable: true });
+  const jwk = { ...(await exportJWK(pair.privateKey)), kid: 'company', alg: 'RS256', use: 'sig' };
+  const provider = quietly(
+    () => new Provider(issuer, { ...configuration(people, style), jwks: { keys: [jwk as never] } }),
+  );
+  const prototype = provider.Client.prototype as unknown as { redirectUriAllowed(uri: string): boolean };
+  // The port of the app under test is known only after the provider's.
+  prototype.redirectUriAllowed = (uri) => new URL(uri).pathname === '/sign-in/callback';
+  const callback = provider.callback();
+  handle = (request, reply) =>
+    request.url?.startsWith('/interaction/')
+      ? decide(provider, company, request, reply)
+      : callback(request, reply);
+
+  const logoutToken = async (claims: Record<string, unknown>): Promise<string> => {
+    const found = (await provider.Client.find(client.id)) as never;
+    const token = new provider.IdToken(
+      claims as never,
+      { client: found, ctx: undefined } as never,
+    ) as never as {
+      mask: unknown;
+      set(name: string, value: unknown): void;
+      issue(how: object): Promise<string>;
+    };
+    token.mask = Object.fromEntries(Object.keys(claims).map((name) => [name, null]));
+    for (const [name, value] of Object.entries(claims)) if (name !== 'sub') token.set(name, value);
+    return token.issue({ use: 'logout' });
+  };
+  const company: Company = {
+    issuer,
+    people,
+    visitor: 'ann',
+    isUp: true,
+    tokenRequests: () => tokenRequests,
+    env: (fields = {}) => ({
+      MCPRANK_SSO_ISSUER: issuer,
+      MCPRANK_SSO_CLIENT_ID: client.id,
+      MCPRANK_SSO_CLIENT_SECRET: client.secret,
+      ...(style === 'keycloak' && { MCPRANK_SSO_GROUPS_CLAIM: 'realm_access.roles' }),
+      ...fields,
+    }),
+    logoutToken,
+    assertion: (claims, type = 'oauth-id-jag+jwt') =>
+      new SignJWT({ iss: issuer, jti: crypto.randomUUID(), email: 'ann@example.com', ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid: 'company', typ: type })
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(pair.privateKey),
+    async logOut(app, subject) {
+      const claims = { sub: subject, jti: 'j', events: { [logoutEvent]: {} } };
+      const body = new URLSearchParams({ logout_token: await logoutToken(claims) });
+      const reply = await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body });
+      return reply.status;
+    },
+  };
+  return company;
+}
+
+export const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
+
+function configuration(people: Company['people'], style: 'plain' | 'keycloak'): Configuration {
+  const claimsOf = (id: string) => {
+    const { email, groups, verified = true } = people.get(id) as Someone;
+    const shown =
+      style === 'keycloak' ? { realm_access: { roles: groups.map((each) => `/${each}`) } } : { groups };
+    return { sub: id, email, email_verified: verified, preferred_username: id, ...shown };
+  };
+  return {
+    clients: [
+      {
+        client_id: client.id,
+        client_secret: client.secret,
+        redirect_uris: ['http://127.0.0.1/sign-in/callback'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
+    ],
+    // Keycloak says neither: its refresh tokens come without being asked for, and groups with the profile.
+    scopes: style === 'keycloak' ? ['openid'] : ['openid', 'offline_access', 'groups'],
+    claims: {
+      openid: ['sub'],
+      email: ['email', 'email_verified'],
+      profile: style === 'keycloak' ? ['preferred_username', 'realm_access'] : ['preferred_username'],
+      ...(style === 'plain' && { groups: ['groups'] }),
+    },
+    // The plain one says no more in its ID token than it has to: the rest stands at the userinfo endpoint.
+    conformIdTokenClaims: style === 'plain',
+    findAccount: (_ctx, id) => (people.has(id) ? { accountId: id, claims: () => claimsOf(id) } : undefined),
+    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+    interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
+    cookies: { keys: ['a cookie key for tests'] },
+    pkce: { required: () => true },
+    issueRefreshToken: async () => true,
+    rotateRefreshToken: true,
+    // Said, so that it does not tell on the console that they were not.
+    ttl: {
+      AccessToken: 3_600,
+      AuthorizationCode: 60,
+      Grant: 86_400,
+      IdToken: 3_600,
+      Interaction: 600,
+      RefreshToken: 86_400,
+      Session: 86_400,
+    },
+  };
+}
+
+async function decide(
+  provider: Provider,
+  company: Company,
+  request: IncomingMessage,
+  reply: ServerResponse,
+): Promise<void> {
+  const { prompt, params, session } = await provider.interactionDetails(request, reply);
+  if (company.visitor === null)
+    return provider.interactionFinished(request, reply, { error: 'access_denied' });
+  if (prompt.name === 'login')
+    return provider.interactionFinished(request, reply, { login: { accountId: company.visitor } });
+  const grant = new provider.Grant({
+    accountId: session?.accountId ?? '',
+    clientId: String(params.client_id),
+  });
+  grant.addOIDCScope(String(params.scope));
+  await provider.interactionFinished(request, reply, { consent: { grantId: await grant.save() } });
+}
+
+/** It warns of its development keys on the console. */
+function quietly<T>(act: () => T): T {
+  const { info, warn } = console;
+  console.info = () => undefined;
+  console.warn = () => undefined;
+  try {
+    return act();
+  } finally {
+    console.info = info;
+    console.warn = warn;
+  }
+}
