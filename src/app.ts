@@ -10,6 +10,7 @@ import { serveDeclared } from './app/serve-declared.ts';
 import { type AppOptions, openServices, type Services } from './app/services.ts';
 import { systemClock } from './base/clock.ts';
 import type { Config } from './config.ts';
+import type { Keyless } from './http/authentication.ts';
 import { createConsoleFiles } from './http/console/static-files.ts';
 import { createHttp } from './http/http.ts';
 import type { Route } from './http/route.ts';
@@ -34,6 +35,16 @@ export type App = {
 export const version: string = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
+
+/** Programs on this machine act as the operator, under a key of their own that nobody has. */
+async function openKeyless({ access, baseUrl, telemetry }: Services): Promise<Keyless> {
+  const keyId = await access.keylessKeyId();
+  telemetry.log.info('access.mcp.keyless', { key_id: keyId });
+  return {
+    caller: async () => ({ caller: (await access.holder(keyId)).principal, user: null }),
+    publicUrl: () => baseUrl.url,
+  };
+}
 
 const consoleFolder = fileURLToPath(new URL('../console/dist', import.meta.url));
 
@@ -60,6 +71,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => services.baseUrl.url,
       trustedProxies: config.trustedProxies,
+      ...(config.mcpKeyless && { keyless: await openKeyless(services) }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     const url = await http.listen(config.host, config.port);

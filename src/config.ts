@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isAddressOrNetwork } from './base/ip-networks.ts';
+import { isLoopbackHost } from './base/own-hosts.ts';
 import { Problem } from './base/problem.ts';
 import { Secret } from './base/secret.ts';
 
@@ -42,6 +43,8 @@ export type Config = {
   readonly ssoAssertions: boolean;
   /** Group (`*`: everybody) and role in the console. */
   readonly ssoRoles: ReadonlyMap<string, string>;
+  /** Whoever reaches the doors of MCP from this machine needs no key. */
+  readonly mcpKeyless: boolean;
   /** Requests a minute by tier. */
   readonly tiers: ReadonlyMap<string, number>;
   readonly allowUpstreams: readonly string[];
@@ -281,6 +284,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     example: 'on',
     parse: onOff,
   },
+  MCPRANK_MCP_KEYLESS: {
+    field: 'mcpKeyless',
+    meaning:
+      'programs on this machine use /mcp without a key, as the operator; only where nobody else can reach it',
+    fallback: 'off',
+    expected: 'on or off',
+    example: 'on',
+    parse: onOff,
+  },
   MCPRANK_TIERS: {
     field: 'tiers',
     meaning: 'requests a minute by tier',
@@ -467,12 +479,21 @@ export function parseConfig(
   }
   if ((values.ssoIssuer === null) !== (values.ssoClientId === null))
     faults.push('MCPRANK_SSO_ISSUER, MCPRANK_SSO_CLIENT_ID: one is set without the other');
+  if (values.mcpKeyless === true && !staysOnThisMachine(values as Config))
+    faults.push(
+      'MCPRANK_MCP_KEYLESS: expected off where others may reach the service (MCPRANK_HOST, MCPRANK_PUBLIC_URL, MCPRANK_TRUSTED_PROXIES)',
+    );
   if (faults.length > 0)
     throw new Problem(
       'setup',
       `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
     );
   return Object.freeze(values as Config);
+}
+
+function staysOnThisMachine({ host, publicUrl, trustedProxies }: Config): boolean {
+  const isHere = publicUrl === null || isLoopbackHost(new URL(publicUrl).hostname);
+  return isLoopbackHost(host) && isHere && trustedProxies.length === 0;
 }
 
 /** Variables that look like ours and are not: most often a typing error. */

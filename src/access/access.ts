@@ -111,6 +111,8 @@ export type Access = {
   addDevelopers(names: readonly string[]): Promise<void>;
   /** Installs the operator's admin key, or makes the first one in an empty store and returns its text. */
   ensureAdminKey(configured: Secret | null): Promise<string | null>;
+  /** The id of the key under which programs on this machine call without one; its text is nobody's. */
+  keylessKeyId(): Promise<string>;
   /** Writes down when keys were last used. */
   flush(): Promise<void>;
 };
@@ -129,6 +131,7 @@ const adminKey = {
 /** What the operator does at the machine itself, or the service by itself. */
 const system = 'system';
 export const configuredKeyName = 'MCPRANK_ADMIN_KEY';
+const keylessKeyName = 'MCPRANK_MCP_KEYLESS';
 
 export function createAccess(deps: {
   storage: Storage;
@@ -226,11 +229,28 @@ export function createAccess(deps: {
       return null;
     },
 
-    async flush() {
-      const uses = verifier.takeUsed();
-      if (uses.size > 0) await store.markUsed(uses);
-    },
+    keylessKeyId: () => keylessKeyId(store, insert),
+
+    flush: () => markUses(store, verifier.takeUsed()),
   };
+}
+
+async function markUses(
+  { markUsed }: ReturnType<typeof createKeyStore>,
+  uses: Parameters<typeof markUsed>[0],
+): Promise<void> {
+  if (uses.size > 0) await markUsed(uses);
+}
+
+async function keylessKeyId(
+  store: ReturnType<typeof createKeyStore>,
+  insert: (request: Required<KeyRequest>, actor: string) => Promise<ApiKey>,
+): Promise<string> {
+  const isIt = ({ name, developer, revoked_at }: StoredKey) =>
+    name === keylessKeyName && developer === operatorDeveloper && revoked_at === null;
+  const known = (await store.list()).find(isIt);
+  if (known !== undefined) return known.id;
+  return (await insert({ ...adminKey, name: keylessKeyName, scopes: ['search', 'mcp'] }, system)).keyId;
 }
 
 function developersIn(

@@ -32,7 +32,7 @@ import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
-import { createHostCheck } from '../base/own-hosts.ts';
+import { createHostCheck, isLoopbackHost } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
@@ -62,7 +62,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const publicUrl = () => services.baseUrl.url;
   const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
-  const checkHost = createHostCheck(publicUrl, isLoopback(config.host));
+  const checkHost = createHostCheck(publicUrl, isLoopbackHost(config.host));
   const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
@@ -184,10 +184,6 @@ function processFacts({ dialect }: Storage, version: string) {
     uptime_s: Math.round(process.uptime()),
     memory_bytes: process.memoryUsage.rss(),
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 async function readiness({ search, shutdown, storage }: Services): Promise<Record<string, boolean>> {

@@ -3,6 +3,10 @@ import { Problem } from './problem.ts';
 /** Names that lead to this machine from itself. */
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
 
+export function isLoopbackHost(host: string): boolean {
+  return loopbackHosts.includes(host) || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
 /** The names of this service, without ports. */
 export function ownHosts(publicUrl: string): readonly string[] {
   return [...loopbackHosts, new URL(publicUrl).hostname];

@@ -1,5 +1,6 @@
 import { type Access, isAtLeast, type Principal, type Quota, type Role } from '../access/access.ts';
 import { isAmong } from '../base/ip-networks.ts';
+import { isHostAmong, isLoopbackHost, ownHosts } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ConsoleSessions } from './console/console-sessions.ts';
@@ -22,6 +23,13 @@ export type VerifyAccount = (accountId: string) => Promise<{
   readonly user: User | null;
 }>;
 
+/** For whom programs on this machine call at the doors of MCP without a key. */
+export type Keyless = {
+  /** Throws `invalid_api_key` where that has ended. */
+  readonly caller: () => Promise<{ readonly caller: Principal; readonly user: null }>;
+  readonly publicUrl: () => string;
+};
+
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
 type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
 
@@ -42,10 +50,12 @@ export function createAuthentication(deps: {
   readonly verifyAccessToken: VerifyAccessToken;
   readonly verifyAccount: VerifyAccount;
   readonly consoleSessions: ConsoleSessions | undefined;
+  readonly keyless: Keyless | undefined;
 }): Authentication {
-  const { access, verifyUser, verifyAccessToken, verifyAccount, consoleSessions } = deps;
+  const { access, verifyUser, verifyAccessToken, verifyAccount, consoleSessions, keyless } = deps;
   /** Somebody without a key: by an access token, or by a console's cookie. null: a key is what counts. */
   const withoutKey = (context: RequestContext) => {
+    if (context.isKeyless && keyless !== undefined) return keyless.caller();
     if (context.accessToken !== null) return verifyAccessToken(context.accessToken, pathOf(context.target));
     return context.account === null ? null : verifyAccount(context.account);
   };
@@ -61,7 +71,8 @@ export function createAuthentication(deps: {
     /** The key, or at a door of MCP an access token. Throws `invalid_api_key`, `sign_in_required`, `unauthorized_token`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
     async authenticate(context) {
       if (context.route?.scope === null) return;
-      context.accessToken = accessTokenIn(context);
+      context.isKeyless = keyless !== undefined && comesFromHere(context, keyless.publicUrl());
+      context.accessToken = context.isKeyless ? null : accessTokenIn(context);
       context.account = accountIn(context, consoleSessions);
       const person = withoutKey(context);
       if (person !== null) {
@@ -114,6 +125,21 @@ export function createAuthentication(deps: {
       await route?.recheck?.(params, caller);
     },
   };
+}
+
+/**
+ * A program on this machine at a door of MCP, with no credentials at all. Not a page: one of another origin says so, and one that
+ * made its name lead here does not call us by ours (threats P14).
+ */
+function comesFromHere({ route, request, address }: RequestContext, publicUrl: string): boolean {
+  const { authorization, 'x-api-key': key, host = '', origin } = request.headers;
+  if (route?.challenge !== true || authorization !== undefined || key !== undefined) return false;
+  const ours = ownHosts(publicUrl);
+  return (
+    isLoopbackHost(address) &&
+    isHostAmong(`http://${host}`, ours) &&
+    (origin === undefined || isHostAmong(origin, ours))
+  );
 }
 
 /** By what it says itself: it was verified when the call began. */

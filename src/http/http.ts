@@ -14,6 +14,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import {
   type Authentication,
   createAuthentication,
+  type Keyless,
   type VerifyAccessToken,
   type VerifyAccount,
   type VerifyUser,
@@ -99,6 +100,7 @@ type HttpDeps = {
   readonly limits?: HttpLimits;
   /** Addresses and networks of proxies in front of us. */
   readonly trustedProxies?: readonly string[];
+  readonly keyless?: Keyless | undefined;
 };
 
 export function createHttp(deps: HttpDeps): Http {
@@ -145,7 +147,11 @@ export function createHttp(deps: HttpDeps): Http {
     lateMs: limits.lateMs,
   });
   const deadline = createArrivalDeadline(limits.requestTimeoutMs);
-  const authentication = createAuthentication({ ...deps, consoleSessions: deps.console?.sessions });
+  const authentication = createAuthentication({
+    ...deps,
+    consoleSessions: deps.console?.sessions,
+    keyless: deps.keyless,
+  });
   const rights = createStandingRights(authentication.recheck, ({ id, target }, { kind }) =>
     deps.telemetry.log.info('http.request.right_ended', {
       request_id: id,

@@ -41,6 +41,8 @@ export class RequestContext implements Slotted {
   user: User | null = null;
   /** The account of a person in the console, in place of a key. */
   account: string | null = null;
+  /** It came from this machine, where no key is needed. */
+  isKeyless = false;
   /** An access token of ours, in place of a key. */
   accessToken: string | null = null;
   /** From `readBody`: as it came, and where its members stand, if the route asks for that. */
