@@ -71,6 +71,15 @@ export function signInRoutes(deps: Deps): Route[] {
 
 function endpointRoutes({ signIn, checkHost }: Deps): Route[] {
   const answer = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
+    if (method === 'GET') return (await asPage(() => pass(call, method))) as Reply<never>;
+    try {
+      return await pass(call, method);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind === 'internal') throw error;
+      return oauthProblem(error);
+    }
+  };
+  const pass = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
     checkHost(call.headers);
     const { target, headers, bytes: body, address } = call;
     const answered = await signIn.answer({ method, target, headers, body, address });
@@ -141,6 +150,20 @@ function endpointRoutes({ signIn, checkHost }: Deps): Route[] {
       handle: (call) => answer(call, 'POST'),
     }),
   ];
+}
+
+/** What is told elsewhere in our own form, in that of OAuth (RFC 6749 section 5.2). */
+function oauthProblem({ kind, detail, retryAfterMs }: Problem): Reply<never> {
+  const { status } = problemTable[kind];
+  const error = status === 429 || status >= 500 ? 'temporarily_unavailable' : 'invalid_request';
+  return {
+    status,
+    body: JSON.stringify({ error, error_description: detail }),
+    headers: {
+      'cache-control': 'no-store',
+      ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }),
+    },
+  };
 }
 
 const decision = Type.Object(
