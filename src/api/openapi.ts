@@ -157,7 +157,8 @@ function parameters(schema: TSchema | undefined, where: 'path' | 'query', table:
     required?: string[];
   };
   return Object.entries(properties).map(([name, each]) => ({
-    name,
+    // The rest of a path, whatever it is.
+    name: name === '*' ? 'path' : name,
     in: where,
     required: where === 'path' || required.includes(name),
     schema: table.show(each),
