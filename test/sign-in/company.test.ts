@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { bootApp, type TestApp } from '../support/app.ts';
@@ -130,6 +131,26 @@ test('of all replicas one asks the provider: a refresh token that turns is used 
     for (const { status } of replies) assert.equal(status, 200);
     assert.equal(company.tokenRequests(), asked + turn);
   }
+});
+
+test('two clients of a person refresh at once: the provider is asked once, and nobody is signed out', async (t) => {
+  const { app, company } = await boot(t);
+  const [one, two] = [await tokensOf(app), await tokensOf(app)];
+  const asked = company.tokenRequests();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  company.tokensWait = promise;
+  const first = refresh(app, one);
+  while (company.tokenRequests() === asked) await delay(5);
+  const second = refresh(app, two);
+  let isAnswered = false;
+  second.then(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered && company.tokenRequests() === asked + 1) await delay(5);
+  resolve();
+  assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+  assert.equal(company.tokenRequests(), asked + 1);
+  assert.equal((await ping(app, two.access)).status, 200);
 });
 
 test('groups that change at the provider change here within a minute', async (t) => {
