@@ -25,7 +25,12 @@ export type MeDeps = {
 };
 
 /** Whose page it is, sealed in this browser's cookie: nothing of it is stored. */
-export type Me = Owner & { readonly keyId: string; readonly appName: string };
+export type Me = Owner & {
+  readonly keyId: string;
+  /** Of a person of the company: their account, and since when it is good. */
+  readonly session?: string;
+  readonly appName: string;
+};
 type Headers = Call<unknown, unknown, unknown>['headers'];
 
 const lifeSeconds = 3_600;
@@ -213,7 +218,7 @@ async function find({ tickets, publicUrl, requireCaller }: MeDeps, headers: Head
   if (text === null) return null;
   const me = JSON.parse(text) as Me;
   try {
-    await requireCaller(me.keyId);
+    await requireCaller(me.session ?? me.keyId);
     return { me, ticket };
   } catch (error) {
     if (error instanceof Problem && error.kind === 'invalid_api_key') return null;

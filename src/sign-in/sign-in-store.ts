@@ -26,6 +26,7 @@ export type AccountRow = {
   sealed: string | null;
   /** When the provider was asked last; below 0: since when it is being asked. */
   checked_at: number;
+  /** Since when it is good: a later sign-in brings no cookie back that a sign-out ended. */
   created_at: number;
   ended_at: number | null;
 };
@@ -145,7 +146,17 @@ export class SignInStore {
       await trx
         .insertInto('sign_in_accounts')
         .values({ ...row, ...said, created_at: now })
-        .onConflict((c) => c.column('id').doUpdateSet(said))
+        .onConflict((c) =>
+          c.column('id').doUpdateSet((e) => ({
+            ...said,
+            created_at: e
+              .case()
+              .when('sign_in_accounts.ended_at', 'is', null)
+              .then(e.ref('sign_in_accounts.created_at'))
+              .else(now)
+              .end(),
+          })),
+        )
         .execute();
       await notify(topic, row.id);
     });

@@ -59,7 +59,7 @@ export type SignIn = {
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
-  /** A person in the console, by their account. Throws `invalid_api_key` for who may not in. */
+  /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
   person(accountId: string): Promise<SignedIn>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
   requireAccount(id: string): Promise<void>;
@@ -107,17 +107,19 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const store = new SignInStore(storage, clock);
   const company = openCompany(deps, store);
   const holderOf = createHolders(access, company?.accounts);
-  const holderById = async (id: string): Promise<Holder & { readonly userId: string | null }> => {
+  const holderById = async (named: string): Promise<Holder & { readonly userId: string | null }> => {
+    const [id = '', since] = named.split('@', 2);
     const account = await store.account(id);
     if (account === undefined || account.ended_at !== null) throw noAccount();
+    if (since !== undefined && since !== String(account.created_at)) throw noAccount();
     return { ...(await holderOf(account)), userId: account.user_id };
   };
   const person: SignIn['person'] = async (id) => {
     const { principal, groups, userId } = await holderById(id);
+    const { developerId, keyId } = principal;
     const role = company === null ? undefined : roleOf(company.config, groups);
     if (role === undefined) throw noAccount();
-    const { developerId, keyId } = principal;
-    const user = userId === null ? null : { userId, developerId, tokenId: id, sessionId: id, keyId };
+    const user = userId === null ? null : { userId, developerId, tokenId: keyId, sessionId: keyId, keyId };
     return { caller: { ...principal, groups, role, scopes: new Set(scopesOf(role)) }, user };
   };
   const tokens = createAccessTokens({ store, clock, holderOf });

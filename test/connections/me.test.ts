@@ -70,6 +70,9 @@ test('people of a company come to their own page by its provider', async (t) => 
   const browser = createBrowser();
   const page = await browser.follow(`${app.url}/me/sign-in`);
   assert.match(page.text, /For <strong>ann<\/strong>/);
+  assert.equal(await company.logOut(app, 'ann'), 200);
+  assert.match((await createBrowser().follow(`${app.url}/me/sign-in`)).text, /For <strong>ann/);
+  assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'in the old browser it is over');
   assert.equal((await enter(app, 'bob')).page.status, 404, 'and not by naming somebody');
 });
 

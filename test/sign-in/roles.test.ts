@@ -102,6 +102,10 @@ test('who has no role is told so on a page; who loses theirs is out; all of it i
   assert.equal(after.status, 401);
   const session = await app.call('GET', '/console/session', { key: null, headers });
   assert.equal(session.body.signed_in, false);
+  const again = await enter(app, company, 'operator');
+  assert.equal(again.who.signed_in, true);
+  const old = await app.call('GET', '/v1/admin/servers', { key: null, headers });
+  assert.equal(old.status, 401, 'signing in anew brings no cookie back');
 });
 
 test('a person’s calls from the console are their own', async (t) => {
