@@ -70,6 +70,8 @@ export type Services = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
+  /** To the providers' APIs, and to whatever strangers name: nothing is trusted here that the operator did not allow to all. */
+  readonly providerOutbound: Outbound;
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
@@ -372,6 +374,7 @@ function openConsent(
     access,
     identity,
     outbound,
+    documentOutbound: providerOutbound,
     vault,
     tickets: vault.sealedTokens,
     log: telemetry.log,

@@ -86,6 +86,8 @@ export type SignInDeps = {
   readonly access: Access;
   readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
   readonly outbound: Outbound;
+  /** Where clients' documents come by: any stranger names their address, so it trusts no host that stands in a file or a setting. */
+  readonly documentOutbound: Pick<Outbound, 'request'>;
   readonly vault: Vault;
   readonly tickets: Vault['sealedTokens'];
   readonly log: Log;
@@ -219,7 +221,7 @@ function createOpening(
     readonly person: SignIn['person'];
   },
 ) {
-  const { clock, outbound, tickets, publicUrl, onError } = deps;
+  const { access, clock, documentOutbound, tickets, publicUrl, onError } = deps;
   /** Asked at each refresh: then the company's provider has to say so itself. */
   const isAlive = async (accountId: string) => {
     const account = await store.account(accountId);
@@ -238,7 +240,7 @@ function createOpening(
       import('./server/consent.ts'),
       import('./server/company-sign-in.ts'),
     ]);
-    const fetch = createClientDocuments(outbound, clock);
+    const fetch = createClientDocuments({ outbound: documentOutbound, clock, access });
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true
