@@ -81,6 +81,7 @@ function meSessionRoutes(deps: MeDeps): Route[] {
         asPage(async () => {
           checkHost(headers);
           if (company !== null) throw new Problem('not_found', 'Sign in at your company');
+          refuseForeign(headers);
           return signInWithKey(deps, { key: body.key.trim(), userId: body.user_id.trim(), address }).catch(
             (error: unknown) => {
               if (!(error instanceof Problem) || !correctable.has(error.kind)) throw error;
@@ -104,6 +105,15 @@ function meSessionRoutes(deps: MeDeps): Route[] {
         }),
     }),
   ];
+}
+
+/**
+ * Else a page of elsewhere signs its visitor in as a user of its own, who then has what the visitor connects (threats F8). Our
+ * pages send no Origin: they tell nobody where somebody comes from.
+ */
+function refuseForeign({ 'sec-fetch-site': site = 'same-origin' }: Headers): void {
+  if (site !== 'same-origin' && site !== 'none')
+    throw new Problem('cross_site', 'Another page sent you here: open /me yourself to sign in');
 }
 
 const correctable = new Set(['invalid_api_key', 'missing_scope']);

@@ -64,6 +64,23 @@ test('the page of a key that is none, lacks the scope or was revoked is the sign
   assert.match((await browser.follow(`${app.url}/me`)).text, /API key/);
 });
 
+test('F8 a page of elsewhere signs nobody in to a page of its own choice', async (t) => {
+  const { app } = await boot(t);
+  const send = async (site: string) => {
+    const body = new URLSearchParams({ key: adminKey, user_id: 'mallory' });
+    const headers = { 'sec-fetch-site': site };
+    return fetch(`${app.url}/me/sign-in`, { method: 'POST', body, headers, redirect: 'manual' });
+  };
+  for (const [site, status] of [
+    ['cross-site', 403],
+    ['same-site', 403],
+    ['same-origin', 303],
+  ] as const) {
+    const reply = await send(site);
+    assert.deepEqual([reply.status, reply.headers.has('set-cookie')], [status, status === 303], site);
+  }
+});
+
 test('people of a company come to their own page by its provider', async (t) => {
   const company = await startCompany(t);
   const { app } = await boot(t, company.env());
