@@ -85,6 +85,7 @@ export type SignInDeps = {
   readonly clock: Clock;
   readonly access: Access;
   readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
+  /** To the company's provider. */
   readonly outbound: Outbound;
   /** Where clients' documents come by: any stranger names their address, so it trusts no host that stands in a file or a setting. */
   readonly documentOutbound: Pick<Outbound, 'request'>;

@@ -272,6 +272,14 @@ test('threats P12: back-channel logout: signs the person out at once; what is no
   assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
 });
 
+test('the provider’s own host is trusted for signing in, and for nothing that others name', async (t) => {
+  const { app, company } = await boot(t);
+  await tokensOf(app);
+  const probed = await app.call('POST', '/v1/admin/probe', { body: { remote_url: `${company.issuer}/x` } });
+  assert.equal(probed.status, 400, probed.text);
+  await assert.rejects(app.services.outbound.request({ method: 'GET', url: `${company.issuer}/jwks` }));
+});
+
 test('a provider without its client id is a fault of the start', async (t) => {
   await assert.rejects(
     bootApp(t, { MCPRANK_SSO_ISSUER: 'https://login.example.com' }),
