@@ -241,13 +241,13 @@ function createOpening(
       import('./server/consent.ts'),
       import('./server/company-sign-in.ts'),
     ]);
-    const fetch = createClientDocuments({ outbound: documentOutbound, clock, access });
+    const fetchDocument = createClientDocuments({ outbound: documentOutbound, clock, access });
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true
         ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
         : null;
-    const server = { issuer, store, clock, tickets, fetch, isAlive, onError, redeem };
+    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem };
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =

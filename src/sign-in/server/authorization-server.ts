@@ -45,7 +45,7 @@ type Deps = {
   readonly clock: Clock;
   readonly tickets: Vault['sealedTokens'];
   /** `asker`: the address of whoever named the URL. */
-  readonly fetch: (url: string | URL, asker: string) => Promise<Response>;
+  readonly fetchDocument: (url: string | URL, asker: string) => Promise<Response>;
   /** Whether that account may have tokens still. */
   readonly isAlive: (accountId: string) => Promise<boolean>;
   readonly onError: (error: unknown) => void;
@@ -80,7 +80,7 @@ function notesOf(request: object | undefined): RequestNotes | undefined {
   return (request as { notes?: RequestNotes } | undefined)?.notes;
 }
 
-async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configuration> {
+async function configuration({ issuer, fetchDocument, isAlive }: Deps): Promise<Configuration> {
   return {
     ...vocabulary,
     features: featuresFor(issuer),
@@ -96,7 +96,7 @@ async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configur
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: async () => false,
-    fetch: (url: string | URL) => fetch(url, askerAddress()),
+    fetch: (url: string | URL) => fetchDocument(url, askerAddress()),
     fetchResponseBodyLimits: { 'client_id metadata document': 1_048_576, jwks_uri: 65_536 },
     findAccount: async (_ctx, id) =>
       (await isAlive(id).catch(asUnavailable))
