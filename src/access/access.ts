@@ -20,6 +20,7 @@ import { createLimiter, type Limiter, type Quota } from './limiter.ts';
 import type { Role } from './roles.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
+export { toNetwork } from './key-verifier.ts';
 export type { Quota } from './limiter.ts';
 export { isAtLeast, type Role, roles } from './roles.ts';
 

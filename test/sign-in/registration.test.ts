@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { createClientDocuments } from '../../src/sign-in/clients/client-documents.ts';
+import { registrantDigest } from '../../src/sign-in/clients/registration.ts';
 import { bootApp, type TestApp } from '../support/app.ts';
 import { callback, decide, exchange, ping, post, register, signIn, visit } from '../support/sign-in.ts';
 
@@ -194,6 +195,13 @@ test('threats P9: so many registrations of one address in a day; those that nobo
   );
   assert.equal((await ping(app, access)).status, 200);
   assert.equal((await register(app)).status, 201);
+});
+
+test('threats P9: all addresses of one IPv6 network are one, however they are written', () => {
+  const of = (...addresses: string[]) => new Set(addresses.map(registrantDigest)).size;
+  assert.equal(of('2001:db8:1:2::1', '2001:db8:1:2:aaaa:bbbb:cccc:dddd', '2001:db8:1:2::2:3'), 1);
+  assert.equal(of('2001:db8::1', '2001:db8::2', '2001:db8:0:0:5:6:7:8'), 1);
+  assert.equal(of('2001:db8:1:2::1', '2001:db8:1:3::1', '192.0.2.1', '192.0.2.2', '::ffff:192.0.2.3'), 5);
 });
 
 test('a registration that is no JSON object, too large, or asks for what there is not is refused by its registered name', async (t) => {
