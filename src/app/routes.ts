@@ -145,9 +145,7 @@ function noteSignIn(
 
 /** Of a developer that there is. */
 async function ensureUser({ access, identity }: Services, owner: Owner): Promise<void> {
-  const keys = await access.listKeys();
-  if (!keys.some(({ developerId }) => developerId === owner.developerId))
-    throw new Problem('not_found', 'Developer not found');
+  if (!(await access.hasDeveloper(owner.developerId))) throw new Problem('not_found', 'Developer not found');
   await identity.ensureUser(owner);
 }
 

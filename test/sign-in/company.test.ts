@@ -272,6 +272,18 @@ test('threats P12: back-channel logout: signs the person out at once; what is no
   assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
 });
 
+test('a company’s developer has no key, and settings and connections like any other', async (t) => {
+  const { app } = await boot(t);
+  await tokensOf(app);
+  const { body } = await app.call('GET', '/v1/admin/users');
+  const [{ developer_id: id = '' } = {}] = body.users as { developer_id?: string }[];
+  const put = await app.call('PUT', `/v1/admin/apps/${id}`, { body: { return_urls: [] } });
+  assert.equal(put.status, 200, put.text);
+  const tokens = { developer_id: id, user_id: 'ann', account: 'a', access_token: 't' };
+  const taken = await app.call('POST', '/v1/admin/connections', { body: { ...tokens, provider: 'nobody' } });
+  assert.doesNotMatch(taken.text, /Developer not found/);
+});
+
 test('the provider’s own host is trusted for signing in, and for nothing that others name', async (t) => {
   const { app, company } = await boot(t);
   await tokensOf(app);
