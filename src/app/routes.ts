@@ -109,7 +109,6 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...meRoutes({
       signIn,
       access,
-      requireCaller: services.requireCaller,
       connections,
       lastUses: (owner) => lastUses(services, owner),
       tickets,

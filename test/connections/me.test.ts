@@ -64,6 +64,24 @@ test('the page of a key that is none, lacks the scope or was revoked is the sign
   assert.match((await browser.follow(`${app.url}/me`)).text, /API key/);
 });
 
+test('L2 the page of a key that may be used from one network is none from another', async (t) => {
+  const { app } = await boot(t, { MCPRANK_TRUSTED_PROXIES: '127.0.0.1' });
+  const key = await app.newKey({ addresses: ['203.0.113.0/24'] });
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  const body = new URLSearchParams({ key, user_id: 'ann' });
+  const signedIn = await fetch(`${app.url}/me/sign-in`, {
+    method: 'POST',
+    body,
+    headers: from('203.0.113.7'),
+    redirect: 'manual',
+  });
+  const cookie = String(signedIn.headers.get('set-cookie')).split(';', 1)[0] ?? '';
+  const page = async (address: string) =>
+    (await fetch(`${app.url}/me`, { headers: { ...from(address), cookie } })).text();
+  assert.match(await page('203.0.113.8'), /For <strong>ann/);
+  assert.match(await page('198.51.100.7'), /API key/);
+});
+
 test('F8 a page of elsewhere signs nobody in to a page of its own choice', async (t) => {
   const { app } = await boot(t);
   const send = async (site: string) => {
