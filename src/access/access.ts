@@ -20,6 +20,7 @@ import { createLimiter, type Limiter, type Quota } from './limiter.ts';
 import type { Role } from './roles.ts';
 import { createSharedLimiter, type RunScript } from './shared-limiter.ts';
 
+export { toNetwork } from './key-verifier.ts';
 export type { Quota } from './limiter.ts';
 export { isAtLeast, type Role, roles } from './roles.ts';
 
@@ -105,6 +106,8 @@ export type Access = {
   perMinute(tier: string): number;
   /** The id of that developer, who is made when unknown. */
   developerId(name: string): Promise<string>;
+  /** By id, with a key or without: a company's people have none. */
+  hasDeveloper(id: string): Promise<boolean>;
   /** All of them, with a key or without. */
   listDevelopers(): Promise<string[]>;
   /** Makes developers known before they have a key. */
@@ -255,10 +258,11 @@ async function keylessKeyId(
 
 function developersIn(
   store: ReturnType<typeof createKeyStore>,
-): Pick<Access, 'addDevelopers' | 'developerId' | 'listDevelopers'> {
+): Pick<Access, 'addDevelopers' | 'developerId' | 'hasDeveloper' | 'listDevelopers'> {
   return {
     listDevelopers: store.developers,
     developerId: store.developerId,
+    hasDeveloper: store.hasDeveloper,
     addDevelopers: store.addDevelopers,
   };
 }

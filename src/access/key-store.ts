@@ -62,6 +62,9 @@ function createReads(storage: Storage) {
       return (await db.selectFrom('api_keys').select('id').limit(1).executeTakeFirst()) === undefined;
     },
 
+    hasDeveloper: async (id: string): Promise<boolean> =>
+      (await db.selectFrom('developers').select('id').where('id', '=', id).executeTakeFirst()) !== undefined,
+
     developers: async () =>
       (await db.selectFrom('developers').select('name').orderBy('name').execute()).map(({ name }) => name),
   };

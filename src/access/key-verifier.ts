@@ -116,5 +116,9 @@ function guessesFrom(address: string): string {
 /** An IPv6 host owns a whole /64; an IPv4 one its address. */
 export function toNetwork(address: string): string {
   const isV6 = address.includes(':') && !address.startsWith('::ffff:');
-  return isV6 ? address.split(':').slice(0, 4).join(':') : address;
+  if (!isV6) return address;
+  const [head = '', tail = ''] = address.split('::', 2);
+  const groups = [head, tail].map((part) => (part === '' ? [] : part.split(':')));
+  const zeros = Array(Math.max(0, 8 - groups.flat().length)).fill('0');
+  return [...(groups[0] ?? []), ...zeros, ...(groups[1] ?? [])].slice(0, 4).join(':');
 }

@@ -35,11 +35,9 @@ const appSettingsRequestSchema = Type.Object(
 );
 
 /** What an operator registers for a developer's app; `:id` is the developer's. */
-export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'listKeys'>): Route[] {
+export function appRoutes(admin: ConnectionAdmin, access: Pick<Access, 'hasDeveloper'>): Route[] {
   const requireDeveloper = async (developerId: string) => {
-    const keys = await access.listKeys();
-    if (!keys.some((key) => key.developerId === developerId))
-      throw new Problem('not_found', 'Developer not found');
+    if (!(await access.hasDeveloper(developerId))) throw new Problem('not_found', 'Developer not found');
   };
   return [
     route({

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Principal } from '../access/access.ts';
+import { isAtLeast, type Principal } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
 import { itemsOf, scanJson } from '../base/json-scanner.ts';
 import { JsonText } from '../base/json-text.ts';
@@ -11,6 +11,7 @@ import type { Policy } from '../policy/policy.ts';
 import { deletedSchema, idPath, orNull, strict, text, textOrNull } from './field-schemas.ts';
 import {
   describeRights,
+  refuseRights,
   rightsIn,
   rightsRequestSchema,
   rightsSchema,
@@ -57,6 +58,8 @@ export function catalogAdminRoutes({
       handle: async ({ bytes, caller }) => {
         const servers = parseServers(catalog, bytes, checkUrl);
         const inputs = servers.map(({ input }) => input);
+        if (caller.role !== undefined && !isAtLeast(caller.role, 'admin'))
+          await refuseRights(catalog, policy.admin, servers);
         // First who may see it: at no moment is it everybody's.
         for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
         const report = await catalog.put(inputs, 'admin', by(caller));

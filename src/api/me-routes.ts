@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Access } from '../access/access.ts';
+import type { Access, Principal } from '../access/access.ts';
 import { sha256Hex } from '../base/id.ts';
 import { isAmong } from '../base/ip-networks.ts';
 import type { HostCheck } from '../base/own-hosts.ts';
@@ -13,9 +13,8 @@ import { connectionsPage, meSignInPage, type ShownConnection } from './me-pages.
 import { asPage, redirectTo } from './page-answers.ts';
 
 export type MeDeps = {
-  readonly signIn: Pick<SignIn, 'company'>;
-  readonly access: Pick<Access, 'authenticate' | 'requireKey'>;
-  readonly requireCaller: (keyId: string) => Promise<void>;
+  readonly signIn: Pick<SignIn, 'company' | 'requireAccount'>;
+  readonly access: Pick<Access, 'authenticate' | 'holder'>;
   readonly connections: Pick<Connections, 'admin' | 'sessions' | 'titleOf'>;
   /** When each was used last, by the connection's id, and by `server:` and the server's id. */
   readonly lastUses: (owner: Owner) => Promise<ReadonlyMap<string, number>>;
@@ -25,8 +24,15 @@ export type MeDeps = {
 };
 
 /** Whose page it is, sealed in this browser's cookie: nothing of it is stored. */
-export type Me = Owner & { readonly keyId: string; readonly appName: string };
-type Headers = Call<unknown, unknown, unknown>['headers'];
+export type Me = Owner & {
+  readonly keyId: string;
+  /** Of a person of the company: their account, and since when it is good. */
+  readonly session?: string;
+  readonly appName: string;
+};
+/** What a browser shows of itself, and where it is. */
+type Shown = Pick<Call<unknown, unknown, unknown>, 'headers' | 'address'>;
+type Headers = Shown['headers'];
 
 const lifeSeconds = 3_600;
 const purpose = 'me';
@@ -55,10 +61,10 @@ function meSessionRoutes(deps: MeDeps): Route[] {
       method: 'GET',
       url: '/me',
       summary: "The user's own page: what is connected, and where it was used last",
-      handle: ({ headers }) =>
+      handle: ({ headers, address }) =>
         asPage(async () => {
           checkHost(headers);
-          const found = await find(deps, headers);
+          const found = await find(deps, { headers, address });
           return found === null ? meSignInPage(company) : show(deps, found);
         }),
     }),
@@ -76,6 +82,7 @@ function meSessionRoutes(deps: MeDeps): Route[] {
         asPage(async () => {
           checkHost(headers);
           if (company !== null) throw new Problem('not_found', 'Sign in at your company');
+          refuseForeign(headers);
           return signInWithKey(deps, { key: body.key.trim(), userId: body.user_id.trim(), address }).catch(
             (error: unknown) => {
               if (!(error instanceof Problem) || !correctable.has(error.kind)) throw error;
@@ -91,14 +98,23 @@ function meSessionRoutes(deps: MeDeps): Route[] {
       summary: 'Out of it',
       form: true,
       body: Type.Object({ csrf }, strict),
-      handle: ({ body, headers }) =>
+      handle: ({ body, headers, address }) =>
         asPage(async () => {
           checkHost(headers);
-          await requireOwn(deps, headers, body.csrf);
+          await requireOwn(deps, { headers, address }, body.csrf);
           return redirectTo('/me', cookieFor('', 0, deps.publicUrl()));
         }),
     }),
   ];
+}
+
+/**
+ * Else a page of elsewhere signs its visitor in as a user of its own, who then has what the visitor connects (threats F8). Our
+ * pages send no Origin: they tell nobody where somebody comes from.
+ */
+function refuseForeign({ 'sec-fetch-site': site = 'same-origin' }: Headers): void {
+  if (site !== 'same-origin' && site !== 'none')
+    throw new Problem('cross_site', 'Another page sent you here: open /me yourself to sign in');
 }
 
 const correctable = new Set(['invalid_api_key', 'missing_scope']);
@@ -109,9 +125,7 @@ async function signInWithKey(
   { key, userId, address }: { readonly key: string; readonly userId: string; readonly address: string },
 ): Promise<Reply> {
   const holder = await deps.access.authenticate(key, address);
-  // From elsewhere a key is no key (threats L2).
-  if (holder.addresses !== null && !isAmong(address, holder.addresses)) throw noKey();
-  if (!holder.scopes.has('identity')) throw new Problem('missing_scope', 'This key lacks the scope identity');
+  requireMayBe(holder, address);
   const { developerId, keyId, developer: appName } = holder;
   return redirectTo('/me', createMeCookie(deps)({ developerId, keyId, appName, userId }));
 }
@@ -132,10 +146,10 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
       url: '/me/disconnect',
       summary: "Disconnects one of one's own",
       body: Type.Object({ csrf, id: Type.String({ maxLength: 100 }) }, strict),
-      handle: ({ body, headers }) =>
+      handle: ({ body, headers, address }) =>
         asPage(async () => {
           checkHost(headers);
-          const me = await requireOwn(deps, headers, body.csrf);
+          const me = await requireOwn(deps, { headers, address }, body.csrf);
           const own = await ownConnections(deps, me);
           if (!own.some(({ id }) => id === body.id)) throw new Problem('not_found', 'Connection not found');
           await connections.admin.disconnect(body.id, 'user');
@@ -154,10 +168,10 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
         },
         strict,
       ),
-      handle: ({ body, headers }) =>
+      handle: ({ body, headers, address }) =>
         asPage(async () => {
           checkHost(headers);
-          const me = await requireOwn(deps, headers, body.csrf);
+          const me = await requireOwn(deps, { headers, address }, body.csrf);
           const { provider, server_id: serverId } = body;
           // Only what is connected already: what there is beside it is for the app to offer.
           const own = await ownConnections(deps, me);
@@ -203,8 +217,9 @@ function ownConnections(
 
 type Found = { readonly me: Me; readonly ticket: string };
 
-/** null: nobody, or the key or account behind it is over. */
-async function find({ tickets, publicUrl, requireCaller }: MeDeps, headers: Headers): Promise<Found | null> {
+/** null: nobody, or the key or account behind it is over, or may not do this any more, or not from there. */
+async function find(deps: MeDeps, { headers, address }: Shown): Promise<Found | null> {
+  const { tickets, publicUrl } = deps;
   const start = `${cookieName(publicUrl())}=`;
   const found = (headers.cookie ?? '').split(/; */).filter((each) => each.startsWith(start));
   // Two of one name: one of them is not ours.
@@ -213,17 +228,18 @@ async function find({ tickets, publicUrl, requireCaller }: MeDeps, headers: Head
   if (text === null) return null;
   const me = JSON.parse(text) as Me;
   try {
-    await requireCaller(me.keyId);
+    if (me.session !== undefined) await deps.signIn.requireAccount(me.session);
+    else requireMayBe((await deps.access.holder(me.keyId)).principal, address);
     return { me, ticket };
   } catch (error) {
-    if (error instanceof Problem && error.kind === 'invalid_api_key') return null;
+    if (error instanceof Problem && correctable.has(error.kind)) return null;
     throw error;
   }
 }
 
 /** The form of our own page (threats F8). */
-async function requireOwn(deps: MeDeps, headers: Headers, sent: string): Promise<Me> {
-  const found = await find(deps, headers);
+async function requireOwn(deps: MeDeps, shown: Shown, sent: string): Promise<Me> {
+  const found = await find(deps, shown);
   if (found === null || csrfOf(found.ticket) !== sent)
     throw new Problem('invalid_request', 'This page is over: open it again.');
   return found.me;
@@ -242,6 +258,9 @@ function cookieFor(ticket: string, seconds: number, publicUrl: string): string {
   return `${cookieName(publicUrl)}=${ticket}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
 }
 
-function noKey(): Problem {
-  return new Problem('invalid_api_key', 'Missing or invalid API key');
+function requireMayBe({ addresses, scopes }: Pick<Principal, 'addresses' | 'scopes'>, address: string): void {
+  // From elsewhere a key is no key (threats L2).
+  if (addresses !== null && !isAmong(address, addresses))
+    throw new Problem('invalid_api_key', 'Missing or invalid API key');
+  if (!scopes.has('identity')) throw new Problem('missing_scope', 'This key lacks the scope identity');
 }

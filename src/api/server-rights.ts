@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox';
 import { Check, Errors } from 'typebox/value';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
 import { Problem } from '../base/problem.ts';
-import type { ServerRights } from '../policy/policy.ts';
+import type { Catalog, ServerInput } from '../catalog/catalog.ts';
+import type { Policy, ServerRights } from '../policy/policy.ts';
 import { strict, text } from './field-schemas.ts';
 
 const developer = text(100);
@@ -57,6 +58,33 @@ export function rightsIn(server: JsonView, place: string): Static<typeof rightsR
   const [error] = Errors(rightsRequestSchema, said);
   const field = (error?.instancePath ?? '').replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.');
   throw new Problem('invalid_request', `${place}${place === '' ? field.slice(1) : field}: ${expected}`);
+}
+
+/**
+ * For who may add servers and may not say what others may: of a server that is or was there neither who may see it, nor another
+ * address for the credentials that are kept for it. Throws `missing_role`.
+ */
+export async function refuseRights(
+  catalog: Pick<Catalog, 'credentialed' | 'get'>,
+  admin: Pick<Policy['admin'], 'hasRights'>,
+  servers: readonly { readonly input: ServerInput; readonly rights: unknown }[],
+): Promise<void> {
+  const credentialed = await catalog.credentialed();
+  for (const { input, rights } of servers) {
+    const { id, remoteUrl, headers } = input;
+    const known = await catalog.get(id).catch((error: unknown) => {
+      if (!(error instanceof Problem) || !['not_found', 'server_gone'].includes(error.kind)) throw error;
+      return error.kind === 'server_gone' ? ('gone' as const) : null;
+    });
+    if (rights !== null && (known !== null || admin.hasRights(id)))
+      throw new Problem('missing_role', `To say who may see ${id}, which is there, needs the role admin`);
+    const stays = known !== null && known !== 'gone' && known.remoteUrl === remoteUrl;
+    if (credentialed.has(id) && headers === null && !stays)
+      throw new Problem(
+        'missing_role',
+        `To send the credentials kept for ${id} elsewhere needs the role admin`,
+      );
+  }
 }
 
 const expected =

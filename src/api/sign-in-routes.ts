@@ -267,15 +267,15 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
           const pages = await company.pages();
           const done = await pages.finish(new URLSearchParams(query), headers);
           if (done.at === null) return redirectTo(done.location, done.cookie);
-          const { to, accountId: keyId, developerId, userId } = done.at;
+          const { to, accountId: keyId, session, developerId, userId } = done.at;
           if (to === 'me')
             return redirectTo(
               '/me',
               done.cookie,
-              meCookie({ keyId, developerId, userId, appName: company.developer }),
+              meCookie({ keyId, session, developerId, userId, appName: company.developer }),
             );
           await note({ keyId, developerId });
-          return redirectTo('/', done.cookie, sessions.open(keyId).cookie);
+          return redirectTo('/', done.cookie, sessions.open(session).cookie);
         }),
     }),
     ...(['console', 'me'] as const).map((to) =>

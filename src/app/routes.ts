@@ -109,7 +109,6 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...meRoutes({
       signIn,
       access,
-      requireCaller: services.requireCaller,
       connections,
       lastUses: (owner) => lastUses(services, owner),
       tickets,
@@ -145,9 +144,7 @@ function noteSignIn(
 
 /** Of a developer that there is. */
 async function ensureUser({ access, identity }: Services, owner: Owner): Promise<void> {
-  const keys = await access.listKeys();
-  if (!keys.some(({ developerId }) => developerId === owner.developerId))
-    throw new Problem('not_found', 'Developer not found');
+  if (!(await access.hasDeveloper(owner.developerId))) throw new Problem('not_found', 'Developer not found');
   await identity.ensureUser(owner);
 }
 

@@ -70,6 +70,8 @@ export type Services = {
   readonly telemetry: Telemetry;
   readonly storage: Storage;
   readonly outbound: Outbound;
+  /** To the providers' APIs, and to whatever strangers name: nothing is trusted here that the operator did not allow to all. */
+  readonly providerOutbound: Outbound;
   readonly vault: Vault;
   readonly seals: ReturnType<Storage['seals']>;
   readonly access: Access;
@@ -172,11 +174,7 @@ async function openFoundation(config: Config, options: AppOptions) {
   try {
     const redis = config.redisUrl === null ? null : await connectRedis(config.redisUrl, telemetry);
     const locals = new LocalServerList(options.localServers);
-    const sso = config.ssoIssuer === null ? null : new URL(config.ssoIssuer);
-    // Where the operator says that people sign in may be a private address, as a server of --mcp-config may.
-    const trusts = (hostname: string, port: number) =>
-      locals.trusts(hostname, port) ||
-      (hostname === sso?.hostname && port === Number(sso.port || (sso.protocol === 'https:' ? 443 : 80)));
+    const trusts = (hostname: string, port: number) => locals.trusts(hostname, port);
     const outbound = createOutbound({ ...config, trusts }, { tracing: telemetry.tracing });
     const seals = storage.seals(sealedColumns);
     const vault = await unlockVault({
@@ -350,11 +348,13 @@ function openConsent(
     onError: logFailure(telemetry, 'proxy.usage.write_failed'),
     limits: { bodyBytes: config.proxyBodyMegabytes * 1_048_576, ...options.proxyLimits },
   });
+  const companyOutbound = openCompanyOutbound(config, telemetry);
   const identity = createIdentity({
     storage,
     vault,
     clock,
     get: outbound.request,
+    getOfCompany: companyOutbound.request,
     config: { issuer: () => baseUrl.url, signingKeys: config.signingKeys },
     connectedServices: (owner) => connections.tokens.connectedServices(owner),
     forgetConnections: async (owner, actor, wholly) => {
@@ -371,7 +371,8 @@ function openConsent(
     clock,
     access,
     identity,
-    outbound,
+    outbound: companyOutbound,
+    documentOutbound: providerOutbound,
     vault,
     tickets: vault.sealedTokens,
     log: telemetry.log,
@@ -383,7 +384,16 @@ function openConsent(
   });
   const requireCaller = (keyId: string) =>
     keyId.startsWith('acc_') ? signIn.requireAccount(keyId) : access.requireKey(keyId);
-  return { webhooks, connections, providerOutbound, idempotency, proxy, identity, signIn, requireCaller };
+  const ways = { providerOutbound, companyOutbound };
+  return { webhooks, connections, ...ways, idempotency, proxy, identity, signIn, requireCaller };
+}
+
+/** Where the operator says that people sign in may be a private address; for who asks there, and for nobody else. */
+function openCompanyOutbound(config: Config, { tracing }: Telemetry): Outbound {
+  const sso = config.ssoIssuer === null ? null : new URL(config.ssoIssuer);
+  const trusts = (hostname: string, port: number) =>
+    hostname === sso?.hostname && port === Number(sso.port || (sso.protocol === 'https:' ? 443 : 80));
+  return createOutbound({ ...config, trusts }, { tracing });
 }
 
 function companyOf(config: Config): CompanyConfig | null {
@@ -406,7 +416,8 @@ async function closeServices(open: Open): Promise<void> {
   // When keys were last used is no reason to leave the rest open.
   const keyUse = access.flush().catch(logFailure(open.telemetry, 'access.key_use.write_failed'));
   await Promise.all([queryLog.close(), catalog.close(), keyUse, proxy.close(), open.callLog.close()]);
-  await Promise.all([open.outbound.close(), open.providerOutbound.close(), open.redis?.close()]);
+  const ways = [open.outbound, open.providerOutbound, open.companyOutbound];
+  await Promise.all([...ways.map((way) => way.close()), open.redis?.close()]);
   open.idempotency.close();
   await open.storage.close();
   open.telemetry.flush();

@@ -5,6 +5,8 @@ import { Problem } from '../base/problem.ts';
 /** A settings file of another program: what we do not know of it stays as it is. */
 export type SettingsFile = {
   readonly path: string;
+  /** As it was read; null: there was none. */
+  readonly text: string | null;
   /** Empty where there is no file yet. */
   readonly content: Record<string, unknown>;
   readonly indent: string;
@@ -20,20 +22,21 @@ export function readSettings(file: string): SettingsFile {
   let text: string;
   try {
     path = realpathSync(file);
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       throw new Problem('invalid_request', `${file} cannot be read: ${(error as Error).message}`);
-    return { path, content: {}, indent: '  ', mode: newFileMode };
+    return { path, text: null, content: {}, indent: '  ', mode: newFileMode };
   }
   const mode = statSync(path).mode & 0o777;
-  const indent = /^\{\r?\n([ \t]+)/.exec(text)?.[1] ?? '  ';
-  return { path, content: text.trim() === '' ? {} : parse(text, file), indent, mode };
+  const json = text.replace(/^\uFEFF/, '');
+  const indent = /^\{\r?\n([ \t]+)/.exec(json)?.[1] ?? '  ';
+  return { path, text, content: json.trim() === '' ? {} : parse(json, file), indent, mode };
 }
 
 function parse(text: string, file: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text, asWritten);
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>;
   } catch {
@@ -45,10 +48,28 @@ function parse(text: string, file: string): Record<string, unknown> {
   );
 }
 
-/** In one step: whoever reads meanwhile sees the old file or the new one. */
-export function writeSettings({ path, content, indent, mode }: SettingsFile): void {
+/** A number that we would write otherwise, a long one say, keeps its text (https://github.com/tc39/proposal-json-parse-with-source). */
+function asWritten(_name: string, value: unknown, from?: { readonly source?: string }): unknown {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  const source = from?.source ?? String(value);
+  return typeof value === 'number' && String(value) !== source ? rawJSON(source) : value;
+}
+
+/** Throws `conflict` where somebody else wrote it meanwhile. In one step: whoever reads meanwhile sees the old file or the new one. */
+export function writeSettings({ path, text, content, indent, mode }: SettingsFile): void {
+  if (text !== readIfThere(path))
+    throw new Problem('conflict', `${path} was written by another program just now: try again`);
   mkdirSync(dirname(path), { recursive: true });
   const beside = `${path}.${process.pid}.new`;
   writeFileSync(beside, `${JSON.stringify(content, null, indent)}\n`, { mode, flag: 'wx' });
   renameSync(beside, path);
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }

@@ -77,6 +77,8 @@ export type IdentityDeps = {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly get: Get;
+  /** To the company's provider, whose host is trusted. */
+  readonly getOfCompany: Get;
   readonly config: {
     /** What stands in `iss`; known once the server listens. */
     readonly issuer: () => string;
@@ -97,8 +99,8 @@ export function createIdentity(deps: IdentityDeps): Identity {
   const keys = createSigningKeys({ storage, vault, clock, configured: config.signingKeys });
   const tokens = createUserTokens({ keys, issuer, clock });
   const verifier = createTokenVerifier({ tokens, findFamily: (id) => families.find(id), clock });
-  const verifyAssertion = createAssertionVerifier(deps.get, clock);
-  const subjects = createSubjectTokens({ find: issuers.find, verify: verifyAssertion });
+  const verify = createAssertionVerifier(deps.get, clock);
+  const subjects = createSubjectTokens({ find: issuers.find, verify });
   const issuing = { families, keys, tokens, clock, connectedServices };
   storage.subscribe('identity', (payload) => {
     if (payload !== keysChanged) verifier.invalidate(JSON.parse(payload) as Revocation);
@@ -131,7 +133,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
     listUsers: (query) => users.list(query),
 
     verify: verifier.verify,
-    verifyAssertion,
+    verifyAssertion: createAssertionVerifier(deps.getOfCompany, clock),
     introspect: (actor, token) => introspect({ verifier, families, issuer, clock }, actor, token),
     jwks: keys.published,
     issuers: createIssuers(issuers),

@@ -24,7 +24,9 @@ export type AccountRow = {
   /** JSON. */
   groups: string;
   sealed: string | null;
+  /** When the provider was asked last; below 0: since when it is being asked. */
   checked_at: number;
+  /** Since when it is good: a later sign-in brings no cookie back that a sign-out ended. */
   created_at: number;
   ended_at: number | null;
 };
@@ -144,26 +146,47 @@ export class SignInStore {
       await trx
         .insertInto('sign_in_accounts')
         .values({ ...row, ...said, created_at: now })
-        .onConflict((c) => c.column('id').doUpdateSet(said))
+        .onConflict((c) =>
+          c.column('id').doUpdateSet((e) => ({
+            ...said,
+            created_at: e
+              .case()
+              .when('sign_in_accounts.ended_at', 'is', null)
+              .then(e.ref('sign_in_accounts.created_at'))
+              .else(now)
+              .end(),
+          })),
+        )
         .execute();
       await notify(topic, row.id);
     });
   }
 
-  /** Of all processes, one asks the company's provider about an account. False: another one did just now. */
-  async claimCheck({ id, checked_at }: AccountRow): Promise<boolean> {
+  /** Of all processes, one asks the company's provider about an account, until `endCheck`. False: another one does or did just now. */
+  async claimCheck({ id, checked_at }: AccountRow, at: number): Promise<boolean> {
     const claimed = await this.#db
       .updateTable('sign_in_accounts')
-      .set({ checked_at: this.#clock.now() })
+      .set({ checked_at: -at })
       .where('id', '=', id)
       .where('checked_at', '=', checked_at)
       .executeTakeFirst();
     return claimed.numUpdatedRows > 0n;
   }
 
-  /** What the provider said of an account that goes on. */
-  async renewAccount(id: string, said: Pick<AccountRow, 'groups' | 'sealed'>): Promise<void> {
-    await this.#db.updateTable('sign_in_accounts').set(said).where('id', '=', id).execute();
+  /** What the provider said, if anything. False: whoever it was asked about is signed in anew, or out, meanwhile. */
+  async endCheck(
+    id: string,
+    at: number,
+    said: Partial<Pick<AccountRow, 'groups' | 'sealed'>> = {},
+  ): Promise<boolean> {
+    const ended = await this.#db
+      .updateTable('sign_in_accounts')
+      .set({ ...said, checked_at: at })
+      .where('id', '=', id)
+      .where('checked_at', '=', -at)
+      .where('ended_at', 'is', null)
+      .executeTakeFirst();
+    return ended.numUpdatedRows > 0n;
   }
 
   /** The accounts of a person, or of one session, at a provider. */

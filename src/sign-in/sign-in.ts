@@ -59,7 +59,7 @@ export type SignIn = {
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
-  /** A person in the console, by their account. Throws `invalid_api_key` for who may not in. */
+  /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
   person(accountId: string): Promise<SignedIn>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
   requireAccount(id: string): Promise<void>;
@@ -85,7 +85,10 @@ export type SignInDeps = {
   readonly clock: Clock;
   readonly access: Access;
   readonly identity: Pick<Identity, 'ensureUser' | 'verifyAssertion'>;
+  /** To the company's provider. */
   readonly outbound: Outbound;
+  /** Where clients' documents come by: any stranger names their address, so it trusts no host that stands in a file or a setting. */
+  readonly documentOutbound: Pick<Outbound, 'request'>;
   readonly vault: Vault;
   readonly tickets: Vault['sealedTokens'];
   readonly log: Log;
@@ -107,17 +110,19 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const store = new SignInStore(storage, clock);
   const company = openCompany(deps, store);
   const holderOf = createHolders(access, company?.accounts);
-  const holderById = async (id: string): Promise<Holder & { readonly userId: string | null }> => {
+  const holderById = async (named: string): Promise<Holder & { readonly userId: string | null }> => {
+    const [id = '', since] = named.split('@', 2);
     const account = await store.account(id);
     if (account === undefined || account.ended_at !== null) throw noAccount();
+    if (since !== undefined && since !== String(account.created_at)) throw noAccount();
     return { ...(await holderOf(account)), userId: account.user_id };
   };
   const person: SignIn['person'] = async (id) => {
     const { principal, groups, userId } = await holderById(id);
+    const { developerId, keyId } = principal;
     const role = company === null ? undefined : roleOf(company.config, groups);
     if (role === undefined) throw noAccount();
-    const { developerId, keyId } = principal;
-    const user = userId === null ? null : { userId, developerId, tokenId: id, sessionId: id, keyId };
+    const user = userId === null ? null : { userId, developerId, tokenId: keyId, sessionId: keyId, keyId };
     return { caller: { ...principal, groups, role, scopes: new Set(scopesOf(role)) }, user };
   };
   const tokens = createAccessTokens({ store, clock, holderOf });
@@ -217,7 +222,7 @@ function createOpening(
     readonly person: SignIn['person'];
   },
 ) {
-  const { clock, outbound, tickets, publicUrl, onError } = deps;
+  const { access, clock, documentOutbound, tickets, publicUrl, onError } = deps;
   /** Asked at each refresh: then the company's provider has to say so itself. */
   const isAlive = async (accountId: string) => {
     const account = await store.account(accountId);
@@ -236,13 +241,13 @@ function createOpening(
       import('./server/consent.ts'),
       import('./server/company-sign-in.ts'),
     ]);
-    const fetch = createClientDocuments(outbound, clock);
+    const fetchDocument = createClientDocuments({ outbound: documentOutbound, clock, access });
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true
         ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
         : null;
-    const server = { issuer, store, clock, tickets, fetch, isAlive, onError, redeem };
+    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem };
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =

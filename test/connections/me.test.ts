@@ -64,12 +64,50 @@ test('the page of a key that is none, lacks the scope or was revoked is the sign
   assert.match((await browser.follow(`${app.url}/me`)).text, /API key/);
 });
 
+test('L2 the page of a key that may be used from one network is none from another', async (t) => {
+  const { app } = await boot(t, { MCPRANK_TRUSTED_PROXIES: '127.0.0.1' });
+  const key = await app.newKey({ addresses: ['203.0.113.0/24'] });
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  const body = new URLSearchParams({ key, user_id: 'ann' });
+  const signedIn = await fetch(`${app.url}/me/sign-in`, {
+    method: 'POST',
+    body,
+    headers: from('203.0.113.7'),
+    redirect: 'manual',
+  });
+  const cookie = String(signedIn.headers.get('set-cookie')).split(';', 1)[0] ?? '';
+  const page = async (address: string) =>
+    (await fetch(`${app.url}/me`, { headers: { ...from(address), cookie } })).text();
+  assert.match(await page('203.0.113.8'), /For <strong>ann/);
+  assert.match(await page('198.51.100.7'), /API key/);
+});
+
+test('F8 a page of elsewhere signs nobody in to a page of its own choice', async (t) => {
+  const { app } = await boot(t);
+  const send = async (site: string) => {
+    const body = new URLSearchParams({ key: adminKey, user_id: 'mallory' });
+    const headers = { 'sec-fetch-site': site };
+    return fetch(`${app.url}/me/sign-in`, { method: 'POST', body, headers, redirect: 'manual' });
+  };
+  for (const [site, status] of [
+    ['cross-site', 403],
+    ['same-site', 403],
+    ['same-origin', 303],
+  ] as const) {
+    const reply = await send(site);
+    assert.deepEqual([reply.status, reply.headers.has('set-cookie')], [status, status === 303], site);
+  }
+});
+
 test('people of a company come to their own page by its provider', async (t) => {
   const company = await startCompany(t);
   const { app } = await boot(t, company.env());
   const browser = createBrowser();
   const page = await browser.follow(`${app.url}/me/sign-in`);
   assert.match(page.text, /For <strong>ann<\/strong>/);
+  assert.equal(await company.logOut(app, 'ann'), 200);
+  assert.match((await createBrowser().follow(`${app.url}/me/sign-in`)).text, /For <strong>ann/);
+  assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'in the old browser it is over');
   assert.equal((await enter(app, 'bob')).page.status, 404, 'and not by naming somebody');
 });
 

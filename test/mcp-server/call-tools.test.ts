@@ -1,6 +1,7 @@
 /** call_tools: several independent calls in one; and what search_tools says of itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fitTogether } from '../../src/mcp-server/doors/call-many.ts';
 import { adminKey, type TestApp } from '../support/app.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
@@ -87,6 +88,15 @@ test('no more than ten at once, each counted against the key, and what is wrong 
   const key = await app.newKey({ tier: 'free' });
   const { headers } = await ask(Array(10).fill(call), key);
   assert.equal(headers.get('ratelimit-remaining'), '90');
+});
+
+test('results together are no larger than one may be; what does not fit says so, and the others stand', () => {
+  const [small, large] = [Buffer.alloc(1_000), Buffer.alloc(8_000_000)];
+  const kept = fitTogether([[large], [small], [large], [small]], (bytes) => [String(bytes)]);
+  assert.deepEqual(
+    kept.map(([part]) => part?.length),
+    [8_000_000, 1_000, '8000000'.length, 1_000],
+  );
 });
 
 test('search_tools says what there is to find, for whoever asks', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { bootApp, type TestApp } from '../support/app.ts';
@@ -132,6 +133,26 @@ test('of all replicas one asks the provider: a refresh token that turns is used 
   }
 });
 
+test('two clients of a person refresh at once: the provider is asked once, and nobody is signed out', async (t) => {
+  const { app, company } = await boot(t);
+  const [one, two] = [await tokensOf(app), await tokensOf(app)];
+  const asked = company.tokenRequests();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  company.tokensWait = promise;
+  const first = refresh(app, one);
+  while (company.tokenRequests() === asked) await delay(5);
+  const second = refresh(app, two);
+  let isAnswered = false;
+  second.then(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered && company.tokenRequests() === asked + 1) await delay(5);
+  resolve();
+  assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+  assert.equal(company.tokenRequests(), asked + 1);
+  assert.equal((await ping(app, two.access)).status, 200);
+});
+
 test('groups that change at the provider change here within a minute', async (t) => {
   const { app, company, clock } = await boot(t);
   await app.call('PUT', '/v1/admin/toolsets/none', { body: { rules: [], default: 'deny' } });
@@ -249,6 +270,26 @@ test('threats P12: back-channel logout: signs the person out at once; what is no
   assert.equal((await ping(app, bob.access)).status, 200);
   company.visitor = 'ann';
   assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
+});
+
+test('a company’s developer has no key, and settings and connections like any other', async (t) => {
+  const { app } = await boot(t);
+  await tokensOf(app);
+  const { body } = await app.call('GET', '/v1/admin/users');
+  const [{ developer_id: id = '' } = {}] = body.users as { developer_id?: string }[];
+  const put = await app.call('PUT', `/v1/admin/apps/${id}`, { body: { return_urls: [] } });
+  assert.equal(put.status, 200, put.text);
+  const tokens = { developer_id: id, user_id: 'ann', account: 'a', access_token: 't' };
+  const taken = await app.call('POST', '/v1/admin/connections', { body: { ...tokens, provider: 'nobody' } });
+  assert.doesNotMatch(taken.text, /Developer not found/);
+});
+
+test('the provider’s own host is trusted for signing in, and for nothing that others name', async (t) => {
+  const { app, company } = await boot(t);
+  await tokensOf(app);
+  const probed = await app.call('POST', '/v1/admin/probe', { body: { remote_url: `${company.issuer}/x` } });
+  assert.equal(probed.status, 400, probed.text);
+  await assert.rejects(app.services.outbound.request({ method: 'GET', url: `${company.issuer}/jwks` }));
 });
 
 test('a provider without its client id is a fault of the start', async (t) => {

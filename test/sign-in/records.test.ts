@@ -38,7 +38,9 @@ for (const engine of engines)
     await store.putAccount({ id: 'acc_1', ...of, name: null, groups: '[]', sealed: null });
     const account = await store.account('acc_1');
     assert.ok(account !== undefined);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    const claims = await Promise.all(Array.from({ length: 5 }, () => store.claimCheck(account)));
+    const claims = await Promise.all(Array.from({ length: 5 }, () => store.claimCheck(account, 5)));
     assert.equal(claims.filter(Boolean).length, 1);
+    await store.putAccount({ ...of, id: 'acc_1', name: null, groups: '[]', sealed: 'newer' });
+    assert.equal(await store.endCheck('acc_1', 5, { sealed: 'older' }), false, 'signed in anew meanwhile');
+    assert.equal((await store.account('acc_1'))?.sealed, 'newer');
   });

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { generateKeyPair, SignJWT } from 'jose';
+import { systemClock } from '../../src/base/clock.ts';
+import { createClientDocuments } from '../../src/sign-in/clients/client-documents.ts';
+import { registrantDigest } from '../../src/sign-in/clients/registration.ts';
 import { bootApp, type TestApp } from '../support/app.ts';
 import { callback, decide, exchange, ping, post, register, signIn, visit } from '../support/sign-in.ts';
 
@@ -193,6 +197,13 @@ test('threats P9: so many registrations of one address in a day; those that nobo
   assert.equal((await register(app)).status, 201);
 });
 
+test('threats P9: all addresses of one IPv6 network are one, however they are written', () => {
+  const of = (...addresses: string[]) => new Set(addresses.map(registrantDigest)).size;
+  assert.equal(of('2001:db8:1:2::1', '2001:db8:1:2:aaaa:bbbb:cccc:dddd', '2001:db8:1:2::2:3'), 1);
+  assert.equal(of('2001:db8::1', '2001:db8::2', '2001:db8:0:0:5:6:7:8'), 1);
+  assert.equal(of('2001:db8:1:2::1', '2001:db8:1:3::1', '192.0.2.1', '192.0.2.2', '::ffff:192.0.2.3'), 5);
+});
+
 test('a registration that is no JSON object, too large, or asks for what there is not is refused by its registered name', async (t) => {
   const app = await bootApp(t);
   const send = (body: string, type = 'application/json') =>
@@ -237,7 +248,7 @@ async function documentHost(t: TestContext) {
 async function appWithDocuments(t: TestContext) {
   const host = await documentHost(t);
   const app = await bootApp(t);
-  const { outbound } = app.services;
+  const { providerOutbound: outbound } = app.services;
   const { request } = outbound;
   (outbound as { request: typeof request }).request = (asked) =>
     asked.url.startsWith('https://client.example/')
@@ -358,6 +369,48 @@ test('threats P3: no document is fetched from a private address, over http, or b
     assert.match(page.text, /invalid_client/);
   }
   assert.equal(reached, 0);
+});
+
+test('threats P3: a host that a setting vouches for is none that a stranger may have us ask', async (t) => {
+  const host = await documentHost(t);
+  const inner = `http://127.0.0.1:${host.port}`;
+  const app = await bootApp(t, { MCPRANK_SSO_ISSUER: inner, MCPRANK_SSO_CLIENT_ID: 'x' });
+  const asked = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${inner}/keys` };
+  const { body } = await register(app, { ...asked, token_endpoint_auth_signing_alg: 'ES256' });
+  const clientId = String(body.client_id);
+  const { privateKey } = await generateKeyPair('ES256');
+  const assertion = await new SignJWT({ jti: 'x' })
+    .setProtectedHeader({ alg: 'ES256' })
+    .setIssuer(clientId)
+    .setSubject(clientId)
+    .setAudience(app.url)
+    .setIssuedAt()
+    .setExpirationTime('1m')
+    .sign(privateKey);
+  const reply = await post(app, '/token', {
+    grant_type: 'authorization_code',
+    code: 'x',
+    client_id: clientId,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  });
+  assert.equal(reply.body.error, 'invalid_client', JSON.stringify(reply.body));
+  assert.equal(host.fetched(), 0);
+});
+
+test('who names documents without end stands in nobody else’s way', async (t) => {
+  const { access } = (await bootApp(t)).services;
+  let fetched = 0;
+  const request = async () => {
+    fetched++;
+    return { status: 200, headers: {}, body: Buffer.from('{}') };
+  };
+  const fetchDocument = createClientDocuments({ outbound: { request }, clock: systemClock, access });
+  const names = Array.from({ length: 200 }, (_, n) => `https://client.example/${n}`);
+  const asked = await Promise.allSettled(names.map((name) => fetchDocument(name, '203.0.113.5')));
+  assert.deepEqual([asked.filter(({ status }) => status === 'fulfilled').length, fetched], [30, 30]);
+  const last = names.at(-1) ?? '';
+  assert.equal((await fetchDocument(last, '198.51.100.7')).status, 200, 'nor is the refusal kept for others');
 });
 
 /** The words on the page of a client that says it is somebody else. */

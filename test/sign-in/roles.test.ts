@@ -102,6 +102,10 @@ test('who has no role is told so on a page; who loses theirs is out; all of it i
   assert.equal(after.status, 401);
   const session = await app.call('GET', '/console/session', { key: null, headers });
   assert.equal(session.body.signed_in, false);
+  const again = await enter(app, company, 'operator');
+  assert.equal(again.who.signed_in, true);
+  const old = await app.call('GET', '/v1/admin/servers', { key: null, headers });
+  assert.equal(old.status, 401, 'signing in anew brings no cookie back');
 });
 
 test('a person’s calls from the console are their own', async (t) => {
@@ -121,4 +125,29 @@ test('a person’s calls from the console are their own', async (t) => {
   assert.equal(called.status, 403, 'the toolset of their group counts');
   const calls = await app.call('GET', '/v1/admin/calls');
   assert.match(calls.text, /"user_id":"developer"/);
+});
+
+test('who adds servers decides neither who sees one that is there nor where its credentials go', async (t) => {
+  const { app, company } = await boot(t);
+  const server = { id: 's', name: 's', description: 'd', remote_url: 'https://s.example/mcp', tools: [] };
+  const secret = { authorization: 'Bearer kept' };
+  await app.call('POST', '/v1/admin/servers', { body: { ...server, headers: secret } });
+  const { headers } = await enter(app, company, 'operator');
+  const post = async (changed: Record<string, unknown>) =>
+    (await app.call('POST', '/v1/admin/servers', { key: null, headers, body: { ...server, ...changed } }))
+      .status;
+  const granted = [{ developer: '*', credentials: true }];
+  const elsewhere = { remote_url: 'https://elsewhere.example/mcp' };
+  for (const refused of [{ visibility: 'public' }, { granted }, elsewhere])
+    assert.equal(await post(refused), 403, JSON.stringify(refused));
+  assert.equal(await post({ description: 'another' }), 200);
+  await app.call('DELETE', '/v1/admin/servers/s', { key: null, headers });
+  for (const refused of [{ visibility: 'public' }, elsewhere, {}])
+    assert.equal(await post(refused), 403, `gone: ${JSON.stringify(refused)}`);
+  assert.equal(await post({ ...elsewhere, headers: { authorization: 'Bearer theirs' } }), 200);
+  assert.equal(
+    await post({ id: 'new', visibility: 'private', granted }),
+    200,
+    'of their own it is theirs to say',
+  );
 });

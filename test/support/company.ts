@@ -14,6 +14,8 @@ export type Company = {
   visitor: string | null;
   /** false: requests to it break. */
   isUp: boolean;
+  /** Its token endpoint answers after this. */
+  tokensWait: Promise<void>;
   /** Requests to its token endpoint. */
   readonly tokenRequests: () => number;
   /** The settings of an app whose people come from here. */
@@ -35,9 +37,12 @@ const client = { id: 'mcprank', secret: 'company-client-secret-for-tests' };
 export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' = 'plain'): Promise<Company> {
   let handle: (request: IncomingMessage, reply: ServerResponse) => unknown = () => undefined;
   let tokenRequests = 0;
-  const server = createServer((request, reply) => {
+  const server = createServer(async (request, reply) => {
     if (!company.isUp) return request.socket.destroy();
-    if (request.url === '/token') tokenRequests++;
+    if (request.url === '/token') {
+      tokenRequests++;
+      await company.tokensWait;
+    }
     return handle(request, reply);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -84,6 +89,7 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
     people,
     visitor: 'ann',
     isUp: true,
+    tokensWait: Promise.resolve(),
     tokenRequests: () => tokenRequests,
     env: (fields = {}) => ({
       MCPRANK_SSO_ISSUER: issuer,

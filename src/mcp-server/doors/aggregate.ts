@@ -16,7 +16,7 @@ import type { ResultBody } from '../revision-words.ts';
 import { sessionInputSchema } from '../session-schemas.ts';
 import { type AliasedTool, aliasTools } from './aliases.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
-import { joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
+import { fitTogether, joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
 import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
 import { toolTypes } from './tool-types.ts';
@@ -190,7 +190,9 @@ export class Aggregate implements Backend {
     const calls = readCalls(args);
     await caller.charge?.(calls.length - 1);
     const results = await Promise.all(calls.map((call) => this.#callOne(caller, call)));
-    return answered(joinResults(calls, results));
+    const tooLarge = (bytes: number) =>
+      resultOf(failed(`It ran, but its result of ${bytes} bytes is too large beside the others`).body);
+    return answered(joinResults(calls, fitTogether(results, tooLarge)));
   }
 
   async #callOne(caller: McpCaller, { serverId, name, arguments: args }: NamedCall): Promise<JsonParts> {

@@ -39,6 +39,23 @@ export function readCalls(args: JsonView | undefined): readonly NamedCall[] {
   return items.map((item, i) => readCall(item, `calls[${i}].`));
 }
 
+/** As much as one server may answer: all of it is copied for clients that read no structure, while everybody else waits. */
+const mostBytes = 8_500_000;
+
+/** The results that fit beside each other, in their order, and of each other one what `instead` says of its length. */
+export function fitTogether(
+  results: readonly JsonParts[],
+  instead: (bytes: number) => JsonParts,
+): readonly JsonParts[] {
+  let left = mostBytes;
+  return results.map((parts) => {
+    const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+    if (bytes > left) return instead(bytes);
+    left -= bytes;
+    return parts;
+  });
+}
+
 /** `results`: one a call, in their order, each the JSON of a tool's result. */
 export function joinResults(calls: readonly NamedCall[], results: readonly JsonParts[]): JsonParts {
   const parts = calls.flatMap(({ serverId, name }, i) => {

@@ -1,3 +1,4 @@
+import { toNetwork } from '../../access/access.ts';
 import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import { type OAuthCall, type OAuthReply, oauthError } from '../oauth-request.ts';
@@ -29,9 +30,9 @@ function tooMany(): OAuthReply {
   return oauthError(429, 'temporarily_unavailable', why, { 'retry-after': '3600' });
 }
 
-/** Who registers, without saying it. */
+/** Who registers, without saying it; of IPv6 a network is one, since its host has as many addresses as it likes. */
 export function registrantDigest(address: string): string {
-  return sha256Hex(`sign-in registrant\n${address}`);
+  return sha256Hex(`sign-in registrant\n${toNetwork(address)}`);
 }
 
 /** Where nothing is registered, a client whose metadata are no good is no client (RFC 6749 section 5.2). */

@@ -11,6 +11,8 @@ import { type CompanyConfig, type Person, PersonGone } from './person.ts';
 
 /** Of somebody who is at work the provider is asked this often, so that who was removed is out within a minute. */
 const askEveryMs = 30_000;
+/** Longer than it may take: after that, whoever was asking is gone. */
+const longestAskMs = 60_000;
 /** What people may who have no key. */
 const scopes = ['search', 'mcp'];
 const tier = 'pro';
@@ -41,22 +43,23 @@ export function createCompanyAccounts(deps: CompanyDeps) {
   const bindingOf = (id: string) => ['sign-in', 'account', id];
   const seal = async (id: string, tokens: CompanyTokens) => vault.seal(JSON.stringify(tokens), bindingOf(id));
 
-  /** What it says of them now; `renewed` where it was asked here. Throws `invalid_api_key` for who is gone. */
+  /** What it says of them now. A refresh token that turns is good once: they are asked about one at a time. Throws `invalid_api_key` for who is gone. */
   const ask = async (account: AccountRow): Promise<AccountRow> => {
-    if (!(await store.claimCheck(account))) return account;
     const { id, subject, sealed } = account;
     // Who came by an assertion has no token to ask with; what they hold is over in minutes.
     if (sealed === null || subject === null) return account;
+    const at = clock.now();
+    if (isBeingAsked(account, at) || !(await store.claimCheck(account, at))) return account;
     try {
       const tokens = JSON.parse(await vault.open(sealed, bindingOf(id))) as CompanyTokens;
       const said = await provider.again(subject, tokens);
-      const groups = said.person.groups === null ? account.groups : JSON.stringify(said.person.groups);
-      const renewed = { groups, sealed: await seal(id, said.tokens) };
-      await store.renewAccount(id, renewed);
+      const renewed = { groups: groupsAfter(account, said.person), sealed: await seal(id, said.tokens) };
+      await store.endCheck(id, at, renewed);
       return { ...account, ...renewed };
     } catch (error) {
+      const isSame = await store.endCheck(id, at);
       if (!(error instanceof PersonGone)) throw error;
-      await store.endAccounts([id], { wholly: false });
+      if (isSame) await store.endAccounts([id], { wholly: false });
       log.info('sign_in.account.ended', { account_id: id, reason: error.message });
       throw gone();
     }
@@ -103,7 +106,7 @@ export function createCompanyAccounts(deps: CompanyDeps) {
      */
     async holderOf(account: AccountRow, { strict = false } = {}): Promise<AccountHolder> {
       if (account.issuer !== config.issuer) throw gone();
-      if (!strict && account.checked_at + askEveryMs > clock.now()) return principalOf(account);
+      if (!strict && Math.abs(account.checked_at) + askEveryMs > clock.now()) return principalOf(account);
       try {
         return await principalOf(await ask(account));
       } catch (error) {
@@ -113,6 +116,15 @@ export function createCompanyAccounts(deps: CompanyDeps) {
       }
     },
   };
+}
+
+/** Where it says nothing of groups, what it said last. */
+function groupsAfter(account: AccountRow, { groups }: Person): string {
+  return groups === null ? account.groups : JSON.stringify(groups);
+}
+
+function isBeingAsked({ checked_at: at }: AccountRow, now: number): boolean {
+  return at < 0 && now + at < longestAskMs;
 }
 
 /** One person is one account, however often they sign in. */

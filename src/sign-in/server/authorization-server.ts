@@ -44,7 +44,8 @@ type Deps = {
   readonly store: SignInStore;
   readonly clock: Clock;
   readonly tickets: Vault['sealedTokens'];
-  readonly fetch: (url: string | URL) => Promise<Response>;
+  /** `asker`: the address of whoever named the URL. */
+  readonly fetchDocument: (url: string | URL, asker: string) => Promise<Response>;
   /** Whether that account may have tokens still. */
   readonly isAlive: (accountId: string) => Promise<boolean>;
   readonly onError: (error: unknown) => void;
@@ -54,10 +55,9 @@ type Deps = {
 
 export async function createAuthorizationServer(deps: Deps): Promise<Provider> {
   const { issuer, store, clock, tickets } = deps;
-  const registrant = () => notesOf(Provider.ctx?.req)?.address ?? '';
   const provider = new Provider(issuer, {
     ...(await configuration(deps)),
-    adapter: createAdapters({ store, clock, tickets, registrant }),
+    adapter: createAdapters({ store, clock, tickets, registrant: askerAddress }),
   });
   // Scheme and host come from us (`sign-in.ts`), whatever stands in front.
   provider.proxy = true;
@@ -71,11 +71,16 @@ export async function createAuthorizationServer(deps: Deps): Promise<Provider> {
   return provider;
 }
 
+/** Of the request that the library answers just now. */
+function askerAddress(): string {
+  return notesOf(Provider.ctx?.req)?.address ?? '';
+}
+
 function notesOf(request: object | undefined): RequestNotes | undefined {
   return (request as { notes?: RequestNotes } | undefined)?.notes;
 }
 
-async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configuration> {
+async function configuration({ issuer, fetchDocument, isAlive }: Deps): Promise<Configuration> {
   return {
     ...vocabulary,
     features: featuresFor(issuer),
@@ -91,7 +96,7 @@ async function configuration({ issuer, fetch, isAlive }: Deps): Promise<Configur
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: async () => false,
-    fetch,
+    fetch: (url: string | URL) => fetchDocument(url, askerAddress()),
     fetchResponseBodyLimits: { 'client_id metadata document': 1_048_576, jwks_uri: 65_536 },
     findAccount: async (_ctx, id) =>
       (await isAlive(id).catch(asUnavailable))

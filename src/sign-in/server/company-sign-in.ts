@@ -77,7 +77,8 @@ export function createCompanySignIn(deps: {
       const { to } = errand.for;
       if (to === 'console') await requirePerson(account.id).catch(asNoRole);
       const { id: accountId, developer_id: developerId, user_id: userId } = account;
-      return { cookie: over, location: '/', at: { to, accountId, developerId, userId } };
+      const session = `${accountId}@${(await store.account(accountId))?.created_at}`;
+      return { cookie: over, location: '/', at: { to, accountId, session, developerId, userId } };
     },
   };
 }
