@@ -102,9 +102,9 @@ export function approvalRoutes(
       ),
       reply: approvalSchema,
       problems: ['not_found', 'conflict', 'denied'],
-      handle: async ({ params, body: { decision, note = null }, caller }) => {
+      handle: async ({ params, body: { decision, note = null }, caller, person }) => {
         const { keyId, developerId } = caller;
-        const by = { actor: keyActor(caller), developerId, keyId };
+        const by = { actor: keyActor(caller), developerId, keyId, userId: person?.userId ?? null };
         const decided = await approvals.decide(params.id, { isApproved: decision === 'approve', note }, by);
         return json(await describe(decided));
       },

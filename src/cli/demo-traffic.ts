@@ -219,7 +219,7 @@ async function playApprovals({ services, clock, people, end }: Stage): Promise<v
     );
     if (decision === null) continue;
     clock.set(clock.now() + hourMs / 10);
-    const by = { actor: 'system', developerId: operatorDeveloper, keyId: 'demo' };
+    const by = { actor: 'system', developerId: operatorDeveloper, keyId: 'demo', userId: null };
     await services.approvals.decide(id, { isApproved: decision, note }, by);
     if (!decision) continue;
     await services.approvals.start(id, 0, `key:${keyId}`);

@@ -26,6 +26,10 @@ export class RouteCall implements Call<unknown, unknown, unknown, unknown> {
     return this.#context.user;
   }
 
+  get person() {
+    return this.#context.account === null ? null : this.#context.user;
+  }
+
   get headers() {
     return this.#context.request.headers;
   }

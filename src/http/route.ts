@@ -19,6 +19,8 @@ export type Call<B, Q, P, U = null> = {
   readonly caller: Principal;
   /** The user whose MIT came with the call; null where none is taken or none was sent. */
   readonly user: U;
+  /** Who is signed in to the console without a key. */
+  readonly person: User | null;
   readonly headers: IncomingHttpHeaders;
   /** Where the connection comes from. */
   readonly address: string;

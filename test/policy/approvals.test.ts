@@ -198,6 +198,26 @@ test('N13 whoever calls does not approve, unless the rule says so; the scope app
   ]);
   const third = asked(await pay(app, both));
   assert.equal((await decide(app, third.id, 'approve', { key: both })).status, 403, 'the stricter of two');
+  // A person who called by one of their accounts, and decides by another.
+  const caller = await app.newKey({ developer: 'developer 1', scopes: ['mcp', 'identity'] });
+  const { access_token: token } = (
+    await app.call('POST', '/v1/identity/token', { key: caller, body: { user_id: 'ann' } })
+  ).body;
+  const fourth = asked(await pay(app, caller, {}, { authorization: `Bearer ${token}` }));
+  const waits = (await list(app)).find(({ id }) => id === fourth.id) as unknown as {
+    developer_id: string;
+    user_id: string;
+  };
+  assert.equal(waits.user_id, 'ann');
+  const by = { actor: 'account:acc_2', developerId: waits.developer_id, keyId: 'acc_2' };
+  const yes = { isApproved: true, note: null };
+  await assert.rejects(app.services.approvals.decide(fourth.id, yes, { ...by, userId: 'ann' }), {
+    kind: 'denied',
+  });
+  assert.equal(
+    (await app.services.approvals.decide(fourth.id, yes, { ...by, userId: 'bob' })).state,
+    'approved',
+  );
   assert.equal(paid(), 0);
 });
 

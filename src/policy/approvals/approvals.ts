@@ -58,10 +58,12 @@ export type Approvals = {
   waitForDecision(id: string, ms: number, signal?: AbortSignal): Promise<ApprovalRow | undefined>;
   list(query: ApprovalQuery): Promise<readonly Approval[]>;
   /** Throws `not_found` and `conflict`, and `denied` where whoever called decides. */
-  decide(id: string, decision: Decided, by: By & { readonly keyId: string }): Promise<Approval>;
+  decide(id: string, decision: Decided, by: Decider): Promise<Approval>;
   forgetUser(developerId: string, userId: string): Promise<void>;
   prune(): Promise<void>;
 };
+/** `userId`: a person without a key. */
+type Decider = By & { readonly keyId: string; readonly userId: string | null };
 type Decided = { readonly isApproved: boolean; readonly note: string | null };
 
 export type ApprovalsDeps = {
@@ -121,7 +123,7 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
     async decide(id, { isApproved, note }, by) {
       const row = await store.find(id);
       if (row === undefined) throw new Problem('not_found', 'Approval not found');
-      if (row.key_id === by.keyId && row.self === 0)
+      if (isCaller(row, by) && row.self === 0)
         throw new Problem(
           'denied',
           'Whoever makes a call does not approve it: ask somebody with another key',
@@ -130,11 +132,18 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
           },
         );
       const state = isApproved ? 'approved' : 'denied';
-      return describe(deps, await store.decide(id, { state, note }, by));
+      const { userId: _, ...who } = by;
+      return describe(deps, await store.decide(id, { state, note }, who));
     },
     forgetUser: store.forgetUser,
     prune: () => store.prune(clock.now() - keptMs),
   };
+}
+
+/** Also a person with several accounts: they call by an access token, and decide in the console. */
+function isCaller({ key_id, user_id, developer_id }: ApprovalRow, by: Decider): boolean {
+  const isSamePerson = by.userId !== null && by.userId === user_id && by.developerId === developer_id;
+  return key_id === by.keyId || isSamePerson;
 }
 
 async function add(
