@@ -39,5 +39,6 @@ test('schemathesis finds no reply that /openapi.json does not have, and none of 
   const closed = new Promise((resolve) => child.on('close', resolve));
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   assert.equal(await closed, 0, output + errors);
-  assert.match(output, /Tested: [6-9]\d/);
+  const [, tested = ''] = /Tested: (\d+)/.exec(output) ?? [];
+  assert.ok(Number(tested) >= 100, `${tested} operations were tested`);
 });
