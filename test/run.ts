@@ -28,8 +28,8 @@ const skipsForbidden = process.argv.includes('--no-skips');
 const slowestShown = process.argv.includes('--slowest') ? 40 : 0;
 /** Of one process, whatever it runs. */
 const timeoutMs = full ? 1_800_000 : 300_000;
-/** Processes that share the fast tests: one more than there are cores to expect, since tests also wait. */
-const shards = 3;
+/** Processes that share the fast tests: more than there are cores to expect, since half of their time tests wait. */
+const shards = 5;
 
 const checks: readonly (readonly [promise: string, command: string, ...args: string[]])[] = [
   ['the code is formatted and free of lint', 'biome', 'check', '--error-on-warnings', '.'],
