@@ -89,9 +89,15 @@ export function createCatalogStore(storage: Storage) {
       return row?.value ?? 0;
     },
     async revisions() {
-      const rows = await db.selectFrom('servers').select(['id', 'revision', 'deleted_at']).execute();
+      const rows = await db
+        .selectFrom('servers')
+        .select(['id', 'revision', 'updated_at', 'deleted_at'])
+        .execute();
       return new Map(
-        rows.map(({ id, revision, deleted_at }) => [id, { revision, gone: deleted_at !== null }] as const),
+        rows.map(
+          ({ id, revision, updated_at: changedAt, deleted_at }) =>
+            [id, { revision, changedAt, gone: deleted_at !== null }] as const,
+        ),
       );
     },
     async changesAfter(revision: number, limit: number): Promise<StoredServer[]> {

@@ -68,8 +68,10 @@ export type Catalog = {
   /** Batches in revision order; a removed server comes as `server: null`. Holds no connection between batches. */
   changesSince(revision: number): AsyncIterable<readonly CatalogChange[]>;
   revision(): Promise<number>;
-  /** Of every server, those that are gone too. */
-  revisions(): Promise<ReadonlyMap<string, { readonly revision: number; readonly gone: boolean }>>;
+  /** Of every server's last change, those that are gone too. */
+  revisions(): Promise<
+    ReadonlyMap<string, { readonly revision: number; readonly changedAt: number; readonly gone: boolean }>
+  >;
   /** Throws `not_found` or, for a removed server, `server_gone`. Served from memory where it is cached. */
   get(id: string): Promise<ServerRecord>;
   /** What `get` and `credential` answer, where memory has both; the same objects until something changes. */

@@ -54,7 +54,21 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     );
     deps.onBuilt();
   };
+
+  let opening: Promise<void> | undefined;
+  /** Whoever comes first: a change may be told before the start is through. */
+  const openKept = () => {
+    opening ??= (async () => {
+      const startedAt = clock.monotonic();
+      const built = (await kept?.read()) ?? null;
+      if (built === null) return;
+      builder.startFrom(built);
+      use(built, startedAt);
+    })();
+    return opening;
+  };
   const rebuild = coalesced(async (): Promise<void> => {
+    await openKept();
     const startedAt = clock.monotonic();
     const built = await builder.rebuild();
     if (built === null) return;
@@ -66,11 +80,8 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     embedder,
     snapshot: () => snapshot,
     async start() {
-      const startedAt = clock.monotonic();
-      const built = (await kept?.read()) ?? null;
-      if (built === null) return rebuild();
-      builder.startFrom(built);
-      use(built, startedAt);
+      await openKept();
+      if (snapshot === undefined) return rebuild();
       rebuild().catch(deps.onError);
     },
     rebuild,

@@ -43,7 +43,7 @@ type BuilderThread = {
 export const smallDocuments = 20_000;
 const idleMs = 2_000;
 /** Servers and tools that are indexed in a few milliseconds: a thread takes longer to start, and 30 MB. */
-const fewDocuments = 100;
+export const fewDocuments = 100;
 
 export function createBuilderClient(
   changesSince: ChangesSince,
@@ -97,9 +97,10 @@ export function createBuilderClient(
       terms: terms.join('\n'),
     });
     if (reply.kind !== 'restored') throw new Error(`the builder answered ${reply.kind}`);
-    if (reply.isRestored) return restored;
+    if (reply.isRestored && !isClosed) return restored;
     if (reply.error !== null) file.onFault('unreadable', reply.error);
     await restored.terminate();
+    if (isClosed) throw new Error('search is closed');
     return null;
   }
 

@@ -6,13 +6,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { sha256Bytes } from '../../base/id.ts';
 import type { Embedder } from '../embedding/embedder.ts';
-import { type BuilderFile, type BuiltIndex, smallDocuments } from '../index/builder-client.ts';
+import { type BuilderFile, type BuiltIndex, fewDocuments, smallDocuments } from '../index/builder-client.ts';
 import { type Snapshot, serverIds } from '../index/snapshot.ts';
 import { readValueFile, writeValueFile } from './value-file.ts';
 
-/** Servers that are there, with the revision of each. */
+/** Of every server's last change: its number, and when it was (milliseconds since 1970). */
 export type RevisionsOf = () => Promise<
-  ReadonlyMap<string, { readonly revision: number; readonly gone: boolean }>
+  ReadonlyMap<string, { readonly revision: number; readonly changedAt: number; readonly gone: boolean }>
 >;
 
 export type KeptIndexOptions = {
@@ -39,8 +39,6 @@ export type KeptIndex = {
   close(): Promise<void>;
 };
 
-/** Beside a smaller one, a file saves nothing. */
-const fewDocuments = 100;
 /** A sync brings many changes within seconds. */
 const settleMs = 10_000;
 /** The builder of a large catalogue holds as much as the index itself. */
@@ -54,12 +52,13 @@ type Kept = {
   readonly snapshot: Snapshot;
   /** A line each, in the order of their numbers. */
   readonly terms: string;
-  /** Of each server, in the order of the snapshot; 0 where it had changed before it was written. */
-  readonly revisions: Float64Array;
+  /** Of each server, in the order of the snapshot, when it changed last; 0 where it had changed again before this was written. */
+  readonly changedAt: Float64Array;
 };
 
 export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): KeptIndex {
   const path = join(options.folder, fileName);
+  const analysesPath = join(options.folder, analysesName);
   const { onFault } = options;
   let waiting: BuiltIndex | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -67,16 +66,16 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
 
   const write = async ({ snapshot, lexicon }: BuiltIndex): Promise<void> => {
     const stored = await options.revisions();
-    const revisionOf = (id: string) => {
-      const { revision = 0, gone = true } = stored.get(id) ?? {};
-      return gone || revision > snapshot.revision ? 0 : revision;
+    const changeOf = (id: string) => {
+      const { revision = 0, changedAt = 0, gone = true } = stored.get(id) ?? {};
+      return gone || revision > snapshot.revision ? 0 : changedAt;
     };
     const kept: Kept = {
       model: embedder.id,
       code: codeVersion(),
       snapshot,
       terms: [...lexicon.keys()].slice(0, snapshot.termCount).join('\n'),
-      revisions: Float64Array.from(serverIds(snapshot), revisionOf),
+      changedAt: Float64Array.from(serverIds(snapshot), changeOf),
     };
     mkdirSync(options.folder, { recursive: true });
     await writeValueFile(path, kept);
@@ -92,35 +91,41 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
     await writing;
   };
 
+  const readIndex = async (): Promise<BuiltIndex | null> => {
+    removeLeftOver(options.folder);
+    const isOurs = (head: Partial<Kept>) => {
+      const isSame = head.model === embedder.id && head.code === codeVersion();
+      if (!isSame) onFault('outdated');
+      return isSame;
+    };
+    const kept = readValueFile(path, isOurs) as Kept | null;
+    if (kept === null) return null;
+    if (!isOf(await options.revisions(), kept)) {
+      onFault('outdated');
+      return null;
+    }
+    const terms = kept.terms === '' ? [] : kept.terms.split('\n');
+    return { snapshot: kept.snapshot, lexicon: new Map(terms.map((term, i) => [term, i])) };
+  };
+
   return {
     builderFile: {
-      path: join(options.folder, analysesName),
+      path: analysesPath,
       version: `${embedder.id} ${codeVersion()}`,
       ...(options.builder ?? usualBuilder),
       onFault,
     },
     async read() {
-      try {
-        removeLeftOver(options.folder);
-        const isOurs = (head: Partial<Kept>) => {
-          const isSame = head.model === embedder.id && head.code === codeVersion();
-          if (!isSame) onFault('outdated');
-          return isSame;
-        };
-        const kept = readValueFile(path, isOurs) as Kept | null;
-        if (kept === null) return null;
-        if (!isOf(await options.revisions(), kept)) {
-          onFault('outdated');
-          return null;
-        }
-        const terms = kept.terms === '' ? [] : kept.terms.split('\n');
-        return { snapshot: kept.snapshot, lexicon: new Map(terms.map((term, i) => [term, i])) };
-      } catch (error) {
+      const built = await readIndex().catch((error: unknown) => {
         onFault('unreadable', error);
         return null;
-      }
+      });
+      // The analyses are of that index and no other.
+      if (built === null) removeQuietly(analysesPath);
+      return built;
     },
     writeLater(built) {
+      // A smaller one is built as fast as it is read.
       if (built.snapshot.documentCount <= fewDocuments) return;
       waiting = built;
       clearTimeout(timer);
@@ -131,30 +136,40 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
 }
 
 /**
- * Whether each server of the catalogue as it was then is in the index as it is now, and no other one: a store that was put back
- * to an earlier day has revisions of the same numbers and other contents.
+ * Whether each server of the catalogue as it was then is in the index as it is now, and no other one. Their times tell: a store that
+ * was put back to an earlier day comes to the same revisions again, of the same servers, with other contents.
  */
-function isOf(stored: Awaited<ReturnType<RevisionsOf>>, { snapshot, revisions }: Kept): boolean {
+function isOf(stored: Awaited<ReturnType<RevisionsOf>>, { snapshot, changedAt: times }: Kept): boolean {
   const ids = serverIds(snapshot);
-  const indexed = new Map(ids.map((id, i) => [id, revisions[i]]));
+  const indexed = new Map(ids.map((id, i) => [id, times[i]]));
   let unchanged = 0;
-  for (const [id, { revision, gone }] of stored) {
+  for (const [id, { revision, changedAt, gone }] of stored) {
     if (revision > snapshot.revision) {
       if (indexed.has(id)) unchanged++;
       continue;
     }
     if (gone) continue;
-    if (indexed.get(id) !== revision) return false;
+    if (indexed.get(id) !== changedAt) return false;
     unchanged++;
   }
   return unchanged === ids.length;
 }
 
-/** Of the code that analyses texts and lays them out: what another version made is not used. */
+/** Where that is refused the folder has said so already. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Nothing can be kept there either.
+  }
+}
+
+/** Of the code that analyses texts, lays them out and keeps them: what another version made is not used. */
+const madeBy = ['.', '../index', '../text', '../embedding', '../../base'];
 let version: string | undefined;
 function codeVersion(): string {
   if (version !== undefined) return version;
-  const files = ['../index', '../text', '../embedding'].flatMap((folder) =>
+  const files = madeBy.flatMap((folder) =>
     readdirSync(new URL(`${folder}/`, import.meta.url))
       .filter((name) => /\.([jt]s|wasm)$/.test(name) && !name.includes('.test.'))
       .sort()
