@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { CatalogServer } from '../catalog/catalog.ts';
+import { searchedServer } from '../../test/support/search-room.ts';
 import { createIndexBuilder } from '../search/index/index-builder.ts';
 import { openDocuments } from '../search/index/stored-fields.ts';
 import { noEvidence } from '../search/ranking/score.ts';
@@ -9,19 +9,11 @@ import type { HitExplanation, SearchHit, SearchResult } from '../search/search.t
 import { createSearchJson } from './search-json.ts';
 
 const inputSchema = '{ "type":"object", "properties":{"größe":{"maximum":1.0}} }';
-const odd: CatalogServer = {
-  id: 'odd',
+const odd = searchedServer('odd', 'line\nbreak', {
   name: 'Quo"te\\ \u{1F600}',
-  description: 'line\nbreak',
   remoteUrl: null,
-  transport: 'streamable-http',
-  authType: null,
-  category: null,
-  tags: [],
-  verified: false,
-  popularity: 0,
   tools: [{ name: 'a"b\\', description: '","description":"x', inputSchema }],
-};
+});
 const builder = createIndexBuilder({ dims: 64, embed: (texts) => new Float32Array(64 * texts.length) });
 await builder.apply([{ revision: 1, id: odd.id, server: odd }]);
 const documents = openDocuments(builder.build(1).stored);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
+import { searchedServer } from '../../test/support/search-room.ts';
 import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import type { CatalogChange, CatalogServer } from '../catalog/catalog.ts';
@@ -33,20 +34,8 @@ function server(
   description: string,
   more: Partial<CatalogServer> = {},
 ): CatalogServer {
-  return {
-    id,
-    name,
-    description,
-    remoteUrl: `https://${id}.example/mcp`,
-    transport: 'streamable-http',
-    authType: null,
-    category: null,
-    tags: [],
-    verified: false,
-    popularity: 0,
-    tools: [{ name: `${id}_run`, description: `Run ${name}`, inputSchema: '{"type":"object"}' }],
-    ...more,
-  };
+  const tools = [{ name: `${id}_run`, description: `Run ${name}`, inputSchema: '{"type":"object"}' }];
+  return searchedServer(id, description, { name, tools, ...more });
 }
 
 /** A catalog that the test changes; every put is a revision. */

@@ -5,7 +5,6 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../../src/base/clock.ts';
-import type { CatalogServer } from '../../src/catalog/catalog.ts';
 import { loadOnnxEmbedder } from '../../src/search/embedding/onnx-embedder.ts';
 import {
   createSearch,
@@ -16,6 +15,7 @@ import {
 } from '../../src/search/search.ts';
 import { temporaryFolder } from '../support/app.ts';
 import { locateOnnx, noOnnx, writeOnnxModel } from '../support/embeddings.ts';
+import { searchedServer } from '../support/search-room.ts';
 
 /** So many that a run of long documents takes seconds, and one of a short query milliseconds. */
 const detours = 500;
@@ -30,20 +30,6 @@ async function loadSlowModel(t: TestContext): Promise<Embedder> {
   t.after(() => embedder.close?.());
   return embedder;
 }
-
-const server = (id: string, description: string): CatalogServer => ({
-  id,
-  name: id,
-  description,
-  remoteUrl: `https://${id}.example/mcp`,
-  transport: 'streamable-http',
-  authType: null,
-  category: null,
-  tags: [],
-  verified: false,
-  popularity: 0,
-  tools: [],
-});
 
 async function firstOf(search: Search, query: string): Promise<string | undefined> {
   const { page } = await search.find({
@@ -77,7 +63,10 @@ test('18.16 a model at work holds nobody up: searches are answered in the middle
   const errors: unknown[] = [];
   const search = createSearch({
     changesSince: async function* (after) {
-      const servers = [server('post', 'Everything about the letter'), server('sky', `Knows ${longText}`)];
+      const servers = [
+        searchedServer('post', 'Everything about the letter'),
+        searchedServer('sky', `Knows ${longText}`),
+      ];
       const changes = servers.map((each, i) => ({ revision: i + 1, id: each.id, server: each }));
       if (after < changes.length) yield changes;
     },

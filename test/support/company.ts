@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import Provider, { type Configuration } from 'oidc-provider';
+import { quietly } from './oidc.ts';
 
 type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
 
@@ -181,17 +182,4 @@ async function decide(
   });
   grant.addOIDCScope(String(params.scope));
   await provider.interactionFinished(request, reply, { consent: { grantId: await grant.save() } });
-}
-
-/** It warns of its development keys on the console. */
-function quietly<T>(act: () => T): T {
-  const { info, warn } = console;
-  console.info = () => undefined;
-  console.warn = () => undefined;
-  try {
-    return act();
-  } finally {
-    console.info = info;
-    console.warn = warn;
-  }
 }

@@ -6,24 +6,14 @@ import { createLearning } from '../../src/search/learning/learning.ts';
 import type { Outcome } from '../../src/search/learning/learning-model.ts';
 import { createSearch, defaultSearchConfig, loadBuiltInEmbedder } from '../../src/search/search.ts';
 import { handClock } from './app.ts';
+import { searchedServer } from './search-room.ts';
 
 export const embedder = loadBuiltInEmbedder();
 const dayMs = 86_400_000;
 
 export function server(id: string, name: string, description: string, popularity = 0.1): CatalogServer {
-  return {
-    id,
-    name,
-    description,
-    remoteUrl: `https://${id}.example/mcp`,
-    transport: 'streamable-http',
-    authType: null,
-    category: null,
-    tags: [],
-    verified: false,
-    popularity,
-    tools: [{ name: 'run', description, inputSchema: '{"type":"object"}' }],
-  };
+  const tools = [{ name: 'run', description, inputSchema: '{"type":"object"}' }];
+  return searchedServer(id, description, { name, popularity, tools });
 }
 
 /** A log in memory, read as the store reads it. */

@@ -253,7 +253,7 @@ async function countGrant(request: IncomingMessage, counts: Idp['counts']): Prom
 }
 
 /** It warns of its development keys on the console, which is not the place for a test's output. */
-function quietly<T>(act: () => T): T {
+export function quietly<T>(act: () => T): T {
   const { info, warn } = console;
   console.info = () => undefined;
   console.warn = () => undefined;

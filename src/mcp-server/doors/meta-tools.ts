@@ -1,5 +1,17 @@
 import { mostCalls } from './call-many.ts';
 
+/** Which tool, and with what: alone for call_tool, up to ten times for call_tools. */
+const namedCall = {
+  type: 'object',
+  properties: {
+    server_id: { type: 'string', description: 'As search_tools answered it' },
+    name: { type: 'string', description: "The tool's name" },
+    arguments: { type: 'object', description: "As the tool's input schema wants them" },
+  },
+  required: ['server_id', 'name'],
+  additionalProperties: false,
+};
+
 /**
  * The four tools of a large catalogue. Their names and schemas never change, and the description of `search_tools` only when the
  * catalogue does: clients cache prompts by them. The schema of a found tool travels in an answer instead of in the list.
@@ -45,16 +57,7 @@ const metaTools = [
     name: 'call_tool',
     title: 'Call a tool',
     description: 'Call one tool of one server, with arguments that fit its input schema.',
-    inputSchema: {
-      type: 'object',
-      properties: {
-        server_id: { type: 'string', description: 'As search_tools answered it' },
-        name: { type: 'string', description: "The tool's name" },
-        arguments: { type: 'object', description: "As the tool's input schema wants them" },
-      },
-      required: ['server_id', 'name'],
-      additionalProperties: false,
-    },
+    inputSchema: namedCall,
     annotations: { openWorldHint: true },
   },
   {
@@ -68,16 +71,7 @@ const metaTools = [
           type: 'array',
           minItems: 1,
           maxItems: mostCalls,
-          items: {
-            type: 'object',
-            properties: {
-              server_id: { type: 'string', description: 'As search_tools answered it' },
-              name: { type: 'string', description: "The tool's name" },
-              arguments: { type: 'object', description: "As the tool's input schema wants them" },
-            },
-            required: ['server_id', 'name'],
-            additionalProperties: false,
-          },
+          items: namedCall,
         },
       },
       required: ['calls'],
