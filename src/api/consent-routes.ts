@@ -3,7 +3,7 @@ import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts'
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
 import { consentPage, outcomePage } from './consent-pages.ts';
 import { strict } from './field-schemas.ts';
-import { asPage, redirectTo } from './page-answers.ts';
+import { asPage, faultPages, page, redirectTo } from './page-answers.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
 const cookieSeconds = 900;
@@ -14,9 +14,8 @@ const link = Type.Object({
     examples: ['kPq3fVx0Jm1ZBa2w'],
   }),
 });
-const page = { description: 'A page', contentType: 'text/html' };
 /** What is told to an app as a problem is a page to a person. */
-const faultPages = [400, 404, 409, 429, 502].map((status) => ({ ...page, status }));
+const faults = faultPages(400, 404, 409, 429, 502);
 const toProvider = { status: 303, description: 'On to where Location says' };
 
 /** The pages that users see on their way to a provider and back; no API key, no script, nothing kept by the browser but one cookie. */
@@ -31,7 +30,7 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       scope: null,
       params: link,
       reply: null,
-      otherReplies: [{ ...page, status: 200 }, ...faultPages],
+      otherReplies: [{ ...page, status: 200 }, ...faults],
       handle: ({ params, headers }) =>
         asPage(async () => {
           const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
@@ -54,7 +53,7 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
         strict,
       ),
       reply: null,
-      otherReplies: [toProvider, { ...page, status: 200 }, ...faultPages],
+      otherReplies: [toProvider, { ...page, status: 200 }, ...faults],
       handle: ({ params, body, headers }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
@@ -72,7 +71,7 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       query: Type.Record(Type.String(), Type.String({ maxLength: 4_096 })),
       params: Type.Object({ provider: Type.String({ maxLength: 32 }) }),
       reply: null,
-      otherReplies: [{ ...page, status: 200 }, toProvider, ...faultPages],
+      otherReplies: [{ ...page, status: 200 }, toProvider, ...faults],
       handle: ({ params, query, headers }) =>
         asPage(async () => {
           const outcome = await flow.finish({

@@ -10,7 +10,7 @@ import type { SignIn } from '../sign-in/sign-in.ts';
 import type { Vault } from '../vault/vault.ts';
 import { strict } from './field-schemas.ts';
 import { connectionsPage, meSignInPage, type ShownConnection } from './me-pages.ts';
-import { asPage, redirectTo } from './page-answers.ts';
+import { asPage, faultPages, onwards, page, redirectTo } from './page-answers.ts';
 
 export type MeDeps = {
   readonly signIn: Pick<SignIn, 'company' | 'requireAccount'>;
@@ -37,9 +37,7 @@ type Headers = Shown['headers'];
 const lifeSeconds = 3_600;
 const purpose = 'me';
 const maxShown = 200;
-const page = { description: 'A page', contentType: 'text/html' };
-const faultPages = [400, 401, 403, 404, 409, 429, 502, 503].map((status) => ({ ...page, status }));
-const onwards = { status: 303, description: 'On to where Location says' };
+const faults = faultPages(400, 401, 403, 404, 409, 429, 502, 503);
 const csrf = Type.String({ maxLength: 64 });
 
 /** The user's own page: what is connected for them, where it was used last, disconnect, add an account. */
@@ -53,7 +51,7 @@ function meSessionRoutes(deps: MeDeps): Route[] {
   const shared = {
     scope: null,
     reply: null,
-    otherReplies: [{ ...page, status: 200 }, onwards, ...faultPages],
+    otherReplies: [{ ...page, status: 200 }, onwards, ...faults],
   };
   return [
     route({
@@ -138,7 +136,7 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
     status: 303,
     form: true,
     reply: null,
-    otherReplies: [onwards, ...faultPages],
+    otherReplies: [onwards, ...faults],
   } as const;
   return [
     route({

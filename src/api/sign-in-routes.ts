@@ -2,51 +2,16 @@ import { Type } from 'typebox';
 import type { HostCheck } from '../base/own-hosts.ts';
 import { Problem, problemTable } from '../base/problem.ts';
 import type { ConsoleSessions } from '../http/http.ts';
-import { type Call, json, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
-import { type Asked, isDoor, type SignIn } from '../sign-in/sign-in.ts';
+import { type Call, type Reply, type Route, route } from '../http/route.ts';
+import type { Asked, SignIn } from '../sign-in/sign-in.ts';
 import { strict } from './field-schemas.ts';
-import { pageHeaders } from './html.ts';
 import type { Me } from './me-routes.ts';
-import { asPage, redirectTo } from './page-answers.ts';
-import { oauthFaultPage, signInPage } from './sign-in-pages.ts';
+import { oauthEndpointRoutes, uid } from './oauth-endpoint-routes.ts';
+import { oauthMetadataRoutes } from './oauth-metadata-routes.ts';
+import { asPage, faultPages, onwards, page, redirectTo } from './page-answers.ts';
+import { signInPage } from './sign-in-pages.ts';
 
-const oauthErrorSchema = Type.Object(
-  { error: Type.String(), error_description: Type.Optional(Type.String()) },
-  { $id: 'OAuthError', description: 'RFC 6749 section 5.2' },
-);
-const oauthErrors: readonly OtherReply[] = [400, 401, 403, 429, 500, 503].map((status) => ({
-  status,
-  description: 'an error of OAuth',
-  schema: oauthErrorSchema,
-}));
-const page = { description: 'A page', contentType: 'text/html' };
-const faultPages = [400, 401, 403, 404, 429, 500, 502, 503].map((status) => ({ ...page, status }));
-const onwards = { status: 303, description: 'On to where Location says' };
-const anyObject = Type.Object({}, { additionalProperties: true });
-const metadataSchema = Type.Object(
-  {
-    resource: Type.String({ format: 'uri' }),
-    authorization_servers: Type.Array(Type.String({ format: 'uri' })),
-    scopes_supported: Type.Array(Type.String()),
-    bearer_methods_supported: Type.Array(Type.String()),
-    resource_name: Type.String(),
-  },
-  { $id: 'ProtectedResource', description: 'RFC 9728' },
-);
-const serverSchema = Type.Object(
-  {
-    issuer: Type.String({ format: 'uri' }),
-    authorization_endpoint: Type.String({ format: 'uri' }),
-    token_endpoint: Type.String({ format: 'uri' }),
-    registration_endpoint: Type.String({ format: 'uri' }),
-  },
-  { $id: 'AuthorizationServer', description: 'RFC 8414', additionalProperties: true },
-);
-const uid = Type.Object({
-  uid: Type.String({ pattern: '^[A-Za-z0-9_-]{1,100}$', examples: ['k3'.repeat(21)] }),
-});
-/** As much as the library reads. */
-const maxBodyBytes = 65_536;
+const faults = faultPages(400, 401, 403, 404, 429, 500, 502, 503);
 
 type AnyCall = Call<unknown, unknown, unknown>;
 type Deps = {
@@ -62,108 +27,11 @@ type Deps = {
 /** We as an authorization server: its endpoints, its documents, and the page that asks a person. */
 export function signInRoutes(deps: Deps): Route[] {
   return [
-    ...endpointRoutes(deps),
+    ...oauthEndpointRoutes(deps),
     ...consentRoutes(deps),
     ...companyRoutes(deps),
-    ...documentRoutes(deps.signIn),
+    ...oauthMetadataRoutes(deps.signIn),
   ];
-}
-
-function endpointRoutes({ signIn, checkHost }: Deps): Route[] {
-  const answer = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
-    if (method === 'GET') return (await asPage(() => pass(call, method))) as Reply<never>;
-    try {
-      return await pass(call, method);
-    } catch (error) {
-      if (!(error instanceof Problem) || error.kind === 'internal') throw error;
-      return oauthProblem(error);
-    }
-  };
-  const pass = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
-    checkHost(call.headers);
-    const { target, headers, bytes: body, address } = call;
-    const answered = await signIn.answer({ method, target, headers, body, address });
-    if (answered.kind === 'page') return oauthFaultPage(answered.fault) as Reply<never>;
-    const { status, headers: named } = answered;
-    const { 'content-type': contentType, ...rest } = named;
-    return {
-      status,
-      body: answered.body,
-      headers: { ...rest, ...(status === 303 && pageHeaders) },
-      ...(contentType !== undefined && { contentType: String(contentType) }),
-    };
-  };
-  const posted = { method: 'POST', scope: null, rawBody: true, maxBodyBytes, body: anyObject } as const;
-  const asked = { method: 'GET', scope: null, status: 303, reply: null } as const;
-  const otherReplies = [onwards, ...faultPages];
-  return [
-    route({
-      ...asked,
-      url: '/authorize',
-      summary:
-        'Where clients of MCP send their users: authorization code with PKCE S256 (RFC 6749, RFC 8707, RFC 9207)',
-      otherReplies,
-      handle: (call) => answer(call, 'GET'),
-    }),
-    route({
-      ...asked,
-      url: '/authorize/:uid',
-      params: uid,
-      summary: 'Back to the client, once a person has decided',
-      otherReplies,
-      handle: (call) => answer(call, 'GET'),
-    }),
-    route({
-      ...posted,
-      url: '/token',
-      form: true,
-      summary: 'A code or a refresh token for tokens (RFC 6749)',
-      reply: anyObject,
-      otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
-    }),
-    route({
-      ...posted,
-      url: '/register',
-      status: 201,
-      summary: 'Registers a client (RFC 7591): so many of one address in a day, and unused ones for a day',
-      reply: anyObject,
-      otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
-    }),
-    route({
-      ...posted,
-      url: '/revoke',
-      form: true,
-      summary: 'Ends a token of the asking client, or all of a consent (RFC 7009)',
-      reply: null,
-      otherReplies: [{ status: 200, description: 'it is over' }, ...oauthErrors],
-      handle: (call) => answer(call, 'POST'),
-    }),
-    route({
-      ...posted,
-      url: '/introspect',
-      form: true,
-      summary: 'What a token of the asking client is good for (RFC 7662)',
-      reply: anyObject,
-      otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
-    }),
-  ];
-}
-
-/** What is told elsewhere in our own form, in that of OAuth (RFC 6749 section 5.2). */
-function oauthProblem({ kind, detail, retryAfterMs }: Problem): Reply<never> {
-  const { status } = problemTable[kind];
-  const error = status === 429 || status >= 500 ? 'temporarily_unavailable' : 'invalid_request';
-  return {
-    status,
-    body: JSON.stringify({ error, error_description: detail }),
-    headers: {
-      'cache-control': 'no-store',
-      ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }),
-    },
-  };
 }
 
 const decision = Type.Object(
@@ -186,13 +54,10 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       const { location, cookie } = await (await signIn.company.pages()).begin(id, headers);
       return redirectTo(location, cookie);
     }
-    return consent
-      .agreeWithKey(id, headers, { key: key.trim(), userId, address })
-
-      .then(
-        (location) => redirectTo(location),
-        (error: unknown) => askAgain(asked, shownAt(id), error),
-      );
+    return consent.agreeWithKey(id, headers, { key: key.trim(), userId, address }).then(
+      (location) => redirectTo(location),
+      (error: unknown) => askAgain(asked, shownAt(id), error),
+    );
   };
   return [
     route({
@@ -202,7 +67,7 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       scope: null,
       params: uid,
       reply: null,
-      otherReplies: [{ ...page, status: 200 }, ...faultPages],
+      otherReplies: [{ ...page, status: 200 }, ...faults],
       handle: ({ params, headers }) =>
         asPage(async () => {
           checkHost(headers);
@@ -220,7 +85,7 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       form: true,
       body: decision,
       reply: null,
-      otherReplies: [onwards, ...faultPages],
+      otherReplies: [onwards, ...faults],
       handle: ({ params, body, headers, address }) =>
         asPage(async () => {
           checkHost(headers);
@@ -260,7 +125,7 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
       status: 303,
       query: Type.Record(Type.String(), Type.String({ maxLength: 8_192 })),
       reply: null,
-      otherReplies: [onwards, ...faultPages],
+      otherReplies: [onwards, ...faults],
       handle: ({ query, headers }) =>
         asPage(async () => {
           checkHost(headers);
@@ -286,7 +151,7 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
         scope: null,
         status: 303,
         reply: null,
-        otherReplies: [onwards, ...faultPages],
+        otherReplies: [onwards, ...faults],
         handle: ({ headers }) =>
           asPage(async () => {
             checkHost(headers);
@@ -321,63 +186,4 @@ function askAgain(asked: Asked, shownAt: { action: string; company: string | nul
   const { status } = problemTable[error.kind];
   const fault = { status: status === 401 ? 403 : status, detail: error.detail };
   return signInPage(asked, { ...shownAt, fault });
-}
-
-const anyName = Type.Object({ name: Type.String({ maxLength: 1_000 }) });
-/** The path of a door, behind the well-known place. */
-const doorPath = Type.Object({ '*': Type.String({ maxLength: 1_100 }) });
-
-/** Where clients look for them, in whatever order: the same document everywhere (RFC 8414, OpenID, RFC 9728). */
-function documentRoutes(signIn: SignIn): Route[] {
-  const described = { method: 'GET', scope: null } as const;
-  const slashed = { finalSlash: true } as const;
-  const server = {
-    ...described,
-    summary: 'Where and how people sign in (RFC 8414)',
-    reply: serverSchema,
-    handle: () => json(signIn.serverMetadata()),
-  };
-  const resource = '/.well-known/oauth-protected-resource';
-  const protectedResource = {
-    ...described,
-    summary: 'Who gives tokens for the door of MCP at that path (RFC 9728)',
-    reply: metadataSchema,
-    handle: ({ target, headers }: Pick<AnyCall, 'target' | 'headers'>) => {
-      const path = pathBehind(target, resource);
-      const found = path === '' || isDoor(path) ? signIn.resourceMetadata(path, headers.host) : null;
-      if (found === null) throw noDoor();
-      return json(found);
-    },
-  };
-  return [
-    ...['oauth-authorization-server', 'openid-configuration'].flatMap((name) => {
-      const place = `/.well-known/${name}`;
-      return [
-        route({ ...server, ...slashed, url: place }),
-        route({
-          ...server,
-          url: `${place}/*`,
-          params: doorPath,
-          problems: ['not_found'],
-          handle: ({ target }) => {
-            if (!isDoor(pathBehind(target, place))) throw noDoor();
-            return json(signIn.serverMetadata());
-          },
-        }),
-        route({ ...server, ...slashed, url: `/mcp${place}` }),
-        route({ ...server, url: `/mcp/t/:name${place}`, params: anyName, ...slashed }),
-        route({ ...server, url: `/mcp/servers/:name${place}`, params: anyName, ...slashed }),
-      ];
-    }),
-    route({ ...protectedResource, ...slashed, url: resource }),
-    route({ ...protectedResource, url: `${resource}/*`, params: doorPath, problems: ['not_found'] }),
-  ];
-}
-
-function pathBehind(target: string, place: string): string {
-  return (target.split('?', 1)[0] ?? '').slice(place.length);
-}
-
-function noDoor(): Problem {
-  return new Problem('not_found', 'There is no MCP server of ours at that path');
 }
