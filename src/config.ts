@@ -4,10 +4,28 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { isAddressOrNetwork } from './base/ip-networks.ts';
 import { isLoopbackHost } from './base/own-hosts.ts';
 import { Problem } from './base/problem.ts';
 import { Secret } from './base/secret.ts';
+import {
+  keyPattern,
+  oneOf,
+  onOff,
+  parseAllow,
+  parseDatabaseUrl,
+  parseDomains,
+  parseEmbeddings,
+  parseNetworks,
+  parseOrigin,
+  parsePort,
+  parseProxy,
+  parseRoles,
+  parseSigningKeys,
+  parseTiers,
+  parseUrl,
+  parseVaultKeys,
+  secretUrl,
+} from './base/setting-values.ts';
 
 export type Config = {
   readonly host: string;
@@ -84,13 +102,6 @@ type Setting = {
   /** The value, or undefined when the text is not what was expected. */
   readonly parse: (text: string) => Config[keyof Config] | undefined;
 };
-
-const onOff = (text: string) => (text === 'on' ? true : text === 'off' ? false : undefined);
-const oneOf =
-  <T extends string>(...values: T[]) =>
-  (text: string) =>
-    values.find((value) => value === text);
-const keyPattern = /^sk_mcp_rank_[0-9a-f]{32}$/;
 
 /** The one table of settings; docs/configuration.md shows the same rows (a test compares them). */
 export const settings: Readonly<Record<string, Setting>> = {
@@ -539,140 +550,4 @@ function settingText(
 /** Unset and empty are the same. */
 function textIn(env: Env, name: string | undefined): string | undefined {
   return (name === undefined ? undefined : env[name]) || undefined;
-}
-
-function parsePort(text: string): number | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
-}
-
-function parseUrl(text: string): string | undefined {
-  const url = URL.parse(text);
-  const fits =
-    url !== null &&
-    /^https?:$/.test(url.protocol) &&
-    url.search === '' &&
-    url.hash === '' &&
-    url.username === '';
-  return fits ? url.href.replace(/\/+$/, '') : undefined;
-}
-
-/** Cookies, the pages of the console and the well-known documents stand at the root of a host. */
-function parseOrigin(text: string): string | undefined {
-  const url = parseUrl(text);
-  return url !== undefined && new URL(url).pathname === '/' ? url : undefined;
-}
-
-/** It may have a user name and a password, so it is kept as a secret. */
-function parseProxy(text: string): Secret | undefined {
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
-  const fits =
-    url !== null && /^https?:$/.test(url.protocol) && /^\/?$/.test(url.pathname + url.search + url.hash);
-  return fits ? new Secret(url.href) : undefined;
-}
-
-function secretUrl(protocol: RegExp) {
-  return (text: string) => (protocol.test(URL.parse(text)?.protocol ?? '') ? new Secret(text) : undefined);
-}
-
-/** Where the host is a folder with a socket (`?host=/run/postgresql`), the authority may be empty but for the user. */
-function parseDatabaseUrl(text: string): Secret | undefined {
-  return secretUrl(/^postgres(ql)?:$/)(text.replace(/@(?=[/?])/, '@localhost')) && new Secret(text);
-}
-
-const vaultKeyForms = [
-  /^[A-Za-z0-9+/]{43}=$/,
-  /^transit:https?:\/\/[^\s?#@]+\/keys\/[^\s/?#]+$/,
-  /^awskms:arn:[^\s]+$/,
-  /^gcpkms:projects\/[^\s]+$/,
-];
-
-function parseVaultKeys(text: string): Secret | undefined {
-  const entries = text.split(',').map((entry) => /^([a-z0-9-]{1,32}):(.+)$/.exec(entry.trim()) ?? []);
-  const fits = entries.every(([, , rest = '']) => vaultKeyForms.some((form) => form.test(rest)));
-  return fits && new Set(entries.map(([, kid]) => kid)).size === entries.length
-    ? new Secret(text)
-    : undefined;
-}
-
-/** 256 bytes in base64url: 2048 bits. */
-const leastModulusLength = 342;
-
-function parseSigningKeys(text: string): Secret | undefined {
-  try {
-    const parsed = JSON.parse(text) as unknown;
-    const keys = (Array.isArray(parsed) ? parsed : (parsed as { keys?: unknown }).keys) as unknown;
-    const fits =
-      Array.isArray(keys) &&
-      keys.length > 0 &&
-      keys.every(
-        (key: Readonly<Record<string, unknown>>) =>
-          key.kty === 'RSA' &&
-          ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].every((part) => typeof key[part] === 'string') &&
-          String(key.n).length >= leastModulusLength,
-      );
-    return fits ? new Secret(text) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseTiers(text: string): ReadonlyMap<string, number> | undefined {
-  const tiers = new Map<string, number>();
-  for (const pair of text.split(',')) {
-    const [, name, rate] = /^\s*([a-z][a-z0-9_-]{0,31})=([1-9]\d{0,8})\s*$/.exec(pair) ?? [];
-    if (name === undefined) return undefined;
-    tiers.set(name, Number(rate));
-  }
-  return tiers.has('free') && tiers.has('enterprise') ? tiers : undefined;
-}
-
-function parseEmbeddings(text: string): string | undefined {
-  const [, url] = /^openai:(https?:\/\/\S+)#\S+$/.exec(text) ?? [];
-  if (url !== undefined) return parseUrl(url) === undefined ? undefined : text;
-  return text === 'builtin' || /^onnx:.+$/.test(text) ? text : undefined;
-}
-
-function parseNetworks(text: string): readonly string[] | undefined {
-  const entries = text
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-  return entries.every(isAddressOrNetwork) ? entries : undefined;
-}
-
-const roleNames = new Set(['viewer', 'developer', 'operator', 'admin']);
-
-function parseRoles(text: string): ReadonlyMap<string, string> | undefined {
-  const entries = text
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-  const pairs = entries.map((entry) => {
-    const at = entry.lastIndexOf('=');
-    return [entry.slice(0, at).trim(), entry.slice(at + 1).trim()] as const;
-  });
-  return pairs.every(([group, role]) => group !== '' && roleNames.has(role)) ? new Map(pairs) : undefined;
-}
-
-function parseDomains(text: string): readonly string[] | undefined {
-  const entries = text
-    .split(',')
-    .map((entry) => entry.trim().toLowerCase())
-    .filter((entry) => entry !== '');
-  return entries.every((entry) => /^[a-z0-9.-]+$/.test(entry)) ? entries : undefined;
-}
-
-function parseAllow(text: string): readonly string[] | undefined {
-  const entries = text
-    .split(',')
-    .map((entry) => entry.trim().toLowerCase())
-    .filter((entry) => entry !== '');
-  return entries.every(isAllowEntry) ? entries : undefined;
-}
-
-function isAllowEntry(entry: string): boolean {
-  if (entry.includes('/')) return isAddressOrNetwork(entry);
-  const [, host = '', port = '0'] = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/.exec(entry) ?? [];
-  const isHost = host.startsWith('[') ? isAddressOrNetwork(host.slice(1, -1)) : host !== '';
-  return isHost && Number(port) <= 65_535;
 }
