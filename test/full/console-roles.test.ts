@@ -151,3 +151,34 @@ test('who adds servers decides neither who sees one that is there nor where its 
     'of their own it is theirs to say',
   );
 });
+
+test('N13 a person does not approve in the console what they called with a key of the company', async (t) => {
+  const { app, company } = await boot(t);
+  const operator = await enter(app, company, 'operator');
+  await app.call('POST', '/v1/admin/servers', {
+    body: {
+      id: 's',
+      name: 's',
+      remote_url: 'https://s.example/mcp',
+      tools: [{ name: 'pay', description: 'x' }],
+    },
+  });
+  const key = await app.newKey({ developer: 'company', scopes: ['mcp', 'identity'] });
+  await app.call('PUT', '/v1/admin/toolsets/careful', { body: { rules: [{ effect: 'ask', tool: 'pay' }] } });
+  await app.call('PUT', '/v1/admin/toolsets/careful/bindings', { body: { developers: ['company'] } });
+  const { access_token: token } = (
+    await app.call('POST', '/v1/identity/token', { key, body: { user_id: 'operator' } })
+  ).body;
+  const asked = await app.call('POST', '/v1/mcp/tools/call', {
+    key,
+    body: { server_id: 's', name: 'pay', arguments: {} },
+    headers: { authorization: `Bearer ${token}` },
+  });
+  assert.equal(asked.body.status, 'input_required', asked.text);
+  const path = `/v1/admin/approvals/${(asked.body.approval as { id: string }).id}`;
+  const decide = (headers: Record<string, string>) =>
+    app.call('POST', path, { key: null, headers, body: { decision: 'approve' } });
+  const own = await decide(operator.headers);
+  assert.deepEqual([own.status, (own.body.detail as { code: string }).code], [403, 'denied'], own.text);
+  assert.equal((await decide((await enter(app, company, 'admin')).headers)).status, 200);
+});
