@@ -134,12 +134,9 @@ export function createAuthentication(deps: {
 function comesFromHere({ route, request, address }: RequestContext, publicUrl: string): boolean {
   const { authorization, 'x-api-key': key, host = '', origin } = request.headers;
   if (route?.challenge !== true || authorization !== undefined || key !== undefined) return false;
-  const ours = ownHosts(publicUrl);
-  return (
-    isLoopbackHost(address) &&
-    isHostAmong(`http://${host}`, ours) &&
-    (origin === undefined || isHostAmong(origin, ours))
-  );
+  // Another port of this machine is somebody else's, too.
+  const isOurPage = origin === undefined || URL.parse(origin)?.host === host;
+  return isLoopbackHost(address) && isHostAmong(`http://${host}`, ownHosts(publicUrl)) && isOurPage;
 }
 
 /** By what it says itself: it was verified when the call began. */

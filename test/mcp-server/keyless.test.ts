@@ -49,6 +49,7 @@ test('P14 with MCPRANK_MCP_KEYLESS programs on this machine use the doors of MCP
   );
   // A page elsewhere, and one whose name was made to lead here.
   assert.equal(await post(app, '/mcp', { origin: 'https://evil.example' }), 401);
+  assert.equal(await post(app, '/mcp', { origin: 'http://localhost:1' }), 401);
   assert.equal(await post(app, '/mcp', { host: `evil.example:${port}` }), 401);
   // Whoever has credentials is held to them.
   assert.equal(await post(app, '/mcp', { 'x-api-key': `sk_mcp_rank_${'0'.repeat(32)}` }), 401);
