@@ -3,6 +3,7 @@ import { startApp, version } from '../app.ts';
 import { childEnvironment, environment, parseConfig, unknownSettings } from '../config.ts';
 import { ConfigFile } from '../mcp/mcp.ts';
 import { createTelemetry, createTracing, type Telemetry } from '../telemetry/telemetry.ts';
+import { collectAtRest } from './memory-at-rest.ts';
 
 export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Promise<void> {
   const config = parseConfig(environment());
@@ -35,6 +36,7 @@ export async function serve({ mcpConfig }: { readonly mcpConfig?: string }): Pro
   console.log(`MCP Rank ${version} is listening on ${config.publicUrl ?? app.url}`);
   if (app.firstKey !== null) console.log(`Admin key, shown only this once: ${app.firstKey}`);
 
+  collectAtRest();
   const replace = app.services.mcp.replaceLocalServers;
   file?.watch(replace);
   // Without a file there is nothing to read anew, and a terminal that went away is no reason to stop either.

@@ -6,7 +6,7 @@
  * log under the request id. A client that sends its headers or body too slowly is cut off with 408.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
@@ -37,6 +37,7 @@ import type { ConsoleFiles } from './console/static-files.ts';
 import { type ArrivalDeadline, createArrivalDeadline } from './input/arrival-deadline.ts';
 import { createReadBody, createValidate } from './input/read-input.ts';
 import { type LifecycleStep, runLifecycle } from './lifecycle.ts';
+import { nodeHttp } from './passthrough/node-http.ts';
 import { passThrough } from './passthrough/passthrough.ts';
 import { checkFraming, pathOf } from './request-checks.ts';
 import { RequestContext } from './request-context.ts';
@@ -268,7 +269,7 @@ function createHttpServer(
   limits: HttpLimits,
   answer: (request: IncomingMessage, reply: ServerResponse) => void,
 ): Server {
-  const server = createServer(
+  const server = nodeHttp.createServer(
     {
       requireHostHeader: false, // checked in request-checks.ts, so that the reply is ours
       requestTimeout: limits.passthroughTimeoutMs,

@@ -1,5 +1,6 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { nodeHttp } from './node-http.ts';
 
 /** A request as plain values; names of header fields in lower case. */
 export type ListenerRequest = {
@@ -19,7 +20,7 @@ export type ListenerReply = {
 export type NodeListener = (request: IncomingMessage & { notes?: object }, reply: ServerResponse) => unknown;
 
 /** A reply that is kept instead of sent. */
-class KeptReply extends ServerResponse {
+class KeptReply extends nodeHttp.ServerResponse {
   readonly #chunks: Buffer[] = [];
   readonly #done: (body: Buffer) => void;
 
@@ -46,7 +47,7 @@ class KeptReply extends ServerResponse {
  */
 export async function runListener(listener: NodeListener, asked: ListenerRequest): Promise<ListenerReply> {
   const { method, target, headers, body = Buffer.alloc(0), notes } = asked;
-  const request: IncomingMessage & { notes?: object } = new IncomingMessage(new Socket());
+  const request: IncomingMessage & { notes?: object } = new nodeHttp.IncomingMessage(new Socket());
   request.method = method;
   request.url = target;
   request.headers = { ...headers, ...(body.length > 0 && { 'content-length': String(body.length) }) };

@@ -1,0 +1,34 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
+
+const everyMs = 3_000;
+/** Of the time since it was last looked at. */
+const idleShare = 0.02;
+/** It takes 50 to 90 ms (measured), in which nobody is answered: a tenth at most of what was worked before. */
+const worthTimes = 10;
+
+/**
+ * Gives back what a start, or a busy time, needed, once the process rests: V8 keeps it for the next one, the young generation
+ * at its largest above all, and collects the whole heap only when that grows (22 MB of 130 after a start, measured).
+ */
+export function collectAtRest(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as CollectGarbage;
+  let since = performance.eventLoopUtilization();
+  let worked = since.active;
+  let tookMs = 0;
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const spent = performance.eventLoopUtilization(now, since);
+    since = now;
+    worked += spent.active;
+    if (spent.utilization > idleShare || worked < worthTimes * tookMs) return;
+    const began = performance.now();
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    tookMs = performance.now() - began;
+    worked = 0;
+    since = performance.eventLoopUtilization();
+  }, everyMs).unref();
+}
