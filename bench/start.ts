@@ -1,21 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeCatalogue } from './large-catalogue.ts';
 import { printTable, residentMegabytes, type Served, serve, startFlags } from './support.ts';
 
-const bin = fileURLToPath(new URL('../bin/mcprank.js', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const checkout = join(root, 'bin/mcprank.js');
 const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 
-/** Import, start until ready, and memory: with the starter, and with 28,000 servers / 150,000 tools. */
+/** Import, start until ready, and memory: with the starter, from a checkout and as a package, and with 28,000 servers / 150,000 tools. */
 export async function run(): Promise<void> {
-  const rows = [await measure('starter', undefined, { seconds: 1.5, megabytes: 150 })];
   const folder = mkdtempSync(join(tmpdir(), 'mcprank-bench-'));
+  const bar = { seconds: 1.5, megabytes: 150 };
+  const rows = [
+    await measure('starter', checkout, undefined, bar),
+    await measure('starter, as a package', layOutPackage(join(folder, 'package')), undefined, bar),
+  ];
   const file = join(folder, 'large.jsonl');
   await writeCatalogue(file, 28_000, 150_000);
-  rows.push(await measure('28,000 / 150,000', file, { seconds: 10, megabytes: 700 }));
+  rows.push(await measure('28,000 / 150,000', checkout, file, { seconds: 10, megabytes: 700 }));
   rmSync(folder, { recursive: true, force: true });
   printTable(
     [
@@ -26,8 +31,18 @@ export async function run(): Promise<void> {
   );
 }
 
+/** What `npm pack` takes, built now, where there are no sources. */
+function layOutPackage(folder: string): string {
+  spawnSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  for (const name of ['package.json', 'bin', 'dist', 'model', 'starter'])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return join(folder, 'bin/mcprank.js');
+}
+
 async function measure(
   name: string,
+  bin: string,
   file: string | undefined,
   bar: { seconds: number; megabytes: number },
 ): Promise<string[]> {
@@ -42,11 +57,11 @@ async function measure(
   let imported = ['-', '-'];
   if (file !== undefined) imported = importCatalogue(file, env);
   // The first start with the starter writes it to the store too: that is what a newcomer waits for.
-  const first = await start(env);
+  const first = await start(bin, env);
   const before = await residentAtRest(first.served);
   await first.served.stop();
   // What was built is kept beside the store.
-  const second = await start(env);
+  const second = await start(bin, env);
   const after = await residentAtRest(second.served);
   await second.served.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -65,7 +80,10 @@ async function measure(
   ];
 }
 
-async function start(env: Readonly<Record<string, string>>): Promise<{ served: Served; seconds: number }> {
+async function start(
+  bin: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ served: Served; seconds: number }> {
   const began = performance.now();
   const served = await serve([...startFlags, bin, 'serve'], env);
   while ((await fetch(`${served.url}/readyz`)).status !== 200)
@@ -87,7 +105,7 @@ async function residentAtRest(served: Served): Promise<number> {
 }
 
 function importCatalogue(file: string, env: Record<string, string>): string[] {
-  const script = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS)); await import(${JSON.stringify(bin)})`;
+  const script = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS)); await import(${JSON.stringify(checkout)})`;
   const started = performance.now();
   const done = spawnSync(
     process.execPath,

@@ -183,4 +183,19 @@ test('the package, in a project of somebody else: npx mcprank serves, and mcpran
   const KEY = /sk_mcp_rank_\w{32}/.exec(said())?.[0] ?? '';
   const ran = await run(process.execPath, ['program.mts'], { cwd: folder, env: { ...env, BASE: url, KEY } });
   assert.match(ran.stdout, /^found \d+/);
+
+  // What a start does not load is not in the bundle: it is found where npm put it.
+  const registered = await fetch(`${url}/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ redirect_uris: ['https://client.example/back'] }),
+  });
+  assert.equal(registered.status, 201, await registered.text());
+  const nobody = { DATABASE_URL: 'postgres://x:y@127.0.0.1:9/z' };
+  const otlp = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' };
+  const failed = await run('npx', ['--no-install', 'mcprank', 'serve'], {
+    cwd: folder,
+    env: { ...env, ...nobody, ...otlp },
+  }).catch((error: { readonly stdout: string; readonly stderr: string }) => error);
+  assert.match(failed.stderr, /The database is unreachable/);
 });

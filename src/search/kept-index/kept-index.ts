@@ -2,12 +2,12 @@
  * The built index, kept beside the store: the next start answers from it at once and applies what changed since. Whatever is
  * wrong with it, it is built anew.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { sha256Bytes } from '../../base/id.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { type BuilderFile, type BuiltIndex, fewDocuments, smallDocuments } from '../index/builder-client.ts';
 import { type Snapshot, serverIds } from '../index/snapshot.ts';
+import { codeVersion } from './code-version.ts';
 import { readValueFile, writeValueFile } from './value-file.ts';
 
 /** Of every server's last change: its number, and when it was (milliseconds since 1970). */
@@ -162,21 +162,6 @@ function removeQuietly(path: string): void {
   } catch {
     // Nothing can be kept there either.
   }
-}
-
-/** Of the code that analyses texts, lays them out and keeps them: what another version made is not used. */
-const madeBy = ['.', '../index', '../text', '../embedding', '../../base'];
-let version: string | undefined;
-function codeVersion(): string {
-  if (version !== undefined) return version;
-  const files = madeBy.flatMap((folder) =>
-    readdirSync(new URL(`${folder}/`, import.meta.url))
-      .filter((name) => /\.([jt]s|wasm)$/.test(name) && !name.includes('.test.'))
-      .sort()
-      .map((name) => readFileSync(new URL(`${folder}/${name}`, import.meta.url))),
-  );
-  version = sha256Bytes(Buffer.concat(files));
-  return version;
 }
 
 /** Of processes that were killed while they wrote. */
