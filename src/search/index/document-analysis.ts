@@ -25,12 +25,17 @@ type AnalysedServer = Pick<
   readonly software: number;
 };
 
-/** Document 0 is the server itself, then come its tools, and last all tools' words combined. */
-export type Analysis = {
+/** What filters look at, of a server and of its tools. */
+export type Facets = {
   readonly server: AnalysedServer;
   readonly toolCount: number;
   /** A character a tool: what it does, as its server says, packed. */
   readonly hints: string;
+};
+
+/** Document 0 is the server itself, then come its tools, and last all tools' words combined. */
+export type Analysis = {
+  readonly facets: Facets;
   /** Where each document's terms begin; one more for the end. */
   readonly starts: Uint32Array;
   readonly terms: Uint32Array;
@@ -72,9 +77,11 @@ export function analyseServer(server: CatalogServer, lexicon: Lexicon, vocabular
   const { id, transport, authType, category, verified, trusted = false, popularity, tags } = server;
   const prints = { fingerprint: fingerprintOf(server), software: softwareOf(server) };
   return {
-    server: { id, transport, authType, category, verified, trusted, popularity, tags, ...prints },
-    toolCount: server.tools.length,
-    hints: server.tools.map((tool) => packHints(hintsIn(tool.details))).join(''),
+    facets: {
+      server: { id, transport, authType, category, verified, trusted, popularity, tags, ...prints },
+      toolCount: server.tools.length,
+      hints: server.tools.map((tool) => packHints(hintsIn(tool.details))).join(''),
+    },
     starts,
     terms: Uint32Array.from(terms),
     counts: Uint32Array.from(counts),

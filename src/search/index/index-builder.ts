@@ -6,11 +6,12 @@ import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { toUnit } from '../embedding/unit-vectors.ts';
 import { type KeptAnalyses, keepAnalyses, serversIn, wordsIn } from '../kept-index/kept-analyses.ts';
+import { shared } from '../text/shared-array.ts';
 import { buildWordIndex, type WordIndex } from '../text/word-index.ts';
-import { type IndexedServer, packServers, shareWithSnapshot } from './array-pool.ts';
 import { analyseServer, documentTexts, type Lexicon, type Vocabulary } from './document-analysis.ts';
+import { type Corpus, type PackedServer, pack, packAlone, totalsOf } from './packed-servers.ts';
 import { assembleSnapshot, type Snapshot } from './snapshot.ts';
-import { createVectorStore, putVectors, quantise } from './vector-store.ts';
+import { createVectorStore, quantise, vectorsAt } from './vector-store.ts';
 
 /**
  * How much of the server's vector a tool takes on, and of its tools' mean a server. A server without a description
@@ -23,7 +24,7 @@ export type IndexBuilder = {
   /** Takes changes in revision order; only these servers are read again. */
   apply(changes: readonly CatalogChange[]): Promise<void>;
   build(revision: number): Snapshot;
-  /** What it would have to analyse anew, beside the last snapshot; `from` takes it back. */
+  /** What it would have to analyse anew, beside the snapshot of the build just before; `before` takes it back. Good until the next build. */
   keep(): KeptAnalyses;
 };
 
@@ -46,15 +47,16 @@ export function createIndexBuilder(
     runs: new Set(),
   };
   let words: WordIndex | undefined = before?.snapshot.words;
-  const servers = new Map<string, IndexedServer>(
-    before === undefined
-      ? []
-      : serversIn(before.analyses, before.snapshot).map((one) => [one.analysis.server.id, one]),
-  );
+  /** In the order of their ids, in arrays that lie in the last snapshot's memory or beside it. */
+  let corpus: Corpus | null = before === undefined ? null : serversIn(before.analyses, before.snapshot);
+  const servers = new Map(corpus?.servers.map((one) => [one.facets.server.id, one]));
+  /** Since the last build. */
+  let fresh: PackedServer[] = [];
+  const isPresent = (one: PackedServer) => servers.get(one.facets.server.id) === one;
 
-  const index = (server: CatalogServer, vectors: Float32Array): IndexedServer => {
+  const index = (server: CatalogServer, vectors: Float32Array): PackedServer => {
     addContext(vectors, dims, server.description === '' ? contextShares.bare : contextShares.described);
-    return { analysis: analyseServer(server, lexicon, vocabulary), ...quantise(vectors, dims) };
+    return packAlone(analyseServer(server, lexicon, vocabulary), quantise(vectors, dims));
   };
 
   return {
@@ -63,7 +65,7 @@ export function createIndexBuilder(
       const present = changes.flatMap(({ server }) => server ?? []);
       // One call for the whole batch: an embedder behind a network is asked once, not once a server.
       const embedded = await embedder.embed(present.flatMap(documentTexts), 'document');
-      const fresh: IndexedServer[] = [];
+      const batch: PackedServer[] = [];
       let at = 0;
       for (const { id, server } of changes) {
         if (server === null) {
@@ -73,34 +75,35 @@ export function createIndexBuilder(
         const to = at + (server.tools.length + 1) * dims;
         const indexed = index(server, embedded.subarray(at, to));
         servers.set(id, indexed);
-        fresh.push(indexed);
+        batch.push(indexed);
         at = to;
       }
       if (embedded.buffer instanceof ArrayBuffer) embedded.buffer.transfer(0);
-      packServers(fresh);
+      pack(batch, dims);
+      fresh.push(...batch);
     },
     build(revision) {
-      const sorted = [...servers.values()].sort(byId);
-      const documents = sorted.reduce((sum, { scales }) => sum + scales.length, 0);
-      const vectors = createVectorStore(documents, sorted.length, dims);
-      let at = 0;
-      for (const server of sorted) {
-        putVectors(vectors, at, server);
-        at += server.scales.length;
-      }
-      const analyses = sorted.map(({ analysis }) => analysis);
+      // Sorted but for the fresh ones: that is nearly as quick as to merge them.
+      const sorted = [...(corpus?.servers ?? []), ...fresh].filter(isPresent).sort(byId);
+      const { server, document, byte } = totalsOf(sorted);
+      const vectors = createVectorStore(document, server, dims);
+      const storedBytes = shared(Uint8Array, byte);
+      const arrays = pack(sorted, dims, { ...vectorsAt(vectors, 0, document), storedBytes });
+      corpus = { servers: sorted, arrays };
+      fresh = [];
       // The vocabulary only grows: of the same size it is the same.
       if (words?.terms.length !== vocabulary.words.size) words = buildWordIndex(vocabulary.words);
-      const snapshot = assembleSnapshot(analyses, { termCount: lexicon.size, revision, vectors, words });
-      shareWithSnapshot(sorted, snapshot);
-      return snapshot;
+      return assembleSnapshot(corpus, { termCount: lexicon.size, revision, vectors, words });
     },
-    keep: () => keepAnalyses([...servers.values()].sort(byId), vocabulary.words),
+    keep() {
+      if (corpus === null || fresh.length > 0) throw new Error('there is nothing to keep before a build');
+      return keepAnalyses(corpus, vocabulary.words);
+    },
   };
 }
 
-function byId(a: IndexedServer, b: IndexedServer): number {
-  return a.analysis.server.id < b.analysis.server.id ? -1 : 1;
+function byId(a: PackedServer, b: PackedServer): number {
+  return a.facets.server.id < b.facets.server.id ? -1 : 1;
 }
 
 /**

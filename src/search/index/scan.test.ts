@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createScan } from './scan.ts';
-import { createVectorStore, putVectors, quantise } from './vector-store.ts';
+import { createVectorStore, quantise, type VectorStore, vectorsAt } from './vector-store.ts';
 
 const dims = 64;
 
@@ -12,6 +12,11 @@ function unit(seed: readonly number[]): Float32Array {
   );
   const norm = Math.hypot(...vector) || 1;
   return vector.map((x) => x / norm);
+}
+
+function put(store: VectorStore, at: number, vector: Float32Array): void {
+  const [own, quantised] = [vectorsAt(store, at, 1), quantise(vector, dims)];
+  for (const name of ['vectors', 'scales', 'biases'] as const) own[name].set(quantised[name]);
 }
 
 const seeds = fc.array(
@@ -27,7 +32,7 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
     fc.property(seeds, seeds, (documents, [question]) => {
       const vectors = documents.map(unit);
       const store = createVectorStore(vectors.length, 1, dims);
-      for (const [at, vector] of vectors.entries()) putVectors(store, at, quantise(vector, dims));
+      for (const [at, vector] of vectors.entries()) put(store, at, vector);
       // One server that has every document but the first as a tool.
       const scan = createScan(store, Uint32Array.of(0, vectors.length), 0.25);
       const query = unit(question ?? []);
@@ -45,7 +50,7 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
 
 test('a query of which nothing is known is near to nothing', () => {
   const store = createVectorStore(1, 1, dims);
-  putVectors(store, 0, quantise(unit([1, 2, 3]), dims));
+  put(store, 0, unit([1, 2, 3]));
   const scan = createScan(store, Uint32Array.of(0, 1), 0.3);
   scan.setQuery(new Float32Array(dims));
   scan.compare(0, 1);

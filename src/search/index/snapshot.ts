@@ -8,7 +8,8 @@
 
 import { shared } from '../text/shared-array.ts';
 import type { WordIndex } from '../text/word-index.ts';
-import type { Analysis } from './document-analysis.ts';
+import type { Facets } from './document-analysis.ts';
+import { type Corpus, joinStoredStarts } from './packed-servers.ts';
 import { averageFieldLengths, inverseDocumentFrequencies, invert, type Postings } from './postings.ts';
 import type { StoredFields } from './stored-fields.ts';
 import type { VectorStore } from './vector-store.ts';
@@ -54,16 +55,19 @@ export type Snapshot = {
 };
 
 export function assembleSnapshot(
-  analyses: readonly Analysis[],
+  corpus: Corpus,
   { termCount, revision, vectors, words }: Pick<Snapshot, 'termCount' | 'revision' | 'vectors' | 'words'>,
 ): Snapshot {
-  const serverCount = analyses.length;
+  const facets = corpus.servers.map((one) => one.facets);
+  const serverCount = facets.length;
   const docBase = shared(Uint32Array, serverCount + 1);
-  for (const [s, { toolCount }] of analyses.entries()) docBase[s + 1] = docBase[s]! + 1 + toolCount;
+  for (const [s, { toolCount }] of facets.entries()) docBase[s + 1] = docBase[s]! + 1 + toolCount;
   const documentCount = docBase[serverCount]!;
   const docServer = shared(Uint32Array, documentCount);
   for (let s = 0; s < serverCount; s++) docServer.fill(s, docBase[s], docBase[s + 1]);
-  const input = { analyses, docBase, termCount, norms: averageFieldLengths(analyses) };
+  const input = { corpus, termCount, norms: averageFieldLengths(corpus) };
+  const starts = shared(Float64Array, 2 * documentCount + 1);
+  joinStoredStarts(corpus, starts);
   return {
     revision,
     serverCount,
@@ -71,29 +75,29 @@ export function assembleSnapshot(
     termCount,
     docBase,
     docServer,
-    idf: inverseDocumentFrequencies(analyses, termCount),
+    idf: inverseDocumentFrequencies(corpus, termCount),
     serverPostings: invert('server', input),
     toolPostings: invert('tool', input),
     combinedToolsPostings: invert('combinedTools', input),
     vectors,
     words,
-    ids: analyses.map(({ server }) => server.id).join('\n'),
-    columns: { ...serverColumns(analyses), hints: toolHints(analyses, documentCount) },
-    stored: joinStoredFields(analyses),
+    ids: facets.map(({ server }) => server.id).join('\n'),
+    columns: { ...serverColumns(facets), hints: toolHints(facets, documentCount) },
+    stored: { bytes: corpus.arrays.storedBytes, starts },
   };
 }
 
-function toolHints(analyses: readonly Analysis[], documentCount: number): Uint8Array {
+function toolHints(facets: readonly Facets[], documentCount: number): Uint8Array {
   const packed = shared(Uint8Array, documentCount);
   let at = 0;
-  for (const { hints } of analyses) {
+  for (const { hints } of facets) {
     at++;
     for (const hint of hints) packed[at++] = Number(hint);
   }
   return packed;
 }
 
-function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hints'> {
+function serverColumns(facets: readonly Facets[]): Omit<ServerColumns, 'hints'> {
   const numbers = new Map<string, number>([['none', 0]]);
   const numberOf = (name: string | null) => {
     const number = numbers.get(name ?? 'none') ?? numbers.size;
@@ -101,16 +105,16 @@ function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hint
     return number;
   };
   const columns = {
-    transport: shared(Uint16Array, analyses.length),
-    auth: shared(Uint16Array, analyses.length),
-    category: shared(Uint16Array, analyses.length),
-    verified: shared(Uint8Array, analyses.length),
-    trusted: shared(Uint8Array, analyses.length),
-    popularity: shared(Float32Array, analyses.length),
-    fingerprint: shared(Float64Array, analyses.length),
-    software: shared(Float64Array, analyses.length),
+    transport: shared(Uint16Array, facets.length),
+    auth: shared(Uint16Array, facets.length),
+    category: shared(Uint16Array, facets.length),
+    verified: shared(Uint8Array, facets.length),
+    trusted: shared(Uint8Array, facets.length),
+    popularity: shared(Float32Array, facets.length),
+    fingerprint: shared(Float64Array, facets.length),
+    software: shared(Float64Array, facets.length),
   };
-  for (const [s, { server }] of analyses.entries()) {
+  for (const [s, { server }] of facets.entries()) {
     columns.transport[s] = numberOf(server.transport);
     columns.auth[s] = numberOf(server.authType);
     columns.category[s] = numberOf(server.category);
@@ -120,25 +124,8 @@ function serverColumns(analyses: readonly Analysis[]): Omit<ServerColumns, 'hint
     columns.fingerprint[s] = server.fingerprint;
     columns.software[s] = server.software;
   }
-  const tags = analyses.map(({ server }) => server.tags.join('\t')).join('\n');
+  const tags = facets.map(({ server }) => server.tags.join('\t')).join('\n');
   return { ...columns, tags, names: [...numbers.keys()] };
-}
-
-function joinStoredFields(analyses: readonly Analysis[]): StoredFields {
-  const fields = analyses.reduce((sum, { stored }) => sum + stored.starts.length - 1, 0);
-  const starts = shared(Float64Array, fields + 1);
-  const bytes = shared(
-    Uint8Array,
-    analyses.reduce((sum, { stored }) => sum + stored.bytes.length, 0),
-  );
-  let [field, at] = [0, 0];
-  for (const { stored } of analyses) {
-    bytes.set(stored.bytes, at);
-    for (const start of stored.starts.subarray(0, -1)) starts[field++] = at + start;
-    at += stored.bytes.length;
-  }
-  starts[field] = at;
-  return { bytes, starts };
 }
 
 export function serverIds({ ids }: Snapshot): readonly string[] {

@@ -28,8 +28,12 @@ export type VectorStore = {
   readonly servers: number;
 };
 
-/** Vectors as 8-bit numbers, and what undoes the quantisation of each. */
-export type QuantisedVectors = { readonly vectors: Int8Array; readonly scales: Float32Array };
+/** Vectors as 8-bit numbers, what undoes the quantisation of each, and what the scan's unsigned query adds to its product. */
+export type QuantisedVectors = {
+  readonly vectors: Int8Array;
+  readonly scales: Float32Array;
+  readonly biases: Float32Array;
+};
 
 /** Byte offsets: the query at 0, then three numbers a document, two a server, then the vectors. */
 export function layoutOf({ dims, documents, servers }: Omit<VectorStore, 'memory'>) {
@@ -53,40 +57,34 @@ export function createVectorStore(documents: number, servers: number, dims: numb
   return { memory, dims, documents, servers };
 }
 
-/** Copies quantised vectors in, beginning with document `at`. */
-export function putVectors(store: VectorStore, at: number, { vectors, scales }: QuantisedVectors): void {
-  const layout = layoutOf(store);
-  const { buffer } = store.memory;
-  new Int8Array(buffer, layout.vectors + at * store.dims, vectors.length).set(vectors);
-  new Float32Array(buffer, layout.scales + at * 4, scales.length).set(scales);
-  const biases = new Float32Array(buffer, layout.biases + at * 4, scales.length);
-  for (let d = 0; d < scales.length; d++) {
-    let sum = 0;
-    for (let i = d * store.dims; i < (d + 1) * store.dims; i++) sum += vectors[i] ?? 0;
-    biases[d] = 64 * sum;
-  }
-}
-
 /** A view of the vectors that lie from document `at` on. */
 export function vectorsAt(store: VectorStore, at: number, count: number): QuantisedVectors {
-  const { scales, vectors } = layoutOf(store);
+  const { biases, scales, vectors } = layoutOf(store);
   const { buffer } = store.memory;
   return {
     vectors: new Int8Array(buffer, vectors + at * store.dims, count * store.dims),
     scales: new Float32Array(buffer, scales + at * 4, count),
+    biases: new Float32Array(buffer, biases + at * 4, count),
   };
 }
 
 /** Unit vectors as 8-bit numbers, each vector with the scale that undoes it. */
 export function quantise(from: Float32Array, dims: number): QuantisedVectors {
+  const documents = from.length / dims;
   const vectors = new Int8Array(from.length);
-  const scales = new Float32Array(from.length / dims);
-  for (let d = 0; d < scales.length; d++) {
+  const scales = new Float32Array(documents);
+  const biases = new Float32Array(documents);
+  for (let d = 0; d < documents; d++) {
     let largest = 0;
-    for (let i = d * dims; i < (d + 1) * dims; i++) largest = Math.max(largest, Math.abs(from[i] ?? 0));
+    for (let i = d * dims; i < (d + 1) * dims; i++) largest = Math.max(largest, Math.abs(from[i]!));
     if (largest === 0) continue;
     scales[d] = largest / 127;
-    for (let i = d * dims; i < (d + 1) * dims; i++) vectors[i] = Math.round(((from[i] ?? 0) * 127) / largest);
+    let sum = 0;
+    for (let i = d * dims; i < (d + 1) * dims; i++) {
+      vectors[i] = Math.round((from[i]! * 127) / largest);
+      sum += vectors[i]!;
+    }
+    biases[d] = 64 * sum;
   }
-  return { vectors, scales };
+  return { vectors, scales, biases };
 }

@@ -263,7 +263,11 @@ test('a builder that was taken back builds what the one before would have built,
       await original.apply(changesOf(before));
       const snapshot = original.build(revision);
       const terms = [...original.lexicon.keys()];
-      const taken = createIndexBuilder(builtIn, { snapshot, terms, analyses: original.keep() });
+      const taken = createIndexBuilder(builtIn, {
+        snapshot,
+        terms,
+        analyses: structuredClone(original.keep()),
+      });
       const changes = changesOf(after);
       for (const builder of [original, taken]) await builder.apply(changes);
       const { vectors, ...built } = original.build(revision);
