@@ -232,6 +232,7 @@ function openFinding(
     embedder,
     ...(provider !== null && { provider }),
     kept: {
+      shared: storage.sharedFiles,
       folder: config.dataDir,
       revisions: catalog.revisions,
       onFault(fault, error) {

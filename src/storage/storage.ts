@@ -16,6 +16,7 @@ import { type Audit, type AuditEntry, type AuditTables, createAudit } from './au
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
 import { createPresence, type Presence } from './coordination/presence.ts';
+import { createSharedFiles, type SharedFiles, type SharedFileTables } from './coordination/shared-files.ts';
 import { type FileState, NodeSqliteDialect, openSqlite } from './embedded/sqlite.ts';
 import { storageProblem, withProblems } from './faults.ts';
 import { isOurs, migrate } from './schema/migrate.ts';
@@ -73,6 +74,8 @@ export type Storage = {
   subscribe(topic: Topic, listener: (payload: string) => void): void;
   readonly leases: Leases;
   readonly presence: Presence;
+  /** null where all processes of the store have one data folder. */
+  readonly sharedFiles: SharedFiles | null;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
@@ -158,6 +161,8 @@ export async function openStorage(
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
     presence: createPresence(db as unknown as Kysely<JobTables>, sharedNow),
+    sharedFiles:
+      dialect === 'sqlite' ? null : createSharedFiles(db as unknown as Kysely<SharedFileTables>, sharedNow),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       engine.verify?.();

@@ -3,10 +3,33 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import pg from 'pg';
 import { temporaryFolder } from '../support/app.ts';
 import { ask, type Replica, startReplicas } from '../support/replicas.ts';
+import { engines } from '../support/stores.ts';
 
+const [, postgres] = engines;
 const rounds = 6;
+
+test('a replica that starts in an empty folder takes the index that another one built', {
+  skip: postgres?.skip ?? true,
+}, async (t) => {
+  const { DATABASE_URL = '' } = (await postgres?.environment(t)) ?? {};
+  const folders = [temporaryFolder(t), temporaryFolder(t)] as const;
+  const start = (folder: string) => startReplicas(t, 1, { DATABASE_URL, MCPRANK_DATA_DIR: folder });
+  await start(folders[0]);
+  const db = new pg.Client(DATABASE_URL);
+  await db.connect();
+  t.after(() => db.end());
+  const isShared = async () => (await db.query('select 1 from shared_files')).rowCount === 1;
+  while (!(await isShared())) await delay(200);
+  const [second] = await start(folders[1]);
+  assert.ok(second);
+  // What it had built itself it would keep ten seconds later.
+  assert.ok(readdirSync(folders[1]).includes('search-index.bin'));
+  const found = await ask(second.url, 'POST', '/v1/search', { body: { query: 'send an e-mail' } });
+  assert.ok((found.body.servers as unknown[]).length > 0);
+});
 
 test('killed with -9 while it keeps its index, it starts right, and answers as before', async (t) => {
   const folder = temporaryFolder(t);

@@ -21,11 +21,16 @@ export type KeptIndexOptions = {
   /** The builder leaves a file of its own beyond so many servers and tools (20,000), when it was idle for so long (a minute). */
   readonly builder?: Pick<BuilderFile, 'beyondDocuments' | 'idleMs'>;
   readonly revisions: RevisionsOf;
+  /** Where replicas find each other's: one that starts in an empty folder need not build it. */
+  readonly shared?: {
+    publish(name: string, version: string, path: string): Promise<void>;
+    retrieve(name: string, version: string, path: string): Promise<boolean>;
+  } | null;
   /**
    * Of no use, and built anew. `outdated`: it is of another catalogue, model or version of the code; `unreadable`: damaged, or
-   * the system refused; `unwritten`: there is none for the next start.
+   * the system refused; `unwritten`: there is none for the next start; `not_shared`: none from or for other replicas.
    */
-  readonly onFault: (fault: 'outdated' | 'unreadable' | 'unwritten', error?: unknown) => void;
+  readonly onFault: (fault: 'outdated' | 'unreadable' | 'unwritten' | 'not_shared', error?: unknown) => void;
 };
 
 export type KeptIndex = {
@@ -60,34 +65,35 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
   const path = join(options.folder, fileName);
   const analysesPath = join(options.folder, analysesName);
   const { onFault } = options;
+  const version = `${embedder.id} ${codeVersion()}`;
   let waiting: BuiltIndex | undefined;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
 
-  const write = async ({ snapshot, lexicon }: BuiltIndex): Promise<void> => {
-    const stored = await options.revisions();
-    const changeOf = (id: string) => {
-      const { revision = 0, changedAt = 0, gone = true } = stored.get(id) ?? {};
-      return gone || revision > snapshot.revision ? 0 : changedAt;
-    };
+  const write = async ({ snapshot, lexicon }: BuiltIndex, isForAll: boolean): Promise<void> => {
     const kept: Kept = {
       model: embedder.id,
       code: codeVersion(),
       snapshot,
       terms: [...lexicon.keys()].slice(0, snapshot.termCount).join('\n'),
-      changedAt: Float64Array.from(serverIds(snapshot), changeOf),
+      changedAt: changeTimes(await options.revisions(), snapshot),
     };
     mkdirSync(options.folder, { recursive: true });
     await writeValueFile(path, kept);
+    if (!isForAll) return;
+    await options.shared?.publish(fileName, version, path).catch((error: unknown) => {
+      onFault('not_shared', error);
+    });
   };
-  const flush = async (): Promise<void> => {
+  /** A process that stops has no time to send it around. */
+  const flush = async (isForAll: boolean): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
     await writing;
     const built = waiting;
     if (built === undefined) return;
     waiting = undefined;
-    writing = write(built).catch((error: unknown) => onFault('unwritten', error));
+    writing = write(built, isForAll).catch((error: unknown) => onFault('unwritten', error));
     await writing;
   };
 
@@ -108,18 +114,33 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
     return { snapshot: kept.snapshot, lexicon: new Map(terms.map((term, i) => [term, i])) };
   };
 
+  const readOwn = () =>
+    readIndex().catch((error: unknown) => {
+      onFault('unreadable', error);
+      return null;
+    });
+  const fetchShared = async (): Promise<boolean> => {
+    const { shared, folder } = options;
+    if (shared === undefined || shared === null) return false;
+    try {
+      mkdirSync(folder, { recursive: true });
+      return await shared.retrieve(fileName, version, path);
+    } catch (error) {
+      onFault('not_shared', error);
+      return false;
+    }
+  };
+
   return {
     builderFile: {
       path: analysesPath,
-      version: `${embedder.id} ${codeVersion()}`,
+      version,
       ...(options.builder ?? usualBuilder),
       onFault,
     },
     async read() {
-      const built = await readIndex().catch((error: unknown) => {
-        onFault('unreadable', error);
-        return null;
-      });
+      const own = await readOwn();
+      const built = own ?? ((await fetchShared()) ? await readOwn() : null);
       // The analyses are of that index and no other.
       if (built === null) removeQuietly(analysesPath);
       return built;
@@ -129,10 +150,17 @@ export function createKeptIndex(embedder: Embedder, options: KeptIndexOptions): 
       if (built.snapshot.documentCount <= fewDocuments) return;
       waiting = built;
       clearTimeout(timer);
-      timer = setTimeout(() => void flush(), settleMs).unref();
+      timer = setTimeout(() => void flush(true), settleMs).unref();
     },
-    close: flush,
+    close: () => flush(false),
   };
+}
+
+function changeTimes(stored: Awaited<ReturnType<RevisionsOf>>, snapshot: Snapshot): Kept['changedAt'] {
+  return Float64Array.from(serverIds(snapshot), (id) => {
+    const { revision = 0, changedAt = 0, gone = true } = stored.get(id) ?? {};
+    return gone || revision > snapshot.revision ? 0 : changedAt;
+  });
 }
 
 /**

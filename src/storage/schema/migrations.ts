@@ -16,6 +16,7 @@ import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { sharedFiles } from './shared-file-tables.ts';
 import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
@@ -47,4 +48,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '020_masked_arguments': { up: maskedArguments },
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
+  '030_shared_files': { up: sharedFiles },
 };
