@@ -27,7 +27,7 @@ export async function startStage(tenants: number): Promise<Stage> {
   const upstream = launch([join(root, 'bench/peers/mcp-upstream.ts'), 'json'], {}, { pin: false });
   const hostile = launch([join(root, 'bench/peers/hostile-upstream.ts')], {}, { pin: false });
   // It takes no time from the one that measures, where the system has a choice.
-  setPriority(hostile.pid ?? 0, constants.priority.PRIORITY_BELOW_NORMAL);
+  setPriority(hostile.pid ?? 0, constants.priority.PRIORITY_LOW);
   const [goodUrl, hostileUrl] = [await urlOf(upstream), await urlOf(hostile)];
   const config = join(folder, 'servers.json');
   const echo = {
@@ -120,7 +120,7 @@ async function admin(
 export async function unleash(hostile: Hostile): Promise<ChildProcess> {
   const program = join(root, 'bench/peers/hostile-tenant.ts');
   const child = launch([program, JSON.stringify(hostile)], {}, { pin: false });
-  setPriority(child.pid ?? 0, constants.priority.PRIORITY_BELOW_NORMAL);
+  setPriority(child.pid ?? 0, constants.priority.PRIORITY_LOW);
   await once(child.stdout ?? child, 'data');
   await delay(takeHoldMs);
   return child;

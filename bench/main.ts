@@ -21,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   identity: () => import('./identity.ts'),
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
+  growth: () => import('./growth.ts'),
   scale: () => import('./scale.ts'),
   'shared-limits': () => import('./shared-limits.ts'),
   overload: async () => ({ run: (await import('./load.ts')).overload }),
@@ -40,7 +41,7 @@ const { positionals: asked, values } = parseArgs({
   options: { against: { type: 'string' }, seeds: { type: 'string', default: '9' } },
 });
 /** Take minutes: only when it is asked for. */
-const seldom = new Set(['soak', 'soak-streams', 'embedding', 'fairness']);
+const seldom = new Set(['growth', 'soak', 'soak-streams', 'embedding', 'fairness']);
 const usual = Object.keys(benches).filter((name) => !seldom.has(name));
 const names = (asked.length === 0 ? usual : asked).flatMap((name) => groups[name] ?? [name]);
 const unknown = names.filter((name) => benches[name] === undefined);

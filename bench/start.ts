@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { writeCatalogue } from './large-catalogue.ts';
 import { printTable, residentMegabytes, type Served, serve, startFlags } from './support.ts';
 
+export const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
 const root = fileURLToPath(new URL('..', import.meta.url));
-const checkout = join(root, 'bin/mcprank.js');
-const adminKey = `sk_mcp_rank_${'0b'.repeat(16)}`;
+export const checkout = join(root, 'bin/mcprank.js');
 
 /** Import, start until ready, and memory: with the starter, from a checkout and as a package, and with 28,000 servers / 150,000 tools. */
 export async function run(): Promise<void> {
@@ -80,7 +80,8 @@ async function measure(
   ];
 }
 
-async function start(
+/** Until it is ready to answer a search. */
+export async function start(
   bin: string,
   env: Readonly<Record<string, string>>,
 ): Promise<{ served: Served; seconds: number }> {
@@ -91,7 +92,8 @@ async function start(
   return { served, seconds: (performance.now() - began) / 1000 };
 }
 
-async function residentAtRest(served: Served): Promise<number> {
+/** MB, after some work and a rest. */
+export async function residentAtRest(served: Served): Promise<number> {
   for (let i = 0; i < 200; i++) {
     await fetch(`${served.url}/v1/search`, {
       method: 'POST',
@@ -104,7 +106,8 @@ async function residentAtRest(served: Served): Promise<number> {
   return residentMegabytes(served);
 }
 
-function importCatalogue(file: string, env: Record<string, string>): string[] {
+/** Seconds, and MB at the most. */
+export function importCatalogue(file: string, env: Record<string, string>): string[] {
   const script = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS)); await import(${JSON.stringify(checkout)})`;
   const started = performance.now();
   const done = spawnSync(
