@@ -32,7 +32,7 @@ import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
-import { createHostCheck, isLoopbackHost } from '../base/own-hosts.ts';
+import { createHostCheck, createOriginCheck, isLoopbackHost } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
@@ -100,8 +100,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       process: () => processFacts(storage, version),
     }),
     ...mcpServerRoutes(mcpServer, {
-      publicUrl,
       checkHost,
+      checkOrigin: createOriginCheck(publicUrl, isLoopbackHost(config.host)),
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),

@@ -160,6 +160,7 @@ export function ping(
   app: Pick<TestApp, 'call'>,
   token: string | null,
   path = '/mcp',
+  headers: Fields = {},
 ): ReturnType<TestApp['call']> {
   return app.call('POST', path, {
     key: null,
@@ -167,6 +168,7 @@ export function ping(
     headers: {
       accept: 'application/json, text/event-stream',
       ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...headers,
     },
   });
 }
