@@ -213,6 +213,8 @@ export type Connection = {
   readonly updated_at: string;
   readonly expires_at: string | null;
   readonly renewable: boolean;
+  /** key: a key of the user, in place of tokens */
+  readonly kind: "oauth" | "key";
 };
 
 export type ConnectionImport = {
@@ -495,7 +497,7 @@ export type RegistryServer = {
   readonly description: string;
   readonly version: string;
   readonly repository?: { readonly url: string; readonly source: string; } | undefined;
-  readonly remotes?: readonly ({ readonly type: string; readonly url: string; })[] | undefined;
+  readonly remotes?: readonly ({ readonly type: string; readonly url: string; readonly variables?: Readonly<Record<string, unknown>> | undefined; readonly headers?: readonly (Readonly<Record<string, unknown>>)[] | undefined; })[] | undefined;
   readonly packages?: readonly (Readonly<Record<string, unknown>>)[] | undefined;
 };
 
@@ -651,6 +653,7 @@ export type Server = {
   readonly version: string | null;
   readonly source: string;
   readonly updated_at: string;
+  readonly user_credentials: UserCredentials | null;
   readonly health: Health | null;
   readonly tools: readonly Tool[];
 };
@@ -877,6 +880,19 @@ export type User = {
   readonly created_at: string;
   /** refresh tokens that still work */
   readonly sessions: number;
+};
+
+export type UserCredentials = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly variables: Readonly<Record<string, { readonly description: string; readonly required: boolean; readonly secret: boolean; readonly default: string | null; readonly choices: readonly string[]; }>>;
+};
+
+export type UserCredentialsRequest = {
+  /** 1 to 256 printable characters */
+  readonly user_id: string;
+  readonly server_id: string;
+  /** an object of texts, by the names of `user_credentials` of the server */
+  readonly values: Readonly<Record<string, string>>;
 };
 
 export type Webhook = {
@@ -1118,6 +1134,27 @@ export type Api = {
     body: undefined;
     reply: Deleted;
   };
+  /** A user's own key for a server: tried there, then kept for that user's calls */
+  'POST /v1/identity/credentials': {
+    params: undefined;
+    query: undefined;
+    body: UserCredentialsRequest;
+    reply: Connection;
+  };
+  /** What is connected for a user of yours; never a token */
+  'GET /v1/identity/connections': {
+    params: undefined;
+    query: { readonly user_id: string; };
+    body: undefined;
+    reply: { readonly connections: readonly Connection[]; };
+  };
+  /** Disconnect one of a user of yours: gone here at once, and revoked where tokens can be */
+  'DELETE /v1/identity/connections/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Deleted;
+  };
   /** Who we are to authorization servers that take this URL for a client id, where it is https */
   'GET /client-metadata.json': {
     params: undefined;
@@ -1185,7 +1222,7 @@ export type Api = {
   'POST /v1/identity/connect/{link}': {
     params: { readonly link: string; };
     query: undefined;
-    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; };
+    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; readonly [more: string]: unknown; };
     reply: unknown;
   };
   /** The way back from the provider: the app's return_url, or a page that tells how it went */

@@ -28,6 +28,7 @@ import { settingsRoutes } from '../api/settings-routes.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
 import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
+import { userConnectionRoutes } from '../api/user-connection-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
@@ -76,6 +77,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
+    ...userConnectionRoutes(connections.admin, enforcement),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),

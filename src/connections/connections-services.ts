@@ -11,7 +11,7 @@ import { createMetadataDocuments } from './authorization-servers/metadata-docume
 import { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 import { createRefusalCheck, createServerDiscovery } from './authorization-servers/server-discovery.ts';
 import { ChangeSignal } from './change-signal.ts';
-import type { KnownServer } from './connections-model.ts';
+import type { KnownServer, TryKey } from './connections-model.ts';
 import { createDeclaredProviders } from './declared-providers.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
@@ -21,6 +21,7 @@ import { createConfirmations } from './sessions/confirmation.ts';
 import { ConnectionAdmin } from './sessions/connection-admin.ts';
 import { ConnectionWriter } from './sessions/connection-writer.ts';
 import { ConsentFlow } from './sessions/consent-flow.ts';
+import { createOwnKeys } from './sessions/own-keys.ts';
 import { createLostSessions, SessionStore } from './sessions/session-store.ts';
 import { FreshTokens } from './tokens/fresh-token.ts';
 import { createActiveGrants, GrantStore, isOwnerTag } from './tokens/grant-store.ts';
@@ -43,6 +44,7 @@ export type ConnectionsDeps = {
   readonly publicUrl: () => string;
   /** An MCP server by its id. Throws not_found, server_gone. */
   readonly findServer: (serverId: string) => Promise<KnownServer>;
+  readonly tryKey: TryKey;
 };
 
 export type ConnectionsConfig = ProvidersConfig & { readonly refresh?: Partial<RefreshLimits> };
@@ -127,8 +129,25 @@ function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
   const sessions = new AuthorizationSessions({ ...deps, ...parts, store, appSettings });
   const writer = new ConnectionWriter({ ...deps, ...parts, sessions: store });
   const confirmations = createConfirmations({ ...deps, store, writer });
-  const consentFlow = new ConsentFlow({ ...deps, ...parts, store, appSettings, writer, confirmations });
+  const ownKeys = createOwnKeys(deps);
+  const consentFlow = new ConsentFlow({
+    ...deps,
+    ...parts,
+    store,
+    appSettings,
+    writer,
+    confirmations,
+    ownKeys,
+  });
   const requests = new AuthorizationRequests({ ...deps, ...parts, sessions });
-  const admin = new ConnectionAdmin({ ...deps, ...parts, store, writer, appSettings, confirmations });
+  const admin = new ConnectionAdmin({
+    ...deps,
+    ...parts,
+    store,
+    writer,
+    appSettings,
+    confirmations,
+    ownKeys,
+  });
   return { store, sessions, confirmations, consentFlow, requests, admin };
 }

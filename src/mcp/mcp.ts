@@ -91,6 +91,8 @@ export type Mcp = {
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
   /** The same of an address that is in no catalogue, with what its server calls itself. Nothing of it is kept. */
   probeAddress(address: Address, signal?: AbortSignal): Promise<AddressFound>;
+  /** A user's connection is another one now, or gone: its sessions end when nobody is in the middle of a call. */
+  retireConnection(connectionId: string): void;
   /** Takes out of the catalogue what an earlier file of the operator's named and this one does not. */
   removeFormerLocalServers(): Promise<void>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
@@ -212,6 +214,7 @@ export function createMcp(deps: McpDeps): Mcp {
     probeAddress: (address, signal) =>
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
     ...localServerVerbs(localServers),
+    retireConnection: (connectionId) => pool.retireConnection(connectionId),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
     closeStreams() {
       sessions.close();

@@ -85,33 +85,29 @@ export function createTargets(deps: {
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
     if (own?.kind === 'expired')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
-    const { serverId: id } = location;
-    if (own === null) return shared(caller, record, location, await catalog.credential(id));
-    const target = targetOf(caller, location, identityOf(own.token));
-    return { record, target, own: own.token };
+    if (own !== null) return foundOfUser(checkUrl, { caller, record, location, token: own.token });
+    if (isOfUser(caller)) requireNoSettings(record, location);
+    return shared(caller, record, location, await catalog.credential(location.serverId));
   };
   const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
   const locationOf = (record: ServerRecord): Location => {
     const { id: serverId } = record;
     const local = localOf(record);
-    const location: Location =
-      local === undefined
-        ? {
-            serverId,
-            hint: record.transport,
-            url: record.remoteUrl,
-            program: null,
-            revision: record.protocolRevision ?? null,
-          }
-        : {
-            serverId,
-            hint: local.transport,
-            url: local.url,
-            program: local.program,
-            revision: local.revision,
-          };
-    checkLocation(checkUrl, location);
-    return location;
+    return local === undefined
+      ? {
+          serverId,
+          hint: record.transport,
+          url: record.remoteUrl,
+          program: null,
+          revision: record.protocolRevision ?? null,
+        }
+      : {
+          serverId,
+          hint: local.transport,
+          url: local.url,
+          program: local.program,
+          revision: local.revision,
+        };
   };
   /** Whoever operates this service speaks for those who have nothing of their own, where policy lets them. */
   const shared = (
@@ -120,6 +116,7 @@ export function createTargets(deps: {
     location: Location,
     credential: Credential,
   ): FoundTarget => {
+    checkLocation(checkUrl, location);
     const local = localOf(record);
     const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
     // A program's credentials are in its environment, whoever calls it.
@@ -147,6 +144,34 @@ export function createTargets(deps: {
       }
     },
   };
+}
+
+/** With what the user has of their own, where that says. */
+function foundOfUser(
+  checkUrl: Outbound['checkUrl'],
+  {
+    caller,
+    record,
+    location,
+    token,
+  }: {
+    readonly caller: Caller;
+    readonly record: ServerRecord;
+    readonly location: Location;
+    readonly token: FreshToken;
+  },
+): FoundTarget {
+  const place = token.key === undefined ? location : { ...location, url: token.key.url };
+  checkLocation(checkUrl, place);
+  return { record, target: targetOf(caller, place, identityOf(token)), own: token };
+}
+
+/** Where a user has to say where the server is, theirs is what is missing. */
+function requireNoSettings({ userCredentials }: ServerRecord, { url }: Location): void {
+  if (userCredentials != null && url?.includes('{'))
+    throw new UpstreamFailure('auth', "The server's URL has settings that its user fills in", {
+      status: 401,
+    });
 }
 
 /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
@@ -256,8 +281,10 @@ function ofOperator(own: Credential): Identity {
   return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
 
-function identityOf({ accessToken, connectionId, version, signDPoPProof }: TokenOf<ServerToken>): Identity {
+function identityOf(token: TokenOf<ServerToken>): Identity {
+  const { accessToken, connectionId, version, signDPoPProof, key } = token;
   const credentialVersion = `${connectionId}:${version}`;
+  if (key !== undefined) return { credential: fixedCredential(key.headers), credentialVersion };
   if (signDPoPProof == null)
     return { credential: fixedCredential({ authorization: `Bearer ${accessToken}` }), credentialVersion };
   return { credential: boundCredential(accessToken, signDPoPProof), credentialVersion };

@@ -15,6 +15,7 @@ import { identity } from './identity-tables.ts';
 import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
+import { userCredentials } from './server-inputs.ts';
 import { serverOAuth } from './server-oauth.ts';
 import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
@@ -47,4 +48,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '020_masked_arguments': { up: maskedArguments },
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
+  '023_user_credentials': { up: userCredentials },
 };
