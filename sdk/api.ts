@@ -372,6 +372,21 @@ export type Liveness = {
   readonly status: "ok";
 };
 
+export type MachineClient = {
+  readonly client_id: string;
+  readonly name: string;
+  readonly key_id: string;
+  readonly auth_method: "client_secret_basic" | "private_key_jwt";
+  readonly created_at: string;
+};
+
+export type MachineClientRequest = {
+  readonly name: string;
+  readonly key_id: string;
+  readonly jwks?: Readonly<Record<string, unknown>> | undefined;
+  readonly jwks_uri?: string | undefined;
+};
+
 /** as its server gives it */
 export type McpTool = {
   readonly name: string;
@@ -395,6 +410,16 @@ export type NewApiKey = {
   readonly addresses: readonly string[] | null;
   readonly revoked_at: string | null;
   readonly last_used_at: string | null;
+};
+
+export type NewMachineClient = {
+  readonly client_id: string;
+  readonly name: string;
+  readonly key_id: string;
+  readonly auth_method: "client_secret_basic" | "private_key_jwt";
+  readonly created_at: string;
+  /** shown this once; none where it has keys */
+  readonly client_secret?: string | undefined;
 };
 
 export type NewWebhook = {
@@ -1273,6 +1298,27 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly key_id: string; readonly revoked: true; };
+  };
+  /** A program that signs itself in, with the rights of a key: by its public keys, or by a secret */
+  'POST /v1/admin/machine-clients': {
+    params: undefined;
+    query: undefined;
+    body: MachineClientRequest;
+    reply: NewMachineClient;
+  };
+  /** The programs that sign themselves in; never a secret */
+  'GET /v1/admin/machine-clients': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly clients: readonly MachineClient[]; };
+  };
+  /** Forget one: its tokens are dead at once */
+  'DELETE /v1/admin/machine-clients/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Deleted;
   };
   /** Add or change a server, or an array of them, in the catalogue format; all or nothing */
   'POST /v1/admin/servers': {

@@ -13,6 +13,7 @@ import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
+import { machineClientRoutes } from '../api/machine-client-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { createMeCookie, meRoutes } from '../api/me-routes.ts';
@@ -85,6 +86,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
+    ...machineClientRoutes(signIn),
     ...catalogAdminRoutes({
       catalog,
       policy,

@@ -20,6 +20,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createClientDocuments } from './clients/client-documents.ts';
+import { createMachineClients, type MachineClients } from './clients/machine-clients.ts';
 import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
 import { createCompanyAccounts } from './company/company-accounts.ts';
 import { createCompanyAssertions } from './company/company-assertions.ts';
@@ -35,6 +36,7 @@ import { type AccountRow, SignInStore, topic } from './sign-in-store.ts';
 import { createAccessTokens, type Holder, type SignedIn } from './tokens/access-tokens.ts';
 import { createRefreshGrace } from './tokens/refresh-grace.ts';
 
+export type { MachineClient } from './clients/machine-clients.ts';
 export type { CompanyConfig } from './company/person.ts';
 export { isDoor } from './resources.ts';
 export type { PageFault } from './server/authorization-server.ts';
@@ -59,6 +61,8 @@ export type SignIn = {
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
+  /** Programs that sign themselves in. */
+  readonly machines: Pick<MachineClients, 'add' | 'list' | 'remove'>;
   /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
   person(accountId: string): Promise<SignedIn>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
@@ -128,7 +132,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const tokens = createAccessTokens({ store, clock, holderOf });
   storage.subscribe('keys', tokens.invalidate);
   storage.subscribe(topic, tokens.invalidate);
-  const open = createOpening(deps, { store, holderOf, company, person });
+  const machines = createMachineClients({ store, access });
+  const open = createOpening(deps, { store, holderOf, company, person, machines });
   const grace = createRefreshGrace({ store, clock, tickets });
 
   return {
@@ -157,6 +162,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
             pages: async () => (await open()).companyPages as CompanyPages,
             logOut: company.assertions.logOut,
           },
+    machines,
     person,
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
@@ -215,11 +221,13 @@ function createOpening(
     holderOf,
     company,
     person,
+    machines,
   }: {
     readonly store: SignInStore;
     readonly holderOf: HolderOfAccount;
     readonly company: Company | null;
     readonly person: SignIn['person'];
+    readonly machines: MachineClients;
   },
 ) {
   const { access, clock, documentOutbound, tickets, publicUrl, onError } = deps;
@@ -247,7 +255,8 @@ function createOpening(
       company?.config.takesAssertions === true
         ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
         : null;
-    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem };
+    const machineAccount = machines.accountOf;
+    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem, machineAccount };
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
-import { digestOf, type SignInStore } from '../sign-in-store.ts';
-import { accountIdOf, type CompanyDeps } from './company-accounts.ts';
+import { accountIdOf, digestOf, type SignInStore } from '../sign-in-store.ts';
+import type { CompanyDeps } from './company-accounts.ts';
 import { type CompanyConfig, describePerson, type Person, PersonGone } from './person.ts';
 
 const assertionType = 'oauth-id-jag+jwt';

@@ -2,14 +2,13 @@ import type Provider from 'oidc-provider';
 import type { Client, InteractionResults } from 'oidc-provider';
 import type { Access } from '../../access/access.ts';
 import { keyActor } from '../../base/actor.ts';
-import { sha256Hex } from '../../base/id.ts';
 import { isAmong } from '../../base/ip-networks.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { cookieValue, type OAuthCall } from '../oauth-request.ts';
 import { scope } from '../resources.ts';
-import type { AccountRow, SignInStore } from '../sign-in-store.ts';
+import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
 import { interactionCookie } from './authorization-server.ts';
 
 /** What a person is asked: which client wants to act where, and where the browser goes then. */
@@ -130,12 +129,8 @@ function keyAccount(developerId: string, keyId: string, userId: string | null): 
     name: null,
     sealed: null,
   } satisfies Partial<AccountRow>;
-  const id = accountId('key', keyId, userId);
+  const id = accountIdOf('key', keyId, userId);
   return { id, developer_id: developerId, user_id: userId, key_id: keyId, groups: '[]', ...nobody };
-}
-
-function accountId(...of: readonly (string | null)[]): string {
-  return `acc_${sha256Hex(JSON.stringify(of)).slice(0, 32)}`;
 }
 
 function describeClient({ clientId, clientName }: Client): Asked['client'] {

@@ -3,6 +3,7 @@ import { appNames } from './app-names.ts';
 import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls, callsOfUsers, maskedArguments } from './call-tables.ts';
+import { machineClients } from './client-keys.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
@@ -49,4 +50,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
   '023_user_credentials': { up: userCredentials },
+  '024_machine_clients': { up: machineClients },
 };

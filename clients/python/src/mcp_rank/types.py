@@ -476,6 +476,21 @@ class Liveness(TypedDict):
     status: Literal["ok"]
 
 
+class MachineClient(TypedDict):
+    client_id: str
+    name: str
+    key_id: str
+    auth_method: Literal["client_secret_basic", "private_key_jwt"]
+    created_at: str
+
+
+class MachineClientRequest(TypedDict):
+    name: str
+    key_id: str
+    jwks: NotRequired[dict[str, Any]]
+    jwks_uri: NotRequired[str]
+
+
 # as its server gives it
 class McpTool(TypedDict):
     name: str
@@ -498,6 +513,16 @@ class NewApiKey(TypedDict):
     addresses: list[str] | None
     revoked_at: str | None
     last_used_at: str | None
+
+
+class NewMachineClient(TypedDict):
+    client_id: str
+    name: str
+    key_id: str
+    auth_method: Literal["client_secret_basic", "private_key_jwt"]
+    created_at: str
+    # shown this once; none where it has keys
+    client_secret: NotRequired[str]
 
 
 class NewWebhook(TypedDict):
