@@ -91,8 +91,20 @@ export type ServerInput = {
   readonly prior: number | null;
   /** Header fields of the operator's own, by lower-case name; null keeps those that are there, an empty object takes them away. */
   readonly headers: Readonly<Record<string, string>> | null;
+  /** How we sign ourselves in at its authorization server, kept with `headers`: who says one of them says both. */
+  readonly machineLogin?: MachineLogin | null;
   /** null: unknown, keep those that are known. */
   readonly tools: readonly CatalogTool[] | null;
+};
+
+/** Us as a client of a server's authorization server, for calls that no user stands behind (`client_credentials`). */
+export type MachineLogin = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string | null;
+  /** A private JWK as text, in place of a secret. */
+  readonly clientKey: string | null;
+  readonly scopes: readonly string[];
 };
 
 export type ParsedServer =

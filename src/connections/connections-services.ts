@@ -13,6 +13,7 @@ import { createRefusalCheck, createServerDiscovery } from './authorization-serve
 import { ChangeSignal } from './change-signal.ts';
 import type { KnownServer, TryKey } from './connections-model.ts';
 import { createDeclaredProviders } from './declared-providers.ts';
+import { createMachineTokens } from './machines/machine-tokens.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
 import { AuthorizationRequests } from './sessions/authorization-requests.ts';
@@ -94,7 +95,7 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
     findServer,
   });
   const isRefusedByFailing = createRefusalCheck(documents);
-  return { providers, oauthFetch, clients, servers, isRefusedByFailing };
+  return { providers, oauthFetch, documents, clients, servers, isRefusedByFailing };
 }
 
 function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
@@ -119,7 +120,20 @@ function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
   const freshTokens = new FreshTokens({ ...deps, store: grants, encryption, refresher });
   const userGrants = createUserGrants(grants, clock.now);
   const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, isRefusedByFailing, clock });
-  return { grants, encryption, endpoint, revocations, refresher, freshTokens, userGrants, tokens };
+  const issuerMetadata = createIssuerMetadata(parts.documents, clock, { forUsers: false });
+  const discoverServer = createServerDiscovery({ documents: parts.documents, issuerMetadata });
+  const machineTokens = createMachineTokens({ discoverServer, issuerMetadata, endpoint, clock });
+  return {
+    machineTokens,
+    grants,
+    encryption,
+    endpoint,
+    revocations,
+    refresher,
+    freshTokens,
+    userGrants,
+    tokens,
+  };
 }
 
 function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {

@@ -16,7 +16,7 @@ import {
 } from './fields.ts';
 import { isRegistryEntry, parseRegistryEntry } from './registry-entry.ts';
 import { cleanJson } from './scrub.ts';
-import { parseUserCredentials } from './user-inputs.ts';
+import { parseMachineLogin, parseUserCredentials } from './user-inputs.ts';
 
 /** `strict` refuses a server with a fault anywhere; `lenient` leaves out the faulty part and notes it. */
 export type Strictness = 'strict' | 'lenient';
@@ -45,6 +45,7 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
   const id = printableText(row.id, 'id', 200);
   const remoteUrl = parseUrl(row.remote_url, 'remote_url', notes);
   const protocolRevision = parseRevision(row.revision, strictness, notes);
+  const machineLogin = parseMachineLogin(row.client_credentials);
   const userCredentials = parseUserCredentials(row.user_credentials, remoteUrl);
   return {
     id,
@@ -63,6 +64,7 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
     ...(userCredentials !== null && { userCredentials }),
     prior: priorOf(row.popularity),
     headers: parseHeaders(row.headers),
+    ...(machineLogin !== null && { machineLogin }),
     tools: parseTools(row.tools, strictness, notes),
   };
 }

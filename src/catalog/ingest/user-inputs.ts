@@ -1,6 +1,7 @@
 import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import { placeholdersIn, type UserCredentials, type UserVariable } from '../../base/user-credentials.ts';
+import type { MachineLogin } from '../catalog-model.ts';
 import { describe, type Fields, headerName, refuse } from './fields.ts';
 import { cleanText } from './scrub.ts';
 
@@ -120,4 +121,42 @@ function templateOf(value: unknown, field: string): string {
   if (typeof value !== 'string' || value.length > maxTemplate || !/^[\x20-\x7e]+$/.test(value))
     return refuse(field, `expected a text with {names} in it, of at most ${maxTemplate} characters`);
   return value.trim();
+}
+
+const keyAlgorithms: readonly unknown[] = ['ES256', 'RS256', 'PS256', 'EdDSA'];
+const login = 'client_credentials';
+
+/** `client_credentials`: how the operator lets us sign in at a server's authorization server. Throws `invalid_request`. */
+export function parseMachineLogin(value: unknown): MachineLogin | null {
+  if (value === undefined || value === null) return null;
+  if (!isObject(value)) return refuse(login, 'expected an object');
+  const { issuer, client_id: clientId, client_secret: secret, client_key: key, scopes = [] } = value;
+  if (!isShortText(issuer) || !/^https?:$/.test(URL.parse(issuer)?.protocol ?? ''))
+    return refuse(`${login}.issuer`, 'expected the http(s) URL of the authorization server');
+  if ((secret === undefined) === (key === undefined))
+    return refuse(`${login}.client_secret`, 'expected this or client_key, and not both');
+  return {
+    issuer,
+    clientId: filledText(clientId, `${login}.client_id`),
+    clientSecret: secret === undefined ? null : filledText(secret, `${login}.client_secret`),
+    clientKey: key === undefined ? null : privateKey(key),
+    scopes: scopeList(scopes),
+  };
+}
+
+function filledText(value: unknown, field: string): string {
+  return isShortText(value) && value !== '' ? value : refuse(field, 'expected a text');
+}
+
+function privateKey(key: unknown): string {
+  if (!isObject(key) || !('d' in key) || !keyAlgorithms.includes(key.alg))
+    return refuse(`${login}.client_key`, 'expected a private JWK with alg ES256, RS256, PS256 or EdDSA');
+  return JSON.stringify(key);
+}
+
+function scopeList(scopes: unknown): readonly string[] {
+  const isScope = (scope: unknown) => typeof scope === 'string' && /^[\x21-\x7e]{1,300}$/.test(scope);
+  if (!Array.isArray(scopes) || !scopes.every(isScope))
+    return refuse(`${login}.scopes`, 'expected an array of texts without spaces');
+  return scopes;
 }
