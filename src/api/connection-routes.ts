@@ -98,10 +98,10 @@ export function connectionRoutes(
         const { provider, server_id: serverId } = body;
         if ((provider === undefined) === (serverId === undefined))
           throw new Problem('invalid_request', 'provider: expected this or server_id, and not both');
-        await ensureUser({ developerId, userId: who });
+        const owner = { developerId, userId: who };
         const imported = await admin.import(
           {
-            owner: { developerId, userId: who },
+            owner,
             target: serverId === undefined ? { provider: provider ?? '' } : { serverId },
             account: body.account,
             label: body.label ?? null,
@@ -114,6 +114,8 @@ export function connectionRoutes(
             },
           },
           keyActor(caller),
+          // Who is refused is no user yet.
+          () => ensureUser(owner),
         );
         return { ...json(describeConnection(imported)), status: 201 };
       },

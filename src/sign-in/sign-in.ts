@@ -26,7 +26,7 @@ import { createCompanyAccounts } from './company/company-accounts.ts';
 import { createCompanyAssertions } from './company/company-assertions.ts';
 import { createIdentityProvider } from './company/identity-provider.ts';
 import { type CompanyConfig, roleOf } from './company/person.ts';
-import { type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
+import { browserCookie, type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
 import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
 import type { RedeemAssertion } from './server/assertion-grant.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
@@ -146,7 +146,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
       const { listener } = await open();
       const notes: RequestNotes = { address: call.address };
       const request = { ...plainRequest(call, publicUrl(), cookieNames), notes };
-      const run = async () => toReply(await deps.runListener(listener, request));
+      const isSecure = publicUrl().startsWith('https:');
+      const run = async () => toReply(await deps.runListener(listener, request), isSecure);
       const sent = path === '/token' ? refreshIn(call, request.body) : null;
       const reply = sent === null ? await run() : await grace(sent, run);
       if (notes.fault !== undefined) return { kind: 'page', fault: notes.fault };
@@ -189,7 +190,7 @@ type CompanyPages = ReturnType<typeof createCompanySignIn>;
 
 function openCompany({ company: config, ...deps }: SignInDeps, store: SignInStore) {
   if (config === null) return null;
-  const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf);
+  const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf, deps.clock);
   const accounts = createCompanyAccounts({ ...deps, config, provider, store });
   const assertions = createCompanyAssertions({ ...deps, config, provider, store });
   return { config, name: new URL(config.issuer).host, provider, accounts, assertions };
@@ -283,13 +284,11 @@ function refreshIn({ headers }: OAuthCall, body: Buffer | undefined): readonly s
   return [params.toString(), String(headers.authorization ?? '')];
 }
 
-function toReply({ status, headers, body }: Omit<OAuthReply, 'kind'>): OAuthReply {
+function toReply({ status, headers, body }: Omit<OAuthReply, 'kind'>, isSecure: boolean): OAuthReply {
   const kept = Object.entries(headers).filter(([name]) => passedBack.includes(name));
   const { 'set-cookie': cookies, ...rest } = Object.fromEntries(kept);
   // Nobody stays signed in here: of the library's cookies only those of this one request are set.
-  const set = [cookies ?? []]
-    .flat()
-    .filter((each) => cookieNames.some((name) => each.startsWith(`${name}=`)));
+  const set = [cookies ?? []].flat().flatMap((line) => browserCookie(line, cookieNames, isSecure) ?? []);
   const isRedirect = status >= 300 && status < 400;
   return {
     kind: 'reply',

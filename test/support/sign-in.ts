@@ -64,6 +64,7 @@ export async function visit(
   app: Pick<TestApp, 'url'>,
   clientId: string,
   params: Readonly<Record<string, string | null>> = {},
+  at?: (url: string) => string,
 ): Promise<Visit> {
   const verifier = randomBytes(32).toString('base64url');
   const state = randomBytes(8).toString('hex');
@@ -77,7 +78,7 @@ export async function visit(
     resource: `${app.url}/mcp`,
   };
   const sent = Object.entries({ ...usual, ...params }).filter(([, value]) => value !== null);
-  const browser = createBrowser();
+  const browser = createBrowser(at);
   const query = new URLSearchParams(sent as [string, string][]);
   return { browser, verifier, state, page: await followOwn(app, browser, `${app.url}/authorize?${query}`) };
 }

@@ -91,7 +91,12 @@ export class ConnectionAdmin {
   /**
    * Takes in tokens that a user gave elsewhere. Throws not_found for a provider that nobody knows, and what `serverTarget` throws.
    */
-  async import(imported: ImportedConnection, actor: string): Promise<Connection> {
+  async import(
+    imported: ImportedConnection,
+    actor: string,
+    /** Called once it is known that they can be taken in. */
+    onAccepted: () => Promise<void>,
+  ): Promise<Connection> {
     const { servers, writer, grants, clock } = this.#deps;
     const { owner, account, label, issued } = imported;
     const target =
@@ -103,6 +108,7 @@ export class ConnectionAdmin {
         'invalid_request',
         'server_id: users bring a key there (POST /v1/identity/credentials)',
       );
+    await onAccepted();
     const { provider, issuer, resource, scopes: asked } = target;
     const known = { id: account, label, email: null, domain: null };
     const consent = { owner, provider, account: known, issued, at: clock.now(), asked, issuer, resource };

@@ -6,7 +6,7 @@ import { isAmong } from '../../base/ip-networks.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { cookieValue, type OAuthCall } from '../oauth-request.ts';
+import { browserCookieName, cookieValue, type OAuthCall } from '../oauth-request.ts';
 import { scope } from '../resources.ts';
 import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
 import { interactionCookie } from './authorization-server.ts';
@@ -33,6 +33,7 @@ type Deps = {
   readonly storage: Storage;
   readonly access: Pick<Access, 'authenticate'>;
   readonly identity: Pick<Identity, 'ensureUser'>;
+  readonly publicUrl: () => string;
 };
 
 const nameLength = 80;
@@ -50,7 +51,8 @@ export function createConsent(deps: Deps) {
     return { server, interaction, client, resources: [interaction.params.resource].flat().map(String) };
   };
   const findTheirs = (uid: string, headers: OAuthCall['headers']) => {
-    if (cookieValue(headers, interactionCookie) !== uid) throw notTheirs();
+    const name = browserCookieName(interactionCookie, uid, deps.publicUrl().startsWith('https:'));
+    if (cookieValue(headers, name) !== uid) throw notTheirs();
     return find(uid);
   };
   type Found = Awaited<ReturnType<typeof find>>;
