@@ -213,6 +213,8 @@ export type Connection = {
   readonly updated_at: string;
   readonly expires_at: string | null;
   readonly renewable: boolean;
+  /** key: a key of the user, in place of tokens */
+  readonly kind: "oauth" | "key";
 };
 
 export type ConnectionImport = {
@@ -370,6 +372,21 @@ export type Liveness = {
   readonly status: "ok";
 };
 
+export type MachineClient = {
+  readonly client_id: string;
+  readonly name: string;
+  readonly key_id: string;
+  readonly auth_method: "client_secret_basic" | "private_key_jwt";
+  readonly created_at: string;
+};
+
+export type MachineClientRequest = {
+  readonly name: string;
+  readonly key_id: string;
+  readonly jwks?: Readonly<Record<string, unknown>> | undefined;
+  readonly jwks_uri?: string | undefined;
+};
+
 /** as its server gives it */
 export type McpTool = {
   readonly name: string;
@@ -393,6 +410,16 @@ export type NewApiKey = {
   readonly addresses: readonly string[] | null;
   readonly revoked_at: string | null;
   readonly last_used_at: string | null;
+};
+
+export type NewMachineClient = {
+  readonly client_id: string;
+  readonly name: string;
+  readonly key_id: string;
+  readonly auth_method: "client_secret_basic" | "private_key_jwt";
+  readonly created_at: string;
+  /** shown this once; none where it has keys */
+  readonly client_secret?: string | undefined;
 };
 
 export type NewWebhook = {
@@ -495,7 +522,7 @@ export type RegistryServer = {
   readonly description: string;
   readonly version: string;
   readonly repository?: { readonly url: string; readonly source: string; } | undefined;
-  readonly remotes?: readonly ({ readonly type: string; readonly url: string; })[] | undefined;
+  readonly remotes?: readonly ({ readonly type: string; readonly url: string; readonly variables?: Readonly<Record<string, unknown>> | undefined; readonly headers?: readonly (Readonly<Record<string, unknown>>)[] | undefined; })[] | undefined;
   readonly packages?: readonly (Readonly<Record<string, unknown>>)[] | undefined;
 };
 
@@ -651,6 +678,7 @@ export type Server = {
   readonly version: string | null;
   readonly source: string;
   readonly updated_at: string;
+  readonly user_credentials: UserCredentials | null;
   readonly health: Health | null;
   readonly tools: readonly Tool[];
 };
@@ -877,6 +905,19 @@ export type User = {
   readonly created_at: string;
   /** refresh tokens that still work */
   readonly sessions: number;
+};
+
+export type UserCredentials = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly variables: Readonly<Record<string, { readonly description: string; readonly required: boolean; readonly secret: boolean; readonly default: string | null; readonly choices: readonly string[]; }>>;
+};
+
+export type UserCredentialsRequest = {
+  /** 1 to 256 printable characters */
+  readonly user_id: string;
+  readonly server_id: string;
+  /** an object of texts, by the names of `user_credentials` of the server */
+  readonly values: Readonly<Record<string, string>>;
 };
 
 export type Webhook = {
@@ -1118,6 +1159,27 @@ export type Api = {
     body: undefined;
     reply: Deleted;
   };
+  /** A user's own key for a server: tried there, then kept for that user's calls */
+  'POST /v1/identity/credentials': {
+    params: undefined;
+    query: undefined;
+    body: UserCredentialsRequest;
+    reply: Connection;
+  };
+  /** What is connected for a user of yours; never a token */
+  'GET /v1/identity/connections': {
+    params: undefined;
+    query: { readonly user_id: string; };
+    body: undefined;
+    reply: { readonly connections: readonly Connection[]; };
+  };
+  /** Disconnect one of a user of yours: gone here at once, and revoked where tokens can be */
+  'DELETE /v1/identity/connections/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Deleted;
+  };
   /** Who we are to authorization servers that take this URL for a client id, where it is https */
   'GET /client-metadata.json': {
     params: undefined;
@@ -1185,7 +1247,7 @@ export type Api = {
   'POST /v1/identity/connect/{link}': {
     params: { readonly link: string; };
     query: undefined;
-    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; };
+    body: { readonly csrf: string; readonly decision?: "connect" | "cancel" | undefined; readonly [more: string]: unknown; };
     reply: unknown;
   };
   /** The way back from the provider: the app's return_url, or a page that tells how it went */
@@ -1236,6 +1298,27 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: { readonly key_id: string; readonly revoked: true; };
+  };
+  /** A program that signs itself in, with the rights of a key: by its public keys, or by a secret */
+  'POST /v1/admin/machine-clients': {
+    params: undefined;
+    query: undefined;
+    body: MachineClientRequest;
+    reply: NewMachineClient;
+  };
+  /** The programs that sign themselves in; never a secret */
+  'GET /v1/admin/machine-clients': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly clients: readonly MachineClient[]; };
+  };
+  /** Forget one: its tokens are dead at once */
+  'DELETE /v1/admin/machine-clients/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: Deleted;
   };
   /** Add or change a server, or an array of them, in the catalogue format; all or nothing */
   'POST /v1/admin/servers': {

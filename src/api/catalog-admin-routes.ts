@@ -235,10 +235,11 @@ type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<t
 /** A server that carries credentials is its developer's own until something else is said. */
 async function sayRights(
   admin: Policy['admin'],
-  { input: { id, headers }, rights }: PostedServer,
+  { input: { id, headers, machineLogin }, rights }: PostedServer,
   caller: Principal,
 ): Promise<void> {
-  const carries = headers !== null && Object.keys(headers).length > 0 && !admin.hasRights(id);
+  const isKept = machineLogin != null || Object.keys(headers ?? {}).length > 0;
+  const carries = isKept && !admin.hasRights(id);
   if (rights === null && !carries) return;
   await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
 }

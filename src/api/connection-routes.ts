@@ -6,7 +6,7 @@ import { json, type Route, route } from '../http/route.ts';
 import { deletedSchema, idPath, orNull, strict, text, textOrNull, time, userId } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 
-const connectionSchema = Type.Object(
+export const connectionSchema = Type.Object(
   {
     id: Type.String(),
     developer_id: Type.String(),
@@ -21,6 +21,7 @@ const connectionSchema = Type.Object(
     updated_at: time,
     expires_at: orNull(time),
     renewable: Type.Boolean(),
+    kind: Type.Enum(['oauth', 'key'], { description: 'key: a key of the user, in place of tokens' }),
   },
   { $id: 'Connection' },
 );
@@ -79,7 +80,7 @@ export function connectionRoutes(
           ...(query.after === undefined ? {} : { after: query.after }),
           limit: query.limit ?? pageSize,
         });
-        return json({ connections: found.map(describe) });
+        return json({ connections: found.map(describeConnection) });
       },
     }),
     route({
@@ -97,10 +98,10 @@ export function connectionRoutes(
         const { provider, server_id: serverId } = body;
         if ((provider === undefined) === (serverId === undefined))
           throw new Problem('invalid_request', 'provider: expected this or server_id, and not both');
-        await ensureUser({ developerId, userId: who });
+        const owner = { developerId, userId: who };
         const imported = await admin.import(
           {
-            owner: { developerId, userId: who },
+            owner,
             target: serverId === undefined ? { provider: provider ?? '' } : { serverId },
             account: body.account,
             label: body.label ?? null,
@@ -113,8 +114,10 @@ export function connectionRoutes(
             },
           },
           keyActor(caller),
+          // Who is refused is no user yet.
+          () => ensureUser(owner),
         );
-        return { ...json(describe(imported)), status: 201 };
+        return { ...json(describeConnection(imported)), status: 201 };
       },
     }),
     route({
@@ -134,7 +137,7 @@ export function connectionRoutes(
   ];
 }
 
-function describe(found: Connection) {
+export function describeConnection(found: Connection) {
   return {
     id: found.id,
     developer_id: found.developerId,
@@ -149,5 +152,6 @@ function describe(found: Connection) {
     updated_at: isoTime(found.updatedAt),
     expires_at: found.expiresAt === null ? null : isoTime(found.expiresAt),
     renewable: found.isRenewable,
+    kind: found.isKey ? ('key' as const) : ('oauth' as const),
   };
 }

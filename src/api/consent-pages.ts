@@ -1,10 +1,17 @@
+import type { UserCredentials } from '../base/user-credentials.ts';
 import type { ConsentOutcome, ConsentPage } from '../connections/connections.ts';
 import type { Reply } from '../http/route.ts';
 import { type Html, html, page } from './html.ts';
 import { scopeInWords } from './scope-words.ts';
 
-/** Names app, user, provider and scopes; nothing has happened yet (threats F8, F9). */
-export function consentPage(shown: ConsentPage, action: string, cookie: string): Reply {
+type Fault = { readonly status: number; readonly detail: string };
+
+/** Stands before the names of what a user types in. */
+export const keyField = 'value.';
+
+/** Names app, user, provider and scopes; nothing has happened yet (threats F8, F9). `fault`: why a key was not taken. */
+export function consentPage(shown: ConsentPage, action: string, cookie: string, fault?: Fault): Reply {
+  if (shown.asks !== null) return keyPage(shown, shown.asks, { action, cookie, fault });
   const { app, logo, user, provider, scopes, csrf, formTo } = shown;
   const picture = logo === null ? none : html`<img class="logo" src="${logo}" alt="" width="48" height="48">`;
   const inWords = scopes.map((scope) => ({ scope, words: scopeInWords(provider, scope) }));
@@ -29,6 +36,58 @@ export function consentPage(shown: ConsentPage, action: string, cookie: string):
     cookie,
     showsPictures: logo !== null,
   });
+}
+
+/** Asks for a key of the user's own. It is tried before it is kept, and shown to nobody again. */
+function keyPage(
+  { app, logo, user, provider, csrf, formTo }: ConsentPage,
+  { variables }: UserCredentials,
+  {
+    action,
+    cookie,
+    fault,
+  }: { readonly action: string; readonly cookie: string; readonly fault: Fault | undefined },
+): Reply {
+  const picture = logo === null ? none : html`<img class="logo" src="${logo}" alt="" width="48" height="48">`;
+  const told =
+    fault === undefined ? none : html`<p role="alert">${fault.detail.replace(/^values(?:\.|: )/, '')}</p>`;
+  const fields = Object.entries(variables).map(([name, variable]) => keyInput(name, variable));
+  const content = html`${picture}<p><strong>${app}</strong> wants to act for <strong>${user}</strong> at <strong>${provider}</strong>, with what you have there.</p>
+${told}<form method="post" action="${action}" autocomplete="off">
+<input type="hidden" name="csrf" value="${csrf}">
+${fields}<button name="decision" value="connect">Connect ${provider}</button>
+<button name="decision" value="cancel" class="plain" formnovalidate>Cancel</button>
+</form>
+<p class="soft">Go on only if you started this yourself, in ${app}. It is tried at ${provider} first, kept sealed, used for your own calls, and shown to nobody again. You can take it away at any time, at <a href="/me">your connections</a>.</p>`;
+  return page(fault?.status ?? 200, `Connect ${provider} to ${app}`, content, {
+    formTo,
+    cookie,
+    showsPictures: logo !== null,
+  });
+}
+
+function keyInput(name: string, asked: UserCredentials['variables'][string]): Html {
+  const { description, required, secret, choices, default: usual } = asked;
+  const field = `${keyField}${name}`;
+  const must = required && usual === null ? html` required` : none;
+  const hint = description === '' ? none : html`<span class="soft">${description}</span>`;
+  const optional = required ? none : html` <span class="soft">(optional)</span>`;
+  const control =
+    choices.length > 0
+      ? html`<select name="${field}"${must}>${required ? none : html`<option></option>`}${choices.map((each) => html`<option${each === usual ? html` selected` : none}>${each}</option>`)}</select>`
+      : html`<input name="${field}" type="${secret ? 'password' : 'text'}" placeholder="${secret ? '' : (usual ?? '')}"${must} autocomplete="off" spellcheck="false" maxlength="8192">`;
+  return html`<label>${inWords(name)}${optional}${control}${hint}</label>`;
+}
+
+/** `API_KEY` and `apiKey` as people read them. */
+function inWords(name: string): string {
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/[_.-]+/g, ' ')
+    .trim()
+    .toLowerCase()
+    .replace(/\b(api|url|id)\b/g, (word) => word.toUpperCase());
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** The end of the way, where there is no app to go back to or the user has to read something first. */

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
+import { problemTable } from '../base/problem.ts';
 import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
-import { consentPage, outcomePage } from './consent-pages.ts';
-import { strict } from './field-schemas.ts';
+import { consentPage, keyField, outcomePage } from './consent-pages.ts';
 import { asPage, faultPages, page, redirectTo } from './page-answers.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
@@ -50,17 +50,24 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
           csrf: Type.String({ maxLength: 64 }),
           decision: Type.Optional(Type.Union([Type.Literal('connect'), Type.Literal('cancel')])),
         },
-        strict,
+        // Of a key: what was typed in, by name.
+        { additionalProperties: Type.String({ maxLength: 10_000 }) },
       ),
       reply: null,
       otherReplies: [toProvider, { ...page, status: 200 }, ...faults],
-      handle: ({ params, body, headers }) =>
+      handle: ({ params, body, headers, signal }) =>
         asPage(async () => {
           const browser = browserOf(headers, publicUrl());
-          const input = { link: params.link, browser, csrf: body.csrf };
-          return body.decision === 'cancel'
-            ? conclude(await flow.decline(input))
-            : redirectTo(await flow.start(input));
+          const { csrf, decision, ...fields } = body;
+          const input = { link: params.link, browser, csrf };
+          if (decision === 'cancel') return conclude(await flow.decline(input));
+          const agreed = await flow.agree({ ...input, values: valuesIn(fields) }, signal);
+          if ('to' in agreed) return redirectTo(agreed.to);
+          if (!('fault' in agreed)) return conclude(agreed);
+          const { fault, page: shown } = agreed;
+          const status = problemTable[fault.kind].status;
+          const cookie = cookieFor(shown.browser, publicUrl());
+          return consentPage(shown, pathOf(params.link), cookie, { status, detail: fault.detail });
         }),
     }),
     route({
@@ -83,6 +90,15 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
         }),
     }),
   ];
+}
+
+/** The fields of the form of a key (`keyField`). */
+function valuesIn(fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) =>
+      name.startsWith(keyField) ? [[name.slice(keyField.length), value]] : [],
+    ),
+  );
 }
 
 /** Back to the app, or a page where there is none or the person has to read something first. */

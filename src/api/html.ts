@@ -40,7 +40,7 @@ summary{cursor:pointer}
 .soft{color:var(--soft);font-size:.875rem;margin:0}
 .code{font:700 1.75rem/1.2 ui-monospace,monospace;letter-spacing:.08em;text-align:center}
 label{display:block;font-weight:600;margin:0 0 1rem}
-input{display:block;width:100%;font:inherit;font-weight:400;color:inherit;background:transparent;border:1px solid var(--soft);border-radius:.5rem;padding:.6rem .75rem;margin:.25rem 0 0}
+input,select{display:block;width:100%;font:inherit;font-weight:400;color:inherit;background:transparent;border:1px solid var(--soft);border-radius:.5rem;padding:.6rem .75rem;margin:.25rem 0 0}
 button,a.go{display:block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:var(--on-go);background:var(--go);border:0;border-radius:.5rem;padding:.75rem;margin:0 0 1rem;cursor:pointer}
 button.plain{color:inherit;background:transparent;border:1px solid var(--line)}
 :focus-visible{outline:3px solid var(--go);outline-offset:2px}

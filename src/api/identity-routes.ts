@@ -166,6 +166,7 @@ function jwksRoute(identity: Identity): Route {
     url: '/.well-known/jwks.json',
     summary: 'The keys that MITs are checked with (RFC 7517)',
     scope: null,
+    crossOrigin: true,
     reply: Type.Object({ keys: Type.Array(anything) }),
     otherReplies: [{ status: 304, description: 'As If-None-Match knows them' }],
     handle: async ({ headers: asked }): Promise<Reply<never>> => {

@@ -1,15 +1,9 @@
 import { Type } from 'typebox';
 import type { Principal } from '../access/access.ts';
-import { type HostCheck, ownHosts } from '../base/own-hosts.ts';
+import type { HostCheck, OriginCheck } from '../base/own-hosts.ts';
 import { type Call, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
-import {
-  type McpCaller,
-  type McpHttpReply,
-  type McpHttpRequest,
-  type McpServer,
-  refuseForeignPage,
-} from '../mcp-server/mcp-server.ts';
+import type { McpCaller, McpHttpReply, McpHttpRequest, McpServer } from '../mcp-server/mcp-server.ts';
 import { idPath, text } from './field-schemas.ts';
 import { rpcMessageSchema, rpcReplySchema } from './rpc-schemas.ts';
 
@@ -39,13 +33,19 @@ const toolsetPath = Type.Object({ name: text(64) });
 type McpHttpCall = Call<unknown, unknown, unknown, User | null>;
 type Serve = (request: McpHttpRequest, caller: McpCaller) => Promise<McpHttpReply>;
 
-const declared = { scope: 'mcp', user: 'optional', challenge: true, finalSlash: true } as const;
+const declared = {
+  scope: 'mcp',
+  user: 'optional',
+  challenge: true,
+  crossOrigin: true,
+  finalSlash: true,
+} as const;
 // The message is read and checked by the MCP server itself.
 const posted = { ...declared, method: 'POST', body: rpcMessageSchema, rawBody: true, maxBodyBytes } as const;
 
 type McpServerRoutesDeps = {
-  readonly publicUrl: () => string;
   readonly checkHost: HostCheck;
+  readonly checkOrigin: OriginCheck;
   /** Throws when there is no such server, or not for this caller. */
   readonly findServer: FindServer;
   /** Throws when there is no such toolset. */
@@ -57,7 +57,7 @@ type OfOne = McpHttpCall & { readonly params: { readonly id: string } };
 /** Our own MCP server, and where clients read how to reach it. */
 export function mcpServerRoutes(
   server: McpServer,
-  { publicUrl, checkHost, findServer, findToolset }: McpServerRoutesDeps,
+  { checkHost, checkOrigin, findServer, findToolset }: McpServerRoutesDeps,
 ): Route[] {
   const serve = async (
     call: McpHttpCall,
@@ -66,7 +66,7 @@ export function mcpServerRoutes(
   ): Promise<Reply<never>> => {
     const request = toRequest(call, method);
     checkHost(call.headers);
-    refuseForeignPage(request, ownHosts(publicUrl()));
+    checkOrigin(call.headers);
     const reply = await by(request, toCaller(call));
     return reply.status === 403 ? { ...reply, headers: { ...reply.headers, ...notEnough } } : reply;
   };

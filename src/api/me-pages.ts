@@ -42,18 +42,20 @@ ${list}
 }
 
 function connectionItem({ connection, title, usedAt }: ShownConnection, token: Html): Html {
-  const { id, account, label, status, scopes, createdAt, provider, serverId } = connection;
+  const { id, account, label, status, scopes, createdAt, provider, serverId, isKey } = connection;
   const target = serverId === null ? ['provider', provider] : ['server_id', serverId];
+  const renewed = isKey ? `Give another key for ${title}` : `Connect ${title} again`;
+  const again = status === 'active' && !isKey ? `Add another ${title} account` : renewed;
   const told = [...new Set(scopes.map((scope) => scopeInWords(title, scope) ?? scope))];
   return html`<section>
 <h2>${title}</h2>
 <p>${label ?? account}${status === 'active' ? none : html` — <strong>has to be connected again</strong>`}</p>
-<p class="soft">Connected ${day(createdAt)}; ${usedAt === null ? 'not used lately' : `last used ${day(usedAt)}`}.</p>
-<details><summary>What it may</summary><ul>${told.map((words) => html`<li>${words}</li>`)}</ul></details>
+<p class="soft">${isKey ? 'Your own key, given' : 'Connected'} ${day(createdAt)}; ${usedAt === null ? 'not used lately' : `last used ${day(usedAt)}`}.</p>
+${isKey ? none : html`<details><summary>What it may</summary><ul>${told.map((words) => html`<li>${words}</li>`)}</ul></details>`}
 <form method="post" action="/me/disconnect">${token}<input type="hidden" name="id" value="${id}">
 <button class="plain">Disconnect ${title}</button></form>
 <form method="post" action="/me/connect">${token}<input type="hidden" name="${target[0] ?? ''}" value="${target[1] ?? ''}">
-<button>${status === 'active' ? `Add another ${title} account` : `Connect ${title} again`}</button></form>
+<button>${again}</button></form>
 </section>`;
 }
 

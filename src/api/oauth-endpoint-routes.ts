@@ -59,7 +59,14 @@ export function oauthEndpointRoutes({
       ...(contentType !== undefined && { contentType: String(contentType) }),
     };
   };
-  const posted = { method: 'POST', scope: null, rawBody: true, maxBodyBytes, body: anyObject } as const;
+  const posted = {
+    method: 'POST',
+    scope: null,
+    crossOrigin: true,
+    rawBody: true,
+    maxBodyBytes,
+    body: anyObject,
+  } as const;
   const asked = { method: 'GET', scope: null, status: 303, reply: null } as const;
   const otherReplies = [onwards, ...faults];
   return [

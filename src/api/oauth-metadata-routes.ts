@@ -28,7 +28,7 @@ const doorPath = Type.Object({ '*': Type.String({ maxLength: 1_100 }) });
 
 /** Where clients look for them, in whatever order: the same document everywhere (RFC 8414, OpenID, RFC 9728). */
 export function oauthMetadataRoutes(signIn: SignIn): Route[] {
-  const described = { method: 'GET', scope: null } as const;
+  const described = { method: 'GET', scope: null, crossOrigin: true } as const;
   const slashed = { finalSlash: true } as const;
   const server = {
     ...described,

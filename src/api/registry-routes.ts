@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { Problem } from '../base/problem.ts';
-import type { Catalog, Health, PublicServer } from '../catalog/catalog.ts';
+import { placeholdersIn } from '../base/user-credentials.ts';
+import type { Catalog, Health, PublicServer, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { anything, strict, text } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
@@ -39,7 +40,16 @@ const entrySchema = Type.Object(
         description: Type.String(),
         version: Type.String(),
         repository: Type.Optional(Type.Object({ url: Type.String(), source: Type.String() })),
-        remotes: Type.Optional(Type.Array(Type.Object({ type: Type.String(), url: Type.String() }))),
+        remotes: Type.Optional(
+          Type.Array(
+            Type.Object({
+              type: Type.String(),
+              url: Type.String(),
+              variables: Type.Optional(anything),
+              headers: Type.Optional(Type.Array(anything)),
+            }),
+          ),
+        ),
         packages: Type.Optional(Type.Array(anything)),
       },
       { $id: 'RegistryServer', description: 'as server.schema.json has it' },
@@ -131,7 +141,15 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
       ...(record.repositoryUrl !== null && {
         repository: { url: record.repositoryUrl, source: sourceOf(record.repositoryUrl) },
       }),
-      ...(record.remoteUrl !== null && { remotes: [{ type: record.transport, url: record.remoteUrl }] }),
+      ...(record.remoteUrl !== null && {
+        remotes: [
+          {
+            type: record.transport,
+            url: record.remoteUrl,
+            ...userInputsOf(record.userCredentials, record.remoteUrl),
+          },
+        ],
+      }),
       ...(launch !== null &&
         launch.registryType !== 'command' && {
           packages: [
@@ -175,6 +193,31 @@ function entryOf({ record, removed }: PublicServer, health: Health | null) {
       },
     },
   };
+}
+
+/** What each user brings, as server.json has it. */
+function userInputsOf(asked: ServerRecord['userCredentials'], url: string) {
+  if (asked == null) return {};
+  const inputs = (text: string) =>
+    Object.fromEntries(
+      placeholdersIn(text).map((name) => {
+        const {
+          description = '',
+          required,
+          secret,
+          default: usual,
+          choices = [],
+        } = asked.variables[name] ?? {};
+        const more = { ...(usual != null && { default: usual }), ...(choices.length > 0 && { choices }) };
+        return [name, { description, isRequired: required ?? true, isSecret: secret ?? true, ...more }];
+      }),
+    );
+  const headers = Object.entries(asked.headers).map(([name, value]) => ({
+    name,
+    value,
+    variables: inputs(value),
+  }));
+  return { ...(url.includes('{') && { variables: inputs(url) }), ...(headers.length > 0 && { headers }) };
 }
 
 function sourceOf(url: string): string {

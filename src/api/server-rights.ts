@@ -71,7 +71,7 @@ export async function refuseRights(
 ): Promise<void> {
   const credentialed = await catalog.credentialed();
   for (const { input, rights } of servers) {
-    const { id, remoteUrl, headers } = input;
+    const { id, remoteUrl, headers, machineLogin } = input;
     const known = await catalog.get(id).catch((error: unknown) => {
       if (!(error instanceof Problem) || !['not_found', 'server_gone'].includes(error.kind)) throw error;
       return error.kind === 'server_gone' ? ('gone' as const) : null;
@@ -79,7 +79,7 @@ export async function refuseRights(
     if (rights !== null && (known !== null || admin.hasRights(id)))
       throw new Problem('missing_role', `To say who may see ${id}, which is there, needs the role admin`);
     const stays = known !== null && known !== 'gone' && known.remoteUrl === remoteUrl;
-    if (credentialed.has(id) && headers === null && !stays)
+    if (credentialed.has(id) && headers === null && machineLogin == null && !stays)
       throw new Problem(
         'missing_role',
         `To send the credentials kept for ${id} elsewhere needs the role admin`,

@@ -86,6 +86,7 @@ export function serverRoutes(catalog: Catalog, { catalogFor }: PolicyEnforcement
         const health = await catalog.health.find(record.id);
         return json({
           ...describeServer(record),
+          user_credentials: record.userCredentials ?? null,
           health: health === null ? null : describeHealth(health),
           tools: record.tools.map((tool) => ({
             name: tool.name,

@@ -78,9 +78,32 @@ export const serverPageSchema = Type.Object(
   { $id: 'ServerPage' },
 );
 
+/** What each user brings: header fields and parts of the URL, with `{name}` where a value of theirs goes. */
+const userCredentialsSchema = Type.Object(
+  {
+    headers: Type.Record(Type.String(), Type.String()),
+    variables: Type.Record(
+      Type.String(),
+      Type.Object({
+        description: Type.String(),
+        required: Type.Boolean(),
+        secret: Type.Boolean(),
+        default: textOrNull,
+        choices: Type.Array(Type.String()),
+      }),
+    ),
+  },
+  { $id: 'UserCredentials' },
+);
+
 /** `health` is null before the first probe. */
 export const serverSchema = Type.Object(
-  { ...serverFields, health: orNull(healthSchema), tools: Type.Array(toolSchema) },
+  {
+    ...serverFields,
+    user_credentials: orNull(userCredentialsSchema),
+    health: orNull(healthSchema),
+    tools: Type.Array(toolSchema),
+  },
   { $id: 'Server' },
 );
 

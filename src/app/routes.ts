@@ -13,6 +13,7 @@ import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
+import { machineClientRoutes } from '../api/machine-client-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { createMeCookie, meRoutes } from '../api/me-routes.ts';
@@ -28,11 +29,12 @@ import { settingsRoutes } from '../api/settings-routes.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
 import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
+import { userConnectionRoutes } from '../api/user-connection-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { systemClock } from '../base/clock.ts';
-import { createHostCheck, isLoopbackHost } from '../base/own-hosts.ts';
+import { createHostCheck, createOriginCheck, isLoopbackHost } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
@@ -76,6 +78,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
+    ...userConnectionRoutes(connections.admin, enforcement),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),
@@ -83,6 +86,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...auditRoutes(storage.audit.read),
     ...userRoutes(identity),
     ...keyRoutes(access),
+    ...machineClientRoutes(signIn),
     ...catalogAdminRoutes({
       catalog,
       policy,
@@ -100,8 +104,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       process: () => processFacts(storage, version),
     }),
     ...mcpServerRoutes(mcpServer, {
-      publicUrl,
       checkHost,
+      checkOrigin: createOriginCheck(publicUrl, isLoopbackHost(config.host)),
       findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
       findToolset: policy.admin.toolset,
     }),

@@ -64,6 +64,7 @@ import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
 import { type CallRecords, createCallRecords } from './call-records.ts';
 import { connectRedis, embeddingsProvider } from './integrations.ts';
+import { createTryKey, findKnownServer } from './try-key.ts';
 
 /** Everything below `http/`: what the commands work with too. */
 export type Services = {
@@ -138,7 +139,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
   const foundation = await openFoundation(config, options);
   try {
     const finding = openFinding(foundation, config, options);
-    const acting = openActing(foundation, config, options, finding.catalog);
+    const acting = openActing(foundation, config, options, { ...finding, mcp: () => mcp });
     const callRecords = createCallRecords({ ...acting, ...finding, keeps: config.callArguments });
     const mcp = createMcp({
       onToolCall: callRecords.record,
@@ -154,6 +155,7 @@ export async function openServices(config: Config, options: AppOptions = {}): Pr
       limits: options.mcpLimits ?? {},
       pool: options.mcpPool ?? {},
     });
+    foundation.storage.subscribe('connections', (id) => mcp.retireConnection(id));
     const services = { ...foundation, ...finding, ...acting, callRecords, mcp };
     return { ...services, close: () => closeServices(services) };
   } catch (error) {
@@ -254,10 +256,13 @@ function openFinding(
 }
 
 /** Who calls, for whom, and with whose consent. */
-function openActing(foundation: Foundation, config: Config, options: AppOptions, catalog: Catalog) {
-  const rights = openRights(foundation, config, catalog);
-  return { ...rights, ...openConsent(foundation, rights, config, options, catalog) };
+function openActing(foundation: Foundation, config: Config, options: AppOptions, servers: Servers) {
+  const rights = openRights(foundation, config, servers.catalog);
+  return { ...rights, ...openConsent(foundation, rights, config, options, servers) };
 }
+
+/** Which servers there are; they can be asked once everything is open. */
+type Servers = { readonly catalog: Catalog; readonly mcp: () => Mcp };
 
 /** Who calls, and what they may. */
 function openRights(
@@ -312,8 +317,9 @@ function openConsent(
   { access, callLog, approvals }: ReturnType<typeof openRights>,
   config: Config,
   options: AppOptions,
-  catalog: Catalog,
+  servers: Servers,
 ) {
+  const known = { ...servers, locals };
   const webhooks = createWebhooks({ storage, vault, outbound, clock, log: telemetry.log });
   const connections = createConnections({
     storage,
@@ -324,11 +330,8 @@ function openConsent(
     tracing: telemetry.tracing,
     config: { ...config, refresh: options.refreshLimits ?? {} },
     publicUrl: () => baseUrl.url,
-    findServer: async (id) => {
-      const { name, remoteUrl, source } = await catalog.get(id);
-      const local = source === 'config' ? locals.get(id) : undefined;
-      return { id, name, url: local === undefined ? remoteUrl : local.url };
-    },
+    findServer: (id) => findKnownServer(known, id),
+    tryKey: createTryKey(known),
   });
   const { seal, open } = vault.sealedTokens;
   const idempotency = createIdempotency({

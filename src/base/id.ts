@@ -17,6 +17,7 @@ type IdPrefix =
   | 'rvk'
   | 'ask'
   | 'mcp'
+  | 'mach'
   | 'acc';
 /** Ids of rows that come by the thousand. */
 type LogPrefix = 'call' | 'apr' | 'inv' | 'aud' | 'look' | 'drift';

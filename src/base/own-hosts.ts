@@ -38,3 +38,17 @@ export function createHostCheck(publicUrl: () => string, loopbackOnly: boolean):
       throw new Problem('invalid_request', 'host: not a name of this service');
   };
 }
+
+/** Throws `cross_site`. */
+export type OriginCheck = (headers: { readonly origin?: string | undefined }) => void;
+
+/**
+ * The same by what a browser says of its page (MCP 2025-11-25, "Security Warning"). Where others may reach us, what counts is
+ * the key or token that a page has to show: doors go by no cookie.
+ */
+export function createOriginCheck(publicUrl: () => string, loopbackOnly: boolean): OriginCheck {
+  return ({ origin }) => {
+    if (loopbackOnly && origin !== undefined && !isHostAmong(origin, ownHosts(publicUrl())))
+      throw new Problem('cross_site', 'origin: not a page of this service');
+  };
+}

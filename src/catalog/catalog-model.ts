@@ -1,3 +1,5 @@
+import type { UserCredentials } from '../base/user-credentials.ts';
+
 /** The catalog's vocabulary: what its door takes and gives. Outside the room these are imported from `catalog.ts`. */
 
 export type Transport = 'streamable-http' | 'sse' | 'stdio';
@@ -57,6 +59,8 @@ export type ServerRecord = CatalogServer & {
   readonly launch: Launch | null;
   /** The revision of MCP that the operator wants it spoken to in. */
   readonly protocolRevision?: string | null;
+  /** What each user brings for it. */
+  readonly userCredentials?: UserCredentials | null;
   readonly source: string;
   /** Popularity before any use. */
   readonly prior: number;
@@ -81,12 +85,26 @@ export type ServerInput = {
   readonly launch: Launch | null;
   /** null or absent: what it speaks itself. */
   readonly protocolRevision?: string | null;
+  /** null or absent: nothing. */
+  readonly userCredentials?: UserCredentials | null;
   /** Popularity before any use, 0..1; null keeps what is known, or the newcomers' value. */
   readonly prior: number | null;
   /** Header fields of the operator's own, by lower-case name; null keeps those that are there, an empty object takes them away. */
   readonly headers: Readonly<Record<string, string>> | null;
+  /** How we sign ourselves in at its authorization server, kept with `headers`: who says one of them says both. */
+  readonly machineLogin?: MachineLogin | null;
   /** null: unknown, keep those that are known. */
   readonly tools: readonly CatalogTool[] | null;
+};
+
+/** Us as a client of a server's authorization server, for calls that no user stands behind (`client_credentials`). */
+export type MachineLogin = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string | null;
+  /** A private JWK as text, in place of a secret. */
+  readonly clientKey: string | null;
+  readonly scopes: readonly string[];
 };
 
 export type ParsedServer =

@@ -18,6 +18,7 @@ export type ServerRow = {
   repository_url: string | null;
   launch: string | null;
   protocol_revision: string | null;
+  user_credentials: string | null;
   source: string;
   prior: number;
   revision: number;

@@ -1,13 +1,19 @@
 import { newId } from '../base/id.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Vault } from '../vault/vault.ts';
-import type { ServerInput } from './catalog-model.ts';
+import type { MachineLogin, ServerInput } from './catalog-model.ts';
 import { createCredentialStore, type SealedCredential } from './credential-store.ts';
 
 export { credentialColumns } from './credential-store.ts';
 
-/** The operator's own header fields for one server; `version` changes when they do. */
-export type Credential = { readonly headers: Readonly<Record<string, string>>; readonly version: string };
+/** What goes from the operator's own with calls to one server; `version` changes when they do. */
+export type Credential = {
+  readonly headers: Readonly<Record<string, string>>;
+  /** null: the header fields are all there is. */
+  readonly machineLogin: MachineLogin | null;
+  readonly version: string;
+};
+type Sealed = Pick<Credential, 'headers' | 'machineLogin'>;
 
 /** What the operator sends along to a server: sealed in the store, opened once, kept in memory until something changes. */
 export function createCredentials({ storage, vault }: { storage: Storage; vault: Vault }) {
@@ -25,14 +31,21 @@ export function createCredentials({ storage, vault }: { storage: Storage; vault:
     const row = await store.find(serverId);
     if (row === undefined) return null;
     const text = await vault.open(row.sealed, binding(serverId, row.version));
-    return { version: row.version, headers: JSON.parse(text) as Record<string, string> };
+    const parsed = JSON.parse(text) as Sealed | Credential['headers'];
+    // What was kept before there was a login is the header fields alone; none of them is an object.
+    const isWhole = (value: typeof parsed): value is Sealed => typeof value.headers === 'object';
+    return { version: row.version, ...(isWhole(parsed) ? parsed : { headers: parsed, machineLogin: null }) };
   };
 
   return {
     /** Sealed before the transaction that writes them: a key service may take its time. */
     seal(inputs: readonly ServerInput[]): Promise<readonly SealedCredential[]> {
       return Promise.all(
-        inputs.flatMap(({ id, headers }) => (headers === null ? [] : [sealOne(id, headers, newId('cred'))])),
+        inputs.flatMap(({ id, headers, machineLogin = null }) =>
+          headers === null && machineLogin === null
+            ? []
+            : [sealOne(id, { headers: headers ?? {}, machineLogin }, newId('cred'))],
+        ),
       );
     },
     /** Of every server that has one. */
@@ -61,9 +74,9 @@ export function createCredentials({ storage, vault }: { storage: Storage; vault:
     peek: (serverId: string): Credential | null | undefined => opened.get(serverId),
   };
 
-  async function sealOne(serverId: string, headers: Readonly<Record<string, string>>, version: string) {
-    const isEmpty = Object.keys(headers).length === 0;
-    const sealed = isEmpty ? null : await vault.seal(JSON.stringify(headers), binding(serverId, version));
+  async function sealOne(serverId: string, kept: Sealed, version: string) {
+    const isEmpty = Object.keys(kept.headers).length === 0 && kept.machineLogin === null;
+    const sealed = isEmpty ? null : await vault.seal(JSON.stringify(kept), binding(serverId, version));
     return { serverId, version, sealed };
   }
 }

@@ -2,6 +2,7 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
+import type { UserCredentials } from '../base/user-credentials.ts';
 import type { Launch, ServerRecord } from './catalog-model.ts';
 import { type CatalogStore, isOfOperator, type StoredServer } from './catalog-store.ts';
 import {
@@ -146,6 +147,9 @@ function toRecord({ row, tools }: StoredServer, popularity: ReadonlyMap<string, 
     repositoryUrl: row.repository_url,
     launch: row.launch === null ? null : (JSON.parse(row.launch) as Launch),
     ...(row.protocol_revision !== null && { protocolRevision: row.protocol_revision }),
+    ...(row.user_credentials !== null && {
+      userCredentials: JSON.parse(row.user_credentials) as UserCredentials,
+    }),
     source: row.source,
     prior: row.prior,
     revision: row.revision,

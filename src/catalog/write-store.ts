@@ -160,6 +160,7 @@ function merge(
     repository_url: input.repositoryUrl,
     launch: input.launch === null ? null : JSON.stringify(input.launch),
     protocol_revision: input.protocolRevision ?? null,
+    user_credentials: input.userCredentials == null ? null : JSON.stringify(input.userCredentials),
     source: change.source,
     prior: input.prior ?? old?.prior ?? neutralPrior,
     revision: 0,
@@ -172,7 +173,13 @@ function merge(
   return {
     ...old,
     version: fresh.version ?? old.version,
-    ...(fresh.remote_url === null ? {} : { remote_url: fresh.remote_url, transport: fresh.transport }),
+    ...(fresh.remote_url === null
+      ? {}
+      : {
+          remote_url: fresh.remote_url,
+          transport: fresh.transport,
+          user_credentials: fresh.user_credentials,
+        }),
     repository_url: fresh.repository_url ?? old.repository_url,
     launch: fresh.launch ?? old.launch,
     deleted_at: null,
@@ -219,6 +226,7 @@ async function upsertRows(trx: CatalogTrx, rows: readonly ServerRow[]): Promise<
           repository_url: is.ref('excluded.repository_url'),
           launch: is.ref('excluded.launch'),
           protocol_revision: is.ref('excluded.protocol_revision'),
+          user_credentials: is.ref('excluded.user_credentials'),
           source: is.ref('excluded.source'),
           prior: is.ref('excluded.prior'),
           revision: is.ref('excluded.revision'),

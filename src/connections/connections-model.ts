@@ -1,3 +1,5 @@
+import type { FilledIn, UserCredentials } from '../base/user-credentials.ts';
+
 /** The room's vocabulary; outside it is imported from `connections.ts`. Times are milliseconds since 1970. */
 
 /** Whose something is; the key of every look-up and of every cache (threats G4). */
@@ -20,6 +22,8 @@ export type FreshToken = {
   readonly signDPoPProof?: SignDPoPProof | null;
   /** Of an MCP server's token: what it is for. */
   readonly resource?: string | null;
+  /** What the user brought themselves, in place of a token. */
+  readonly key?: FilledIn;
 };
 
 export type TokenRequest = {
@@ -105,6 +109,8 @@ export type ConsentPage = {
   readonly scopes: readonly string[];
   /** Goes back with the form, to show that it was this page that was agreed to. */
   readonly csrf: string;
+  /** What the user is asked for, where that is a key of theirs and no sign-in elsewhere. */
+  readonly asks: UserCredentials | null;
   /** Where the form may lead, as sources of a Content-Security-Policy. */
   readonly formTo: string;
   /** The value of the cookie that binds the session to this browser. */
@@ -141,6 +147,8 @@ export type Connection = {
   readonly expiresAt: number | null;
   /** false: over with its access token. */
   readonly isRenewable: boolean;
+  /** A key of the user's own, in place of tokens. */
+  readonly isKey: boolean;
 };
 
 export type ConnectionQuery = {
@@ -154,4 +162,22 @@ export type ConnectionQuery = {
 };
 
 /** An MCP server as the catalog (or the operator's own file) has it. */
-export type KnownServer = { readonly id: string; readonly name: string; readonly url: string | null };
+export type KnownServer = {
+  readonly id: string;
+  readonly name: string;
+  /** With `{name}` where a user's value goes. */
+  readonly url: string | null;
+  /** What a user may bring in place of a sign-in; null: nothing is known. */
+  readonly asks: UserCredentials | null;
+  /** It is asked for without looking for a sign-in first. */
+  readonly wantsKey: boolean;
+};
+
+/** Whether a server takes what a user brings: asked in its own protocol. `reason` is for people, and quotes no secret. */
+export type TryKey = (
+  serverId: string,
+  filled: FilledIn,
+  signal: AbortSignal | undefined,
+) => Promise<
+  { readonly kind: 'taken' } | { readonly kind: 'refused' | 'unreached'; readonly reason: string }
+>;

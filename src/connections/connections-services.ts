@@ -11,8 +11,9 @@ import { createMetadataDocuments } from './authorization-servers/metadata-docume
 import { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 import { createRefusalCheck, createServerDiscovery } from './authorization-servers/server-discovery.ts';
 import { ChangeSignal } from './change-signal.ts';
-import type { KnownServer } from './connections-model.ts';
+import type { KnownServer, TryKey } from './connections-model.ts';
 import { createDeclaredProviders } from './declared-providers.ts';
+import { createMachineTokens } from './machines/machine-tokens.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
 import { AuthorizationRequests } from './sessions/authorization-requests.ts';
@@ -21,6 +22,7 @@ import { createConfirmations } from './sessions/confirmation.ts';
 import { ConnectionAdmin } from './sessions/connection-admin.ts';
 import { ConnectionWriter } from './sessions/connection-writer.ts';
 import { ConsentFlow } from './sessions/consent-flow.ts';
+import { createOwnKeys } from './sessions/own-keys.ts';
 import { createLostSessions, SessionStore } from './sessions/session-store.ts';
 import { FreshTokens } from './tokens/fresh-token.ts';
 import { createActiveGrants, GrantStore, isOwnerTag } from './tokens/grant-store.ts';
@@ -43,6 +45,7 @@ export type ConnectionsDeps = {
   readonly publicUrl: () => string;
   /** An MCP server by its id. Throws not_found, server_gone. */
   readonly findServer: (serverId: string) => Promise<KnownServer>;
+  readonly tryKey: TryKey;
 };
 
 export type ConnectionsConfig = ProvidersConfig & { readonly refresh?: Partial<RefreshLimits> };
@@ -92,7 +95,7 @@ function openAuthorizationServers(deps: ConnectionsDeps) {
     findServer,
   });
   const isRefusedByFailing = createRefusalCheck(documents);
-  return { providers, oauthFetch, clients, servers, isRefusedByFailing };
+  return { providers, oauthFetch, documents, clients, servers, isRefusedByFailing };
 }
 
 function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
@@ -117,7 +120,20 @@ function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
   const freshTokens = new FreshTokens({ ...deps, store: grants, encryption, refresher });
   const userGrants = createUserGrants(grants, clock.now);
   const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, isRefusedByFailing, clock });
-  return { grants, encryption, endpoint, revocations, refresher, freshTokens, userGrants, tokens };
+  const issuerMetadata = createIssuerMetadata(parts.documents, clock, { forUsers: false });
+  const discoverServer = createServerDiscovery({ documents: parts.documents, issuerMetadata });
+  const machineTokens = createMachineTokens({ discoverServer, issuerMetadata, endpoint, clock });
+  return {
+    machineTokens,
+    grants,
+    encryption,
+    endpoint,
+    revocations,
+    refresher,
+    freshTokens,
+    userGrants,
+    tokens,
+  };
 }
 
 function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
@@ -127,8 +143,25 @@ function openSessions(deps: ConnectionsDeps, parts: Servers & Tokens & Signal) {
   const sessions = new AuthorizationSessions({ ...deps, ...parts, store, appSettings });
   const writer = new ConnectionWriter({ ...deps, ...parts, sessions: store });
   const confirmations = createConfirmations({ ...deps, store, writer });
-  const consentFlow = new ConsentFlow({ ...deps, ...parts, store, appSettings, writer, confirmations });
+  const ownKeys = createOwnKeys(deps);
+  const consentFlow = new ConsentFlow({
+    ...deps,
+    ...parts,
+    store,
+    appSettings,
+    writer,
+    confirmations,
+    ownKeys,
+  });
   const requests = new AuthorizationRequests({ ...deps, ...parts, sessions });
-  const admin = new ConnectionAdmin({ ...deps, ...parts, store, writer, appSettings, confirmations });
+  const admin = new ConnectionAdmin({
+    ...deps,
+    ...parts,
+    store,
+    writer,
+    appSettings,
+    confirmations,
+    ownKeys,
+  });
   return { store, sessions, confirmations, consentFlow, requests, admin };
 }

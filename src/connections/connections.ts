@@ -1,5 +1,6 @@
 /**
- * One user's consent with one provider: authorization server <- tokens <- session, each folder knowing only those before it.
+ * One user's consent with one provider: authorization server <- tokens <- session, each folder knowing only those before it (and
+ * machines, after tokens: those that we get for ourselves).
  * A *grant* is what a consent brought; the API calls it a connection.
  *
  * Promises: a consent is the user's own (a page of ours names app, user, provider and scopes; state, PKCE, issuer and
@@ -17,6 +18,7 @@ import type { Connection } from './connections-model.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
 import { declaredProviderSeals } from './declared-provider-store.ts';
 import type { DeclaredProviders } from './declared-providers.ts';
+import type { MachineTokens } from './machines/machine-tokens.ts';
 import { blankProvider, type Provider } from './providers/oauth-provider.ts';
 import { type ProviderApi, toProviderApi } from './providers/provider-api.ts';
 import type { AuthorizationRequests } from './sessions/authorization-requests.ts';
@@ -32,6 +34,7 @@ export type { ClientRegistry, OAuthClient } from './authorization-servers/client
 export { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 export type * from './connections-model.ts';
 export { type DeclaredProvider, type DeclaredProviders, splitSecrets } from './declared-providers.ts';
+export type { MachineTokens } from './machines/machine-tokens.ts';
 export { ProviderNotConfigured } from './providers/oauth-provider.ts';
 export { googleParameters, type ProviderApi } from './providers/provider-api.ts';
 export { sessionFacts } from './session-facts.ts';
@@ -58,6 +61,8 @@ export type Connections = {
   }): ConsentParameters;
   readonly declaredProviders: DeclaredProviders;
   readonly tokens: UserTokens;
+  /** Those that we get for ourselves. */
+  readonly machineTokens: MachineTokens;
   readonly sessions: AuthorizationSessions;
   readonly confirmations: Pick<Confirmations, 'confirm'>;
   /** The browser's way through a session. */

@@ -20,6 +20,11 @@ export function parseServerId(provider: string): string | null {
   return provider.startsWith(prefix) ? provider.slice(prefix.length) : null;
 }
 
+/** What a user brought themselves: nobody issued it, and it is for the server's URL to the letter. */
+export function isOfKey({ issuer, resource }: Pick<GrantTarget, 'issuer' | 'resource'>): boolean {
+  return issuer === null && resource !== null;
+}
+
 /** The last part of the callback's path: one for all MCP servers, told apart by state and `iss` (threats F4). */
 export function callbackName(provider: string): string {
   return provider.startsWith(prefix) ? 'mcp' : provider;

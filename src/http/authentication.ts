@@ -87,16 +87,7 @@ export function createAuthentication(deps: {
     },
 
     /** Whether that key may do this, from there. Throws `missing_scope` and `invalid_api_key`. */
-    authorize({ route, caller, address }) {
-      if (route === undefined || route.scope === null) return;
-      // Outside its networks a key is answered as if it were unknown: the refusal does not say that it is one (threats L2).
-      if (caller.addresses !== null && !isAmong(address, caller.addresses))
-        throw new Problem('invalid_api_key', 'Missing or invalid API key');
-      if (caller.role !== undefined) return requireRole(caller.role, route.role);
-      const { scope, orScope } = route;
-      if (!caller.scopes.has(scope) && (orScope === undefined || !caller.scopes.has(orScope)))
-        throw new Problem('missing_scope', `This key lacks the scope ${route.scope}`);
-    },
+    authorize: ({ route, caller, address }) => requireRight(route, caller, address),
 
     limit(context) {
       const { route } = context;
@@ -118,9 +109,12 @@ export function createAuthentication(deps: {
     charge,
 
     async recheck(context) {
-      const { token, caller, route, params } = context;
-      await (withoutKey(context) ??
-        access.authenticate(credentialsOf(context, consoleSessions).key, context.address));
+      const { token, caller, route, params, address } = context;
+      const person = await withoutKey(context);
+      const now =
+        person?.caller ?? (await access.authenticate(credentialsOf(context, consoleSessions).key, address));
+      // A person's role may be a smaller one by now.
+      requireRight(route, now, address);
       if (token !== null && !isOver(token)) await verifyUser(token, caller.developerId);
       await route?.recheck?.(params, caller);
     },
@@ -174,6 +168,18 @@ function credentialsOf(context: RequestContext, sessions: ConsoleSessions | unde
   return key === null
     ? credentialsIn(context.request, context.route?.user !== undefined)
     : { key, token: null };
+}
+
+/** Throws `invalid_api_key`, `missing_scope` and `missing_role`. */
+function requireRight(route: RequestContext['route'], caller: Principal, address: string): void {
+  if (route === undefined || route.scope === null) return;
+  // Outside its networks a key is answered as if it were unknown: the refusal does not say that it is one (threats L2).
+  if (caller.addresses !== null && !isAmong(address, caller.addresses))
+    throw new Problem('invalid_api_key', 'Missing or invalid API key');
+  const { scope, orScope } = route;
+  if (caller.role !== undefined) requireRole(caller.role, route.role);
+  else if (!caller.scopes.has(scope) && (orScope === undefined || !caller.scopes.has(orScope)))
+    throw new Problem('missing_scope', `This key lacks the scope ${route.scope}`);
 }
 
 function requireRole(role: Role, least: Role | undefined): void {

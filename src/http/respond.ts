@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { urlAsAsked } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { crossOriginHeaders } from './connection/cross-origin.ts';
 import type { WriteBatch } from './connection/write-batch.ts';
 import { errorResponse, toProblem } from './error-response.ts';
 import { pathOf } from './request-checks.ts';
@@ -180,6 +181,8 @@ function setCommonHeaders(context: RequestContext, isLast: boolean, timings: Rep
   for (const [name, ms] of timings) timing += `, ${name};dur=${ms.toFixed(2)}`;
   context.setHeader('x-request-id', context.id);
   context.setHeader('server-timing', timing);
+  if (context.route?.crossOrigin)
+    for (const [name, value] of crossOriginHeaders) context.setHeader(name, value);
 }
 
 function setHeaders(context: RequestContext, headers: Reply['headers']): void {

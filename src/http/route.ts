@@ -65,6 +65,8 @@ type Declaration<B, Q, P, U> = {
   readonly user?: U;
   /** Refuses a bad MIT with 401, as clients of MCP expect it; else it is 403. */
   readonly challenge?: boolean;
+  /** Pages of any origin may call it: it goes by what is shown in a header or in the body, never by a cookie. */
+  readonly crossOrigin?: true;
   /** The same route with a slash behind its URL. */
   readonly finalSlash?: true;
   /** The body may also come as form fields: from OAuth's own clients (RFC 6749 appendix B), and from pages of ours. */

@@ -20,7 +20,6 @@ import type { McpHttpReply } from './streams/answer.ts';
 
 export type { McpHttpRequest } from './door-request.ts';
 export type { McpCaller } from './doors/backend.ts';
-export { refuseForeignPage } from './origin-check.ts';
 export type { McpHttpReply } from './streams/answer.ts';
 
 export type McpServer = {

@@ -30,6 +30,8 @@ export type ChannelPool = {
   sweep(): void;
   /** Drops the channels of a server that is not what it was: now where they are idle, else when they are given back. */
   retire(serverId: string): void;
+  /** The same of a user's connection, whose tokens or key are others now, or gone. */
+  retireConnection(connectionId: string): void;
   /** The service stops: ends the programs that are still being started, with those who wait for them, and starts no more. */
   cancelOpening(): void;
   size(): number;
@@ -92,8 +94,16 @@ class Pool implements ChannelPool {
   }
 
   retire(serverId: string): void {
+    this.#retireWhere((target) => target.serverId === serverId);
+  }
+
+  retireConnection(connectionId: string): void {
+    this.#retireWhere(({ credentialVersion }) => credentialVersion.startsWith(`${connectionId}:`));
+  }
+
+  #retireWhere(isOver: (target: Target) => boolean): void {
     for (const [key, entry] of this.#entries) {
-      if (entry.target.serverId !== serverId) continue;
+      if (!isOver(entry.target)) continue;
       this.#forget(key, entry);
       entry.isRetired = true;
       if (entry.users === 0) entry.channel.close();

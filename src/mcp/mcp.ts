@@ -15,7 +15,7 @@ import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import { noTracing, type Tracing } from '../base/tracing.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
-import type { AuthorizationRequests, UserTokens } from '../connections/connections.ts';
+import type { AuthorizationRequests, MachineTokens, UserTokens } from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -91,6 +91,8 @@ export type Mcp = {
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
   /** The same of an address that is in no catalogue, with what its server calls itself. Nothing of it is kept. */
   probeAddress(address: Address, signal?: AbortSignal): Promise<AddressFound>;
+  /** A user's connection is another one now, or gone: its sessions end when nobody is in the middle of a call. */
+  retireConnection(connectionId: string): void;
   /** Takes out of the catalogue what an earlier file of the operator's named and this one does not. */
   removeFormerLocalServers(): Promise<void>;
   /** Puts the operator's own servers into the catalogue, and what they list behind it. */
@@ -112,6 +114,7 @@ export type McpDeps = {
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
     readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
+    readonly machineTokens: Pick<MachineTokens, 'get'>;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
@@ -153,8 +156,8 @@ export function createMcp(deps: McpDeps): Mcp {
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = deps.locals ?? new LocalServerList(undefined);
   const outcomes = createOutcomeRecorder(catalog, log, deps.onToolCall ?? (() => undefined));
-  const { tokens, requests } = deps.connections;
-  const targets = createTargets({ catalog, tokens, locals, checkUrl: outbound.checkUrl });
+  const { tokens, machineTokens, requests } = deps.connections;
+  const targets = createTargets({ catalog, tokens, machineTokens, locals, checkUrl: outbound.checkUrl });
   const withAuthorization = createWithAuthorization({ targets, requests });
   const tracing = deps.tracing ?? noTracing;
   const channels = new Channels({ environment: {}, dataDir: null, ...deps, tracing, limits });
@@ -212,6 +215,7 @@ export function createMcp(deps: McpDeps): Mcp {
     probeAddress: (address, signal) =>
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
     ...localServerVerbs(localServers),
+    retireConnection: (connectionId) => pool.retireConnection(connectionId),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
     closeStreams() {
       sessions.close();

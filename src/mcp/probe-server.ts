@@ -76,13 +76,15 @@ export type Address = {
   readonly url: string;
   readonly transport: 'streamable-http' | 'sse';
   readonly headers: Readonly<Record<string, string>>;
+  /** The one to speak; null or absent: whichever it knows. */
+  readonly revision?: string | null;
 };
 /** `name`: what the server calls itself. */
 export type AddressFound = ProbeResult & { readonly name: string | null };
 
 export async function probeAddress(
   open: (target: Target) => Probed,
-  { url, transport, headers }: Address,
+  { url, transport, headers, revision = null }: Address,
   { now, signal }: { readonly now: () => number; readonly signal: AbortSignal | undefined },
 ): Promise<AddressFound> {
   const target: Target = {
@@ -90,7 +92,7 @@ export async function probeAddress(
     serverId: url,
     principal: operatorId,
     developerId: operatorId,
-    revision: null,
+    revision,
     hint: transport,
     url,
     program: null,

@@ -3,7 +3,13 @@ import { type BoundedCache, createBoundedCache } from '../base/bounded-cache.ts'
 import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
-import type { FreshToken, ServerToken, SignDPoPProof, UserTokens } from '../connections/connections.ts';
+import type {
+  FreshToken,
+  MachineTokens,
+  ServerToken,
+  SignDPoPProof,
+  UserTokens,
+} from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { keyOf } from './channel-pool.ts';
 import { fillInCaller } from './config-file/config-placeholders.ts';
@@ -15,8 +21,10 @@ import { type Caller, fixedCredential, type Program, type Target, UpstreamFailur
 export type FoundTarget = {
   readonly record: ServerRecord;
   readonly target: Target;
-  /** The user's own token that it goes with; null: the operator's header fields, or none. */
+  /** The user's own token that it goes with; null: what the operator has, or none. */
   readonly own: FreshToken | null;
+  /** The version of the token that we got for ourselves, where it goes with one. */
+  readonly machineToken?: number;
 };
 
 export type Targets = {
@@ -32,6 +40,7 @@ export type Targets = {
 };
 
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
+type MachineToken = Awaited<ReturnType<MachineTokens['get']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
 type Location = Pick<Target, 'serverId' | 'hint' | 'url' | 'program' | 'revision'>;
@@ -54,6 +63,7 @@ export const notCallable =
 export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
+  readonly machineTokens: Pick<MachineTokens, 'get'>;
   readonly locals: Pick<LocalServerList, 'get'>;
   readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
@@ -77,7 +87,7 @@ export function createTargets(deps: {
 
   const resolve = async (caller: Caller, serverId: string, refused?: number): Promise<FoundTarget> => {
     const record = await catalog.get(serverId);
-    const location = locationOf(record);
+    const location = locationOf(record, localOf(record));
     const own =
       location.url === null || !isOfUser(caller)
         ? null
@@ -85,34 +95,15 @@ export function createTargets(deps: {
     // Never in somebody else's name instead: the user's consent is over, and only the user can mend that.
     if (own?.kind === 'expired')
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
-    const { serverId: id } = location;
-    if (own === null) return shared(caller, record, location, await catalog.credential(id));
-    const target = targetOf(caller, location, identityOf(own.token));
-    return { record, target, own: own.token };
+    if (own !== null) return foundOfUser(checkUrl, { caller, record, location, token: own.token });
+    if (isOfUser(caller)) requireNoSettings(record, location);
+    const credential = await catalog.credential(location.serverId);
+    const ofOurs = await machineIdentity(deps, { caller, location, credential }, refused);
+    if (ofOurs === null) return shared(caller, record, location, credential);
+    const { identity, version: machineToken } = ofOurs;
+    return { record, target: targetOf(caller, location, identity), own: null, machineToken };
   };
   const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
-  const locationOf = (record: ServerRecord): Location => {
-    const { id: serverId } = record;
-    const local = localOf(record);
-    const location: Location =
-      local === undefined
-        ? {
-            serverId,
-            hint: record.transport,
-            url: record.remoteUrl,
-            program: null,
-            revision: record.protocolRevision ?? null,
-          }
-        : {
-            serverId,
-            hint: local.transport,
-            url: local.url,
-            program: local.program,
-            revision: local.revision,
-          };
-    checkLocation(checkUrl, location);
-    return location;
-  };
   /** Whoever operates this service speaks for those who have nothing of their own, where policy lets them. */
   const shared = (
     caller: Caller,
@@ -120,6 +111,7 @@ export function createTargets(deps: {
     location: Location,
     credential: Credential,
   ): FoundTarget => {
+    checkLocation(checkUrl, location);
     const local = localOf(record);
     const operators = local === undefined ? ofOperator(credential) : ofLocal(local);
     // A program's credentials are in its environment, whoever calls it.
@@ -128,7 +120,7 @@ export function createTargets(deps: {
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   const getCached = createFoundCache(deps, (caller, { record, credential }) =>
-    shared(caller, record, locationOf(record), credential),
+    shared(caller, record, locationOf(record, localOf(record)), credential),
   );
 
   return {
@@ -136,17 +128,78 @@ export function createTargets(deps: {
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
     isRefusedByFailing: async ({ own, target }) =>
       own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
-    async renewed(caller, { record, own }) {
-      if (own === null) return null;
+    async renewed(caller, found) {
+      const version = versionOf(found);
+      if (version === undefined) return null;
       try {
-        const found = await resolve(caller, record.id, own.version);
-        return found.own !== null && found.own.version > own.version ? found : null;
+        const again = await resolve(caller, found.record.id, version);
+        const isOfSameKind = (again.own === null) === (found.own === null);
+        return isOfSameKind && (versionOf(again) ?? 0) > version ? again : null;
       } catch (error) {
         if (error instanceof UpstreamFailure) return null;
         throw error;
       }
     },
   };
+}
+
+function locationOf(record: ServerRecord, local: LocalServer | undefined): Location {
+  const { id: serverId, transport, remoteUrl, protocolRevision = null } = record;
+  if (local === undefined)
+    return { serverId, hint: transport, url: remoteUrl, program: null, revision: protocolRevision };
+  const { url, program, revision } = local;
+  return { serverId, hint: local.transport, url, program, revision };
+}
+
+/** Of the token that a call went with. */
+function versionOf({ own, machineToken }: FoundTarget): number | undefined {
+  return own?.version ?? machineToken;
+}
+
+/** With a token that we get for ourselves, where the operator lets us and this caller; null: without. */
+async function machineIdentity(
+  { machineTokens, checkUrl }: { machineTokens: Pick<MachineTokens, 'get'>; checkUrl: Outbound['checkUrl'] },
+  {
+    caller,
+    location,
+    credential,
+  }: { readonly caller: Caller; readonly location: Location; readonly credential: Credential },
+  refused: number | undefined,
+): Promise<{ readonly identity: Identity; readonly version: number } | null> {
+  const { serverId, url } = location;
+  if (credential?.machineLogin == null || url === null || caller.usesSharedCredential === false) return null;
+  checkLocation(checkUrl, location);
+  const of = { serverId, url, login: credential.machineLogin, loginVersion: credential.version };
+  const token = await machineTokens.get(of, refused).catch(asUpstreamFailure);
+  return { identity: identityOfMachine(credential, token), version: token.version };
+}
+
+/** With what the user has of their own, where that says. */
+function foundOfUser(
+  checkUrl: Outbound['checkUrl'],
+  {
+    caller,
+    record,
+    location,
+    token,
+  }: {
+    readonly caller: Caller;
+    readonly record: ServerRecord;
+    readonly location: Location;
+    readonly token: FreshToken;
+  },
+): FoundTarget {
+  const place = token.key === undefined ? location : { ...location, url: token.key.url };
+  checkLocation(checkUrl, place);
+  return { record, target: targetOf(caller, place, identityOf(token)), own: token };
+}
+
+/** Where a user has to say where the server is, theirs is what is missing. */
+function requireNoSettings({ userCredentials }: ServerRecord, { url }: Location): void {
+  if (userCredentials != null && url?.includes('{'))
+    throw new UpstreamFailure('auth', "The server's URL has settings that its user fills in", {
+      status: 401,
+    });
 }
 
 /** What a developer without a user of its own was found for a server, for as long as nothing about it changes. */
@@ -165,6 +218,8 @@ function createFoundCache(
     const cached = catalog.peek(serverId);
     if (cached === undefined) return undefined;
     const { record, credential } = cached;
+    // Tokens of ours have an end.
+    if (credential?.machineLogin != null) return undefined;
     const local = locals.get(serverId);
     let known = cache.get(serverId);
     if (known?.record !== record || known.credential !== credential || known.local !== local) {
@@ -256,8 +311,21 @@ function ofOperator(own: Credential): Identity {
   return { credential: fixedCredential(own.headers), credentialVersion: own.version };
 }
 
-function identityOf({ accessToken, connectionId, version, signDPoPProof }: TokenOf<ServerToken>): Identity {
+/** In place of a field of the same name. */
+function identityOfMachine({ headers, version }: NonNullable<Credential>, token: MachineToken): Identity {
+  const fields = { ...headers, authorization: `Bearer ${token.accessToken}` };
+  return { credential: fixedCredential(fields), credentialVersion: `${version}:${token.version}` };
+}
+
+function asUpstreamFailure(error: unknown): never {
+  if (!(error instanceof Problem) || error.kind !== 'upstream_error') throw error;
+  throw new UpstreamFailure('auth', error.detail, { cause: error });
+}
+
+function identityOf(token: TokenOf<ServerToken>): Identity {
+  const { accessToken, connectionId, version, signDPoPProof, key } = token;
   const credentialVersion = `${connectionId}:${version}`;
+  if (key !== undefined) return { credential: fixedCredential(key.headers), credentialVersion };
   if (signDPoPProof == null)
     return { credential: fixedCredential({ authorization: `Bearer ${accessToken}` }), credentialVersion };
   return { credential: boundCredential(accessToken, signDPoPProof), credentialVersion };

@@ -30,6 +30,8 @@ type Refused = {
   readonly serverId: string;
   readonly operation: RpcRequest;
   readonly own: FoundTarget['own'];
+  /** It went with a token that we got for ourselves: no user can mend that. */
+  readonly isOurs: boolean;
 };
 
 export function createWithAuthorization(deps: Deps): WithAuthorization {
@@ -42,7 +44,9 @@ export function createWithAuthorization(deps: Deps): WithAuthorization {
     } catch (error) {
       const failure = await toRefusal(deps, error, found);
       if (failure === null) throw error;
-      const refused: Refused = { failure, caller, serverId, operation, own: found?.own ?? null };
+      const own = found?.own ?? null;
+      const isOurs = found?.machineToken !== undefined;
+      const refused: Refused = { failure, caller, serverId, operation, own, isOurs };
       return retryRenewed(deps, refused, found, use);
     }
   };
@@ -79,8 +83,9 @@ async function explain(deps: Deps, refused: Refused): Promise<unknown> {
 
 async function mendable(
   { requests }: Deps,
-  { failure, caller, serverId, operation, own }: Refused,
+  { failure, caller, serverId, operation, own, isOurs }: Refused,
 ): Promise<unknown> {
+  if (isOurs) return failure;
   const challenges = parseChallenges(failure.challenge);
   const { developerId, userId, keyId, developer = developerId } = caller;
   if (userId === undefined) {

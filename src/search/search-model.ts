@@ -137,7 +137,7 @@ export function howToConnect(
   if (state === 'needs_auth' || state === 'needs_scope')
     return `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}}: the user agrees at its auth_url`;
   if (state === 'needs_key')
-    return `The operator sets its key: {"id": ${id}, …, "headers": {…}} in POST /v1/admin/servers`;
+    return `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}}: the user gives a key at its auth_url; or the operator sets one for all: {"id": ${id}, …, "headers": {…}} in POST /v1/admin/servers`;
   if (state === 'unavailable' && documents.server(server).remoteUrl === null)
     return 'It is a program: the operator names it in --mcp-config';
   return null;

@@ -39,7 +39,7 @@ export function plainRequest(call: OAuthCall, issuer: string, cookies: readonly 
   const { method, headers, body } = call;
   const { host, protocol } = new URL(issuer);
   const isForm = String(headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
-  const cookie = cookiesIn(headers, cookies);
+  const cookie = cookiesFor(call, cookies, protocol === 'https:');
   const sent = passedOn.flatMap((name) =>
     headers[name] === undefined ? [] : [[name, String(headers[name])]],
   );
@@ -87,6 +87,34 @@ function normalizeResources(params: URLSearchParams, issuer: string): void {
   });
   params.delete('resource');
   for (const resource of new Set(resources)) params.append('resource', resource);
+}
+
+/**
+ * The library binds its cookies to the path of one sign-in. Over https they are named `__Host-` in place of that, with the sign-in's
+ * name: no neighbour can plant one (RFC 6265bis section 4.1.3.2), and several sign-ins of one browser stay apart.
+ */
+export function browserCookieName(name: string, uid: string, isSecure: boolean): string {
+  return isSecure ? `__Host-${name}-${uid}` : name;
+}
+
+/** What the browser shows for this sign-in, as the library named it. */
+function cookiesFor({ target, headers }: OAuthCall, names: readonly string[], isSecure: boolean): string {
+  if (!isSecure) return cookiesIn(headers, names);
+  const uid = /^\/authorize\/([A-Za-z0-9_-]+)$/.exec(target.split('?', 1)[0] ?? '')?.[1] ?? '';
+  const shown = names.flatMap((name) => {
+    const value = cookieValue(headers, browserCookieName(name, uid, true));
+    return value === null ? [] : [`${name}=${value}`];
+  });
+  return shown.join('; ');
+}
+
+/** A line of the library's as the browser is to keep it; null for a cookie that is none of these. */
+export function browserCookie(line: string, names: readonly string[], isSecure: boolean): string | null {
+  const name = names.find((each) => line.startsWith(`${each}=`));
+  if (name === undefined || !isSecure) return name === undefined ? null : line;
+  const uid = /; *path=[^;]*\/([A-Za-z0-9_-]+)(?:;|$)/i.exec(line)?.[1] ?? '';
+  const rest = line.slice(name.length).replace(/; *path=[^;]*/i, '; path=/');
+  return `${browserCookieName(name, uid, true)}${rest}`;
 }
 
 function cookiesIn({ cookie }: OAuthCall['headers'], names: readonly string[]): string {

@@ -50,6 +50,7 @@ export function serverMetadata(issuer: string, takesAssertions: boolean) {
     grant_types_supported: [
       'authorization_code',
       'refresh_token',
+      'client_credentials',
       ...(takesAssertions ? ['urn:ietf:params:oauth:grant-type:jwt-bearer'] : []),
     ],
     ...(takesAssertions && {

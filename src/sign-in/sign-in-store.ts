@@ -48,6 +48,8 @@ export type ClientRow = {
   registered_from: string;
   created_at: number;
   used_at: number | null;
+  /** Of one that signs itself in, by the operator's word: the API key whose rights it has. */
+  key_id: string | null;
 };
 
 export type NewRecord = Omit<RecordRow, 'consumed_at'>;
@@ -55,6 +57,9 @@ export type NewRecord = Omit<RecordRow, 'consumed_at'>;
 export const accountSeals: readonly SealedColumn[] = [
   { table: 'sign_in_accounts', id: 'id', sealed: 'sealed' },
 ];
+
+/** Who changes something by hand, for the audit trail. */
+type By = { readonly actor: string; readonly developerId: string };
 
 /** What other processes must forget: a token, a grant or an account. */
 export const topic = 'sign_in';
@@ -227,11 +232,44 @@ export class SignInStore {
     return this.#db.selectFrom('sign_in_clients').selectAll().where('id', '=', id).executeTakeFirst();
   }
 
-  async putClient(row: Omit<ClientRow, 'created_at' | 'used_at'>): Promise<void> {
+  async putClient(row: Omit<ClientRow, 'created_at' | 'used_at' | 'key_id'>): Promise<void> {
     await this.#db
       .insertInto('sign_in_clients')
-      .values({ ...row, created_at: this.#clock.now(), used_at: null })
+      .values({ ...row, created_at: this.#clock.now(), used_at: null, key_id: null })
       .execute();
+  }
+
+  async putMachine(row: Omit<ClientRow, 'created_at' | 'used_at'>, by: By): Promise<ClientRow> {
+    const added = { ...row, created_at: this.#clock.now(), used_at: null };
+    await this.#storage.write<SignInTables, void>(async (trx, _notify, audit) => {
+      await trx.insertInto('sign_in_clients').values(added).execute();
+      await audit({ ...by, action: 'machine_client.put', subject: row.id, facts: { key: row.key_id ?? '' } });
+    });
+    return added;
+  }
+
+  machines(): Promise<ClientRow[]> {
+    return this.#db
+      .selectFrom('sign_in_clients')
+      .selectAll()
+      .where('key_id', 'is not', null)
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute();
+  }
+
+  /** False: there was none. */
+  removeMachine(id: string, by: By): Promise<boolean> {
+    return this.#storage.write<SignInTables, boolean>(async (trx, _notify, audit) => {
+      const removed = await trx
+        .deleteFrom('sign_in_clients')
+        .where('id', '=', id)
+        .where('key_id', 'is not', null)
+        .executeTakeFirst();
+      if (removed.numDeletedRows === 0n) return false;
+      await audit({ ...by, action: 'machine_client.remove', subject: id });
+      return true;
+    });
   }
 
   async removeClient(id: string): Promise<void> {
@@ -255,6 +293,7 @@ export class SignInStore {
         e.fn.sum(e.case().when('registered_from', '=', registeredFrom).then(1).else(0).end()).as('from'),
       ])
       .where('created_at', '>', this.#clock.now() - dayMs)
+      .where('key_id', 'is', null)
       .executeTakeFirst();
     return { from: Number(rows?.from ?? 0), all: Number(rows?.all ?? 0) };
   }
@@ -264,6 +303,8 @@ export class SignInStore {
     await this.#db.deleteFrom('sign_in_records').where('expires_at', '<', now).execute();
     await this.#db
       .deleteFrom('sign_in_clients')
+      // What the operator registered is the operator's to remove.
+      .where('key_id', 'is', null)
       .where((e) =>
         e.or([
           e.and([e('used_at', 'is', null), e('created_at', '<', now - unusedMs)]),
@@ -272,6 +313,11 @@ export class SignInStore {
       )
       .execute();
   }
+}
+
+/** Who is the same is one account, however often they sign in. */
+export function accountIdOf(...of: readonly (string | null)[]): string {
+  return `acc_${sha256Hex(JSON.stringify(of)).slice(0, 32)}`;
 }
 
 /** What a token, a code or another secret name is kept under. */

@@ -20,12 +20,13 @@ import type { Storage } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createClientDocuments } from './clients/client-documents.ts';
+import { createMachineClients, type MachineClients } from './clients/machine-clients.ts';
 import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
 import { createCompanyAccounts } from './company/company-accounts.ts';
 import { createCompanyAssertions } from './company/company-assertions.ts';
 import { createIdentityProvider } from './company/identity-provider.ts';
 import { type CompanyConfig, roleOf } from './company/person.ts';
-import { type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
+import { browserCookie, type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
 import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
 import type { RedeemAssertion } from './server/assertion-grant.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
@@ -35,6 +36,7 @@ import { type AccountRow, SignInStore, topic } from './sign-in-store.ts';
 import { createAccessTokens, type Holder, type SignedIn } from './tokens/access-tokens.ts';
 import { createRefreshGrace } from './tokens/refresh-grace.ts';
 
+export type { MachineClient } from './clients/machine-clients.ts';
 export type { CompanyConfig } from './company/person.ts';
 export { isDoor } from './resources.ts';
 export type { PageFault } from './server/authorization-server.ts';
@@ -59,6 +61,8 @@ export type SignIn = {
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
+  /** Programs that sign themselves in. */
+  readonly machines: Pick<MachineClients, 'add' | 'list' | 'remove'>;
   /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
   person(accountId: string): Promise<SignedIn>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
@@ -128,7 +132,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const tokens = createAccessTokens({ store, clock, holderOf });
   storage.subscribe('keys', tokens.invalidate);
   storage.subscribe(topic, tokens.invalidate);
-  const open = createOpening(deps, { store, holderOf, company, person });
+  const machines = createMachineClients({ store, access });
+  const open = createOpening(deps, { store, holderOf, company, person, machines });
   const grace = createRefreshGrace({ store, clock, tickets });
 
   return {
@@ -141,7 +146,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
       const { listener } = await open();
       const notes: RequestNotes = { address: call.address };
       const request = { ...plainRequest(call, publicUrl(), cookieNames), notes };
-      const run = async () => toReply(await deps.runListener(listener, request));
+      const isSecure = publicUrl().startsWith('https:');
+      const run = async () => toReply(await deps.runListener(listener, request), isSecure);
       const sent = path === '/token' ? refreshIn(call, request.body) : null;
       const reply = sent === null ? await run() : await grace(sent, run);
       if (notes.fault !== undefined) return { kind: 'page', fault: notes.fault };
@@ -157,6 +163,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
             pages: async () => (await open()).companyPages as CompanyPages,
             logOut: company.assertions.logOut,
           },
+    machines,
     person,
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
@@ -183,7 +190,7 @@ type CompanyPages = ReturnType<typeof createCompanySignIn>;
 
 function openCompany({ company: config, ...deps }: SignInDeps, store: SignInStore) {
   if (config === null) return null;
-  const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf);
+  const provider = createIdentityProvider(config, createOAuthFetch(deps), deps.parametersOf, deps.clock);
   const accounts = createCompanyAccounts({ ...deps, config, provider, store });
   const assertions = createCompanyAssertions({ ...deps, config, provider, store });
   return { config, name: new URL(config.issuer).host, provider, accounts, assertions };
@@ -215,11 +222,13 @@ function createOpening(
     holderOf,
     company,
     person,
+    machines,
   }: {
     readonly store: SignInStore;
     readonly holderOf: HolderOfAccount;
     readonly company: Company | null;
     readonly person: SignIn['person'];
+    readonly machines: MachineClients;
   },
 ) {
   const { access, clock, documentOutbound, tickets, publicUrl, onError } = deps;
@@ -247,7 +256,8 @@ function createOpening(
       company?.config.takesAssertions === true
         ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
         : null;
-    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem };
+    const machineAccount = machines.accountOf;
+    const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem, machineAccount };
     const provider = await createAuthorizationServer(server);
     const consent = createConsent({ ...deps, store, provider: async () => provider });
     const companyPages =
@@ -274,13 +284,11 @@ function refreshIn({ headers }: OAuthCall, body: Buffer | undefined): readonly s
   return [params.toString(), String(headers.authorization ?? '')];
 }
 
-function toReply({ status, headers, body }: Omit<OAuthReply, 'kind'>): OAuthReply {
+function toReply({ status, headers, body }: Omit<OAuthReply, 'kind'>, isSecure: boolean): OAuthReply {
   const kept = Object.entries(headers).filter(([name]) => passedBack.includes(name));
   const { 'set-cookie': cookies, ...rest } = Object.fromEntries(kept);
   // Nobody stays signed in here: of the library's cookies only those of this one request are set.
-  const set = [cookies ?? []]
-    .flat()
-    .filter((each) => cookieNames.some((name) => each.startsWith(`${name}=`)));
+  const set = [cookies ?? []].flat().flatMap((line) => browserCookie(line, cookieNames, isSecure) ?? []);
   const isRedirect = status >= 300 && status < 400;
   return {
     kind: 'reply',

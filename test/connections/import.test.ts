@@ -99,3 +99,14 @@ test('O1 connection.changed: the app is told of a consent, an import and a disco
   );
   assert.equal(told[2]?.data.subject, imported.body.id);
 });
+
+test('a refused import leaves no user behind', async (t) => {
+  const { app } = await boot(t);
+  for (const target of [{ provider: 'nobody' }, { provider: undefined, server_id: 'nothing' }])
+    assert.ok(
+      (await app.call('POST', '/v1/admin/connections', { body: { ...tokens, ...target } })).status >= 400,
+    );
+  assert.doesNotMatch((await app.call('GET', '/v1/admin/users')).text, /"ann"/);
+  assert.equal((await app.call('POST', '/v1/admin/connections', { body: tokens })).status, 201);
+  assert.match((await app.call('GET', '/v1/admin/users')).text, /"ann"/);
+});

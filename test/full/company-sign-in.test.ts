@@ -272,6 +272,25 @@ test('threats P12: back-channel logout: signs the person out at once; what is no
   assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
 });
 
+test('threats P12: a logout token counts once, and not for ever where it says no end', async (t) => {
+  const { app, company, clock } = await boot(t);
+  const send = async (token: string) => {
+    const body = new URLSearchParams({ logout_token: token });
+    return (await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body })).status;
+  };
+  const iat = Math.floor(clock.now() / 1_000);
+  const claims = { sub: 'ann', aud: 'mcprank', events: { [logoutEvent]: {} }, iat };
+  const endless = await company.assertion(claims, 'logout+jwt', null);
+  const first = await tokensOf(app);
+  assert.equal(await send(endless), 200);
+  assert.equal((await ping(app, first.access)).status, 401);
+  const again = await tokensOf(app);
+  assert.equal(await send(endless), 400, 'a second time');
+  const old = await company.assertion({ ...claims, iat: iat - 600 }, 'logout+jwt', null);
+  assert.equal(await send(old), 400, 'long ago, and no end');
+  assert.equal((await ping(app, again.access)).status, 200);
+});
+
 test('a company’s developer has no key, and settings and connections like any other', async (t) => {
   const { app } = await boot(t);
   await tokensOf(app);

@@ -9,15 +9,9 @@ import { root } from '../support/paths.ts';
 
 /**
  * The protocol's own referee, on what it requires of clients of each revision. What it runs without scoring and cannot
- * apply: client-credentials-*, enterprise-managed-authorization and wif-jwt-bearer are grants without a user, and every
- * credential here is either the operator's fixed header or a user's own consent.
+ * apply: enterprise-managed-authorization and wif-jwt-bearer, whose assertions nobody here has.
  */
-const notOurs = [
-  'auth/client-credentials-jwt',
-  'auth/client-credentials-basic',
-  'auth/enterprise-managed-authorization',
-  'auth/wif-jwt-bearer',
-];
+const notOurs = ['auth/enterprise-managed-authorization', 'auth/wif-jwt-bearer'];
 const runner = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
 const client = 'test/full/conformance/turn.ts';
 /** For a scenario, its wait for a turn included. */

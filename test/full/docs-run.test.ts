@@ -46,7 +46,8 @@ async function boot(t: TestContext): Promise<TestApp> {
   );
   const { url } = await startEverything(t, 'streamableHttp');
   const body = { id: 'everything', name: 'Everything', remote_url: url };
-  await app.call('POST', '/v1/admin/servers', { body });
+  const crm = { ...body, id: 'crm', name: 'CRM', user_credentials: { headers: { 'X-Api-Key': '{key}' } } };
+  await app.call('POST', '/v1/admin/servers', { body: [body, crm] });
   // A cursor belongs to one state of the catalogue: the program's tools are listed behind the start.
   const listed = async () => ((await app.call('GET', '/v1/servers/memory')).body.tools ?? []) as unknown[];
   while ((await listed()).length === 0) await new Promise((next) => setTimeout(next, 20));

@@ -50,7 +50,7 @@ const lists = new Set(['.', 'base', 'cli', 'api', 'storage/schema']);
 /** Rooms whose folders stand in an order: each knows those before it, and no other. */
 const folderOrders: Readonly<Record<string, readonly string[]>> = {
   'sign-in': ['clients', 'tokens', 'company', 'server'],
-  connections: ['providers', 'authorization-servers', 'tokens', 'sessions'],
+  connections: ['providers', 'authorization-servers', 'tokens', 'machines', 'sessions'],
 };
 
 type RoomSource = Source & { readonly room: string };

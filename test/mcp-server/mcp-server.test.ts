@@ -183,7 +183,9 @@ test('without a key /mcp answers 401 and says where to read how to present one; 
   const metadata = (await (await fetch(metadataUrl)).json()) as { resource: string };
   assert.equal(metadata.resource, `${app.url}/mcp`);
   const foreign = await app.call('POST', '/mcp', { body: ping, headers: { origin: 'https://evil.example' } });
-  assert.deepEqual([foreign.status, foreign.body.detail], [400, 'origin: not a page of this service']);
+  assert.equal(foreign.status, 403);
+  const { code, message } = foreign.body.detail as { code: string; message: string };
+  assert.deepEqual([code, message], ['cross_site', 'origin: not a page of this service']);
 });
 
 test('a key that may not search cannot search here either', async (t) => {

@@ -151,7 +151,34 @@ test('a host in capitals is the same resource', async (t) => {
   });
   const reply = await fetch(`${app.url}/authorize?${target}`, { redirect: 'manual' });
   assert.match(reply.headers.get('location') ?? '', /^https:\/\/rank\.example\.com\/sign-in\//);
-  assert.match(reply.headers.getSetCookie().join('\n'), /mcprank-sign-in=[^;]+;[^\n]*secure/i);
+  // No neighbour can plant one, and several sign-ins of one browser stay apart.
+  const uid = reply.headers.get('location')?.split('/').at(-1) ?? '';
+  const cookies = reply.headers.getSetCookie();
+  assert.deepEqual(cookies.map((line) => line.split('=', 1)[0]).sort(), [
+    `__Host-mcprank-sign-in-${uid}`,
+    `__Host-mcprank-sign-in-resume-${uid}`,
+  ]);
+  for (const line of cookies) {
+    assert.match(line, /; path=\/(;|$)/);
+    assert.match(line, /; secure/i);
+    assert.doesNotMatch(line, /domain=/i);
+  }
+});
+
+test('threats P5: over https a sign-in is found by its own cookie, and by no plain one that a neighbour planted', async (t) => {
+  const app = await bootApp(t, { MCPRANK_PUBLIC_URL: 'https://rank.example.com' });
+  const clientId = await newClient(app);
+  const here = (url: string) => url.replace('https://rank.example.com', app.url);
+  const visited = await visit({ url: 'https://rank.example.com' }, clientId, {}, here);
+  assert.equal(visited.page.status, 200, visited.page.text);
+  const path = new URL(visited.page.url).pathname;
+  const uid = path.split('/').at(-1) ?? '';
+  const planted = await app.call('GET', path, { key: null, headers: { cookie: `mcprank-sign-in=${uid}` } });
+  assert.equal(planted.status, 404);
+  const done = await visited.browser.open(visited.page.url, { decision: 'allow', key: adminKey });
+  assert.equal(done.status, 303);
+  const back = await visited.browser.open(new URL(done.headers.get('location') ?? '', visited.page.url).href);
+  assert.match(back.headers.get('location') ?? '', /^http:\/\/127\.0\.0\.1:33418\/callback\?code=/);
 });
 
 test('threats P7: no challenge, plain PKCE, another verifier', async (t) => {

@@ -24,7 +24,7 @@ export type Company = {
   /** Tells the app that somebody signed out. */
   logOut(app: { readonly url: string }, subject: string): Promise<number>;
   /** An assertion (ID-JAG) as it would give one to a client. */
-  assertion(claims: Record<string, unknown>, type?: string): Promise<string>;
+  assertion(claims: Record<string, unknown>, type?: string, life?: string | null): Promise<string>;
   /** A logout token as it would send one, its claims changed. */
   logoutToken(claims: Record<string, unknown>): Promise<string>;
 };
@@ -100,14 +100,14 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ...fields,
     }),
     logoutToken,
-    assertion: (claims, type = 'oauth-id-jag+jwt') =>
-      new SignJWT({ iss: issuer, jti: crypto.randomUUID(), email: 'ann@example.com', ...claims })
-        .setProtectedHeader({ alg: 'RS256', kid: 'company', typ: type })
-        .setIssuedAt()
-        .setExpirationTime('5m')
-        .sign(pair.privateKey),
+    assertion(claims, type = 'oauth-id-jag+jwt', life = '5m') {
+      const iat = Math.floor(Date.now() / 1_000);
+      const all = { iss: issuer, jti: crypto.randomUUID(), email: 'ann@example.com', iat, ...claims };
+      const unsigned = new SignJWT(all).setProtectedHeader({ alg: 'RS256', kid: 'company', typ: type });
+      return (life === null ? unsigned : unsigned.setExpirationTime(life)).sign(pair.privateKey);
+    },
     async logOut(app, subject) {
-      const claims = { sub: subject, jti: 'j', events: { [logoutEvent]: {} } };
+      const claims = { sub: subject, jti: crypto.randomUUID(), events: { [logoutEvent]: {} } };
       const body = new URLSearchParams({ logout_token: await logoutToken(claims) });
       const reply = await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body });
       return reply.status;

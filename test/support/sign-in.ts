@@ -64,6 +64,7 @@ export async function visit(
   app: Pick<TestApp, 'url'>,
   clientId: string,
   params: Readonly<Record<string, string | null>> = {},
+  at?: (url: string) => string,
 ): Promise<Visit> {
   const verifier = randomBytes(32).toString('base64url');
   const state = randomBytes(8).toString('hex');
@@ -77,7 +78,7 @@ export async function visit(
     resource: `${app.url}/mcp`,
   };
   const sent = Object.entries({ ...usual, ...params }).filter(([, value]) => value !== null);
-  const browser = createBrowser();
+  const browser = createBrowser(at);
   const query = new URLSearchParams(sent as [string, string][]);
   return { browser, verifier, state, page: await followOwn(app, browser, `${app.url}/authorize?${query}`) };
 }
@@ -160,6 +161,7 @@ export function ping(
   app: Pick<TestApp, 'call'>,
   token: string | null,
   path = '/mcp',
+  headers: Fields = {},
 ): ReturnType<TestApp['call']> {
   return app.call('POST', path, {
     key: null,
@@ -167,6 +169,7 @@ export function ping(
     headers: {
       accept: 'application/json, text/event-stream',
       ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...headers,
     },
   });
 }

@@ -76,7 +76,7 @@ const connectionTexts: Readonly<Record<SearchHit['connection'], readonly [Tone, 
   open: ['plain', 'needs no connection'],
   needs_auth: ['warn', 'user must connect'],
   needs_scope: ['warn', 'user must consent to more'],
-  needs_key: ['warn', 'operator must set a key'],
+  needs_key: ['warn', 'a key is missing'],
   unavailable: ['bad', 'cannot be called'],
 };
 

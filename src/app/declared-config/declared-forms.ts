@@ -23,6 +23,7 @@ export type ServerFacts = Pick<
   | 'repositoryUrl'
   | 'launch'
   | 'protocolRevision'
+  | 'userCredentials'
   | 'prior'
   | 'tools'
 >;
@@ -43,6 +44,7 @@ export function serverForm(server: ServerFacts): JsonObject {
     repository_url: server.repositoryUrl,
     launch: server.launch === null ? null : withoutEmpty(server.launch),
     revision: server.protocolRevision ?? null,
+    user_credentials: server.userCredentials ?? null,
     popularity: server.prior === neutralPrior ? null : server.prior,
     tools: server.tools.map(toolForm),
   });

@@ -32,7 +32,17 @@ const sections = ['developers', 'servers', 'toolsets', 'keys', 'providers'] as c
 /** The catalogue format. What it does not know is a typing error here: `visibilty: private` must not go unnoticed. */
 const serverMembers = [
   ...['id', 'name', 'description', 'version', 'remote_url', 'transport', 'auth_type', 'oauth', 'category'],
-  ...['tags', 'verified', 'repository_url', 'launch', 'revision', 'popularity', 'headers', 'tools'],
+  ...[
+    'tags',
+    'verified',
+    'repository_url',
+    'launch',
+    'revision',
+    'popularity',
+    'headers',
+    'user_credentials',
+    'tools',
+  ],
 ];
 const rightsMembers = Object.keys(rightsShape);
 const keySchema = Type.Object(

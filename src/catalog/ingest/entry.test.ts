@@ -292,3 +292,74 @@ test('tombstones and older versions are told apart from servers', () => {
   assert.deepEqual(parseEntry(entry({ is_latest: false }), 'lenient'), { kind: 'superseded', id: 'a/b' });
   assert.deepEqual(accept(entry({ status: 'deprecated' }), 'lenient').input.tags, ['deprecated']);
 });
+
+test('what each user brings: headers and URL with names in braces; what is not said is required and secret', () => {
+  const said = {
+    headers: { 'X-Api-Key': '{key}', 'X-Region': '{region}' },
+    variables: { region: { required: false, secret: false, choices: ['eu', 'us'], default: 'eu' } },
+  };
+  const { input } = accept({
+    ...good,
+    remote_url: 'https://{tenant}.one.example/mcp?token={token}',
+    user_credentials: said,
+  });
+  assert.equal(input.authType, 'api_key');
+  const open = { description: '', default: null, choices: [] };
+  assert.deepEqual(input.userCredentials, {
+    headers: { 'x-api-key': '{key}', 'x-region': '{region}' },
+    variables: {
+      tenant: { ...open, required: true, secret: false },
+      token: { ...open, required: true, secret: true },
+      key: { ...open, required: true, secret: true },
+      region: { ...open, required: false, secret: false, choices: ['eu', 'us'], default: 'eu' },
+    },
+  });
+  assert.equal(accept(good).input.userCredentials, undefined);
+  for (const [wrong, detail] of [
+    [{ headers: { host: '{x}' } }, /^user_credentials\.headers: "host" is not a header field/],
+    [{ headers: { 'x-key': 5 } }, /^user_credentials\.headers\.x-key: expected a text/],
+    [{ variables: { x: {} } }, /^user_credentials\.variables\.x: expected a name that stands in braces/],
+    [{ headers: { 'x-key': '{a b}' } }, /^user_credentials: expected names in braces/],
+    ['key', /^user_credentials: expected an object/],
+  ] as const)
+    assert.match(refuse({ user_credentials: wrong }), detail);
+});
+
+test('the same as a server.json says it, in its own spelling and with the faults of publishers', () => {
+  const remote = (fields: Record<string, unknown>) =>
+    accept({
+      name: 'com.acme/mcp',
+      remotes: [{ type: 'streamable-http', url: 'https://acme.com/mcp', ...fields }],
+    }).input;
+  const bearer = remote({
+    headers: [
+      {
+        name: 'Authorization',
+        value: 'Bearer {token}',
+        is_secret: true,
+        isRequired: true,
+        variables: { token: { description: 'From your settings' } },
+      },
+      { name: 'X-Fixed', value: 'v1' },
+      { name: 'Content-Length', isRequired: true },
+      { name: 7 },
+    ],
+  });
+  assert.equal(bearer.authType, 'bearer');
+  assert.deepEqual(Object.keys(bearer.userCredentials?.headers ?? {}), ['authorization']);
+  const { token } = bearer.userCredentials?.variables ?? {};
+  assert.deepEqual(token, {
+    description: 'From your settings',
+    required: true,
+    secret: true,
+    default: null,
+    choices: [],
+  });
+  const tenant = remote({
+    url: 'https://{tenant}.acme.com/mcp',
+    variables: { tenant: { description: 'Your tenant', isRequired: true } },
+  });
+  assert.deepEqual([tenant.authType, tenant.userCredentials?.headers], ['api_key', {}]);
+  assert.equal(tenant.userCredentials?.variables.tenant?.secret, false);
+  assert.equal(remote({ headers: [{ name: 'X-Fixed', value: 'v1' }] }).userCredentials, undefined);
+});

@@ -9,12 +9,14 @@ import {
   lineText,
   optionalLine,
   type Parsed,
+  parseHeaders,
   parseUrl,
   printableText,
   refuse,
 } from './fields.ts';
 import { isRegistryEntry, parseRegistryEntry } from './registry-entry.ts';
 import { cleanJson } from './scrub.ts';
+import { parseMachineLogin, parseUserCredentials } from './user-inputs.ts';
 
 /** `strict` refuses a server with a fault anywhere; `lenient` leaves out the faulty part and notes it. */
 export type Strictness = 'strict' | 'lenient';
@@ -43,6 +45,8 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
   const id = printableText(row.id, 'id', 200);
   const remoteUrl = parseUrl(row.remote_url, 'remote_url', notes);
   const protocolRevision = parseRevision(row.revision, strictness, notes);
+  const machineLogin = parseMachineLogin(row.client_credentials);
+  const userCredentials = parseUserCredentials(row.user_credentials, remoteUrl);
   return {
     id,
     name: lineText(row.name, 'name', 200),
@@ -50,15 +54,17 @@ function parseServer(row: Fields, strictness: Strictness, notes: string[]): Serv
     version: optionalLine(row.version, 'version', 100),
     remoteUrl,
     transport: parseTransport(row.transport, remoteUrl),
-    authType: parseAuth(row.auth_type, row.oauth),
+    authType: parseAuth(row.auth_type, row.oauth) ?? (userCredentials === null ? null : 'api_key'),
     category: optionalLine(row.category, 'category', 100),
     tags: parseTags(row.tags),
     verified: row.verified === true,
     repositoryUrl: parseUrl(row.repository_url, 'repository_url', notes, 'or nothing'),
     launch: parseLaunch(row.launch),
     ...(protocolRevision !== null && { protocolRevision }),
+    ...(userCredentials !== null && { userCredentials }),
     prior: priorOf(row.popularity),
     headers: parseHeaders(row.headers),
+    ...(machineLogin !== null && { machineLogin }),
     tools: parseTools(row.tools, strictness, notes),
   };
 }
@@ -91,26 +97,6 @@ function parseAuth(value: unknown, oauth: unknown): AuthType | null {
   if (value === undefined || value === null || value === 'none') return null;
   if (value === 'api_key' || value === 'bearer' || value === 'oauth2') return value;
   return refuse('auth_type', 'expected null, api_key, bearer or oauth2');
-}
-
-/** Fields that the transport sets itself, or that would break its framing (RFC 9110 section 7.6.1). */
-const transportHeaders =
-  /^(host|connection|content-length|content-type|accept|transfer-encoding|te|trailer|upgrade|expect|keep-alive|mcp-.*|proxy-.*)$/;
-const maxHeaders = 32;
-
-function parseHeaders(value: unknown): Readonly<Record<string, string>> | null {
-  if (value === undefined || value === null) return null;
-  if (!isObject(value)) return refuse('headers', 'expected an object of texts');
-  const entries = Object.entries(value).map(([name, text]) => {
-    const field = name.toLowerCase();
-    if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(field) || transportHeaders.test(field))
-      return refuse('headers', `${JSON.stringify(name.slice(0, 100))} is not a header field to be set here`);
-    if (typeof text !== 'string' || text.length > 8_192 || !/^[\x20-\x7e\x80-\xff]*$/.test(text))
-      return refuse(`headers.${field}`, 'expected a text without line breaks of at most 8192 characters');
-    return [field, text.trim()] as const;
-  });
-  if (entries.length > maxHeaders) return refuse('headers', `expected at most ${maxHeaders}`);
-  return Object.fromEntries(entries);
 }
 
 function parseTags(value: unknown): string[] {

@@ -1,3 +1,4 @@
+import { isObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { ServerInput } from '../catalog-model.ts';
 import { cleanText, scrubUrl } from './scrub.ts';
@@ -19,6 +20,11 @@ const maxDescription = 8_000;
 const maxUrl = 2_048;
 /** No control characters, lone surrogates, line ends or direction overrides; spaces and joined emoji are fine. */
 const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u;
+
+/** Fields that the transport sets itself, or that would break its framing (RFC 9110 section 7.6.1). */
+const transportHeaders =
+  /^(host|connection|content-length|content-type|accept|transfer-encoding|te|trailer|upgrade|expect|keep-alive|mcp-.*|proxy-.*)$/;
+const maxHeaders = 32;
 
 /** A URL for people and proxies: http(s), `{variables}` as they are, no credentials. */
 export function parseUrl(
@@ -67,6 +73,28 @@ export function lineText(value: unknown, field: string, max: number): string {
 
 export function optionalLine(value: unknown, field: string, max: number): string | null {
   return value === undefined || value === null || value === '' ? null : lineText(value, field, max);
+}
+
+/** The operator's own header fields of a server, by lower-case name. Throws `invalid_request`. */
+export function parseHeaders(value: unknown): Readonly<Record<string, string>> | null {
+  if (value === undefined || value === null) return null;
+  if (!isObject(value)) return refuse('headers', 'expected an object of texts');
+  const entries = Object.entries(value).map(([name, text]) => {
+    const field = headerName(name, 'headers');
+    if (typeof text !== 'string' || text.length > 8_192 || !/^[\x20-\x7e\x80-\xff]*$/.test(text))
+      return refuse(`headers.${field}`, 'expected a text without line breaks of at most 8192 characters');
+    return [field, text.trim()] as const;
+  });
+  if (entries.length > maxHeaders) return refuse('headers', `expected at most ${maxHeaders}`);
+  return Object.fromEntries(entries);
+}
+
+/** In lower case. Throws `invalid_request` for a field that is not anybody's to set. */
+export function headerName(name: string, place: string): string {
+  const field = name.toLowerCase();
+  if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(field) || transportHeaders.test(field))
+    return refuse(place, `${JSON.stringify(name.slice(0, 100))} is not a header field to be set here`);
+  return field;
 }
 
 export function refuse(field: string, expected: string): never {

@@ -1,4 +1,5 @@
 import { isObject } from '../../base/json.ts';
+import type { UserCredentials } from '../../base/user-credentials.ts';
 import type { AuthType, Launch, ServerInput, Transport } from '../catalog-model.ts';
 import { priorOf } from '../invocations/popularity.ts';
 import {
@@ -12,6 +13,7 @@ import {
   refuse,
 } from './fields.ts';
 import { cleanText } from './scrub.ts';
+import { userCredentialsOf } from './user-inputs.ts';
 
 /** Where the registry keeps its own facts about an entry (and, before 2025-09, its two other places for them). */
 const officialMeta = 'io.modelcontextprotocol.registry/official';
@@ -36,6 +38,7 @@ export function parseRegistryEntry(row: Fields): Parsed {
   const notes: string[] = [];
   const remote = pickRemote(listOf(server.remotes));
   const remoteUrl = remote === undefined ? null : parseUrl(remote.url, 'remotes.url', notes);
+  const userCredentials = userCredentialsOf(remote, remoteUrl);
   const input: ServerInput = {
     id,
     name: optionalLine(server.title, 'server.title', 200) ?? id,
@@ -43,7 +46,7 @@ export function parseRegistryEntry(row: Fields): Parsed {
     version: optionalLine(server.version ?? versionDetail.version, 'server.version', 255),
     remoteUrl,
     transport: remoteUrl === null ? 'stdio' : transportOf(remote),
-    authType: remote === undefined ? null : authOf(listOf(remote.headers)),
+    authType: remote === undefined ? null : authOf(listOf(remote.headers), userCredentials),
     category: null,
     tags: status === 'deprecated' ? ['deprecated'] : [],
     verified: remoteUrl !== null && isOwnDomain(id, remoteUrl),
@@ -51,6 +54,7 @@ export function parseRegistryEntry(row: Fields): Parsed {
       ? parseUrl(server.repository.url, 'repository.url', notes, 'or nothing')
       : null,
     launch: launchOf(listOf(server.packages)),
+    ...(userCredentials !== null && { userCredentials }),
     prior: priorOf(row.popularity),
     headers: null,
     // An entry does not list its tools: what is known of them from elsewhere stays.
@@ -82,11 +86,12 @@ function transportOf(remote: Fields | undefined): Transport {
 }
 
 /** What the declared headers say about authorisation; none declared may still mean OAuth, which only a probe tells. */
-function authOf(headers: readonly Fields[]): AuthType | null {
+function authOf(headers: readonly Fields[], asked: UserCredentials | null): AuthType | null {
   const secret = headers.find(
     (header) => either(header, 'isSecret') === true || String(header.name).toLowerCase() === 'authorization',
   );
-  if (secret === undefined) return null;
+  if (secret === undefined)
+    return Object.values(asked?.variables ?? {}).some(({ required }) => required) ? 'api_key' : null;
   return String(secret.name).toLowerCase() === 'authorization' ? 'bearer' : 'api_key';
 }
 

@@ -151,10 +151,14 @@ async function findServerTarget(
   { serverId, challenge, isDoubtful = false }: ServerTarget,
   asked: readonly string[] | undefined,
 ): Promise<AuthorizationTarget> {
-  const { name, url } = await findServer(serverId);
+  const { name, url, asks, wantsKey } = await findServer(serverId);
   if (url === null)
     throw new Problem('invalid_request', 'server_id: the server has no URL, so there is nobody to ask');
+  const title = `${name} (${hostIn(url)})`;
+  const ofKey = { provider: serverProviderName(serverId), issuer: null, resource: url, wantsDPoP: false };
+  if (asks !== null && (wantsKey || url.includes('{'))) return { ...ofKey, title, scopes: [] };
   const found = await discoverServer(url, challenge);
+  if (found === null && asks !== null) return { ...ofKey, title, scopes: [] };
   if (found === null) throw new NoOAuth('invalid_request', 'server_id: the server does not use OAuth');
   const { metadata, issuer, resource, wantsDPoP } = found;
   // Now rather than in the browser: a client that cannot be registered is no use to a user.
@@ -164,9 +168,13 @@ async function findServerTarget(
     issuer,
     resource,
     wantsDPoP,
-    title: `${name} (${new URL(url).host})`,
+    title,
     scopes: asked === undefined || asked.length === 0 ? found.scopes : withOfflineAccess(asked, metadata),
   };
+}
+
+function hostIn(url: string): string {
+  return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] ?? url;
 }
 
 function toSignInProblem(error: unknown): Problem {

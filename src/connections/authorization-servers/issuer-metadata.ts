@@ -24,13 +24,17 @@ export type IssuerMetadata = (
 const maxAgeMs = 600_000;
 const max = 1_000;
 
-/** One cache for all issuers, those of providers and those of MCP servers. While one is away its last metadata stays good. */
-export function createIssuerMetadata(documents: MetadataDocuments, clock: Clock): IssuerMetadata {
+/** One cache for all issuers, those of providers and those of MCP servers; who sends no users there needs less of them. While one is away its last metadata stays good. */
+export function createIssuerMetadata(
+  documents: MetadataDocuments,
+  clock: Clock,
+  { forUsers } = { forUsers: true },
+): IssuerMetadata {
   const cache = new RevalidatingCache<oauth.AuthorizationServer>({ max, maxAgeMs, now: clock.monotonic });
   return async (issuer, { openId } = { openId: false }) =>
     cache.get(issuer) ??
     cache
-      .load(issuer, () => readMetadata(documents, issuer, openId))
+      .load(issuer, () => readMetadata(documents, issuer, { openId, forUsers }))
       .catch((error: unknown) => {
         const last = error instanceof OutboundFailure ? cache.getStale(issuer) : undefined;
         if (last === undefined) throw error;
@@ -41,12 +45,12 @@ export function createIssuerMetadata(documents: MetadataDocuments, clock: Clock)
 async function readMetadata(
   documents: MetadataDocuments,
   issuer: string,
-  openId: boolean,
+  { openId, forUsers }: { readonly openId: boolean; readonly forUsers: boolean },
 ): Promise<oauth.AuthorizationServer> {
   const urls = metadataUrls(checkedUrl(issuer));
   const found = await firstUsable(openId ? urls.toReversed() : urls, async (url) => {
     const document = await documents.read(url);
-    return document === null ? null : checkMetadata(document, issuer);
+    return document === null ? null : checkMetadata(document, issuer, forUsers);
   });
   if (found === null) throw new DiscoveryRefusal('its authorization server publishes no metadata');
   return found;
@@ -63,16 +67,16 @@ function metadataUrls(issuer: string): string[] {
 }
 
 /** What we rely on of an authorization server's metadata (RFC 8414 section 3.3, threats F2, N1). */
-function checkMetadata(document: JsonObject, issuer: string): oauth.AuthorizationServer {
+function checkMetadata(document: JsonObject, issuer: string, forUsers: boolean): oauth.AuthorizationServer {
   // `https://as.example` and `https://as.example/` have one metadata URL, and lists of issuers write it both ways.
   const same =
     typeof document.issuer === 'string' && URL.parse(document.issuer)?.href === new URL(issuer).href;
   if (!same) throw new DiscoveryRefusal('the metadata of its authorization server is that of another issuer');
-  for (const field of ['authorization_endpoint', 'token_endpoint'])
+  for (const field of [...(forUsers ? ['authorization_endpoint'] : []), 'token_endpoint'])
     if (!isWebUrl(document[field]))
       throw new DiscoveryRefusal(`its authorization server has no usable ${field}`);
   // Without S256 in its list it may ignore PKCE altogether (threats F2).
-  if (!textsIn(document.code_challenge_methods_supported).includes('S256'))
+  if (forUsers && !textsIn(document.code_challenge_methods_supported).includes('S256'))
     throw new DiscoveryRefusal('its authorization server does not offer PKCE with S256');
   return document as unknown as oauth.AuthorizationServer;
 }

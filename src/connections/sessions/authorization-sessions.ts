@@ -16,12 +16,15 @@ import type {
   SessionResult,
   SessionState,
 } from '../connections-model.ts';
+import { isOfKey } from '../grant-target.ts';
 import { isScope } from '../providers/oauth-provider.ts';
 import type { UserGrants } from '../tokens/user-grants.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { SessionStore } from './session-store.ts';
 
 export const sessionLifeMs = 300_000;
+/** To find a key in another tab takes longer than to agree. */
+const keySessionLifeMs = 900_000;
 export const sessionExpired = 'Session expired';
 const maxScopes = 100;
 /** Long polls of one developer at once; each is a socket and a timer (threats G6). */
@@ -157,7 +160,7 @@ function newSessionRow(
     tries: 0,
     result: null,
     created_at: now,
-    expires_at: now + sessionLifeMs,
+    expires_at: now + (isOfKey(target) ? keySessionLifeMs : sessionLifeMs),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Storage } from '../../storage/storage.ts';
 import type { AuthorizationServers } from '../authorization-servers/authorization-servers.ts';
 import type { ConnectionTables, GrantRow } from '../connection-rows.ts';
 import type { Connection, ConnectionQuery, Owner } from '../connections-model.ts';
-import { parseServerId, serverProviderName, splitScopes } from '../grant-target.ts';
+import { isOfKey, parseServerId, serverProviderName, splitScopes } from '../grant-target.ts';
 import { type GrantStore, notifyGrant, ownerOf } from '../tokens/grant-store.ts';
 import type { RevocationQueue } from '../tokens/revocation-queue.ts';
 import type { IssuedTokens } from '../tokens/token-endpoint.ts';
@@ -12,6 +12,7 @@ import type { TokenRefresher } from '../tokens/token-refresh.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { Confirmations } from './confirmation.ts';
 import type { ConnectionWriter } from './connection-writer.ts';
+import type { KeyValues, OwnKeys } from './own-keys.ts';
 import type { SessionStore } from './session-store.ts';
 
 type Deps = {
@@ -24,6 +25,7 @@ type Deps = {
   readonly confirmations: Confirmations;
   readonly servers: AuthorizationServers;
   readonly writer: ConnectionWriter;
+  readonly ownKeys: OwnKeys;
   readonly clock: Clock;
 };
 
@@ -56,10 +58,13 @@ export class ConnectionAdmin {
     return (await this.#deps.grants.list(named)).map(toConnection);
   }
 
-  /** Throws not_found. */
-  async disconnect(id: string, actor: string): Promise<void> {
+  /** Throws not_found; with `developerId` also for one of another developer (threats G1). */
+  async disconnect(id: string, actor: string, developerId?: string): Promise<void> {
     const { grants, revocations } = this.#deps;
-    const find = async () => [(await grants.findById(id)) ?? []].flat();
+    const find = async () =>
+      [(await grants.findById(id)) ?? []]
+        .flat()
+        .filter((row) => developerId === undefined || row.developer_id === developerId);
     if (!(await this.#removeAll(find, actor))) throw new Problem('not_found', 'Connection not found');
     revocations.drainBehind();
   }
@@ -86,18 +91,41 @@ export class ConnectionAdmin {
   /**
    * Takes in tokens that a user gave elsewhere. Throws not_found for a provider that nobody knows, and what `serverTarget` throws.
    */
-  async import(imported: ImportedConnection, actor: string): Promise<Connection> {
+  async import(
+    imported: ImportedConnection,
+    actor: string,
+    /** Called once it is known that they can be taken in. */
+    onAccepted: () => Promise<void>,
+  ): Promise<Connection> {
     const { servers, writer, grants, clock } = this.#deps;
     const { owner, account, label, issued } = imported;
     const target =
       'serverId' in imported.target
         ? await servers.serverTarget(imported.target, issued.scopes ?? undefined)
         : servers.providerTarget(imported.target.provider, issued.scopes ?? undefined);
+    if (isOfKey(target))
+      throw new Problem(
+        'invalid_request',
+        'server_id: users bring a key there (POST /v1/identity/credentials)',
+      );
+    await onAccepted();
     const { provider, issuer, resource, scopes: asked } = target;
     const known = { id: account, label, email: null, domain: null };
     const consent = { owner, provider, account: known, issued, at: clock.now(), asked, issuer, resource };
-    await writer.take(consent, actor);
-    const row = await grants.find(owner, provider, account);
+    const row = await grants.findById(await writer.take(consent, actor));
+    if (row === undefined) throw new Problem('conflict', 'The connection was removed meanwhile');
+    return toConnection(row);
+  }
+
+  /** Takes in a key that a user brings for a server, once the server took it. Throws as `OwnKeys.tryOut`. */
+  async bring(
+    owner: Owner,
+    { serverId, values }: { readonly serverId: string; readonly values: KeyValues },
+    { actor, signal }: { readonly actor: string; readonly signal: AbortSignal },
+  ): Promise<Connection> {
+    const { ownKeys, writer, grants } = this.#deps;
+    const consent = await ownKeys.tryOut(owner, serverId, values, signal);
+    const row = await grants.findById(await writer.take(consent, actor));
     if (row === undefined) throw new Problem('conflict', 'The connection was removed meanwhile');
     return toConnection(row);
   }
@@ -169,5 +197,6 @@ function toConnection(row: GrantRow): Connection {
     updatedAt: row.updated_at,
     expiresAt: row.life_ms === null ? null : row.issued_at + row.life_ms,
     isRenewable: row.refresh_sealed !== null,
+    isKey: isOfKey(row),
   };
 }

@@ -68,8 +68,8 @@ export class ConnectionWriter {
     }
   }
 
-  /** Tokens that came without a session of ours: the same connection, or a new one. */
-  async take(consent: Consent, actor: string): Promise<void> {
+  /** Tokens that came without a session of ours: the same connection, or a new one. Answers with its id. */
+  async take(consent: Consent, actor: string): Promise<string> {
     const { storage, grants } = this.#deps;
     for (let tries = 0; tries < keepTries; tries++) {
       const { row, replaces } = await this.#newGrant(consent);
@@ -80,7 +80,7 @@ export class ConnectionWriter {
         await notifyGrant(notify, row);
         return true;
       });
-      if (isTaken) return;
+      if (isTaken) return row.id;
     }
     throw new Problem('unavailable', 'The store was too busy', { retryAfterMs: 1_000 });
   }

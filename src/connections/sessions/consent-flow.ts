@@ -2,13 +2,13 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
 import { sha256Hex } from '../../base/id.ts';
-import { Problem } from '../../base/problem.ts';
+import { Problem, type ProblemKind } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { AuthorizationServers } from '../authorization-servers/authorization-servers.ts';
 import type { SessionRow } from '../connection-rows.ts';
 import type { ConsentOutcome, ConsentPage } from '../connections-model.ts';
-import { callbackName, splitScopes } from '../grant-target.ts';
+import { callbackName, isOfKey, parseServerId, splitScopes } from '../grant-target.ts';
 import type { Account } from '../providers/account.ts';
 import { ownerOf } from '../tokens/grant-store.ts';
 import { type TokenEndpoint, TokenEndpointFailure } from '../tokens/token-endpoint.ts';
@@ -23,10 +23,15 @@ import {
 } from './authorization-url.ts';
 import type { Confirmations } from './confirmation.ts';
 import type { ConnectionWriter, Consent } from './connection-writer.ts';
+import type { KeyValues, OwnKeys } from './own-keys.ts';
 import type { SessionStore } from './session-store.ts';
 
 const browserPattern = /^[A-Za-z0-9_-]{43}$/;
 const userDenied = 'User denied access';
+/** Nobody finds out here which keys a server takes. */
+const maxKeyTries = 10;
+const tooManyKeys = 'Too many keys that the server did not take';
+const mendable: ReadonlySet<ProblemKind> = new Set(['invalid_request', 'upstream_error']);
 const strayCallback =
   'This answer belongs to no authorisation that this browser has open. It may have expired, or been used already.';
 
@@ -35,6 +40,7 @@ type Deps = {
   readonly appSettings: AppSettingsStore;
   readonly writer: ConnectionWriter;
   readonly confirmations: Confirmations;
+  readonly ownKeys: OwnKeys;
   readonly servers: AuthorizationServers;
   readonly endpoint: TokenEndpoint;
   readonly vault: Pick<Vault, 'seal' | 'open'>;
@@ -42,6 +48,9 @@ type Deps = {
   readonly log: Log;
   readonly publicUrl: () => string;
 };
+
+/** A form of our page, with the browser's cookie. */
+type FormInput = { readonly link: string; readonly browser: string | null; readonly csrf: string };
 
 /** What comes back from the provider, at whose callback, and the browser's cookie. */
 type Callback = {
@@ -63,25 +72,63 @@ export class ConsentFlow {
     const row = await this.#openSession(link);
     const own = browser !== null && browserPattern.test(browser) ? browser : newSecret();
     if (row.browser_digest !== null && row.browser_digest !== sha256Hex(own)) throw otherBrowser();
-    const server = await this.#deps.servers.open(row, row.title);
-    return {
-      app: row.app_name,
-      logo: (await this.#deps.appSettings.read(row.developer_id)).logo,
-      user: row.user_id,
-      provider: server.provider.title,
-      scopes: splitScopes(row.scopes),
-      formTo: formSources(server),
-      csrf: csrfOf(link, own),
-      browser: own,
-    };
+    const { logo } = await this.#deps.appSettings.read(row.developer_id);
+    const asked = { app: row.app_name, logo, user: row.user_id, csrf: csrfOf(link, own), browser: own };
+    return { ...asked, ...(await this.#whatIsAsked(row)) };
   }
 
-  /** Agreed: where the browser goes now. */
-  async start(input: { link: string; browser: string | null; csrf: string }): Promise<string> {
-    const { store, servers, vault, publicUrl } = this.#deps;
+  async #whatIsAsked(row: SessionRow): Promise<Pick<ConsentPage, 'provider' | 'scopes' | 'asks' | 'formTo'>> {
+    const { servers, ownKeys } = this.#deps;
+    if (isOfKey(row)) {
+      const asks = await ownKeys.asksOf(parseServerId(row.provider) ?? '');
+      return { provider: servers.titleOf(row, row.title), scopes: [], asks, formTo: keyFormSources(row) };
+    }
+    const server = await servers.open(row, row.title);
+    const provider = server.provider.title;
+    return { provider, scopes: splitScopes(row.scopes), asks: null, formTo: formSources(server) };
+  }
+
+  /**
+   * Agreed: where the browser goes now. A key is tried at once: how that ended, or why it was not taken, which may be mended
+   * (`invalid_request`, `upstream_error`).
+   */
+  async agree(
+    input: FormInput & { readonly values: KeyValues },
+    signal: AbortSignal,
+  ): Promise<
+    { readonly to: string } | ConsentOutcome | { readonly fault: Problem; readonly page: ConsentPage }
+  > {
     const { link, browser } = input;
     const row = await this.#openSession(link);
     requireOwnForm(input, browser);
+    if (!isOfKey(row)) return { to: await this.#start(row, browser) };
+    const fault = await this.#tryKey(row, browser, { values: input.values, signal });
+    return fault instanceof Problem ? { fault, page: await this.show(link, browser) } : fault;
+  }
+
+  async #tryKey(
+    row: SessionRow,
+    browser: string,
+    { values, signal }: { readonly values: KeyValues; readonly signal: AbortSignal },
+  ): Promise<ConsentOutcome | Problem> {
+    const { store, ownKeys } = this.#deps;
+    if (row.tries >= maxKeyTries) {
+      await store.fail(row, tooManyKeys, 'user');
+      return this.#outcome(row, { status: 'error', error: tooManyKeys });
+    }
+    if (!(await store.beginTry(row, sha256Hex(browser), maxKeyTries))) throw otherBrowser();
+    try {
+      const serverId = parseServerId(row.provider) ?? '';
+      return await this.#keep(row, await ownKeys.tryOut(ownerOf(row), serverId, values, signal));
+    } catch (error) {
+      await store.endTry(row);
+      if (!(error instanceof Problem) || !mendable.has(error.kind)) throw error;
+      return error;
+    }
+  }
+
+  async #start(row: SessionRow, browser: string): Promise<string> {
+    const { store, servers, vault, publicUrl } = this.#deps;
     const server = await servers.open(row, row.title, row.status === 'sent');
     const state = newSecret();
     const flow: ConsentFlowState = {
@@ -101,7 +148,7 @@ export class ConsentFlow {
   }
 
   /** Not agreed to: nothing was sent anywhere. */
-  async decline(input: { link: string; browser: string | null; csrf: string }): Promise<ConsentOutcome> {
+  async decline(input: FormInput): Promise<ConsentOutcome> {
     const row = await this.#openSession(input.link);
     requireOwnForm(input, input.browser);
     await this.#deps.store.fail(row, userDenied, 'user');
@@ -233,6 +280,11 @@ function requireOwnForm(
   const { link, csrf } = input;
   if (browser === null || !browserPattern.test(browser) || !isSame(csrf, csrfOf(link, browser)))
     throw new Problem('invalid_request', 'Cookies are needed here: allow them and open the link again.');
+}
+
+/** The form stays here; the redirect behind it goes to the app. */
+function keyFormSources({ return_url }: SessionRow): string {
+  return return_url === null ? "'self'" : `'self' ${new URL(return_url).origin}`;
 }
 
 function flowBinding(row: SessionRow): string[] {

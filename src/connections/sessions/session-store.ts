@@ -80,6 +80,30 @@ export class SessionStore {
     return sent.numUpdatedRows > 0n;
   }
 
+  /** A key is being tried: one at a time, and so many in all; false where that is over, or another browser has the session. */
+  async beginTry(row: SessionRow, browserDigest: string, max: number): Promise<boolean> {
+    const begun = await this.#db
+      .updateTable('oauth_sessions')
+      .set((e) => ({ status: 'exchanging', browser_digest: browserDigest, tries: e('tries', '+', 1) }))
+      .where('id', '=', row.id)
+      .where('status', 'in', ['open', 'sent'])
+      .where('tries', '<', max)
+      .where('expires_at', '>', this.#clock.now())
+      .where((e) => e.or([e('browser_digest', 'is', null), e('browser_digest', '=', browserDigest)]))
+      .executeTakeFirst();
+    return begun.numUpdatedRows > 0n;
+  }
+
+  /** It was not taken: another one may be. */
+  async endTry(row: SessionRow): Promise<void> {
+    await this.#db
+      .updateTable('oauth_sessions')
+      .set({ status: 'sent' })
+      .where('id', '=', row.id)
+      .where('status', '=', 'exchanging')
+      .execute();
+  }
+
   /** Uses the state up: of two callbacks with the same one, the second finds nothing (threats F1, F5). */
   async consumeState(row: SessionRow): Promise<boolean> {
     const taken = await this.#db
@@ -98,7 +122,7 @@ export class SessionStore {
     return this.#storage.write<ConnectionTables, boolean>(async (trx, notify) => {
       const changed = await trx
         .updateTable('oauth_sessions')
-        .set({ ...emptied, status: 'awaiting', grant_sealed: consentSealed, expires_at: expiresAt })
+        .set({ ...emptied, status: 'awaiting', grant_sealed: consentSealed, expires_at: expiresAt, tries: 0 })
         .where('id', '=', row.id)
         .where('status', '=', 'exchanging')
         .where('expires_at', '>', this.#clock.now())

@@ -2,10 +2,11 @@ import { createBoundedCache } from '../../base/bounded-cache.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import { RevalidatingCache } from '../../base/revalidating-cache.ts';
+import type { FilledIn } from '../../base/user-credentials.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { GrantRow } from '../connection-rows.ts';
 import type { FreshToken, TokenRequest } from '../connections-model.ts';
-import { splitScopes } from '../grant-target.ts';
+import { isOfKey, splitScopes } from '../grant-target.ts';
 import { createDPoPSigner } from './dpop.ts';
 import type { GrantStore } from './grant-store.ts';
 import { endsAt, type TokenEncryption } from './token-encryption.ts';
@@ -108,7 +109,8 @@ export class FreshTokens {
 
   async #open(row: GrantRow): Promise<OpenToken> {
     const { encryption, clock } = this.#deps;
-    const accessToken = (await encryption.open(row, 'access')) ?? '';
+    const text = (await encryption.open(row, 'access')) ?? '';
+    const [accessToken, key] = isOfKey(row) ? ['', JSON.parse(text) as FilledIn] : [text, undefined];
     const dpopKey = await encryption.openDPoPKey(row);
     const endOfLife = endsAt(row);
     return {
@@ -116,6 +118,7 @@ export class FreshTokens {
       accessToken,
       signDPoPProof: dpopKey === null ? null : createDPoPSigner(dpopKey, accessToken, clock.now),
       resource: row.resource,
+      ...(key !== undefined && { key }),
       scopes: splitScopes(row.scopes),
       version: row.version,
       endsAt: endOfLife,
@@ -125,8 +128,9 @@ export class FreshTokens {
 
   #hand(open: OpenToken): FreshToken {
     if (this.#deps.clock.now() >= open.refreshAt) this.#renewBehind(open);
-    const { connectionId, accessToken, scopes, version, signDPoPProof = null, resource } = open;
+    const { connectionId, accessToken, scopes, version, signDPoPProof = null, resource, key } = open;
     const token = { connectionId, accessToken, scopes, version };
+    if (key !== undefined) return { ...token, key };
     return resource == null ? token : { ...token, resource, signDPoPProof };
   }
 

@@ -91,7 +91,7 @@ function binding(grant: GrantIdentity, field: TokenField, version: number): stri
     field,
     String(version),
     // What an MCP server's tokens are for is part of what they are (threats N4).
-    ...(grant.issuer === null ? [] : [grant.issuer, grant.resource ?? '']),
+    ...(grant.issuer === null && grant.resource === null ? [] : [grant.issuer ?? '', grant.resource ?? '']),
   ];
 }
 

@@ -64,6 +64,8 @@ export type TokenEndpoint = {
     exchange: CodeExchange,
   ): Promise<{ readonly issued: IssuedTokens; readonly account: Account }>;
   refresh(server: AuthorizationServer, refreshToken: string, dpopKey: DPoPKey | null): Promise<IssuedTokens>;
+  /** For ourselves, without a user. */
+  clientCredentials(server: AuthorizationServer, scopes: readonly string[]): Promise<IssuedTokens>;
   /** RFC 7009; nothing to do where the provider has no such endpoint. */
   revoke(server: AuthorizationServer, token: string): Promise<void>;
 };
@@ -90,6 +92,18 @@ export function createTokenEndpoint(oauthFetch: OAuthFetch): TokenEndpoint {
           return oauth.processRefreshTokenResponse(metadata, client, await withoutIdToken(reply));
         });
         return toIssuedTokens(tokens, provider, dpopKey);
+      }),
+    clientCredentials: ({ metadata, client, auth, provider, resource }, scopes) =>
+      call(async (seen) => {
+        const options = oauthFetch(provider, { seen });
+        const params = new URLSearchParams(resource === null ? {} : { resource });
+        if (scopes.length > 0) params.set('scope', scopes.join(' '));
+        const reply = await oauth.clientCredentialsGrantRequest(metadata, client, auth, params, options);
+        return toIssuedTokens(
+          await oauth.processClientCredentialsResponse(metadata, client, await withoutIdToken(reply)),
+          provider,
+          null,
+        );
       }),
     revoke: ({ metadata, client, auth, provider }, token) =>
       call(async () => {

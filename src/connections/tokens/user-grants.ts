@@ -6,7 +6,10 @@ import { type GrantStore, ownerTag } from './grant-store.ts';
 import { endsAt } from './token-encryption.ts';
 
 /** What a user has with one MCP server, without its tokens. */
-export type ServerGrant = Pick<GrantRow, 'id' | 'status' | 'resource' | 'wanted' | 'asked' | 'scopes'> & {
+export type ServerGrant = Pick<
+  GrantRow,
+  'id' | 'status' | 'issuer' | 'resource' | 'wanted' | 'asked' | 'scopes'
+> & {
   /** When it stops being any good by itself; a refresh token makes that never. */
   readonly endsAt: number;
 };
@@ -39,9 +42,9 @@ function toServerGrants(rows: readonly GrantRow[]): ReadonlyMap<string, ServerGr
   for (const row of rows) {
     const serverId = parseServerId(row.provider);
     if (serverId === null) continue;
-    const { id, status, resource, wanted, asked, scopes } = row;
+    const { id, status, issuer, resource, wanted, asked, scopes } = row;
     const end = row.refresh_sealed === null ? endsAt(row) : Number.POSITIVE_INFINITY;
-    found.set(serverId, { id, status, resource, wanted, asked, scopes, endsAt: end });
+    found.set(serverId, { id, status, issuer, resource, wanted, asked, scopes, endsAt: end });
   }
   return found;
 }

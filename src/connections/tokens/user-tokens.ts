@@ -4,7 +4,7 @@ import { Problem } from '../../base/problem.ts';
 import type { IsRefusedByFailing } from '../authorization-servers/server-discovery.ts';
 import type { GrantRow } from '../connection-rows.ts';
 import type { FreshToken, Owner, ProviderStatus, TokenRequest } from '../connections-model.ts';
-import { covers, parseServerId, serverProviderName } from '../grant-target.ts';
+import { covers, isOfKey, parseServerId, serverProviderName } from '../grant-target.ts';
 import type { ProviderTable } from '../providers/provider-table.ts';
 import type { FreshTokens } from './fresh-token.ts';
 import type { GrantStore } from './grant-store.ts';
@@ -64,7 +64,7 @@ export class UserTokens {
     if (grant === undefined) return { kind: 'none' };
     if (grant.status === 'needs_reauth') return { kind: 'expired' };
     // The catalog names another place now: these tokens are for the old one, and stay away from the new.
-    if (grant.resource === null || !covers(grant.resource, url)) {
+    if (!isFor(grant, url)) {
       const row = await grants.findById(grant.id);
       if (row !== undefined) await grants.markExpired(row, null);
       return { kind: 'expired' };
@@ -72,7 +72,8 @@ export class UserTokens {
     try {
       const token = await this.fresh({ ...request, provider: serverProviderName(serverId) });
       // Consented to anew in this very moment, for another place.
-      if (token.resource == null || !covers(token.resource, url)) return { kind: 'expired' };
+      if (token.key === undefined && (token.resource == null || !covers(token.resource, url)))
+        return { kind: 'expired' };
       return { kind: 'token', token };
     } catch (error) {
       if (!isExpiry(error)) throw error;
@@ -82,9 +83,11 @@ export class UserTokens {
 
   /** The server failed at this token: is it for the token? Asked with something that changes nothing. */
   isRefusedByFailing(
-    { connectionId, version, accessToken, signDPoPProof }: FreshToken,
+    { connectionId, version, accessToken, signDPoPProof, key: brought }: FreshToken,
     url: string,
   ): Promise<boolean> {
+    // It was tried before it was kept.
+    if (brought !== undefined) return Promise.resolve(false);
     const now = this.#deps.clock.monotonic();
     const key = `${connectionId} ${version}`;
     const known = this.#refusals.get(key);
@@ -128,6 +131,12 @@ export class UserTokens {
     const usable = rows.filter((row) => parseServerId(row.provider) === null && isUsable(row, now));
     return [...new Set(usable.map(({ provider }) => provider))].sort();
   }
+}
+
+/** What a user brought is for the URL as it stands in the catalogue, gaps and all. */
+function isFor(grant: ServerGrant, url: string): boolean {
+  if (grant.resource === null) return false;
+  return isOfKey(grant) ? grant.resource === url : covers(grant.resource, url);
 }
 
 function isUsable(row: GrantRow, now: number): boolean {

@@ -10,6 +10,7 @@ const youngMs = 300;
 const over = new Set([
   'invalid_api_key',
   'missing_scope',
+  'missing_role',
   'invalid_token',
   'unauthorized_token',
   'not_found',

@@ -37,6 +37,7 @@ export function normalizeClient(metadata: ClientMetadata): ClientMetadata {
     scope: _scope,
     application_type: _type,
     client_name: name,
+    grant_types: grants,
     ...rest
   } = metadata;
   if (!Array.isArray(uris) || uris.length === 0 || uris.length > maxUris)
@@ -48,6 +49,10 @@ export function normalizeClient(metadata: ClientMetadata): ClientMetadata {
   const isWeb = uris.every((uri) => new URL(String(uri)).protocol === 'https:');
   return {
     ...rest,
+    // Who may act without a person is the operator's to say (threats P16).
+    ...(Array.isArray(grants)
+      ? { grant_types: grants.filter((grant) => grant !== 'client_credentials') }
+      : grants !== undefined && { grant_types: grants }),
     redirect_uris: uris,
     application_type: isWeb ? 'web' : 'native',
     ...(typeof name === 'string' && { client_name: name.slice(0, maxNameLength) }),

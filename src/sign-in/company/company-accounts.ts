@@ -1,11 +1,10 @@
 import type { Access, Principal } from '../../access/access.ts';
 import type { Clock } from '../../base/clock.ts';
-import { sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { AccountRow, SignInStore } from '../sign-in-store.ts';
+import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
 import type { CompanyTokens, IdentityProvider } from './identity-provider.ts';
 import { type CompanyConfig, type Person, PersonGone } from './person.ts';
 
@@ -125,11 +124,6 @@ function groupsAfter(account: AccountRow, { groups }: Person): string {
 
 function isBeingAsked({ checked_at: at }: AccountRow, now: number): boolean {
   return at < 0 && now + at < longestAskMs;
-}
-
-/** One person is one account, however often they sign in. */
-export function accountIdOf(...of: readonly string[]): string {
-  return `acc_${sha256Hex(JSON.stringify(of)).slice(0, 32)}`;
 }
 
 export type CompanyAccounts = ReturnType<typeof createCompanyAccounts>;

@@ -1,13 +1,15 @@
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
-import { digestOf, type SignInStore } from '../sign-in-store.ts';
-import { accountIdOf, type CompanyDeps } from './company-accounts.ts';
+import { accountIdOf, digestOf, type SignInStore } from '../sign-in-store.ts';
+import type { CompanyDeps } from './company-accounts.ts';
 import { type CompanyConfig, describePerson, type Person, PersonGone } from './person.ts';
 
 const assertionType = 'oauth-id-jag+jwt';
 /** Longer than clocks are apart. */
 const keepJtiMs = 60_000;
+/** Of a logout token that does not say. */
+const logoutLifeMs = 120_000;
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
 type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'access'> & {
@@ -31,7 +33,12 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       });
       if (claims.client_id !== clientId)
         throw new Problem('invalid_request', 'assertion: made for another client');
-      if (!(await useOnce(store, clock, String(claims.jti), Number(claims.exp) * 1_000)))
+      const used = {
+        kind: 'Assertion' as const,
+        jti: String(claims.jti),
+        expiresAt: Number(claims.exp) * 1_000,
+      };
+      if (!(await useOnce(store, clock, used)))
         throw new Problem('invalid_request', 'assertion: used before');
       const said = readPerson(config, claims);
       const id = accountIdOf('assertion', config.issuer, said.subject);
@@ -56,7 +63,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
 
     /** The provider signs somebody out (OpenID Connect Back-Channel Logout 1.0). Throws `invalid_request`. */
     async logOut(logoutToken: string): Promise<void> {
-      const { sub, sid, events, nonce } = await identity.verifyAssertion(logoutToken, {
+      const { sub, sid, events, nonce, jti, exp, iat } = await identity.verifyAssertion(logoutToken, {
         issuer: config.issuer,
         audience: config.clientId,
         jwksUri: await provider.jwksUri(),
@@ -66,15 +73,28 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       // A nonce makes it an ID token (section 2.6).
       if (!isLogout || nonce !== undefined || (sub === undefined && sid === undefined))
         throw new Problem('invalid_request', 'logout_token: no logout token');
+      // Some providers leave its end out (section 2.4 wants it): it is a short one then. A second time it signs nobody out again.
+      const endsAt = exp === undefined ? Number(iat) * 1_000 + logoutLifeMs : Number(exp) * 1_000;
+      if (endsAt <= clock.now()) throw new Problem('invalid_request', 'logout_token: over');
+      if (!(await useOnce(store, clock, { kind: 'Logout', jti: String(jti), expiresAt: endsAt })))
+        throw new Problem('invalid_request', 'logout_token: used before');
       const by = sid === undefined ? { subject: String(sub) } : { sid: String(sid) };
       await store.endAccounts(await store.accountsAt(config.issuer, by), { wholly: false });
     },
   };
 }
 
-/** One assertion is good once, whichever replica it comes to. */
-function useOnce(store: SignInStore, clock: Clock, jti: string, expiresAt: number): Promise<boolean> {
-  const row = { model: 'Assertion', id: digestOf(jti), grant_id: null, account_id: null, payload: '{}' };
+/** Each is good once, whichever replica it comes to. */
+function useOnce(
+  store: SignInStore,
+  clock: Clock,
+  {
+    kind,
+    jti,
+    expiresAt,
+  }: { readonly kind: 'Assertion' | 'Logout'; readonly jti: string; readonly expiresAt: number },
+): Promise<boolean> {
+  const row = { model: kind, id: digestOf(jti), grant_id: null, account_id: null, payload: '{}' };
   return store.addRecord({ ...row, expires_at: Math.max(expiresAt, clock.now()) + keepJtiMs });
 }
 

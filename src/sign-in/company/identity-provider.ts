@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi';
+import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { createOAuthFetch } from '../../connections/connections.ts';
 import {
@@ -24,20 +25,34 @@ export type Errand = {
 const wantedScopes = ['openid', 'profile', 'email', 'offline_access', 'groups'];
 const alwaysScopes = new Set(['openid', 'profile', 'email']);
 
+const keepMs = 600_000;
+const retryMs = 30_000;
+
 /** What every question to it is asked with. */
-function createCompanyClient(config: CompanyConfig, fetchFor: ReturnType<typeof createOAuthFetch>) {
+function createCompanyClient(
+  config: CompanyConfig,
+  fetchFor: ReturnType<typeof createOAuthFetch>,
+  clock: Clock,
+) {
   const options = fetchFor({});
   const client = toClient(config.clientId);
-  let discovered: Promise<oauth.AuthorizationServer> | undefined;
-  const discover = () => {
-    discovered ??= (async () => {
-      const issuer = new URL(config.issuer);
-      return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options));
-    })().catch((error: unknown) => {
-      discovered = undefined;
+  const read = async () => {
+    const issuer = new URL(config.issuer);
+    return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options));
+  };
+  let known: { readonly server: Promise<oauth.AuthorizationServer>; readonly until: number } | undefined;
+  /** Read again every ten minutes: its endpoints and keys may move. While it is away, what it said last holds. */
+  const discover = (): Promise<oauth.AuthorizationServer> => {
+    const now = clock.monotonic();
+    if (known !== undefined && now < known.until) return known.server;
+    const last = known?.server;
+    const server = read().catch((error: unknown) => {
+      known = last === undefined ? undefined : { server: last, until: now + retryMs };
+      if (last !== undefined) return last;
       throw error instanceof Problem ? error : away(error);
     });
-    return discovered;
+    known = { server, until: now + keepMs };
+    return server;
   };
   const authOf = (server: oauth.AuthorizationServer) =>
     toClientAuth(preferredAuthMethod(server), config.clientSecret?.reveal() ?? null);
@@ -69,8 +84,10 @@ export function createIdentityProvider(
   fetchFor: ReturnType<typeof createOAuthFetch>,
   /** What it wants beside the standard, as for anybody else who sends people there. */
   parametersOf: Connections['parametersOf'],
+  clock: Clock,
 ) {
-  const { options, client, discover, authOf, userInfo, personOf } = createCompanyClient(config, fetchFor);
+  const asked = createCompanyClient(config, fetchFor, clock);
+  const { options, client, discover, authOf, userInfo, personOf } = asked;
   return {
     async authorizationUrl({ redirectUri, state, nonce, verifier }: Errand): Promise<string> {
       const server = await discover();

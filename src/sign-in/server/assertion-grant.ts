@@ -27,18 +27,14 @@ export function acceptAssertions(provider: Provider, issuer: string, redeem: Red
     if (path === null || asked.some((each) => each !== `${issuer}${path}`))
       throw new errors.InvalidTarget('resource: not the one of the assertion');
     const audience = `${issuer}${path}`;
-    const grant = new provider.Grant({ accountId, clientId: client.clientId });
-    grant.addResourceScope(audience, scope);
-    const token = new provider.AccessToken({
+    const token = await issueToken(provider, {
       accountId,
-      client: client as never,
-      grantId: await grant.save(),
-      gty: 'jwt-bearer',
-      expiresIn: lifeSeconds,
-      aud: audience,
-      scope,
-    } as never);
-    ctx.body = { access_token: await token.save(), token_type: 'Bearer', expires_in: lifeSeconds, scope };
+      client,
+      audience,
+      lifeSeconds,
+      grantType: 'jwt-bearer',
+    });
+    ctx.body = { access_token: token, token_type: 'Bearer', expires_in: lifeSeconds, scope };
   };
   provider.registerGrantType(
     assertionGrant,
@@ -46,6 +42,25 @@ export function acceptAssertions(provider: Provider, issuer: string, redeem: Red
     ['assertion', 'resource', 'scope'],
     ['resource'],
   );
+}
+
+/** An access token for one resource, without asking a person. */
+export async function issueToken(
+  provider: Provider,
+  to: {
+    readonly accountId: string;
+    readonly client: { readonly clientId: string };
+    readonly audience: string;
+    readonly lifeSeconds: number;
+    readonly grantType: string;
+  },
+): Promise<string> {
+  const { accountId, client, audience, lifeSeconds: expiresIn, grantType: gty } = to;
+  const grant = new provider.Grant({ accountId, clientId: client.clientId });
+  grant.addResourceScope(audience, scope);
+  const grantId = await grant.save();
+  const fields = { accountId, client, grantId, gty, expiresIn, aud: audience, scope };
+  return new provider.AccessToken(fields as never).save();
 }
 
 type AssertionContext = {

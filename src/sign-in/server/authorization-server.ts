@@ -5,10 +5,12 @@ import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
 import { isRetryable, Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
+import { secretDigest } from '../clients/machine-clients.ts';
 import { assertionAlgorithms, authMethods, canonicalPath, defaultPath, scope } from '../resources.ts';
 import type { SignInStore } from '../sign-in-store.ts';
 import { acceptAssertions, type RedeemAssertion } from './assertion-grant.ts';
-import { createAdapters, secretDigest } from './record-adapter.ts';
+import { acceptMachines } from './machine-grant.ts';
+import { createAdapters } from './record-adapter.ts';
 
 /** In seconds. A refresh token is good for a month from its making, a consent for ninety days. */
 const lives = {
@@ -49,6 +51,8 @@ type Deps = {
   /** Whether that account may have tokens still. */
   readonly isAlive: (accountId: string) => Promise<boolean>;
   readonly onError: (error: unknown) => void;
+  /** Whom a client acts for that signs itself in. Throws `invalid_api_key`. */
+  readonly machineAccount: (clientId: string) => Promise<string>;
   /** null: assertions are not taken. */
   readonly redeem: RedeemAssertion | null;
 };
@@ -65,6 +69,7 @@ export async function createAuthorizationServer(deps: Deps): Promise<Provider> {
   prototype.compareClientSecret = function compare(this: Client, secret: string) {
     return this.clientSecret === secretDigest(secret);
   };
+  acceptMachines(provider, issuer, deps.machineAccount);
   if (deps.redeem !== null) acceptAssertions(provider, issuer, deps.redeem);
   provider.on('server_error', (_ctx, error) => deps.onError(error));
   (provider as EventEmitter).on('error', deps.onError);

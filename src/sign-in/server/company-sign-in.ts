@@ -7,7 +7,6 @@ import { cookieValue, type OAuthCall } from '../oauth-request.ts';
 import { digestOf, type SignInStore } from '../sign-in-store.ts';
 import type { Consent } from './consent.ts';
 
-const cookieName = 'mcprank-sign-in-company';
 const companyCallback = '/sign-in/callback';
 const errandMs = 600_000;
 const purpose = 'sign-in company';
@@ -34,9 +33,11 @@ export function createCompanySignIn(deps: {
 }) {
   const { provider, accounts, consent, store, person: requirePerson, tickets, publicUrl } = deps;
   const redirectUri = () => `${publicUrl()}${companyCallback}`;
+  // `__Host-`: not to be planted by a neighbour; so its path is the root.
+  const cookieName = () => `${publicUrl().startsWith('https:') ? '__Host-' : ''}mcprank-sign-in-company`;
   const cookie = (value: string, seconds: number) => {
-    const secure = publicUrl().startsWith('https:') ? '; Secure' : '';
-    return `${cookieName}=${value}; Path=${companyCallback}; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
+    const [path, secure] = publicUrl().startsWith('https:') ? ['/', '; Secure'] : [companyCallback, ''];
+    return `${cookieName()}=${value}; Path=${path}; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
   };
   const depart = async (purposeOf: Purpose) => {
     const browser = generateRandomNonce();
@@ -61,7 +62,7 @@ export function createCompanySignIn(deps: {
       const state = query.get('state') ?? '';
       const opened = tickets.open(state, purpose);
       const errand = opened === null ? null : (JSON.parse(opened) as Sealed);
-      const browser = cookieValue(headers, cookieName);
+      const browser = cookieValue(headers, cookieName());
       if (errand === null || browser === null || digestOf(browser) !== errand.browser)
         throw new Problem(
           'invalid_request',

@@ -2,14 +2,13 @@ import type Provider from 'oidc-provider';
 import type { Client, InteractionResults } from 'oidc-provider';
 import type { Access } from '../../access/access.ts';
 import { keyActor } from '../../base/actor.ts';
-import { sha256Hex } from '../../base/id.ts';
 import { isAmong } from '../../base/ip-networks.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { cookieValue, type OAuthCall } from '../oauth-request.ts';
+import { browserCookieName, cookieValue, type OAuthCall } from '../oauth-request.ts';
 import { scope } from '../resources.ts';
-import type { AccountRow, SignInStore } from '../sign-in-store.ts';
+import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
 import { interactionCookie } from './authorization-server.ts';
 
 /** What a person is asked: which client wants to act where, and where the browser goes then. */
@@ -34,6 +33,7 @@ type Deps = {
   readonly storage: Storage;
   readonly access: Pick<Access, 'authenticate'>;
   readonly identity: Pick<Identity, 'ensureUser'>;
+  readonly publicUrl: () => string;
 };
 
 const nameLength = 80;
@@ -51,7 +51,8 @@ export function createConsent(deps: Deps) {
     return { server, interaction, client, resources: [interaction.params.resource].flat().map(String) };
   };
   const findTheirs = (uid: string, headers: OAuthCall['headers']) => {
-    if (cookieValue(headers, interactionCookie) !== uid) throw notTheirs();
+    const name = browserCookieName(interactionCookie, uid, deps.publicUrl().startsWith('https:'));
+    if (cookieValue(headers, name) !== uid) throw notTheirs();
     return find(uid);
   };
   type Found = Awaited<ReturnType<typeof find>>;
@@ -130,12 +131,8 @@ function keyAccount(developerId: string, keyId: string, userId: string | null): 
     name: null,
     sealed: null,
   } satisfies Partial<AccountRow>;
-  const id = accountId('key', keyId, userId);
+  const id = accountIdOf('key', keyId, userId);
   return { id, developer_id: developerId, user_id: userId, key_id: keyId, groups: '[]', ...nobody };
-}
-
-function accountId(...of: readonly (string | null)[]): string {
-  return `acc_${sha256Hex(JSON.stringify(of)).slice(0, 32)}`;
 }
 
 function describeClient({ clientId, clientName }: Client): Asked['client'] {

@@ -1,7 +1,7 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '../../base/clock.ts';
-import { sha256Hex } from '../../base/id.ts';
 import type { Vault } from '../../vault/vault.ts';
+import { secretDigest } from '../clients/machine-clients.ts';
 import { registrantDigest } from '../clients/registration.ts';
 import { digestOf, type SignInStore } from '../sign-in-store.ts';
 
@@ -83,10 +83,6 @@ function clientAdapter({ store, registrant }: Deps): Adapter {
     },
     destroy: (id) => store.removeClient(id),
   };
-}
-
-export function secretDigest(secret: string): string {
-  return sha256Hex(`sign-in client secret\n${secret}`);
 }
 
 const nothing: Adapter = {

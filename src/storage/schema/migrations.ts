@@ -3,6 +3,7 @@ import { appNames } from './app-names.ts';
 import { approvals } from './approval-tables.ts';
 import { auditTrail } from './audit-tables.ts';
 import { calls, callsOfUsers, maskedArguments } from './call-tables.ts';
+import { machineClients } from './client-keys.ts';
 import { connections } from './connection-tables.ts';
 import { serverCredentials } from './credential-tables.ts';
 import { declarations } from './declaration-tables.ts';
@@ -15,6 +16,7 @@ import { identity } from './identity-tables.ts';
 import { leanInvocations } from './invocation-tables.ts';
 import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
+import { userCredentials } from './server-inputs.ts';
 import { serverOAuth } from './server-oauth.ts';
 import { sharedFiles } from './shared-file-tables.ts';
 import { signIn } from './sign-in-tables.ts';
@@ -49,4 +51,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
   '030_shared_files': { up: sharedFiles },
+  '023_user_credentials': { up: userCredentials },
+  '024_machine_clients': { up: machineClients },
 };

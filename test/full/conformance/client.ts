@@ -2,6 +2,7 @@
  * Our side of the conformance suite: boots the app with the scenario's server in its catalogue and does over the HTTP
  * API what the scenario wants of a client. Whatever asks for a user is answered by a browser that agrees to everything.
  */
+import { createPrivateKey } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,9 +113,26 @@ function argumentsFor({ name }: Tool, tools: readonly Tool[]): Json {
   return focal === undefined || focal.name === name ? {} : { schema: focal.inputSchema };
 }
 
+/** As an operator would say it: who issues stands in the server's own metadata. */
+async function machineLogin(): Promise<Json> {
+  const { origin, pathname } = new URL(serverUrl);
+  const reply = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
+  const { authorization_servers } = (await reply.json()) as { authorization_servers: string[] };
+  const { client_id, client_secret, private_key_pem, signing_algorithm: alg } = context;
+  const login = { issuer: authorization_servers[0], client_id };
+  if (private_key_pem === undefined) return { ...login, client_secret };
+  const jwk = createPrivateKey(String(private_key_pem)).export({ format: 'jwk' });
+  return { ...login, client_key: { ...jwk, alg } };
+}
+
 async function run(): Promise<void> {
   const { body } = await post('/v1/identity/token', { user_id: 'ann' });
-  await post('/v1/admin/servers', { id: 'scenario', name: 'Scenario', remote_url: serverUrl });
+  await post('/v1/admin/servers', {
+    id: 'scenario',
+    name: 'Scenario',
+    remote_url: serverUrl,
+    ...(scenario.startsWith('auth/client-credentials') && { client_credentials: await machineLogin() }),
+  });
   if (scenario === 'auth/pre-registration') {
     const { client_id, client_secret, issuer } = context;
     await post('/v1/admin/oauth-clients', { client_id, client_secret, issuer });

@@ -279,6 +279,8 @@ class Connection(TypedDict):
     updated_at: str
     expires_at: str | None
     renewable: bool
+    # key: a key of the user, in place of tokens
+    kind: Literal["oauth", "key"]
 
 
 class ConnectionImport(TypedDict):
@@ -474,6 +476,21 @@ class Liveness(TypedDict):
     status: Literal["ok"]
 
 
+class MachineClient(TypedDict):
+    client_id: str
+    name: str
+    key_id: str
+    auth_method: Literal["client_secret_basic", "private_key_jwt"]
+    created_at: str
+
+
+class MachineClientRequest(TypedDict):
+    name: str
+    key_id: str
+    jwks: NotRequired[dict[str, Any]]
+    jwks_uri: NotRequired[str]
+
+
 # as its server gives it
 class McpTool(TypedDict):
     name: str
@@ -496,6 +513,16 @@ class NewApiKey(TypedDict):
     addresses: list[str] | None
     revoked_at: str | None
     last_used_at: str | None
+
+
+class NewMachineClient(TypedDict):
+    client_id: str
+    name: str
+    key_id: str
+    auth_method: Literal["client_secret_basic", "private_key_jwt"]
+    created_at: str
+    # shown this once; none where it has keys
+    client_secret: NotRequired[str]
 
 
 class NewWebhook(TypedDict):
@@ -609,6 +636,8 @@ class RegistryServerRepositoryObject(TypedDict):
 class RegistryServerRemotesObject(TypedDict):
     type: str
     url: str
+    variables: NotRequired[dict[str, Any]]
+    headers: NotRequired[list[dict[str, Any]]]
 
 
 # as server.schema.json has it
@@ -818,6 +847,7 @@ class Server(TypedDict):
     version: str | None
     source: str
     updated_at: str
+    user_credentials: UserCredentials | None
     health: Health | None
     tools: list[Tool]
 
@@ -1105,6 +1135,27 @@ class User(TypedDict):
     created_at: str
     # refresh tokens that still work
     sessions: int
+
+
+class UserCredentialsVariablesValueObject(TypedDict):
+    description: str
+    required: bool
+    secret: bool
+    default: str | None
+    choices: list[str]
+
+
+class UserCredentials(TypedDict):
+    headers: dict[str, str]
+    variables: dict[str, UserCredentialsVariablesValueObject]
+
+
+class UserCredentialsRequest(TypedDict):
+    # 1 to 256 printable characters
+    user_id: str
+    server_id: str
+    # an object of texts, by the names of `user_credentials` of the server
+    values: dict[str, str]
 
 
 class Webhook(TypedDict):
