@@ -1398,14 +1398,14 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
-  /** Answers 405: there are no sessions here */
+  /** In a session (Mcp-Session-Id): what changed in lists, and in resources that were subscribed to */
   'GET /mcp': {
     params: undefined;
     query: undefined;
     body: undefined;
     reply: unknown;
   };
-  /** Answers 405: there are no sessions here */
+  /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp': {
     params: undefined;
     query: undefined;
@@ -1419,14 +1419,14 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
-  /** Answers 405: there are no sessions here */
+  /** In a session (Mcp-Session-Id): what changed in lists, and in resources that were subscribed to */
   'GET /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
     reply: unknown;
   };
-  /** Answers 405: there are no sessions here */
+  /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;

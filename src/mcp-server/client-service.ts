@@ -51,6 +51,8 @@ export class ClientService {
   readonly #sessions: ClientSessions;
   readonly #tracing: Tracing;
   readonly #streams = new NotificationStreams();
+  /** How to end each stream of a client of 2026-07-28 that is open. */
+  readonly #subscriptions = new Set<() => void>();
 
   constructor({
     mcp,
@@ -68,6 +70,7 @@ export class ClientService {
 
   closeStreams(): void {
     this.#streams.close();
+    for (const finish of [...this.#subscriptions]) finish();
   }
 
   async serve(request: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {
@@ -168,7 +171,7 @@ export class ClientService {
     if (session === null || backend.listen === undefined) return notAllowed;
     if (!(await backend.introduce(caller)).canNotify) return notAllowed;
     const opened = await this.#streams.open(
-      session.id,
+      { sessionId: session.id, developerId: caller.developerId },
       request.headers['last-event-id'],
       backend.listen(caller),
     );
@@ -178,7 +181,8 @@ export class ClientService {
   async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
     const { backend, request, caller, session } = turn;
     const { id, method } = asked;
-    if (method === 'subscriptions/listen' && asked.age === 'modern') return subscribe(turn, asked);
+    if (method === 'subscriptions/listen' && asked.age === 'modern')
+      return subscribe(turn, asked, this.#subscriptions);
     const tracked = session === null ? null : this.#sessions.track(session, id, caller.signal);
     const signal = tracked?.signal ?? caller.signal;
     // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.

@@ -12,13 +12,14 @@ import {
   type Search,
   type SearchView,
 } from '../../search/search.ts';
-import type { ResultBody } from '../revision-words.ts';
-import { sessionInputSchema } from '../session-schemas.ts';
-import { type AliasedTool, aliasTools } from './aliases.ts';
+import { type AliasedTool, aliasTools } from '../features/aliases.ts';
+import { type Features, type FeaturesDeps, featureCapabilities } from '../features/features.ts';
+import { withQualifiedLinks } from '../features/resource-uris.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { fitTogether, joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
 import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
+import { answered, described, failed, listedTool, resultOf, separated } from './tool-answers.ts';
 import { toolTypes } from './tool-types.ts';
 
 /** From so many tools on, a list of them costs a model more than searching does. */
@@ -30,7 +31,7 @@ const namedServers = 100;
 const defaultLimit = 5;
 const toolsPerServer = 5;
 const invalidParams = -32602;
-const methodNotFound = -32601;
+const unknownMethod: Outcome = { kind: 'error', error: rpcError(-32601, 'Method not found') };
 
 /** What a caller sees of the catalogue. */
 export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
@@ -39,14 +40,13 @@ export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
   describe(serverId: string, tool: string): string | undefined;
 };
 
-export type AggregateDeps = {
+export type AggregateDeps = Omit<FeaturesDeps, 'catalogFor'> & {
   readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
   readonly catalogFor: (caller: McpCaller) => VisibleServers;
   /** How the caller stands with the servers. */
   readonly connectionsOf: (caller: McpCaller) => Promise<ConnectionLookup>;
   readonly version: string;
-  readonly now: () => number;
 };
 
 /**
@@ -59,6 +59,7 @@ export class Aggregate implements Backend {
   readonly isDirect = false;
   readonly #maxDirect: number;
   readonly #deps: AggregateDeps;
+  readonly #features: Features;
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
   /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
@@ -67,7 +68,8 @@ export class Aggregate implements Backend {
   readonly #about = createBoundedCache<{ readonly revision: number; readonly text: string }>(1_000);
 
   /** `toolset`: null for everything that the caller sees. */
-  constructor(deps: AggregateDeps, toolset: string | null = null) {
+  constructor(deps: AggregateDeps, features: Features, toolset: string | null = null) {
+    this.#features = features;
     this.door = toolset === null ? '' : `toolset ${toolset}`;
     this.#maxDirect = toolset === null ? maxDirectTools : maxToolsetTools;
     this.#deps = deps;
@@ -85,10 +87,14 @@ export class Aggregate implements Backend {
   async introduce() {
     return {
       serverInfo: this.#serverInfo,
-      capabilities: '{"tools":{}}',
+      capabilities: `{"tools":{},${featureCapabilities}}`,
       instructions: JSON.stringify(instructions),
-      canNotify: false,
+      canNotify: true,
     };
+  }
+
+  listen(caller: McpCaller) {
+    return this.#features.listen(caller);
   }
 
   async serverInfo() {
@@ -98,7 +104,7 @@ export class Aggregate implements Backend {
   async request(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
     if (request.method === 'tools/list') return this.#listTools(caller);
     if (request.method !== 'tools/call')
-      return { kind: 'error', error: rpcError(methodNotFound, 'Method not found') };
+      return (await this.#features.request(caller, request)) ?? unknownMethod;
     try {
       return await this.#callTool(caller, request);
     } catch (error) {
@@ -219,7 +225,8 @@ export class Aggregate implements Backend {
     const answer = await this.#deps.mcp.call(caller, { serverId, queryLogId, ...request });
     if (answer.kind === 'input') return { kind: 'input', needed: answer };
     const { reply } = answer;
-    if ('result' in reply) return { kind: 'result', body: { view: reply.result } };
+    if ('result' in reply)
+      return { kind: 'result', body: { view: withQualifiedLinks(reply.result, serverId) } };
     return exactly
       ? { kind: 'error', error: reply.error }
       : failed(`${reply.error.message} (${reply.error.code})`);
@@ -274,45 +281,6 @@ async function fewServers(catalog: VisibleServers, maxTools: number): Promise<Se
     cursor = page.nextCursor;
   } while (cursor !== undefined);
   return all;
-}
-
-/** Schemas as the clients of every revision can read them. */
-function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const { description, inputSchema, details = '{}' } = tool;
-  const head = JSON.stringify({ name: alias, description }).slice(0, -1);
-  const more = details.slice(1, -1);
-  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), more === '' ? '}' : `,${more}}`];
-}
-
-function separated(items: readonly JsonParts[]): JsonParts {
-  return items.flatMap((parts, i) => (i === 0 ? parts : [',', ...parts]));
-}
-
-/** A tool with what else there is to say of it; its schema keeps its text. */
-function described(
-  members: Readonly<Record<string, string>>,
-  tool: { readonly name: string; readonly description: string; readonly inputSchema: string },
-): JsonParts {
-  const { name, description, inputSchema } = tool;
-  const head = JSON.stringify({ ...members, name, description }).slice(0, -1);
-  return [`${head},"input_schema":`, inputSchema, '}'];
-}
-
-/** An object as structured content, and as text for clients that read no structure. */
-function answered(object: JsonParts): Outcome {
-  const text = JSON.stringify(object.map(String).join(''));
-  const members = ['"content":[{"type":"text","text":', text, '}],"structuredContent":', ...object];
-  return { kind: 'result', body: { members } };
-}
-
-function failed(text: string): Outcome & { readonly kind: 'result' } {
-  const members = ['"content":', JSON.stringify([{ type: 'text', text }]), ',"isError":true'];
-  return { kind: 'result', body: { members } };
-}
-
-/** A result as JSON of its own. */
-function resultOf(body: ResultBody): JsonParts {
-  return 'view' in body ? [body.view.span()] : ['{', ...body.members, '}'];
 }
 
 function valuesOf(args: JsonView | undefined): Args {
