@@ -102,8 +102,7 @@ export class ClientService {
   }): Promise<McpHttpReply> {
     const { backend, request, decision, view, serverId } = asked;
     const isModern = decision.kind === 'request' && decision.age === 'modern';
-    const caller: McpCaller =
-      isModern || serverId === null ? asked.caller : { ...asked.caller, prefersSession: true };
+    const caller: McpCaller = isModern ? asked.caller : { ...asked.caller, prefersSession: true };
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
     if (!isModern && session === null && serverId !== null) {

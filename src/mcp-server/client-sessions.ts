@@ -1,7 +1,7 @@
 import { createBoundedCache } from '../base/bounded-cache.ts';
 import { newId, sha256Hex } from '../base/id.ts';
-import type { JsonView } from '../base/json-scanner.ts';
-import type { JsonParts } from '../base/json-splice.ts';
+import { type JsonView, membersOf } from '../base/json-scanner.ts';
+import { changeMembers, type JsonParts } from '../base/json-splice.ts';
 import { SlotList, type Slotted } from '../base/slot-list.ts';
 import type { Caller, InputResponses, ServerRequest } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -128,10 +128,17 @@ export class ClientSessions {
     if (signal?.aborted || this.#questions.size >= maxQuestions) return Promise.resolve(null);
     signal?.addEventListener('abort', leave);
     this.#questions.set(id, { owner: ownerOf(caller, door), settle });
-    const asked: JsonParts = params === undefined ? ['{}'] : [params.span()];
+    const asked = params === undefined ? ['{}'] : olderQuestion(method, params, id);
     emit([`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)},"params":`, ...asked, '}']);
     return promise;
   }
+}
+
+/** In the words of the revisions with a handshake: there a link to be opened has an id (2026-07-28 took it away). */
+function olderQuestion(method: string, params: JsonView, id: string): JsonParts {
+  const isLink = method === 'elicitation/create' && params.get('url') !== undefined;
+  if (!isLink || membersOf(params).some(({ name }) => name === 'elicitationId')) return [params.span()];
+  return changeMembers(params, { elicitationId: [JSON.stringify(id)] });
 }
 
 function nameOf(session: ClientSession, requestId: JsonView): string {

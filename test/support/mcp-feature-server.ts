@@ -22,20 +22,42 @@ export type FeatureServer = {
 
 export async function startFeatureServer(t: TestContext): Promise<FeatureServer> {
   const subscribed: string[] = [];
-  const sessions = new Map<string, { transport: StreamableHTTPServerTransport; server: McpServer }>();
+  const { url, servers } = await startSessionServer(t, () => makeServer(subscribed));
+  return {
+    url,
+    subscribed,
+    async update(uri) {
+      for (const server of servers) await server.server.sendResourceUpdated({ uri });
+    },
+    addPrompt(name) {
+      for (const server of servers)
+        server.registerPrompt(name, { description: 'New' }, () => ({ messages: [] }));
+    },
+  };
+}
+
+/** The SDK's server of 2025-11-25, one for each session. */
+export async function startSessionServer(
+  t: TestContext,
+  make: () => McpServer,
+): Promise<{ readonly url: string; readonly servers: readonly McpServer[] }> {
+  const servers: McpServer[] = [];
+  const transports = new Map<string, StreamableHTTPServerTransport>();
   const begin = async () => {
-    const server = makeServer(subscribed);
+    const server = make();
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
-      onsessioninitialized: (id) => void sessions.set(id, { transport, server }),
+      onsessioninitialized(id) {
+        transports.set(id, transport);
+        servers.push(server);
+      },
     });
     await server.connect(transport as never);
     return transport;
   };
   const listener = createServer(async (request, reply) => {
     const body = await read(request);
-    const known = sessions.get(String(request.headers['mcp-session-id']))?.transport;
-    const transport = known ?? (await begin());
+    const transport = transports.get(String(request.headers['mcp-session-id'])) ?? (await begin());
     await transport.handleRequest(request, reply, body === '' ? undefined : JSON.parse(body));
   });
   listener.listen(0, '127.0.0.1');
@@ -44,17 +66,7 @@ export async function startFeatureServer(t: TestContext): Promise<FeatureServer>
     listener.closeAllConnections();
     listener.close();
   });
-  return {
-    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`,
-    subscribed,
-    async update(uri) {
-      for (const { server } of sessions.values()) await server.server.sendResourceUpdated({ uri });
-    },
-    addPrompt(name) {
-      for (const { server } of sessions.values())
-        server.registerPrompt(name, { description: 'New' }, () => ({ messages: [] }));
-    },
-  };
+  return { url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`, servers };
 }
 
 async function read(request: IncomingMessage): Promise<string> {
