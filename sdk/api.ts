@@ -173,7 +173,7 @@ export type ChangedToolset = {
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
   readonly version: number;
   /** rules that fit nothing in the catalog */
   readonly warnings: readonly string[];
@@ -802,7 +802,7 @@ export type Toolset = {
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
   readonly version: number;
 };
 
@@ -838,7 +838,7 @@ export type ToolsetRequest = {
   readonly rules: readonly ToolsetRuleRequest[];
   readonly default?: "allow" | "deny" | undefined;
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
 };
 
 export type ToolsetRule = {

@@ -13,6 +13,7 @@ import {
   type SearchView,
 } from '../../search/search.ts';
 import { type AliasedTool, aliasTools } from '../features/aliases.ts';
+import { serverSeen } from '../features/asked-servers.ts';
 import { type Features, type FeaturesDeps, featureCapabilities } from '../features/features.ts';
 import { withQualifiedLinks } from '../features/resource-uris.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
@@ -36,6 +37,8 @@ const unknownMethod: Outcome = { kind: 'error', error: rpcError(-32601, 'Method 
 /** What a caller sees of the catalogue. */
 export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
   readonly view: SearchView | null;
+  /** Tools that are listed also where there are too many to list. */
+  pins(): readonly { readonly server: string; readonly tool: string }[];
   /** A tool's description in the operator's words, where there are some. */
   describe(serverId: string, tool: string): string | undefined;
 };
@@ -62,8 +65,8 @@ export class Aggregate implements Backend {
   readonly #features: Features;
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
-  /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
-  readonly #direct = createBoundedCache<DirectTools>(1_000);
+  /** By view: the tools that are listed as they are, read again when the catalogue changed. */
+  readonly #listed = createBoundedCache<ListedTools>(1_000);
 
   readonly #about = createBoundedCache<{ readonly revision: number; readonly text: string }>(1_000);
 
@@ -79,8 +82,8 @@ export class Aggregate implements Backend {
 
   /** The tools that are listed as typed functions. Throws `invalid_request` where there are too many to list. */
   async types(caller: McpCaller, path: string): Promise<string> {
-    const tools = await this.#directTools(caller);
-    if (tools !== null) return toolTypes(tools, path);
+    const { tools, isWhole } = await this.#listedTools(caller);
+    if (isWhole) return toolTypes(tools, path);
     throw new Problem('invalid_request', `There are more than ${this.#maxDirect} tools: narrow the toolset`);
   }
 
@@ -116,12 +119,10 @@ export class Aggregate implements Backend {
   }
 
   async #listTools(caller: McpCaller): Promise<Outcome> {
-    const direct = await this.#directTools(caller);
-    if (direct === null) {
-      const tools = metaToolsFor(await this.#contents(caller));
-      return { kind: 'result', body: { members: ['"tools":', JSON.stringify(tools)] } };
-    }
-    const list = joinJson(['{"tools":[', ...separated(direct.map(listedTool)), ']}']);
+    const { tools, isWhole } = await this.#listedTools(caller);
+    const own = isWhole ? [] : metaToolsFor(await this.#contents(caller));
+    const all = [...own.map((tool) => [JSON.stringify(tool)]), ...tools.map(listedTool)];
+    const list = joinJson(['{"tools":[', ...separated(all), ']}']);
     return { kind: 'result', body: { view: scanJson(list, messageShape.result) } };
   }
 
@@ -131,7 +132,7 @@ export class Aggregate implements Backend {
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
     if (name === 'call_tools') return this.#callMany(caller, args);
-    const aliased = toolNamed((await this.#directTools(caller)) ?? [], name);
+    const aliased = toolNamed((await this.#listedTools(caller)).tools, name);
     if (aliased === undefined)
       return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
     const params = toolParams(aliased.tool.name, args, request.params.meta);
@@ -245,20 +246,39 @@ export class Aggregate implements Backend {
     return text;
   }
 
-  async #directTools(caller: McpCaller): Promise<readonly AliasedTool[] | null> {
+  /** All tools while they are few, else those that are pinned. */
+  async #listedTools(caller: McpCaller): Promise<ListedTools> {
     const catalog = this.#deps.catalogFor(caller);
     const revision = await catalog.revision();
     const key = catalog.view?.key ?? '';
-    const known = this.#direct.get(key);
-    if (known?.revision === revision) return known.tools;
+    const known = this.#listed.get(key);
+    if (known?.revision === revision) return known;
     const servers = await fewServers(catalog, this.#maxDirect);
-    const tools = servers === null ? null : aliasTools(servers);
-    this.#direct.set(key, { revision, tools });
-    return tools;
+    const tools = servers === null ? await pinnedTools(catalog) : aliasTools(servers);
+    const listed = { revision, tools, isWhole: servers !== null };
+    this.#listed.set(key, listed);
+    return listed;
   }
 }
 
-type DirectTools = { readonly revision: number; readonly tools: readonly AliasedTool[] | null };
+type ListedTools = {
+  readonly revision: number;
+  readonly tools: readonly AliasedTool[];
+  /** Whether there are no others. */
+  readonly isWhole: boolean;
+};
+
+/** Those that the caller sees, in the order in which they were pinned. */
+async function pinnedTools(catalog: VisibleServers): Promise<AliasedTool[]> {
+  const pinned: AliasedTool[] = [];
+  for (const { server, tool } of catalog.pins()) {
+    if (pinned.length === maxDirectTools) break;
+    const record = await serverSeen(catalog, server);
+    const tools = record?.tools.filter(({ name }) => name === tool) ?? [];
+    if (record !== null) pinned.push(...aliasTools([{ ...record, tools }]));
+  }
+  return pinned.filter(({ alias }, i) => pinned.findIndex((each) => each.alias === alias) === i);
+}
 
 /** By the name it is listed under; or by its own, where no other tool has that. */
 function toolNamed(tools: readonly AliasedTool[], name: string): AliasedTool | undefined {

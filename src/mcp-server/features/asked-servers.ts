@@ -43,7 +43,7 @@ export class AskedServers {
     const asked: string[] = [];
     for (const id of new Set([...(await connectedBy(caller)), ...(await setUpHere())])) {
       if (asked.length === mostAsked) break;
-      const record = await seen(catalog, id);
+      const record = await serverSeen(catalog, id);
       if (record !== null && this.#isCallable(record)) asked.push(id);
     }
     return asked.sort();
@@ -65,7 +65,8 @@ export type AskedServersDeps = {
   readonly isLocal: (serverId: string) => boolean;
 };
 
-async function seen(catalog: Pick<Catalog, 'get'>, id: string): Promise<ServerRecord | null> {
+/** null: it is not there for the caller. */
+export async function serverSeen(catalog: Pick<Catalog, 'get'>, id: string): Promise<ServerRecord | null> {
   try {
     return await catalog.get(id);
   } catch (error) {

@@ -210,6 +210,8 @@ class ChangedToolsetOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class ChangedToolset(TypedDict):
@@ -998,6 +1000,8 @@ class ToolsetOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class Toolset(TypedDict):
@@ -1059,6 +1063,8 @@ class ToolsetRequestOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class ToolsetRequest(TypedDict):
