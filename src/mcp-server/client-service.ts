@@ -279,10 +279,12 @@ export class ClientService {
           error: approvalError(outcome.needed) ?? rpcError(unusable, cannotAsk(missing)),
         };
       const owner = { caller, door: backend.door, signal: caller.signal };
-      const inputResponses = await this.#sessions.ask(owner, requests, emit);
-      if (inputResponses === null)
+      const answers = await this.#sessions.ask(owner, requests, emit);
+      // A server that keeps nothing is sent answers alone; one that waits is told of a refusal, as if it had asked without us.
+      if (answers === null || (answers.refusals.size > 0 && outcome.needed.takesRefusals !== true))
         return { kind: 'error', error: rpcError(unusable, 'The client did not answer the question') };
-      outcome = await backend.request(caller, { ...request, continuation, inputResponses });
+      const { responses: inputResponses, refusals } = answers;
+      outcome = await backend.request(caller, { ...request, continuation, inputResponses, refusals });
     }
     return outcome;
   }

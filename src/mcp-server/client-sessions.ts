@@ -30,7 +30,10 @@ const logLevels: ReadonlySet<string> = new Set([
 
 /** A request under way, by its session and its id there. */
 type InFlight = Slotted & { readonly name: string; readonly abort: AbortController };
-type Question = { readonly owner: string; readonly settle: (response: JsonView | null) => void };
+/** `settle` takes the client's message; null: it is gone. */
+type Question = { readonly owner: string; readonly settle: (message: JsonView | null) => void };
+/** By the keys of the questions: results, and the errors that stand in place of one. */
+export type ClientAnswers = { readonly responses: InputResponses; readonly refusals: InputResponses };
 
 /**
  * Sessions with clients of the revisions with a handshake. Nothing of one is kept here: its id is what the client said of
@@ -94,22 +97,29 @@ export class ClientSessions {
     if (level !== undefined && logLevels.has(level)) this.#logLevels.set(id, level);
   }
 
-  /** Asks the client on its open stream; null when it refuses to answer one of the questions or goes away. */
+  /** Asks the client on its open stream; null when it leaves one of the questions unanswered or goes away. */
   async ask(
     owner: { readonly caller: Caller; readonly door: string; readonly signal: AbortSignal | undefined },
     requests: readonly ServerRequest[],
     emit: Emit,
-  ): Promise<InputResponses | null> {
+  ): Promise<ClientAnswers | null> {
     const answers = await Promise.all(requests.map((request) => this.#askOne(owner, request, emit)));
-    if (answers.includes(null)) return null;
-    return new Map(requests.map(({ key }, i) => [key, answers[i] as JsonView]));
+    const said = (member: 'result' | 'error') =>
+      new Map(
+        requests.flatMap(({ key }, i) => {
+          const value = answers[i]?.present(member);
+          return value === undefined ? [] : [[key, value] as const];
+        }),
+      );
+    const [responses, refusals] = [said('result'), said('error')];
+    return responses.size + refusals.size < requests.length ? null : { responses, refusals };
   }
 
   /** The client's answer to a question. */
   settle(caller: Caller, door: string, id: JsonView, message: JsonView): void {
     const question = this.#questions.get(id.string() ?? '');
     if (question?.owner !== ownerOf(caller, door)) return;
-    question.settle(message.present('result') ?? null);
+    question.settle(message);
   }
 
   #askOne(

@@ -90,3 +90,22 @@ for (const [name, connect] of Object.entries(clients))
         }
     }
   });
+
+test('a client that refuses a question with an error: the server is told so, as without us', async (t) => {
+  const app = await bootMcp(t);
+  const url = await startSessionAsker(t);
+  await app.add('session', url, { tools: [{ name: 'ask', description: 'Asks' }] });
+  const ask = async (place: string, name: string) => {
+    const client = new Client(clientInfo, { capabilities });
+    client.setRequestHandler(ElicitRequestSchema, () => {
+      throw new Error('not in the mood');
+    });
+    await client.connect(new StreamableHTTPClientTransport(new URL(place), { requestInit }) as never);
+    t.after(() => client.close());
+    return client.callTool({ name, arguments: { kind: 'form' } });
+  };
+  const direct = await ask(url, 'ask');
+  assert.match(JSON.stringify(direct), /not in the mood/);
+  assert.deepEqual(await ask(`${app.url}/mcp`, 'session__ask'), direct);
+  assert.deepEqual(await ask(`${app.url}/mcp/servers/session`, 'ask'), direct);
+});

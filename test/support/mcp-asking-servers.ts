@@ -3,7 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { ListRootsResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CreateMessageResultSchema,
+  ElicitResultSchema,
+  ListRootsResultSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import {
   createMcpHandler,
   fromJsonSchema,
@@ -31,22 +35,24 @@ const said = (answer: unknown) => ({ content: [{ type: 'text' as const, text: JS
 export async function startSessionAsker(t: TestContext): Promise<string> {
   const { url } = await startSessionServer(t, () => {
     const server = new McpServer({ name: 'asker', version: '1' });
-    const { server: inner } = server;
-    const ask = {
-      form: () => inner.elicitInput(form),
-      url: () => inner.elicitInput({ mode: 'url', elicitationId: 'e1', ...page }),
-      sampling: () => inner.createMessage(prompt),
-    };
+    // On the call's own stream: on the one beside it a question may come before its client listens.
     server.registerTool(
       'ask',
       { inputSchema: { kind: z.enum(questionKinds) } },
-      async ({ kind }, { sendRequest }) =>
-        // Of roots that are asked for beside the calls nobody knows whom: here it is on the call's own stream.
-        said(
-          await (kind === 'roots'
-            ? sendRequest({ method: 'roots/list' }, ListRootsResultSchema)
-            : ask[kind]()),
-        ),
+      async ({ kind }, { sendRequest }) => {
+        const ask = {
+          form: () => sendRequest({ method: 'elicitation/create', params: form }, ElicitResultSchema),
+          url: () =>
+            sendRequest(
+              { method: 'elicitation/create', params: { mode: 'url', elicitationId: 'e1', ...page } },
+              ElicitResultSchema,
+            ),
+          sampling: () =>
+            sendRequest({ method: 'sampling/createMessage', params: prompt }, CreateMessageResultSchema),
+          roots: () => sendRequest({ method: 'roots/list' }, ListRootsResultSchema),
+        };
+        return said(await ask[kind]());
+      },
     );
     return server;
   });

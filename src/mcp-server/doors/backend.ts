@@ -37,6 +37,7 @@ export type BackendRequest = {
   readonly params: RpcParams;
   readonly continuation?: string | undefined;
   readonly inputResponses?: InputResponses | undefined;
+  readonly refusals?: InputResponses | undefined;
 };
 
 export type Outcome =
