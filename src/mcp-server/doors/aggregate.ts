@@ -12,7 +12,7 @@ import {
   type Search,
   type SearchView,
 } from '../../search/search.ts';
-import { type AliasedTool, aliasTools } from '../features/aliases.ts';
+import { type AliasedTool, aliasTools, splitAlias } from '../features/aliases.ts';
 import { serverSeen } from '../features/asked-servers.ts';
 import { type Features, type FeaturesDeps, featureCapabilities } from '../features/features.ts';
 import { withQualifiedLinks } from '../features/resource-uris.ts';
@@ -59,7 +59,6 @@ export type AggregateDeps = Omit<FeaturesDeps, 'catalogFor'> & {
  */
 export class Aggregate implements Backend {
   readonly door: string;
-  readonly isDirect = false;
   readonly #maxDirect: number;
   readonly #deps: AggregateDeps;
   readonly #features: Features;
@@ -132,11 +131,27 @@ export class Aggregate implements Backend {
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
     if (name === 'call_tools') return this.#callMany(caller, args);
-    const aliased = toolNamed((await this.#listedTools(caller)).tools, name);
-    if (aliased === undefined)
-      return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
-    const params = toolParams(aliased.tool.name, args, request.params.meta);
-    return this.#forward(caller, aliased.serverId, { ...request, params }, true);
+    const listed = toolNamed((await this.#listedTools(caller)).tools, name);
+    if (listed === undefined) return this.#callUnlisted(caller, request);
+    const params = toolParams(listed.tool.name, args, request.params.meta);
+    return this.#forward(caller, listed.serverId, { ...request, params }, true);
+  }
+
+  /** A tool whose name says whose it is: its server may have it since the catalogue's last look, or for this user alone. */
+  async #callUnlisted(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
+    const { name = '', arguments: args, meta } = request.params;
+    const unknown = rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`);
+    const place = splitAlias(name);
+    if (place === null) return { kind: 'error', error: unknown };
+    try {
+      const params = toolParams(place.own, args, meta);
+      return await this.#forward(caller, place.serverId, { ...request, params }, true);
+    } catch (error) {
+      // What is not there for the caller is unknown.
+      const isHidden = error instanceof Problem && (error.kind === 'denied' || error.kind === 'not_found');
+      if (isHidden) return { kind: 'error', error: unknown };
+      throw error;
+    }
   }
 
   async #searchTools(caller: McpCaller, args: Args): Promise<Outcome> {
@@ -215,13 +230,15 @@ export class Aggregate implements Backend {
     }
   }
 
-  /** `exactly`: the upstream's own errors are ours, as if it were called without us. */
+  /** `exactly`: what the client sent is the upstream's, and its errors are ours, as if it were called without us. */
   async #forward(
-    caller: McpCaller,
+    { mirrored, ...asking }: McpCaller,
     serverId: string,
     request: BackendRequest & { readonly params: RpcParams },
     exactly: boolean,
   ): Promise<Outcome> {
+    // Who names the tool in arguments mirrors those of ours.
+    const caller: McpCaller = exactly && mirrored !== undefined ? { ...asking, mirrored } : asking;
     const queryLogId = this.#trail.searchBefore(caller, serverId);
     const answer = await this.#deps.mcp.call(caller, { serverId, queryLogId, ...request });
     if (answer.kind === 'input') return { kind: 'input', needed: answer };

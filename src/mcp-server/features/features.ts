@@ -18,6 +18,7 @@ import { type Feature, FeatureLists, featureKinds, type ListMethod } from './fea
 import { HeardServers } from './heard-servers.ts';
 import { type Cursor, firstPage, readCursor, writeCursor } from './list-cursor.ts';
 import {
+  fitsTemplate,
   joinItems,
   qualifyUri,
   readUri,
@@ -166,15 +167,28 @@ export class Features {
     const isTheirs = plain !== null && (await this.#isAsked(caller, plain.serverId));
     if (isTheirs && !plain.isMarked) return plain;
     const listed = await this.#find(caller, 'prompts/list', (feature) => feature.name === name);
-    return listed ?? (isTheirs ? plain : null);
+    if (listed !== null) return listed;
+    if (isTheirs) return plain;
+    const own = await this.#find(caller, 'prompts/list', (feature) => feature.own === name);
+    return own ?? this.#onlyServer(caller, name);
   }
 
-  /** By the URI or template that we list; or by a server's own, where one server alone lists it. */
+  /** By the URI or template that we list; or by a server's own, where one server alone lists it or has a template for it. */
   async #resourceAt(caller: McpCaller, uri: string): Promise<Place | null> {
     const named = readUri(uri);
     if (named !== null && (await this.#isAsked(caller, named.serverId)))
       return { serverId: named.serverId, own: named.uri };
-    return this.#find(caller, 'resources/list', ({ own }) => own === uri);
+    if (named !== null && !uri.startsWith('ui://')) return null;
+    const listed = await this.#find(caller, 'resources/list', ({ own }) => own === uri);
+    if (listed !== null) return listed;
+    const fitting = await this.#find(caller, 'resources/templates/list', ({ own }) => fitsTemplate(own, uri));
+    return fitting === null ? this.#onlyServer(caller, uri) : { ...fitting, own: uri };
+  }
+
+  /** Where one server stands alone it is asked for whatever it may know. */
+  async #onlyServer(caller: McpCaller, own: string): Promise<Place | null> {
+    const [serverId, another] = await this.#asked.of(caller);
+    return serverId === undefined || another !== undefined || own === '' ? null : { serverId, own };
   }
 
   async #isAsked(caller: McpCaller, serverId: string): Promise<boolean> {
@@ -189,9 +203,10 @@ export class Features {
     const view = this.#viewOf(caller);
     const ids = await this.#asked.of(caller);
     const listings = await Promise.all(ids.map((id) => this.#lists.of(caller, view, id, method)));
-    const found = listings.flatMap(({ features }, i) =>
-      features.filter(isIt).map(({ own }) => ({ serverId: ids[i] ?? '', own })),
-    );
+    const found = listings.flatMap(({ features }, i) => {
+      const feature = features.find(isIt);
+      return feature === undefined ? [] : [{ serverId: ids[i] ?? '', own: feature.own }];
+    });
     return found.length === 1 ? (found[0] ?? null) : null;
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { aliasOf, splitAlias } from './aliases.ts';
-import { qualifyUri, readUri, withQualifiedPages } from './resource-uris.ts';
+import { fitsTemplate, qualifyUri, readUri, withQualifiedPages } from './resource-uris.ts';
 
 const part = fc.string({
   unit: fc.constantFrom('a', 'B', '/', ':', '_', '-', '.', '%', '{', '}', ' ', 'é'),
@@ -31,6 +31,15 @@ test('a template expands to what its expansion is called, as a client normalises
   const expanded = template.replace('{who}', 'Ada');
   for (const said of [expanded, new URL(expanded).href])
     assert.deepEqual(readUri(said), { serverId: 'io.example/notes', uri: 'note://by/Ada' });
+});
+
+test('a template fits what it expands to, and nothing that lacks a part of it', () => {
+  const fits = ['note://by/Ada/all', 'note://by//all', 'note://by/a/b/all'];
+  for (const uri of fits) assert.ok(fitsTemplate('note://by/{who}/all', uri), uri);
+  for (const uri of ['note://by/all', 'note://by/Ada/al', 'xnote://by/Ada/all'])
+    assert.ok(!fitsTemplate('note://by/{who}/all', uri), uri);
+  assert.ok(fitsTemplate('a{x}b{y}b', 'a1b2b') && !fitsTemplate('a{x}b{y}b', 'a1b'));
+  assert.ok(fitsTemplate('plain', 'plain') && !fitsTemplate('plain', 'plainer'));
 });
 
 test('a plain name of a prompt says whose it is; one with a mark says that it may be another', () => {

@@ -34,6 +34,21 @@ export function readUri(qualified: string): OwnUri | null {
   }
 }
 
+/** Whether a URI may be an expansion of a template (RFC 6570): what stands between its expressions is there in that order. */
+export function fitsTemplate(template: string, uri: string): boolean {
+  const [first = '', ...others] = template.split(/\{[^{}]*\}/);
+  const last = others.pop();
+  if (last === undefined) return template === uri;
+  if (!uri.startsWith(first) || !uri.endsWith(last)) return false;
+  let at = first.length;
+  for (const part of others) {
+    const found = uri.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= uri.length - last.length;
+}
+
 const linkShape = { type: true, uri: true, resource: { uri: true } } as const;
 
 /** What a tool answers, with links that can be read here; the very same where it has none. */
