@@ -29,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   'soak-streams': () => import('./soak-streams.ts'),
   embedding: () => import('./embedding.ts'),
   fairness: () => import('./fairness.ts'),
+  agent: () => import('./agent.ts'),
 };
 /** Names that stand for several programs. */
 const groups: Readonly<Record<string, readonly string[]>> = {

@@ -173,7 +173,7 @@ export type ChangedToolset = {
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
   readonly version: number;
   /** rules that fit nothing in the catalog */
   readonly warnings: readonly string[];
@@ -830,7 +830,7 @@ export type Toolset = {
   readonly rules: readonly ToolsetRule[];
   readonly default: "allow" | "deny";
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
   readonly version: number;
 };
 
@@ -866,7 +866,7 @@ export type ToolsetRequest = {
   readonly rules: readonly ToolsetRuleRequest[];
   readonly default?: "allow" | "deny" | undefined;
   readonly budget?: { readonly calls_per_day?: number | undefined; readonly bytes_per_day?: number | undefined; } | undefined;
-  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; })[] | undefined;
+  readonly overrides?: readonly ({ readonly server: string; readonly tool: string; readonly title?: string | undefined; readonly description?: string | undefined; readonly pinned?: boolean | undefined; })[] | undefined;
 };
 
 export type ToolsetRule = {
@@ -1481,14 +1481,14 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
-  /** Answers 405: there are no sessions here */
+  /** In a session (Mcp-Session-Id): what changed in lists, and in resources that were subscribed to */
   'GET /mcp': {
     params: undefined;
     query: undefined;
     body: undefined;
     reply: unknown;
   };
-  /** Answers 405: there are no sessions here */
+  /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp': {
     params: undefined;
     query: undefined;
@@ -1502,14 +1502,14 @@ export type Api = {
     body: RpcMessage;
     reply: RpcReply;
   };
-  /** Answers 405: there are no sessions here */
+  /** In a session (Mcp-Session-Id): what changed in lists, and in resources that were subscribed to */
   'GET /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;
     body: undefined;
     reply: unknown;
   };
-  /** Answers 405: there are no sessions here */
+  /** Ends a session (Mcp-Session-Id) */
   'DELETE /mcp/t/{name}': {
     params: { readonly name: string; };
     query: undefined;

@@ -96,7 +96,7 @@ export function mcpServerRoutes(
         return serve(call, 'POST', (request, caller) => server.serveToolset(request, caller, name));
       },
     }),
-    ...sessionlessRoutes(serve, server, findToolset),
+    ...sessionRoutes(serve, server, findToolset),
     route({
       ...declared,
       method: 'GET',
@@ -118,31 +118,43 @@ export function mcpServerRoutes(
   ];
 }
 
-/** These doors keep no sessions: 405, once it is known who asks (a client learns from a 401 here that its key is no good). */
-function sessionlessRoutes(
+/** In a client's session with us; 405 without one, once it is known who asks (a client learns from a 401 here that its key is no good). */
+function sessionRoutes(
   serve: (call: McpHttpCall, method: McpHttpRequest['method'], by: Serve) => Promise<Reply<never>>,
   server: McpServer,
   findToolset: (name: string) => unknown,
 ): Route[] {
-  return (['GET', 'DELETE'] as const).flatMap((method) =>
-    [{ url: '/mcp' }, { url: '/mcp/t/:name', params: toolsetPath, problems: ['not_found'] } as const].map(
-      (place) =>
-        route({
-          ...declared,
-          ...place,
-          method,
-          status: 405,
-          summary: 'Answers 405: there are no sessions here',
-          reply: null,
-          otherReplies: rpcFaults,
-          handle: (call) => {
-            const { name } = (call.params ?? {}) as { readonly name?: string };
-            if (name !== undefined) findToolset(name);
-            return serve(call, method, server.serve);
-          },
-        }),
-    ),
-  );
+  const methods = [
+    ['GET', 'In a session (Mcp-Session-Id): what changed in lists, and in resources that were subscribed to'],
+    ['DELETE', 'Ends a session (Mcp-Session-Id)'],
+  ] as const;
+  return methods.flatMap(([method, summary]) => [
+    route({
+      ...declared,
+      method,
+      url: '/mcp',
+      summary,
+      reply: null,
+      otherReplies: [stream, ...rpcFaults],
+      handle: (call) => serve(call, method, server.serve),
+    }),
+    route({
+      ...declared,
+      method,
+      url: '/mcp/t/:name',
+      params: toolsetPath,
+      problems: ['not_found'],
+      recheck: ({ name = '' }) => findToolset(name),
+      summary,
+      reply: null,
+      otherReplies: [stream, ...rpcFaults],
+      handle: (call) => {
+        const { name } = call.params;
+        findToolset(name);
+        return serve(call, method, (request, caller) => server.serveToolset(request, caller, name));
+      },
+    }),
+  ]);
 }
 
 /** One server, whole, at a URL of its own. */

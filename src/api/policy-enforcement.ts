@@ -14,7 +14,7 @@ import { catchUp, unknownServer, type VisibleCatalog, visibleCatalog } from './v
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
 declare const enforced: unique symbol;
-export type EnforcedMcp = Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'> & {
+export type EnforcedMcp = Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen' | 'overhear'> & {
   /** The same as `call`; with one key, one execution. */
   callOnce(caller: Caller, call: McpCall, idempotencyKey: string): Promise<McpAnswer>;
   readonly [enforced]: true;
@@ -139,6 +139,10 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
       async listen(caller, serverId, onNotification) {
         const admitted = await look(caller, serverId, 'ping');
         return mcp.listen(admitted.caller, serverId, onNotification);
+      },
+      async overhear(caller, serverId, onNotification) {
+        const admitted = await look(caller, serverId, 'ping');
+        return mcp.overhear(admitted.caller, serverId, onNotification);
       },
     } as EnforcedMcp,
     catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),

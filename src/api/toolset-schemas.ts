@@ -46,6 +46,9 @@ const overrideFields = {
   tool: text(200),
   title: Type.Optional(text(200)),
   description: Type.Optional(text(10_000)),
+  pinned: Type.Optional(
+    Type.Boolean({ description: 'listed beside search_tools where there are too many tools to list' }),
+  ),
 };
 export const toolsetRequestSchema = Type.Object(
   {

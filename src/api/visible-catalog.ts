@@ -14,6 +14,8 @@ export type VisibleCatalog = {
   /** Counts of what is seen. */
   summary(): Promise<Awaited<ReturnType<Catalog['stats']>> & Awaited<ReturnType<Catalog['facets']>>>;
   revision: Catalog['revision'];
+  /** Tools that are listed also where there are too many to list. */
+  pins(): ReturnType<Policy['pinsFor']>;
   /** A tool's description in the operator's words, where a toolset has some. */
   describe(serverId: string, tool: string): string | undefined;
 };
@@ -47,6 +49,7 @@ export function visibleCatalog(
   return {
     view: policy.viewFor(subject),
     revision,
+    pins: () => policy.pinsFor(subject),
     describe: (serverId, tool) =>
       overrides.find((each) => each.server === serverId && each.tool === tool)?.description,
     list: listSeen,

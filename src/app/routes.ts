@@ -56,6 +56,10 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     mcp: enforcement.mcp,
     catalogFor: enforcement.catalogFor,
     connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
+    setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
+    connectedBy: async ({ developerId, userId }) =>
+      userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }),
+    isLocal: (serverId) => services.locals.get(serverId) !== undefined,
     tickets: services.vault.sealedTokens,
     tracing: telemetry.tracing,
     version,
@@ -128,6 +132,9 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const routes = [...publicRoutes.map(withLeastRole), openApiRoute(publicRoutes, version)];
   return { routes, sessions, stats, mcpServer };
 }
+
+/** Where servers come from that somebody here configured, applied or added by hand. */
+const setUpSources = ['config', 'apply', 'admin'];
 
 /** Whoever shows no key: sees what everybody sees. */
 const nobody = { keyId: '', developer: '' };

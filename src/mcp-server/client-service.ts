@@ -51,6 +51,8 @@ export class ClientService {
   readonly #sessions: ClientSessions;
   readonly #tracing: Tracing;
   readonly #streams = new NotificationStreams();
+  /** How to end each stream of a client of 2026-07-28 that is open. */
+  readonly #subscriptions = new Set<() => void>();
 
   constructor({
     mcp,
@@ -68,6 +70,7 @@ export class ClientService {
 
   closeStreams(): void {
     this.#streams.close();
+    for (const finish of [...this.#subscriptions]) finish();
   }
 
   async serve(request: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {
@@ -99,8 +102,7 @@ export class ClientService {
   }): Promise<McpHttpReply> {
     const { backend, request, decision, view, serverId } = asked;
     const isModern = decision.kind === 'request' && decision.age === 'modern';
-    const caller: McpCaller =
-      isModern || serverId === null ? asked.caller : { ...asked.caller, prefersSession: true };
+    const caller: McpCaller = isModern ? asked.caller : { ...asked.caller, prefersSession: true };
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
     if (!isModern && session === null && serverId !== null) {
@@ -168,7 +170,7 @@ export class ClientService {
     if (session === null || backend.listen === undefined) return notAllowed;
     if (!(await backend.introduce(caller)).canNotify) return notAllowed;
     const opened = await this.#streams.open(
-      session.id,
+      { sessionId: session.id, developerId: caller.developerId },
       request.headers['last-event-id'],
       backend.listen(caller),
     );
@@ -176,14 +178,14 @@ export class ClientService {
   }
 
   async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
-    const { backend, request, caller, session } = turn;
+    const { request, caller, session } = turn;
     const { id, method } = asked;
-    if (method === 'subscriptions/listen' && asked.age === 'modern') return subscribe(turn, asked);
+    if (method === 'subscriptions/listen' && asked.age === 'modern')
+      return subscribe(turn, asked, this.#subscriptions);
     const tracked = session === null ? null : this.#sessions.track(session, id, caller.signal);
     const signal = tracked?.signal ?? caller.signal;
     // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.
-    const isDirect = asked.age === 'modern' && backend.isDirect;
-    const mirrored = isDirect ? { mirrored: mirroredIn(request) } : {};
+    const mirrored = asked.age === 'modern' ? { mirrored: mirroredIn(request) } : {};
     try {
       return await answerWith(request.headers.accept ?? '', id, (emit) =>
         this.#answer(
@@ -276,10 +278,12 @@ export class ClientService {
           error: approvalError(outcome.needed) ?? rpcError(unusable, cannotAsk(missing)),
         };
       const owner = { caller, door: backend.door, signal: caller.signal };
-      const inputResponses = await this.#sessions.ask(owner, requests, emit);
-      if (inputResponses === null)
+      const answers = await this.#sessions.ask(owner, requests, emit);
+      // A server that keeps nothing is sent answers alone; one that waits is told of a refusal, as if it had asked without us.
+      if (answers === null || (answers.refusals.size > 0 && outcome.needed.takesRefusals !== true))
         return { kind: 'error', error: rpcError(unusable, 'The client did not answer the question') };
-      outcome = await backend.request(caller, { ...request, continuation, inputResponses });
+      const { responses: inputResponses, refusals } = answers;
+      outcome = await backend.request(caller, { ...request, continuation, inputResponses, refusals });
     }
     return outcome;
   }

@@ -1,7 +1,7 @@
 import { createBoundedCache } from '../base/bounded-cache.ts';
 import { newId, sha256Hex } from '../base/id.ts';
-import type { JsonView } from '../base/json-scanner.ts';
-import type { JsonParts } from '../base/json-splice.ts';
+import { type JsonView, membersOf } from '../base/json-scanner.ts';
+import { changeMembers, type JsonParts } from '../base/json-splice.ts';
 import { SlotList, type Slotted } from '../base/slot-list.ts';
 import type { Caller, InputResponses, ServerRequest } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -30,7 +30,10 @@ const logLevels: ReadonlySet<string> = new Set([
 
 /** A request under way, by its session and its id there. */
 type InFlight = Slotted & { readonly name: string; readonly abort: AbortController };
-type Question = { readonly owner: string; readonly settle: (response: JsonView | null) => void };
+/** `settle` takes the client's message; null: it is gone. */
+type Question = { readonly owner: string; readonly settle: (message: JsonView | null) => void };
+/** By the keys of the questions: results, and the errors that stand in place of one. */
+export type ClientAnswers = { readonly responses: InputResponses; readonly refusals: InputResponses };
 
 /**
  * Sessions with clients of the revisions with a handshake. Nothing of one is kept here: its id is what the client said of
@@ -94,22 +97,29 @@ export class ClientSessions {
     if (level !== undefined && logLevels.has(level)) this.#logLevels.set(id, level);
   }
 
-  /** Asks the client on its open stream; null when it refuses to answer one of the questions or goes away. */
+  /** Asks the client on its open stream; null when it leaves one of the questions unanswered or goes away. */
   async ask(
     owner: { readonly caller: Caller; readonly door: string; readonly signal: AbortSignal | undefined },
     requests: readonly ServerRequest[],
     emit: Emit,
-  ): Promise<InputResponses | null> {
+  ): Promise<ClientAnswers | null> {
     const answers = await Promise.all(requests.map((request) => this.#askOne(owner, request, emit)));
-    if (answers.includes(null)) return null;
-    return new Map(requests.map(({ key }, i) => [key, answers[i] as JsonView]));
+    const said = (member: 'result' | 'error') =>
+      new Map(
+        requests.flatMap(({ key }, i) => {
+          const value = answers[i]?.present(member);
+          return value === undefined ? [] : [[key, value] as const];
+        }),
+      );
+    const [responses, refusals] = [said('result'), said('error')];
+    return responses.size + refusals.size < requests.length ? null : { responses, refusals };
   }
 
   /** The client's answer to a question. */
   settle(caller: Caller, door: string, id: JsonView, message: JsonView): void {
     const question = this.#questions.get(id.string() ?? '');
     if (question?.owner !== ownerOf(caller, door)) return;
-    question.settle(message.present('result') ?? null);
+    question.settle(message);
   }
 
   #askOne(
@@ -128,10 +138,17 @@ export class ClientSessions {
     if (signal?.aborted || this.#questions.size >= maxQuestions) return Promise.resolve(null);
     signal?.addEventListener('abort', leave);
     this.#questions.set(id, { owner: ownerOf(caller, door), settle });
-    const asked: JsonParts = params === undefined ? ['{}'] : [params.span()];
+    const asked = params === undefined ? ['{}'] : olderQuestion(method, params, id);
     emit([`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)},"params":`, ...asked, '}']);
     return promise;
   }
+}
+
+/** In the words of the revisions with a handshake: there a link to be opened has an id (2026-07-28 took it away). */
+function olderQuestion(method: string, params: JsonView, id: string): JsonParts {
+  const isLink = method === 'elicitation/create' && params.get('url') !== undefined;
+  if (!isLink || membersOf(params).some(({ name }) => name === 'elicitationId')) return [params.span()];
+  return changeMembers(params, { elicitationId: [JSON.stringify(id)] });
 }
 
 function nameOf(session: ClientSession, requestId: JsonView): string {

@@ -16,6 +16,7 @@ import type { McpHttpRequest } from './door-request.ts';
 import { Aggregate, type AggregateDeps } from './doors/aggregate.ts';
 import type { Introduction, McpCaller } from './doors/backend.ts';
 import { createSingleServer } from './doors/single-server.ts';
+import { Features } from './features/features.ts';
 import type { McpHttpReply } from './streams/answer.ts';
 
 export type { McpHttpRequest } from './door-request.ts';
@@ -36,7 +37,7 @@ export type McpServer = {
 };
 
 export type McpServerDeps = AggregateDeps & {
-  readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen'>;
+  readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen' | 'overhear'>;
   readonly tickets: Vault['sealedTokens'];
   readonly tracing?: Tracing;
 };
@@ -47,14 +48,15 @@ const maxIntroductions = 5_000;
 const introductionMs = 60_000;
 
 export function createMcpServer(deps: McpServerDeps): McpServer {
-  const aggregate = new Aggregate(deps);
+  const features = new Features(deps);
+  const aggregate = new Aggregate(deps, features);
   const ofToolset = createBoundedCache<Aggregate>(maxToolsets);
   const service = new ClientService(deps);
   const introductions = createBoundedCache<Introduction>(maxIntroductions, { ttl: introductionMs });
   function backendOf(toolset: string): Aggregate {
     const known = ofToolset.get(toolset);
     if (known !== undefined) return known;
-    const made = new Aggregate(deps, toolset);
+    const made = new Aggregate(deps, features, toolset);
     ofToolset.set(toolset, made);
     return made;
   }

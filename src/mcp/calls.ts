@@ -14,6 +14,8 @@ export type McpCall = RpcRequest & {
   /** Of an earlier `input` answer, with the caller's answers: the same request goes on. */
   readonly continuation?: string | undefined;
   readonly inputResponses?: InputResponses | undefined;
+  /** Errors in place of answers, where the question takes them. */
+  readonly refusals?: InputResponses | undefined;
 };
 
 export type McpAnswer =
@@ -45,7 +47,8 @@ export class Calls {
   }
 
   proceed(caller: Caller, call: McpCall): Promise<McpAnswer> {
-    const { serverId, method, params, continuation, inputResponses = new Map() } = call;
+    const { serverId, method, params, continuation } = call;
+    const { inputResponses: responses = new Map(), refusals = new Map() } = call;
     if (notOffered.test(method)) return Promise.resolve(notOfferedAnswer(method));
     const principal = principalOf(caller);
     const subject: Subject = { serverId, method, params };
@@ -55,13 +58,13 @@ export class Calls {
       resumed ??=
         continuation === undefined
           ? null
-          : this.#inputs.resume(principal, subject, continuation, inputResponses);
+          : this.#inputs.resume(principal, subject, continuation, { responses, refusals });
       if (resumed?.kind === 'waiting') {
         const { question, release } = resumed;
         return this.#finish(
           principal,
           subject,
-          () => question.answer(inputResponses, caller.signal),
+          () => question.answer(responses, caller.signal, refusals),
           release,
         );
       }

@@ -1,5 +1,5 @@
 import { Problem } from '../base/problem.ts';
-import { type Channel, type Target, UpstreamFailure } from './mcp-model.ts';
+import { type Channel, type OnNotification, type Target, UpstreamFailure } from './mcp-model.ts';
 
 export type PoolLimits = {
   readonly count: number;
@@ -26,6 +26,8 @@ export type Lease = { readonly channel: Channel; release(): void };
 export type ChannelPool = {
   /** `prefersSession`: by a client of the revisions with a handshake. */
   acquire(target: Target, prefersSession?: boolean): Lease;
+  /** What is told beside calls while there is a channel to the target; none is made or kept for it. */
+  overhear(target: Target, onNotification: OnNotification): () => void;
   /** Drops what was idle or alive for too long. */
   sweep(): void;
   /** Drops the channels of a server that is not what it was: now where they are idle, else when they are given back. */
@@ -45,6 +47,7 @@ type Entry = {
   usedAt: number;
   users: number;
   isRetired: boolean;
+  isOverheard: boolean;
 };
 
 type Deps = {
@@ -65,6 +68,8 @@ class Pool implements ChannelPool {
   readonly #deps: Deps;
   readonly #entries = new Map<string, Entry>();
   readonly #programs = new Map<string, number>();
+  /** By the key of what is overheard. */
+  readonly #listeners = new Map<string, Set<OnNotification>>();
   #programCount = 0;
   #startsPrograms = true;
 
@@ -82,6 +87,19 @@ class Pool implements ChannelPool {
     entry.users++;
     const { channel } = entry;
     return { channel, release: () => this.#release(entry) };
+  }
+
+  overhear({ key }: Target, onNotification: OnNotification): () => void {
+    // Whoever listens twice is told twice.
+    const listener: OnNotification = (told) => onNotification(told);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(listener));
+    for (const entry of [this.#entries.get(key), this.#entries.get(`${key} session`)])
+      if (entry !== undefined) this.#overhear(entry);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(key) === listeners) this.#listeners.delete(key);
+    };
   }
 
   sweep(): void {
@@ -169,7 +187,16 @@ class Pool implements ChannelPool {
     }
     if (this.#entries.size >= limits.count) this.#makeRoom(() => true);
     const channel = make(target, prefersSession);
-    const entry: Entry = { target, channel, madeAt: now(), usedAt: now(), users: 0, isRetired: false };
+    const time = now();
+    const entry: Entry = {
+      target,
+      channel,
+      madeAt: time,
+      usedAt: time,
+      users: 0,
+      isRetired: false,
+      isOverheard: false,
+    };
     this.#keep(key, entry);
     return entry;
   }
@@ -199,7 +226,16 @@ class Pool implements ChannelPool {
     entry.channel.close();
   }
 
+  #overhear(entry: Entry): void {
+    if (entry.isOverheard) return;
+    entry.isOverheard = true;
+    entry.channel.listen((told) => {
+      for (const listener of this.#listeners.get(entry.target.key) ?? []) listener(told);
+    });
+  }
+
   #keep(key: string, entry: Entry): void {
+    if (this.#listeners.has(entry.target.key)) this.#overhear(entry);
     this.#entries.set(key, entry);
     this.#count(entry, 1);
   }

@@ -14,6 +14,8 @@ export type InputNeeded = {
   /** The same as the JSON object that callers get: method and params by the questions' keys. */
   readonly inputRequests: JsonParts;
   readonly continuation: string;
+  /** The server waits, and may be told that its question was refused. */
+  readonly takesRefusals?: true;
   /** Nothing was sent yet: a person has to agree to it first. */
   readonly approval?: { readonly id: string; readonly expiresAt: number; readonly url: string };
 };
@@ -58,7 +60,7 @@ export class InputRequired {
     const id = String(++this.#lastId);
     const timer = setTimeout(() => this.#giveUp(id), this.#questionMs).unref();
     this.#parked.set(id, { question, principal, release, timer });
-    return this.#needed(principal, subject, requests, { parked: id });
+    return { ...this.#needed(principal, subject, requests, { parked: id }), takesRefusals: true };
   }
 
   /** A 2026-07-28 server's question: it keeps nothing, so neither do we. */
@@ -70,14 +72,19 @@ export class InputRequired {
   }
 
   /** Throws `invalid_request` unless the continuation is this principal's, for this very request, and in time. */
-  resume(principal: string, subject: Subject, continuation: string, responses: InputResponses): Resumed {
+  resume(
+    principal: string,
+    subject: Subject,
+    continuation: string,
+    { responses, refusals }: { readonly responses: InputResponses; readonly refusals: InputResponses },
+  ): Resumed {
     const text = this.#tickets.open(continuation, bindingOf(principal, subject));
     if (text === null) throw expired();
     const content = JSON.parse(text) as Sealed;
     if ('state' in content) return { kind: 'again', request: resumed(subject, content.state, responses) };
     const waiting = this.#parked.get(content.parked);
     if (waiting === undefined || waiting.principal !== principal) throw expired();
-    const missing = waiting.question.requests.find(({ key }) => !responses.has(key));
+    const missing = waiting.question.requests.find(({ key }) => !(responses.has(key) || refusals.has(key)));
     if (missing !== undefined)
       throw new Problem(
         'invalid_request',

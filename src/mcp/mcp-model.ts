@@ -117,7 +117,8 @@ export type CallResult =
   | {
       readonly kind: 'question';
       readonly requests: readonly ServerRequest[];
-      answer(responses: InputResponses, signal?: AbortSignal): Promise<CallResult>;
+      /** `refusals`: JSON-RPC errors in place of answers, by the keys of the questions. */
+      answer(responses: InputResponses, signal?: AbortSignal, refusals?: InputResponses): Promise<CallResult>;
       abandon(): void;
     };
 

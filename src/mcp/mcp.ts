@@ -66,7 +66,14 @@ export {
   toMessage,
   withoutReservedMeta,
 } from './messages/rpc-message.ts';
-export { noParams, ownParams, paramsOf, toolParams, withLogLevel } from './messages/rpc-request.ts';
+export {
+  noParams,
+  ownParams,
+  paramsOf,
+  toolParams,
+  withLogLevel,
+  withParams,
+} from './messages/rpc-request.ts';
 export { resultIn } from './messages/tool-list.ts';
 export type { ToolCall } from './outcome-recorder.ts';
 export type { Address, AddressFound } from './probe-server.ts';
@@ -87,6 +94,8 @@ export type Mcp = {
   relay: SessionRelay['relay'];
   /** What a server tells beside all calls, until it is unsubscribed. */
   listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
+  /** The same while the principal's calls keep a session there: it opens and keeps none itself. */
+  overhear(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
   probe(serverId: string, signal?: AbortSignal): Promise<ProbeResult>;
   /** The same of an address that is in no catalogue, with what its server calls itself. Nothing of it is kept. */
@@ -211,6 +220,8 @@ export function createMcp(deps: McpDeps): Mcp {
       return reply;
     },
     listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
+    overhear: async (caller, serverId, onNotification) =>
+      pool.overhear((await targets.find(caller, serverId)).target, onNotification),
     probe,
     probeAddress: (address, signal) =>
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),

@@ -71,12 +71,14 @@ export type Rule = {
 /** What one user (or key without one) may take of one tool in a day (UTC). */
 export type Budget = { readonly callsPerDay?: number; readonly bytesPerDay?: number };
 
-/** Words of the operator's in place of a server's own. */
+/** Words of the operator's in place of a server's own, and what is always listed. */
 export type ToolOverride = {
   readonly server: string;
   readonly tool: string;
   readonly title?: string;
   readonly description?: string;
+  /** Listed as it is where there are too many tools to list. */
+  readonly pinned?: boolean;
 };
 
 export type Toolset = {

@@ -86,6 +86,8 @@ export type Policy = {
   fits(rule: Rule, server: ServerFacts, tool: ToolFacts | null): boolean;
   /** Words in place of servers' own, at the door of a toolset. */
   overridesFor(subject: Subject): readonly ToolOverride[];
+  /** The tools that the principal's toolsets pin. */
+  pinsFor(subject: Subject): readonly Pick<ToolOverride, 'server' | 'tool'>[];
   /** The toolsets with a budget that count for this principal. */
   budgetsFor(subject: Subject): readonly Toolset[];
   /** null: nothing is hidden from this principal. */
@@ -177,6 +179,8 @@ export function createPolicy(deps: PolicyDeps): Policy {
         ? fitsServer(rule, server)
         : fitsTool(rule, server, believedOf(state.marks, server, tool)),
     overridesFor: ({ toolset }) => state.toolsets.get(toolset ?? '')?.overrides ?? [],
+    pinsFor: (subject) =>
+      toolsetsFor(state, subject).flatMap(({ overrides }) => overrides.filter(({ pinned }) => pinned)),
     budgetsFor: (subject) => toolsetsFor(state, subject).filter(({ budget }) => budget !== null),
     viewFor(subject) {
       const { keyId, developer, toolset = '', client = '', groups = [] } = subject;

@@ -24,10 +24,14 @@ const skip = clientsMissing;
 const run = promisify(execFile);
 const authorization = `Bearer ${adminKey}`;
 
-/** A place where `echo` is called: its URL, and what is sent with it. */
-type Place = { readonly url: string; readonly headers: Readonly<Record<string, string>> };
+/** A place where a tool that echoes is called: its URL, what is sent with it, and the tool's name there. */
+type Place = {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly echo: string;
+};
 type ClientTestApp = McpTestApp & {
-  /** One server alone, without us and through us; an initialize-era client has a session with it. */
+  /** One server alone, without us and through us (an initialize-era client has a session with it), and at the door of a toolset. */
   readonly places: readonly Place[];
 };
 
@@ -43,26 +47,40 @@ async function boot(t: TestContext): Promise<ClientTestApp> {
   await app.add('chores', 'http://127.0.0.1:9/mcp', { tools: chores });
   const everything = await startEverything(t, 'streamableHttp');
   await app.add('everything', everything.url);
+  const probed = await app.call('POST', '/v1/admin/servers/everything/probe');
+  assert.equal(probed.status, 200, probed.text);
+  const rules = [{ effect: 'allow', server: 'everything' }];
+  await app.call('PUT', '/v1/admin/toolsets/one', { body: { rules } });
   await app.services.search.settled();
-  const throughUs = { url: `${app.url}${whole}`, headers: { Authorization: authorization } };
-  return { ...app, places: [{ url: everything.url, headers: {} }, throughUs] };
+  const headers = { Authorization: authorization };
+  const places = [
+    { url: everything.url, headers: {}, echo: 'echo' },
+    { url: `${app.url}${whole}`, headers, echo: 'echo' },
+    { url: `${app.url}/mcp/t/one`, headers, echo: 'everything__echo' },
+  ];
+  return { ...app, places };
 }
 
 const seen: string[][] = [];
 type Said = { readonly tools?: readonly string[]; readonly content: unknown };
-/** One script in both places. A server may show more through us: to a client without a session it is we who can do everything. */
-async function useBoth(
+/** One script in each place. A server may show more through us: to a client without a session it is we who can do everything. */
+async function useEach(
   name: string,
   { places }: Pick<ClientTestApp, 'places'>,
   script: (place: Place) => Promise<Said>,
 ): Promise<void> {
-  const [direct, throughUs] = places as readonly [Place, Place];
+  const [direct, ...throughUs] = places as readonly [Place, Place, Place];
   const expected = await script(direct);
-  const found = await script(throughUs);
   assert.match(JSON.stringify(expected.content), /Echo: hi/);
-  assert.deepEqual(found.content, expected.content);
-  for (const tool of expected.tools ?? []) assert.ok(found.tools?.includes(tool), tool);
-  seen.push([name, 'yes', 'yes']);
+  for (const place of throughUs) {
+    const found = await script(place);
+    assert.deepEqual(found.content, expected.content);
+    for (const tool of expected.tools ?? []) {
+      const called = tool.replace(/^(it_)?/, `$&${place.echo.replace(/echo$/, '')}`);
+      assert.ok(found.tools?.includes(called), `${place.url}: ${called}`);
+    }
+  }
+  seen.push([name, 'yes', 'yes', 'yes']);
 }
 after(() => holdCompatibility('Clients', seen));
 
@@ -99,11 +117,11 @@ for (const [era, mode] of [
   });
 
 test('the MCP SDK: one server without us and through us', async (t) => {
-  await useBoth('MCP SDK (TypeScript) 2', await boot(t), async ({ url, headers }) => {
+  await useEach('MCP SDK (TypeScript) 2', await boot(t), async ({ url, headers, echo }) => {
     const client = new Client({ name: 'test', version: '1' });
     await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
     t.after(() => client.close());
-    return sayHi(client);
+    return sayHi(client, echo);
   });
 });
 
@@ -132,7 +150,7 @@ test('mcp-remote, started by the entry of docs/clients.md', { skip }, async (t) 
     return client;
   };
   await useClient(await open(`${app.url}/mcp`));
-  await useBoth('mcp-remote', app, async ({ url }) => sayHi(await open(url)));
+  await useEach('mcp-remote', app, async ({ url, echo }) => sayHi(await open(url), echo));
 });
 
 type Entry = {
@@ -153,8 +171,8 @@ async function useClient(client: Client): Promise<void> {
   assert.match(JSON.stringify(said.content), /Echo: hi/);
 }
 
-async function sayHi(client: Client): Promise<Said> {
-  const said = await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
+async function sayHi(client: Client, name = 'echo'): Promise<Said> {
+  const said = await client.callTool({ name, arguments: { message: 'hi' } });
   assert.match(JSON.stringify(said.content), /Echo: hi/);
   return { tools: (await client.listTools()).tools.map(({ name }) => name), content: said.content };
 }
@@ -178,8 +196,8 @@ test('mcporter: list and call', { skip }, async (t) => {
   for (const name of metaTools) assert.match(listed, new RegExp(name));
   assert.match(await mcporter('call', 'mcprank.search_tools', 'query=say it again'), /fixture/);
   assert.match(await mcporter('call', 'mcprank.call_tool', '--args', JSON.stringify(echo)), /Echo: hi/);
-  await useBoth('mcporter', app, async (place) => ({
-    content: await mcporter('call', `one${app.places.indexOf(place)}.echo`, 'message=hi'),
+  await useEach('mcporter', app, async (place) => ({
+    content: await mcporter('call', `one${app.places.indexOf(place)}.${place.echo}`, 'message=hi'),
   }));
 });
 
@@ -210,10 +228,10 @@ test('the MCP Inspector: tools/list and tools/call', { skip }, async (t) => {
     await inspector(`${app.url}/mcp`, ...call, 'search_tools', '--tool-arg', 'query=say it again'),
     /fixture/,
   );
-  const hi = ['echo', '--tool-arg', 'message=hi'];
-  assert.match(await inspector(`${app.url}/mcp/servers/fixture`, ...call, ...hi), /Echo: hi/);
-  await useBoth('MCP Inspector', app, async ({ url }) => {
-    const { content } = JSON.parse(await inspector(url, ...call, ...hi)) as Said;
+  const hi = ['--tool-arg', 'message=hi'];
+  assert.match(await inspector(`${app.url}/mcp/servers/fixture`, ...call, 'echo', ...hi), /Echo: hi/);
+  await useEach('MCP Inspector', app, async ({ url, echo }) => {
+    const { content } = JSON.parse(await inspector(url, ...call, echo, ...hi)) as Said;
     return { content };
   });
 });
@@ -225,7 +243,7 @@ test("the AI SDK's client: tools, and one executed", { skip }, async (t) => {
   const { createMCPClient } = (await load('@ai-sdk/mcp')) as {
     createMCPClient(config: unknown): Promise<{ tools(): Promise<AiTools>; close(): Promise<void> }>;
   };
-  const open = async ({ url, headers }: Place) => {
+  const open = async ({ url, headers }: Omit<Place, 'echo'>) => {
     const client = await createMCPClient({ transport: { type: 'http', url, headers } });
     t.after(() => client.close());
     return client.tools();
@@ -235,9 +253,9 @@ test("the AI SDK's client: tools, and one executed", { skip }, async (t) => {
   const options = { toolCallId: 'x', messages: [] };
   assert.match(JSON.stringify(await tools.search_tools?.execute(found, options)), /fixture/);
   assert.match(JSON.stringify(await tools.call_tool?.execute(echo, options)), /Echo: hi/);
-  await useBoth('AI SDK', app, async (place) => {
+  await useEach('AI SDK', app, async (place) => {
     const own = await open(place);
-    const said = (await own.echo?.execute({ message: 'hi' }, options)) as Said | undefined;
+    const said = (await own[place.echo]?.execute({ message: 'hi' }, options)) as Said | undefined;
     return { tools: Object.keys(own), content: said?.content };
   });
 });
@@ -254,7 +272,7 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   const { MCPServerStreamableHttp } = (await load('@openai/agents')) as {
     MCPServerStreamableHttp: new (options: unknown) => AgentsServer;
   };
-  const open = async ({ url, headers }: Place) => {
+  const open = async ({ url, headers }: Omit<Place, 'echo'>) => {
     const server = new MCPServerStreamableHttp({ url, name: 'mcprank', requestInit: { headers } });
     await server.connect();
     t.after(() => server.close());
@@ -267,10 +285,10 @@ test("the OpenAI Agents SDK's server: list and call", { skip }, async (t) => {
   );
   assert.match(JSON.stringify(await server.callTool('search_tools', found)), /fixture/);
   assert.match(JSON.stringify(await server.callTool('call_tool', echo)), /Echo: hi/);
-  await useBoth('OpenAI Agents SDK (TypeScript)', app, async (place) => {
+  await useEach('OpenAI Agents SDK (TypeScript)', app, async (place) => {
     const one = await open(place);
     const tools = (await one.listTools()).map(({ name }) => name);
-    return { tools, content: await one.callTool('echo', { message: 'hi' }) };
+    return { tools, content: await one.callTool(place.echo, { message: 'hi' }) };
   });
 });
 
@@ -282,11 +300,13 @@ test("LangChain's adapters: list and call", { skip }, async (t) => {
       config: unknown,
     ) => { getTools(): Promise<LangChainTool[]>; close(): Promise<void> };
   };
-  await useBoth('LangChain (TypeScript)', await boot(t), async (place) => {
-    const client = new MultiServerMCPClient({ mcpServers: { it: { transport: 'http', ...place } } });
+  await useEach('LangChain (TypeScript)', await boot(t), async (place) => {
+    const client = new MultiServerMCPClient({
+      mcpServers: { it: { transport: 'http', url: place.url, headers: place.headers } },
+    });
     t.after(() => client.close());
     const tools = await client.getTools();
-    const content = await tools.find(({ name }) => name === 'echo')?.invoke({ message: 'hi' });
+    const content = await tools.find(({ name }) => name === place.echo)?.invoke({ message: 'hi' });
     return { tools: tools.map(({ name }) => name), content };
   });
 });
@@ -297,7 +317,7 @@ test("Mastra's client: tools, and one executed", { skip }, async (t) => {
   const { MCPClient } = (await load('@mastra/mcp')) as {
     MCPClient: new (config: unknown) => { listTools(): Promise<MastraTools>; disconnect(): Promise<void> };
   };
-  const open = async ({ url, headers }: Place) => {
+  const open = async ({ url, headers }: Omit<Place, 'echo'>) => {
     const servers = { it: { url: new URL(url), requestInit: { headers } } };
     const client = new MCPClient({ id: url, servers });
     t.after(() => client.disconnect());
@@ -311,10 +331,10 @@ test("Mastra's client: tools, and one executed", { skip }, async (t) => {
   );
   assert.match(JSON.stringify(await tools.it_search_tools?.execute(found, {})), /fixture/);
   assert.match(JSON.stringify(await tools.it_call_tool?.execute(echo, {})), /Echo: hi/);
-  await useBoth('Mastra', app, async (place) => {
+  await useEach('Mastra', app, async (place) => {
     const own = await open(place);
     // Through us it speaks the newer revision, whose results name their server beside the content.
-    const said = (await own.it_echo?.execute({ message: 'hi' }, {})) as Said | undefined;
+    const said = (await own[`it_${place.echo}`]?.execute({ message: 'hi' }, {})) as Said | undefined;
     return { tools: Object.keys(own), content: said?.content };
   });
 });
@@ -329,8 +349,8 @@ for (const [name, generation, script] of [
   ['smolagents', 1, 'client_smolagents.py'],
 ] as const)
   test(`${name}: list and call`, { skip: pythonMissing }, async (t) => {
-    await useBoth(name, await boot(t), async ({ url, headers }) => {
-      const args = [join(root, 'test/full/python', script), url, ...Object.values(headers)];
+    await useEach(name, await boot(t), async ({ url, headers, echo }) => {
+      const args = [join(root, 'test/full/python', script), url, echo, ...Object.values(headers)];
       const { stdout } = await run(python[generation], args);
       return JSON.parse(stdout) as Said;
     });

@@ -5,12 +5,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
+import { aliasOf } from '../../src/mcp-server/features/aliases.ts';
 import { adminKey } from '../support/app.ts';
 import { holdCompatibility } from '../support/compatibility.ts';
-import { bootMcp } from '../support/mcp-app.ts';
+import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { freePort } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
 import { python, pythonMissing } from '../support/python.ts';
@@ -138,7 +140,48 @@ async function compare(
   if (expected !== undefined) assert.match(throughUs.answer, expected);
   const listed = await app.list(name);
   assert.equal(listed.status, 200, listed.text);
+  assert.deepEqual(await useToolset(app, name, { tool, args, requestInit }), sorted(direct));
   return [String(direct.tools.length), `\`${tool}\``, 'yes'];
+}
+
+/** The same at the door of a toolset, where the names of tools and resources say whose they are, and nothing else is another. */
+async function useToolset(
+  app: McpTestApp,
+  name: string,
+  { tool, args, requestInit }: { tool: string; args: Record<string, unknown>; requestInit: RequestInit },
+): Promise<Seen> {
+  const put = await app.call('PUT', '/v1/admin/toolsets/all', { body: { rules: [], default: 'allow' } });
+  assert.ok(put.status < 300, put.text);
+  // What a program lists comes into the catalogue behind the call that listed it.
+  for (let tries = 0; (await app.services.catalog.get(name)).tools.length === 0; tries++) {
+    assert.ok(tries < 200, `${name} is listed`);
+    await delay(50);
+  }
+  const url = new URL(`${app.url}/mcp/t/all`);
+  const rename = (own: string) => aliasOf(name, own);
+  const seen = await use(new StreamableHTTPClientTransport(url, { requestInit }), rename(tool), args);
+  const { tools } = await app.services.catalog.get(name);
+  const ownNames = new Map(tools.map((each) => [rename(each.name), each.name]));
+  const server = encodeURIComponent(name);
+  const own = JSON.parse(
+    JSON.stringify(seen).replaceAll(`mcprank://${server}/`, '').replaceAll(`ui://${server}/`, 'ui://'),
+  ) as Seen;
+  return sorted({
+    tools: own.tools.map((each) => ({ ...each, name: ownNames.get(each.name) ?? '' })),
+    answer: own.answer,
+  });
+}
+
+type Seen = Awaited<ReturnType<typeof use>>;
+
+/** In one order; without `execution`, which is not there where the catalogue's last look spoke 2026-07-28; what no tool answers is ours. */
+function sorted({ tools, answer }: Seen): Seen {
+  const known = tools.map(({ execution: _, ...tool }) => tool);
+  const isUnknown = /^\{"code":-3260[0-9],"message":"(Unknown tool|Method no-such-tool)/.test(answer);
+  return {
+    tools: known.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    answer: isUnknown ? 'an unknown tool' : answer,
+  };
 }
 
 async function wantsConsent(t: TestContext, name: string, entry: HttpEntry): Promise<string[]> {

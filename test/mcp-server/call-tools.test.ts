@@ -99,6 +99,34 @@ test('results together are no larger than one may be; what does not fit says so,
   );
 });
 
+test('tools that a toolset pins are listed beside search_tools and called by that name, by whom it is bound to, while they may', async (t) => {
+  const app = await boot(t);
+  const key = await app.newKey({ developer: 'acme' });
+  const pin = (server: string, tool: string) => ({ server, tool, pinned: true });
+  const overrides = [
+    pin('fixture', 'echo'),
+    pin('chores', 'chore_7'),
+    pin('hidden', 'x'),
+    pin('fixture', 'gone'),
+  ];
+  const rules = [{ effect: 'deny', server: 'chores', tool: 'chore_8' }];
+  const put = (body: object) => app.call('PUT', '/v1/admin/toolsets/pins', { body });
+  assert.ok((await put({ rules, default: 'allow', overrides })).status < 300);
+  await app.call('PUT', '/v1/admin/toolsets/pins/bindings', { body: { developers: ['acme'] } });
+  const names = async (by?: string) =>
+    ((await rpc(app, 'tools/list', {}, by)).result.tools ?? []).map(({ name }) => name);
+  const own = ['search_tools', 'describe_tool', 'call_tool', 'call_tools'];
+  assert.deepEqual(await names(), own, 'it is bound to others');
+  assert.deepEqual(await names(key), [...own, 'fixture__echo', 'chores__chore_7']);
+  const said = await rpc(app, 'tools/call', { name: 'fixture__echo', arguments: { message: 'hi' } }, key);
+  assert.equal(said.result.content?.[0]?.text, 'Echo: hi');
+  rules.push({ effect: 'deny', server: 'chores', tool: 'chore_7' });
+  await put({ rules, default: 'allow', overrides });
+  assert.deepEqual(await names(key), [...own, 'fixture__echo']);
+  const read = await app.call('GET', '/v1/admin/toolsets/pins');
+  assert.deepEqual(read.body.overrides, overrides);
+});
+
 test('search_tools says what there is to find, for whoever asks', async (t) => {
   const app = await boot(t);
   const listed = await rpc(app, 'tools/list', {});

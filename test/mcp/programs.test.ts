@@ -240,7 +240,13 @@ test('26: a client of 2025 gets a connection of 2025 where a program speaks both
     const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'age', arguments: {} } };
     const headers = { accept: 'application/json, text/event-stream' };
     const one = await app.call('POST', `/mcp/servers/${id}`, { body, headers });
-    return [rest, textOf({ ...one, body: one.body.result as Record<string, unknown> })];
+    const named = { ...body, params: { name: 'call_tool', arguments: { server_id: id, name: 'age' } } };
+    const all = await app.call('POST', '/mcp', { body: named, headers });
+    const [alone, among] = [one, all].map((reply) =>
+      textOf({ ...reply, body: reply.body.result as Record<string, unknown> }),
+    );
+    assert.equal(among, alone, id);
+    return [rest, alone];
   };
   assert.deepEqual(await spoken('dual'), ['modern', 'session']);
   assert.deepEqual(await spoken('modern'), ['modern', 'modern']);

@@ -5,6 +5,8 @@ export type OverrideTexts = Readonly<Record<'server' | 'tool' | 'title' | 'descr
 export type OverrideRow = OverrideTexts & {
   /** What it is known by while rows come and go. */
   readonly id: number;
+  /** Said elsewhere, and kept. */
+  readonly pinned?: boolean;
 };
 /** What a toolset says beside its rules, as it is typed; empty: nothing. */
 export type Extras = {
@@ -17,12 +19,13 @@ export function extrasOf({ budget, overrides = [] }: Pick<Toolset, 'budget' | 'o
   return {
     calls: String(budget?.calls_per_day ?? ''),
     bytes: String(budget?.bytes_per_day ?? ''),
-    overrides: overrides.map(({ server, tool, title = '', description = '' }, id) => ({
+    overrides: overrides.map(({ server, tool, title = '', description = '', pinned }, id) => ({
       id,
       server,
       tool,
       title,
       description,
+      ...(pinned === true && { pinned }),
     })),
   };
 }
@@ -39,16 +42,18 @@ export function extrasRequest({ calls, bytes, overrides }: Extras) {
   };
 }
 
-function overrideOf({ server, tool, title, description }: OverrideTexts): Override {
+function overrideOf({ server, tool, title, description, pinned }: OverrideRow): Override {
   return {
     server: server.trim(),
     tool: tool.trim(),
     ...(title.trim() !== '' && { title: title.trim() }),
     ...(description.trim() !== '' && { description }),
+    ...(pinned === true && { pinned }),
   };
 }
 
 export function withOverride({ overrides, ...extras }: Extras): Extras {
   const id = 1 + Math.max(-1, ...overrides.map((row) => row.id));
-  return { ...extras, overrides: [...overrides, { id, server: '', tool: '', title: '', description: '' }] };
+  const row = { id, server: '', tool: '', title: '', description: '' };
+  return { ...extras, overrides: [...overrides, row] };
 }

@@ -108,6 +108,13 @@ export class UserTokens {
     return (serverId) => toState(grants.get(serverId), clock.now());
   }
 
+  /** Servers with which the user has a consent that can be used now. */
+  async connectedServers(owner: Owner): Promise<string[]> {
+    const { userGrants, clock } = this.#deps;
+    const grants = [...(await userGrants.byServer(owner))];
+    return grants.flatMap(([id, grant]) => (toState(grant, clock.now()) === 'ready' ? [id] : [])).sort();
+  }
+
   /** Throws not_found for a provider that nobody knows. */
   async providerStatus(owner: Owner, name: string): Promise<ProviderStatus> {
     const { providers, grants, clock } = this.#deps;

@@ -12,13 +12,15 @@ import {
   type Search,
   type SearchView,
 } from '../../search/search.ts';
-import type { ResultBody } from '../revision-words.ts';
-import { sessionInputSchema } from '../session-schemas.ts';
-import { type AliasedTool, aliasTools } from './aliases.ts';
+import { type AliasedTool, aliasTools, splitAlias } from '../features/aliases.ts';
+import { serverSeen } from '../features/asked-servers.ts';
+import { type Features, type FeaturesDeps, featureCapabilities } from '../features/features.ts';
+import { withQualifiedLinks } from '../features/resource-uris.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { fitTogether, joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
 import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
+import { answered, described, failed, listedTool, resultOf, separated } from './tool-answers.ts';
 import { toolTypes } from './tool-types.ts';
 
 /** From so many tools on, a list of them costs a model more than searching does. */
@@ -30,23 +32,24 @@ const namedServers = 100;
 const defaultLimit = 5;
 const toolsPerServer = 5;
 const invalidParams = -32602;
-const methodNotFound = -32601;
+const unknownMethod: Outcome = { kind: 'error', error: rpcError(-32601, 'Method not found') };
 
 /** What a caller sees of the catalogue. */
 export type VisibleServers = Pick<Catalog, 'get' | 'list' | 'revision'> & {
   readonly view: SearchView | null;
+  /** Tools that are listed also where there are too many to list. */
+  pins(): readonly { readonly server: string; readonly tool: string }[];
   /** A tool's description in the operator's words, where there are some. */
   describe(serverId: string, tool: string): string | undefined;
 };
 
-export type AggregateDeps = {
+export type AggregateDeps = Omit<FeaturesDeps, 'catalogFor'> & {
   readonly search: Pick<Search, 'find'>;
   readonly mcp: Pick<Mcp, 'call' | 'listTools'>;
   readonly catalogFor: (caller: McpCaller) => VisibleServers;
   /** How the caller stands with the servers. */
   readonly connectionsOf: (caller: McpCaller) => Promise<ConnectionLookup>;
   readonly version: string;
-  readonly now: () => number;
 };
 
 /**
@@ -56,18 +59,19 @@ export type AggregateDeps = {
  */
 export class Aggregate implements Backend {
   readonly door: string;
-  readonly isDirect = false;
   readonly #maxDirect: number;
   readonly #deps: AggregateDeps;
+  readonly #features: Features;
   readonly #trail: ReturnType<typeof createTrail>;
   readonly #serverInfo: string;
-  /** By view: all tools under their aliases while they are few, read again when the catalogue changed; null when they are many. */
-  readonly #direct = createBoundedCache<DirectTools>(1_000);
+  /** By view: the tools that are listed as they are, read again when the catalogue changed. */
+  readonly #listed = createBoundedCache<ListedTools>(1_000);
 
   readonly #about = createBoundedCache<{ readonly revision: number; readonly text: string }>(1_000);
 
   /** `toolset`: null for everything that the caller sees. */
-  constructor(deps: AggregateDeps, toolset: string | null = null) {
+  constructor(deps: AggregateDeps, features: Features, toolset: string | null = null) {
+    this.#features = features;
     this.door = toolset === null ? '' : `toolset ${toolset}`;
     this.#maxDirect = toolset === null ? maxDirectTools : maxToolsetTools;
     this.#deps = deps;
@@ -77,18 +81,22 @@ export class Aggregate implements Backend {
 
   /** The tools that are listed as typed functions. Throws `invalid_request` where there are too many to list. */
   async types(caller: McpCaller, path: string): Promise<string> {
-    const tools = await this.#directTools(caller);
-    if (tools !== null) return toolTypes(tools, path);
+    const { tools, isWhole } = await this.#listedTools(caller);
+    if (isWhole) return toolTypes(tools, path);
     throw new Problem('invalid_request', `There are more than ${this.#maxDirect} tools: narrow the toolset`);
   }
 
   async introduce() {
     return {
       serverInfo: this.#serverInfo,
-      capabilities: '{"tools":{}}',
+      capabilities: `{"tools":{},${featureCapabilities}}`,
       instructions: JSON.stringify(instructions),
-      canNotify: false,
+      canNotify: true,
     };
+  }
+
+  listen(caller: McpCaller) {
+    return this.#features.listen(caller);
   }
 
   async serverInfo() {
@@ -98,7 +106,7 @@ export class Aggregate implements Backend {
   async request(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
     if (request.method === 'tools/list') return this.#listTools(caller);
     if (request.method !== 'tools/call')
-      return { kind: 'error', error: rpcError(methodNotFound, 'Method not found') };
+      return (await this.#features.request(caller, request)) ?? unknownMethod;
     try {
       return await this.#callTool(caller, request);
     } catch (error) {
@@ -110,12 +118,10 @@ export class Aggregate implements Backend {
   }
 
   async #listTools(caller: McpCaller): Promise<Outcome> {
-    const direct = await this.#directTools(caller);
-    if (direct === null) {
-      const tools = metaToolsFor(await this.#contents(caller));
-      return { kind: 'result', body: { members: ['"tools":', JSON.stringify(tools)] } };
-    }
-    const list = joinJson(['{"tools":[', ...separated(direct.map(listedTool)), ']}']);
+    const { tools, isWhole } = await this.#listedTools(caller);
+    const own = isWhole ? [] : metaToolsFor(await this.#contents(caller));
+    const all = [...own.map((tool) => [JSON.stringify(tool)]), ...tools.map(listedTool)];
+    const list = joinJson(['{"tools":[', ...separated(all), ']}']);
     return { kind: 'result', body: { view: scanJson(list, messageShape.result) } };
   }
 
@@ -125,11 +131,27 @@ export class Aggregate implements Backend {
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
     if (name === 'call_tools') return this.#callMany(caller, args);
-    const aliased = toolNamed((await this.#directTools(caller)) ?? [], name);
-    if (aliased === undefined)
-      return { kind: 'error', error: rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`) };
-    const params = toolParams(aliased.tool.name, args, request.params.meta);
-    return this.#forward(caller, aliased.serverId, { ...request, params }, true);
+    const listed = toolNamed((await this.#listedTools(caller)).tools, name);
+    if (listed === undefined) return this.#callUnlisted(caller, request);
+    const params = toolParams(listed.tool.name, args, request.params.meta);
+    return this.#forward(caller, listed.serverId, { ...request, params }, true);
+  }
+
+  /** A tool whose name says whose it is: its server may have it since the catalogue's last look, or for this user alone. */
+  async #callUnlisted(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
+    const { name = '', arguments: args, meta } = request.params;
+    const unknown = rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`);
+    const place = splitAlias(name);
+    if (place === null) return { kind: 'error', error: unknown };
+    try {
+      const params = toolParams(place.own, args, meta);
+      return await this.#forward(caller, place.serverId, { ...request, params }, true);
+    } catch (error) {
+      // What is not there for the caller is unknown.
+      const isHidden = error instanceof Problem && (error.kind === 'denied' || error.kind === 'not_found');
+      if (isHidden) return { kind: 'error', error: unknown };
+      throw error;
+    }
   }
 
   async #searchTools(caller: McpCaller, args: Args): Promise<Outcome> {
@@ -208,18 +230,21 @@ export class Aggregate implements Backend {
     }
   }
 
-  /** `exactly`: the upstream's own errors are ours, as if it were called without us. */
+  /** `exactly`: what the client sent is the upstream's, and its errors are ours, as if it were called without us. */
   async #forward(
-    caller: McpCaller,
+    { mirrored, ...asking }: McpCaller,
     serverId: string,
     request: BackendRequest & { readonly params: RpcParams },
     exactly: boolean,
   ): Promise<Outcome> {
+    // Who names the tool in arguments mirrors those of ours.
+    const caller: McpCaller = exactly && mirrored !== undefined ? { ...asking, mirrored } : asking;
     const queryLogId = this.#trail.searchBefore(caller, serverId);
     const answer = await this.#deps.mcp.call(caller, { serverId, queryLogId, ...request });
     if (answer.kind === 'input') return { kind: 'input', needed: answer };
     const { reply } = answer;
-    if ('result' in reply) return { kind: 'result', body: { view: reply.result } };
+    if ('result' in reply)
+      return { kind: 'result', body: { view: withQualifiedLinks(reply.result, serverId) } };
     return exactly
       ? { kind: 'error', error: reply.error }
       : failed(`${reply.error.message} (${reply.error.code})`);
@@ -238,20 +263,39 @@ export class Aggregate implements Backend {
     return text;
   }
 
-  async #directTools(caller: McpCaller): Promise<readonly AliasedTool[] | null> {
+  /** All tools while they are few, else those that are pinned. */
+  async #listedTools(caller: McpCaller): Promise<ListedTools> {
     const catalog = this.#deps.catalogFor(caller);
     const revision = await catalog.revision();
     const key = catalog.view?.key ?? '';
-    const known = this.#direct.get(key);
-    if (known?.revision === revision) return known.tools;
+    const known = this.#listed.get(key);
+    if (known?.revision === revision) return known;
     const servers = await fewServers(catalog, this.#maxDirect);
-    const tools = servers === null ? null : aliasTools(servers);
-    this.#direct.set(key, { revision, tools });
-    return tools;
+    const tools = servers === null ? await pinnedTools(catalog) : aliasTools(servers);
+    const listed = { revision, tools, isWhole: servers !== null };
+    this.#listed.set(key, listed);
+    return listed;
   }
 }
 
-type DirectTools = { readonly revision: number; readonly tools: readonly AliasedTool[] | null };
+type ListedTools = {
+  readonly revision: number;
+  readonly tools: readonly AliasedTool[];
+  /** Whether there are no others. */
+  readonly isWhole: boolean;
+};
+
+/** Those that the caller sees, in the order in which they were pinned. */
+async function pinnedTools(catalog: VisibleServers): Promise<AliasedTool[]> {
+  const pinned: AliasedTool[] = [];
+  for (const { server, tool } of catalog.pins()) {
+    if (pinned.length === maxDirectTools) break;
+    const record = await serverSeen(catalog, server);
+    const tools = record?.tools.filter(({ name }) => name === tool) ?? [];
+    if (record !== null) pinned.push(...aliasTools([{ ...record, tools }]));
+  }
+  return pinned.filter(({ alias }, i) => pinned.findIndex((each) => each.alias === alias) === i);
+}
 
 /** By the name it is listed under; or by its own, where no other tool has that. */
 function toolNamed(tools: readonly AliasedTool[], name: string): AliasedTool | undefined {
@@ -274,45 +318,6 @@ async function fewServers(catalog: VisibleServers, maxTools: number): Promise<Se
     cursor = page.nextCursor;
   } while (cursor !== undefined);
   return all;
-}
-
-/** Schemas as the clients of every revision can read them. */
-function listedTool({ alias, tool }: AliasedTool): JsonParts {
-  const { description, inputSchema, details = '{}' } = tool;
-  const head = JSON.stringify({ name: alias, description }).slice(0, -1);
-  const more = details.slice(1, -1);
-  return [`${head},"inputSchema":`, ...sessionInputSchema(inputSchema), more === '' ? '}' : `,${more}}`];
-}
-
-function separated(items: readonly JsonParts[]): JsonParts {
-  return items.flatMap((parts, i) => (i === 0 ? parts : [',', ...parts]));
-}
-
-/** A tool with what else there is to say of it; its schema keeps its text. */
-function described(
-  members: Readonly<Record<string, string>>,
-  tool: { readonly name: string; readonly description: string; readonly inputSchema: string },
-): JsonParts {
-  const { name, description, inputSchema } = tool;
-  const head = JSON.stringify({ ...members, name, description }).slice(0, -1);
-  return [`${head},"input_schema":`, inputSchema, '}'];
-}
-
-/** An object as structured content, and as text for clients that read no structure. */
-function answered(object: JsonParts): Outcome {
-  const text = JSON.stringify(object.map(String).join(''));
-  const members = ['"content":[{"type":"text","text":', text, '}],"structuredContent":', ...object];
-  return { kind: 'result', body: { members } };
-}
-
-function failed(text: string): Outcome & { readonly kind: 'result' } {
-  const members = ['"content":', JSON.stringify([{ type: 'text', text }]), ',"isError":true'];
-  return { kind: 'result', body: { members } };
-}
-
-/** A result as JSON of its own. */
-function resultOf(body: ResultBody): JsonParts {
-  return 'view' in body ? [body.view.span()] : ['{', ...body.members, '}'];
 }
 
 function valuesOf(args: JsonView | undefined): Args {

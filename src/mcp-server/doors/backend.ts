@@ -7,8 +7,6 @@ import type { Listen } from '../streams/notification-streams.ts';
 export type Backend = {
   /** By which the sessions of this door are told from others'. */
   readonly door: string;
-  /** Whether its tools are listed as their server lists them: then clients repeat what that server wants repeated. */
-  readonly isDirect: boolean;
   introduce(caller: McpCaller): Promise<Introduction>;
   /** Who answers, for results that do not say it; may be a minute old. */
   serverInfo(caller: McpCaller): Promise<JsonPart>;
@@ -37,6 +35,7 @@ export type BackendRequest = {
   readonly params: RpcParams;
   readonly continuation?: string | undefined;
   readonly inputResponses?: InputResponses | undefined;
+  readonly refusals?: InputResponses | undefined;
 };
 
 export type Outcome =

@@ -25,7 +25,6 @@ export function createSingleServer(
   };
   return {
     door: serverId,
-    isDirect: true,
     introduce: introduceAnew,
     serverInfo: async (caller) =>
       (introductions.get(keyOf(caller, serverId)) ?? (await introduceAnew(caller))).serverInfo,

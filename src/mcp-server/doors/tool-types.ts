@@ -1,5 +1,5 @@
 /** Tools as typed functions of TypeScript, for clients that run code instead of calling tools one by one. */
-import type { AliasedTool } from './aliases.ts';
+import type { AliasedTool } from '../features/aliases.ts';
 
 /** A schema may nest without end; deeper than this its parts are `unknown`. */
 const deepest = 6;

@@ -13,8 +13,11 @@ export type Listen = (onNotification: (told: Notification) => void) => Promise<(
 const resumeMs = 60_000;
 const maxKept = 256;
 const maxStreams = 1_000;
+/** Of one developer. */
+const maxEach = 250;
 
 type Stream = {
+  readonly developerId: string;
   readonly kept: { readonly eventId: number; readonly message: JsonParts }[];
   lastId: number;
   open: EventStream | undefined;
@@ -26,14 +29,15 @@ type Stream = {
 export class NotificationStreams {
   readonly #streams = new Map<string, Stream>();
 
-  /** A stream from now on, or from the event that the client names; null: there are too many. */
+  /** A stream from now on, or from the event that the client names; null: there are too many, here or of this developer. */
   async open(
-    sessionId: string,
+    { sessionId, developerId }: { readonly sessionId: string; readonly developerId: string },
     lastEventId: string | undefined,
     listen: Listen,
   ): Promise<McpHttpReply | null> {
-    if (this.#streams.size >= maxStreams && !this.#streams.has(sessionId)) return null;
-    const stream = this.#streams.get(sessionId) ?? (await this.#subscribe(sessionId, listen));
+    const known = this.#streams.get(sessionId);
+    if (known === undefined && !this.#hasRoomFor(developerId)) return null;
+    const stream = known ?? (await this.#subscribe(sessionId, developerId, listen));
     stream.open?.end();
     clearTimeout(stream.closing);
     const events = new EventStream(() => this.#left(sessionId, events));
@@ -54,8 +58,16 @@ export class NotificationStreams {
     for (const sessionId of [...this.#streams.keys()]) this.#drop(sessionId);
   }
 
-  async #subscribe(sessionId: string, listen: Listen): Promise<Stream> {
+  #hasRoomFor(developerId: string): boolean {
+    if (this.#streams.size >= maxStreams) return false;
+    let own = 0;
+    for (const stream of this.#streams.values()) if (stream.developerId === developerId) own++;
+    return own < maxEach;
+  }
+
+  async #subscribe(sessionId: string, developerId: string, listen: Listen): Promise<Stream> {
     const stream: Stream = {
+      developerId,
       kept: [],
       lastId: 0,
       open: undefined,
@@ -123,10 +135,24 @@ const changes: Readonly<Record<string, keyof Subscription>> = {
 export async function openSubscription(
   id: JsonView,
   honored: Subscription,
-  { listen, serverInfo, signal }: { listen: Listen; serverInfo: string; signal: AbortSignal | undefined },
+  {
+    listen,
+    serverInfo,
+    signal,
+    open,
+  }: {
+    listen: Listen;
+    serverInfo: string;
+    signal: AbortSignal | undefined;
+    /** How to end each that is open. */
+    open: Set<() => void>;
+  },
 ): Promise<McpHttpReply> {
   let unsubscribe = () => {};
-  const events = new EventStream(() => unsubscribe());
+  const events = new EventStream(() => {
+    open.delete(finish);
+    unsubscribe();
+  });
   const meta = `{${JSON.stringify(subscriptionKey)}:${id.text()}}`;
   events.send([
     '{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":',
@@ -139,6 +165,7 @@ export async function openSubscription(
   };
   if (Object.keys(honored).length === 0) finish();
   else {
+    open.add(finish);
     unsubscribe = await listen((told) => {
       const params =
         told.params === undefined ? undefined : scanJson(joinJson(told.params), messageShape.params);
@@ -149,6 +176,7 @@ export async function openSubscription(
         '}',
       ]);
     });
+    if (events.body.destroyed) unsubscribe();
     signal?.addEventListener('abort', () => unsubscribe());
   }
   return {

@@ -1,5 +1,5 @@
 import type { JsonView } from '../../base/json-scanner.ts';
-import { ownParams, rpcError } from '../../mcp/mcp.ts';
+import { noParams, rpcError, withParams } from '../../mcp/mcp.ts';
 import type { AskedRequest, DoorRequest } from '../door-request.ts';
 import { errorReply, type McpHttpReply } from './answer.ts';
 import { openSubscription, type Subscription } from './notification-streams.ts';
@@ -17,6 +17,7 @@ type Capabilities = {
 export async function subscribe(
   { backend, caller }: DoorRequest,
   { id, params }: AskedRequest,
+  open: Set<() => void>,
 ): Promise<McpHttpReply> {
   const filter = params?.present('notifications');
   if (filter?.kind !== 'object')
@@ -26,11 +27,12 @@ export async function subscribe(
   const honored =
     listen === undefined ? {} : honoredIn(filter, JSON.parse(String(capabilities)) as Capabilities);
   for (const uri of honored.resourceSubscriptions ?? [])
-    await backend.request(caller, { method: 'resources/subscribe', params: ownParams({ uri }) });
+    await backend.request(caller, { method: 'resources/subscribe', params: withParams(noParams, { uri }) });
   return openSubscription(id, honored, {
     listen: listen ?? (async () => () => undefined),
     serverInfo: String(serverInfo),
     signal: caller.signal,
+    open,
   });
 }
 

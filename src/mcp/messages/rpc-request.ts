@@ -73,6 +73,17 @@ export function withMeta(params: RpcParams, changes: Readonly<Record<string, Jso
   return { ...params, meta: scanJson(joinJson(changeMembers(params.meta, changes)), metaShape) };
 }
 
+/** The same with other values for some members of theirs. */
+export function withParams(
+  params: RpcParams,
+  changes: { readonly name?: string; readonly uri?: string; readonly ref?: object },
+): RpcParams {
+  const view = scanJson(joinJson(['{', ...params.members, '}']));
+  const values = Object.entries(changes).map(([name, value]) => [name, [JSON.stringify(value)]] as const);
+  const { name = params.name, uri = params.uri } = changes;
+  return { ...params, members: changeMembers(view, Object.fromEntries(values)).slice(1, -1), name, uri };
+}
+
 /** The same with more members behind. */
 export function withMembers(params: RpcParams, more: JsonParts): RpcParams {
   return { ...params, members: params.members.length === 0 ? more : [...params.members, ',', ...more] };

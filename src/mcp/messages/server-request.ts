@@ -40,8 +40,13 @@ export function toQuestionResult(
   return {
     kind: 'question',
     requests: [question],
-    async answer(responses: InputResponses, signal) {
+    async answer(responses: InputResponses, signal, refusals) {
       const result = responses.get(key);
+      const refused = refusals?.get(key);
+      if (refused !== undefined) {
+        await on.respond(response(id, { error: [refused.span()] }));
+        return on.next(signal);
+      }
       if (result === undefined)
         throw new Problem('invalid_request', `input_responses: expected an answer to "${key.slice(0, 100)}"`);
       await on.respond(response(id, { result: [result.span()] }));

@@ -100,6 +100,7 @@ export class HttpUpstream implements Channel {
 
   listen(onNotification: OnNotification): () => void {
     this.#listeners.add(onNotification);
+    this.#openSession?.listen();
     return () => void this.#listeners.delete(onNotification);
   }
 
@@ -265,6 +266,7 @@ export class HttpUpstream implements Channel {
       (answer) => {
         if ('send' in answer) {
           this.#openSession = answer;
+          if (this.#listeners.size > 0) answer.listen();
           return answer;
         }
         this.#forgetSession();

@@ -20,6 +20,8 @@ export type UpstreamSession = {
   /** What the server said of itself in the handshake. */
   readonly introduction: JsonView;
   send(request: RpcRequest, options: SendOptions): Promise<Posted>;
+  /** Somebody wants to hear what the server tells beside the calls. */
+  listen(): void;
   close(): void;
 };
 
@@ -65,6 +67,7 @@ export async function openSession(
     hasId,
     introduction,
     send: createSend({ post, headers, respond, stream }),
+    listen: () => void stream?.open(),
     close() {
       stream?.close();
       if (hasId) endSession(endpoint, headers);
@@ -87,6 +90,7 @@ function createSend(session: {
   return (request, { signal, onNotification }) => {
     const id = ++lastId;
     const mayAsk = stream !== null && request.method === 'tools/call';
+    const tells = request.method === 'resources/subscribe';
     const send = () =>
       post({
         id,
@@ -99,7 +103,7 @@ function createSend(session: {
         onNotification,
         subscribe: mayAsk ? stream.subscribe : undefined,
       });
-    return mayAsk ? stream.open().then(send) : send();
+    return stream !== null && (mayAsk || tells) ? stream.open().then(send) : send();
   };
 }
 

@@ -50,7 +50,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '020_masked_arguments': { up: maskedArguments },
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
-  '030_shared_files': { up: sharedFiles },
   '023_user_credentials': { up: userCredentials },
   '024_machine_clients': { up: machineClients },
+  '030_shared_files': { up: sharedFiles },
 };

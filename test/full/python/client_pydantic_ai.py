@@ -1,4 +1,4 @@
-"""pydantic-ai: lists the tools and calls echo.   client_pydantic_ai.py URL [AUTHORIZATION]"""
+"""pydantic-ai: lists the tools and calls one that echoes.   client_pydantic_ai.py URL TOOL [AUTHORIZATION]"""
 
 import asyncio
 import json
@@ -7,11 +7,11 @@ import sys
 from pydantic_ai.mcp import MCPToolset
 
 
-async def main(url: str, authorization: str | None = None) -> None:
+async def main(url: str, tool_name: str, authorization: str | None = None) -> None:
     headers = {"Authorization": authorization} if authorization else {}
     async with MCPToolset(url, headers=headers) as server:
         tools = await server.list_tools()
-        said = await server.direct_call_tool("echo", {"message": "hi"})
+        said = await server.direct_call_tool(tool_name, {"message": "hi"})
     print(json.dumps({"tools": [t.name for t in tools], "content": said}))
 
 

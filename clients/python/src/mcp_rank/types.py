@@ -210,6 +210,8 @@ class ChangedToolsetOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class ChangedToolset(TypedDict):
@@ -1028,6 +1030,8 @@ class ToolsetOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class Toolset(TypedDict):
@@ -1089,6 +1093,8 @@ class ToolsetRequestOverridesObject(TypedDict):
     tool: str
     title: NotRequired[str]
     description: NotRequired[str]
+    # listed beside search_tools where there are too many tools to list
+    pinned: NotRequired[bool]
 
 
 class ToolsetRequest(TypedDict):
