@@ -332,6 +332,27 @@ export type IssuerRequest = {
   readonly user_prefix?: string | undefined;
 };
 
+export type KeptServer = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly auth_required: boolean;
+  readonly auth_type: string | null;
+  readonly transport: "streamable-http" | "sse" | "stdio";
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  readonly repository_url: string | null;
+  readonly version: string | null;
+  readonly source: string;
+  readonly updated_at: string;
+  /** names of the header fields that go with requests; their values are never told */
+  readonly kept_headers: readonly string[];
+  /** the file that says what it is, and where it is changed */
+  readonly declared_in: "mcp_config" | "apply" | null;
+};
+
 export type KeyUsage = {
   readonly key_id: string;
   readonly days: readonly KeyUsageDay[];
@@ -662,6 +683,19 @@ export type ServerBasics = {
   readonly remote_url: string | null;
   readonly auth_required: boolean;
   readonly auth_type: string | null;
+};
+
+export type ServerChange = {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly remote_url?: string | undefined;
+  readonly transport?: "streamable-http" | "sse" | undefined;
+  readonly auth_type?: "api_key" | "bearer" | "oauth2" | null | undefined;
+  readonly category?: string | null | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly repository_url?: string | null | undefined;
+  readonly verified?: boolean | undefined;
+  readonly headers?: Readonly<Record<string, string | null>> | null | undefined;
 };
 
 export type ServerHistory = {
@@ -1285,6 +1319,20 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: Deleted;
+  };
+  /** One server as its operator keeps it: also which header fields go with its requests, never their values */
+  'GET /v1/admin/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: KeptServer;
+  };
+  /** Change what is said of a server; what is not named stays, who may see it too */
+  'PATCH /v1/admin/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: ServerChange;
+    reply: KeptServer;
   };
   /** All toolsets */
   'GET /v1/admin/toolsets': {

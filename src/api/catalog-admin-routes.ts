@@ -202,7 +202,7 @@ function rightsRoutes(catalog: Catalog, admin: Policy['admin']): Route[] {
 }
 
 /** Who the audit trail names. */
-function by(caller: Principal) {
+export function by(caller: Principal) {
   return { actor: keyActor(caller), developerId: caller.developerId };
 }
 
@@ -233,7 +233,7 @@ function parseServers(
 type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
 
 /** A server that carries credentials is its developer's own until something else is said. */
-async function sayRights(
+export async function sayRights(
   admin: Policy['admin'],
   { input: { id, headers }, rights }: PostedServer,
   caller: Principal,

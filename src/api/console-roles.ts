@@ -39,6 +39,8 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'POST /v1/admin/approvals/:id': 'operator',
   'GET /v1/admin/servers': 'operator',
   'POST /v1/admin/servers': 'operator',
+  'GET /v1/admin/servers/:id': 'operator',
+  'PATCH /v1/admin/servers/:id': 'operator',
   'POST /v1/admin/servers/:id/probe': 'operator',
   'POST /v1/admin/probe': 'operator',
   'DELETE /v1/admin/servers/:id': 'operator',

@@ -148,7 +148,7 @@ export function describeServerBasics(record: ServerRecord) {
   };
 }
 
-function describeServer(record: ServerRecord) {
+export function describeServer(record: ServerRecord) {
   return {
     ...describeServerBasics(record),
     transport: record.transport,

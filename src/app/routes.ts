@@ -23,6 +23,7 @@ import { createPolicyEnforcement } from '../api/policy-enforcement.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
+import { serverEditRoutes } from '../api/server-edit-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
@@ -90,6 +91,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       probeServer: services.mcp.probe,
       probeAddress: services.mcp.probeAddress,
     }),
+    ...serverEditRoutes({ catalog, policy, checkUrl }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),

@@ -6,7 +6,7 @@ import { renderDocument } from '../../console/documents/render-document.ts';
 import { pythonLiteral } from '../../console/src/browser/call-as-code.ts';
 import { rowsOf } from '../../console/src/browser/structured-rows.ts';
 import type { Document } from '../../console/src/docs/document.ts';
-import { argumentsOf, entriesOf, startOf } from '../../console/src/server/argument-form.ts';
+import { argumentsOf, entriesOf, startOf } from '../../console/src/trial/argument-form.ts';
 import type { Diagnostic } from '../../sdk/api.ts';
 import { root } from '../support/paths.ts';
 

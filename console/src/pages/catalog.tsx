@@ -9,7 +9,7 @@ import { Badge, Bar, State } from '../components/facts.tsx';
 import { Select, TypedFilter } from '../components/fields.tsx';
 import { EmptyState, PageHeader } from '../components/states.tsx';
 import { Paged } from '../components/table.tsx';
-import { AddServer } from '../dialogs/add-server.tsx';
+import { AddServer } from '../server-entry/add-server.tsx';
 
 const names = ['text', 'category', 'transport', 'auth', 'source', 'verified'] as const;
 type Name = (typeof names)[number];

@@ -436,6 +436,27 @@ class IssuerRequest(TypedDict):
     user_prefix: NotRequired[str]
 
 
+class KeptServer(TypedDict):
+    id: str
+    name: str
+    description: str
+    remote_url: str | None
+    auth_required: bool
+    auth_type: str | None
+    transport: Literal["streamable-http", "sse", "stdio"]
+    category: str | None
+    tags: list[str]
+    verified: bool
+    repository_url: str | None
+    version: str | None
+    source: str
+    updated_at: str
+    # names of the header fields that go with requests; their values are never told
+    kept_headers: list[str]
+    # the file that says what it is, and where it is changed
+    declared_in: Literal["mcp_config", "apply"] | None
+
+
 class KeyUsage(TypedDict):
     key_id: str
     days: list[KeyUsageDay]
@@ -829,6 +850,19 @@ class ServerBasics(TypedDict):
     remote_url: str | None
     auth_required: bool
     auth_type: str | None
+
+
+class ServerChange(TypedDict):
+    name: NotRequired[str]
+    description: NotRequired[str]
+    remote_url: NotRequired[str]
+    transport: NotRequired[Literal["streamable-http", "sse"]]
+    auth_type: NotRequired[Literal["api_key", "bearer", "oauth2"] | None]
+    category: NotRequired[str | None]
+    tags: NotRequired[list[str]]
+    repository_url: NotRequired[str | None]
+    verified: NotRequired[bool]
+    headers: NotRequired[dict[str, str | None] | None]
 
 
 class ServerHistory(TypedDict):
