@@ -29,6 +29,8 @@ export type AddressFound = {
   readonly reason: string | null;
   /** what the server calls itself */
   readonly name: string | null;
+  /** a `data:` URI of a PNG, JPEG, GIF or WebP; no other icon is told */
+  readonly icon: string | null;
   readonly tools: readonly ({ readonly name: string; readonly description: string; })[];
 };
 

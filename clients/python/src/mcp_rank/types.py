@@ -49,6 +49,8 @@ class AddressFound(TypedDict):
     reason: str | None
     # what the server calls itself
     name: str | None
+    # a `data:` URI of a PNG, JPEG, GIF or WebP; no other icon is told
+    icon: str | None
     tools: list[AddressFoundToolsObject]
 
 
