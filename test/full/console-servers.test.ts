@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn } from '../support/console-browser.ts';
+import { sendJson, startRaw } from '../support/mcp-servers.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
 
@@ -39,5 +40,97 @@ test(
     assert.deepEqual(kept?.headers, { authorization: 'Bearer new-one' });
     assert.deepEqual((await app.call('GET', '/v1/servers/to%20edit')).body.tags, ['first', 'second']);
     assert.deepEqual(faults, []);
+  },
+);
+
+const orderTool = {
+  name: 'order',
+  description: 'Orders things',
+  inputSchema: {
+    type: 'object',
+    required: ['lines'],
+    properties: {
+      lines: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 2,
+        items: {
+          type: 'object',
+          required: ['sku'],
+          properties: { sku: { type: 'string' }, amount: { type: 'integer', minimum: 1, maximum: 9 } },
+        },
+      },
+      days: { type: 'array', items: { type: 'string', enum: ['mon', 'tue'] } },
+    },
+  },
+};
+const ordered = '# Ordered\n\n- **two** of [a](https://shop.example/a)\n- <b>one</b> of b';
+
+/** Tells how far it is, and answers when it is let. */
+async function startShop(t: TestContext) {
+  const gate = Promise.withResolvers<void>();
+  const called: unknown[] = [];
+  const server = await startRaw(t, ({ body }, reply) => {
+    const { id, method, params } = body;
+    const result = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } };
+    if (method !== 'tools/call')
+      return sendJson(reply, 200, { jsonrpc: '2.0', id, result: { ...result, tools: [orderTool] } });
+    called.push(params?.arguments);
+    const { progressToken } = (params?._meta ?? {}) as { progressToken?: string };
+    const send = (message: object) =>
+      reply.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`);
+    reply.writeHead(200, { 'content-type': 'text/event-stream' });
+    send({
+      method: 'notifications/progress',
+      params: { progressToken, progress: 1, total: 4, message: 'looking for a' },
+    });
+    return void gate.promise.then(() => {
+      send({ id, result: { ...result, content: [{ type: 'text', text: ordered }] } });
+      reply.end();
+    });
+  });
+  return { ...server, called, letIt: gate.resolve };
+}
+
+test(
+  'a form of lists and choices, progress while it runs, and Markdown as it is meant',
+  options,
+  async (t) => {
+    const app = await demo();
+    const shop = await startShop(t);
+    await app.add('shop', shop.url, { name: 'Shop' });
+    await app.call('POST', '/v1/admin/servers/shop/probe');
+    const { page, faults, outside } = await openPage(t, app, { viewport: { width: 360, height: 740 } });
+    await signIn(page, app);
+    await show(page, app, '/catalogue/shop?tool=order', 'Shop');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    const trial = page.locator('.try');
+    await trial.getByLabel('lines › 1 › sku').fill('a');
+    await trial.getByLabel('lines › 1 › amount').fill('10');
+    await trial.getByText('1 to 9').first().waitFor();
+    await trial.getByRole('button', { name: 'Call the tool' }).click();
+    await trial.getByText('At most 9 is expected.').waitFor();
+    await trial.getByLabel('lines › 1 › amount').fill('2');
+    await trial.getByRole('button', { name: 'Add to lines' }).click();
+    await trial.getByLabel('lines › 2 › sku').fill('b');
+    assert.ok(await trial.getByRole('button', { name: 'Add to lines' }).isDisabled());
+    await trial.getByRole('button', { name: 'Add to days' }).click();
+    await trial.getByLabel('days › 1').selectOption('tue');
+    await trial.getByRole('button', { name: 'Call the tool' }).click();
+    await trial.getByText('1 of 4 · looking for a').waitFor();
+    assert.equal(await trial.getByRole('progressbar').getAttribute('value'), '1');
+    await assertAccessible(page);
+    shop.letIt();
+    await trial.getByText('answered').waitFor();
+    assert.deepEqual(shop.called, [{ lines: [{ sku: 'a', amount: 2 }, { sku: 'b' }], days: ['tue'] }]);
+    await trial.locator('strong', { hasText: 'two' }).waitFor();
+    await trial.getByText('<b>one</b> of b', { exact: true }).waitFor();
+    assert.equal(
+      await trial.getByRole('link', { name: 'a', exact: true }).getAttribute('rel'),
+      'noreferrer noopener',
+    );
+    await assertAccessible(page);
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360);
+    assert.deepEqual([faults, outside], [[], []]);
   },
 );

@@ -1,56 +1,90 @@
-import type { ParameterSchema } from './parameter-schema.ts';
+import { faultOf } from './argument-faults.ts';
+import { type ParameterSchema, resolved } from './parameter-schema.ts';
 
 /** How one parameter is asked for. What no simple field can hold is asked for as JSON. */
-export type Kind = 'text' | 'long' | 'number' | 'integer' | 'boolean' | 'choice' | 'json';
+export type Kind = 'text' | 'long' | 'number' | 'integer' | 'boolean' | 'choice' | 'json' | 'list';
 
 export type Entry = {
   /** Unique in the form: the members on the way to it, with dots. */
   readonly name: string;
-  /** Where its value stands among the arguments. */
-  readonly path: readonly string[];
+  /** Where its value stands among the arguments; numbers are places in lists. */
+  readonly path: readonly (string | number)[];
   readonly kind: Kind;
   readonly required: boolean;
   readonly schema: ParameterSchema;
+  /** Of a list: how many entries follow it. */
+  readonly count: number;
 };
 
-/** An object in an object in an object has fields of its own; what is deeper is JSON. */
-const deepest = 3;
+/** How many of each list are asked for, by its name. */
+export type Counts = Readonly<Record<string, number>>;
 
-export function entriesOf(schema: ParameterSchema): Entry[] {
-  return membersOf(schema, { path: [], isRequired: true });
+/** An object in an object in an object has fields of its own, and so has a list of them; what is deeper is JSON. */
+const deepest = 3;
+/** A longer one is no form. */
+const mostStarted = 20;
+
+type Above = {
+  readonly path: Entry['path'];
+  readonly depth: number;
+  readonly isRequired: boolean;
+  readonly counts: Counts;
+  readonly root: ParameterSchema;
+};
+
+export function entriesOf(schema: ParameterSchema, counts: Counts = {}): Entry[] {
+  return membersOf(resolved(schema, schema), {
+    path: [],
+    depth: 0,
+    isRequired: true,
+    counts,
+    root: schema,
+  });
 }
 
-function membersOf(
-  { properties = {}, required = [] }: ParameterSchema,
-  above: { readonly path: readonly string[]; readonly isRequired: boolean },
-): Entry[] {
+function membersOf({ properties = {}, required = [] }: ParameterSchema, above: Above): Entry[] {
   return Object.entries(properties)
     .map(([member, given]) => {
-      const path = [...above.path, member];
-      const schema = withoutNull(given);
       const isRequired = above.isRequired && required.includes(member);
-      const entry = {
-        name: path.join('.'),
-        path,
-        schema,
-        required: isRequired,
-        kind: kindOf(member, schema),
+      const schema = resolved(given, above.root);
+      return {
+        isRequired,
+        entries: entriesAt(schema, { ...above, path: [...above.path, member], isRequired }),
       };
-      const isGroup = typeOf(schema) === 'object' && Object.keys(schema.properties ?? {}).length > 0;
-      const entries: Entry[] =
-        isGroup && path.length < deepest ? membersOf(schema, { path, isRequired }) : [entry];
-      return { isRequired, entries };
     })
     .sort((a, b) => Number(b.isRequired) - Number(a.isRequired))
     .flatMap(({ entries }) => entries);
 }
 
-/** `anyOf: [X, null]` is an optional X. */
-function withoutNull(schema: ParameterSchema): ParameterSchema {
-  const forms = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== 'null');
-  const [only] = forms ?? [];
-  if (forms?.length !== 1 || only === undefined) return schema;
-  return { ...only, ...(schema.description === undefined ? {} : { description: schema.description }) };
+function entriesAt(schema: ParameterSchema, at: Above): Entry[] {
+  const { path, isRequired, counts } = at;
+  if (isGroup(schema) && at.depth + 1 < deepest) return membersOf(schema, { ...at, depth: at.depth + 1 });
+  const name = path.join('.');
+  const item = itemOf(schema, at);
+  const kind = item === null ? kindOf(schema, String(path.at(-1))) : 'list';
+  const least = isRequired ? Math.min(schema.minItems ?? 0, mostStarted) : 0;
+  const count = item === null ? 0 : (counts[name] ?? least);
+  const entry: Entry = {
+    ...{ name, path, kind, count, required: isRequired },
+    schema: item === null ? schema : { ...schema, items: item },
+  };
+  const items = Array.from({ length: count }, (_, i) =>
+    item === null ? [] : entriesAt(item, { ...at, path: [...path, i], isRequired: true }),
+  );
+  return [entry, ...items.flat()];
+}
+
+function isGroup(schema: ParameterSchema): boolean {
+  return typeOf(schema) === 'object' && Object.keys(schema.properties ?? {}).length > 0;
+}
+
+/** What each of a list is, where each has fields of its own; texts are typed one a line. */
+function itemOf(schema: ParameterSchema, { depth, root }: Above): ParameterSchema | null {
+  if (typeOf(schema) !== 'array' || schema.items === undefined || Array.isArray(schema.default)) return null;
+  const item = resolved(schema.items, root);
+  if (isGroup(item)) return depth + 1 < deepest ? item : null;
+  const kind = kindOf(item, '');
+  return kind === 'choice' || kind === 'number' || kind === 'integer' || kind === 'boolean' ? item : null;
 }
 
 const longNames = /body|content|markdown|prompt|description|sql|html/i;
@@ -60,7 +94,7 @@ function typeOf({ type }: ParameterSchema): string | undefined {
   return types.find((each) => each !== 'null');
 }
 
-function kindOf(name: string, schema: ParameterSchema): Kind {
+function kindOf(schema: ParameterSchema, name: string): Kind {
   const type = typeOf(schema);
   if (schema.enum !== undefined && schema.enum.length > 0) return 'choice';
   if (type === 'string') return longNames.test(name) && schema.format === undefined ? 'long' : 'text';
@@ -70,7 +104,7 @@ function kindOf(name: string, schema: ParameterSchema): Kind {
 
 export function startOf({ schema, kind, required }: Entry): string {
   const { default: given } = schema;
-  if (given !== undefined) return typeof given === 'string' ? given : JSON.stringify(given);
+  if (given !== undefined && given !== null) return typeof given === 'string' ? given : JSON.stringify(given);
   if (kind === 'boolean') return required ? 'false' : '';
   if (kind === 'choice' && required) return String(schema.enum?.[0] ?? '');
   return '';
@@ -85,32 +119,48 @@ export function argumentsOf(
 ): { readonly values: Record<string, unknown> } | Fault {
   const values: Record<string, unknown> = {};
   for (const entry of entries) {
-    const { name, path, kind, required } = entry;
-    const text = texts[name] ?? '';
-    if (text.trim() === '') {
-      if (required && kind !== 'text' && kind !== 'long') return { name, error: 'This one is required.' };
-      if (!required) continue;
-    }
-    const read = parseText(entry, text);
-    if (read === undefined) return { name, error: expectation(entry) };
-    const fault = faultOf(entry.schema, read);
+    const { name, path } = entry;
+    const text = texts[name] ?? startOf(entry);
+    if (isLeftOut(entry, text)) continue;
+    const read = isMissing(entry, text) ? undefined : parseText(entry, text);
+    const fault = read === undefined ? expectation(entry, text) : faultOf(entry.schema, read);
     if (fault !== undefined) return { name, error: fault };
     put(values, path, read);
   }
   return { values };
 }
 
-function put(values: Record<string, unknown>, path: readonly string[], value: unknown): void {
+function isBlank({ kind, count }: Entry, text: string): boolean {
+  return kind === 'list' ? count === 0 : text.trim() === '';
+}
+
+function isLeftOut(entry: Entry, text: string): boolean {
+  return !entry.required && isBlank(entry, text);
+}
+
+/** A text may be empty, and so may a list. */
+function isMissing(entry: Entry, text: string): boolean {
+  const mayBeBlank = entry.kind === 'text' || entry.kind === 'long' || entry.kind === 'list';
+  return !mayBeBlank && isBlank(entry, text);
+}
+
+type Container = Record<string | number, unknown>;
+
+function put(values: Container, path: Entry['path'], value: unknown): void {
   let at = values;
   for (const member of path.slice(0, -1)) {
-    if (!Object.hasOwn(at, member)) at[member] = {};
-    at = at[member] as Record<string, unknown>;
+    // Lists are there: they come before what is in them.
+    if (!Object.hasOwn(at, member) || at[member] === undefined) at[member] = {};
+    at = at[member] as Container;
   }
   at[path.at(-1) ?? ''] = value;
 }
 
-function parseText({ kind, schema }: Entry, text: string): unknown {
+function parseText({ kind, schema, count }: Entry, text: string): unknown {
   switch (kind) {
+    case 'list':
+      // An object of which nothing is said is one all the same.
+      return Array.from({ length: count }, () => (isGroup(schema.items ?? {}) ? {} : undefined));
     case 'number':
     case 'integer': {
       const number = Number(text);
@@ -139,54 +189,9 @@ function parseJson(schema: ParameterSchema, text: string): unknown {
   }
 }
 
-function expectation({ kind }: Entry): string {
+function expectation(entry: Entry, text: string): string {
+  const { kind } = entry;
+  if (isMissing(entry, text)) return 'This one is required.';
   if (kind === 'integer') return 'A whole number is expected.';
   return kind === 'number' ? 'A number is expected.' : 'JSON is expected.';
-}
-
-/** What the schema says against a value of the right kind, in words; the server has the last one. */
-function faultOf(schema: ParameterSchema, value: unknown): string | undefined {
-  if (typeof value === 'number') return numberFault(schema, value);
-  if (typeof value === 'string') return textFault(schema, value);
-  if (!Array.isArray(value)) return undefined;
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
-  if (value.length < minItems) return `At least ${minItems} are expected.`;
-  return value.length > maxItems ? `At most ${maxItems} are expected.` : undefined;
-}
-
-function numberFault(schema: ParameterSchema, value: number): string | undefined {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
-  if (minimum !== undefined && value < minimum) return `At least ${minimum} is expected.`;
-  if (maximum !== undefined && value > maximum) return `At most ${maximum} is expected.`;
-  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
-    return `More than ${exclusiveMinimum} is expected.`;
-  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
-    return `Less than ${exclusiveMaximum} is expected.`;
-  return undefined;
-}
-
-const formats: Readonly<Record<string, readonly [pattern: RegExp, words: string]>> = {
-  email: [/^\S+@\S+$/, 'An e-mail address is expected.'],
-  uri: [/^[a-z][a-z0-9+.-]*:\S+$/i, 'A URL is expected.'],
-  date: [/^\d{4}-\d\d-\d\d$/, 'A day is expected, for example 2027-01-31.'],
-  'date-time': [/^\d{4}-\d\d-\d\dT\d\d:\d\d/, 'A time is expected, for example 2027-01-31T09:00:00Z.'],
-};
-
-function textFault(schema: ParameterSchema, value: string): string | undefined {
-  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema;
-  if (value.length < minLength)
-    return minLength === 1 ? 'This one is required.' : `At least ${minLength} characters are expected.`;
-  if (value.length > maxLength) return `At most ${maxLength} characters are expected.`;
-  const [known, words] = formats[format ?? ''] ?? [];
-  if (known !== undefined && !known.test(value)) return words;
-  return pattern === undefined || fits(pattern, value) ? undefined : `It does not fit ${pattern}.`;
-}
-
-/** A pattern that this browser cannot read refuses nothing. */
-function fits(pattern: string, value: string): boolean {
-  try {
-    return new RegExp(pattern, 'u').test(value);
-  } catch {
-    return true;
-  }
 }

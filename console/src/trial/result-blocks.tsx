@@ -4,6 +4,8 @@ import { isShown, useObjectUrl } from '../browser/object-url.ts';
 import { type Rows, rowsOf } from '../browser/structured-rows.ts';
 import { CodeBlock } from '../components/code-block.tsx';
 import { Table } from '../components/table.tsx';
+import { readMarkdown } from './markdown.ts';
+import { MarkdownView } from './markdown-view.tsx';
 
 type Block = ToolResult['content'][number];
 type Resource = {
@@ -30,12 +32,27 @@ function ResultBlock(props: { readonly block: Block; readonly number: number; re
   const { block, number } = props;
   const label = props.of === 1 ? 'Text' : `Text ${number} of ${props.of}`;
   const { type, text, data, mimeType, resource, uri } = block as Block & Record<string, unknown>;
-  if (type === 'text') return <CodeBlock label={label} text={pretty(String(text ?? ''))} wrap />;
+  if (type === 'text') return <TextBlock label={label} text={String(text ?? '')} />;
   if ((type === 'image' || type === 'audio') && typeof data === 'string')
     return <Media data={data} mimeType={String(mimeType)} />;
   if (type === 'resource_link' && typeof uri === 'string') return <ResourceLink block={block} uri={uri} />;
   if (type === 'resource') return <EmbeddedResource resource={(resource ?? {}) as Resource} />;
   return <p class="muted">A block of type {String(type)}; it is in the JSON.</p>;
+}
+
+/** Words with marks as they are meant, and as they came. */
+function TextBlock({ label, text }: { readonly label: string; readonly text: string }) {
+  const blocks = readMarkdown(text);
+  if (blocks === null) return <CodeBlock label={label} text={pretty(text)} wrap />;
+  return (
+    <>
+      <MarkdownView blocks={blocks} />
+      <details class="raw">
+        <summary>As it came</summary>
+        <CodeBlock label={label} text={text} wrap />
+      </details>
+    </>
+  );
 }
 
 function Media({ data, mimeType }: { readonly data: string; readonly mimeType: string }) {
@@ -77,7 +94,7 @@ function ResourceLink({ block, uri }: { readonly block: Block; readonly uri: str
 
 function EmbeddedResource({ resource }: { readonly resource: Resource }) {
   const { uri = 'Resource', mimeType = '', text, blob } = resource;
-  if (text !== undefined) return <CodeBlock label={uri} text={pretty(text)} wrap />;
+  if (text !== undefined) return <TextBlock label={uri} text={text} />;
   if (blob !== undefined && isShown(mimeType)) return <Media data={blob} mimeType={mimeType} />;
   return (
     <p>
