@@ -634,6 +634,8 @@ export type SearchQuery = {
   readonly explain?: boolean | undefined;
   /** false: misspelled words are searched as they are */
   readonly spelling?: boolean | undefined;
+  /** true: still being typed. It is answered and not kept: its query_log_id names nothing */
+  readonly draft?: boolean | undefined;
   readonly cursor?: string | undefined;
 };
 
@@ -646,6 +648,8 @@ export type SearchRequest = {
   readonly explain?: boolean | undefined;
   /** false: misspelled words are searched as they are */
   readonly spelling?: boolean | undefined;
+  /** true: still being typed. It is answered and not kept: its query_log_id names nothing */
+  readonly draft?: boolean | undefined;
   readonly cursor?: string | undefined;
   readonly queries?: readonly SearchQuery[] | undefined;
 };

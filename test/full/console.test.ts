@@ -243,7 +243,7 @@ test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone'
   await signIn(page, app);
   const go = async (typed: string, option: RegExp, title: string) => {
     await page.keyboard.press('Control+k');
-    const field = page.getByRole('combobox', { name: 'Page, server or document' });
+    const field = page.getByRole('combobox', { name: 'Page, server, tool or document' });
     await field.fill(typed);
     const wanted = page.getByRole('option', { name: option }).first();
     await wanted.waitFor();
@@ -257,7 +257,7 @@ test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone'
   await go('PgBouncer', /PgBouncer.*Deploying it/, 'Deploying it');
   await go('send an email', /^Search for/, 'Search');
   await page.keyboard.press('Control+k');
-  await page.getByRole('combobox', { name: 'Page, server or document' }).fill('a');
+  await page.getByRole('combobox', { name: 'Page, server, tool or document' }).fill('a');
   await page.getByRole('dialog').getByRole('option').first().waitFor();
   for (const violation of await violations(page)) assert.fail(violation);
   await page.keyboard.press('Escape');

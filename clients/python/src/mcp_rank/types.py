@@ -779,6 +779,8 @@ class SearchOptions(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -791,6 +793,8 @@ class SearchQuery(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -803,6 +807,8 @@ class SearchRequest(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
     queries: NotRequired[list[SearchQuery]]
 
