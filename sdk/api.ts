@@ -353,6 +353,8 @@ export type KeptServer = {
   readonly kept_headers: readonly string[];
   /** the file that says what it is, and where it is changed */
   readonly declared_in: "mcp_config" | "apply" | null;
+  /** what its program wrote last in the process that answers, masked; the newest last */
+  readonly output: readonly ({ readonly at: string; readonly line: string; })[];
 };
 
 export type KeyUsage = {
@@ -965,7 +967,7 @@ export type Api = {
   /** Browse the catalogue by id, page by page */
   'GET /v1/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; readonly own?: boolean | undefined; readonly sort?: "id" | "own" | "name" | "health" | "popularity" | "added" | undefined; };
     body: undefined;
     reply: ServerPage;
   };
@@ -1287,7 +1289,7 @@ export type Api = {
   /** The catalogue with where each server came from */
   'GET /v1/admin/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; readonly own?: boolean | undefined; readonly sort?: "id" | "own" | "name" | "health" | "popularity" | "added" | undefined; };
     body: undefined;
     reply: ServerPage;
   };

@@ -3,9 +3,11 @@ import { isAtLeast } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerInput, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
+import type { Mcp } from '../mcp/mcp.ts';
 import type { Policy } from '../policy/policy.ts';
 import { by, sayRights, urlFault } from './catalog-admin-routes.ts';
-import { idPath, orNull, strict, text, textOrNull } from './field-schemas.ts';
+import { idPath, orNull, strict, text, textOrNull, time } from './field-schemas.ts';
+import { isoTime } from './iso-time.ts';
 import { refuseRights } from './server-rights.ts';
 import { describeServer } from './server-routes.ts';
 import { serverFields } from './server-schemas.ts';
@@ -18,6 +20,9 @@ const keptServerSchema = Type.Object(
     }),
     declared_in: Type.Union([Type.Enum(['mcp_config', 'apply']), Type.Null()], {
       description: 'the file that says what it is, and where it is changed',
+    }),
+    output: Type.Array(Type.Object({ at: time, line: Type.String() }), {
+      description: 'what its program wrote last in the process that answers, masked; the newest last',
     }),
   },
   { $id: 'KeptServer' },
@@ -54,14 +59,16 @@ export function serverEditRoutes(deps: {
   readonly policy: Pick<Policy, 'admin'>;
   /** Throws for a URL that we would not dial. */
   readonly checkUrl: (url: string) => void;
+  readonly outputOf: Mcp['outputOf'];
 }): Route[] {
-  const { catalog, policy, checkUrl } = deps;
+  const { catalog, policy, checkUrl, outputOf } = deps;
   const describe = async (id: string) => {
     const [record, credential] = await Promise.all([catalog.get(id), catalog.credential(id)]);
     return json({
       ...describeServer(record),
       kept_headers: Object.keys(credential?.headers ?? {}),
       declared_in: fileOf(record),
+      output: outputOf(id).map(({ at, line }) => ({ at: isoTime(at), line })),
     });
   };
   return [

@@ -91,7 +91,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       probeServer: services.mcp.probe,
       probeAddress: services.mcp.probeAddress,
     }),
-    ...serverEditRoutes({ catalog, policy, checkUrl }),
+    ...serverEditRoutes({ catalog, policy, checkUrl, outputOf: services.mcp.outputOf }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),

@@ -130,3 +130,21 @@ test('servers of the starter can be changed as it stands', async (t) => {
     assert.deepEqual([after, source], [before, 'admin']);
   }
 });
+
+test('the list comes in the order that was asked for, page by page, for whoever sees less as well', async (t) => {
+  const app = await bootMcp(t);
+  for (const [i, name] of ['b', 'c', 'a'].entries())
+    await app.add(`id ${i}`, 'http://127.0.0.1:9/mcp', { name, tools: [{ name, description: name }] });
+  await app.add('hidden', 'http://127.0.0.1:9/mcp', { name: 'a first', visibility: 'private' });
+  const key = await app.newKey({ scopes: ['search'] });
+  const found: string[] = [];
+  let cursor = '';
+  do {
+    const reply = await app.call('GET', `/v1/servers?sort=name&limit=1${cursor}`, { key });
+    found.push(...(reply.body.servers as { name: string }[]).map(({ name }) => name));
+    const { next_cursor: next } = reply.body.metadata as { next_cursor?: string };
+    cursor = next === undefined ? '' : `&cursor=${next}`;
+  } while (cursor !== '');
+  assert.deepEqual(found, ['a', 'b', 'c']);
+  assert.equal((await app.call('GET', '/v1/servers?sort=size')).status, 400);
+});

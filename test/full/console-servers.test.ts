@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn } from '../support/console-browser.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
+import { bootPrograms } from '../support/programs.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
 
@@ -134,3 +135,49 @@ test(
     assert.deepEqual([faults, outside], [[], []]);
   },
 );
+
+test('the catalogue shows one’s own first, and in other orders', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app);
+  await signIn(page, app);
+  await show(page, app, '/catalogue', 'Catalogue');
+  const own = page.getByRole('region', { name: 'Added here' });
+  await own.getByRole('link', { name: 'Everything' }).waitFor();
+  assert.ok((await page.getByRole('region', { name: 'From elsewhere' }).getByRole('listitem').count()) > 10);
+  await page.getByLabel('Order').selectOption('health');
+  await page.waitForURL(/sort=health/);
+  await own.waitFor({ state: 'detached' });
+  await page.reload();
+  await page.locator('.rows .row').first().waitFor();
+  assert.equal(await page.getByLabel('Order').inputValue(), 'health');
+  await page.getByLabel('Order').selectOption('name');
+  await page.waitForURL(/sort=name/);
+  await page.locator('.skeleton').waitFor({ state: 'detached' });
+  const names = await page.locator('.row-title strong').allInnerTexts();
+  assert.ok(names.length > 10);
+  assert.deepEqual(
+    names.map((name) => name.toLowerCase()),
+    names.map((name) => name.toLowerCase()).sort(),
+  );
+  await assertAccessible(page);
+});
+
+test('of a program that does not start, its page says why, and what it wrote', options, async (t) => {
+  await demo();
+  const script = "console.error('no token in the folder'); process.exit(1)";
+  const app = await bootPrograms(t, { broken: { command: process.execPath, args: ['-e', script] } });
+  const { page, faults } = await openPage(t, app);
+  await signIn(page, app);
+  await show(page, app, '/catalogue/broken', 'broken');
+  await page.getByText(/no token in the folder.*, since/).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 0);
+  await page.getByRole('button', { name: 'Probe now' }).click();
+  await page.getByRole('tab', { name: 'Output' }).click();
+  await page
+    .getByRole('region', { name: 'Its last lines' })
+    .getByText('no token in the folder')
+    .first()
+    .waitFor();
+  await assertAccessible(page);
+  assert.deepEqual(faults, []);
+});

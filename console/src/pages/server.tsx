@@ -12,6 +12,7 @@ import { Icon } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, Loadable, PageHeader } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
 import { HealthHistory } from '../server/health-history.tsx';
+import { ProgramOutput } from '../server/program-output.tsx';
 import { ServerRights } from '../server/server-rights.tsx';
 import { ToolList } from '../server/tool-list.tsx';
 import { EditServer } from '../server-entry/edit-server.tsx';
@@ -56,7 +57,7 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
         {may('admin') && (
           <Admin
             id={server.id}
-            reachable={server.remote_url !== null}
+            reachable={server.remote_url !== null || isProgram(server)}
             isOfFile={isOfFile(server)}
             onChange={() => {
               reload();
@@ -115,11 +116,19 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
             body: () => <HealthHistory key={probes} id={server.id} remote={server.remote_url !== null} />,
           },
           { name: 'Details', body: () => <Details server={server} /> },
+          ...(may('admin') && isProgram(server)
+            ? [{ name: 'Output', body: () => <ProgramOutput id={server.id} /> }]
+            : []),
           ...(may('admin') ? [{ name: 'Rights', body: () => <ServerRights id={server.id} /> }] : []),
         ]}
       />
     </>
   );
+}
+
+/** That the service starts itself. */
+function isProgram({ source, remote_url }: Server): boolean {
+  return source === 'config' && remote_url === null;
 }
 
 /** Of the file of --mcp-config or of mcprank apply: it is changed there. */

@@ -438,6 +438,11 @@ class IssuerRequest(TypedDict):
     user_prefix: NotRequired[str]
 
 
+class KeptServerOutputObject(TypedDict):
+    at: str
+    line: str
+
+
 class KeptServer(TypedDict):
     id: str
     name: str
@@ -457,6 +462,8 @@ class KeptServer(TypedDict):
     kept_headers: list[str]
     # the file that says what it is, and where it is changed
     declared_in: Literal["mcp_config", "apply"] | None
+    # what its program wrote last in the process that answers, masked; the newest last
+    output: list[KeptServerOutputObject]
 
 
 class KeyUsage(TypedDict):
