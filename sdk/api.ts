@@ -7,6 +7,9 @@ export type Activity = {
   readonly steps: readonly RequestCountsAt[];
   readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[];
   readonly servers: readonly ServerUse[];
+  readonly outcomes: readonly OutcomeCount[];
+  /** of the record of calls: the servers called most in the last 24 hours, hour by hour */
+  readonly day: readonly ServerDay[];
   /** the 5 servers called most, in 12 steps */
   readonly success: readonly ServerSuccess[];
   readonly searches: { readonly count: number; readonly cached: number; };
@@ -449,6 +452,14 @@ export type OAuthError = {
   readonly error_description?: string | undefined;
 };
 
+/** of the record of calls */
+export type OutcomeCount = {
+  readonly outcome: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
+  /** whose it is; null: it went well */
+  readonly fault: "caller" | "server" | null;
+  readonly calls: number;
+};
+
 export type Problem = {
   /** what was wrong, in words */
   readonly detail: string;
@@ -526,8 +537,12 @@ export type RegistryServer = {
 
 export type RequestCounts = {
   readonly requests: number;
+  /** of callers: 4xx */
   readonly client_errors: number;
+  /** ours: 5xx but 502 */
   readonly server_errors: number;
+  /** of servers and providers behind us: 502 */
+  readonly upstream_errors: number;
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
   readonly p99_ms: number | null;
@@ -536,8 +551,12 @@ export type RequestCounts = {
 export type RequestCountsAt = {
   readonly at: string;
   readonly requests: number;
+  /** of callers: 4xx */
   readonly client_errors: number;
+  /** ours: 5xx but 502 */
   readonly server_errors: number;
+  /** of servers and providers behind us: 502 */
+  readonly upstream_errors: number;
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
   readonly p99_ms: number | null;
@@ -704,6 +723,11 @@ export type ServerChange = {
   readonly repository_url?: string | null | undefined;
   readonly verified?: boolean | undefined;
   readonly headers?: Readonly<Record<string, string | null>> | null | undefined;
+};
+
+export type ServerDay = {
+  readonly server_id: string;
+  readonly hours: readonly ({ readonly at: string; readonly calls: number; readonly caller_faults: number; readonly server_faults: number; })[];
 };
 
 export type ServerHistory = {
@@ -1705,6 +1729,13 @@ export type Api = {
     query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
     body: undefined;
     reply: Activity;
+  };
+  /** The same every five seconds, as server-sent events, for as long as the right to it lasts */
+  'GET /v1/admin/activity/live': {
+    params: undefined;
+    query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
+    body: undefined;
+    reply: unknown;
   };
   /** What a key was used for, day by day */
   'GET /v1/admin/keys/{id}/usage': {

@@ -29,6 +29,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'GET /v1/admin/toolsets/:name/bindings': 'developer',
 
   'GET /v1/admin/activity': 'operator',
+  'GET /v1/admin/activity/live': 'operator',
   'GET /v1/admin/calls': 'operator',
   'GET /v1/admin/audit': 'operator',
   'GET /v1/admin/users': 'operator',

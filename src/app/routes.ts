@@ -1,5 +1,5 @@
 import type { Principal } from '../access/access.ts';
-import { activityRoutes } from '../api/activity-routes.ts';
+import { type Window as ActivityWindow, activityRoutes, readActivity } from '../api/activity-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { approvalRoutes } from '../api/approval-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
@@ -13,6 +13,7 @@ import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
+import { createLiveActivity } from '../api/live-activity.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
 import { createMeCookie, meRoutes } from '../api/me-routes.ts';
@@ -32,14 +33,14 @@ import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { createHostCheck, isLoopbackHost } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
-import { createRequestStats } from '../http/console/request-stats.ts';
+import { createRequestStats, type RequestStats } from '../http/console/request-stats.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -120,11 +121,27 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(
-    ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
-  );
+  const activity = createActivity(services, stats, clock);
+  publicRoutes.push(...activity.routes);
   const routes = [...publicRoutes.map(withLeastRole), openApiRoute(publicRoutes, version)];
-  return { routes, sessions, stats, mcpServer };
+  const closeStreams = () => {
+    activity.close();
+    mcpServer.closeStreams();
+  };
+  return { routes, sessions, stats, closeStreams };
+}
+
+function createActivity(
+  { access, callLog, catalog, queryLog, telemetry }: Services,
+  stats: RequestStats,
+  clock: Clock,
+) {
+  const deps = { access, catalog, queryLog, calls: callLog.reports, stats, now: clock.now };
+  const live = createLiveActivity<ActivityWindow>({
+    read: (window) => readActivity(deps, window),
+    onError: (error) => telemetry.log.warn('activity.live.failed', { error }),
+  });
+  return { routes: activityRoutes(deps, live), close: live.close };
 }
 
 /** Whoever shows no key: sees what everybody sees. */

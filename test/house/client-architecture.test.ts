@@ -15,6 +15,7 @@ const floors: Readonly<Record<string, number>> = {
   docs: 3,
   search: 3,
   trial: 3,
+  activity: 3,
   toolsets: 3,
   dialogs: 3,
   'server-entry': 3,

@@ -22,6 +22,9 @@ class Activity(TypedDict):
     steps: list[RequestCountsAt]
     kinds: list[ActivityKindsObject]
     servers: list[ServerUse]
+    outcomes: list[OutcomeCount]
+    # of the record of calls: the servers called most in the last 24 hours, hour by hour
+    day: list[ServerDay]
     # the 5 servers called most, in 12 steps
     success: list[ServerSuccess]
     searches: ActivitySearchesObject
@@ -557,6 +560,14 @@ class OAuthError(TypedDict):
     error_description: NotRequired[str]
 
 
+# of the record of calls
+class OutcomeCount(TypedDict):
+    outcome: Literal["ok", "denied", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
+    # whose it is; null: it went well
+    fault: Literal["caller", "server"] | None
+    calls: int
+
+
 class Problem(TypedDict):
     # what was wrong, in words
     detail: str
@@ -647,8 +658,12 @@ RegistryServer = TypedDict("RegistryServer", {"$schema": "Literal[\"https://stat
 
 class RequestCounts(TypedDict):
     requests: int
+    # of callers: 4xx
     client_errors: int
+    # ours: 5xx but 502
     server_errors: int
+    # of servers and providers behind us: 502
+    upstream_errors: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -657,8 +672,12 @@ class RequestCounts(TypedDict):
 class RequestCountsAt(TypedDict):
     at: str
     requests: int
+    # of callers: 4xx
     client_errors: int
+    # ours: 5xx but 502
     server_errors: int
+    # of servers and providers behind us: 502
+    upstream_errors: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -878,6 +897,18 @@ class ServerChange(TypedDict):
     repository_url: NotRequired[str | None]
     verified: NotRequired[bool]
     headers: NotRequired[dict[str, str | None] | None]
+
+
+class ServerDayHoursObject(TypedDict):
+    at: str
+    calls: int
+    caller_faults: int
+    server_faults: int
+
+
+class ServerDay(TypedDict):
+    server_id: str
+    hours: list[ServerDayHoursObject]
 
 
 class ServerHistory(TypedDict):
