@@ -7,6 +7,9 @@ export type Activity = {
   readonly steps: readonly RequestCountsAt[];
   readonly kinds: readonly ({ readonly kind: string; readonly requests: number; })[];
   readonly servers: readonly ServerUse[];
+  readonly outcomes: readonly OutcomeCount[];
+  /** of the record of calls: the servers called most in the last 24 hours, hour by hour */
+  readonly day: readonly ServerDay[];
   /** the 5 servers called most, in 12 steps */
   readonly success: readonly ServerSuccess[];
   readonly searches: { readonly count: number; readonly cached: number; };
@@ -29,6 +32,8 @@ export type AddressFound = {
   readonly reason: string | null;
   /** what the server calls itself */
   readonly name: string | null;
+  /** a `data:` URI of a PNG, JPEG, GIF or WebP; no other icon is told */
+  readonly icon: string | null;
   readonly tools: readonly ({ readonly name: string; readonly description: string; })[];
 };
 
@@ -334,6 +339,29 @@ export type IssuerRequest = {
   readonly user_prefix?: string | undefined;
 };
 
+export type KeptServer = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly remote_url: string | null;
+  readonly auth_required: boolean;
+  readonly auth_type: string | null;
+  readonly transport: "streamable-http" | "sse" | "stdio";
+  readonly category: string | null;
+  readonly tags: readonly string[];
+  readonly verified: boolean;
+  readonly repository_url: string | null;
+  readonly version: string | null;
+  readonly source: string;
+  readonly updated_at: string;
+  /** names of the header fields that go with requests; their values are never told */
+  readonly kept_headers: readonly string[];
+  /** the file that says what it is, and where it is changed */
+  readonly declared_in: "mcp_config" | "apply" | null;
+  /** what its program wrote last in the process that answers, masked; the newest last */
+  readonly output: readonly ({ readonly at: string; readonly line: string; })[];
+};
+
 export type KeyUsage = {
   readonly key_id: string;
   readonly days: readonly KeyUsageDay[];
@@ -451,6 +479,14 @@ export type OAuthError = {
   readonly error_description?: string | undefined;
 };
 
+/** of the record of calls */
+export type OutcomeCount = {
+  readonly outcome: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
+  /** whose it is; null: it went well */
+  readonly fault: "caller" | "server" | null;
+  readonly calls: number;
+};
+
 export type Problem = {
   /** what was wrong, in words */
   readonly detail: string;
@@ -528,8 +564,12 @@ export type RegistryServer = {
 
 export type RequestCounts = {
   readonly requests: number;
+  /** of callers: 4xx */
   readonly client_errors: number;
+  /** ours: 5xx but 502 */
   readonly server_errors: number;
+  /** of servers and providers behind us: 502 */
+  readonly upstream_errors: number;
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
   readonly p99_ms: number | null;
@@ -538,8 +578,12 @@ export type RequestCounts = {
 export type RequestCountsAt = {
   readonly at: string;
   readonly requests: number;
+  /** of callers: 4xx */
   readonly client_errors: number;
+  /** ours: 5xx but 502 */
   readonly server_errors: number;
+  /** of servers and providers behind us: 502 */
+  readonly upstream_errors: number;
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
   readonly p99_ms: number | null;
@@ -638,6 +682,8 @@ export type SearchQuery = {
   readonly explain?: boolean | undefined;
   /** false: misspelled words are searched as they are */
   readonly spelling?: boolean | undefined;
+  /** true: still being typed. It is answered and not kept: its query_log_id names nothing */
+  readonly draft?: boolean | undefined;
   readonly cursor?: string | undefined;
 };
 
@@ -650,6 +696,8 @@ export type SearchRequest = {
   readonly explain?: boolean | undefined;
   /** false: misspelled words are searched as they are */
   readonly spelling?: boolean | undefined;
+  /** true: still being typed. It is answered and not kept: its query_log_id names nothing */
+  readonly draft?: boolean | undefined;
   readonly cursor?: string | undefined;
   readonly queries?: readonly SearchQuery[] | undefined;
 };
@@ -690,6 +738,24 @@ export type ServerBasics = {
   readonly remote_url: string | null;
   readonly auth_required: boolean;
   readonly auth_type: string | null;
+};
+
+export type ServerChange = {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly remote_url?: string | undefined;
+  readonly transport?: "streamable-http" | "sse" | undefined;
+  readonly auth_type?: "api_key" | "bearer" | "oauth2" | null | undefined;
+  readonly category?: string | null | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly repository_url?: string | null | undefined;
+  readonly verified?: boolean | undefined;
+  readonly headers?: Readonly<Record<string, string | null>> | null | undefined;
+};
+
+export type ServerDay = {
+  readonly server_id: string;
+  readonly hours: readonly ({ readonly at: string; readonly calls: number; readonly caller_faults: number; readonly server_faults: number; })[];
 };
 
 export type ServerHistory = {
@@ -966,7 +1032,7 @@ export type Api = {
   /** Browse the catalogue by id, page by page */
   'GET /v1/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; readonly own?: boolean | undefined; readonly sort?: "id" | "own" | "name" | "health" | "popularity" | "added" | undefined; };
     body: undefined;
     reply: ServerPage;
   };
@@ -1330,7 +1396,7 @@ export type Api = {
   /** The catalogue with where each server came from */
   'GET /v1/admin/servers': {
     params: undefined;
-    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; };
+    query: { readonly limit?: number | undefined; readonly cursor?: string | undefined; readonly text?: string | undefined; readonly transport?: "streamable-http" | "sse" | "stdio" | undefined; readonly auth?: "none" | "api_key" | "bearer" | "oauth2" | undefined; readonly category?: string | undefined; readonly verified?: boolean | undefined; readonly source?: string | undefined; readonly own?: boolean | undefined; readonly sort?: "id" | "own" | "name" | "health" | "popularity" | "added" | undefined; };
     body: undefined;
     reply: ServerPage;
   };
@@ -1368,6 +1434,20 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: Deleted;
+  };
+  /** One server as its operator keeps it: also which header fields go with its requests, never their values */
+  'GET /v1/admin/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: undefined;
+    reply: KeptServer;
+  };
+  /** Change what is said of a server; what is not named stays, who may see it too */
+  'PATCH /v1/admin/servers/{id}': {
+    params: { readonly id: string; };
+    query: undefined;
+    body: ServerChange;
+    reply: KeptServer;
   };
   /** All toolsets */
   'GET /v1/admin/toolsets': {
@@ -1732,6 +1812,13 @@ export type Api = {
     query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
     body: undefined;
     reply: Activity;
+  };
+  /** The same every five seconds, as server-sent events, for as long as the right to it lasts */
+  'GET /v1/admin/activity/live': {
+    params: undefined;
+    query: { readonly window?: "1h" | "6h" | "24h" | undefined; };
+    body: undefined;
+    reply: unknown;
   };
   /** What a key was used for, day by day */
   'GET /v1/admin/keys/{id}/usage': {

@@ -60,7 +60,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (config.starter) await catalog.loadStarter();
     await services.mcp.removeFormerLocalServers();
     const declared = await startDeclared(config, services, options);
-    const { routes, sessions, stats, mcpServer } = declareRoutes(config, services, options, version);
+    const { routes, sessions, stats, closeStreams } = declareRoutes(config, services, options, version);
     const http = createHttp({
       routes,
       access,
@@ -87,7 +87,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
         services.shutdown.hasBegun = true;
         await declared?.close();
         services.mcp.closeStreams();
-        mcpServer.closeStreams();
+        closeStreams();
         await http.close();
         await stop();
         await services.close();

@@ -4,86 +4,26 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
+import { streamType } from '../mcp-server/mcp-server.ts';
+import type { CallLog, CallOutcome } from '../policy/policy.ts';
 import type { QueryLogSummary } from '../search/search.ts';
-import { idPath, orNull, strict, time } from './field-schemas.ts';
+import {
+  activitySchema,
+  keyUsageSchema,
+  serversDrawn,
+  stepsDrawn,
+  windowSchema,
+} from './activity-schemas.ts';
+import { idPath, strict } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
+import type { LiveActivity } from './live-activity.ts';
+
+type CallReports = CallLog['reports'];
 
 const windows = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000 } as const;
 const dayMs = 86_400_000;
-/** Success over time: few servers, so that their lines can be told apart, and steps long enough to hold some calls. */
-const serversDrawn = 5;
-const stepsDrawn = 12;
-const msOrNull = orNull(Type.Number());
-const counts = {
-  requests: Type.Integer(),
-  client_errors: Type.Integer(),
-  server_errors: Type.Integer(),
-  p50_ms: msOrNull,
-  p95_ms: msOrNull,
-  p99_ms: msOrNull,
-};
-const windowSchema = Type.Enum(['1h', '6h', '24h']);
-const keyUsageSchema = Type.Object(
-  {
-    key_id: Type.String(),
-    days: Type.Array(
-      Type.Object(
-        {
-          day: Type.String({ format: 'date', description: 'UTC' }),
-          searches: Type.Integer(),
-          calls: Type.Integer(),
-          failures: Type.Integer(),
-        },
-        { $id: 'KeyUsageDay' },
-      ),
-    ),
-  },
-  { $id: 'KeyUsage' },
-);
-const activitySchema = Type.Object(
-  {
-    window: windowSchema,
-    total: Type.Object(counts, { $id: 'RequestCounts' }),
-    steps: Type.Array(Type.Object({ at: time, ...counts }, { $id: 'RequestCountsAt' })),
-    kinds: Type.Array(Type.Object({ kind: Type.String(), requests: Type.Integer() })),
-    servers: Type.Array(
-      Type.Object(
-        {
-          server_id: Type.String(),
-          calls: Type.Integer(),
-          successes: Type.Integer(),
-          latency_ms: msOrNull,
-        },
-        { $id: 'ServerUse' },
-      ),
-    ),
-    success: Type.Array(
-      Type.Object(
-        {
-          server_id: Type.String(),
-          steps: Type.Array(Type.Object({ at: time, calls: Type.Integer(), successes: Type.Integer() })),
-        },
-        { $id: 'ServerSuccess' },
-      ),
-      { description: `the ${serversDrawn} servers called most, in ${stepsDrawn} steps` },
-    ),
-    searches: Type.Object({ count: Type.Integer(), cached: Type.Integer() }),
-    found_nothing: Type.Array(
-      Type.Object(
-        { query: Type.String(), times: Type.Integer(), last_at: time },
-        { $id: 'EmptySearch', description: 'a query that found nothing' },
-      ),
-    ),
-    recent: Type.Array(
-      Type.Object(
-        { query: Type.String(), shown: Type.Integer(), latency_ms: Type.Number(), at: time },
-        { $id: 'RecentSearch' },
-      ),
-    ),
-  },
-  { $id: 'Activity' },
-);
-
+const hourMs = 3_600_000;
+const hoursShown = 24;
 export type ActivityDeps = {
   readonly stats: RequestStats;
   readonly access: Pick<Access, 'listKeys'>;
@@ -92,11 +32,13 @@ export type ActivityDeps = {
     summary(since: number): Promise<QueryLogSummary>;
     searchesByDay(keyId: string, since: number): Promise<ReadonlyMap<number, number>>;
   };
+  readonly calls: CallReports;
   readonly now: () => number;
 };
 
 /** What the service is used for, as its operator sees it. */
-export function activityRoutes({ stats, access, catalog, queryLog, now }: ActivityDeps): Route[] {
+export function activityRoutes(deps: ActivityDeps, live: LiveActivity): Route[] {
+  const { access, catalog, queryLog, now } = deps;
   return [
     route({
       method: 'GET',
@@ -106,41 +48,17 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
       scope: 'admin',
       query: Type.Object({ window: Type.Optional(windowSchema) }, strict),
       reply: activitySchema,
-      handle: async ({ query: { window = '1h' } }) => {
-        const since = now() - windows[window];
-        const [servers, searched] = await Promise.all([catalog.use.byServer(since), queryLog.summary(since)]);
-        const success = await successOf(
-          catalog,
-          servers.slice(0, serversDrawn).map(({ serverId }) => serverId),
-          { now: now(), stepMs: windows[window] / stepsDrawn },
-        );
-        const { steps, total, kinds } = stats.read(windows[window]);
-        return json({
-          window,
-          total: describe(total),
-          steps: steps.map((step) => ({ at: isoTime(step.at), ...describe(step) })),
-          kinds,
-          servers: servers.map(({ serverId, calls, successes, latencyMs }) => ({
-            server_id: serverId,
-            calls,
-            successes,
-            latency_ms: latencyMs,
-          })),
-          success,
-          searches: searched.searches,
-          found_nothing: searched.foundNothing.map(({ query, times, lastAt }) => ({
-            query,
-            times,
-            last_at: isoTime(lastAt),
-          })),
-          recent: searched.recent.map(({ query, shown, latencyMs, at }) => ({
-            query,
-            shown,
-            latency_ms: latencyMs,
-            at: isoTime(at),
-          })),
-        });
-      },
+      handle: async ({ query: { window = '1h' } }) => json(await readActivity(deps, window)),
+    }),
+    route({
+      method: 'GET',
+      url: '/v1/admin/activity/live',
+      summary: 'The same every five seconds, as server-sent events, for as long as the right to it lasts',
+      scope: 'admin',
+      query: Type.Object({ window: Type.Optional(windowSchema) }, strict),
+      reply: null,
+      otherReplies: [{ status: 200, description: 'one Activity an event', contentType: streamType }],
+      handle: ({ query: { window = '1h' }, caller }) => live.open(caller.keyId, window),
     }),
     route({
       method: 'GET',
@@ -177,6 +95,86 @@ export function activityRoutes({ stats, access, catalog, queryLog, now }: Activi
   ];
 }
 
+export type Window = keyof typeof windows;
+
+export async function readActivity(deps: ActivityDeps, window: Window) {
+  const { stats, catalog, queryLog, calls, now } = deps;
+  const since = now() - windows[window];
+  const [servers, searched, outcomes, day] = await Promise.all([
+    catalog.use.byServer(since),
+    queryLog.summary(since),
+    calls.outcomes(since),
+    dayOf(calls, now()),
+  ]);
+  const success = await successOf(
+    catalog,
+    servers.slice(0, serversDrawn).map(({ serverId }) => serverId),
+    { now: now(), stepMs: windows[window] / stepsDrawn },
+  );
+  const { steps, total, kinds } = stats.read(windows[window]);
+  return {
+    window,
+    total: describe(total),
+    steps: steps.map((step) => ({ at: isoTime(step.at), ...describe(step) })),
+    kinds,
+    servers: servers.map(({ serverId, calls: made, successes, latencyMs }) => ({
+      server_id: serverId,
+      calls: made,
+      successes,
+      latency_ms: latencyMs,
+    })),
+    outcomes: outcomes.map(({ outcome, calls: made }) => ({ outcome, fault: faultOf(outcome), calls: made })),
+    day,
+    success,
+    searches: searched.searches,
+    found_nothing: searched.foundNothing.map(({ query, times, lastAt }) => ({
+      query,
+      times,
+      last_at: isoTime(lastAt),
+    })),
+    recent: searched.recent.map(({ query, shown, latencyMs, at }) => ({
+      query,
+      shown,
+      latency_ms: latencyMs,
+      at: isoTime(at),
+    })),
+  };
+}
+
+const callerFaults: ReadonlySet<CallOutcome> = new Set([
+  'denied',
+  'auth',
+  'rate_limit',
+  'invalid_arguments',
+  'cancelled',
+]);
+
+/** Whose fault it is that a call did not go well. */
+function faultOf(outcome: CallOutcome): 'caller' | 'server' | null {
+  if (outcome === 'ok') return null;
+  return callerFaults.has(outcome) ? 'caller' : 'server';
+}
+
+/** Each server with every hour, the latest last. */
+async function dayOf(calls: CallReports, now: number) {
+  const first = Math.floor(now / hourMs) - hoursShown + 1;
+  const found = await calls.byHour(first * hourMs);
+  return [...new Set(found.map(({ serverId }) => serverId))].map((serverId) => ({
+    server_id: serverId,
+    hours: Array.from({ length: hoursShown }, (_, i) => {
+      const rows = found.filter((row) => row.serverId === serverId && row.hour === first + i);
+      const sum = (fault: 'caller' | 'server' | 'any') =>
+        rows.reduce((n, row) => n + (fault === 'any' || faultOf(row.outcome) === fault ? row.calls : 0), 0);
+      return {
+        at: isoTime((first + i) * hourMs),
+        calls: sum('any'),
+        caller_faults: sum('caller'),
+        server_faults: sum('server'),
+      };
+    }),
+  }));
+}
+
 /** Each server with every step, the latest last. */
 async function successOf(
   { use }: ActivityDeps['catalog'],
@@ -194,11 +192,20 @@ async function successOf(
   }));
 }
 
-function describe({ requests, clientErrors, serverErrors, p50, p95, p99 }: Omit<StatsStep, 'at'>) {
+function describe({
+  requests,
+  clientErrors,
+  serverErrors,
+  upstreamErrors,
+  p50,
+  p95,
+  p99,
+}: Omit<StatsStep, 'at'>) {
   return {
     requests,
     client_errors: clientErrors,
     server_errors: serverErrors,
+    upstream_errors: upstreamErrors,
     p50_ms: p50,
     p95_ms: p95,
     p99_ms: p99,

@@ -126,6 +126,9 @@ const addressFoundSchema = Type.Object(
     latency_ms: orNull(Type.Number()),
     reason: textOrNull,
     name: Type.Union([Type.String(), Type.Null()], { description: 'what the server calls itself' }),
+    icon: Type.Union([Type.String(), Type.Null()], {
+      description: 'a `data:` URI of a PNG, JPEG, GIF or WebP; no other icon is told',
+    }),
     tools: Type.Array(Type.Object({ name: Type.String(), description: Type.String() })),
   },
   { $id: 'AddressFound' },
@@ -158,6 +161,7 @@ function addressProbeRoute(catalog: Catalog, probe: ProbeAddress, checkUrl: (url
         latency_ms: found.latencyMs,
         reason: found.reason,
         name: found.name,
+        icon: found.icon,
         tools: (found.tools ?? []).map(({ name, description }) => ({
           name: String(name),
           description: typeof description === 'string' ? description.slice(0, 1_000) : '',
@@ -202,7 +206,7 @@ function rightsRoutes(catalog: Catalog, admin: Policy['admin']): Route[] {
 }
 
 /** Who the audit trail names. */
-function by(caller: Principal) {
+export function by(caller: Principal) {
   return { actor: keyActor(caller), developerId: caller.developerId };
 }
 
@@ -233,7 +237,7 @@ function parseServers(
 type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
 
 /** A server that carries credentials is its developer's own until something else is said. */
-async function sayRights(
+export async function sayRights(
   admin: Policy['admin'],
   { input: { id, headers, machineLogin }, rights }: PostedServer,
   caller: Principal,

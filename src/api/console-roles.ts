@@ -29,6 +29,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'GET /v1/admin/toolsets/:name/bindings': 'developer',
 
   'GET /v1/admin/activity': 'operator',
+  'GET /v1/admin/activity/live': 'operator',
   'GET /v1/admin/calls': 'operator',
   'GET /v1/admin/audit': 'operator',
   'GET /v1/admin/users': 'operator',
@@ -39,6 +40,8 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'POST /v1/admin/approvals/:id': 'operator',
   'GET /v1/admin/servers': 'operator',
   'POST /v1/admin/servers': 'operator',
+  'GET /v1/admin/servers/:id': 'operator',
+  'PATCH /v1/admin/servers/:id': 'operator',
   'POST /v1/admin/servers/:id/probe': 'operator',
   'POST /v1/admin/probe': 'operator',
   'DELETE /v1/admin/servers/:id': 'operator',

@@ -24,6 +24,7 @@ import type { EnforcedMcp, PolicyEnforcement } from './policy-enforcement.ts';
 import { rpcEnvelopeSchema } from './rpc-schemas.ts';
 import { describeServerBasics } from './server-routes.ts';
 import { serverBasicsSchema } from './server-schemas.ts';
+import { progressMeta, streamedReply, streamToolCall, takesStream } from './streamed-tool-call.ts';
 
 const serverId = text(200);
 const queryLogId = Type.Optional(text(100));
@@ -113,7 +114,7 @@ const invalidParams = -32602;
 
 type Asking = Pick<
   Call<unknown, unknown, unknown, User | null>,
-  'caller' | 'user' | 'signal' | 'json' | 'recheck'
+  'caller' | 'user' | 'signal' | 'json' | 'recheck' | 'headers'
 >;
 
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
@@ -169,6 +170,7 @@ export function mcpRoutes({ mcp, catalogFor }: PolicyEnforcement): Route[] {
       spans: { arguments: true, input_responses: true },
       maxBodyBytes,
       reply: Type.Union([toolResultSchema, inputNeededSchema, approvalNeededSchema]),
+      otherReplies: [streamedReply],
       problems: [...callProblems, 'conflict'],
       handle: (call) => callTool(mcp, call),
     }),
@@ -245,24 +247,24 @@ function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never>
 
 async function callTool(
   mcp: EnforcedMcp,
-  call: Asking & {
-    readonly body: Static<typeof toolCallSchema>;
-    readonly headers: Readonly<Record<string, unknown>>;
-  },
+  call: Asking & { readonly body: Static<typeof toolCallSchema> },
 ): Promise<Reply<never>> {
   const { body, json: sent } = call;
-  const params = toolParams(body.name, sent?.present('arguments'));
-  const request: McpCall = { ...requestOf(body, sent), method: 'tools/call', params };
   const key = idempotencyKey(call.headers['idempotency-key']);
-  try {
-    const found = await (key === null
-      ? mcp.call(callerOf(call), request)
-      : mcp.callOnce(callerOf(call), request, key));
-    if (found.kind === 'input') return answer(['{', ...inputFields(found), '}'], found.upstreamMs);
-    return answer(toolResult(resultIn(found.reply)), found.upstreamMs);
-  } catch (error) {
-    throw inWords('Tool call failed', error);
-  }
+  const streams = key === null && takesStream(call.headers.accept);
+  const params = toolParams(body.name, sent?.present('arguments'), streams ? progressMeta : undefined);
+  const request: McpCall = { ...requestOf(body, sent), method: 'tools/call', params };
+  const run = async (caller: Parameters<EnforcedMcp['call']>[0]) => {
+    try {
+      const found = await (key === null ? mcp.call(caller, request) : mcp.callOnce(caller, request, key));
+      if (found.kind === 'input') return answer(['{', ...inputFields(found), '}'], found.upstreamMs);
+      return answer(toolResult(resultIn(found.reply)), found.upstreamMs);
+    } catch (error) {
+      throw inWords('Tool call failed', error);
+    }
+  };
+  const caller = callerOf(call);
+  return streams ? streamToolCall((onNotification) => run({ ...caller, onNotification })) : run(caller);
 }
 
 function answer(body: JsonParts, upstreamMs: number): Reply<never> {

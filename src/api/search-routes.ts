@@ -67,6 +67,7 @@ function toRequest(
     filters = {},
     explain = false,
     spelling = true,
+    draft = false,
     min_score = 0,
     cursor,
   }: SearchQuery,
@@ -82,6 +83,7 @@ function toRequest(
     minScore: min_score,
     explain,
     spelling,
+    isDraft: draft,
     cursor,
     connectionOf,
   };

@@ -31,6 +31,12 @@ const options = {
   spelling: Type.Optional(
     Type.Boolean({ description: 'false: misspelled words are searched as they are', default: true }),
   ),
+  draft: Type.Optional(
+    Type.Boolean({
+      description: 'true: still being typed. It is answered and not kept: its query_log_id names nothing',
+      default: false,
+    }),
+  ),
   cursor: Type.Optional(text(500)),
 };
 const querySchema = Type.Object({ query: text(1000), ...options }, { ...strict, $id: 'SearchQuery' });

@@ -19,6 +19,18 @@ const pageQuery = Type.Object(
     category: Type.Optional(text(100)),
     verified: Type.Optional(Type.Boolean()),
     source: Type.Optional(text(200)),
+    own: Type.Optional(
+      Type.Boolean({
+        description: 'written by the operator, by hand or in a file; false: come from elsewhere',
+      }),
+    ),
+    sort: Type.Optional(
+      Type.Enum(['id', 'own', 'name', 'health', 'popularity', 'added'], {
+        default: 'id',
+        description:
+          'own: what the operator wrote first; health: what is not well; popularity, added: the most popular, the newest',
+      }),
+    ),
   },
   strict,
 );
@@ -34,10 +46,11 @@ export function browseRoute(
     ...declared,
     query: pageQuery,
     reply: serverPageSchema,
-    handle: async ({ query: { limit = 50, cursor, ...filters }, caller }) => {
+    handle: async ({ query: { limit = 50, cursor, sort, ...filters }, caller }) => {
       const { servers, nextCursor } = await listFor(caller).list({
         limit,
         filters,
+        sort,
         ...(cursor === undefined ? {} : { cursor }),
       });
       const states = await health.findAll(servers.map(({ id }) => id));
@@ -149,7 +162,7 @@ export function describeServerBasics(record: ServerRecord) {
   };
 }
 
-function describeServer(record: ServerRecord) {
+export function describeServer(record: ServerRecord) {
   return {
     ...describeServerBasics(record),
     transport: record.transport,

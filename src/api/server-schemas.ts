@@ -9,7 +9,7 @@ const basicFields = {
   auth_required: Type.Boolean(),
   auth_type: textOrNull,
 };
-const serverFields = {
+export const serverFields = {
   ...basicFields,
   transport: Type.Enum(['streamable-http', 'sse', 'stdio']),
   category: textOrNull,

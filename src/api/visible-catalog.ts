@@ -29,7 +29,7 @@ export function visibleCatalog(
   const { get, list, revision } = catalog;
   const overrides = policy.overridesFor(subject);
   const narrow = (record: ServerRecord) => narrowTo(policy.viewFor(subject), record, overrides);
-  const listSeen: Catalog['list'] = async ({ limit, cursor, filters }) => {
+  const listSeen: Catalog['list'] = async ({ limit, cursor, filters, sort }) => {
     const servers: ServerRecord[] = [];
     let from = cursor;
     do {
@@ -37,6 +37,7 @@ export function visibleCatalog(
       const page = await list({
         limit: limit - servers.length,
         asker: subject.developer,
+        sort,
         ...(from !== undefined && { cursor: from }),
         ...(filters !== undefined && { filters }),
       });

@@ -1,5 +1,5 @@
 import type { Principal } from '../access/access.ts';
-import { activityRoutes } from '../api/activity-routes.ts';
+import { type Window as ActivityWindow, activityRoutes, readActivity } from '../api/activity-routes.ts';
 import { appRoutes } from '../api/app-routes.ts';
 import { approvalRoutes } from '../api/approval-routes.ts';
 import { auditRoutes } from '../api/audit-routes.ts';
@@ -13,6 +13,7 @@ import { consoleRoutes } from '../api/console-session-routes.ts';
 import { identityRoutes } from '../api/identity-routes.ts';
 import { invocationRoutes } from '../api/invocation-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
+import { createLiveActivity } from '../api/live-activity.ts';
 import { machineClientRoutes } from '../api/machine-client-routes.ts';
 import { mcpRoutes } from '../api/mcp-routes.ts';
 import { mcpServerRoutes } from '../api/mcp-server-routes.ts';
@@ -24,6 +25,7 @@ import { createPolicyEnforcement } from '../api/policy-enforcement.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
+import { serverEditRoutes } from '../api/server-edit-routes.ts';
 import { serverRoutes } from '../api/server-routes.ts';
 import { settingsRoutes } from '../api/settings-routes.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
@@ -33,14 +35,14 @@ import { userConnectionRoutes } from '../api/user-connection-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { createHostCheck, createOriginCheck, isLoopbackHost } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
 import { type Config, describeConfig, settings } from '../config.ts';
 import type { Owner } from '../connections/connections.ts';
 import { diagnose } from '../diagnostics.ts';
 import { createConsoleSessions } from '../http/console/console-sessions.ts';
-import { createRequestStats } from '../http/console/request-stats.ts';
+import { createRequestStats, type RequestStats } from '../http/console/request-stats.ts';
 import { createMcpServer } from '../mcp-server/mcp-server.ts';
 import type { ConnectionLookup } from '../search/search.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -51,20 +53,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const { access, catalog, connections, identity, policy, search, signIn, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const enforcement = createPolicyEnforcement(services);
-  const mcpServer = createMcpServer({
-    search,
-    mcp: enforcement.mcp,
-    catalogFor: enforcement.catalogFor,
-    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
-    setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
-    connectedBy: async ({ developerId, userId }) =>
-      userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }),
-    isLocal: (serverId) => services.locals.get(serverId) !== undefined,
-    tickets: services.vault.sealedTokens,
-    tracing: telemetry.tracing,
-    version,
-    now: clock.monotonic,
-  });
+  const mcpServer = openMcpServer(services, enforcement, { version, now: clock.monotonic });
   const publicUrl = () => services.baseUrl.url;
   const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
@@ -98,6 +87,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       probeServer: services.mcp.probe,
       probeAddress: services.mcp.probeAddress,
     }),
+    ...serverEditRoutes({ catalog, policy, checkUrl, outputOf: services.mcp.outputOf }),
     ...toolsetRoutes({ policy, catalog, access }),
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),
@@ -126,11 +116,48 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
   const stats = createRequestStats(publicRoutes, clock);
-  publicRoutes.push(
-    ...activityRoutes({ access, catalog, queryLog: services.queryLog, stats, now: clock.now }),
-  );
+  const activity = createActivity(services, stats, clock);
+  publicRoutes.push(...activity.routes);
   const routes = [...publicRoutes.map(withLeastRole), openApiRoute(publicRoutes, version)];
-  return { routes, sessions, stats, mcpServer };
+  const closeStreams = () => {
+    activity.close();
+    mcpServer.closeStreams();
+  };
+  return { routes, sessions, stats, closeStreams };
+}
+
+function openMcpServer(
+  services: Services,
+  enforcement: ReturnType<typeof createPolicyEnforcement>,
+  options: { readonly version: string; readonly now: () => number },
+) {
+  const { catalog, connections, search, telemetry, vault } = services;
+  return createMcpServer({
+    search,
+    mcp: enforcement.mcp,
+    catalogFor: enforcement.catalogFor,
+    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
+    setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
+    connectedBy: async ({ developerId, userId }) =>
+      userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }),
+    isLocal: (serverId) => services.locals.get(serverId) !== undefined,
+    tickets: vault.sealedTokens,
+    tracing: telemetry.tracing,
+    ...options,
+  });
+}
+
+function createActivity(
+  { access, callLog, catalog, queryLog, telemetry }: Services,
+  stats: RequestStats,
+  clock: Clock,
+) {
+  const deps = { access, catalog, queryLog, calls: callLog.reports, stats, now: clock.now };
+  const live = createLiveActivity<ActivityWindow>({
+    read: (window) => readActivity(deps, window),
+    onError: (error) => telemetry.log.warn('activity.live.failed', { error }),
+  });
+  return { routes: activityRoutes(deps, live), close: live.close };
 }
 
 /** Where servers come from that somebody here configured, applied or added by hand. */

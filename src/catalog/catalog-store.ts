@@ -58,6 +58,8 @@ export type ListFilters = {
   readonly category?: string;
   readonly verified?: boolean;
   readonly source?: string;
+  /** Written by the operator, by hand or in a file; false: not. */
+  readonly own?: boolean;
 };
 type Facet = readonly { readonly name: string | null; readonly servers: number }[];
 export type Facets = Readonly<Record<'category' | 'transport' | 'auth' | 'source', Facet>>;
@@ -73,7 +75,7 @@ export type PublicQuery = {
   readonly search: string | undefined;
 };
 
-type Db = Kysely<CatalogTables>;
+export type Db = Kysely<CatalogTables>;
 
 /** The reads of the catalog; what writes stands in write-store.ts. */
 export function createCatalogStore(storage: Storage) {
@@ -157,11 +159,11 @@ export function createCatalogStore(storage: Storage) {
 
 export type CatalogStore = ReturnType<typeof createCatalogStore>;
 
-function active(db: Db) {
+export function active(db: Db) {
   return db.selectFrom('servers').where('deleted_at', 'is', null);
 }
 
-async function withTools(db: Db, rows: readonly ServerRow[]): Promise<StoredServer[]> {
+export async function withTools(db: Db, rows: readonly ServerRow[]): Promise<StoredServer[]> {
   const tools = await toolsOf(
     db,
     rows.filter((row) => row.deleted_at === null).map((row) => row.id),
@@ -199,8 +201,8 @@ async function readNames(db: Db, revision: number, limit: number) {
 
 type ServerQuery = SelectQueryBuilder<CatalogTables, 'servers', ServerRow>;
 
-function filtered(rows: ServerQuery, filters: ListFilters): ServerQuery {
-  const { text, auth, verified } = filters;
+export function filtered(rows: ServerQuery, filters: ListFilters): ServerQuery {
+  const { text, auth, own, verified } = filters;
   let found = rows;
   for (const column of ['transport', 'category', 'source'] as const) {
     const value = filters[column];
@@ -214,6 +216,7 @@ function filtered(rows: ServerQuery, filters: ListFilters): ServerQuery {
   }
   if (auth !== undefined)
     found = auth === 'none' ? found.where('auth_type', 'is', null) : found.where('auth_type', '=', auth);
+  if (own !== undefined) found = found.where('source', own ? 'in' : 'not in', [...operatorSources]);
   if (verified !== undefined) found = found.where('verified', '=', verified ? 1 : 0);
   return found;
 }
@@ -282,7 +285,7 @@ async function countAll(db: Db) {
 }
 
 /** What the operator wrote or removed, by hand or in a file; a sync never touches it. */
-const operatorSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
+export const operatorSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
 
 export function isOfOperator(source: string): boolean {
   return operatorSources.has(source);

@@ -36,6 +36,7 @@ import { importPath } from './ingest/import.ts';
 import { parseRow } from './ingest/row-value.ts';
 import { createSync } from './ingest/sync.ts';
 import { createInvocations, type Invocations } from './invocations/invocations.ts';
+import { createOrderStore } from './order-store.ts';
 import { createServerCache } from './server-cache.ts';
 import {
   type ListQuery,
@@ -165,7 +166,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   });
 
   const write = createWriter({ storage, clock, credentials, onWrite: serverCache.refresh });
-  const readers = { store, serverCache };
+  const readers = { store, orders: createOrderStore(storage), serverCache };
   const importFile = (path: string, options: ImportOptions) =>
     importPath(path, options, { write, idsOf: store.idsOf });
 

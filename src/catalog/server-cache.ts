@@ -25,6 +25,7 @@ export type ServerCache = {
   peek(id: string): ServerRecord | undefined;
   /** Throws when an outcome cannot be of this server and tool. */
   check(serverId: string, toolName: string): undefined | Promise<void>;
+  activeIds(): string[];
   popularity(): Promise<ReadonlyMap<string, number>>;
   refreshPopularity(): Promise<ReadonlyMap<string, number>>;
   toRecord(stored: StoredServer, popularity: ReadonlyMap<string, number>): ServerRecord;
@@ -88,6 +89,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
           throw new Problem('not_found', 'Tool not found on this server');
       });
     },
+    activeIds: () => [...entries].flatMap(([id, { gone }]) => (gone ? [] : [id])),
     popularity: popular.current,
     async refreshPopularity() {
       const values = await popular.refresh();

@@ -22,6 +22,7 @@ import type { McpHttpReply } from './streams/answer.ts';
 export type { McpHttpRequest } from './door-request.ts';
 export type { McpCaller } from './doors/backend.ts';
 export type { McpHttpReply } from './streams/answer.ts';
+export { EventStream, streamHeaders, streamType } from './streams/event-stream.ts';
 
 export type McpServer = {
   /** All servers behind one door. */

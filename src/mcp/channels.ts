@@ -7,6 +7,7 @@ import { type Channel, type Limits, type Program, type Target, UpstreamFailure }
 import { HttpUpstream } from './negotiation/http-upstream.ts';
 import { ChildLedger } from './programs/child-ledger.ts';
 import { ProgramChannel, type ProgramMemory } from './programs/program-channel.ts';
+import { type OutputLine, ProgramOutput } from './programs/program-output.ts';
 import type { OutputKind } from './programs/stdio-process.ts';
 import { notCallable } from './targets.ts';
 
@@ -31,6 +32,7 @@ export class Channels {
   readonly #ledger: ChildLedger;
   /** What was found out about a program is its, whoever calls; it is another one with other values. */
   readonly #memories = new WeakMap<Program, ProgramMemory>();
+  readonly #output = new ProgramOutput();
   #noiseLines = 0;
 
   constructor(deps: ChannelDeps) {
@@ -42,6 +44,11 @@ export class Channels {
 
   get noiseLines(): number {
     return this.#noiseLines;
+  }
+
+  /** What a program wrote last. */
+  outputOf(serverId: string): readonly OutputLine[] {
+    return this.#output.of(serverId);
   }
 
   open(target: Target, prefersSession: boolean): Opened {
@@ -83,7 +90,10 @@ export class Channels {
       now: clock.monotonic,
       memory: this.#memoryOf(program),
       onFailure: (reason) => log.info('mcp.program.failed', { server_id: serverId, reason }),
-      onOutput: (line, kind) => this.#takeOutput(serverId, line, kind),
+      onOutput: (line, kind) => {
+        this.#output.add(serverId, { at: clock.now(), line });
+        this.#takeOutput(serverId, line, kind);
+      },
     });
   }
 

@@ -34,6 +34,7 @@ import { noParams } from './messages/rpc-request.ts';
 import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
 import { type Address, type AddressFound, probeAddress, probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
+import type { OutputLine } from './programs/program-output.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
 import { createTargets, operatorId, type Targets } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
@@ -108,6 +109,8 @@ export type Mcp = {
   registerLocalServers(): Promise<void>;
   /** The operator's own servers are others now. */
   replaceLocalServers(servers: readonly LocalServer[]): Promise<void>;
+  /** What a program wrote last in this process, masked; nothing of a server that is none. */
+  outputOf(serverId: string): readonly OutputLine[];
   /** `noiseLines`: what programs wrote where only messages belong. */
   stats(): { readonly upstreams: number; readonly noiseLines: number };
   /** Ends the streams that stay open by design, and programs that are still being started, so that nobody waits for them. */
@@ -227,6 +230,7 @@ export function createMcp(deps: McpDeps): Mcp {
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
     ...localServerVerbs(localServers),
     retireConnection: (connectionId) => pool.retireConnection(connectionId),
+    outputOf: (serverId) => channels.outputOf(serverId),
     stats: () => ({ upstreams: pool.size(), noiseLines: channels.noiseLines }),
     closeStreams() {
       sessions.close();

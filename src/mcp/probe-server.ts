@@ -79,8 +79,9 @@ export type Address = {
   /** The one to speak; null or absent: whichever it knows. */
   readonly revision?: string | null;
 };
-/** `name`: what the server calls itself. */
-export type AddressFound = ProbeResult & { readonly name: string | null };
+/** What the server says of itself; `icon` is a `data:` URI of a picture, or null. */
+type Introduction = { readonly name: string | null; readonly icon: string | null };
+export type AddressFound = ProbeResult & Introduction;
 
 export async function probeAddress(
   open: (target: Target) => Probed,
@@ -99,25 +100,38 @@ export async function probeAddress(
     credential: fixedCredential(headers),
     credentialVersion: '',
   };
-  let name: string | null = null;
+  let said: Introduction = { name: null, icon: null };
   const onAlive = async (channel: Channel) => {
-    name = await nameOf(channel, signal);
+    said = await introductionOf(channel, signal);
   };
   const result = await probeServer(async () => open(target), now, { signal, onAlive });
-  return { ...result, name };
+  return { ...result, ...said };
 }
 
-/** null where it does not say: a name is not worth a failed probe. */
-async function nameOf(channel: Channel, signal: AbortSignal | undefined): Promise<string | null> {
+/** Nothing where it does not say: a name is not worth a failed probe. */
+async function introductionOf(channel: Channel, signal: AbortSignal | undefined): Promise<Introduction> {
   try {
     const answer = await channel.send(discoverRequest, { signal });
     const info = answer.kind === 'reply' ? resultIn(answer.reply).present('serverInfo')?.value() : undefined;
-    const { title, name } = (info ?? {}) as { title?: unknown; name?: unknown };
+    const { title, name, icons } = (info ?? {}) as { title?: unknown; name?: unknown; icons?: unknown };
     const said = [title, name].find((each) => typeof each === 'string' && each !== '');
-    return typeof said === 'string' ? said.slice(0, 200) : null;
+    return { name: typeof said === 'string' ? said.slice(0, 200) : null, icon: iconIn(icons) };
   } catch {
-    return null;
+    return { name: null, icon: null };
   }
+}
+
+/** What a browser shows and never runs, and what comes with the reply: who looks at a server tells no third party. */
+const pictures = /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$/;
+const maxIconLength = 65_536;
+
+function iconIn(icons: unknown): string | null {
+  const sources = (Array.isArray(icons) ? icons.slice(0, 20) : []).map(
+    (icon) => (icon as { src?: unknown })?.src,
+  );
+  const fits = (src: unknown): src is string =>
+    typeof src === 'string' && src.length <= maxIconLength && pictures.test(src);
+  return sources.find(fits) ?? null;
 }
 
 /** A server that speaks MCP and wants a key for its tools, and says so in an error of its own. */

@@ -48,7 +48,7 @@ export {
 export { type Approval, type Approvals, createApprovals } from './approvals/approvals.ts';
 export { type Budgets, createBudgets } from './budgets/budgets.ts';
 export { type CallEntry, type CallLog, createCallLog } from './calls/call-log.ts';
-export { type CallRow, callOutcomes } from './calls/call-log-store.ts';
+export { type CallOutcome, type CallRow, callOutcomes } from './calls/call-log-store.ts';
 export { maskArguments } from './calls/mask-arguments.ts';
 export type {
   Bindings,

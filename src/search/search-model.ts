@@ -45,6 +45,8 @@ export type SearchRequest = {
   readonly explain: boolean;
   /** false: misspelled words are searched as they are. */
   readonly spelling?: boolean | undefined;
+  /** It is still being typed: answered, and not kept. */
+  readonly isDraft?: boolean | undefined;
   readonly cursor?: string | undefined;
   /** With it, every hit says how the caller stands with its server. */
   readonly connectionOf?: ConnectionLookup | undefined;

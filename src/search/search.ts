@@ -157,19 +157,20 @@ export function createSearch(deps: SearchDeps): Search {
       const queryLogId = deps.newQueryLogId();
       const latencyMs = clock.monotonic() - startedAt;
       const { page, pageKey, cacheHit, snapshot } = found;
-      deps.recordQuery({
-        queryLogId,
-        at: clock.now(),
-        keyId: request.caller.keyId,
-        developerId: request.caller.developerId,
-        query: request.query,
-        snapshot: snapshot.revision,
-        cacheHit,
-        latencyMs,
-        shown: page.serverIds,
-        firstRank: page.firstRank,
-        total: page.total,
-      });
+      if (request.isDraft !== true)
+        deps.recordQuery({
+          queryLogId,
+          at: clock.now(),
+          keyId: request.caller.keyId,
+          developerId: request.caller.developerId,
+          query: request.query,
+          snapshot: snapshot.revision,
+          cacheHit,
+          latencyMs,
+          shown: page.serverIds,
+          firstRank: page.firstRank,
+          total: page.total,
+        });
       return { page, pageKey, connections: connectionsOf(found, request), queryLogId, latencyMs, cacheHit };
     },
     refresh() {

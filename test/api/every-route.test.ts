@@ -215,6 +215,7 @@ test('a content type without a body is no fault where no body is wanted', async 
 const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/identity/sessions/:id/confirm': { user_id: 'ann', completion_code: 'BCDF-GHJK' },
   'PUT /v1/admin/apps/:id': { return_urls: [] },
+  'PATCH /v1/admin/servers/:id': { name: 'other' },
   'PUT /v1/admin/servers/:id/rights': { visibility: 'private' },
   'PUT /v1/admin/servers/:id/confirmed': { tools: [] },
   'PUT /v1/admin/toolsets/:name/bindings': { keys: [] },

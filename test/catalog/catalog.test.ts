@@ -58,6 +58,60 @@ const gone = { kind: 'server_gone', message: 'Server is no longer active' };
 const unknown = { kind: 'not_found', message: 'Server not found' };
 
 for (const engine of engines) {
+  test(`${engine.name}: pages of every order, joined by their cursors, are each server once and in that order`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const { catalog, clock } = await setUp(t, engine);
+    const ids = ['b', 'a', 'd', 'c', 'e'];
+    const popularity = [0.2, 0.9, 0.5, 0.5, 0.1];
+    for (const [i, id] of ids.entries()) {
+      clock.advance(1_000);
+      const fields = { name: `${id === 'd' ? 'A' : 'z'} of ${id}`, popularity: popularity[i], category: 'x' };
+      await catalog.put([input(catalog, id, fields)], i < 2 ? 'admin' : 'import');
+    }
+    const state = (found: 'up' | 'down') => async () => ({
+      ...{ state: found, era: null, auth: null, latencyMs: 1, tools: null, reason: null, unreached: false },
+    });
+    await catalog.health.probe('c', state('down'));
+    await catalog.health.probe('e', state('up'));
+    await catalog.rankingSignals();
+    const allOf = async (sort: NonNullable<Parameters<Catalog['list']>[0]['sort']>, filters = {}) => {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await catalog.list({
+          limit: 2,
+          sort,
+          filters,
+          ...(cursor === undefined ? {} : { cursor }),
+        });
+        found.push(...page.servers.map(({ id }) => id));
+        cursor = page.nextCursor;
+      } while (cursor !== undefined);
+      return found.join('');
+    };
+    assert.equal(await allOf('id'), 'abcde');
+    assert.equal(await allOf('own'), 'abcde');
+    await catalog.put([input(catalog, 'e', { category: 'x' })], 'apply');
+    assert.equal(await allOf('own'), 'abecd');
+    await catalog.put([input(catalog, 'e', { name: 'z of e', category: 'x' })], 'import');
+    assert.equal(await allOf('name'), 'dabce');
+    assert.equal(await allOf('added'), 'ecdab');
+    assert.equal(await allOf('health'), 'ceabd');
+    assert.equal(await allOf('popularity'), 'acdbe');
+    for (const sort of ['id', 'own', 'name', 'added', 'health', 'popularity'] as const) {
+      assert.equal([...(await allOf(sort, { own: true }))].sort().join(''), 'ab', sort);
+      assert.equal([...(await allOf(sort, { own: false }))].sort().join(''), 'cde', sort);
+      assert.equal(await allOf(sort, { category: 'none' }), '', sort);
+    }
+    for (const cursor of [
+      'x',
+      Buffer.from('["a"]').toString('base64url'),
+      Buffer.from('{}').toString('base64url'),
+    ])
+      await assert.rejects(catalog.list({ limit: 2, sort: 'name', cursor }), { kind: 'invalid_request' });
+  });
+
   const suite = (name: string, act: (t: TestContext) => Promise<void>) =>
     test(`${engine.name}: ${name}`, { skip: engine.skip }, act);
 

@@ -6,7 +6,9 @@ import { renderDocument } from '../../console/documents/render-document.ts';
 import { pythonLiteral } from '../../console/src/browser/call-as-code.ts';
 import { rowsOf } from '../../console/src/browser/structured-rows.ts';
 import type { Document } from '../../console/src/docs/document.ts';
-import { argumentsOf, entriesOf, startOf } from '../../console/src/server/argument-form.ts';
+import { boundsOf } from '../../console/src/trial/argument-faults.ts';
+import { argumentsOf, entriesOf, startOf } from '../../console/src/trial/argument-form.ts';
+import { readMarkdown } from '../../console/src/trial/markdown.ts';
 import type { Diagnostic } from '../../sdk/api.ts';
 import { root } from '../support/paths.ts';
 
@@ -215,6 +217,76 @@ test('a form goes into objects, holds values to their bounds, and leaves the res
     );
 });
 
+test('a form has fields for lists of objects and of choices, for references and constants', () => {
+  const schema = {
+    $defs: {
+      Person: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          name: { type: 'string' },
+          age: { anyOf: [{ type: 'integer' }, { type: 'null' }], default: null },
+        },
+      },
+      Loop: { $ref: '#/$defs/Loop' },
+      Note: { type: 'object', properties: { text: { type: 'string' } } },
+    },
+    type: 'object',
+    required: ['people', 'level'],
+    properties: {
+      people: { type: 'array', minItems: 1, maxItems: 2, items: { $ref: '#/$defs/Person' } },
+      level: { oneOf: [{ const: 'low', title: 'Low' }, { const: 'high' }] },
+      days: { type: 'array', items: { type: 'string', enum: ['mon', 'tue'] } },
+      boss: { allOf: [{ $ref: '#/$defs/Person' }], description: 'one' },
+      loop: { $ref: '#/$defs/Loop' },
+      lost: { $ref: '#/$defs/Nowhere' },
+      started: { type: 'array', items: { type: 'integer' }, default: [1, 2] },
+      notes: { type: 'array', items: { $ref: '#/$defs/Note' } },
+    },
+  };
+  const namesOf = (counts = {}) => entriesOf(schema, counts).map(({ name, kind }) => `${name} ${kind}`);
+  assert.deepEqual(namesOf().slice(0, 4), [
+    'people list',
+    'people.0.name text',
+    'people.0.age integer',
+    'level choice',
+  ]);
+  assert.ok(namesOf().includes('boss.name text'));
+  for (const name of ['loop json', 'lost json', 'started json']) assert.ok(namesOf().includes(name), name);
+  const entries = entriesOf(schema, { people: 2, days: 1, notes: 1 });
+  const texts = {
+    'people.0.name': 'Ada',
+    'people.1.name': 'Bob',
+    'people.1.age': '7',
+    'days.0': 'tue',
+    level: 'high',
+  };
+  assert.deepEqual(argumentsOf(entries, texts), {
+    values: {
+      people: [{ name: 'Ada' }, { name: 'Bob', age: 7 }],
+      level: 'high',
+      days: ['tue'],
+      started: [1, 2],
+      notes: [{}],
+    },
+  });
+  assert.deepEqual(argumentsOf(entries, { ...texts, 'people.1.age': 'x' }), {
+    name: 'people.1.age',
+    error: 'A whole number is expected.',
+  });
+  assert.deepEqual(argumentsOf(entriesOf(schema, { people: 3 }), texts), {
+    name: 'people',
+    error: 'At most 2 are expected.',
+  });
+  assert.deepEqual(argumentsOf(entriesOf(schema, { people: 0 }), texts), {
+    name: 'people',
+    error: 'At least 1 are expected.',
+  });
+  assert.equal(boundsOf({ minimum: 1, maximum: 10 }), '1 to 10');
+  assert.equal(boundsOf({ maxLength: 5, format: 'email' }), 'at most 5 characters, email');
+  assert.equal(boundsOf({ type: 'string' }), undefined);
+});
+
 test('a call as Python is the same call', () => {
   const value = { text: 'it\'s "so" \n 😀', on: true, off: false, none: null, n: 1.5, list: [{ a: [] }] };
   assert.equal(
@@ -232,4 +304,53 @@ test('a structured result is a table where it is a list of objects, or one objec
     { name: 'b', value: [2] },
   ]);
   for (const nothing of [undefined, null, 'text', 5, [], [1, 2], {}]) assert.equal(rowsOf(nothing), null);
+});
+
+test('a tool’s Markdown is read into plain values: no markup, no address but a web page’s, JSON and plain words as they are', () => {
+  const text = [
+    '# Found *two*',
+    'See **this** and `a_b`, or [the page](https://x.example/a_b_c)',
+    'and [that](javascript:alert`1`) [data](data:text/html,x) ![pixel](https://spy.example/p.png)',
+    '',
+    '- one',
+    '  more',
+    '- <script>alert(1)</script>',
+    '',
+    '1. first',
+    '2. second',
+    '```js',
+    'x * y * z',
+    '```',
+    '| a | b |',
+    '|---|:-:|',
+    '| 1 | **2** |',
+    '> said',
+    '---',
+    'https://plain.example/x',
+  ].join('\n');
+  const blocks = readMarkdown(text) ?? [];
+  assert.deepEqual(
+    blocks.map(({ kind }) => kind),
+    ['heading', 'paragraph', 'list', 'list', 'code', 'table', 'quote', 'rule', 'paragraph'],
+  );
+  const [, paragraph, list, , code, table] = blocks;
+  const links =
+    paragraph?.kind === 'paragraph' ? paragraph.inlines.filter(({ kind }) => kind === 'link') : [];
+  assert.deepEqual(links, [
+    { kind: 'link', text: 'the page', href: 'https://x.example/a_b_c' },
+    { kind: 'link', text: 'pixel', href: 'https://spy.example/p.png' },
+  ]);
+  assert.ok(!JSON.stringify(blocks).includes('"javascript:'));
+  assert.deepEqual(list?.kind === 'list' && list.items, [
+    [{ kind: 'text', text: 'one more' }],
+    [{ kind: 'text', text: '<script>alert(1)</script>' }],
+  ]);
+  assert.equal(code?.kind === 'code' && code.text, 'x * y * z');
+  assert.equal(table?.kind === 'table' && table.rows.length, 2);
+  for (const plain of ['Just words.', '[{"a": "**b**"}]', '{"- x": 1}', '', 'a * b * c', 'x'.repeat(60_000)])
+    assert.equal(readMarkdown(plain), null, plain.slice(0, 20));
+  // Every word of it is there, whatever it is made of.
+  for (const odd of ['**a', '[a](b', '`a', '| a', '```\na', '# **a** [b', '- \n- a', '>', '1. a\n\n\n2) b'])
+    for (const [word] of odd.matchAll(/[ab]/g))
+      assert.ok(JSON.stringify(readMarkdown(`- x\n\n${odd}`)).includes(word), odd);
 });

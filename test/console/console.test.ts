@@ -210,11 +210,13 @@ test('requests and percentiles are counted by the minute for a day, and the admi
     { url: '/v1/admin/keys', scope: 'admin' },
   ] as unknown as Route[];
   const activity = createRequestStats(routes, clock);
-  for (let i = 1; i <= 100; i++) activity.observe('/v1/search', i > 98 ? 502 : i > 95 ? 400 : 200, i);
+  for (let i = 1; i <= 100; i++)
+    activity.observe('/v1/search', i > 99 ? 502 : i > 98 ? 500 : i > 95 ? 400 : 200, i);
   activity.observe('/v1/admin/keys', 200, 5_000);
   activity.observe(undefined, 404, 1);
   const { total, steps, kinds } = activity.read(3_600_000);
-  assert.deepEqual([total.requests, total.clientErrors, total.serverErrors], [100, 3, 2]);
+  const { requests, clientErrors, serverErrors, upstreamErrors } = total;
+  assert.deepEqual([requests, clientErrors, serverErrors, upstreamErrors], [100, 3, 1, 1]);
   for (const [told, right] of [
     [total.p50, 50],
     [total.p95, 95],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePasted, suggestId } from '../../console/src/dialogs/pasted-server.ts';
+import { parsePasted, suggestId } from '../../console/src/server-entry/pasted-server.ts';
 
 const url = 'https://mcp.example.com/mcp';
 const http = { url, transport: 'streamable-http' } as const;

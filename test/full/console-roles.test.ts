@@ -141,6 +141,11 @@ test('who adds servers decides neither who sees one that is there nor where its 
   for (const refused of [{ visibility: 'public' }, { granted }, elsewhere])
     assert.equal(await post(refused), 403, JSON.stringify(refused));
   assert.equal(await post({ description: 'another' }), 200);
+  const change = async (body: object) =>
+    (await app.call('PATCH', '/v1/admin/servers/s', { key: null, headers, body })).status;
+  for (const refused of [elsewhere, { ...elsewhere, headers: { 'x-more': 'theirs' } }])
+    assert.equal(await change(refused), 403, `changed: ${JSON.stringify(refused)}`);
+  assert.equal(await change({ name: 'renamed', headers: { 'x-more': 'theirs' } }), 200);
   await app.call('DELETE', '/v1/admin/servers/s', { key: null, headers });
   for (const refused of [{ visibility: 'public' }, elsewhere, {}])
     assert.equal(await post(refused), 403, `gone: ${JSON.stringify(refused)}`);

@@ -243,7 +243,7 @@ test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone'
   await signIn(page, app);
   const go = async (typed: string, option: RegExp, title: string) => {
     await page.keyboard.press('Control+k');
-    const field = page.getByRole('combobox', { name: 'Page, server or document' });
+    const field = page.getByRole('combobox', { name: 'Page, server, tool or document' });
     await field.fill(typed);
     const wanted = page.getByRole('option', { name: option }).first();
     await wanted.waitFor();
@@ -257,7 +257,7 @@ test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone'
   await go('PgBouncer', /PgBouncer.*Deploying it/, 'Deploying it');
   await go('send an email', /^Search for/, 'Search');
   await page.keyboard.press('Control+k');
-  await page.getByRole('combobox', { name: 'Page, server or document' }).fill('a');
+  await page.getByRole('combobox', { name: 'Page, server, tool or document' }).fill('a');
   await page.getByRole('dialog').getByRole('option').first().waitFor();
   for (const violation of await violations(page)) assert.fail(violation);
   await page.keyboard.press('Escape');
@@ -471,10 +471,10 @@ test(
     await page.getByRole('img', { name: /^Success over time of .*everything/ }).waitFor();
     await page.getByRole('img', { name: /^Success over time/ }).hover();
     await page.locator('.chart figcaption time').waitFor();
-    // The page reads itself again; the drawing that the pointer is on stays.
+    // The page hears of what is new; the drawing that the pointer is on stays.
     await page.evaluate("document.querySelectorAll('.chart canvas').forEach((each) => (each.id = 'drawn'))");
-    await page.waitForResponse(/\/v1\/admin\/activity/);
-    await page.waitForTimeout(200);
+    await app.call('POST', '/v1/search', { body: { query: 'what was just asked' } });
+    await page.getByRole('link', { name: 'what was just asked' }).waitFor();
     assert.equal(await page.locator('canvas#drawn').count(), 3);
     await show(page, app, '/connections', 'Users');
     await page.getByRole('button', { name: 'Revoke everything of bob@example.com' }).click();

@@ -227,8 +227,8 @@ test('no route reaches a server past the policy: its calls come from api/policy-
   assert.match(routes, /createPolicyEnforcement\(services\)/);
   assert.deepEqual(
     [...routes.matchAll(/\bservices\.mcp\b[\w.]*/g)].map(([use]) => use),
-    // Probes are the operator's own: they list, and call nothing.
-    ['services.mcp.probe', 'services.mcp.probeAddress'],
+    // Probes are the operator's own: they list, and call nothing; what a program wrote is read from memory.
+    ['services.mcp.probe', 'services.mcp.probeAddress', 'services.mcp.outputOf'],
   );
   assert.ok(!routes.includes('...services,'), 'what is handed on is named');
   const past = sources.filter(

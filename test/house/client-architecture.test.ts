@@ -14,12 +14,15 @@ const floors: Readonly<Record<string, number>> = {
   components: 2,
   docs: 3,
   search: 3,
-  server: 3,
+  trial: 3,
+  activity: 3,
   toolsets: 3,
   dialogs: 3,
-  pages: 4,
-  layout: 5,
-  '.': 6,
+  'server-entry': 3,
+  server: 4,
+  pages: 5,
+  layout: 6,
+  '.': 7,
 };
 /** Lists, one file an entry. */
 const lists = new Set(['pages']);

@@ -45,3 +45,30 @@ test('an address that wants credentials, or speaks something else, is a finding;
     403,
   );
 });
+
+test('a server’s icon is told where it comes with the reply and is a picture: no address to fetch, nothing that runs', async (t) => {
+  const app = await bootMcp(t);
+  const png = `data:image/png;base64,${Buffer.from('picture').toString('base64')}`;
+  for (const [icons, expected] of [
+    [[{ src: 'https://elsewhere.example/i.png' }, { src: png }], png],
+    [[{ src: 'https://elsewhere.example/i.png' }], null],
+    [[{ src: `data:image/svg+xml;base64,${'AAAA'.repeat(4)}` }], null],
+    [[{ src: `data:image/png;base64,${'A'.repeat(70_000)}` }], null],
+    [[{ src: 'data:image/png;base64,"><script>' }], null],
+    ['none', null],
+    [[null, 7], null],
+  ] as const) {
+    const { url } = await startRaw(t, ({ body }, reply) =>
+      sendJson(reply, 200, {
+        jsonrpc: '2.0',
+        id: body.id,
+        result: {
+          ...{ resultType: 'complete', supportedVersions: ['2026-07-28'], tools: [] },
+          serverInfo: { name: 'n', icons },
+        },
+      }),
+    );
+    const { body } = await app.call('POST', '/v1/admin/probe', { body: { remote_url: url } });
+    assert.deepEqual([body.state, body.name, body.icon], ['up', 'n', expected]);
+  }
+});

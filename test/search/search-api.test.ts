@@ -198,6 +198,25 @@ test('every search is in the query log with what it showed, once the queue is fl
   );
 });
 
+test('a draft is answered like any search, and is in no log: not in Activity, not in the use of its key', async (t) => {
+  const app = await boot(t);
+  const whole = await search(app, { query: 'send an email' });
+  const drafts = await Promise.all([
+    search(app, { query: 'send an email', draft: true }),
+    search(app, { query: 'qqxyzzy qqx', draft: true }),
+  ]);
+  assert.deepEqual(drafts[0]?.servers, whole.servers);
+  await app.call('POST', '/v1/search', { body: { queries: [{ query: 'send', draft: true }] } });
+  await app.services.queryLog.flush();
+  const { body } = await app.call('GET', '/v1/admin/activity');
+  assert.deepEqual(body.searches, { count: 1, cached: 0 });
+  assert.deepEqual(body.found_nothing, []);
+  assert.deepEqual(
+    (body.recent as { query: string }[]).map(({ query }) => query),
+    ['send an email'],
+  );
+});
+
 test('until the first index is there, readiness is 503 and liveness 200; then both are 200', async (t) => {
   const app = await bootApp(t, { MCPRANK_STARTER: 'off' });
   const early = await app.call('GET', '/readyz', { key: null });

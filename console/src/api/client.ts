@@ -35,13 +35,22 @@ export async function call<K extends Operation>(
   operation: K,
   input: Input<K> = {},
 ): Promise<Answer<Api[K]['reply']>> {
-  const [method = ''] = operation.split(' ');
   const started = performance.now();
-  const reply = await send(method, targetOf(operation, input), input);
+  const reply = await request(operation, input);
   const ms = performance.now() - started;
-  const parsed = parse(await reply.text());
-  if (reply.ok) return { body: parsed as Api[K]['reply'], ms };
-  const error = errorOf(reply, parsed as Partial<Problem | Refusal>);
+  return { body: parse(await reply.text()) as Api[K]['reply'], ms };
+}
+
+/** The reply, not read yet; one that says no is thrown. */
+export async function request<K extends Operation>(
+  operation: K,
+  input: Input<K>,
+  accept?: string,
+): Promise<Response> {
+  const [method = ''] = operation.split(' ');
+  const reply = await send(method, targetOf(operation, input), { ...input, accept });
+  if (reply.ok) return reply;
+  const error = errorOf(reply, parse(await reply.text()) as Partial<Problem | Refusal>);
   // The session is over (or its key revoked): back to the sign-in.
   if (error.status === 401 && session.value?.signed_in === true)
     session.value = { ...session.value, signed_in: false };
@@ -51,7 +60,11 @@ export async function call<K extends Operation>(
 async function send(
   method: string,
   target: string,
-  { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal },
+  {
+    body,
+    signal,
+    accept,
+  }: { readonly body?: unknown; readonly signal?: AbortSignal; readonly accept?: string | undefined },
 ): Promise<Response> {
   const csrf = method === 'GET' ? undefined : session.value?.csrf;
   try {
@@ -60,6 +73,7 @@ async function send(
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(csrf === undefined ? {} : { 'x-csrf-token': csrf }),
+        ...(accept === undefined ? {} : { accept }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal }),

@@ -59,3 +59,8 @@ export function serverPath(id: string): string {
 export function toolsetPath(name: string): string {
   return `/keys/toolsets?name=${encodeURIComponent(name)}`;
 }
+
+/** The calls of one server, one time, one end. */
+export function callsPath(filters: Readonly<Record<string, string>>): string {
+  return `/activity/calls?${new URLSearchParams(filters)}`;
+}

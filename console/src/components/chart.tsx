@@ -27,7 +27,13 @@ type Drawn = {
 const height = 200;
 
 /** A line for the eye; `summary` says in words what it shows. The legend tells the values under the pointer. */
-export function Chart(props: Drawn & { readonly summary: string }) {
+export function Chart(
+  props: Drawn & {
+    readonly summary: string;
+    /** A click on what is drawn, with the place in `times` under the pointer. */
+    readonly onPick?: (at: number) => void;
+  },
+) {
   const { times, series, format, summary } = props;
   const ref = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
@@ -60,7 +66,15 @@ export function Chart(props: Drawn & { readonly summary: string }) {
       {empty ? (
         <p class="chart-empty muted">Nothing in this time</p>
       ) : (
-        <div ref={ref} role="img" aria-label={summary} />
+        // What a click leads to is reached by links, too: a drawing has no keyboard.
+        // biome-ignore lint/a11y/useKeyWithClickEvents: as said
+        <div
+          ref={ref}
+          class={props.onPick === undefined ? '' : 'picked'}
+          role="img"
+          aria-label={summary}
+          onClick={() => at !== null && props.onPick?.(at)}
+        />
       )}
       <figcaption>
         {series.map(({ label, colour, values }) => (

@@ -220,13 +220,16 @@ export function FilterForm<Name extends string>(props: {
   readonly labels: Readonly<Record<Name, string>>;
   /** Those that are a day and a time. */
   readonly times?: readonly Name[];
+  /** What is there from the start; of times as the browser's field has them. */
+  readonly initial?: Readonly<Partial<Record<Name, string>>>;
   readonly onApply: (texts: Readonly<Record<Name, string>>) => void;
   /** Filters of other kinds, before these. */
   readonly children?: ComponentChildren;
 }) {
   const names = Object.keys(props.labels) as Name[];
   const [texts, setTexts] = useState(
-    () => Object.fromEntries(names.map((name) => [name, ''])) as Record<Name, string>,
+    () =>
+      Object.fromEntries(names.map((name) => [name, props.initial?.[name] ?? ''])) as Record<Name, string>,
   );
   const kindOf = (name: Name): object =>
     props.times?.includes(name) === true ? { type: 'datetime-local' } : {};

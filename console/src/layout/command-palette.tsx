@@ -3,12 +3,14 @@ import { call, may } from '../api/client.ts';
 import { navigate, serverPath } from '../browser/router.ts';
 import { Dialog } from '../components/dialog.tsx';
 import { find, loadDocuments } from '../docs/library.ts';
+import { search } from '../search/search-request.ts';
 
 /** Where one can go. `kind` stands beside it. */
 export type Place = { readonly kind: string; readonly name: string; readonly path: string };
 
 const quietMs = 150;
 const shownOfAKind = 6;
+const serversAsked = 4;
 
 /** Opens on Ctrl-K (or the Mac's own key), from every page. */
 export function useCommandKey(open: () => void): void {
@@ -23,7 +25,7 @@ export function useCommandKey(open: () => void): void {
   }, []);
 }
 
-/** Pages, servers, a search and the documents, by a few letters (WAI-ARIA Authoring Practices, combobox with a list). */
+/** Pages, servers, tools, a search and the documents, by a few letters (WAI-ARIA Authoring Practices, combobox with a list). */
 export function CommandPalette(props: { readonly pages: readonly Place[]; readonly onClose: () => void }) {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
@@ -48,7 +50,7 @@ export function CommandPalette(props: { readonly pages: readonly Place[]; readon
     // Not of type search: there Escape empties the field in place of closing the dialog.
     type: 'text',
     role: 'combobox',
-    'aria-label': 'Page, server or document',
+    'aria-label': 'Page, server, tool or document',
     'aria-expanded': places.length > 0,
     'aria-controls': `${id}-list`,
     'aria-activedescendant': chosen === undefined ? undefined : `${id}-${places.indexOf(chosen)}`,
@@ -96,7 +98,7 @@ function usePlaces(pages: readonly Place[], text: string): readonly Place[] {
     if (text === '') return setFound([]);
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      Promise.all([serversOf(text, abort.signal), documentsOf(text)]).then(
+      Promise.all([serversOf(text, abort.signal), toolsOf(text, abort.signal), documentsOf(text)]).then(
         (kinds) => {
           if (!abort.signal.aborted) setFound(kinds.flat());
         },
@@ -124,6 +126,22 @@ async function serversOf(text: string, signal: AbortSignal): Promise<readonly Pl
   if (!may('search')) return [];
   const { body } = await call('GET /v1/servers', { query: { text, limit: shownOfAKind }, signal });
   return body.servers.map(({ id, name }) => ({ kind: 'Server', name, path: serverPath(id) }));
+}
+
+/** What is typed here was not searched for: a draft. */
+async function toolsOf(query: string, signal: AbortSignal): Promise<readonly Place[]> {
+  if (!may('search')) return [];
+  const { body } = await search({ query, limit: serversAsked, tool_limit: 3, draft: true }, signal);
+  return body.servers
+    .filter(({ match }) => match === 'strong')
+    .flatMap(({ id, name: server, tools }) =>
+      tools.map(({ name }) => ({
+        kind: `Tool of ${server}`,
+        name,
+        path: `${serverPath(id)}?tool=${encodeURIComponent(name)}`,
+      })),
+    )
+    .slice(0, shownOfAKind);
 }
 
 async function documentsOf(text: string): Promise<readonly Place[]> {

@@ -1,27 +1,30 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Activity } from '../../../sdk/api.ts';
-import { useData } from '../api/use-data.ts';
+import { DayMap } from '../activity/day-map.tsx';
+import { useLiveActivity } from '../api/use-live-activity.ts';
 import { count, ms, percent } from '../browser/format.ts';
-import { serverPath } from '../browser/router.ts';
+import { callsPath, navigate, serverPath } from '../browser/router.ts';
 import { Chart } from '../components/chart.tsx';
 import { Bar, Stat, Time } from '../components/facts.tsx';
 import { Segments } from '../components/fields.tsx';
 import { EmptyState, Loadable, PageHeader } from '../components/states.tsx';
 import { type Column, DataTable } from '../components/table.tsx';
 
-const refreshMs = 5_000;
-
 export function ActivityPage() {
   const [window, setWindow] = useState<'1h' | '6h' | '24h'>('1h');
-  const activity = useData('GET /v1/admin/activity', { query: { window } }, refreshMs);
+  const activity = useLiveActivity(window);
   return (
     <>
       <PageHeader
         title="Activity"
         lead={
-          <>
-            <span class="live" aria-hidden="true" /> Live, read again every five seconds.
-          </>
+          activity.isLive ? (
+            <>
+              <span class="live" aria-hidden="true" /> Live, told anew every five seconds.
+            </>
+          ) : (
+            'What was asked, and what came of it.'
+          )
         }
       >
         <Segments
@@ -44,7 +47,7 @@ export function ActivityPage() {
 
 function Live({ data }: { readonly data: Activity }) {
   const { total, searches, kinds } = data;
-  const failed = total.client_errors + total.server_errors;
+  const failed = total.client_errors + total.server_errors + total.upstream_errors;
   const asked = kinds.filter(({ requests }) => requests > 0);
   return (
     <div class="stack">
@@ -55,9 +58,9 @@ function Live({ data }: { readonly data: Activity }) {
           note={asked.map(({ kind, requests }) => `${kind} ${count(requests)}`).join(' · ') || 'none yet'}
         />
         <Stat
-          label="ErrorNotice"
+          label="Failed"
           value={total.requests === 0 ? '–' : percent(failed / total.requests, failed === 0 ? 0 : 1)}
-          note={`${count(total.server_errors)} ours or upstream, ${count(total.client_errors)} callers’`}
+          note={`${count(total.client_errors)} callers’ · ${count(total.upstream_errors)} servers’ · ${count(total.server_errors)} ours`}
         />
         <Stat
           label="Median"
@@ -75,6 +78,11 @@ function Live({ data }: { readonly data: Activity }) {
       <div class="charts">
         <Charts data={data} />
       </div>
+      <section aria-labelledby="day">
+        <h2 id="day">Calls of the last day</h2>
+        <DayMap day={data.day} />
+        <Outcomes outcomes={data.outcomes} />
+      </section>
       <ServersCalled data={data} />
       <Queries data={data} />
       <p class="muted small-text">
@@ -165,12 +173,20 @@ function Charts({ data }: { readonly data: Activity }) {
       times: steps.map(({ at }) => Date.parse(at)),
       requests: [
         { label: 'Requests', colour: '--accent', values: steps.map(({ requests }) => requests), bars: true },
+        // Each stands before the one that it is a part of.
         {
-          label: 'ErrorNotice',
-          colour: '--bad',
-          values: steps.map((step) => step.client_errors + step.server_errors),
+          label: 'Callers’ faults and',
+          colour: '--warn',
+          values: steps.map((step) => step.client_errors + step.upstream_errors + step.server_errors),
           bars: true,
         },
+        {
+          label: 'servers’ and',
+          colour: '--second',
+          values: steps.map((step) => step.upstream_errors + step.server_errors),
+          bars: true,
+        },
+        { label: 'ours', colour: '--bad', values: steps.map((step) => step.server_errors), bars: true },
       ],
       latency: [
         { label: 'p50', colour: '--accent', values: steps.map(({ p50_ms }) => p50_ms), filled: true },
@@ -185,8 +201,9 @@ function Charts({ data }: { readonly data: Activity }) {
       <section aria-labelledby="requests">
         <h2 id="requests">Requests</h2>
         <Chart
-          summary={`${count(total.requests, 'request')} in this window, ${count(total.client_errors + total.server_errors)} of them failed`}
+          summary={`${count(total.requests, 'request')} in this window, ${count(total.client_errors)} of them by their callers, ${count(total.upstream_errors)} by servers, ${count(total.server_errors)} by us`}
           times={drawn.times}
+          onPick={(at) => pick(drawn.times, at)}
           series={drawn.requests}
           format={(value) => (Number.isInteger(value) ? count(value) : '')}
         />
@@ -194,6 +211,7 @@ function Charts({ data }: { readonly data: Activity }) {
       <section aria-labelledby="latency">
         <h2 id="latency">Latency</h2>
         <Chart
+          onPick={(at) => pick(drawn.times, at)}
           summary={`Latency: half under ${ms(total.p50_ms)}, 95 of 100 under ${ms(total.p95_ms)}, 99 of 100 under ${ms(total.p99_ms)}`}
           times={drawn.times}
           series={drawn.latency}
@@ -202,6 +220,34 @@ function Charts({ data }: { readonly data: Activity }) {
         />
       </section>
     </>
+  );
+}
+
+/** A point of a chart leads to the calls of its step. */
+function pick(times: readonly number[], at: number): void {
+  const [from, next] = [times[at], times[at + 1]];
+  if (from === undefined) return;
+  const stepMs = (times[1] ?? 0) - (times[0] ?? 0);
+  const to = next ?? from + stepMs;
+  navigate(callsPath({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }));
+}
+
+/** How tool calls of the window ended; each leads to those. */
+function Outcomes({ outcomes }: Pick<Activity, 'outcomes'>) {
+  if (outcomes.length === 0) return null;
+  return (
+    <ul class="outcomes" aria-label="How calls of this window ended">
+      {outcomes.map(({ outcome, fault, calls }) => (
+        <li key={outcome}>
+          <a href={callsPath({ outcome })}>
+            {outcome.replaceAll('_', ' ')} {count(calls)}
+          </a>{' '}
+          {fault !== null && (
+            <span class="muted">{fault === 'caller' ? 'the caller’s' : 'the server’s'}</span>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { CallRecord } from '../../../sdk/api.ts';
-import { targetOf } from '../api/client.ts';
+import { queryText, targetOf } from '../api/client.ts';
 import { usePages } from '../api/use-data.ts';
 import { useMutation } from '../api/use-mutation.ts';
 import { type Names, useNames } from '../api/use-names.ts';
 import { download } from '../browser/download.ts';
 import { bytes, ms, when } from '../browser/format.ts';
-import { serverPath, toolsetPath } from '../browser/router.ts';
+import { navigate, params, serverPath, toolsetPath } from '../browser/router.ts';
 import { Button } from '../components/button.tsx';
 import { Dialog } from '../components/dialog.tsx';
 import { Badge, ShortId, Time, type Tone } from '../components/facts.tsx';
@@ -15,12 +15,16 @@ import { EmptyState, ErrorNotice, PageHeader } from '../components/states.tsx';
 import { type Column, DataTable, Paged } from '../components/table.tsx';
 
 const labels = { user_id: 'User', server_id: 'Server', tool: 'Tool', from: 'From', to: 'Before' } as const;
-const blank = { developer: '', user_id: '', server_id: '', tool: '', outcome: '', from: '', to: '' };
+const names = ['developer', 'user_id', 'server_id', 'tool', 'outcome', 'from', 'to'] as const;
+type Filters = Readonly<Record<(typeof names)[number], string>>;
 
 export function CallsPage() {
-  const [filters, setFilters] = useState(blank);
+  // In the address, so that they can be passed on: Activity leads here with a server and a time.
+  const filters = Object.fromEntries(names.map((name) => [name, params.value.get(name) ?? ''])) as Filters;
+  const change = (changed: Partial<Filters>) =>
+    navigate(`/activity/calls${queryText({ ...filters, ...changed })}`, { stay: true, replace: true });
   const [shown, setShown] = useState<CallRecord | null>(null);
-  const names = useNames();
+  const named = useNames();
   const calls = usePages(
     'GET /v1/admin/calls',
     { query: { ...filters, limit: 100 } },
@@ -32,7 +36,6 @@ export function CallsPage() {
       name: 'calls.jsonl',
     }),
   );
-  const set = (name: keyof typeof blank) => (value: string) => setFilters({ ...filters, [name]: value });
   return (
     <>
       <PageHeader
@@ -47,17 +50,21 @@ export function CallsPage() {
       <FilterForm
         labels={labels}
         times={['from', 'to']}
-        onApply={({ from, to, ...texts }) =>
-          setFilters({ ...filters, ...texts, from: inUtc(from), to: inUtc(to) })
-        }
+        initial={{ ...filters, from: inLocal(filters.from), to: inLocal(filters.to) }}
+        onApply={({ from, to, ...texts }) => change({ ...texts, from: inUtc(from), to: inUtc(to) })}
       >
         <Select
           label="Developer"
           value={filters.developer}
-          options={[['', 'All'], ...names.developers]}
-          onChange={set('developer')}
+          options={[['', 'All'], ...named.developers]}
+          onChange={(developer) => change({ developer })}
         />
-        <Select label="Outcome" value={filters.outcome} options={outcomeOptions} onChange={set('outcome')} />
+        <Select
+          label="Outcome"
+          value={filters.outcome}
+          options={outcomeOptions}
+          onChange={(outcome) => change({ outcome })}
+        />
       </FilterForm>
       <Paged
         of={calls}
@@ -69,10 +76,10 @@ export function CallsPage() {
         }
       >
         {(rows) => (
-          <DataTable label="Calls" columns={columns(names, setShown)} rows={rows} keyOf={({ id }) => id} />
+          <DataTable label="Calls" columns={columns(named, setShown)} rows={rows} keyOf={({ id }) => id} />
         )}
       </Paged>
-      {shown !== null && <CallDialog of={shown} names={names} onClose={() => setShown(null)} />}
+      {shown !== null && <CallDialog of={shown} names={named} onClose={() => setShown(null)} />}
     </>
   );
 }
@@ -80,6 +87,13 @@ export function CallsPage() {
 /** What is typed is this browser's time. */
 function inUtc(local: string): string {
   return local === '' ? '' : new Date(local).toISOString();
+}
+
+/** As a field of a day and a time has it. */
+function inLocal(utc: string): string {
+  const at = new Date(utc);
+  if (Number.isNaN(at.getTime())) return '';
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 const tones: Readonly<Record<CallRecord['outcome'], Tone>> = {

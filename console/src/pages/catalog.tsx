@@ -9,9 +9,9 @@ import { Badge, Bar, State } from '../components/facts.tsx';
 import { Select, TypedFilter } from '../components/fields.tsx';
 import { EmptyState, PageHeader } from '../components/states.tsx';
 import { Paged } from '../components/table.tsx';
-import { AddServer } from '../dialogs/add-server.tsx';
+import { AddServer } from '../server-entry/add-server.tsx';
 
-const names = ['text', 'category', 'transport', 'auth', 'source', 'verified'] as const;
+const names = ['text', 'category', 'transport', 'auth', 'source', 'verified', 'sort'] as const;
 type Name = (typeof names)[number];
 
 export function CatalogPage() {
@@ -23,12 +23,12 @@ export function CatalogPage() {
   >;
   const list = usePages(
     'GET /v1/servers',
-    { query: { ...filters, limit: 50 } },
+    { query: { ...filters, sort: filters.sort || 'own', limit: 50 } },
     { after: 'cursor', read: ({ servers, metadata }) => ({ rows: servers, next: metadata.next_cursor }) },
   );
   const change = (changed: Partial<Record<Name, string>>) =>
     navigate(`/catalogue${queryText({ ...filters, ...changed })}`, { stay: true, replace: true });
-  const filtered = names.some((name) => filters[name] !== '');
+  const filtered = names.some((name) => name !== 'sort' && filters[name] !== '');
 
   return (
     <>
@@ -63,13 +63,7 @@ export function CatalogPage() {
           </EmptyState>
         }
       >
-        {(servers) => (
-          <ul class="rows">
-            {servers.map((server) => (
-              <Row key={server.id} server={server} />
-            ))}
-          </ul>
-        )}
+        {(servers) => (filters.sort === '' ? <OwnFirst servers={servers} /> : <Rows servers={servers} />)}
       </Paged>
       {adding && <AddServer onClose={() => setAdding(false)} />}
     </>
@@ -123,7 +117,49 @@ function Filters(props: {
         options={options('source')}
         onChange={(source) => change({ source })}
       />
+      <Select label="Order" value={filters.sort} options={orders} onChange={(sort) => change({ sort })} />
     </search>
+  );
+}
+
+const orders = [
+  ['', 'Own first'],
+  ['name', 'Name'],
+  ['health', 'Not well first'],
+  ['popularity', 'Most popular'],
+  ['added', 'Newest'],
+] as const;
+
+/** What the operator wrote, by hand or in a file. */
+const ownSources: ReadonlySet<string> = new Set(['admin', 'apply', 'config']);
+
+function OwnFirst({ servers }: { readonly servers: readonly ListedServer[] }) {
+  const own = servers.filter(({ source }) => ownSources.has(source));
+  const others = servers.slice(own.length);
+  if (own.length === 0) return <Rows servers={servers} />;
+  return (
+    <div class="stack">
+      <section aria-labelledby="own">
+        <h2 id="own">Added here</h2>
+        <Rows servers={own} />
+      </section>
+      {others.length > 0 && (
+        <section aria-labelledby="others">
+          <h2 id="others">From elsewhere</h2>
+          <Rows servers={others} />
+        </section>
+      )}
+    </div>
+  );
+}
+
+function Rows({ servers }: { readonly servers: readonly ListedServer[] }) {
+  return (
+    <ul class="rows">
+      {servers.map((server) => (
+        <Row key={server.id} server={server} />
+      ))}
+    </ul>
   );
 }
 

@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { SearchResult } from '../../../sdk/api.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { SearchRequest, SearchResult } from '../../../sdk/api.ts';
 import { useData } from '../api/use-data.ts';
 import { count } from '../browser/format.ts';
 import { navigate, params } from '../browser/router.ts';
@@ -21,7 +21,61 @@ const examples = [
 type Found =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'failed'; readonly error: Error }
-  | { readonly state: 'ready'; readonly reply: SearchResult; readonly ms: number };
+  | {
+      readonly state: 'ready';
+      readonly body: SearchRequest;
+      readonly reply: SearchResult;
+      readonly ms: number;
+    };
+type Asked = { readonly isTyping?: boolean; readonly changed?: Filters };
+
+/** A draft that stood for so long was meant. */
+const meantMs = 1_500;
+
+/** What a search answers; one that is still typed is a draft, which the service does not keep. */
+function useSearch(body: SearchRequest) {
+  const [found, setFound] = useState<Found>({ state: 'idle' });
+  const [isDraft, setDraft] = useState(false);
+  const [round, setRound] = useState(0);
+  /** It was taken for meant before it was said to be: then it was searched for once. */
+  const wasMeant = useRef(false);
+  const wanted = JSON.stringify(body);
+  useEffect(() => {
+    if (body.query === '') return setFound({ state: 'idle' });
+    const abort = new AbortController();
+    let meant: ReturnType<typeof setTimeout> | undefined;
+    setFound((old) => (old.state === 'ready' ? old : { state: 'loading' }));
+    search(isDraft ? { ...body, draft: true } : body, abort.signal).then(
+      (answer) => {
+        setFound({ state: 'ready', body, reply: answer.body, ms: answer.ms });
+        if (!isDraft) return;
+        meant = setTimeout(() => {
+          wasMeant.current = true;
+          setDraft(false);
+        }, meantMs);
+      },
+      (error: Error) => {
+        if (!abort.signal.aborted) setFound({ state: 'failed', error });
+      },
+    );
+    return () => {
+      clearTimeout(meant);
+      abort.abort();
+    };
+  }, [wanted, round, isDraft]);
+  return {
+    found,
+    isDraft,
+    hear(isTyping: boolean) {
+      if (isTyping) wasMeant.current = false;
+      setDraft(isTyping);
+    },
+    again() {
+      if (wasMeant.current) wasMeant.current = false;
+      else if (!isDraft) setRound((n) => n + 1);
+    },
+  };
+}
 
 export function SearchPage() {
   const asked = params.value.get('q') ?? '';
@@ -31,30 +85,17 @@ export function SearchPage() {
       return value === null ? [] : [[name, value]];
     }),
   ) as Filters;
-  const [found, setFound] = useState<Found>({ state: 'idle' });
-  const [round, setRound] = useState(0);
   const body = requestOf(asked, filters);
-  const wanted = JSON.stringify(body);
+  const { found, isDraft, hear, again } = useSearch(body);
 
-  useEffect(() => {
-    if (asked === '') return setFound({ state: 'idle' });
-    const abort = new AbortController();
-    setFound((old) => (old.state === 'ready' ? old : { state: 'loading' }));
-    search(body, abort.signal).then(
-      (answer) => setFound({ state: 'ready', reply: answer.body, ms: answer.ms }),
-      (error: Error) => {
-        if (!abort.signal.aborted) setFound({ state: 'failed', error });
-      },
-    );
-    return () => abort.abort();
-  }, [wanted, round]);
-
-  const ask = (query: string, changed: Filters = {}) => {
+  const ask = (query: string, { isTyping = false, changed = {} }: Asked = {}) => {
     const next = new URLSearchParams();
     if (query !== '') next.set('q', query);
     for (const [name, value] of Object.entries({ ...filters, ...changed })) if (value) next.set(name, value);
-    if (next.toString() === params.value.toString()) setRound((n) => n + 1);
-    else navigate(`/?${next}`, { stay: true });
+    hear(isTyping);
+    if (next.toString() === params.value.toString()) return isTyping ? undefined : again();
+    // What is typed is one step back, not one for every letter.
+    navigate(`/?${next}`, { stay: true, replace: isTyping && asked !== '' });
   };
 
   return (
@@ -64,21 +105,22 @@ export function SearchPage() {
         lead="Say what you want done. The best servers come first, and each says why."
       />
       <search>
-        <SearchForm asked={asked} ask={ask} />
-        <SearchFilters filters={filters} change={(changed) => ask(asked, changed)} />
+        <SearchForm asked={asked} ask={ask} onTyped={(query) => ask(query, { isTyping: true })} />
+        <SearchFilters filters={filters} change={(changed) => ask(asked, { changed })} />
       </search>
       <div aria-live="polite" class="visually-hidden">
-        {found.state === 'ready' ? `${count(found.reply.servers.length, 'server')} found` : ''}
+        {found.state === 'ready' && !isDraft ? `${count(found.reply.servers.length, 'server')} found` : ''}
       </div>
       {found.state === 'idle' && <Start ask={ask} />}
       {found.state === 'loading' && <Skeleton rows={4} />}
-      {found.state === 'failed' && <ErrorNotice error={found.error} retry={() => setRound((n) => n + 1)} />}
+      {found.state === 'failed' && <ErrorNotice error={found.error} retry={again} />}
       {found.state === 'ready' && (
         <SearchResults
-          key={found.reply.metadata.query_log_id}
+          key={JSON.stringify(found.body)}
           reply={found.reply}
           elapsedMs={found.ms}
-          body={body}
+          body={found.body}
+          isDraft={isDraft}
         />
       )}
     </>

@@ -12,8 +12,10 @@ import { Icon } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, Loadable, PageHeader } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
 import { HealthHistory } from '../server/health-history.tsx';
+import { ProgramOutput } from '../server/program-output.tsx';
 import { ServerRights } from '../server/server-rights.tsx';
 import { ToolList } from '../server/tool-list.tsx';
+import { EditServer } from '../server-entry/edit-server.tsx';
 
 export function ServerPage({ id }: { readonly id: string }) {
   const server = useData('GET /v1/servers/{id}', { params: { id } });
@@ -55,8 +57,9 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
         {may('admin') && (
           <Admin
             id={server.id}
-            reachable={server.remote_url !== null}
-            onProbe={() => {
+            reachable={server.remote_url !== null || isProgram(server)}
+            isOfFile={isOfFile(server)}
+            onChange={() => {
               reload();
               setProbes((n) => n + 1);
             }}
@@ -113,6 +116,9 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
             body: () => <HealthHistory key={probes} id={server.id} remote={server.remote_url !== null} />,
           },
           { name: 'Details', body: () => <Details server={server} /> },
+          ...(may('admin') && isProgram(server)
+            ? [{ name: 'Output', body: () => <ProgramOutput id={server.id} /> }]
+            : []),
           ...(may('admin') ? [{ name: 'Rights', body: () => <ServerRights id={server.id} /> }] : []),
         ]}
       />
@@ -120,10 +126,26 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
   );
 }
 
-function Admin(props: { readonly id: string; readonly reachable: boolean; readonly onProbe: () => void }) {
-  const { id, reachable, onProbe } = props;
+/** That the service starts itself. */
+function isProgram({ source, remote_url }: Server): boolean {
+  return source === 'config' && remote_url === null;
+}
+
+/** Of the file of --mcp-config or of mcprank apply: it is changed there. */
+function isOfFile({ source }: Server): boolean {
+  return source === 'config' || source === 'apply';
+}
+
+function Admin(props: {
+  readonly id: string;
+  readonly reachable: boolean;
+  readonly isOfFile: boolean;
+  readonly onChange: () => void;
+}) {
+  const { id, reachable, onChange } = props;
   const [removing, setRemoving] = useState(false);
-  const probe = useMutation(() => call('POST /v1/admin/servers/{id}/probe', { params: { id } }), onProbe);
+  const [editing, setEditing] = useState(false);
+  const probe = useMutation(() => call('POST /v1/admin/servers/{id}/probe', { params: { id } }), onChange);
   return (
     <>
       {reachable && (
@@ -131,10 +153,12 @@ function Admin(props: { readonly id: string; readonly reachable: boolean; readon
           Probe now
         </Button>
       )}
+      {!props.isOfFile && <Button onClick={() => setEditing(true)}>Edit</Button>}
       <Button kind="danger" onClick={() => setRemoving(true)}>
         Remove
       </Button>
       {probe.error !== null && <ErrorNotice error={probe.error} />}
+      {editing && <EditServer id={id} onChanged={onChange} onClose={() => setEditing(false)} />}
       {removing && (
         <Confirm
           title="Remove this server?"
@@ -155,6 +179,11 @@ function Admin(props: { readonly id: string; readonly reachable: boolean; readon
   );
 }
 
+const changedIn: Readonly<Record<string, string>> = {
+  config: 'the file of --mcp-config',
+  apply: 'the file of mcprank apply',
+};
+
 function Details({ server }: { readonly server: Server }) {
   const rows: [string, string | null][] = [
     ['URL', server.remote_url],
@@ -162,6 +191,9 @@ function Details({ server }: { readonly server: Server }) {
     ['Version', server.version],
     ['Tags', server.tags.join(', ') || 'none'],
     ['Came from', server.source],
+    ...(isOfFile(server)
+      ? [['Changed in', changedIn[server.source] ?? null] as [string, string | null]]
+      : []),
     ['Changed', when(server.updated_at)],
     ['Tools', count(server.tools.length, 'tool')],
     ['Protocol age', server.health?.era ?? null],

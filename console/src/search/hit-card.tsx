@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { SearchHit } from '../../../sdk/api.ts';
+import { queryText } from '../api/client.ts';
 import { serverPath } from '../browser/router.ts';
 import { Badge, Bar, type Tone } from '../components/facts.tsx';
 import { ScoreExplanation } from './score-explanation.tsx';
@@ -11,10 +12,12 @@ export function HitCard({
 }: {
   readonly hit: SearchHit;
   readonly rank: number;
-  readonly queryLogId: string;
+  /** null of a draft: nothing learns from it. */
+  readonly queryLogId: string | null;
 }) {
   const [open, setOpen] = useState(false);
-  const href = `${serverPath(hit.id)}?query=${queryLogId}`;
+  const hrefOf = (query: Readonly<Record<string, string>> = {}) =>
+    serverPath(hit.id) + queryText({ ...(queryLogId !== null && { query: queryLogId }), ...query });
   const panel = `why-${rank}`;
   return (
     <li class="card hit">
@@ -24,7 +27,7 @@ export function HitCard({
       <div class="hit-main">
         <div class="hit-title">
           <h2>
-            <a href={href}>{hit.name}</a>
+            <a href={hrefOf()}>{hit.name}</a>
           </h2>
           <Badge tone={hit.match === 'strong' ? 'good' : 'plain'}>{hit.match} match</Badge>
           <ConnectionBadge state={hit.connection} />
@@ -35,7 +38,7 @@ export function HitCard({
           <ul class="tools" aria-label="Tools that fit best">
             {hit.tools.slice(0, 4).map((tool) => (
               <li key={tool.name}>
-                <a href={`${href}&tool=${encodeURIComponent(tool.name)}`} title={tool.description}>
+                <a href={hrefOf({ tool: tool.name })} title={tool.description}>
                   {tool.name}
                 </a>
               </li>

@@ -2,18 +2,42 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../components/button.tsx';
 import { Icon } from '../components/icons.tsx';
 
-export function SearchForm(props: { readonly asked: string; readonly ask: (query: string) => void }) {
-  const { asked, ask } = props;
+/** Somebody is still typing. */
+const quietMs = 200;
+const leastLetters = 2;
+
+export function SearchForm(props: {
+  readonly asked: string;
+  readonly ask: (query: string) => void;
+  /** What stands there while it is typed. */
+  readonly onTyped: (query: string) => void;
+}) {
+  const { asked, ask, onTyped } = props;
   const [text, setText] = useState(asked);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => setText(asked), [asked]);
+  // What is typed meanwhile stays: the address follows it, and leads only where it came from elsewhere.
+  const told = useRef(asked);
+  useEffect(() => {
+    if (asked !== told.current) setText(asked);
+    told.current = asked;
+  }, [asked]);
+  useEffect(() => {
+    const query = text.trim();
+    if (query === asked || (query !== '' && query.length < leastLetters)) return;
+    const timer = setTimeout(() => {
+      told.current = query;
+      onTyped(query);
+    }, quietMs);
+    return () => clearTimeout(timer);
+  }, [text, asked]);
   useSlash(input);
   return (
     <form
       class="search-form"
       onSubmit={(event) => {
         event.preventDefault();
-        ask(text.trim());
+        told.current = text.trim();
+        ask(told.current);
       }}
     >
       <Icon name="search" />

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { SearchRequest, SearchResult } from '../../../sdk/api.ts';
+import type { SearchHit, SearchRequest, SearchResult } from '../../../sdk/api.ts';
 import { may } from '../api/client.ts';
 import { count, curlOf, ms } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
@@ -12,11 +12,14 @@ export function SearchResults(props: {
   readonly reply: SearchResult;
   readonly elapsedMs: number;
   readonly body: SearchRequest;
+  readonly isDraft: boolean;
 }) {
   const { reply, elapsedMs, body } = props;
   const [showCall, setShowCall] = useState(false);
   const { metadata } = reply;
   const { servers, next, busy, error, more } = useMore(reply, body);
+  const shown = shownOf(servers);
+  const queryLogId = props.isDraft ? null : metadata.query_log_id;
   return (
     <section aria-label="Results">
       <div class="results-head">
@@ -42,11 +45,13 @@ export function SearchResults(props: {
           catalogue lacks.
         </EmptyState>
       )}
-      <ol class="hits">
-        {servers.map((hit, i) => (
-          <HitCard key={hit.id} hit={hit} rank={i + 1} queryLogId={metadata.query_log_id} />
-        ))}
-      </ol>
+      <Hits hits={servers.slice(0, shown)} from={1} queryLogId={queryLogId} />
+      {shown < servers.length && (
+        <details class="tail">
+          <summary>{count(servers.length - shown, 'weaker match').replace('matchs', 'matches')}</summary>
+          <Hits hits={servers.slice(shown)} from={shown + 1} queryLogId={queryLogId} />
+        </details>
+      )}
       {error !== null && <ErrorNotice error={error} retry={more} />}
       {next !== undefined && (
         <p class="more">
@@ -59,9 +64,34 @@ export function SearchResults(props: {
   );
 }
 
+/** Of a search without a strong match, what there is of weak ones. */
+const fewWeak = 5;
+
+/** How many are shown at once: a tail of weak matches is folded behind the strong ones. */
+function shownOf(hits: readonly SearchHit[]): number {
+  const strong = hits.findLastIndex(({ match }) => match === 'strong') + 1;
+  return strong === 0 ? Math.min(fewWeak, hits.length) : strong;
+}
+
+function Hits(props: {
+  readonly hits: readonly SearchHit[];
+  readonly from: number;
+  readonly queryLogId: string | null;
+}) {
+  const { hits, from, queryLogId } = props;
+  return (
+    <ol class="hits" start={from}>
+      {hits.map((hit, i) => (
+        <HitCard key={hit.id} hit={hit} rank={from + i} queryLogId={queryLogId} />
+      ))}
+    </ol>
+  );
+}
+
 /** The first page of a search, and those that were asked for after it. */
 function useMore(reply: SearchResult, body: SearchRequest) {
-  const [pages, setPages] = useState<readonly SearchResult[]>([reply]);
+  const [later, setLater] = useState<readonly SearchResult[]>([]);
+  const pages = [reply, ...later];
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Error | null>(null);
   const next = pages.at(-1)?.metadata.next_cursor;
@@ -69,7 +99,7 @@ function useMore(reply: SearchResult, body: SearchRequest) {
     setBusy(true);
     setError(null);
     search({ ...body, cursor: next })
-      .then((answer) => setPages([...pages, answer.body]), setError)
+      .then((answer) => setLater([...later, answer.body]), setError)
       .finally(() => setBusy(false));
   };
   return { servers: pages.flatMap(({ servers }) => servers), next, busy, error, more };

@@ -7,8 +7,8 @@ import { Badge } from '../components/facts.tsx';
 import { TypedFilter } from '../components/fields.tsx';
 import { Icon } from '../components/icons.tsx';
 import { EmptyState } from '../components/states.tsx';
-import { type ParameterSchema, typeName } from './parameter-schema.ts';
-import { ToolTrial } from './tool-trial.tsx';
+import { type ParameterSchema, typeName } from '../trial/parameter-schema.ts';
+import { ToolTrial } from '../trial/tool-trial.tsx';
 
 export function ToolList(props: {
   readonly server: Server;

@@ -6,7 +6,10 @@ export type StatsStep = {
   readonly at: number;
   readonly requests: number;
   readonly clientErrors: number;
+  /** Of ours. */
   readonly serverErrors: number;
+  /** Of a server or provider behind us (502). */
+  readonly upstreamErrors: number;
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
@@ -47,6 +50,7 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
   const requests = new Uint32Array(minutesKept * kinds.length);
   const clientErrors = new Uint32Array(minutesKept);
   const serverErrors = new Uint32Array(minutesKept);
+  const upstreamErrors = new Uint32Array(minutesKept);
   const latencies = new Uint32Array(minutesKept * buckets);
 
   const slotOf = (minute: number): number => {
@@ -55,7 +59,7 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
     minutes[slot] = minute;
     requests.fill(0, slot * kinds.length, (slot + 1) * kinds.length);
     latencies.fill(0, slot * buckets, (slot + 1) * buckets);
-    clientErrors[slot] = serverErrors[slot] = 0;
+    clientErrors[slot] = serverErrors[slot] = upstreamErrors[slot] = 0;
     return slot;
   };
   const sum = (from: number, to: number) => {
@@ -63,6 +67,7 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
       kinds: kinds.map(() => 0),
       clientErrors: 0,
       serverErrors: 0,
+      upstreamErrors: 0,
       latencies: new Array(buckets).fill(0),
     };
     for (let minute = from; minute < to; minute++) {
@@ -70,6 +75,7 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
       if (minutes[slot] !== minute) continue;
       found.clientErrors += clientErrors[slot]!;
       found.serverErrors += serverErrors[slot]!;
+      found.upstreamErrors += upstreamErrors[slot]!;
       for (let k = 0; k < kinds.length; k++) found.kinds[k]! += requests[slot * kinds.length + k]!;
       for (let b = 0; b < buckets; b++) found.latencies[b] += latencies[slot * buckets + b]!;
     }
@@ -79,6 +85,7 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
       requests: counted,
       clientErrors: found.clientErrors,
       serverErrors: found.serverErrors,
+      upstreamErrors: found.upstreamErrors,
       p50: percentile(found.latencies, counted, 0.5),
       p95: percentile(found.latencies, counted, 0.95),
       p99: percentile(found.latencies, counted, 0.99),
@@ -91,7 +98,8 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
       if (kind === undefined) return;
       const slot = slotOf(Math.floor(clock.now() / minuteMs));
       requests[slot * kinds.length + kind]! += 1;
-      if (status >= 500) serverErrors[slot]! += 1;
+      if (status === 502) upstreamErrors[slot]! += 1;
+      else if (status >= 500) serverErrors[slot]! += 1;
       else if (status >= 400) clientErrors[slot]! += 1;
       latencies[slot * buckets + bucketOf(elapsedMs)]! += 1;
     },

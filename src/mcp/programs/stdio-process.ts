@@ -5,6 +5,7 @@ import { readMessages } from '../messages/rpc-message.ts';
 import { Duplex } from '../transports/duplex.ts';
 import { type ChildLedger, signalGroup } from './child-ledger.ts';
 import { LineWriter } from './line-writer.ts';
+import { createOutputMask } from './output-mask.ts';
 
 /** What a program says on its error stream is kept from flooding the log. */
 const maxLineChars = 2_000;
@@ -46,6 +47,8 @@ export function startProcess(deps: StdioDeps, onEnd: (failure: UpstreamFailure) 
   if (stdin === null || stdout === null || stderr === null) throw new Error('a child without its streams');
 
   const lastLines: string[] = [];
+  // What it writes reaches the log, its server's health and the console.
+  const mask = createOutputMask(program);
   const stop = () => stopProcess(child);
   const end = (failure: UpstreamFailure) => {
     duplex.fail(failure);
@@ -66,12 +69,12 @@ export function startProcess(deps: StdioDeps, onEnd: (failure: UpstreamFailure) 
   // When its streams are read to their end, its last words are there.
   child.on('close', (code, signal) => end(new UpstreamFailure('broken', endText(code, signal, lastLines))));
   readLines(stdout, limits.maxBytes, {
-    line: (line) => takeLine(line, duplex, (text) => onOutput(text, 'noise')),
+    line: (line) => takeLine(line, duplex, (text) => onOutput(mask(text, maxLineChars), 'noise')),
     fail: breakOff,
   });
   readLines(stderr, limits.maxBytes, {
     line(line) {
-      const text = line.toString().slice(0, maxLineChars);
+      const text = mask(line.toString(), maxLineChars);
       lastLines.push(text);
       if (lastLines.length > tailLines) lastLines.shift();
       onOutput(text, 'stderr');

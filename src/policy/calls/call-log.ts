@@ -5,6 +5,7 @@ import { type Storage, WriteBehind } from '../../storage/storage.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import { CallJournal, readLeftBehind } from './call-journal.ts';
 import { type CallQuery, type CallRow, createCallLogStore } from './call-log-store.ts';
+import { type CallReports, createCallReports } from './call-report-store.ts';
 
 export type CallEntry = Omit<CallRow, 'id' | 'at'>;
 
@@ -21,6 +22,8 @@ export type CallLog = {
   dropped(): number;
   /** The newest first. */
   read(query: CallQuery): Promise<readonly CallRow[]>;
+  /** How many ended in which way, and those of the servers called most hour by hour, since a time. */
+  readonly reports: CallReports;
   /** Cuts the link between a user and their calls; answers how many there were. */
   forgetUser(developerId: string, userId: string): Promise<number>;
   prune(): Promise<void>;
@@ -45,6 +48,7 @@ export function createCallLog(deps: {
 }): CallLog {
   const { storage, clock, log, dataDir } = deps;
   const store = createCallLogStore(storage);
+  const reports = createCallReports(storage);
   const journal = createSafeJournal(dataDir, log);
   const queue: WriteBehind<CallRow> = new WriteBehind({
     write: async (rows) => {
@@ -78,6 +82,10 @@ export function createCallLog(deps: {
     async forgetUser(developerId, userId) {
       await queue.flush();
       return store.forgetUser(developerId, userId);
+    },
+    reports: {
+      outcomes: (from) => queue.flush().then(() => reports.outcomes(from)),
+      byHour: (from) => queue.flush().then(() => reports.byHour(from)),
     },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
     flush: () => queue.flush(),

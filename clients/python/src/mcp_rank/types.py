@@ -22,6 +22,9 @@ class Activity(TypedDict):
     steps: list[RequestCountsAt]
     kinds: list[ActivityKindsObject]
     servers: list[ServerUse]
+    outcomes: list[OutcomeCount]
+    # of the record of calls: the servers called most in the last 24 hours, hour by hour
+    day: list[ServerDay]
     # the 5 servers called most, in 12 steps
     success: list[ServerSuccess]
     searches: ActivitySearchesObject
@@ -49,6 +52,8 @@ class AddressFound(TypedDict):
     reason: str | None
     # what the server calls itself
     name: str | None
+    # a `data:` URI of a PNG, JPEG, GIF or WebP; no other icon is told
+    icon: str | None
     tools: list[AddressFoundToolsObject]
 
 
@@ -440,6 +445,34 @@ class IssuerRequest(TypedDict):
     user_prefix: NotRequired[str]
 
 
+class KeptServerOutputObject(TypedDict):
+    at: str
+    line: str
+
+
+class KeptServer(TypedDict):
+    id: str
+    name: str
+    description: str
+    remote_url: str | None
+    auth_required: bool
+    auth_type: str | None
+    transport: Literal["streamable-http", "sse", "stdio"]
+    category: str | None
+    tags: list[str]
+    verified: bool
+    repository_url: str | None
+    version: str | None
+    source: str
+    updated_at: str
+    # names of the header fields that go with requests; their values are never told
+    kept_headers: list[str]
+    # the file that says what it is, and where it is changed
+    declared_in: Literal["mcp_config", "apply"] | None
+    # what its program wrote last in the process that answers, masked; the newest last
+    output: list[KeptServerOutputObject]
+
+
 class KeyUsage(TypedDict):
     key_id: str
     days: list[KeyUsageDay]
@@ -556,6 +589,14 @@ class OAuthError(TypedDict):
     error_description: NotRequired[str]
 
 
+# of the record of calls
+class OutcomeCount(TypedDict):
+    outcome: Literal["ok", "denied", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
+    # whose it is; null: it went well
+    fault: Literal["caller", "server"] | None
+    calls: int
+
+
 class Problem(TypedDict):
     # what was wrong, in words
     detail: str
@@ -648,8 +689,12 @@ RegistryServer = TypedDict("RegistryServer", {"$schema": "Literal[\"https://stat
 
 class RequestCounts(TypedDict):
     requests: int
+    # of callers: 4xx
     client_errors: int
+    # ours: 5xx but 502
     server_errors: int
+    # of servers and providers behind us: 502
+    upstream_errors: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -658,8 +703,12 @@ class RequestCounts(TypedDict):
 class RequestCountsAt(TypedDict):
     at: str
     requests: int
+    # of callers: 4xx
     client_errors: int
+    # ours: 5xx but 502
     server_errors: int
+    # of servers and providers behind us: 502
+    upstream_errors: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -787,6 +836,8 @@ class SearchOptions(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -799,6 +850,8 @@ class SearchQuery(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
 
 
@@ -811,6 +864,8 @@ class SearchRequest(TypedDict):
     explain: NotRequired[bool]
     # false: misspelled words are searched as they are
     spelling: NotRequired[bool]
+    # true: still being typed. It is answered and not kept: its query_log_id names nothing
+    draft: NotRequired[bool]
     cursor: NotRequired[str]
     queries: NotRequired[list[SearchQuery]]
 
@@ -861,6 +916,31 @@ class ServerBasics(TypedDict):
     remote_url: str | None
     auth_required: bool
     auth_type: str | None
+
+
+class ServerChange(TypedDict):
+    name: NotRequired[str]
+    description: NotRequired[str]
+    remote_url: NotRequired[str]
+    transport: NotRequired[Literal["streamable-http", "sse"]]
+    auth_type: NotRequired[Literal["api_key", "bearer", "oauth2"] | None]
+    category: NotRequired[str | None]
+    tags: NotRequired[list[str]]
+    repository_url: NotRequired[str | None]
+    verified: NotRequired[bool]
+    headers: NotRequired[dict[str, str | None] | None]
+
+
+class ServerDayHoursObject(TypedDict):
+    at: str
+    calls: int
+    caller_faults: int
+    server_faults: int
+
+
+class ServerDay(TypedDict):
+    server_id: str
+    hours: list[ServerDayHoursObject]
 
 
 class ServerHistory(TypedDict):

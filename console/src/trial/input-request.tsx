@@ -1,7 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import type { InputNeeded } from '../../../sdk/api.ts';
 import { Button } from '../components/button.tsx';
-import { entriesOf } from './argument-form.ts';
 import { ParameterFields, useParameters } from './parameter-fields.tsx';
 import type { ParameterSchema } from './parameter-schema.ts';
 
@@ -24,17 +23,15 @@ export function InputRequest(props: {
 }) {
   const questions = Object.entries(props.needed.input_requests) as [string, Question][];
   // A key of its own for each question: dots belong to the path inside one.
-  const schema = useMemo(
-    (): ParameterSchema => ({
-      properties: Object.fromEntries(
-        questions.map(([key, { params }]) => [key, params?.requestedSchema ?? {}]),
-      ),
-      required: questions.map(([key]) => key),
-    }),
-    [props.needed],
-  );
-  const entries = useMemo(() => entriesOf(schema).filter(({ path }) => path.length > 1), [schema]);
-  const form = useParameters(entries);
+  const schema = useMemo((): ParameterSchema => {
+    const asked = questions.flatMap(([key, { params }]) =>
+      Object.keys(params?.requestedSchema?.properties ?? {}).length === 0
+        ? []
+        : [[key, params?.requestedSchema]],
+    );
+    return { properties: Object.fromEntries(asked), required: asked.map(([key]) => key as string) };
+  }, [props.needed]);
+  const form = useParameters(schema);
   const answer = (action: 'accept' | 'decline', values: Record<string, unknown>) =>
     props.onAnswer(
       Object.fromEntries(
@@ -67,7 +64,7 @@ export function InputRequest(props: {
       ))}
       {isAnswerable ? (
         <>
-          <ParameterFields entries={entries} of={form} />
+          <ParameterFields of={form} />
           <div class="actions">
             <Button kind="main" type="submit" busy={props.busy}>
               Answer

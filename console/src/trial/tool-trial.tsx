@@ -1,19 +1,18 @@
-import { useMemo, useRef, useState } from 'preact/hooks';
-import type { ApprovalNeeded, InputNeeded, Tool, ToolResult } from '../../../sdk/api.ts';
-import { type Answer, call } from '../api/client.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Tool } from '../../../sdk/api.ts';
+import { callTool, type Progress, type ToolReply } from '../api/call-tool.ts';
+import type { Answer } from '../api/client.ts';
 import { pythonOf, type SavedCall, typescriptOf } from '../browser/call-as-code.ts';
-import { curlOf, ms } from '../browser/format.ts';
+import { count, curlOf, ms } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
 import { CodeBlock } from '../components/code-block.tsx';
 import { Badge } from '../components/facts.tsx';
 import { ErrorNotice } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
-import { entriesOf } from './argument-form.ts';
 import { InputRequest } from './input-request.tsx';
 import { ParameterFields, useParameters } from './parameter-fields.tsx';
 import { ResultBlocks } from './result-blocks.tsx';
 
-type ToolReply = ToolResult | InputNeeded | ApprovalNeeded;
 type Outcome = { readonly answer: Answer<ToolReply> } | { readonly error: Error } | null;
 type Sent = SavedCall & { readonly continuation?: string; readonly input_responses?: object };
 
@@ -21,20 +20,31 @@ type Sent = SavedCall & { readonly continuation?: string; readonly input_respons
 function useToolCall() {
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>(null);
+  const [progress, setProgress] = useState<Progress | null>(null);
   const abort = useRef(new AbortController());
   const run = async (body: Sent) => {
     abort.current = new AbortController();
     const { signal } = abort.current;
     setBusy(true);
+    setProgress(null);
     try {
-      const answer = await call('POST /v1/mcp/tools/call', { body: body as never, signal });
+      const answer = await callTool(body as never, { signal, onProgress: setProgress });
       setOutcome({ answer });
     } catch (error) {
       setOutcome(signal.aborted ? null : { error: error as Error });
     }
     setBusy(false);
   };
-  return { busy, outcome, run, forget: () => setOutcome(null), cancel: () => abort.current.abort() };
+  // Who leaves the page does not wait for it either.
+  useEffect(() => () => abort.current.abort(), []);
+  return {
+    busy,
+    outcome,
+    progress,
+    run,
+    forget: () => setOutcome(null),
+    cancel: () => abort.current.abort(),
+  };
 }
 
 /** A form made of the tool's schema; it calls the tool for real, and shows the same call as code. */
@@ -44,9 +54,8 @@ export function ToolTrial(props: {
   readonly queryLogId: string | null;
 }) {
   const { serverId, tool, queryLogId } = props;
-  const entries = useMemo(() => entriesOf(tool.input_schema), [tool]);
-  const form = useParameters(entries);
-  const { busy, outcome, run, forget, cancel } = useToolCall();
+  const form = useParameters(tool.input_schema);
+  const { busy, outcome, progress, run, forget, cancel } = useToolCall();
   const bodyOf = (values: Record<string, unknown>): SavedCall => ({
     server_id: serverId,
     name: tool.name,
@@ -68,8 +77,8 @@ export function ToolTrial(props: {
           void run(made.current);
         }}
       >
-        {entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
-        <ParameterFields entries={entries} of={form} />
+        {form.entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
+        <ParameterFields of={form} />
         <div class="actions">
           <Button kind="main" type="submit" icon="play" busy={busy}>
             {busy ? 'Calling' : 'Call the tool'}
@@ -77,6 +86,7 @@ export function ToolTrial(props: {
           {busy && <Button onClick={cancel}>Cancel</Button>}
         </div>
       </form>
+      {busy && <Running progress={progress} />}
       <div aria-live="polite">
         {outcome !== null &&
           ('error' in outcome ? (
@@ -92,6 +102,30 @@ export function ToolTrial(props: {
           ))}
       </div>
       {'values' in form.read && <CallAsCode saved={bodyOf(form.read.values)} />}
+    </div>
+  );
+}
+
+/** Since when it runs, and how far its server says it is. */
+function Running({ progress }: { readonly progress: Progress | null }) {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setSeconds((n) => n + 1), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const { progress: done = 0, total, message } = progress ?? {};
+  return (
+    <div class="running">
+      {total === undefined ? (
+        <progress aria-label="Progress of the call" />
+      ) : (
+        <progress aria-label="Progress of the call" value={done} max={total} />
+      )}
+      <p class="muted">
+        {count(seconds, 'second')}
+        {progress !== null && ` · ${done}${total === undefined ? '' : ` of ${total}`}`}
+        {typeof message === 'string' && message !== '' && ` · ${message}`}
+      </p>
     </div>
   );
 }

@@ -1,9 +1,11 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { ToolResult } from '../../../sdk/api.ts';
 import { bytes, pretty } from '../browser/format.ts';
+import { isShown, useObjectUrl } from '../browser/object-url.ts';
 import { type Rows, rowsOf } from '../browser/structured-rows.ts';
 import { CodeBlock } from '../components/code-block.tsx';
 import { Table } from '../components/table.tsx';
+import { readMarkdown } from './markdown.ts';
+import { MarkdownView } from './markdown-view.tsx';
 
 type Block = ToolResult['content'][number];
 type Resource = {
@@ -30,7 +32,7 @@ function ResultBlock(props: { readonly block: Block; readonly number: number; re
   const { block, number } = props;
   const label = props.of === 1 ? 'Text' : `Text ${number} of ${props.of}`;
   const { type, text, data, mimeType, resource, uri } = block as Block & Record<string, unknown>;
-  if (type === 'text') return <CodeBlock label={label} text={pretty(String(text ?? ''))} wrap />;
+  if (type === 'text') return <TextBlock label={label} text={String(text ?? '')} />;
   if ((type === 'image' || type === 'audio') && typeof data === 'string')
     return <Media data={data} mimeType={String(mimeType)} />;
   if (type === 'resource_link' && typeof uri === 'string') return <ResourceLink block={block} uri={uri} />;
@@ -38,19 +40,24 @@ function ResultBlock(props: { readonly block: Block; readonly number: number; re
   return <p class="muted">A block of type {String(type)}; it is in the JSON.</p>;
 }
 
-/** What a browser shows and never runs. */
-const shown = /^(image\/(png|jpeg|gif|webp|avif)|audio\/(mpeg|mp3|wav|x-wav|ogg|webm|mp4|aac|flac))$/;
+/** Words with marks as they are meant, and as they came. */
+function TextBlock({ label, text }: { readonly label: string; readonly text: string }) {
+  const blocks = readMarkdown(text);
+  if (blocks === null) return <CodeBlock label={label} text={pretty(text)} wrap />;
+  return (
+    <>
+      <MarkdownView blocks={blocks} />
+      <details class="raw">
+        <summary>As it came</summary>
+        <CodeBlock label={label} text={text} wrap />
+      </details>
+    </>
+  );
+}
 
-/** An object of this page's own: the policy lets nothing else in. */
 function Media({ data, mimeType }: { readonly data: string; readonly mimeType: string }) {
-  const [url, setUrl] = useState<string | null>(null);
+  const url = useObjectUrl(data, mimeType);
   const size = bytes(Math.round(data.length * 0.75));
-  useEffect(() => {
-    if (!shown.test(mimeType)) return;
-    const made = URL.createObjectURL(new Blob([bytesOf(data)], { type: mimeType }));
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [data, mimeType]);
   const caption = `${mimeType}, ${size}`;
   if (url === null) return <p class="muted">{caption}; it is in the JSON.</p>;
   return (
@@ -64,10 +71,6 @@ function Media({ data, mimeType }: { readonly data: string; readonly mimeType: s
       <figcaption class="muted">{caption}</figcaption>
     </figure>
   );
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
 function ResourceLink({ block, uri }: { readonly block: Block; readonly uri: string }) {
@@ -91,8 +94,8 @@ function ResourceLink({ block, uri }: { readonly block: Block; readonly uri: str
 
 function EmbeddedResource({ resource }: { readonly resource: Resource }) {
   const { uri = 'Resource', mimeType = '', text, blob } = resource;
-  if (text !== undefined) return <CodeBlock label={uri} text={pretty(text)} wrap />;
-  if (blob !== undefined && shown.test(mimeType)) return <Media data={blob} mimeType={mimeType} />;
+  if (text !== undefined) return <TextBlock label={uri} text={text} />;
+  if (blob !== undefined && isShown(mimeType)) return <Media data={blob} mimeType={mimeType} />;
   return (
     <p>
       <code>{uri}</code> <span class="muted">{mimeType}; it is in the JSON.</span>

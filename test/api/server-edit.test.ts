@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bootMcp } from '../support/mcp-app.ts';
+import { startRaw } from '../support/mcp-servers.ts';
+
+const patch = (body: object) => ({ body });
+
+test('a change of a server keeps all that it does not name, and header values are told to nobody', async (t) => {
+  const app = await bootMcp(t);
+  const upstream = await startRaw(t, (_seen, reply) => void reply.end());
+  const tools = [{ name: 'send', description: 'Sends', inputSchema: { type: 'object' } }];
+  await app.add('mail', upstream.url, {
+    ...{ name: 'Mail', description: 'Sends mail', category: 'mail', tags: ['a', 'b'], tools },
+    headers: { Authorization: 'Bearer kept-secret', 'X-Team': 'one' },
+  });
+  const before = await app.call('GET', '/v1/admin/servers/mail');
+  assert.deepEqual(before.body.kept_headers, ['authorization', 'x-team']);
+  assert.ok(!before.text.includes('kept-secret'));
+  const rights = (await app.call('GET', '/v1/admin/servers/mail/rights')).text;
+
+  const renamed = await app.call('PATCH', '/v1/admin/servers/mail', patch({ name: 'Post', tags: ['c'] }));
+  const { updated_at: _, ...rest } = renamed.body;
+  const { updated_at: __, ...old } = before.body;
+  assert.deepEqual(rest, { ...old, name: 'Post', tags: ['c'] });
+  const shown = await app.call('GET', '/v1/servers/mail');
+  assert.deepEqual(
+    (shown.body.tools as { name: string }[]).map(({ name }) => name),
+    ['send'],
+  );
+
+  await app.call(
+    'PATCH',
+    '/v1/admin/servers/mail',
+    patch({ headers: { 'X-TEAM': 'two', 'x-new': 'three' } }),
+  );
+  const kept = await app.services.catalog.credential('mail');
+  assert.deepEqual(kept?.headers, { authorization: 'Bearer kept-secret', 'x-team': 'two', 'x-new': 'three' });
+  const one = await app.call('PATCH', '/v1/admin/servers/mail', patch({ headers: { Authorization: null } }));
+  assert.deepEqual(one.body.kept_headers, ['x-team', 'x-new']);
+  const none = await app.call('PATCH', '/v1/admin/servers/mail', patch({ headers: null, category: null }));
+  assert.deepEqual([none.body.kept_headers, none.body.category], [[], null]);
+  assert.equal((await app.call('GET', '/v1/admin/servers/mail/rights')).text, rights);
+
+  const moved = await app.call(
+    'PATCH',
+    '/v1/admin/servers/mail',
+    patch({ remote_url: `${upstream.url}/other` }),
+  );
+  assert.equal(moved.status, 200);
+  assert.deepEqual((await app.call('GET', '/v1/servers/mail')).body.tools, [], 'what another address listed');
+});
+
+test('a change that cannot be is refused by the name of its field, and nothing of it is done', async (t) => {
+  const app = await bootMcp(t);
+  await app.add('mail', 'http://127.0.0.1:9/mcp');
+  const before = (await app.call('GET', '/v1/admin/servers/mail')).text;
+  for (const [body, words] of [
+    [{ name: '' }, /^name: /],
+    [{ name: 'Good', remote_url: 'ftp://x.example' }, /^remote_url: /],
+    [{ remote_url: 'http://10.0.0.1/mcp' }, /^remote_url: /],
+    [{ transport: 'stdio' }, /^transport: /],
+    [{ auth_type: 'magic' }, /^auth_type: /],
+    [{ headers: { Host: 'x' } }, /^headers: .*host/],
+    [{ headers: { 'x-a': 'line\nbreak' } }, /^headers.x-a: /],
+    [{ tags: ['ok', ''] }, /^tags/],
+    [{ id: 'other' }, /^id: /],
+    [{ visibility: 'public' }, /^visibility: /],
+  ] as const) {
+    const reply = await app.call('PATCH', '/v1/admin/servers/mail', patch(body));
+    assert.equal(reply.status, 400, JSON.stringify(body));
+    assert.match(String(reply.body.detail), words);
+  }
+  assert.equal((await app.call('GET', '/v1/admin/servers/mail')).text, before);
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/none', patch({ name: 'x' }))).status, 404);
+  await app.call('DELETE', '/v1/admin/servers/mail');
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', patch({ name: 'x' }))).status, 410);
+});
+
+test('credentials that come later make a public server private; the mark of a registry is not the operator’s', async (t) => {
+  const app = await bootMcp(t);
+  await app.put('listed', 'http://127.0.0.1:9/mcp');
+  const parsed = app.services.catalog.parse({
+    ...{ id: 'marked', name: 'Marked', remote_url: 'http://127.0.0.1:9/mcp', verified: true },
+  });
+  assert.ok(parsed.ok);
+  await app.services.catalog.put([parsed.input], 'import');
+  const reader = await app.newKey({ scopes: ['search'] });
+  assert.equal((await app.call('GET', '/v1/servers/listed', { key: reader })).status, 200);
+  await app.call('PATCH', '/v1/admin/servers/listed', patch({ headers: { 'x-key': 'ours' } }));
+  assert.equal((await app.call('GET', '/v1/servers/listed', { key: reader })).status, 404);
+
+  const edited = await app.call('PATCH', '/v1/admin/servers/marked', patch({ description: 'In our words' }));
+  assert.equal(edited.body.verified, false);
+  const said = await app.call('PATCH', '/v1/admin/servers/marked', patch({ verified: true }));
+  assert.equal(said.body.verified, true);
+  assert.equal((await app.services.catalog.get('marked')).trusted, true);
+});
+
+test('a server of a file is changed in the file', async (t) => {
+  const app = await bootMcp(t);
+  for (const [source, file] of [
+    ['config', '--mcp-config'],
+    ['apply', 'mcprank apply'],
+  ] as const) {
+    const parsed = app.services.catalog.parse({
+      id: source,
+      name: source,
+      remote_url: 'http://127.0.0.1:9/mcp',
+    });
+    assert.ok(parsed.ok);
+    await app.services.catalog.put([parsed.input], source);
+    const reply = await app.call('PATCH', `/v1/admin/servers/${source}`, patch({ name: 'x' }));
+    assert.deepEqual([reply.status, String(reply.body.detail).includes(file)], [409, true]);
+  }
+});
+
+test('servers of the starter can be changed as it stands', async (t) => {
+  const app = await bootMcp(t, {}, { MCPRANK_STARTER: 'on' });
+  const { servers } = await app.services.catalog.list({ limit: 20 });
+  assert.equal(servers.length, 20);
+  for (const { id } of servers) {
+    const path = `/v1/admin/servers/${encodeURIComponent(id)}`;
+    const { updated_at: _, verified: __, source: ___, ...before } = (await app.call('GET', path)).body;
+    const {
+      updated_at: ____,
+      verified: _v,
+      source,
+      ...after
+    } = (await app.call('PATCH', path, patch({}))).body;
+    assert.deepEqual([after, source], [before, 'admin']);
+  }
+});
+
+test('the list comes in the order that was asked for, page by page, for whoever sees less as well', async (t) => {
+  const app = await bootMcp(t);
+  for (const [i, name] of ['b', 'c', 'a'].entries())
+    await app.add(`id ${i}`, 'http://127.0.0.1:9/mcp', { name, tools: [{ name, description: name }] });
+  await app.add('hidden', 'http://127.0.0.1:9/mcp', { name: 'a first', visibility: 'private' });
+  const key = await app.newKey({ scopes: ['search'] });
+  const found: string[] = [];
+  let cursor = '';
+  do {
+    const reply = await app.call('GET', `/v1/servers?sort=name&limit=1${cursor}`, { key });
+    found.push(...(reply.body.servers as { name: string }[]).map(({ name }) => name));
+    const { next_cursor: next } = reply.body.metadata as { next_cursor?: string };
+    cursor = next === undefined ? '' : `&cursor=${next}`;
+  } while (cursor !== '');
+  assert.deepEqual(found, ['a', 'b', 'c']);
+  assert.equal((await app.call('GET', '/v1/servers?sort=size')).status, 400);
+});
