@@ -362,6 +362,30 @@ test('when the store fails the running snapshot answers on, and the next refresh
   assert.equal(search.stats().servers, many.length - 1);
 });
 
+test('a rebuild that is under way when search is closed ends with it, and is no error', async () => {
+  const catalog = createCatalog(many);
+  const errors: unknown[] = [];
+  const [reading, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { search } = await started([], errors, {
+    async *changesSince(after) {
+      for await (const changes of catalog.changesSince(after)) {
+        yield changes;
+        if (after === 0) continue;
+        reading.resolve();
+        await closed.promise;
+      }
+    },
+  });
+  catalog.put('new', server('new', 'Tide tables', 'High and low water at the harbour.'));
+  search.refresh();
+  await reading.promise;
+  const closing = search.close();
+  closed.resolve();
+  await closing;
+  await assert.rejects(search.settled());
+  assert.deepEqual(errors, []);
+});
+
 test('a query whose vectors the provider does not have in time is answered without them; the next one is asked of it again', async () => {
   let isSilent = true;
   const provider: Embedder = {

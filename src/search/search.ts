@@ -120,8 +120,14 @@ export function createSearch(deps: SearchDeps): Search {
   const pages = createPageCache(config.cacheBytes);
   const popularity = new Map<string, number>();
   let signals: RankingSignals = { popularity, liveness: new Map() };
+  let isClosed = false;
+  /** A rebuild that was under way ends with the search: nobody has to hear of that. */
+  const onError = (error: unknown) => {
+    if (!isClosed) deps.onError(error);
+  };
   const indexes = createFailover({
     ...deps,
+    onError,
     weights: config.weights,
     signals: () => signals,
     onBuilt: () => pages.clear(),
@@ -174,7 +180,7 @@ export function createSearch(deps: SearchDeps): Search {
       return { page, pageKey, connections: connectionsOf(found, request), queryLogId, latencyMs, cacheHit };
     },
     refresh() {
-      indexes.rebuild().catch(deps.onError);
+      indexes.rebuild().catch(onError);
     },
     settled: indexes.rebuild,
     setSignals({ popularity: values, liveness, unavailable }) {
@@ -184,7 +190,10 @@ export function createSearch(deps: SearchDeps): Search {
       pages.clear();
     },
     stats: () => statsOf(indexes, pages.stats()),
-    close: indexes.close,
+    close() {
+      isClosed = true;
+      return indexes.close();
+    },
   };
 }
 
