@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Principal } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { type Route, route } from '../http/route.ts';
-import type { ConnectionLookup, Search, SearchRequest, SearchView } from '../search/search.ts';
+import type { ConnectionLookup, OwnTools, Search, SearchRequest, SearchView } from '../search/search.ts';
 import { createSearchJson } from './search-json.ts';
 import {
   type SearchQuery,
@@ -14,8 +14,16 @@ import {
 
 export function searchRoutes(
   search: Search,
-  viewFor: (caller: Principal) => SearchView | null,
-  connectionsOf: (caller: Principal, userId: string | undefined) => Promise<ConnectionLookup>,
+  {
+    viewFor,
+    connectionsOf,
+    ownTools,
+  }: {
+    readonly viewFor: (caller: Principal) => SearchView | null;
+    readonly connectionsOf: (caller: Principal, userId: string | undefined) => Promise<ConnectionLookup>;
+    /** What servers list for the user alone. */
+    readonly ownTools: (caller: Principal & { readonly userId: string }) => Promise<OwnTools | undefined>;
+  },
 ): Route[] {
   const json = createSearchJson();
   return [
@@ -34,7 +42,9 @@ export function searchRoutes(
           throw new Problem('invalid_request', "filters.connected: needs a user's MIT in Authorization");
         const connectionOf = await connectionsOf(caller, user?.userId);
         const view = viewFor(caller);
-        const find = (query: SearchQuery) => search.find({ ...toRequest(query, caller, connectionOf), view });
+        const own = user === null ? undefined : await ownTools({ ...caller, userId: user.userId });
+        const find = (query: SearchQuery) =>
+          search.find({ ...toRequest(query, caller, connectionOf), view, own });
         const { queries } = body;
         if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
         refuseBeside(body);

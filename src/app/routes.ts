@@ -21,7 +21,7 @@ import { createMeCookie, meRoutes } from '../api/me-routes.ts';
 import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
-import { createPolicyEnforcement } from '../api/policy-enforcement.ts';
+import { createPolicyEnforcement, type PolicyEnforcement } from '../api/policy-enforcement.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
@@ -33,6 +33,7 @@ import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userConnectionRoutes } from '../api/user-connection-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
+import { UserTools } from '../api/user-tools.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -53,7 +54,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const { access, catalog, connections, identity, policy, search, signIn, storage, telemetry } = services;
   const clock = options.clock ?? systemClock;
   const enforcement = createPolicyEnforcement(services);
-  const mcpServer = openMcpServer(services, enforcement, { version, now: clock.monotonic });
+  const { mcpServer, userTools } = createMcpDoors(services, enforcement, { version, now: clock.monotonic });
   const publicUrl = () => services.baseUrl.url;
   const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
@@ -62,7 +63,11 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
-    ...searchRoutes(search, policy.viewFor, (caller, userId) => connectionLookup(services, caller, userId)),
+    ...searchRoutes(search, {
+      viewFor: policy.viewFor,
+      connectionsOf: (caller, userId) => connectionLookup(services, caller, userId),
+      ownTools: (caller) => userTools.of(caller),
+    }),
     ...invocationRoutes(catalog, enforcement),
     ...serverRoutes(catalog, enforcement),
     ...registryRoutes(catalog, (serverId) => policy.canSee(nobody, serverId)),
@@ -126,27 +131,6 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   return { routes, sessions, stats, closeStreams };
 }
 
-function openMcpServer(
-  services: Services,
-  enforcement: ReturnType<typeof createPolicyEnforcement>,
-  options: { readonly version: string; readonly now: () => number },
-) {
-  const { catalog, connections, search, telemetry, vault } = services;
-  return createMcpServer({
-    search,
-    mcp: enforcement.mcp,
-    catalogFor: enforcement.catalogFor,
-    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
-    setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
-    connectedBy: async ({ developerId, userId }) =>
-      userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }),
-    isLocal: (serverId) => services.locals.get(serverId) !== undefined,
-    tickets: vault.sealedTokens,
-    tracing: telemetry.tracing,
-    ...options,
-  });
-}
-
 function createActivity(
   { access, callLog, catalog, queryLog, telemetry }: Services,
   stats: RequestStats,
@@ -158,6 +142,40 @@ function createActivity(
     onError: (error) => telemetry.log.warn('activity.live.failed', { error }),
   });
   return { routes: activityRoutes(deps, live), close: live.close };
+}
+
+/** We as an MCP server, and what its users' searches find beside what everybody's do. */
+function createMcpDoors(
+  services: Services,
+  enforcement: PolicyEnforcement,
+  { version, now }: { readonly version: string; readonly now: () => number },
+) {
+  const { catalog, connections, locals, search, telemetry, vault } = services;
+  const connectedBy = async ({
+    developerId,
+    userId,
+  }: {
+    developerId: string;
+    userId?: string | undefined;
+  }) => (userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }));
+  const { parse } = catalog;
+  const { readOwnTools } = search;
+  const userTools = new UserTools({ ...enforcement, connectedBy, parse, readOwnTools, now });
+  const mcpServer = createMcpServer({
+    search,
+    mcp: enforcement.mcp,
+    catalogFor: enforcement.catalogFor,
+    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
+    setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
+    connectedBy,
+    ownTools: (caller) => userTools.of(caller),
+    isLocal: (serverId) => locals.get(serverId) !== undefined,
+    tickets: vault.sealedTokens,
+    tracing: telemetry.tracing,
+    version,
+    now,
+  });
+  return { mcpServer, userTools };
 }
 
 /** Where servers come from that somebody here configured, applied or added by hand. */

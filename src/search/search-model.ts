@@ -2,6 +2,7 @@
 import type { ToolHints } from '../base/tool-hints.ts';
 import type { AuthType, Transport } from '../catalog/catalog.ts';
 import type { StoredServer, StoredTool } from './index/stored-fields.ts';
+import type { OwnTools } from './own-tools/own-tools-model.ts';
 import type { SearchHit } from './ranking/rank.ts';
 
 export type SearchFilters = {
@@ -52,6 +53,8 @@ export type SearchRequest = {
   readonly connectionOf?: ConnectionLookup | undefined;
   /** null: everything. What is not seen takes no part in scores, totals and cursors. */
   readonly view?: SearchView | null | undefined;
+  /** What servers list for the asking user alone. */
+  readonly own?: OwnTools | undefined;
 };
 
 /** One page of hits, best first; the same for everybody who asks the same. */

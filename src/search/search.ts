@@ -12,6 +12,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
 import { inSpan, noTracing, type Tracing } from '../base/tracing.ts';
+import type { CatalogServer } from '../catalog/catalog.ts';
 import type { ActiveSnapshot } from './active-snapshot.ts';
 import type { EmbedderIndex } from './embedder-index.ts';
 import { type Embedder, embedQuery } from './embedding/embedder.ts';
@@ -19,6 +20,8 @@ import { createFailover, type Failover } from './failover.ts';
 import type { ChangesSince } from './index/builder-client.ts';
 import type { KeptIndexOptions } from './kept-index/kept-index.ts';
 import type { UsageModel } from './learning/learning-model.ts';
+import { pageOf, readOwnTools, withOwnTools } from './own-tools/own-tools.ts';
+import type { OwnTools } from './own-tools/own-tools-model.ts';
 import { type CacheStats, createPageCache } from './page-cache.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import { defaultWeights } from './ranking/score.ts';
@@ -32,6 +35,7 @@ import type {
 
 export { loadBuiltInEmbedder } from './embedding/built-in-embedder.ts';
 export type { Embedder } from './embedding/embedder.ts';
+export type { OwnTools } from './own-tools/own-tools-model.ts';
 export type { HitExplanation } from './ranking/explanation.ts';
 export type { SearchHit } from './ranking/rank.ts';
 export type {
@@ -102,6 +106,8 @@ export type Search = {
   start(): Promise<void>;
   ready(): boolean;
   find(request: SearchRequest): Promise<SearchResult>;
+  /** What servers list for one user alone, to be given to `find`. */
+  readOwnTools(servers: readonly CatalogServer[]): Promise<OwnTools>;
   /** The catalog changed: builds beside the running snapshot; calls that come meanwhile become one. */
   refresh(): void;
   /** Resolves when the running snapshot covers everything that was known at the call. */
@@ -157,8 +163,9 @@ export function createSearch(deps: SearchDeps): Search {
       const startedAt = clock.monotonic();
       if (request.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
       const model = deps.usageModelFor?.(request.caller.developerId) ?? null;
+      const find = (asked: SearchRequest) => indexes.run((index) => findPage(index, asked, model));
       const found = await inSpan(tracing, 'search', {}, () =>
-        indexes.run((index) => findPage(index, request, model)),
+        request.own === undefined ? find(request) : findWithOwn(request, request.own, { find, embedder }),
       );
       const queryLogId = deps.newQueryLogId();
       const latencyMs = clock.monotonic() - startedAt;
@@ -179,6 +186,7 @@ export function createSearch(deps: SearchDeps): Search {
         });
       return { page, pageKey, connections: connectionsOf(found, request), queryLogId, latencyMs, cacheHit };
     },
+    readOwnTools: (servers) => readOwnTools(servers, embedder),
     refresh() {
       indexes.rebuild().catch(onError);
     },
@@ -195,6 +203,26 @@ export function createSearch(deps: SearchDeps): Search {
       return indexes.close();
     },
   };
+}
+
+/** A page of nobody else's: what the user's own tools push off it begins the next one. */
+async function findWithOwn(
+  request: SearchRequest,
+  own: OwnTools,
+  {
+    find,
+    embedder,
+  }: { readonly find: (asked: SearchRequest) => Promise<FoundPage>; readonly embedder: Embedder },
+): Promise<FoundPage> {
+  const { limit } = request;
+  const found = await find(request);
+  const first = await withOwnTools(found.page, request, own, embedder);
+  const { hits } = first.page;
+  if (hits.length <= limit || first.added >= limit)
+    return { ...found, page: pageOf(first.page, hits.slice(0, limit)), pageKey: null };
+  const fewer = await find({ ...request, limit: limit - first.added });
+  const { page } = await withOwnTools(fewer.page, request, own, embedder);
+  return { ...fewer, page: pageOf(page, page.hits.slice(0, limit)), pageKey: null };
 }
 
 function swapped(index: EmbedderIndex): Swapped {

@@ -145,6 +145,8 @@ export type FakeServer = Awaited<ReturnType<typeof startLoopback>> & {
   refusal: number;
   /** Methods that fail for everybody. */
   broken: ReadonlySet<string>;
+  /** What it lists for a token. */
+  toolsFor: (token: string) => readonly Json[];
 };
 
 /** An MCP server of the current revision, with sessions for older clients, behind an authorization server. */
@@ -178,7 +180,7 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     const wanted = wantedFor(method, params);
     if (!wanted.every((scope) => scopes.includes(scope))) return scopesWanted(wanted, metadata);
     return {
-      body: { jsonrpc: '2.0', id, result: { resultType: 'complete', ...resultOf(method, token) } },
+      body: { jsonrpc: '2.0', id, result: { resultType: 'complete', ...resultOf(method, token, server) } },
     };
   });
   const wantedFor = (method: string, { name = '' }: { readonly name?: string }): readonly string[] =>
@@ -192,6 +194,7 @@ export async function startProtected(t: TestContext, first: FakeAs): Promise<Fak
     refused: new Set(),
     refusal: 401,
     broken: new Set(),
+    toolsFor: () => [{ name: 'whoami', inputSchema: { type: 'object' } }],
   };
   return server;
 }
@@ -217,9 +220,9 @@ const introduction = {
   serverInfo: { name: 's', version: '1' },
 };
 
-function resultOf(method: string, token: string): Json {
+function resultOf(method: string, token: string, { toolsFor }: FakeServer): Json {
   if (method === 'server/discover') return { supportedVersions: ['2026-07-28'] };
-  if (method === 'tools/list') return { tools: [{ name: 'whoami', inputSchema: { type: 'object' } }] };
+  if (method === 'tools/list') return { tools: toolsFor(token) };
   return method === 'tools/call' ? { content: [{ type: 'text', text: token }], isError: false } : {};
 }
 

@@ -8,6 +8,7 @@ import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '..
 import {
   type ConnectionLookup,
   howToConnect,
+  type OwnTools,
   readHit,
   type Search,
   type SearchView,
@@ -49,6 +50,8 @@ export type AggregateDeps = Omit<FeaturesDeps, 'catalogFor'> & {
   readonly catalogFor: (caller: McpCaller) => VisibleServers;
   /** How the caller stands with the servers. */
   readonly connectionsOf: (caller: McpCaller) => Promise<ConnectionLookup>;
+  /** What servers list for the caller's user alone. */
+  readonly ownTools: (caller: McpCaller) => Promise<OwnTools | undefined>;
   readonly version: string;
 };
 
@@ -167,6 +170,7 @@ export class Aggregate implements Backend {
       minScore: 0,
       view: catalog.view,
       connectionOf: await this.#deps.connectionsOf(caller),
+      own: await this.#deps.ownTools(caller),
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
     const tools = found.page.hits.flatMap((hit, i) => {
