@@ -127,6 +127,29 @@ test('tools that a toolset pins are listed beside search_tools and called by tha
   assert.deepEqual(read.body.overrides, overrides);
 });
 
+test('a search that is made again is answered alike, until words, rights or the catalogue change', async (t) => {
+  const app = await boot(t);
+  const find = async (key?: string) =>
+    (
+      await rpc(
+        app,
+        'tools/call',
+        { name: 'search_tools', arguments: { query: 'do a household chore' } },
+        key,
+      )
+    ).result;
+  const first = await find();
+  assert.match(JSON.stringify(first), /chore_1/);
+  for (let again = 0; again < 3; again++) assert.deepEqual(await find(), first);
+
+  const key = await app.newKey({ developer: 'other' });
+  for (let again = 0; again < 3; again++) assert.match(JSON.stringify(await find(key)), /chore_1/);
+  await app.call('PUT', '/v1/admin/servers/chores/rights', { body: { visibility: 'private' } });
+  for (let again = 0; again < 3; again++)
+    assert.doesNotMatch(JSON.stringify(await find(key)), /chore_1/, 'not even where it was found before');
+  assert.deepEqual(await find(), first, 'whose it is finds it still');
+});
+
 test('search_tools says what there is to find, for whoever asks', async (t) => {
   const app = await boot(t);
   const listed = await rpc(app, 'tools/list', {});

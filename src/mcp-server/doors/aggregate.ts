@@ -5,20 +5,14 @@ import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
 import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
-import {
-  type ConnectionLookup,
-  howToConnect,
-  type OwnTools,
-  readHit,
-  type Search,
-  type SearchView,
-} from '../../search/search.ts';
+import type { ConnectionLookup, OwnTools, Search, SearchView } from '../../search/search.ts';
 import { type AliasedTool, aliasTools, splitAlias } from '../features/aliases.ts';
 import { serverSeen } from '../features/asked-servers.ts';
 import { type Features, type FeaturesDeps, featureCapabilities } from '../features/features.ts';
 import { withQualifiedLinks } from '../features/resource-uris.ts';
 import type { Backend, BackendRequest, McpCaller, Outcome } from './backend.ts';
 import { fitTogether, joinResults, type NamedCall, readCalls, readNamedCall } from './call-many.ts';
+import { createFoundAnswers, foundTools } from './found-tools.ts';
 import { describeContents, instructions, metaToolsFor } from './meta-tools.ts';
 import { createTrail } from './search-trail.ts';
 import { answered, described, failed, listedTool, resultOf, separated } from './tool-answers.ts';
@@ -71,6 +65,8 @@ export class Aggregate implements Backend {
   readonly #listed = createBoundedCache<ListedTools>(1_000);
 
   readonly #about = createBoundedCache<{ readonly revision: number; readonly text: string }>(1_000);
+
+  readonly #found = createFoundAnswers();
 
   /** `toolset`: null for everything that the caller sees. */
   constructor(deps: AggregateDeps, features: Features, toolset: string | null = null) {
@@ -173,21 +169,7 @@ export class Aggregate implements Backend {
       own: await this.#deps.ownTools(caller),
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
-    const tools = found.page.hits.flatMap((hit, i) => {
-      const { id, name, tools } = readHit(hit);
-      const connection = found.connections?.[i];
-      const connect = connection === undefined ? null : howToConnect(hit, connection);
-      const about = {
-        match: hit.match,
-        ...(connection && { connection }),
-        ...(connect !== null && { connect }),
-      };
-      return tools.map((tool) => {
-        const description = catalog.describe(id, tool.name) ?? tool.description;
-        return described({ server_id: id, server: name, ...about }, { ...tool, description });
-      });
-    });
-    return answered(['{"tools":[', ...separated(tools.slice(0, limit)), ']}']);
+    return this.#found.render(found, () => foundTools(found, { catalog, limit }));
   }
 
   async #describeTool(caller: McpCaller, args: Args): Promise<Outcome> {
@@ -261,8 +243,11 @@ export class Aggregate implements Backend {
     const key = catalog.view?.key ?? '';
     const known = this.#about.get(key);
     if (known?.revision === revision) return known.text;
-    const { servers } = await catalog.list({ limit: namedServers });
-    const text = describeContents(servers);
+    const [own, others] = await Promise.all([
+      catalog.list({ limit: namedServers, filters: { own: true } }),
+      catalog.list({ limit: namedServers, filters: { own: false }, sort: 'popularity' }),
+    ]);
+    const text = describeContents(own.servers, others.servers);
     this.#about.set(key, { revision, text });
     return text;
   }

@@ -93,22 +93,21 @@ export function metaToolsFor(contents: string) {
   );
 }
 
-/** Few servers by name; of many the most used, and what they are for. */
+/** Few servers by name; of many the operator's own and the most used, and what they are for. */
 const shownNames = 12;
 const shownCategories = 10;
 const longestName = 60;
+type Shown = { readonly name: string; readonly category: string | null };
 
-export function describeContents(
-  servers: readonly {
-    readonly name: string;
-    readonly category: string | null;
-    readonly popularity: number;
-  }[],
-): string {
+/** Of the operator's own servers, and of others from the most used on. */
+export function describeContents(own: readonly Shown[], others: readonly Shown[]): string {
+  const servers = [...own, ...others];
   if (servers.length === 0) return '';
-  const byUse = servers.toSorted((a, b) => b.popularity - a.popularity || (a.name < b.name ? -1 : 1));
-  const names = byUse.slice(0, shownNames).map(({ name }) => plain(name).slice(0, longestName));
-  const categories = [...new Set(byUse.flatMap(({ category }) => category ?? []))].slice(0, shownCategories);
+  const names = servers.slice(0, shownNames).map(({ name }) => plain(name).slice(0, longestName));
+  const categories = [...new Set(servers.flatMap(({ category }) => category ?? []))].slice(
+    0,
+    shownCategories,
+  );
   const among = servers.length > shownNames ? 'Among its servers: ' : 'Its servers: ';
   const about = categories.length === 0 ? '' : ` They are about ${categories.map(plain).join(', ')}.`;
   return `${among}${names.join(', ')}.${about}`;
