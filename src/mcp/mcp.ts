@@ -236,7 +236,12 @@ function callOnceWith(idempotency: Pick<Idempotency, 'of'>, call: Mcp['call']): 
   const once = idempotency.of(answerCodec);
   return (caller, request, { key, onStart }) =>
     once(
-      { developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) },
+      {
+        developerId: caller.developerId,
+        userId: caller.userId,
+        key,
+        body: [fingerprint(request), ...(caller.account === undefined ? [] : [caller.account])],
+      },
       async () => {
         await onStart();
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.

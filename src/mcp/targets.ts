@@ -23,8 +23,8 @@ export type FoundTarget = {
   readonly target: Target;
   /** The user's own token that it goes with; null: what the operator has, or none. */
   readonly own: FreshToken | null;
-  /** The version of the token that we got for ourselves, where it goes with one. */
-  readonly machineToken?: number;
+  /** The token that we got for ourselves, where it goes with one: its version, and by which login. */
+  readonly machineToken?: { readonly version: number; readonly login: string };
 };
 
 export type Targets = {
@@ -70,7 +70,7 @@ export function createTargets(deps: {
   const { catalog, tokens, locals, checkUrl } = deps;
 
   const ofUser = async (
-    { developerId, userId, keyId }: Caller & { readonly userId: string },
+    { developerId, userId, keyId, account }: Caller & { readonly userId: string },
     serverId: string,
     url: string,
     refused?: number,
@@ -80,6 +80,7 @@ export function createTargets(deps: {
       serverId,
       url,
       actor: keyActor({ keyId }),
+      ...(account !== undefined && { account }),
       ...(refused === undefined ? {} : { refused }),
     });
     return found.kind === 'none' ? null : found;
@@ -100,7 +101,7 @@ export function createTargets(deps: {
     const credential = await catalog.credential(location.serverId);
     const ofOurs = await machineIdentity(deps, { caller, location, credential }, refused);
     if (ofOurs === null) return shared(caller, record, location, credential);
-    const { identity, version: machineToken } = ofOurs;
+    const { identity, machineToken } = ofOurs;
     return { record, target: targetOf(caller, location, identity), own: null, machineToken };
   };
   const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
@@ -153,7 +154,7 @@ function locationOf(record: ServerRecord, local: LocalServer | undefined): Locat
 
 /** Of the token that a call went with. */
 function versionOf({ own, machineToken }: FoundTarget): number | undefined {
-  return own?.version ?? machineToken;
+  return own?.version ?? machineToken?.version;
 }
 
 /** With a token that we get for ourselves, where the operator lets us and this caller; null: without. */
@@ -165,13 +166,17 @@ async function machineIdentity(
     credential,
   }: { readonly caller: Caller; readonly location: Location; readonly credential: Credential },
   refused: number | undefined,
-): Promise<{ readonly identity: Identity; readonly version: number } | null> {
+): Promise<{
+  readonly identity: Identity;
+  readonly machineToken: NonNullable<FoundTarget['machineToken']>;
+} | null> {
   const { serverId, url } = location;
   if (credential?.machineLogin == null || url === null || caller.usesSharedCredential === false) return null;
   checkLocation(checkUrl, location);
   const of = { serverId, url, login: credential.machineLogin, loginVersion: credential.version };
   const token = await machineTokens.get(of, refused).catch(asUpstreamFailure);
-  return { identity: identityOfMachine(credential, token), version: token.version };
+  const machineToken = { version: token.version, login: credential.version };
+  return { identity: identityOfMachine(credential, token), machineToken };
 }
 
 /** With what the user has of their own, where that says. */
@@ -292,8 +297,9 @@ function checkLocation(checkUrl: Outbound['checkUrl'], { url, program }: Locatio
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
-export function principalOf({ developerId, userId }: Caller): string {
-  return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
+export function principalOf({ developerId, userId, account }: Caller): string {
+  if (userId === undefined) return developerId;
+  return JSON.stringify([developerId, userId, ...(account === undefined ? [] : [account])]);
 }
 
 function isOfUser(caller: Caller): caller is Caller & { readonly userId: string } {

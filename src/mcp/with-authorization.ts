@@ -87,13 +87,14 @@ async function mendable(
 ): Promise<unknown> {
   if (isOurs) return failure;
   const challenges = parseChallenges(failure.challenge);
-  const { developerId, userId, keyId, developer = developerId } = caller;
+  const { developerId, userId, keyId, account, developer = developerId } = caller;
   if (userId === undefined) {
     const offersOAuth = challenges.some(({ resourceMetadata }) => resourceMetadata !== null);
     return failure.status === 401 && offersOAuth ? wantsUser(serverId, failure) : failure;
   }
   const { challenge } = failure;
-  const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
+  const owner = { developerId, userId };
+  const request = { owner, keyId, appName: developer, serverId, account, challenge };
   if (failure.status === 401) {
     const session = await requests.requestAuthorization(request);
     return session === null ? failure : notConnected(serverId, session, failure);
