@@ -4,6 +4,7 @@ import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type {
+  AssertedTokens,
   FreshToken,
   MachineTokens,
   ServerToken,
@@ -25,6 +26,8 @@ export type FoundTarget = {
   readonly own: FreshToken | null;
   /** The token that we got for ourselves, where it goes with one: its version, and by which login. */
   readonly machineToken?: { readonly version: number; readonly login: string };
+  /** It goes with a token that the company's provider vouched for. */
+  readonly isAsserted?: true;
 };
 
 export type Targets = {
@@ -34,7 +37,7 @@ export type Targets = {
    */
   find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
-  renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
+  renewed(caller: Caller, found: FoundTarget, challenge: string | undefined): Promise<FoundTarget | null>;
   /** The server failed at a call with a user's own token: is it for the token? */
   isRefusedByFailing(found: FoundTarget): Promise<boolean>;
 };
@@ -64,6 +67,7 @@ export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
   readonly machineTokens: Pick<MachineTokens, 'get'>;
+  readonly assertedTokens: AssertedTokens;
   readonly locals: Pick<LocalServerList, 'get'>;
   readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
@@ -98,6 +102,9 @@ export function createTargets(deps: {
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
     if (own !== null) return foundOfUser(checkUrl, { caller, record, location, token: own.token });
     if (isOfUser(caller)) requireNoSettings(record, location);
+    const asserted =
+      isOfUser(caller) && foundByAssertion(caller, { record, location }, deps.assertedTokens.peek);
+    if (asserted) return asserted;
     const credential = await catalog.credential(location.serverId);
     const ofOurs = await machineIdentity(deps, { caller, location, credential }, refused);
     if (ofOurs === null) return shared(caller, record, location, credential);
@@ -120,6 +127,15 @@ export function createTargets(deps: {
     const identity = goesWithout ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
+  /** Whom the company's provider vouches for needs no page. */
+  const vouchedFor = async (caller: Caller, record: ServerRecord, challenge: string | undefined) => {
+    const location = locationOf(record, localOf(record));
+    if (!isOfUser(caller) || caller.account !== undefined || location.url === null) return null;
+    const { developerId, userId } = caller;
+    const of = { owner: { developerId, userId }, serverId: record.id, url: location.url };
+    const token = await deps.assertedTokens.get({ ...of, challenge });
+    return foundByAssertion(caller, { record, location }, () => token ?? undefined);
+  };
   const getCached = createFoundCache(deps, (caller, { record, credential }) =>
     shared(caller, record, locationOf(record, localOf(record)), credential),
   );
@@ -129,10 +145,10 @@ export function createTargets(deps: {
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
     isRefusedByFailing: async ({ own, target }) =>
       own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
-    async renewed(caller, found) {
+    async renewed(caller, found, challenge) {
       const version = versionOf(found);
-      if (version === undefined) return null;
       try {
+        if (version === undefined) return await vouchedFor(caller, found.record, challenge);
         const again = await resolve(caller, found.record.id, version);
         const isOfSameKind = (again.own === null) === (found.own === null);
         return isOfSameKind && (versionOf(again) ?? 0) > version ? again : null;
@@ -155,6 +171,21 @@ function locationOf(record: ServerRecord, local: LocalServer | undefined): Locat
 /** Of the token that a call went with. */
 function versionOf({ own, machineToken }: FoundTarget): number | undefined {
   return own?.version ?? machineToken?.version;
+}
+
+/** null: there is no such token. */
+function foundByAssertion(
+  caller: Caller & { readonly userId: string },
+  { record, location }: { readonly record: ServerRecord; readonly location: Location },
+  tokenOf: AssertedTokens['peek'],
+): FoundTarget | null {
+  const { developerId, userId, account } = caller;
+  if (location.url === null || account !== undefined) return null;
+  const token = tokenOf({ owner: { developerId, userId }, serverId: record.id, url: location.url });
+  if (token === undefined) return null;
+  const credential = fixedCredential({ authorization: `Bearer ${token.accessToken}` });
+  const identity = { credential, credentialVersion: `asserted:${token.version}` };
+  return { record, target: targetOf(caller, location, identity), own: null, isAsserted: true };
 }
 
 /** With a token that we get for ourselves, where the operator lets us and this caller; null: without. */

@@ -59,7 +59,9 @@ async function retryRenewed<T>(
   use: (found: FoundTarget) => Promise<T>,
 ): Promise<T> {
   const mayRenew = found !== null && refused.failure.status === 401;
-  const renewed = mayRenew ? await deps.targets.renewed(refused.caller, found) : null;
+  const renewed = mayRenew
+    ? await deps.targets.renewed(refused.caller, found, refused.failure.challenge)
+    : null;
   if (renewed === null) throw await explain(deps, refused);
   try {
     return await use(renewed);
