@@ -804,6 +804,7 @@ export type SessionRequest = {
   readonly user_id: string;
   readonly provider?: string | undefined;
   readonly server_id?: string | undefined;
+  readonly account?: string | undefined;
   readonly scopes?: readonly string[] | undefined;
   readonly return_url?: string | undefined;
   readonly require_confirmation?: boolean | undefined;
@@ -982,6 +983,7 @@ export type UserCredentialsRequest = {
   /** 1 to 256 printable characters */
   readonly user_id: string;
   readonly server_id: string;
+  readonly account?: string | undefined;
   /** an object of texts, by the names of `user_credentials` of the server */
   readonly values: Readonly<Record<string, string>>;
 };
@@ -1775,7 +1777,7 @@ export type Api = {
   'POST /me/connect': {
     params: undefined;
     query: undefined;
-    body: { readonly csrf: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; };
+    body: { readonly csrf: string; readonly provider?: string | undefined; readonly server_id?: string | undefined; readonly account?: string | undefined; };
     reply: unknown;
   };
   /** Liveness */

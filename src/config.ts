@@ -289,7 +289,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   MCPRANK_SSO_ASSERTIONS: {
     field: 'ssoAssertions',
     meaning:
-      'take assertions of that provider (ID-JAG, not yet a standard) for access tokens, without asking the person',
+      'take assertions of that provider (ID-JAG, not yet a standard) for access tokens, and ask it for such towards other MCP servers, without asking the person',
     fallback: 'off',
     expected: 'on or off',
     example: 'on',

@@ -152,8 +152,9 @@ export class ApprovalFlow {
 
 function askedCall(admitted: AdmittedCall) {
   const { caller, call, tool, decision } = admitted;
-  const { developerId, keyId, userId = null } = caller;
+  const { developerId, keyId, userId = null, account } = caller;
   const { serverId, method, params } = call;
+  const canonical = canonicalParams(params);
   return {
     developerId,
     keyId,
@@ -162,7 +163,8 @@ function askedCall(admitted: AdmittedCall) {
     method,
     tool: nameOf(admitted),
     definition: tool?.definition ?? null,
-    canonicalParams: canonicalParams(params),
+    // By another account it is another call.
+    canonicalParams: account === undefined ? canonical : JSON.stringify([account, canonical]),
     arguments: params?.arguments?.text() ?? '{}',
     toolset: decision.toolset ?? '',
     version: decision.version,
@@ -176,9 +178,9 @@ function nameOf({ call: { method, params } }: AdmittedCall): string {
 }
 
 function bindingOf({ caller, call }: AdmittedCall): string {
-  const { developerId, keyId, userId = null } = caller;
+  const { developerId, keyId, userId = null, account = null } = caller;
   const { serverId, method, params } = call;
-  const bound = [developerId, keyId, userId, serverId, method, canonicalParams(params)];
+  const bound = [developerId, keyId, userId, account, serverId, method, canonicalParams(params)];
   return `approval ${sha256Hex(JSON.stringify(bound))}`;
 }
 

@@ -36,6 +36,7 @@ const sessionRequestSchema = Type.Object(
     user_id: userId,
     provider: Type.Optional(text(32)),
     server_id: Type.Optional(text(200)),
+    account: Type.Optional(text(100)),
     scopes: Type.Optional(Type.Array(text(300), { maxItems: 100 })),
     return_url: Type.Optional(text(2_000)),
     require_confirmation: Type.Optional(Type.Boolean()),
@@ -67,6 +68,7 @@ export function authorizationSessionRoutes(
           keyId: caller.keyId,
           appName: caller.developer,
           target,
+          ...(body.account === undefined ? {} : { account: body.account }),
           ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
           ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
           ...(body.require_confirmation === undefined

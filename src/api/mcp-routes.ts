@@ -18,6 +18,7 @@ import {
   UpstreamFailure,
   withoutReservedMeta,
 } from '../mcp/mcp.ts';
+import { accountIn } from './account-header.ts';
 import { anything, strict, text, time } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 import type { EnforcedMcp, PolicyEnforcement } from './policy-enforcement.ts';
@@ -114,7 +115,7 @@ const invalidParams = -32602;
 
 type Asking = Pick<
   Call<unknown, unknown, unknown, User | null>,
-  'caller' | 'user' | 'signal' | 'json' | 'recheck' | 'headers'
+  'caller' | 'user' | 'headers' | 'signal' | 'json' | 'recheck'
 >;
 
 /** 1 MB of arguments, and what stands around them; larger than the 8 MB that a server may answer. */
@@ -294,9 +295,10 @@ function inputMembers(found: Extract<McpAnswer, { kind: 'input' }>): JsonParts {
   ];
 }
 
-function callerOf({ caller, user, signal, recheck }: Asking) {
+function callerOf({ caller, user, headers, signal, recheck }: Asking) {
   const { developerId, developer, keyId, client, groups } = caller;
-  return { developerId, developer, keyId, client, groups, userId: user?.userId, signal, recheck };
+  const account = accountIn(headers, user);
+  return { developerId, developer, keyId, client, groups, userId: user?.userId, account, signal, recheck };
 }
 
 function requestOf(

@@ -4,6 +4,7 @@ import type { HostCheck, OriginCheck } from '../base/own-hosts.ts';
 import { type Call, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { User } from '../identity/identity.ts';
 import type { McpCaller, McpHttpReply, McpHttpRequest, McpServer } from '../mcp-server/mcp-server.ts';
+import { accountIn } from './account-header.ts';
 import { idPath, text } from './field-schemas.ts';
 import { rpcMessageSchema, rpcReplySchema } from './rpc-schemas.ts';
 
@@ -204,12 +205,14 @@ function toRequest({ headers, bytes }: McpHttpCall, method: McpHttpRequest['meth
   return { method, headers: headers as McpHttpRequest['headers'], body: bytes };
 }
 
-function toCaller({ caller, user, signal, charge, recheck }: McpHttpCall): McpCaller {
+function toCaller({ caller, user, headers, signal, charge, recheck }: McpHttpCall): McpCaller {
+  const account = accountIn(headers, user);
   return {
     developerId: caller.developerId,
     keyId: caller.keyId,
     developer: caller.developer,
     ...(user === null ? {} : { userId: user.userId }),
+    ...(account !== undefined && { account }),
     client: caller.client,
     groups: caller.groups,
     maySearch: caller.scopes.has('search'),

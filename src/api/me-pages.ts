@@ -43,20 +43,37 @@ ${list}
 
 function connectionItem({ connection, title, usedAt }: ShownConnection, token: Html): Html {
   const { id, account, label, status, scopes, createdAt, provider, serverId, isKey } = connection;
-  const target = serverId === null ? ['provider', provider] : ['server_id', serverId];
-  const renewed = isKey ? `Give another key for ${title}` : `Connect ${title} again`;
-  const again = status === 'active' && !isKey ? `Add another ${title} account` : renewed;
+  const forms =
+    serverId === null
+      ? html`<form method="post" action="/me/connect">${token}<input type="hidden" name="provider" value="${provider}">
+<button>${status === 'active' ? `Add another ${title} account` : `Connect ${title} again`}</button></form>`
+      : serverForms(connection, title, token);
   const told = [...new Set(scopes.map((scope) => scopeInWords(title, scope) ?? scope))];
   return html`<section>
 <h2>${title}</h2>
-<p>${label ?? account}${status === 'active' ? none : html` — <strong>has to be connected again</strong>`}</p>
+<p>${isUsual(account) ? (label ?? 'Your account') : (label ?? account)}${status === 'active' ? none : html` — <strong>has to be connected again</strong>`}</p>
 <p class="soft">${isKey ? 'Your own key, given' : 'Connected'} ${day(createdAt)}; ${usedAt === null ? 'not used lately' : `last used ${day(usedAt)}`}.</p>
 ${isKey ? none : html`<details><summary>What it may</summary><ul>${told.map((words) => html`<li>${words}</li>`)}</ul></details>`}
 <form method="post" action="/me/disconnect">${token}<input type="hidden" name="id" value="${id}">
 <button class="plain">Disconnect ${title}</button></form>
-<form method="post" action="/me/connect">${token}<input type="hidden" name="${target[0] ?? ''}" value="${target[1] ?? ''}">
-<button>${again}</button></form>
+${forms}
 </section>`;
+}
+
+/** At a server the user's word is the account's name: the same one again, or another beside it. */
+function serverForms({ serverId, account, isKey }: Connection, title: string, token: Html): Html {
+  const server = html`${token}<input type="hidden" name="server_id" value="${serverId ?? ''}">`;
+  const named = isUsual(account) ? none : html`<input type="hidden" name="account" value="${account}">`;
+  return html`<form method="post" action="/me/connect">${server}${named}
+<button>${isKey ? `Give another key for ${title}` : `Connect ${title} again`}</button></form>
+<details><summary>Add another account</summary><form method="post" action="/me/connect">${server}
+<label>Name it<input name="account" required autocomplete="off" maxlength="100"></label>
+<button>Add another ${title} account</button></form></details>`;
+}
+
+/** What is kept without a name of the user's own. */
+function isUsual(account: string): boolean {
+  return account === '' || account === 'key';
 }
 
 function day(ms: number): string {

@@ -163,6 +163,7 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
           csrf,
           provider: Type.Optional(Type.String({ maxLength: 32 })),
           server_id: Type.Optional(Type.String({ maxLength: 200 })),
+          account: Type.Optional(Type.String({ maxLength: 100 })),
         },
         strict,
       ),
@@ -170,7 +171,7 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
         asPage(async () => {
           checkHost(headers);
           const me = await requireOwn(deps, { headers, address }, body.csrf);
-          const { provider, server_id: serverId } = body;
+          const { provider, server_id: serverId, account = '' } = body;
           // Only what is connected already: what there is beside it is for the app to offer.
           const own = await ownConnections(deps, me);
           const target = own.find((each) =>
@@ -182,6 +183,7 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
             keyId: me.keyId,
             appName: me.appName,
             target: target.serverId === null ? { provider: target.provider } : { serverId: target.serverId },
+            ...(account !== '' && { account }),
           });
           return redirectTo(authUrl);
         }),

@@ -11,6 +11,7 @@ const credentialsSchema = Type.Object(
   {
     user_id: userId,
     server_id: text(200),
+    account: Type.Optional(text(100)),
     values: Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
       description: 'an object of texts, by the names of `user_credentials` of the server',
       examples: [{ api_key: 'of-the-user' }],
@@ -35,12 +36,12 @@ export function userConnectionRoutes(
       reply: connectionSchema,
       problems: ['not_found', 'server_gone', 'conflict', 'upstream_error'],
       handle: async ({ body, caller, signal }) => {
-        const { user_id: who, server_id: serverId, values } = body;
+        const { user_id: who, server_id: serverId, account = null, values } = body;
         // A server that the caller does not see is unknown here as well.
         await catalogFor(caller).get(serverId);
         const owner = { developerId: caller.developerId, userId: who };
         const by = { actor: keyActor(caller), signal };
-        return json(describeConnection(await admin.bring(owner, { serverId, values }, by)), 201);
+        return json(describeConnection(await admin.bring({ owner, serverId, account, values }, by)), 201);
       },
     }),
     route({

@@ -332,6 +332,7 @@ function openConsent(
     publicUrl: () => baseUrl.url,
     findServer: (id) => findKnownServer(known, id),
     tryKey: createTryKey(known),
+    assertFor: (owner, wanted) => signIn.assertFor(owner, wanted),
   });
   const { seal, open } = vault.sealedTokens;
   const idempotency = createIdempotency({

@@ -59,6 +59,8 @@ export type ConnectionTables = {
     resource: string | null;
     title: string | null;
     proof: number;
+    /** The name that its connection is kept under; null: the usual one. */
+    account: string | null;
   };
   oauth_apps: {
     developer_id: string;

@@ -29,7 +29,7 @@ export type FreshToken = {
 export type TokenRequest = {
   readonly owner: Owner;
   readonly provider: string;
-  /** As `list` names it; without it the account that was connected first. An unknown one is `not_found` (threats G5). */
+  /** As `list` names it, or its label; without it the account that was connected first. An unknown one is `not_found` (threats G5). */
   readonly account?: string;
   /** The provider answered 401 to the token of this version: refresh unless a newer one is there (threats J9). The same version coming back means that nothing newer can be had now. */
   readonly refused?: number;
@@ -57,6 +57,8 @@ export type SessionRequest = {
   /** Without them, the provider's usual ones, or what the server asks for. */
   readonly scopes?: readonly string[];
   readonly returnUrl?: string;
+  /** With an MCP server: the name that the connection is kept under, beside others that the user has there. */
+  readonly account?: string;
   /** Without it, what is registered for the developer. */
   readonly requireConfirmation?: boolean;
   /** The `sub`, e-mail address or hosted domain that must come back. */

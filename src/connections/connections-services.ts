@@ -13,6 +13,7 @@ import { createRefusalCheck, createServerDiscovery } from './authorization-serve
 import { ChangeSignal } from './change-signal.ts';
 import type { KnownServer, TryKey } from './connections-model.ts';
 import { createDeclaredProviders } from './declared-providers.ts';
+import { type AssertFor, createAssertedTokens } from './machines/asserted-tokens.ts';
 import { createMachineTokens } from './machines/machine-tokens.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
@@ -46,6 +47,7 @@ export type ConnectionsDeps = {
   /** An MCP server by its id. Throws not_found, server_gone. */
   readonly findServer: (serverId: string) => Promise<KnownServer>;
   readonly tryKey: TryKey;
+  readonly assertFor: AssertFor;
 };
 
 export type ConnectionsConfig = ProvidersConfig & { readonly refresh?: Partial<RefreshLimits> };
@@ -123,8 +125,10 @@ function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
   const issuerMetadata = createIssuerMetadata(parts.documents, clock, { forUsers: false });
   const discoverServer = createServerDiscovery({ documents: parts.documents, issuerMetadata });
   const machineTokens = createMachineTokens({ discoverServer, issuerMetadata, endpoint, clock });
+  const assertedTokens = createAssertedTokens({ ...deps, clients: parts.clients, discoverServer, endpoint });
   return {
     machineTokens,
+    assertedTokens,
     grants,
     encryption,
     endpoint,

@@ -18,6 +18,7 @@ import type { Connection } from './connections-model.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
 import { declaredProviderSeals } from './declared-provider-store.ts';
 import type { DeclaredProviders } from './declared-providers.ts';
+import type { AssertedTokens } from './machines/asserted-tokens.ts';
 import type { MachineTokens } from './machines/machine-tokens.ts';
 import { blankProvider, type Provider } from './providers/oauth-provider.ts';
 import { type ProviderApi, toProviderApi } from './providers/provider-api.ts';
@@ -34,6 +35,7 @@ export type { ClientRegistry, OAuthClient } from './authorization-servers/client
 export { createOAuthFetch } from './authorization-servers/oauth-fetch.ts';
 export type * from './connections-model.ts';
 export { type DeclaredProvider, type DeclaredProviders, splitSecrets } from './declared-providers.ts';
+export type { AssertedTokens, AssertFor } from './machines/asserted-tokens.ts';
 export type { MachineTokens } from './machines/machine-tokens.ts';
 export { ProviderNotConfigured } from './providers/oauth-provider.ts';
 export { googleParameters, type ProviderApi } from './providers/provider-api.ts';
@@ -63,6 +65,8 @@ export type Connections = {
   readonly tokens: UserTokens;
   /** Those that we get for ourselves. */
   readonly machineTokens: MachineTokens;
+  /** Those of users whom the company's provider vouches for. */
+  readonly assertedTokens: AssertedTokens;
   readonly sessions: AuthorizationSessions;
   readonly confirmations: Pick<Confirmations, 'confirm'>;
   /** The browser's way through a session. */

@@ -31,6 +31,8 @@ export type Caller = {
   /** The user it acts for; nothing is shared between users. */
   readonly userId?: string | undefined;
   readonly keyId: string;
+  /** Which of the user's accounts at a server it acts by; without, the one that was connected first. */
+  readonly account?: string | undefined;
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
   readonly signal?: AbortSignal;

@@ -15,7 +15,12 @@ import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../base/json-splice.ts';
 import { noTracing, type Tracing } from '../base/tracing.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
-import type { AuthorizationRequests, MachineTokens, UserTokens } from '../connections/connections.ts';
+import type {
+  AssertedTokens,
+  AuthorizationRequests,
+  MachineTokens,
+  UserTokens,
+} from '../connections/connections.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -127,6 +132,7 @@ export type McpDeps = {
   readonly connections: {
     readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
     readonly machineTokens: Pick<MachineTokens, 'get'>;
+    readonly assertedTokens: AssertedTokens;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
   };
   readonly outbound: Outbound;
@@ -168,8 +174,8 @@ export function createMcp(deps: McpDeps): Mcp {
   const limits: Limits = { ...defaultMcpLimits, ...deps.limits };
   const locals = deps.locals ?? new LocalServerList(undefined);
   const outcomes = createOutcomeRecorder(catalog, log, deps.onToolCall ?? (() => undefined));
-  const { tokens, machineTokens, requests } = deps.connections;
-  const targets = createTargets({ catalog, tokens, machineTokens, locals, checkUrl: outbound.checkUrl });
+  const { requests } = deps.connections;
+  const targets = createTargets({ ...deps.connections, catalog, locals, checkUrl: outbound.checkUrl });
   const withAuthorization = createWithAuthorization({ targets, requests });
   const tracing = deps.tracing ?? noTracing;
   const channels = new Channels({ environment: {}, dataDir: null, ...deps, tracing, limits });
@@ -251,7 +257,12 @@ function callOnceWith(idempotency: Pick<Idempotency, 'of'>, call: Mcp['call']): 
   const once = idempotency.of(answerCodec);
   return (caller, request, { key, onStart }) =>
     once(
-      { developerId: caller.developerId, userId: caller.userId, key, body: fingerprint(request) },
+      {
+        developerId: caller.developerId,
+        userId: caller.userId,
+        key,
+        body: [fingerprint(request), ...(caller.account === undefined ? [] : [caller.account])],
+      },
       async () => {
         await onStart();
         // Whoever asks again wants this execution's answer: it goes on when the first caller has gone.

@@ -4,6 +4,7 @@ import { sha256Hex } from '../base/id.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, ServerRecord } from '../catalog/catalog.ts';
 import type {
+  AssertedTokens,
   FreshToken,
   MachineTokens,
   ServerToken,
@@ -23,8 +24,10 @@ export type FoundTarget = {
   readonly target: Target;
   /** The user's own token that it goes with; null: what the operator has, or none. */
   readonly own: FreshToken | null;
-  /** The version of the token that we got for ourselves, where it goes with one. */
-  readonly machineToken?: number;
+  /** The token that we got for ourselves, where it goes with one: its version, and by which login. */
+  readonly machineToken?: { readonly version: number; readonly login: string };
+  /** It goes with a token that the company's provider vouched for. */
+  readonly isAsserted?: true;
 };
 
 export type Targets = {
@@ -34,7 +37,7 @@ export type Targets = {
    */
   find(caller: Caller, serverId: string): FoundTarget | Promise<FoundTarget>;
   /** The server refused the user's token: with a newer one, when there is one to be had. */
-  renewed(caller: Caller, found: FoundTarget): Promise<FoundTarget | null>;
+  renewed(caller: Caller, found: FoundTarget, challenge: string | undefined): Promise<FoundTarget | null>;
   /** The server failed at a call with a user's own token: is it for the token? */
   isRefusedByFailing(found: FoundTarget): Promise<boolean>;
 };
@@ -64,13 +67,14 @@ export function createTargets(deps: {
   readonly catalog: Pick<Catalog, 'get' | 'credential' | 'peek'>;
   readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
   readonly machineTokens: Pick<MachineTokens, 'get'>;
+  readonly assertedTokens: AssertedTokens;
   readonly locals: Pick<LocalServerList, 'get'>;
   readonly checkUrl: Outbound['checkUrl'];
 }): Targets {
   const { catalog, tokens, locals, checkUrl } = deps;
 
   const ofUser = async (
-    { developerId, userId, keyId }: Caller & { readonly userId: string },
+    { developerId, userId, keyId, account }: Caller & { readonly userId: string },
     serverId: string,
     url: string,
     refused?: number,
@@ -80,6 +84,7 @@ export function createTargets(deps: {
       serverId,
       url,
       actor: keyActor({ keyId }),
+      ...(account !== undefined && { account }),
       ...(refused === undefined ? {} : { refused }),
     });
     return found.kind === 'none' ? null : found;
@@ -97,10 +102,13 @@ export function createTargets(deps: {
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
     if (own !== null) return foundOfUser(checkUrl, { caller, record, location, token: own.token });
     if (isOfUser(caller)) requireNoSettings(record, location);
+    const asserted =
+      isOfUser(caller) && foundByAssertion(caller, { record, location }, deps.assertedTokens.peek);
+    if (asserted) return asserted;
     const credential = await catalog.credential(location.serverId);
     const ofOurs = await machineIdentity(deps, { caller, location, credential }, refused);
     if (ofOurs === null) return shared(caller, record, location, credential);
-    const { identity, version: machineToken } = ofOurs;
+    const { identity, machineToken } = ofOurs;
     return { record, target: targetOf(caller, location, identity), own: null, machineToken };
   };
   const localOf = ({ source, id }: ServerRecord) => (source === 'config' ? locals.get(id) : undefined);
@@ -119,6 +127,15 @@ export function createTargets(deps: {
     const identity = goesWithout ? nobody : operators;
     return { record, target: targetOf(caller, location, identity), own: null };
   };
+  /** Whom the company's provider vouches for needs no page. */
+  const vouchedFor = async (caller: Caller, record: ServerRecord, challenge: string | undefined) => {
+    const location = locationOf(record, localOf(record));
+    if (!isOfUser(caller) || caller.account !== undefined || location.url === null) return null;
+    const { developerId, userId } = caller;
+    const of = { owner: { developerId, userId }, serverId: record.id, url: location.url };
+    const token = await deps.assertedTokens.get({ ...of, challenge });
+    return foundByAssertion(caller, { record, location }, () => token ?? undefined);
+  };
   const getCached = createFoundCache(deps, (caller, { record, credential }) =>
     shared(caller, record, locationOf(record, localOf(record)), credential),
   );
@@ -128,10 +145,10 @@ export function createTargets(deps: {
       (caller.userId === undefined ? getCached(caller, serverId) : undefined) ?? resolve(caller, serverId),
     isRefusedByFailing: async ({ own, target }) =>
       own !== null && target.url !== null && (await tokens.isRefusedByFailing(own, target.url)),
-    async renewed(caller, found) {
+    async renewed(caller, found, challenge) {
       const version = versionOf(found);
-      if (version === undefined) return null;
       try {
+        if (version === undefined) return await vouchedFor(caller, found.record, challenge);
         const again = await resolve(caller, found.record.id, version);
         const isOfSameKind = (again.own === null) === (found.own === null);
         return isOfSameKind && (versionOf(again) ?? 0) > version ? again : null;
@@ -153,7 +170,22 @@ function locationOf(record: ServerRecord, local: LocalServer | undefined): Locat
 
 /** Of the token that a call went with. */
 function versionOf({ own, machineToken }: FoundTarget): number | undefined {
-  return own?.version ?? machineToken;
+  return own?.version ?? machineToken?.version;
+}
+
+/** null: there is no such token. */
+function foundByAssertion(
+  caller: Caller & { readonly userId: string },
+  { record, location }: { readonly record: ServerRecord; readonly location: Location },
+  tokenOf: AssertedTokens['peek'],
+): FoundTarget | null {
+  const { developerId, userId, account } = caller;
+  if (location.url === null || account !== undefined) return null;
+  const token = tokenOf({ owner: { developerId, userId }, serverId: record.id, url: location.url });
+  if (token === undefined) return null;
+  const credential = fixedCredential({ authorization: `Bearer ${token.accessToken}` });
+  const identity = { credential, credentialVersion: `asserted:${token.version}` };
+  return { record, target: targetOf(caller, location, identity), own: null, isAsserted: true };
 }
 
 /** With a token that we get for ourselves, where the operator lets us and this caller; null: without. */
@@ -165,13 +197,17 @@ async function machineIdentity(
     credential,
   }: { readonly caller: Caller; readonly location: Location; readonly credential: Credential },
   refused: number | undefined,
-): Promise<{ readonly identity: Identity; readonly version: number } | null> {
+): Promise<{
+  readonly identity: Identity;
+  readonly machineToken: NonNullable<FoundTarget['machineToken']>;
+} | null> {
   const { serverId, url } = location;
   if (credential?.machineLogin == null || url === null || caller.usesSharedCredential === false) return null;
   checkLocation(checkUrl, location);
   const of = { serverId, url, login: credential.machineLogin, loginVersion: credential.version };
   const token = await machineTokens.get(of, refused).catch(asUpstreamFailure);
-  return { identity: identityOfMachine(credential, token), version: token.version };
+  const machineToken = { version: token.version, login: credential.version };
+  return { identity: identityOfMachine(credential, token), machineToken };
 }
 
 /** With what the user has of their own, where that says. */
@@ -292,8 +328,9 @@ function checkLocation(checkUrl: Outbound['checkUrl'], { url, program }: Locatio
 }
 
 /** Whatever differs here is never shared: sessions, continuations, answers kept for a repeated call. */
-export function principalOf({ developerId, userId }: Caller): string {
-  return userId === undefined ? developerId : JSON.stringify([developerId, userId]);
+export function principalOf({ developerId, userId, account }: Caller): string {
+  if (userId === undefined) return developerId;
+  return JSON.stringify([developerId, userId, ...(account === undefined ? [] : [account])]);
 }
 
 function isOfUser(caller: Caller): caller is Caller & { readonly userId: string } {

@@ -59,7 +59,9 @@ async function retryRenewed<T>(
   use: (found: FoundTarget) => Promise<T>,
 ): Promise<T> {
   const mayRenew = found !== null && refused.failure.status === 401;
-  const renewed = mayRenew ? await deps.targets.renewed(refused.caller, found) : null;
+  const renewed = mayRenew
+    ? await deps.targets.renewed(refused.caller, found, refused.failure.challenge)
+    : null;
   if (renewed === null) throw await explain(deps, refused);
   try {
     return await use(renewed);
@@ -87,13 +89,14 @@ async function mendable(
 ): Promise<unknown> {
   if (isOurs) return failure;
   const challenges = parseChallenges(failure.challenge);
-  const { developerId, userId, keyId, developer = developerId } = caller;
+  const { developerId, userId, keyId, account, developer = developerId } = caller;
   if (userId === undefined) {
     const offersOAuth = challenges.some(({ resourceMetadata }) => resourceMetadata !== null);
     return failure.status === 401 && offersOAuth ? wantsUser(serverId, failure) : failure;
   }
   const { challenge } = failure;
-  const request = { owner: { developerId, userId }, keyId, appName: developer, serverId, challenge };
+  const owner = { developerId, userId };
+  const request = { owner, keyId, appName: developer, serverId, account, challenge };
   if (failure.status === 401) {
     const session = await requests.requestAuthorization(request);
     return session === null ? failure : notConnected(serverId, session, failure);

@@ -8,7 +8,7 @@ import {
   sessionFacts,
   type UserTokens,
 } from '../connections/connections.ts';
-import { findField } from './policy/headers.ts';
+import { accountIn } from './policy/headers.ts';
 import type { CallToken } from './provider-request.ts';
 import type { ProxyRequest } from './proxy-model.ts';
 
@@ -29,7 +29,7 @@ export async function getCallToken(
   { api, prefix }: Api,
 ): Promise<CallToken> {
   const provider = api.name;
-  const account = findField(request.rawHeaders, 'x-proxy-account');
+  const account = accountIn(request.rawHeaders);
   const get = (refused?: number): Promise<FreshToken> =>
     deps.tokens
       .fresh({

@@ -22,7 +22,7 @@ import {
   defaultConcurrency,
 } from './call-limiter.ts';
 import { getCallToken, type TokenDeps } from './call-token.ts';
-import { findField, forwardedHeaders } from './policy/headers.ts';
+import { accountIn, findField, forwardedHeaders } from './policy/headers.ts';
 import { checkForm, withoutOverride } from './policy/method-override.ts';
 import { parseTarget, resolveDestination } from './policy/target.ts';
 import {
@@ -164,7 +164,7 @@ async function readPayload(request: ProxyRequest, limitBytes: number): Promise<P
 
 /** What must be the same for a call to be the same call. */
 function comparedParts({ method, target, rawHeaders }: ProxyRequest, body: Buffer | null): unknown[] {
-  const account = findField(rawHeaders, 'x-proxy-account') ?? null;
+  const account = accountIn(rawHeaders) ?? null;
   const type = findField(rawHeaders, 'content-type') ?? null;
   return [method, target, account, type, body?.toString('base64') ?? null];
 }

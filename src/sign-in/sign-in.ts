@@ -13,7 +13,7 @@ import { type Access, type Role, type Scope, scopes } from '../access/access.ts'
 import type { Clock } from '../base/clock.ts';
 import { urlAsAsked } from '../base/own-hosts.ts';
 import { Problem } from '../base/problem.ts';
-import { type Connections, createOAuthFetch } from '../connections/connections.ts';
+import { type AssertFor, type Connections, createOAuthFetch } from '../connections/connections.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -61,6 +61,8 @@ export type SignIn = {
     /** Throws `invalid_request`. */
     logOut(logoutToken: string): Promise<void>;
   } | null;
+  /** The company's word for one of its people; null: there is none. */
+  readonly assertFor: AssertFor;
   /** Programs that sign themselves in. */
   readonly machines: Pick<MachineClients, 'add' | 'list' | 'remove'>;
   /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
@@ -164,6 +166,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
             logOut: company.assertions.logOut,
           },
     machines,
+    assertFor: async (owner, wanted) => (await company?.accounts.assertFor(owner, wanted)) ?? null,
     person,
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),

@@ -10,6 +10,7 @@ async function boot(t: TestContext) {
   const asked: (string | undefined)[] = [];
   const api = createServer((request, reply) => {
     asked.push(request.headers.authorization);
+    fields.push(Object.keys(request.headers));
     reply.end('{}');
   });
   await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
@@ -24,6 +25,8 @@ async function boot(t: TestContext) {
   return { app, idp, asked, mit };
 }
 
+/** Names of the fields that the API was sent. */
+const fields: string[][] = [];
 const tokens = {
   user_id: 'ann',
   provider: 'idp',
@@ -109,4 +112,23 @@ test('a refused import leaves no user behind', async (t) => {
   assert.doesNotMatch((await app.call('GET', '/v1/admin/users')).text, /"ann"/);
   assert.equal((await app.call('POST', '/v1/admin/connections', { body: tokens })).status, 201);
   assert.match((await app.call('GET', '/v1/admin/users')).text, /"ann"/);
+});
+
+test('B2 of several accounts a proxied call names one, by its id or as people call it; the name stays here', async (t) => {
+  const { app, asked, mit } = await boot(t);
+  await app.call('POST', '/v1/admin/connections', { body: tokens });
+  const bob = { account: 'bob-at-idp', label: 'bob@example.test', access_token: 'of-bob' };
+  await app.call('POST', '/v1/admin/connections', { body: { ...tokens, ...bob } });
+  const user = await mit('ann');
+  const call = async (headers: Record<string, string>) =>
+    (await app.call('GET', '/v1/proxy/idp/x', { headers: { ...user, ...headers } })).status;
+  for (const name of ['x-mcprank-account', 'x-proxy-account'])
+    for (const account of ['bob-at-idp', 'bob@example.test']) {
+      assert.equal(await call({ [name]: account }), 200);
+      assert.equal(asked.at(-1), 'Bearer of-bob', `${name}: ${account}`);
+    }
+  assert.equal(await call({}), 200);
+  assert.equal(asked.at(-1), `Bearer ${tokens.access_token}`);
+  assert.equal(await call({ 'x-mcprank-account': 'carol' }), 404);
+  assert.ok(fields.flat().every((name) => !name.startsWith('x-mcprank') && !name.startsWith('x-proxy')));
 });

@@ -3,10 +3,10 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemClock } from '../../src/base/clock.ts';
-import { bootApp, type TestApp } from '../support/app.ts';
+import { bootApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
 import { type Company, logoutEvent, startCompany } from '../support/company.ts';
-import { exchange, ping, refresh, register, type Tokens, visit } from '../support/sign-in.ts';
+import { ping, refresh, register, through, tokensOf, visit } from '../support/sign-in.ts';
 
 /** Real time that can be turned forward. */
 function turnedClock(): Clock & { forward(ms: number): void } {
@@ -25,32 +25,6 @@ async function boot(t: TestContext, style: 'plain' | 'keycloak' = 'plain', env: 
   const clock = turnedClock();
   const app = await bootApp(t, company.env(env), { clock });
   return { app, company, clock };
-}
-
-/** The person at the screen signs in through the company; the last page, or what the client gets. */
-async function through(app: TestApp, clientId?: string) {
-  const id = clientId ?? String((await register(app)).body.client_id);
-  const visited = await visit(app, id);
-  assert.equal(visited.page.status, 200, visited.page.text);
-  let page = await visited.browser.open(visited.page.url, { decision: 'allow' });
-  for (let hops = 0; hops < 20; hops++) {
-    const location = page.headers.get('location');
-    if (location === null || location.includes(':33418/')) break;
-    page = await visited.browser.open(new URL(location, page.url).href);
-  }
-  return { ...visited, clientId: id, last: page };
-}
-
-async function tokensOf(app: TestApp, clientId?: string): Promise<Tokens> {
-  const { last, verifier, clientId: id } = await through(app, clientId);
-  const params = new URL(last.headers.get('location') ?? `x:${last.text}`).searchParams;
-  const reply = await exchange(app, { clientId: id, code: params.get('code') ?? '', verifier });
-  assert.equal(reply.status, 200, `${JSON.stringify(reply.body)} ${last.status} ${last.text}`);
-  return {
-    clientId: id,
-    access: String(reply.body.access_token),
-    refresh: String(reply.body.refresh_token),
-  };
 }
 
 for (const style of ['plain', 'keycloak'] as const)

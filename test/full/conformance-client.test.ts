@@ -9,7 +9,8 @@ import { root } from '../support/paths.ts';
 
 /**
  * The protocol's own referee, on what it requires of clients of each revision. What it runs without scoring and cannot
- * apply: enterprise-managed-authorization and wif-jwt-bearer, whose assertions nobody here has.
+ * apply: enterprise-managed-authorization, whose ID token stands in no sign-in here (test/full/company-upstream.test.ts walks
+ * that way), and wif-jwt-bearer.
  */
 const notOurs = ['auth/enterprise-managed-authorization', 'auth/wif-jwt-bearer'];
 const runner = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import Provider, { type Configuration } from 'oidc-provider';
+import Provider, { type Configuration, errors } from 'oidc-provider';
 import { quietly } from './oidc.ts';
 
 type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
@@ -25,6 +25,8 @@ export type Company = {
   logOut(app: { readonly url: string }, subject: string): Promise<number>;
   /** An assertion (ID-JAG) as it would give one to a client. */
   assertion(claims: Record<string, unknown>, type?: string, life?: string | null): Promise<string>;
+  /** For whom it vouches (token exchange to an ID-JAG): its client there, by the issuer. */
+  readonly clientsAt: Map<string, string>;
   /** A logout token as it would send one, its claims changed. */
   logoutToken(claims: Record<string, unknown>): Promise<string>;
 };
@@ -71,6 +73,11 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ? decide(provider, company, request, reply)
       : callback(request, reply);
 
+  vouch(
+    provider,
+    (claims) => company.assertion(claims),
+    (audience) => company.clientsAt.get(audience),
+  );
   const logoutToken = async (claims: Record<string, unknown>): Promise<string> => {
     const found = (await provider.Client.find(client.id)) as never;
     const token = new provider.IdToken(
@@ -99,6 +106,7 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ...(style === 'keycloak' && { MCPRANK_SSO_GROUPS_CLAIM: 'realm_access.roles' }),
       ...fields,
     }),
+    clientsAt: new Map(),
     logoutToken,
     assertion(claims, type = 'oauth-id-jag+jwt', life = '5m') {
       const iat = Math.floor(Date.now() / 1_000);
@@ -116,6 +124,42 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
   return company;
 }
 
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** RFC 8693 for an ID-JAG: its word for one of its people, who signed in at this client, towards an issuer that it knows. */
+function vouch(
+  provider: Provider,
+  assertion: (claims: Record<string, unknown>) => Promise<string>,
+  clientAt: (audience: string) => string | undefined,
+): void {
+  const params = [
+    'subject_token',
+    'subject_token_type',
+    'requested_token_type',
+    'audience',
+    'resource',
+    'scope',
+  ];
+  const handle = async (ctx: {
+    body: unknown;
+    oidc: { params: Record<string, string>; client: { clientId: string } };
+  }) => {
+    const { subject_token = '', subject_token_type: type, audience = '', resource } = ctx.oidc.params;
+    const shown = await provider.RefreshToken.find(subject_token);
+    const client_id = clientAt(audience);
+    if (shown?.clientId !== ctx.oidc.client.clientId || !type?.endsWith(':refresh_token'))
+      throw new errors.InvalidGrant('subject_token');
+    if (client_id === undefined) throw new errors.InvalidTarget('audience');
+    ctx.body = {
+      access_token: await assertion({ sub: shown.accountId, aud: audience, client_id, resource }),
+      issued_token_type: 'urn:ietf:params:oauth:token-type:id-jag',
+      token_type: 'N_A',
+      expires_in: 300,
+    };
+  };
+  provider.registerGrantType(exchangeGrant, handle as never, params);
+}
+
 export const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
 function configuration(people: Company['people'], style: 'plain' | 'keycloak'): Configuration {
@@ -131,7 +175,7 @@ function configuration(people: Company['people'], style: 'plain' | 'keycloak'): 
         client_id: client.id,
         client_secret: client.secret,
         redirect_uris: ['http://127.0.0.1/sign-in/callback'],
-        grant_types: ['authorization_code', 'refresh_token'],
+        grant_types: ['authorization_code', 'refresh_token', exchangeGrant],
         response_types: ['code'],
       },
     ],

@@ -173,3 +173,37 @@ export function ping(
     },
   });
 }
+
+/** The person at the screen signs in through the company; the last page, or what the client gets. */
+export async function through(
+  app: Pick<TestApp, 'url'>,
+  clientId?: string,
+  params: Readonly<Record<string, string>> = {},
+) {
+  const id = clientId ?? String((await register(app)).body.client_id);
+  const visited = await visit(app, id, params);
+  assert.equal(visited.page.status, 200, visited.page.text);
+  let page = await visited.browser.open(visited.page.url, { decision: 'allow' });
+  for (let hops = 0; hops < 20; hops++) {
+    const location = page.headers.get('location');
+    if (location === null || location.includes(':33418/')) break;
+    page = await visited.browser.open(new URL(location, page.url).href);
+  }
+  return { ...visited, clientId: id, last: page };
+}
+
+export async function tokensOf(
+  app: Pick<TestApp, 'url'>,
+  clientId?: string,
+  params?: Readonly<Record<string, string>>,
+): Promise<Tokens> {
+  const { last, verifier, clientId: id } = await through(app, clientId, params);
+  const back = new URL(last.headers.get('location') ?? `x:${last.text}`).searchParams;
+  const reply = await exchange(app, { clientId: id, code: back.get('code') ?? '', verifier });
+  assert.equal(reply.status, 200, `${JSON.stringify(reply.body)} ${last.status} ${last.text}`);
+  return {
+    clientId: id,
+    access: String(reply.body.access_token),
+    refresh: String(reply.body.refresh_token),
+  };
+}

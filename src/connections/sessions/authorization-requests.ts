@@ -4,7 +4,7 @@ import { type AuthorizationServers, NoOAuth } from '../authorization-servers/aut
 import type { KnownServer, OpenedSession, Owner } from '../connections-model.ts';
 import { splitScopes } from '../grant-target.ts';
 import type { GrantStore } from '../tokens/grant-store.ts';
-import type { UserGrants } from '../tokens/user-grants.ts';
+import { grantNamed, type UserGrants } from '../tokens/user-grants.ts';
 import type { AuthorizationSessions } from './authorization-sessions.ts';
 
 /** A call that an MCP server refused, and the user in whose name it was made. */
@@ -13,6 +13,8 @@ export type AuthorizationRequest = {
   readonly keyId: string;
   readonly appName: string;
   readonly serverId: string;
+  /** The account that the caller named. */
+  readonly account?: string | undefined;
   /** The server's own WWW-Authenticate; without it the server is asked. */
   readonly challenge?: string | undefined;
 };
@@ -78,14 +80,15 @@ export class AuthorizationRequests {
   /** The same for a server that wants more than was consented to: for all of it together (threats N6). */
   async requestScopes({ operation, scopes, ...request }: ScopeRequest): Promise<ScopeStepUp> {
     const { grants, userGrants } = this.#deps;
-    const { owner, serverId } = request;
-    const grant = (await userGrants.byServer(owner)).get(serverId);
+    const { owner, serverId, account } = request;
+    const grant = grantNamed(await userGrants.byServer(owner), serverId, account);
     const asked = splitScopes(grant?.asked);
     // All of it was asked for already: the server will never be content.
     if (scopes.every((scope) => asked.includes(scope))) return { kind: 'useless' };
     const wanted = [...new Set([...asked, ...splitScopes(grant?.scopes), ...scopes])].sort();
     const text = wanted.join(' ');
-    const lately = this.#askedLately(JSON.stringify([owner.developerId, owner.userId, serverId, operation]));
+    const about = [owner.developerId, owner.userId, serverId, account ?? null, operation];
+    const lately = this.#askedLately(JSON.stringify(about));
     if (!lately.has(text) && lately.size >= maxStepUps) return { kind: 'useless' };
     const session = await this.#openSession(request, wanted);
     lately.add(text);
@@ -94,13 +97,14 @@ export class AuthorizationRequests {
   }
 
   async #openSession(request: AuthorizationRequest, scopes?: readonly string[]): Promise<OpenedSession> {
-    const { owner, keyId, appName, serverId, challenge } = request;
-    const about = [owner.developerId, owner.userId, serverId, challenge ?? null, scopes ?? null];
+    const { owner, keyId, appName, serverId, account, challenge } = request;
+    const whose = [owner.developerId, owner.userId, serverId, account ?? null];
+    const about = [...whose, challenge ?? null, scopes ?? null];
     const key = JSON.stringify(about);
     const known = await this.#sessions.get(key)?.catch(() => undefined);
     if (known !== undefined && (await this.#isReusable(owner, known))) return known;
     const target = { serverId, ...(challenge === undefined ? {} : { challenge }) };
-    const more = scopes === undefined ? {} : { scopes };
+    const more = { ...(scopes !== undefined && { scopes }), ...(account !== undefined && { account }) };
     const opened = this.#deps.sessions.open({ owner, keyId, appName, target, ...more });
     this.#sessions.set(key, opened);
     opened.catch(() => this.#sessions.delete(key));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { accountNameForm, isAccountName } from '../../base/account-name.ts';
 import type { Clock } from '../../base/clock.ts';
 import { newId, sha256Hex } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
@@ -10,7 +11,6 @@ import type { ChangeSignal } from '../change-signal.ts';
 import type { SessionRow } from '../connection-rows.ts';
 import type {
   OpenedSession,
-  Owner,
   ServerTarget,
   SessionRequest,
   SessionResult,
@@ -18,7 +18,7 @@ import type {
 } from '../connections-model.ts';
 import { isOfKey } from '../grant-target.ts';
 import { isScope } from '../providers/oauth-provider.ts';
-import type { UserGrants } from '../tokens/user-grants.ts';
+import { grantNamed, type UserGrants } from '../tokens/user-grants.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -57,11 +57,12 @@ export class AuthorizationSessions {
   async open(request: SessionRequest): Promise<OpenedSession> {
     const { store, appSettings, servers, clock, publicUrl } = this.#deps;
     checkScopes(request.scopes);
+    checkAccount(request);
     const settings = await appSettings.read(request.owner.developerId);
     checkReturnUrl(request.returnUrl, settings);
     const target =
       'serverId' in request.target
-        ? await servers.serverTarget(await this.#doubted(request.owner, request.target), request.scopes)
+        ? await servers.serverTarget(await this.#doubted(request, request.target), request.scopes)
         : servers.providerTarget(request.target.provider, request.scopes);
     const link = randomBytes(32).toString('base64url');
     const row = newSessionRow(request, { target, settings, link, now: clock.now() });
@@ -70,8 +71,8 @@ export class AuthorizationSessions {
     return { sessionId: row.id, authUrl, expiresAt: row.expires_at };
   }
 
-  async #doubted(owner: Owner, target: ServerTarget): Promise<ServerTarget> {
-    const grant = (await this.#deps.userGrants.byServer(owner)).get(target.serverId);
+  async #doubted({ owner, account }: SessionRequest, target: ServerTarget): Promise<ServerTarget> {
+    const grant = grantNamed(await this.#deps.userGrants.byServer(owner), target.serverId, account);
     return grant?.status === 'needs_reauth' ? { ...target, isDoubtful: true } : target;
   }
 
@@ -154,7 +155,8 @@ function newSessionRow(
     flow_sealed: null,
     issuer: target.issuer,
     resource: target.resource,
-    title: target.title,
+    title: request.account === undefined ? target.title : `${target.title} as ${request.account}`,
+    account: request.account ?? null,
     proof: target.wantsDPoP ? 1 : 0,
     grant_sealed: null,
     tries: 0,
@@ -162,6 +164,14 @@ function newSessionRow(
     created_at: now,
     expires_at: now + (isOfKey(target) ? keySessionLifeMs : sessionLifeMs),
   };
+}
+
+/** A provider says itself whose account it is; at an MCP server the user's word is all there is. */
+function checkAccount({ account, target }: SessionRequest): void {
+  if (account === undefined) return;
+  if ('provider' in target)
+    throw new Problem('invalid_request', 'account: only with server_id; a provider says itself whose it is');
+  if (!isAccountName(account)) throw new Problem('invalid_request', `account: ${accountNameForm}`);
 }
 
 function checkReturnUrl(returnUrl: string | undefined, settings: AppSettings): void {

@@ -1,3 +1,4 @@
+import { accountNameForm, isAccountName } from '../../base/account-name.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -12,7 +13,7 @@ import type { TokenRefresher } from '../tokens/token-refresh.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
 import type { Confirmations } from './confirmation.ts';
 import type { ConnectionWriter } from './connection-writer.ts';
-import type { KeyValues, OwnKeys } from './own-keys.ts';
+import type { Brought, OwnKeys } from './own-keys.ts';
 import type { SessionStore } from './session-store.ts';
 
 type Deps = {
@@ -119,12 +120,13 @@ export class ConnectionAdmin {
 
   /** Takes in a key that a user brings for a server, once the server took it. Throws as `OwnKeys.tryOut`. */
   async bring(
-    owner: Owner,
-    { serverId, values }: { readonly serverId: string; readonly values: KeyValues },
+    brought: Brought,
     { actor, signal }: { readonly actor: string; readonly signal: AbortSignal },
   ): Promise<Connection> {
     const { ownKeys, writer, grants } = this.#deps;
-    const consent = await ownKeys.tryOut(owner, serverId, values, signal);
+    if (brought.account !== null && !isAccountName(brought.account))
+      throw new Problem('invalid_request', `account: ${accountNameForm}`);
+    const consent = await ownKeys.tryOut(brought, signal);
     const row = await grants.findById(await writer.take(consent, actor));
     if (row === undefined) throw new Problem('conflict', 'The connection was removed meanwhile');
     return toConnection(row);

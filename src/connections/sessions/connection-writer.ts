@@ -125,7 +125,7 @@ export class ConnectionWriter {
     const { owner, provider, account, issued, at, asked, issuer, resource } = consent;
     const previous = (await grants.find(owner, provider, account.id)) ?? null;
     // A refresh token that is held stays good, if it is the same person's for sure (threats F12, F13).
-    const kept = account.id === '' ? null : previous;
+    const kept = account.id === '' || resource !== null ? null : previous;
     const identity = {
       id: previous?.id ?? newId('con'),
       developer_id: owner.developerId,

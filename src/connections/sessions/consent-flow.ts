@@ -119,7 +119,8 @@ export class ConsentFlow {
     if (!(await store.beginTry(row, sha256Hex(browser), maxKeyTries))) throw otherBrowser();
     try {
       const serverId = parseServerId(row.provider) ?? '';
-      return await this.#keep(row, await ownKeys.tryOut(ownerOf(row), serverId, values, signal));
+      const brought = { owner: ownerOf(row), serverId, account: row.account, values };
+      return await this.#keep(row, await ownKeys.tryOut(brought, signal));
     } catch (error) {
       await store.endTry(row);
       if (!(error instanceof Problem) || !mendable.has(error.kind)) throw error;
@@ -202,13 +203,14 @@ export class ConsentFlow {
     const checked = checkAuthorizationResponse(server, row, params);
     const at = clock.now();
     const asked = splitScopes(row.scopes);
-    const { issued, account } = await endpoint.exchangeCode(server, {
+    const { issued, account: told } = await endpoint.exchangeCode(server, {
       params: checked,
       redirectUri: flow.redirectUri,
       verifier: flow.verifier,
       nonce: asked.includes('openid') ? flow.nonce : null,
       wantsDPoP: row.proof === 1,
     });
+    const account = row.account === null ? told : { ...told, id: row.account };
     const { provider, resource } = row;
     // A provider's issuer stands in its row of settings; a server's is part of what was consented to.
     const issuer = resource === null ? null : row.issuer;

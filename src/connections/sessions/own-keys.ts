@@ -15,11 +15,17 @@ export type OwnKeys = {
    * Tries what a user brings at the server; what it takes is a consent to be kept. Throws `invalid_request` where a value is not
    * as asked for or the server does not take it, and `upstream_error` where it cannot be asked.
    */
-  tryOut(owner: Owner, serverId: string, values: KeyValues, signal?: AbortSignal): Promise<Consent>;
+  tryOut(brought: Brought, signal?: AbortSignal): Promise<Consent>;
 };
 
-/** A user has one key for a server: another one takes its place. */
-const account = { id: 'key', label: null, email: null, domain: null };
+export type Brought = {
+  readonly owner: Owner;
+  readonly serverId: string;
+  /** The name that it is kept under; null: the usual one. Another key under the same name takes its place. */
+  readonly account: string | null;
+  readonly values: KeyValues;
+};
+const usualAccount = 'key';
 
 export function createOwnKeys(deps: {
   readonly findServer: (serverId: string) => Promise<KnownServer>;
@@ -34,14 +40,15 @@ export function createOwnKeys(deps: {
   };
   return {
     asksOf: async (serverId) => (await find(serverId)).asks,
-    async tryOut(owner, serverId, values, signal) {
+    async tryOut({ owner, serverId, account, values }, signal) {
       const { url, asks } = await find(serverId);
       const filled = fillIn(asks, url, values);
       if (filled.url === url && Object.keys(filled.headers).length === 0)
         throw new Problem('invalid_request', 'values: expected at least one');
       const at = deps.clock.now();
       await requireTaken(await deps.tryKey(serverId, filled, signal));
-      return { owner, ...toConsent(serverId, url, filled), at };
+      const known = { id: account ?? usualAccount, label: null, email: null, domain: null };
+      return { owner, account: known, ...toConsent(serverId, url, filled), at };
     },
   };
 }
@@ -51,11 +58,14 @@ function requireTaken(verdict: Awaited<ReturnType<TryKey>>): void {
   if (verdict.kind === 'unreached') throw new Problem('upstream_error', verdict.reason);
 }
 
-function toConsent(serverId: string, url: string, filled: FilledIn): Omit<Consent, 'owner' | 'at'> {
+function toConsent(
+  serverId: string,
+  url: string,
+  filled: FilledIn,
+): Omit<Consent, 'owner' | 'account' | 'at'> {
   const accessToken = JSON.stringify(filled);
   return {
     provider: serverProviderName(serverId),
-    account,
     issued: { accessToken, refreshToken: null, lifeMs: null, scopes: [], dpopKey: null },
     asked: [],
     issuer: null,

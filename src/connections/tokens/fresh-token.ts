@@ -85,7 +85,10 @@ export class FreshTokens {
   }
 
   async #find({ owner, provider, account }: TokenRequest): Promise<GrantRow> {
-    const row = await this.#deps.store.find(owner, provider, account);
+    const { store } = this.#deps;
+    const row = await (account === undefined
+      ? store.find(owner, provider)
+      : store.findNamed(owner, provider, account));
     if (row === undefined)
       throw account === undefined ? notConnected(provider) : new Problem('not_found', 'No such account');
     if (row.status === 'needs_reauth') throw expired(provider);

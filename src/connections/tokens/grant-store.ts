@@ -52,6 +52,17 @@ export class GrantStore {
       .executeTakeFirst();
   }
 
+  /** By the account's name at the provider, else by what people call it (an e-mail address). */
+  async findNamed(owner: Owner, provider: string, name: string): Promise<GrantRow | undefined> {
+    const rows = await this.#ofOwner(owner)
+      .where('provider', '=', provider)
+      .where((e) => e.or([e('account', '=', name), e('label', '=', name)]))
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute();
+    return rows.find(({ account }) => account === name) ?? rows[0];
+  }
+
   findById(id: string): Promise<GrantRow | undefined> {
     return this.#db.selectFrom('connections').selectAll().where('id', '=', id).executeTakeFirst();
   }

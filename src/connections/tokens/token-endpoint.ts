@@ -66,6 +66,8 @@ export type TokenEndpoint = {
   refresh(server: AuthorizationServer, refreshToken: string, dpopKey: DPoPKey | null): Promise<IssuedTokens>;
   /** For ourselves, without a user. */
   clientCredentials(server: AuthorizationServer, scopes: readonly string[]): Promise<IssuedTokens>;
+  /** For a user whom somebody vouches for (RFC 7523 section 2.1). */
+  assertion(server: AuthorizationServer, assertion: string, scopes: readonly string[]): Promise<IssuedTokens>;
   /** RFC 7009; nothing to do where the provider has no such endpoint. */
   revoke(server: AuthorizationServer, token: string): Promise<void>;
 };
@@ -101,6 +103,19 @@ export function createTokenEndpoint(oauthFetch: OAuthFetch): TokenEndpoint {
         const reply = await oauth.clientCredentialsGrantRequest(metadata, client, auth, params, options);
         return toIssuedTokens(
           await oauth.processClientCredentialsResponse(metadata, client, await withoutIdToken(reply)),
+          provider,
+          null,
+        );
+      }),
+    assertion: ({ metadata, client, auth, provider, resource }, assertion, scopes) =>
+      call(async (seen) => {
+        const options = oauthFetch(provider, { seen });
+        const params = new URLSearchParams({ assertion, ...(resource !== null && { resource }) });
+        if (scopes.length > 0) params.set('scope', scopes.join(' '));
+        const grant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+        const reply = await oauth.genericTokenEndpointRequest(metadata, client, auth, grant, params, options);
+        return toIssuedTokens(
+          await oauth.processGenericTokenEndpointResponse(metadata, client, await withoutIdToken(reply)),
           provider,
           null,
         );

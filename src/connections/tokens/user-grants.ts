@@ -8,15 +8,28 @@ import { endsAt } from './token-encryption.ts';
 /** What a user has with one MCP server, without its tokens. */
 export type ServerGrant = Pick<
   GrantRow,
-  'id' | 'status' | 'issuer' | 'resource' | 'wanted' | 'asked' | 'scopes'
+  'id' | 'account' | 'status' | 'issuer' | 'resource' | 'wanted' | 'asked' | 'scopes'
 > & {
   /** When it stops being any good by itself; a refresh token makes that never. */
   readonly endsAt: number;
 };
 
+/** By server; of several the one that was connected first comes first. */
+export type ServerGrants = ReadonlyMap<string, readonly ServerGrant[]>;
+
+/** Without a name the user's default. */
+export function grantNamed(
+  grants: ServerGrants,
+  serverId: string,
+  account: string | undefined,
+): ServerGrant | undefined {
+  const found = grants.get(serverId);
+  return account === undefined ? found?.[0] : found?.find((grant) => grant.account === account);
+}
+
 export type UserGrants = {
   /** By server. Memory when warm: asked with every call that acts for a user. */
-  byServer(owner: Owner): Promise<ReadonlyMap<string, ServerGrant>>;
+  byServer(owner: Owner): Promise<ServerGrants>;
   /** Grants of the user with that tag changed. */
   invalidate(ownerTag: string): void;
 };
@@ -27,7 +40,7 @@ const maxCached = 20_000;
 const maxAgeMs = 60_000;
 
 export function createUserGrants(store: GrantStore, now: () => number): UserGrants {
-  const cache = new RevalidatingCache<ReadonlyMap<string, ServerGrant>>({ max: maxCached, maxAgeMs, now });
+  const cache = new RevalidatingCache<ServerGrants>({ max: maxCached, maxAgeMs, now });
   return {
     async byServer(owner) {
       const key = ownerTag(owner);
@@ -37,14 +50,17 @@ export function createUserGrants(store: GrantStore, now: () => number): UserGran
   };
 }
 
-function toServerGrants(rows: readonly GrantRow[]): ReadonlyMap<string, ServerGrant> {
-  const found = new Map<string, ServerGrant>();
-  for (const row of rows) {
+function toServerGrants(rows: readonly GrantRow[]): ServerGrants {
+  const found = new Map<string, ServerGrant[]>();
+  for (const row of rows.toSorted((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1))) {
     const serverId = parseServerId(row.provider);
     if (serverId === null) continue;
-    const { id, status, issuer, resource, wanted, asked, scopes } = row;
+    const { id, account, status, issuer, resource, wanted, asked, scopes } = row;
     const end = row.refresh_sealed === null ? endsAt(row) : Number.POSITIVE_INFINITY;
-    found.set(serverId, { id, status, issuer, resource, wanted, asked, scopes, endsAt: end });
+    const grant = { id, account, status, issuer, resource, wanted, asked, scopes, endsAt: end };
+    const others = found.get(serverId);
+    if (others === undefined) found.set(serverId, [grant]);
+    else others.push(grant);
   }
   return found;
 }

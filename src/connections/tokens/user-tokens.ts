@@ -9,7 +9,7 @@ import type { ProviderTable } from '../providers/provider-table.ts';
 import type { FreshTokens } from './fresh-token.ts';
 import type { GrantStore } from './grant-store.ts';
 import { endsAt } from './token-encryption.ts';
-import type { ServerGrant, UserGrants } from './user-grants.ts';
+import { grantNamed, type ServerGrant, type UserGrants } from './user-grants.ts';
 
 /** What a user has for one MCP server. */
 export type ServerToken =
@@ -22,7 +22,7 @@ export type ServerToken =
 export type ServerConnectionState = 'ready' | 'needs_auth' | 'needs_scope';
 
 /** `url`: where the token would be sent. */
-export type ServerTokenRequest = Pick<TokenRequest, 'owner' | 'refused' | 'actor'> & {
+export type ServerTokenRequest = Pick<TokenRequest, 'owner' | 'account' | 'refused' | 'actor'> & {
   readonly serverId: string;
   readonly url: string;
 };
@@ -60,8 +60,10 @@ export class UserTokens {
   /** A user's own token for an MCP server: sent to the resource that it was issued for, and nowhere else (threats N4). */
   async forServer({ serverId, url, ...request }: ServerTokenRequest): Promise<ServerToken> {
     const { grants, userGrants } = this.#deps;
-    const grant = (await userGrants.byServer(request.owner)).get(serverId);
-    if (grant === undefined) return { kind: 'none' };
+    const all = await userGrants.byServer(request.owner);
+    const grant = grantNamed(all, serverId, request.account);
+    // Of several accounts none stands in for another (threats F13, G5).
+    if (grant === undefined) return { kind: all.has(serverId) ? 'expired' : 'none' };
     if (grant.status === 'needs_reauth') return { kind: 'expired' };
     // The catalog names another place now: these tokens are for the old one, and stay away from the new.
     if (!isFor(grant, url)) {
@@ -70,7 +72,8 @@ export class UserTokens {
       return { kind: 'expired' };
     }
     try {
-      const token = await this.fresh({ ...request, provider: serverProviderName(serverId) });
+      const { account } = grant;
+      const token = await this.fresh({ ...request, account, provider: serverProviderName(serverId) });
       // Consented to anew in this very moment, for another place.
       if (token.key === undefined && (token.resource == null || !covers(token.resource, url)))
         return { kind: 'expired' };
@@ -105,7 +108,7 @@ export class UserTokens {
   async serverStates(owner: Owner): Promise<(serverId: string) => ServerConnectionState | undefined> {
     const { userGrants, clock } = this.#deps;
     const grants = await userGrants.byServer(owner);
-    return (serverId) => toState(grants.get(serverId), clock.now());
+    return (serverId) => toState(grants.get(serverId)?.[0], clock.now());
   }
 
   /** Servers with which the user has a consent that can be used now. */
@@ -151,7 +154,9 @@ function isUsable(row: GrantRow, now: number): boolean {
 }
 
 function isExpiry(error: unknown): boolean {
-  return error instanceof Problem && ['token_expired', 'provider_not_connected'].includes(error.kind);
+  return (
+    error instanceof Problem && ['token_expired', 'provider_not_connected', 'not_found'].includes(error.kind)
+  );
 }
 
 function toState(grant: ServerGrant | undefined, now: number): ServerConnectionState | undefined {

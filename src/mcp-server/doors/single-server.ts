@@ -33,8 +33,8 @@ export function createSingleServer(
   };
 }
 
-function keyOf({ developerId, userId }: Caller, serverId: string): string {
-  return JSON.stringify([serverId, developerId, userId ?? null]);
+function keyOf({ developerId, userId, account }: Caller, serverId: string): string {
+  return JSON.stringify([serverId, developerId, userId ?? null, account ?? null]);
 }
 
 async function introduce(

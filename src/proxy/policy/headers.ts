@@ -45,7 +45,7 @@ const refusedRequest = new Set([
   'x-original-url',
   'x-rewrite-url',
 ]);
-const refusedRequestPrefixes = ['x-forwarded-', 'proxy-', 'x-proxy-', 'sec-', 'cf-', 'x-b3-'];
+const refusedRequestPrefixes = ['x-forwarded-', 'proxy-', 'x-proxy-', 'x-mcprank-', 'sec-', 'cf-', 'x-b3-'];
 
 /** Not passed back: they would speak for our origin, or of the provider's connection (C1). */
 const refusedReply = new Set([
@@ -125,6 +125,11 @@ export function findField(rawHeaders: readonly string[], name: string): string |
     if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name)
       return rawHeaders[i + 1];
   return undefined;
+}
+
+/** Which of the user's accounts is meant; by the name that MCP calls have, or by our first one. */
+export function accountIn(rawHeaders: readonly string[]): string | undefined {
+  return findField(rawHeaders, 'x-mcprank-account') ?? findField(rawHeaders, 'x-proxy-account');
 }
 
 /** Names in `Connection` beyond the usual two, which are no fields. */

@@ -1,6 +1,7 @@
 import type { Access, Principal } from '../../access/access.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
+import type { AssertFor, Owner } from '../../connections/connections.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
@@ -97,6 +98,20 @@ export function createCompanyAccounts(deps: CompanyDeps) {
         groups: JSON.stringify(person.groups ?? []),
         sealed: await seal(id, tokens),
       };
+    },
+
+    /** The provider's word for one of its people, towards others; null: it is none of them, or it gives none. */
+    async assertFor(
+      { developerId, userId }: Owner,
+      wanted: Parameters<AssertFor>[1],
+    ): Promise<string | null> {
+      const account = config.takesAssertions
+        ? await store.account(accountIdOf('company', config.issuer, userId))
+        : undefined;
+      if (account === undefined || account.ended_at !== null || account.sealed === null) return null;
+      if (account.developer_id !== developerId) return null;
+      const tokens = JSON.parse(await vault.open(account.sealed, bindingOf(account.id))) as CompanyTokens;
+      return provider.assertion(tokens, wanted);
     },
 
     /**

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
-import type { createOAuthFetch } from '../../connections/connections.ts';
+import type { AssertFor, createOAuthFetch } from '../../connections/connections.ts';
 import {
   type Connections,
   preferredAuthMethod,
@@ -12,6 +12,8 @@ import { type CompanyConfig, describePerson, groupsIn, type Person, PersonGone }
 
 /** What it can be asked with about them again; without a refresh token, until the access token ends. */
 export type CompanyTokens = { readonly refresh: string | null; readonly access: string };
+
+type Wanted = Parameters<AssertFor>[1];
 
 /** What a browser carries there and back. */
 export type Errand = {
@@ -165,11 +167,44 @@ export function createIdentityProvider(
       }
     },
 
+    /** Its word for a person towards another authorization server; null: it gives none. Throws `upstream_error`. */
+    assertion: (tokens: CompanyTokens, wanted: Wanted) => askForAssertion(asked, tokens, wanted),
+
     jwksUri: async () => String((await discover()).jwks_uri),
   };
 }
 
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>;
+
+/** RFC 8693, for an ID-JAG: by what is kept of the person's sign-in. */
+async function askForAssertion(
+  { options, client, discover, authOf }: ReturnType<typeof createCompanyClient>,
+  { refresh, access }: CompanyTokens,
+  { audience, resource, scopes }: Wanted,
+): Promise<string | null> {
+  const server = await discover();
+  const params = new URLSearchParams({
+    requested_token_type: tokenType('id-jag'),
+    audience,
+    resource,
+    subject_token: refresh ?? access,
+    subject_token_type: tokenType(refresh === null ? 'access_token' : 'refresh_token'),
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+  });
+  const grant = 'urn:ietf:params:oauth:grant-type:token-exchange';
+  const reply = await oauth
+    .genericTokenEndpointRequest(server, client, authOf(server), grant, params, options)
+    .catch((error: unknown) => {
+      throw error instanceof Problem ? error : away(error);
+    });
+  const body = (await reply.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
+  const isGiven = reply.status === 200 && body.issued_token_type === tokenType('id-jag');
+  return isGiven && typeof body.access_token === 'string' ? body.access_token : null;
+}
+
+function tokenType(name: string): string {
+  return `urn:ietf:params:oauth:token-type:${name}`;
+}
 
 function tokensIn(reply: oauth.TokenEndpointResponse, former: string | null): CompanyTokens {
   return { refresh: reply.refresh_token ?? former, access: reply.access_token };

@@ -18,6 +18,7 @@ import { keyAddresses } from './key-addresses.ts';
 import { policy } from './policy-tables.ts';
 import { userCredentials } from './server-inputs.ts';
 import { serverOAuth } from './server-oauth.ts';
+import { sessionAccounts } from './session-accounts.ts';
 import { sharedFiles } from './shared-file-tables.ts';
 import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
@@ -52,5 +53,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '022_app_names': { up: appNames },
   '023_user_credentials': { up: userCredentials },
   '024_machine_clients': { up: machineClients },
-  '030_shared_files': { up: sharedFiles },
+  '025_session_accounts': { up: sessionAccounts },
+  '026_shared_files': { up: sharedFiles },
 };

@@ -265,6 +265,7 @@ class ConfirmedToolsRequest(TypedDict):
 class ConnectRequest(TypedDict):
     provider: NotRequired[str]
     server_id: NotRequired[str]
+    account: NotRequired[str]
     scopes: NotRequired[list[str]]
     return_url: NotRequired[str]
     require_confirmation: NotRequired[bool]
@@ -1010,6 +1011,7 @@ class SessionRequest(TypedDict):
     user_id: str
     provider: NotRequired[str]
     server_id: NotRequired[str]
+    account: NotRequired[str]
     scopes: NotRequired[list[str]]
     return_url: NotRequired[str]
     require_confirmation: NotRequired[bool]
@@ -1240,6 +1242,7 @@ class UserCredentialsRequest(TypedDict):
     # 1 to 256 printable characters
     user_id: str
     server_id: str
+    account: NotRequired[str]
     # an object of texts, by the names of `user_credentials` of the server
     values: dict[str, str]
 
