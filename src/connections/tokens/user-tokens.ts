@@ -115,7 +115,7 @@ export class UserTokens {
   async connectedServers(owner: Owner): Promise<string[]> {
     const { userGrants, clock } = this.#deps;
     const grants = [...(await userGrants.byServer(owner))];
-    return grants.flatMap(([id, grant]) => (toState(grant, clock.now()) === 'ready' ? [id] : [])).sort();
+    return grants.flatMap(([id, [grant]]) => (toState(grant, clock.now()) === 'ready' ? [id] : [])).sort();
   }
 
   /** Throws not_found for a provider that nobody knows. */
