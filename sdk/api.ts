@@ -484,6 +484,17 @@ export type ProviderInfo = {
   readonly renewable?: false | undefined;
 };
 
+export type ProviderSetup = {
+  readonly name: string;
+  readonly title: string;
+  /** to be registered with the provider */
+  readonly callback_url: string;
+  /** asked for when a session names none */
+  readonly scopes: readonly string[];
+  /** what keeps users from being connected, with where it is set; never a value */
+  readonly missing: readonly string[];
+};
+
 export type PutReport = {
   readonly ids: readonly string[];
   readonly added: number;
@@ -1183,6 +1194,13 @@ export type Api = {
     query: undefined;
     body: undefined;
     reply: Deleted;
+  };
+  /** The OAuth providers there are: what to register with each, and what is missing here */
+  'GET /v1/admin/providers': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly providers: readonly ProviderSetup[]; };
   };
   /** Who we are to authorization servers that take this URL for a client id, where it is https */
   'GET /client-metadata.json': {

@@ -35,6 +35,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'GET /v1/admin/users': 'operator',
   'POST /v1/admin/users/revoke': 'operator',
   'GET /v1/admin/connections': 'operator',
+  'GET /v1/admin/providers': 'operator',
   'DELETE /v1/admin/connections/:id': 'operator',
   'GET /v1/admin/approvals': 'operator',
   'POST /v1/admin/approvals/:id': 'operator',

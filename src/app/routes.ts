@@ -21,6 +21,7 @@ import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
 import { createPolicyEnforcement } from '../api/policy-enforcement.ts';
+import { providerRoutes } from '../api/provider-routes.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
@@ -78,6 +79,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
+    ...providerRoutes(connections),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),

@@ -592,6 +592,17 @@ class ProviderInfo(TypedDict):
     renewable: NotRequired[Literal[False]]
 
 
+class ProviderSetup(TypedDict):
+    name: str
+    title: str
+    # to be registered with the provider
+    callback_url: str
+    # asked for when a session names none
+    scopes: list[str]
+    # what keeps users from being connected, with where it is set; never a value
+    missing: list[str]
+
+
 class PutReport(TypedDict):
     ids: list[str]
     added: int
