@@ -398,6 +398,20 @@ export type Liveness = {
   readonly status: "ok";
 };
 
+export type LongWork = {
+  readonly name: "registry sync" | "import" | "embedding" | "vault rotation";
+  /** broken_off: whoever did it has not been heard of for three minutes */
+  readonly state: "running" | "done" | "failed" | "broken_off";
+  readonly done: number;
+  /** null: nobody knows */
+  readonly total: number | null;
+  /** what is counted */
+  readonly unit: string;
+  readonly started_at: string;
+  readonly told_at: string;
+  readonly seconds_left: number | null;
+};
+
 /** as its server gives it */
 export type McpTool = {
   readonly name: string;
@@ -1481,6 +1495,13 @@ export type Api = {
     query: { readonly developer: string; readonly user_id: string; };
     body: undefined;
     reply: { readonly forgotten: number; };
+  };
+  /** The last run of a sync, an import, an embedding and a rotation: how far it is, or how it ended */
+  'GET /v1/admin/work': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly work: readonly LongWork[]; };
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {

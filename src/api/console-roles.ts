@@ -32,6 +32,7 @@ export const leastRoles: Readonly<Record<string, Role>> = {
   'GET /v1/admin/activity/live': 'operator',
   'GET /v1/admin/calls': 'operator',
   'GET /v1/admin/audit': 'operator',
+  'GET /v1/admin/work': 'operator',
   'GET /v1/admin/users': 'operator',
   'POST /v1/admin/users/revoke': 'operator',
   'GET /v1/admin/connections': 'operator',

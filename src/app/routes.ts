@@ -33,6 +33,7 @@ import { toolConfirmationRoutes } from '../api/tool-confirmation-routes.ts';
 import { toolsetRoutes } from '../api/toolset-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
+import { workRoutes } from '../api/work-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createHostCheck, isLoopbackHost } from '../base/own-hosts.ts';
@@ -99,6 +100,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),
     ...callRoutes(services.callLog, access),
+    ...workRoutes(storage),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),

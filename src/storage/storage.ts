@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
+import { createLongWork, type LongWork, type WorkTables } from './coordination/long-work.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
 import { createPresence, type Presence } from './coordination/presence.ts';
 import { type FileState, NodeSqliteDialect, openSqlite } from './embedded/sqlite.ts';
@@ -22,6 +23,7 @@ import { isOurs, migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 
 export type { Audit } from './audit.ts';
+export { type LongWork, workNames } from './coordination/long-work.ts';
 export { deleteBelow, edgeBeyond } from './delete-below.ts';
 export {
   createIdempotency,
@@ -73,6 +75,7 @@ export type Storage = {
   subscribe(topic: Topic, listener: (payload: string) => void): void;
   readonly leases: Leases;
   readonly presence: Presence;
+  readonly longWork: LongWork;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
@@ -158,6 +161,7 @@ export async function openStorage(
     subscribe: notices.subscribe,
     leases: createLeases(db as unknown as Kysely<JobTables>, sharedNow),
     presence: createPresence(db as unknown as Kysely<JobTables>, sharedNow),
+    longWork: createLongWork(db as unknown as Kysely<WorkTables>, clock),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       engine.verify?.();

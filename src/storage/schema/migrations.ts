@@ -19,6 +19,7 @@ import { serverOAuth } from './server-oauth.ts';
 import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
+import { longWork } from './work-tables.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -47,4 +48,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '020_masked_arguments': { up: maskedArguments },
   '021_sign_in': { up: signIn },
   '022_app_names': { up: appNames },
+  '027_long_work': { up: longWork },
 };

@@ -507,6 +507,20 @@ class Liveness(TypedDict):
     status: Literal["ok"]
 
 
+class LongWork(TypedDict):
+    name: Literal["registry sync", "import", "embedding", "vault rotation"]
+    # broken_off: whoever did it has not been heard of for three minutes
+    state: Literal["running", "done", "failed", "broken_off"]
+    done: int
+    # null: nobody knows
+    total: int | None
+    # what is counted
+    unit: str
+    started_at: str
+    told_at: str
+    seconds_left: int | None
+
+
 # as its server gives it
 class McpTool(TypedDict):
     name: str
