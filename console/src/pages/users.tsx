@@ -202,10 +202,13 @@ function ProvidersTab() {
       columns={[
         {
           head: 'Provider',
-          cell: ({ name, title }) => (
+          cell: ({ name, title, scopes }) => (
             <>
               {title}
               <span class="id">{name}</span>
+              <span class="muted small-text below" title={scopes.join('\n')}>
+                {scopes.length === 0 ? 'scopes as they are asked for' : count(scopes.length, 'scope')}
+              </span>
             </>
           ),
         },
@@ -233,7 +236,6 @@ function ProvidersTab() {
             </>
           ),
         },
-        { head: 'Scopes', kind: 'scopes', cell: ({ scopes }) => scopes.join(' ') || 'none unless asked for' },
       ]}
     />
   );
