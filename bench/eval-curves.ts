@@ -55,6 +55,6 @@ export function writeCurves(file: string, rows: readonly LearningRow[]): void {
   );
   writeFileSync(
     file,
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12">\n<title>nDCG@10 by logged successes a server</title>\n${lines.join('\n')}\n</svg>\n`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12">\n<title>nDCG@10 by logged successes a server</title>\n<rect width="${size.width}" height="${size.height}" fill="#fff"/>\n${lines.join('\n')}\n</svg>\n`,
   );
 }

@@ -400,6 +400,20 @@ export type Liveness = {
   readonly status: "ok";
 };
 
+export type LongWork = {
+  readonly name: "registry sync" | "import" | "embedding" | "vault rotation";
+  /** broken_off: whoever did it has not been heard of for three minutes */
+  readonly state: "running" | "done" | "failed" | "broken_off";
+  readonly done: number;
+  /** null: nobody knows */
+  readonly total: number | null;
+  /** what is counted */
+  readonly unit: string;
+  readonly started_at: string;
+  readonly told_at: string;
+  readonly seconds_left: number | null;
+};
+
 export type MachineClient = {
   readonly client_id: string;
   readonly name: string;
@@ -509,6 +523,17 @@ export type ProviderInfo = {
   readonly can_access: boolean;
   /** the connection ends with its access token */
   readonly renewable?: false | undefined;
+};
+
+export type ProviderSetup = {
+  readonly name: string;
+  readonly title: string;
+  /** to be registered with the provider */
+  readonly callback_url: string;
+  /** asked for when a session names none */
+  readonly scopes: readonly string[];
+  /** what keeps users from being connected, with where it is set; never a value */
+  readonly missing: readonly string[];
 };
 
 export type PutReport = {
@@ -1248,6 +1273,13 @@ export type Api = {
     body: undefined;
     reply: Deleted;
   };
+  /** The OAuth providers there are: what to register with each, and what is missing here */
+  'GET /v1/admin/providers': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly providers: readonly ProviderSetup[]; };
+  };
   /** Who we are to authorization servers that take this URL for a client id, where it is https */
   'GET /client-metadata.json': {
     params: undefined;
@@ -1548,6 +1580,13 @@ export type Api = {
     query: { readonly developer: string; readonly user_id: string; };
     body: undefined;
     reply: { readonly forgotten: number; };
+  };
+  /** The last run of a sync, an import, an embedding and a rotation: how far it is, or how it ended */
+  'GET /v1/admin/work': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    reply: { readonly work: readonly LongWork[]; };
   };
   /** The effective settings, secrets masked, and whether what they name works */
   'GET /v1/admin/settings': {

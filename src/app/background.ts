@@ -127,7 +127,10 @@ function jobsOf(config: Config, services: Services, clock: Clock): Job[] {
       name: 'registry sync',
       everyMs: 3_600_000,
       run: async (signal) => {
-        telemetry.log.info('catalog.sync.done', { ...(await catalog.syncOnce(signal)) });
+        const report = await services.storage.longWork.track('registry sync', (tell) =>
+          catalog.syncOnce(signal, (done) => tell({ done, total: null, unit: 'pages' })),
+        );
+        telemetry.log.info('catalog.sync.done', { ...report });
         return undefined;
       },
     });

@@ -5,7 +5,7 @@ import type { Outbound } from '../outbound/outbound.ts';
 import { createCachedEmbedder, type EmbeddingProgress } from '../search/embedding/cached-embedder.ts';
 import { parseEmbeddingProvider } from '../search/embedding/embedding-provider.ts';
 import { createEmbeddingStore } from '../search/embedding/embedding-store.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { LongWork, Storage } from '../storage/storage.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 const embeddingSayMs = 5_000;
@@ -22,6 +22,28 @@ export async function connectRedis(url: Secret, { log, gauge, counter }: Telemet
   return { ...redis, onFallback: () => fallbacks.inc() };
 }
 
+/** The first embedding of a catalogue takes minutes to hours: it is told of until its index answers. */
+export function createEmbeddingWork({ track }: LongWork) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let tell: ((texts: number) => void) | undefined;
+  let isWhole = false;
+  return {
+    tell(texts: number): void {
+      if (isWhole) return;
+      if (tell === undefined)
+        void track('embedding', (say) => {
+          tell = (done) => say({ done, total: null, unit: 'texts' });
+          return promise;
+        });
+      tell?.(texts);
+    },
+    end(): void {
+      isWhole = true;
+      resolve();
+    },
+  };
+}
+
 /** Vectors by a service or a local model; what they cost and how far they are is told. */
 export function embeddingsProvider(
   config: Config,
@@ -36,6 +58,8 @@ export function embeddingsProvider(
     readonly telemetry: Telemetry;
     readonly clock: Clock;
   },
+  /** Told how many texts have their vectors. */
+  onProgress: (texts: number) => void,
 ) {
   const tokens = telemetry.counter('embedding_tokens', 'Tokens that the embeddings service counted');
   let progress: EmbeddingProgress = { cached: 0, embedded: 0 };
@@ -58,6 +82,7 @@ export function embeddingsProvider(
     let saidAt = clock.monotonic();
     return createCachedEmbedder(embedder, store, (now) => {
       progress = now;
+      onProgress(now.cached + now.embedded);
       if (clock.monotonic() - saidAt < embeddingSayMs) return;
       saidAt = clock.monotonic();
       telemetry.log.info('search.embedding.progress', { by: embedder.id, ...now });

@@ -22,6 +22,7 @@ import { oauthClientRoutes } from '../api/oauth-client-routes.ts';
 import { openApiRoute } from '../api/openapi.ts';
 import { operationRoutes } from '../api/operation-routes.ts';
 import { createPolicyEnforcement, type PolicyEnforcement } from '../api/policy-enforcement.ts';
+import { providerRoutes } from '../api/provider-routes.ts';
 import { proxyRoutes } from '../api/proxy-routes.ts';
 import { registryRoutes } from '../api/registry-routes.ts';
 import { searchRoutes } from '../api/search-routes.ts';
@@ -35,6 +36,7 @@ import { userConnectionRoutes } from '../api/user-connection-routes.ts';
 import { userRoutes } from '../api/user-routes.ts';
 import { UserTools } from '../api/user-tools.ts';
 import { webhookRoutes } from '../api/webhook-routes.ts';
+import { workRoutes } from '../api/work-routes.ts';
 import { keyActor } from '../base/actor.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createHostCheck, createOriginCheck, isLoopbackHost } from '../base/own-hosts.ts';
@@ -77,6 +79,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...appRoutes(connections.admin, access),
     ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
     ...userConnectionRoutes(connections.admin, enforcement),
+    ...providerRoutes(connections),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),
     ...proxyRoutes(services.proxy, connections.tokens),
@@ -97,6 +100,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...toolConfirmationRoutes(catalog, policy),
     ...approvalRoutes(services.approvals, catalog),
     ...callRoutes(services.callLog, access),
+    ...workRoutes(storage),
     ...settingsRoutes({
       settings: () => settingsOf(config),
       diagnose: () => diagnose(config, services),

@@ -63,7 +63,7 @@ import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
 import { type CallRecords, createCallRecords } from './call-records.ts';
-import { connectRedis, embeddingsProvider } from './integrations.ts';
+import { connectRedis, createEmbeddingWork, embeddingsProvider } from './integrations.ts';
 import { createTryKey, findKnownServer } from './try-key.ts';
 
 /** Everything below `http/`: what the commands work with too. */
@@ -227,7 +227,8 @@ function openFinding(
     clock,
     onError: logFailure(telemetry, 'search.learning.read_failed'),
   });
-  const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry });
+  const embedding = createEmbeddingWork(storage.longWork);
+  const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry }, embedding.tell);
   const newUuid = createUuids();
   const search = createSearch({
     changesSince: catalog.changesSince,
@@ -249,7 +250,10 @@ function openFinding(
     isConfigured: (serverId) => locals.get(serverId) !== undefined,
     config: defaultSearchConfig,
     tracing: telemetry.tracing,
-    onSwap: (by) => telemetry.log.info('search.embedder.swapped', by),
+    onSwap(by) {
+      embedding.end();
+      telemetry.log.info('search.embedder.swapped', by);
+    },
     onError: logFailure(telemetry, 'search.index.rebuild_failed'),
   });
   return { catalog, queryLog, learning, search };

@@ -25,7 +25,6 @@ import type {
   PutReport,
   ServerInput,
   ServerRecord,
-  SyncReport,
 } from './catalog-model.ts';
 import { type CatalogTables, createCatalogStore, type Facets } from './catalog-store.ts';
 import { writeCredentials } from './credential-store.ts';
@@ -34,7 +33,7 @@ import { createHealth, type ServerHealth } from './health/health.ts';
 import { parseEntry } from './ingest/entry.ts';
 import { importPath } from './ingest/import.ts';
 import { parseRow } from './ingest/row-value.ts';
-import { createSync } from './ingest/sync.ts';
+import { createSync, type SyncOnce } from './ingest/sync.ts';
 import { createInvocations, type Invocations } from './invocations/invocations.ts';
 import { createOrderStore } from './order-store.ts';
 import { createServerCache } from './server-cache.ts';
@@ -99,7 +98,7 @@ export type Catalog = {
   /** Loads the starter into an empty store; null when the store is not empty. */
   loadStarter(): Promise<ImportReport | null>;
   /** Reads what is new in the registry. Throws `upstream_error` with `retryAfterMs` when it breaks; the next call goes on from there. */
-  syncOnce(signal: AbortSignal): Promise<SyncReport>;
+  syncOnce: SyncOnce;
   /** Durable: answers after the commit. Otherwise answers at once and writes behind. */
   recordInvocation(
     invocation: NewInvocation,

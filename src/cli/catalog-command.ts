@@ -11,12 +11,17 @@ export async function importCatalog(
   const bar = json ? undefined : progressBar(`Importing ${path}`);
   const started = performance.now();
   const report = await withServices(
-    ({ catalog }) =>
-      catalog.importFile(path, {
-        source: 'import',
-        replace: options.replace === true,
-        ...(bar === undefined ? {} : { onProgress: bar.show }),
-      }),
+    ({ catalog, storage }) =>
+      storage.longWork.track('import', (tell) =>
+        catalog.importFile(path, {
+          source: 'import',
+          replace: options.replace === true,
+          onProgress(at) {
+            tell({ done: at.bytesRead, total: at.bytesTotal, unit: 'bytes' });
+            bar?.show(at);
+          },
+        }),
+      ),
     { mayMakeStore: true },
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -36,7 +41,15 @@ export async function importCatalog(
 
 export async function syncCatalog(json: boolean): Promise<void> {
   const report = await withSpinner('Reading the registry', () =>
-    withServices(({ catalog }) => catalog.syncOnce(new AbortController().signal), { mayMakeStore: true }),
+    withServices(
+      ({ catalog, storage }) =>
+        storage.longWork.track('registry sync', (tell) =>
+          catalog.syncOnce(new AbortController().signal, (done) =>
+            tell({ done, total: null, unit: 'pages' }),
+          ),
+        ),
+      { mayMakeStore: true },
+    ),
   );
   print(json, report, [
     `${report.added} added, ${report.updated} changed, ${report.unchanged} unchanged, ${report.removed} removed; ${report.pages} pages${report.resumed ? ', gone on from a break' : ''}`,

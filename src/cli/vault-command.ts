@@ -10,11 +10,14 @@ export async function rotateVault(json: boolean): Promise<void> {
   let told = Date.now();
   const rewrapped = await withServices(async ({ storage, vault, seals }) => {
     refuseUnknownKey(vault, await storage.presence.serving());
-    return rotate(vault, seals.columns, ({ column, done, total }) => {
-      if (Date.now() - told < tellEveryMs) return;
-      told = Date.now();
-      console.error(`${column}: ${done} of ${total}`);
-    });
+    return storage.longWork.track('vault rotation', (tell) =>
+      rotate(vault, seals.columns, ({ column, done, total }) => {
+        tell({ done, total, unit: column });
+        if (Date.now() - told < tellEveryMs) return;
+        told = Date.now();
+        console.error(`${column}: ${done} of ${total}`);
+      }),
+    );
   });
   print(json, { rewrapped }, [
     `${rewrapped} values re-wrapped; keys behind the first one may go from MCPRANK_VAULT_KEYS once every server runs with the new list`,

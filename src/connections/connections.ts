@@ -18,9 +18,10 @@ import type { Connection } from './connections-model.ts';
 import { type ConnectionsDeps, openConnectionsServices } from './connections-services.ts';
 import { declaredProviderSeals } from './declared-provider-store.ts';
 import type { DeclaredProviders } from './declared-providers.ts';
+import { callbackName } from './grant-target.ts';
 import type { AssertedTokens } from './machines/asserted-tokens.ts';
 import type { MachineTokens } from './machines/machine-tokens.ts';
-import { blankProvider, type Provider } from './providers/oauth-provider.ts';
+import { blankProvider, type Provider, type ProviderSetup, setupOf } from './providers/oauth-provider.ts';
 import { type ProviderApi, toProviderApi } from './providers/provider-api.ts';
 import type { AuthorizationRequests } from './sessions/authorization-requests.ts';
 import { type AuthorizationSessions, sessionExpired } from './sessions/authorization-sessions.ts';
@@ -55,6 +56,8 @@ export type ConsentParameters = Pick<Provider, 'authorizationParams' | 'offlineP
 export type Connections = {
   /** What the proxy has to know of a provider's API; undefined for one that nobody knows. */
   providerApi(name: string): ProviderApi | undefined;
+  /** Of every provider there is, those that lack something too. */
+  providerSetups(): readonly (ProviderSetup & { readonly callbackUrl: string })[];
   /** As people call what is connected. */
   titleOf(connection: Pick<Connection, 'provider' | 'serverId'>): string;
   parametersOf(server: {
@@ -112,6 +115,11 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const row = providers.find(name);
       return row && apiOf(row);
     },
+    providerSetups: () =>
+      providers.all().map((row) => ({
+        ...setupOf(row),
+        callbackUrl: `${deps.publicUrl()}/v1/identity/callback/${callbackName(row.name)}`,
+      })),
     titleOf: ({ provider, serverId }) => serverId ?? providers.find(provider)?.title ?? provider,
     parametersOf: (server) => providers.ofServer(server) ?? blankProvider,
     async runMaintenance(signal) {

@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Audit, type AuditEntry, type AuditTables, createAudit } from './audit.ts';
 import { createLeases, type JobTables, type Leases } from './coordination/leases.ts';
+import { createLongWork, type LongWork, type WorkTables } from './coordination/long-work.ts';
 import { createNotices, type NoticeRow, type NoticeTables, type Topic } from './coordination/notices.ts';
 import { createPresence, type Presence } from './coordination/presence.ts';
 import { createSharedFiles, type SharedFiles, type SharedFileTables } from './coordination/shared-files.ts';
@@ -23,6 +24,7 @@ import { isOurs, migrate } from './schema/migrate.ts';
 import { createSeals, type SealedColumn, type SealTables } from './sealed-store.ts';
 
 export type { Audit } from './audit.ts';
+export { type LongWork, workNames } from './coordination/long-work.ts';
 export { deleteBelow, edgeBeyond } from './delete-below.ts';
 export {
   createIdempotency,
@@ -76,6 +78,7 @@ export type Storage = {
   readonly presence: Presence;
   /** null where all processes of the store have one data folder. */
   readonly sharedFiles: SharedFiles | null;
+  readonly longWork: LongWork;
   /** The sealed texts of these columns: which keys sealed them, and a walk that re-wraps them. */
   seals(columns: readonly SealedColumn[]): ReturnType<typeof createSeals>;
   /** Throws the store's Problem when it does not answer. */
@@ -163,6 +166,7 @@ export async function openStorage(
     presence: createPresence(db as unknown as Kysely<JobTables>, sharedNow),
     sharedFiles:
       dialect === 'sqlite' ? null : createSharedFiles(db as unknown as Kysely<SharedFileTables>, sharedNow),
+    longWork: createLongWork(db as unknown as Kysely<WorkTables>, clock),
     seals: (columns) => createSeals(db as unknown as Kysely<SealTables>, columns),
     async ping() {
       engine.verify?.();

@@ -77,6 +77,21 @@ test('documents link to each other: every link of one leads to a document and a 
   assert.ok(count > 50);
 });
 
+test('every picture of the documents is shown by one of them, says what it is, loads nothing, and brings its own ground', () => {
+  const shown = documents.map(({ document }) => htmlOf(document)).join('\n');
+  const pictures = readdirSync(folder).filter((name) => name.endsWith('.svg'));
+  assert.ok(pictures.length >= 5);
+  for (const name of pictures) {
+    const [, alt] = new RegExp(`src="/assets/${name}" alt="([^"]*)"`).exec(shown) ?? [];
+    assert.ok(alt !== undefined && alt.length > 10, `${name} stands in no document`);
+    const svg = readFileSync(join(folder, name), 'utf8');
+    assert.match(svg, /<title>.+<\/title>/, name);
+    assert.doesNotMatch(svg, /<script|<style|<image|<foreignObject|href=|url\((?!#)|@import/, name);
+    // In the dark, too: where a page is dark it stands on white.
+    assert.match(svg, /<rect width="\d+" height="\d+"( rx="10")? fill="#fff(fff)?"\/>/, name);
+  }
+});
+
 test('what looks like markup in a document stays text, and a link leads only where one may', () => {
   const shown = (markdown: string) => htmlOf(renderDocument('x', markdown, pictureUrl));
   assert.equal(shown('<script>alert(1)</script>').trim(), '&lt;script&gt;alert(1)&lt;/script&gt;');

@@ -116,7 +116,7 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const text = await readText(reply, path.startsWith(endless));
+    const text = await readText(reply, isEndless(path));
     const contentType = reply.headers.get('content-type') ?? '';
     assertDeclared(app.routes, { method, path, status: reply.status, contentType, text });
     const isJson = text !== '' && /\bjson\b/.test(contentType);
@@ -139,8 +139,10 @@ export async function bootApp(t: TestContext, env: Env = {}, options: AppOptions
   };
 }
 
-/** Tells what is new for as long as one listens. */
-const endless = '/v1/admin/activity/live';
+/** A stream that tells what is new for as long as one listens; those of MCP end with their answer. */
+function isEndless(path: string): boolean {
+  return /\/live(\?|$)/.test(path);
+}
 
 /** Of a stream without end, nothing. */
 async function readText(reply: Response, isStream: boolean): Promise<string> {

@@ -9,6 +9,8 @@ type Hour = Day[number]['hours'][number];
 const hourMs = 3_600_000;
 /** The darkest is half of the busiest hour or more. */
 const depths = 4;
+/** Of so many hours one is named. */
+const labelled = 3;
 
 /** A day of calls, hour by hour: how many, and whose fault it was where they failed; an hour leads to its calls. */
 export function DayMap({ day }: { readonly day: Day }) {
@@ -21,9 +23,9 @@ export function DayMap({ day }: { readonly day: Day }) {
         <thead>
           <tr>
             <th scope="col">Server</th>
-            {first.hours.map(({ at }) => (
+            {first.hours.map(({ at }, i) => (
               <th key={at} scope="col" class="hour">
-                {hourOf(at)}
+                {i % labelled === 0 ? hourOf(at) : <span class="visually-hidden">{hourOf(at)}</span>}
               </th>
             ))}
           </tr>
@@ -31,7 +33,7 @@ export function DayMap({ day }: { readonly day: Day }) {
         <tbody>
           {day.map(({ server_id: id, hours }) => (
             <tr key={id}>
-              <th scope="row">
+              <th scope="row" class="nowrap">
                 <a href={serverPath(id)}>{id}</a>
               </th>
               {hours.map((hour) => (
@@ -44,9 +46,9 @@ export function DayMap({ day }: { readonly day: Day }) {
         </tbody>
       </Table>
       <p class="muted small-text legend">
-        <i class="cell" data-depth="2" /> went well
-        <i class="cell caller" data-depth="2" /> failed by its caller
-        <i class="cell server" data-depth="2" /> failed by its server: a tenth of an hour’s calls or more
+        <i class="cell" data-depth="4" /> went well
+        <i class="cell caller" data-depth="4" /> failed by its caller
+        <i class="cell server" data-depth="4" /> failed by its server: a tenth of an hour’s calls or more
       </p>
     </>
   );

@@ -173,20 +173,19 @@ function Charts({ data }: { readonly data: Activity }) {
       times: steps.map(({ at }) => Date.parse(at)),
       requests: [
         { label: 'Requests', colour: '--accent', values: steps.map(({ requests }) => requests), bars: true },
-        // Each stands before the one that it is a part of.
         {
-          label: 'Callers’ faults and',
+          label: 'Failed by callers',
           colour: '--warn',
-          values: steps.map((step) => step.client_errors + step.upstream_errors + step.server_errors),
+          values: steps.map((step) => step.client_errors),
           bars: true,
         },
         {
-          label: 'servers’ and',
+          label: 'by servers',
           colour: '--second',
-          values: steps.map((step) => step.upstream_errors + step.server_errors),
+          values: steps.map((step) => step.upstream_errors),
           bars: true,
         },
-        { label: 'ours', colour: '--bad', values: steps.map((step) => step.server_errors), bars: true },
+        { label: 'by us', colour: '--bad', values: steps.map((step) => step.server_errors), bars: true },
       ],
       latency: [
         { label: 'p50', colour: '--accent', values: steps.map(({ p50_ms }) => p50_ms), filled: true },

@@ -1,4 +1,5 @@
 import type { Setting } from '../../../sdk/api.ts';
+import { LongWorkList } from '../activity/long-work.tsx';
 import { useData } from '../api/use-data.ts';
 import { bytes, duration } from '../browser/format.ts';
 import { Button } from '../components/button.tsx';
@@ -47,6 +48,10 @@ export function SettingsPage() {
                   </li>
                 ))}
               </ul>
+            </section>
+            <section aria-labelledby="work">
+              <h2 id="work">Work that takes its time</h2>
+              <LongWorkList />
             </section>
             <section aria-labelledby="settings">
               <h2 id="settings">Settings</h2>

@@ -1,17 +1,18 @@
 import { useState } from 'preact/hooks';
 import type { Connection, User } from '../../../sdk/api.ts';
-import { call } from '../api/client.ts';
+import { call, maySee } from '../api/client.ts';
 import { useData } from '../api/use-data.ts';
 import { type Names, useNames } from '../api/use-names.ts';
 import { count } from '../browser/format.ts';
 import { serverPath } from '../browser/router.ts';
-import { Button } from '../components/button.tsx';
+import { Button, CopyButton } from '../components/button.tsx';
 import { Confirm } from '../components/dialog.tsx';
 import { Badge, ShortId, Time } from '../components/facts.tsx';
 import { FilterForm } from '../components/fields.tsx';
 import { EmptyState, PageHeader } from '../components/states.tsx';
 import { type Column, List } from '../components/table.tsx';
 import { Tabs } from '../components/tabs.tsx';
+import { ConnectUser } from '../dialogs/connect-user.tsx';
 
 const pageSize = 200;
 
@@ -27,6 +28,7 @@ export function UsersPage() {
         tabs={[
           { name: 'Users', body: () => <UsersTab /> },
           { name: 'Connections', body: () => <ConnectionsTab /> },
+          { name: 'Providers', body: () => <ProvidersTab /> },
         ]}
       />
     </>
@@ -117,10 +119,19 @@ function ConnectionsTab() {
   const names = useNames();
   const [filters, setFilters] = useState({ user_id: '', provider: '' });
   const [leaving, setLeaving] = useState<Connection | null>(null);
+  const [connecting, setConnecting] = useState(false);
+  const providers = useData('GET /v1/admin/providers');
   const list = useData('GET /v1/admin/connections', { query: { ...filters, limit: pageSize } });
   const filtered = filters.user_id !== '' || filters.provider !== '';
   return (
     <>
+      {maySee({ scope: 'identity', role: 'admin' }) && (
+        <p>
+          <Button icon="link" onClick={() => setConnecting(true)} disabled={providers.data === undefined}>
+            Connect a user
+          </Button>
+        </p>
+      )}
       <FilterForm labels={{ user_id: 'User', provider: 'Provider' }} onApply={setFilters} />
       <List
         of={list}
@@ -151,6 +162,13 @@ function ConnectionsTab() {
         label="Connections"
         columns={connectionColumns(names, setLeaving)}
       />
+      {connecting && (
+        <ConnectUser
+          providers={(providers.data?.providers ?? []).filter(({ missing }) => missing.length === 0)}
+          onConnected={list.reload}
+          onClose={() => setConnecting(false)}
+        />
+      )}
       {leaving !== null && (
         <Confirm
           title="Disconnect?"
@@ -168,6 +186,58 @@ function ConnectionsTab() {
         </Confirm>
       )}
     </>
+  );
+}
+
+/** What users can be connected to, what each provider has to know of us, and what is missing. */
+function ProvidersTab() {
+  const list = useData('GET /v1/admin/providers');
+  return (
+    <List
+      of={list}
+      rows={({ providers }) => [...providers].sort((a, b) => a.missing.length - b.missing.length)}
+      keyOf={({ name }) => name}
+      empty={<EmptyState icon="link" title="No provider is known" />}
+      label="Providers"
+      columns={[
+        {
+          head: 'Provider',
+          cell: ({ name, title, scopes }) => (
+            <>
+              {title}
+              <span class="id">{name}</span>
+              <span class="muted small-text below" title={scopes.join('\n')}>
+                {scopes.length === 0 ? 'scopes as they are asked for' : count(scopes.length, 'scope')}
+              </span>
+            </>
+          ),
+        },
+        {
+          head: 'Status',
+          cell: ({ missing }) =>
+            missing.length === 0 ? (
+              <Badge tone="good">ready</Badge>
+            ) : (
+              <>
+                <Badge tone="warn">not configured</Badge>
+                {missing.map((each) => (
+                  <span key={each} class="muted small-text below">
+                    {each}
+                  </span>
+                ))}
+              </>
+            ),
+        },
+        {
+          head: 'Callback URL, to be registered with it',
+          cell: ({ callback_url: url }) => (
+            <>
+              <code>{url}</code> <CopyButton text={url} />
+            </>
+          ),
+        },
+      ]}
+    />
   );
 }
 

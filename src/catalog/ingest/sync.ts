@@ -33,6 +33,9 @@ export type SyncDeps = {
   readonly onPage: () => Promise<void>;
 };
 
+/** `onPages` is told how many pages there were so far. */
+export type SyncOnce = (signal: AbortSignal, onPages?: (pages: number) => void) => Promise<SyncReport>;
+
 /** A reply that is no usable page; `restart` when the cursor itself is what the registry refuses. */
 class BrokenPage extends Error {
   readonly retryAfterMs: number | undefined;
@@ -49,13 +52,13 @@ class BrokenPage extends Error {
 }
 
 /** Reads a registry page by page (generic registry API, `GET /v0.1/servers`), each page one transaction with the place after it. */
-export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<SyncReport> {
+export function createSync(deps: SyncDeps): SyncOnce {
   const { clock } = deps;
   const registryUrl = deps.config.registryUrl.replace(/\/+$/, '');
   const store = createSyncStore(deps.storage, registryUrl);
   const fetchPage = createFetcher(deps.outbound, registryUrl, clock);
 
-  return async (signal) => {
+  return async (signal, onPages = () => undefined) => {
     let state = await store.state();
     const resumed = state.cursor !== null;
     if (!resumed) state = { ...state, started_at: clock.now() };
@@ -72,6 +75,7 @@ export function createSync(deps: SyncDeps): (signal: AbortSignal) => Promise<Syn
         const change = { inputs, remove, source: 'registry', by: 'registry', now: clock.now() } as const;
         report.add(await store.page(change, state));
         await deps.onPage();
+        onPages(report.pages);
       } while (state.cursor !== null);
     } catch (error) {
       if (signal.aborted || !isUpstreamFault(error)) throw error;

@@ -84,6 +84,23 @@ export function requireConfigured(provider: Provider): Provider & { readonly cli
   );
 }
 
+/** What is there for users to be connected, as its operator sees it. */
+export type ProviderSetup = {
+  readonly name: string;
+  readonly title: string;
+  /** Asked for when a session names none. */
+  readonly scopes: readonly string[];
+  /** Each in words, with where it is set; nobody can be connected before all of it is there. */
+  readonly missing: readonly string[];
+};
+
+/** A row of MCPRANK_PROVIDERS is whole or refused at the start; a built-in one may want a client. */
+export function setupOf({ name, title, scopes, clientId, clientSettings }: Provider): ProviderSetup {
+  const settings = clientSettings === null ? '' : `${clientSettings}, or `;
+  const missing = clientId === null ? [`client id and secret: ${settings}its row in MCPRANK_PROVIDERS`] : [];
+  return { name, title, scopes, missing };
+}
+
 /** RFC 6749 section 3.3: printable ASCII without space, quote and backslash. */
 export function isScope(value: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]{1,300}$/.test(value);

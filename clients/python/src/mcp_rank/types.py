@@ -512,6 +512,20 @@ class Liveness(TypedDict):
     status: Literal["ok"]
 
 
+class LongWork(TypedDict):
+    name: Literal["registry sync", "import", "embedding", "vault rotation"]
+    # broken_off: whoever did it has not been heard of for three minutes
+    state: Literal["running", "done", "failed", "broken_off"]
+    done: int
+    # null: nobody knows
+    total: int | None
+    # what is counted
+    unit: str
+    started_at: str
+    told_at: str
+    seconds_left: int | None
+
+
 class MachineClient(TypedDict):
     client_id: str
     name: str
@@ -620,6 +634,17 @@ class ProviderInfo(TypedDict):
     can_access: bool
     # the connection ends with its access token
     renewable: NotRequired[Literal[False]]
+
+
+class ProviderSetup(TypedDict):
+    name: str
+    title: str
+    # to be registered with the provider
+    callback_url: str
+    # asked for when a session names none
+    scopes: list[str]
+    # what keeps users from being connected, with where it is set; never a value
+    missing: list[str]
 
 
 class PutReport(TypedDict):
