@@ -53,6 +53,7 @@ export type {
   CatalogServer,
   CatalogTool,
   ImportProgress,
+  MachineLogin,
   ServerInput,
   ServerRecord,
   Transport,

@@ -114,7 +114,7 @@ test('what export writes is what apply takes: nothing to change here, and the sa
   });
   const yaml = toYaml(await exportDeclared(app.services), await app.services.catalog.credentialed());
   assert.ok(!yaml.includes(secret));
-  assert.match(yaml, /# its headers stay in the store.*\n.*id: files/);
+  assert.match(yaml, /# its credentials stay in the store.*\n.*id: files/);
   const again = await apply(app, yaml, true);
   assert.deepEqual(again.changes, []);
   assert.deepEqual((await apply(app, JSON.stringify(await exportDeclared(app.services)), true)).changes, []);
@@ -155,6 +155,44 @@ test('a plan names each field that differs, and no secret', async (t) => {
   assert.deepEqual((await apply(app, text)).changes, changes);
   assert.deepEqual((await apply(app, text)).changes, []);
   assert.equal((await app.services.catalog.credential('files'))?.headers.authorization, 'Bearer x');
+});
+
+test('how the service signs in at a server stands in a file, its secret in the environment', async (t) => {
+  const app = await bootApp(t);
+  const from = (name: string) => `"\${${name}}"`;
+  const signing = (client: string, more = '') => `servers:
+  - id: reports
+    name: Reports
+    remote_url: https://reports.example.com/mcp
+    client_credentials: {issuer: https://login.example.com, client_id: us, ${client}}${more}
+`;
+  const withSecret = signing(`client_secret: ${from('FILES_TOKEN')}`);
+  const [added] = (await apply(app, withSecret)).changes;
+  assert.ok(added?.fields.some(({ field }) => field === 'client_credentials'));
+  assert.ok(!JSON.stringify(added).includes(secret));
+  assert.deepEqual((await apply(app, withSecret)).changes, []);
+  const kept = async () => app.services.catalog.credential('reports');
+  const login = { issuer: 'https://login.example.com', clientId: 'us', clientKey: null, scopes: [] };
+  assert.deepEqual((await kept())?.machineLogin, { ...login, clientSecret: secret });
+  const rights = await app.call('GET', '/v1/admin/servers/reports/rights');
+  assert.equal(rights.body.visibility, 'private', 'whoever else would use it first has to be allowed');
+
+  const fieldsOf = async (text: string) =>
+    (await apply(app, text)).changes.flatMap(({ fields }) => fields.map(({ field }) => field));
+  const another = signing(`client_secret: ${from('OTHER')}`);
+  assert.deepEqual(await fieldsOf(another), ['client_credentials.client_secret']);
+  assert.equal((await kept())?.machineLogin?.clientSecret, 'x');
+  const headers = `\n    headers: {x-team: ${from('OTHER')}}`;
+  assert.deepEqual(await fieldsOf(signing(`client_secret: ${from('OTHER')}`, headers)), ['headers']);
+  assert.deepEqual((await kept())?.headers, { 'x-team': 'x' });
+  assert.equal((await kept())?.machineLogin?.clientSecret, 'x');
+
+  for (const [client, fault] of [
+    ['client_secret: plain', /client_credentials\.client_secret: expected a reference/],
+    [`client_key: ${from('OTHER')}`, /client_credentials\.client_key: expected a private JWK/],
+    ['scopes: []', /client_credentials\.client_secret: expected this or client_key/],
+  ] as const)
+    await assert.rejects(apply(app, signing(client)), fault);
 });
 
 test('only what a file made is taken away, and only where its section is there', async (t) => {

@@ -92,7 +92,7 @@ export function toYaml(exported: Exported, credentialed: ReadonlySet<string>): s
   const servers = document.get('servers');
   for (const item of isSeq(servers) ? servers.items : [])
     if (isMap(item) && credentialed.has(String(item.get('id'))))
-      item.commentBefore = ` its headers stay in the store; elsewhere say them as "\${NAME}" of the environment`;
+      item.commentBefore = ` its credentials stay in the store; elsewhere say them as "\${NAME}" of the environment`;
   const providers = document.get('providers');
   if (isMap(providers))
     providers.commentBefore = ` their secrets stay in the store; elsewhere say them as "\${NAME}" of the environment`;

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../base/json.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Catalog, ServerInput, ServerRecord } from '../../catalog/catalog.ts';
+import type { Catalog, Credential, MachineLogin, ServerInput, ServerRecord } from '../../catalog/catalog.ts';
 import { neutralPrior } from '../../catalog/invocations/popularity.ts';
 import type { ServerRights } from '../../policy/policy.ts';
 import type { DeclaredFile } from '../declared-file/declared-file.ts';
@@ -50,13 +50,13 @@ async function planServer(
   const { id, input } = server;
   const wanted = input === null ? null : completed(input, record);
   const rights = rightsOf(server, admin);
-  const credential = input?.headers ? await catalog.credential(id) : null;
-  const headers = headerForms(credential?.headers ?? {}, input?.headers ?? null);
+  const saysCredential = input !== null && (input.headers !== null || input.machineLogin != null);
+  const credentials = saysCredential ? credentialForms(await catalog.credential(id), input) : nothingSaid;
   const before = rights !== null && admin.hasRights(id) ? rightsForm(admin.rightsOf(id)) : {};
-  const current = { ...(wanted && record && named(serverForm(record))), ...headers.current, ...before };
+  const current = { ...(wanted && record && named(serverForm(record))), ...credentials.current, ...before };
   const desired = {
     ...(wanted && named(serverForm(wanted))),
-    ...headers.desired,
+    ...credentials.desired,
     ...(rights && rightsForm(rights)),
   };
   const isThere = record !== undefined || input === null;
@@ -70,7 +70,8 @@ function rightsOf(
   admin: Known['policy']['admin'],
 ): ServerRights | null {
   if (rights !== null) return rights;
-  const carries = Object.keys(input?.headers ?? {}).length > 0 && !admin.hasRights(id);
+  const isKept = input?.machineLogin != null || Object.keys(input?.headers ?? {}).length > 0;
+  const carries = isKept && !admin.hasRights(id);
   return carries ? { ...admin.rightsOf(id), visibility: 'private' } : null;
 }
 
@@ -87,10 +88,12 @@ function toStep(change: Change, wanted: ServerInput | null, rights: ServerRights
 const rightsFields: ReadonlySet<string> = new Set(['visibility', 'developer', 'granted']);
 
 /** Credentials that are the same are not sealed anew, and schemas keep their text. */
-function withoutUnchanged(input: ServerInput, changed: readonly string[]): ServerInput {
+function withoutUnchanged({ machineLogin, ...input }: ServerInput, changed: readonly string[]): ServerInput {
+  const isSame = !changed.includes('headers') && !changed.includes('client_credentials');
   return {
     ...input,
-    headers: changed.includes('headers') ? input.headers : null,
+    headers: isSame ? null : input.headers,
+    ...(!isSame && machineLogin != null && { machineLogin }),
     tools: changed.includes('tools') ? input.tools : null,
   };
 }
@@ -109,23 +112,40 @@ function named({ tools, ...form }: JsonObject): JsonObject {
   return { ...form, tools: Object.fromEntries(byName) };
 }
 
-/** Which header fields there are, and whether they differ; never what they say. */
-function headerForms(
-  current: Readonly<Record<string, string>>,
-  desired: Readonly<Record<string, string>> | null,
-): { readonly current: JsonObject; readonly desired: JsonObject } {
-  if (desired === null) return { current: {}, desired: {} };
-  const hide = (values: Readonly<Record<string, string>>, word: (name: string) => string) => {
-    const entries = Object.keys(values).map((name) => [name, word(name)] as const);
-    return entries.length === 0 ? {} : { headers: Object.fromEntries(entries) };
-  };
+type Forms = { readonly current: JsonObject; readonly desired: JsonObject };
+const nothingSaid: Forms = { current: {}, desired: {} };
+const [keptSecret, anotherSecret] = ['kept secret', 'another secret'];
+
+/** Which credentials there are, and whether they differ; never what they say. Whoever says one kind says both. */
+function credentialForms(kept: Credential | null, { headers, machineLogin = null }: ServerInput): Forms {
+  const [current, desired] = [kept?.headers ?? {}, headers ?? {}];
+  const login = kept?.machineLogin ?? null;
+  const isOther = login !== null && machineLogin !== null && !hasSecretOf(machineLogin, login);
   return {
-    current: hide(current, () => 'kept secret'),
-    desired: hide(desired, (name) => {
-      const isSame = current[name] === desired[name] || current[name] === undefined;
-      return isSame ? 'kept secret' : 'another secret';
-    }),
+    current: { ...headersForm(current, () => keptSecret), ...loginForm(login, keptSecret) },
+    desired: {
+      ...headersForm(desired, (name) =>
+        current[name] === desired[name] || current[name] === undefined ? keptSecret : anotherSecret,
+      ),
+      ...loginForm(machineLogin, isOther ? anotherSecret : keptSecret),
+    },
   };
+}
+
+function headersForm(values: Readonly<Record<string, string>>, word: (name: string) => string): JsonObject {
+  const entries = Object.keys(values).map((name) => [name, word(name)] as const);
+  return entries.length === 0 ? {} : { headers: Object.fromEntries(entries) };
+}
+
+function loginForm(login: MachineLogin | null, word: string): JsonObject {
+  if (login === null) return {};
+  const { issuer, clientId, clientKey, scopes } = login;
+  const secret = { [clientKey === null ? 'client_secret' : 'client_key']: word };
+  return { client_credentials: { issuer, client_id: clientId, ...secret, scopes } };
+}
+
+function hasSecretOf(a: MachineLogin, b: MachineLogin): boolean {
+  return a.clientSecret === b.clientSecret && a.clientKey === b.clientKey;
 }
 
 export async function findServer(catalog: Catalog, id: string): Promise<ServerRecord | undefined> {

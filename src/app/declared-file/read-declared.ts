@@ -40,6 +40,7 @@ const serverMembers = [
     'revision',
     'popularity',
     'headers',
+    'client_credentials',
     'user_credentials',
     'tools',
   ],
@@ -156,8 +157,13 @@ function readServer(
   { parseServer, checkUrl, environment, notes }: ReadDeps & { readonly notes: string[] },
 ): ServerInput | undefined {
   const headers = readHeaders(file, [...path, 'headers'], entry.headers, environment);
+  const login = readLogin(file, [...path, 'client_credentials'], entry.client_credentials, environment);
   return file.check(path, () => {
-    const parsed = parseServer({ ...entry, ...(headers !== undefined && { headers }) });
+    const parsed = parseServer({
+      ...entry,
+      ...(headers !== undefined && { headers }),
+      ...(login !== undefined && { client_credentials: login }),
+    });
     if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
     const fault = urlFault(parsed.input.remoteUrl, checkUrl);
     if (fault !== null) throw new Problem('invalid_request', fault);
@@ -180,6 +186,35 @@ function readHeaders(
     ([name, value]) => [name, fill(file, [...path, name], value, environment)] as const,
   );
   return Object.fromEntries(entries);
+}
+
+/** A key stands there as its JWK, as JSON. */
+function readLogin(
+  file: DeclaredFile,
+  path: FieldPath,
+  login: unknown,
+  environment: ReadDeps['environment'],
+): unknown {
+  if (!isObject(login)) return login;
+  const { client_secret: secret, client_key: key, ...rest } = login;
+  return {
+    ...rest,
+    ...(secret !== undefined && {
+      client_secret: fill(file, [...path, 'client_secret'], secret, environment),
+    }),
+    ...(key !== undefined && {
+      client_key: parseJson(fill(file, [...path, 'client_key'], key, environment)),
+    }),
+  };
+}
+
+/** null: it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function fill(
