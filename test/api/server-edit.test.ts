@@ -50,6 +50,32 @@ test('a change of a server keeps all that it does not name, and header values ar
   assert.deepEqual((await app.call('GET', '/v1/servers/mail')).body.tools, [], 'what another address listed');
 });
 
+test('a change of a server keeps what its users bring, and how the service signs itself in', async (t) => {
+  const app = await bootMcp(t);
+  const login = { issuer: 'https://login.example.com', client_id: 'us', client_secret: 'kept-secret' };
+  await app.add('mail', 'https://{region}.example.com/mcp', {
+    user_credentials: {
+      headers: { 'X-Api-Key': '{key}' },
+      variables: { key: { description: 'Your key' }, region: { choices: ['eu', 'us'] } },
+    },
+    headers: { 'X-Team': 'one' },
+    client_credentials: login,
+  });
+  const brought = async () => (await app.call('GET', '/v1/servers/mail')).body.user_credentials;
+  const machineLogin = async () => (await app.services.catalog.credential('mail'))?.machineLogin;
+  const [asked, signsIn] = [await brought(), await machineLogin()];
+  assert.equal(signsIn?.clientId, 'us');
+
+  for (const change of [{ name: 'Post' }, { headers: { 'X-Team': 'two' } }, { headers: null }]) {
+    assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', patch(change))).status, 200);
+    assert.deepEqual([await brought(), await machineLogin()], [asked, signsIn], JSON.stringify(change));
+  }
+  const moved = patch({ remote_url: 'https://mail.example.com/mcp' });
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', moved)).status, 200);
+  const { variables } = (await brought()) as { variables: object };
+  assert.deepEqual(Object.keys(variables), ['key'], 'what stood in the old address is asked no more');
+});
+
 test('a change that cannot be is refused by the name of its field, and nothing of it is done', async (t) => {
   const app = await bootMcp(t);
   await app.add('mail', 'http://127.0.0.1:9/mcp');
