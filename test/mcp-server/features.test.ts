@@ -119,6 +119,27 @@ for (const era of eras)
   });
 
 for (const era of eras)
+  test(`${era}: of a server that the toolset denies by now nothing more is told on a stream that is open`, async (t) => {
+    const { app, twins } = await bootTwins(t);
+    const client = await connect(t, `${app.url}/mcp/t/both`, era);
+    const told: string[] = [];
+    const updated = Promise.withResolvers<void>();
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+      told.push(params.uri);
+      if (told.length === 2) updated.resolve();
+    });
+    const uris = ['mcprank://left/note://one', 'mcprank://io.example%2Fright/note://one'];
+    if (era === 'legacy') for (const uri of uris) await client.subscribeResource({ uri });
+    else await client.listen({ resourceSubscriptions: uris });
+    await putToolset(app, 'both', { rules: [{ effect: 'deny', server: 'left' }], default: 'allow' });
+    await twins[0].update('note://one');
+    await twins[1].update('note://one');
+    await twins[1].update('note://one');
+    await updated.promise;
+    assert.deepEqual(told, [uris[1], uris[1]]);
+  });
+
+for (const era of eras)
   test(`${era}: updates of what was subscribed to, and lists that changed, are told in our names`, async (t) => {
     const { app, twins } = await bootTwins(t);
     const client = await connect(t, `${app.url}/mcp/t/both`, era);
