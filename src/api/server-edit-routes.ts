@@ -106,7 +106,7 @@ export function serverEditRoutes(deps: {
           await refuseRights(catalog, policy.admin, [{ input: asRefused(input, kept), rights: null }]);
         // First who may see it: at no moment do its credentials go with everybody's calls.
         await sayRights(policy.admin, { input, rights: null }, caller);
-        await catalog.put([input], 'admin', by(caller));
+        await catalog.put([input], 'admin', by(caller), record);
         return describe(id);
       },
     }),
