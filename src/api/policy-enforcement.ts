@@ -36,6 +36,7 @@ type Asking = {
   readonly toolset?: string;
 };
 type Caller = Parameters<Mcp['call']>[0];
+type OnNotification = Parameters<Mcp['listen']>[2];
 
 /** What a server answers to everybody who sees something of it. */
 const aboutItself: ReadonlySet<string> = new Set([
@@ -116,6 +117,17 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
   const { findVisible, toolsOf, admit } = createAdmission(deps);
   const perform = createPerform(deps, admit);
   const look = (caller: Caller, serverId: string, method: string) => admit(caller, { serverId, method });
+  /** A stream may outlive the right to what it tells. */
+  const whileAdmitted =
+    (caller: Caller, serverId: string, tell: OnNotification): OnNotification =>
+    (told) => {
+      const ofResource = told.method === 'notifications/resources/updated';
+      const method = ofResource ? 'resources/subscribe' : 'ping';
+      look(caller, serverId, method).then(
+        () => tell(told),
+        () => undefined,
+      );
+    };
 
   return {
     mcp: {
@@ -138,11 +150,11 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
       },
       async listen(caller, serverId, onNotification) {
         const admitted = await look(caller, serverId, 'ping');
-        return mcp.listen(admitted.caller, serverId, onNotification);
+        return mcp.listen(admitted.caller, serverId, whileAdmitted(caller, serverId, onNotification));
       },
       async overhear(caller, serverId, onNotification) {
         const admitted = await look(caller, serverId, 'ping');
-        return mcp.overhear(admitted.caller, serverId, onNotification);
+        return mcp.overhear(admitted.caller, serverId, whileAdmitted(caller, serverId, onNotification));
       },
     } as EnforcedMcp,
     catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { isAtLeast } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
+import { placeholdersIn, type UserCredentials } from '../base/user-credentials.ts';
 import type { Catalog, ServerInput, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Mcp } from '../mcp/mcp.ts';
@@ -52,6 +53,8 @@ const serverChangeSchema = Type.Object(
 );
 type ServerChange = Static<typeof serverChangeSchema>;
 type Headers = Readonly<Record<string, string>>;
+type Kept = Pick<NonNullable<Awaited<ReturnType<Catalog['credential']>>>, 'headers' | 'machineLogin'>;
+const nothingKept: Kept = { headers: {}, machineLogin: null };
 
 /** One server of the catalogue as its operator keeps and changes it. */
 export function serverEditRoutes(deps: {
@@ -95,7 +98,7 @@ export function serverEditRoutes(deps: {
       handle: async ({ params: { id }, body, caller }) => {
         const [record, credential] = await Promise.all([catalog.get(id), catalog.credential(id)]);
         refuseDeclared(record);
-        const kept = credential?.headers ?? {};
+        const kept = credential ?? nothingKept;
         const input = changed(catalog, { record, kept, change: body });
         const fault = urlFault(input.remoteUrl, checkUrl);
         if (fault !== null) throw new Problem('invalid_request', fault);
@@ -103,7 +106,7 @@ export function serverEditRoutes(deps: {
           await refuseRights(catalog, policy.admin, [{ input: asRefused(input, kept), rights: null }]);
         // First who may see it: at no moment do its credentials go with everybody's calls.
         await sayRights(policy.admin, { input, rights: null }, caller);
-        await catalog.put([input], 'admin', by(caller));
+        await catalog.put([input], 'admin', by(caller), record);
         return describe(id);
       },
     }),
@@ -125,18 +128,32 @@ function refuseDeclared(record: ServerRecord): void {
 
 function changed(
   catalog: Pick<Catalog, 'parse'>,
-  { record, kept, change }: { record: ServerRecord; kept: Headers; change: ServerChange },
+  { record, kept, change }: { record: ServerRecord; kept: Kept; change: ServerChange },
 ): ServerInput {
   const { headers, ...said } = change;
   const entry: Record<string, unknown> = { ...entryOf(record), ...said };
-  if (headers !== undefined) entry.headers = merged(kept, headers);
+  entry.user_credentials = stillAsked(record, String(entry.remote_url));
+  if (headers !== undefined) entry.headers = merged(kept.headers, headers);
   // An address makes a program of the registry a remote server.
   if (record.remoteUrl === null && said.remote_url !== undefined) entry.transport = said.transport;
   const parsed = catalog.parse(entry);
   if (!parsed.ok) throw new Problem('invalid_request', parsed.reason);
-  const isElsewhere = parsed.input.remoteUrl !== record.remoteUrl;
+  // Our own login is kept with the header fields, and is none of them.
+  const input = headers === undefined ? parsed.input : { ...parsed.input, machineLogin: kept.machineLogin };
+  const isElsewhere = input.remoteUrl !== record.remoteUrl;
   // What was listed is another server's: the next probe fills in what this one has.
-  return isElsewhere && record.remoteUrl !== null ? { ...parsed.input, tools: [] } : parsed.input;
+  return isElsewhere && record.remoteUrl !== null ? { ...input, tools: [] } : input;
+}
+
+/** What users bring; not what stood in an address that it no longer has. */
+function stillAsked({ userCredentials }: ServerRecord, remoteUrl: string): UserCredentials | null {
+  if (userCredentials == null) return null;
+  const { headers, variables } = userCredentials;
+  const named = new Set([remoteUrl, ...Object.values(headers)].flatMap(placeholdersIn));
+  return {
+    headers,
+    variables: Object.fromEntries(Object.entries(variables).filter(([name]) => named.has(name))),
+  };
 }
 
 /** As it would be added, without what stays where nothing is said: tools, headers, popularity. */
@@ -168,9 +185,11 @@ function merged(kept: Headers, said: Readonly<Record<string, string | null>> | n
   return Object.fromEntries(all);
 }
 
-/** Kept values that go along count as if nothing was said of them: no other address without the role for it. */
-function asRefused(input: ServerInput, kept: Headers): ServerInput {
+/** What is kept and goes along counts as if nothing was said of it: no other address without the role for it. */
+function asRefused(input: ServerInput, kept: Kept): ServerInput {
   const { headers } = input;
-  const someStay = Object.entries(kept).some(([name, value]) => headers?.[name] === value);
-  return someStay ? { ...input, headers: null } : input;
+  const someStay =
+    kept.machineLogin !== null ||
+    Object.entries(kept.headers).some(([name, value]) => headers?.[name] === value);
+  return someStay ? { ...input, headers: null, machineLogin: null } : input;
 }

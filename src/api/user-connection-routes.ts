@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { keyActor } from '../base/actor.ts';
-import type { ConnectionAdmin } from '../connections/connections.ts';
+import type { ConnectionAdmin, Owner } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { connectionSchema, describeConnection } from './connection-routes.ts';
 import { deletedSchema, idPath, strict, text, userId } from './field-schemas.ts';
@@ -24,6 +24,7 @@ const credentialsSchema = Type.Object(
 export function userConnectionRoutes(
   admin: ConnectionAdmin,
   { catalogFor }: Pick<PolicyEnforcement, 'catalogFor'>,
+  ensureUser: (owner: Owner) => Promise<void>,
 ): Route[] {
   return [
     route({
@@ -41,7 +42,9 @@ export function userConnectionRoutes(
         await catalogFor(caller).get(serverId);
         const owner = { developerId: caller.developerId, userId: who };
         const by = { actor: keyActor(caller), signal };
-        return json(describeConnection(await admin.bring({ owner, serverId, account, values }, by)), 201);
+        const brought = { owner, serverId, account, values };
+        // Whose key is refused is no user yet.
+        return json(describeConnection(await admin.bring(brought, by, () => ensureUser(owner))), 201);
       },
     }),
     route({

@@ -11,7 +11,7 @@ function listed(...names: string[]): Listed {
   return { tools, upstreamMs: 1 };
 }
 
-function toolsOver(listTools: () => Promise<Listed>) {
+function toolsOver(listTools: (caller: { account?: string | undefined }) => Promise<Listed>) {
   let now = 0;
   let connected = ['s'];
   const record = { id: 's', remoteUrl: 'https://s.example/mcp', tools: [{ name: 'known' }] };
@@ -28,8 +28,8 @@ function toolsOver(listTools: () => Promise<Listed>) {
     patienceMs: 20,
   });
   return {
-    async ask(userId?: string) {
-      const caller = { developerId: 'acme', keyId: 'key', ...(userId !== undefined && { userId }) };
+    async ask(userId?: string, account?: string) {
+      const caller = { developerId: 'acme', keyId: 'key', account, ...(userId !== undefined && { userId }) };
       const own = await userTools.of(caller);
       return own?.servers.flatMap(({ server }) => server.tools.map(({ name }) => name));
     },
@@ -64,6 +64,13 @@ test('what is older than ten minutes is shown once more while it is read again; 
   assert.equal(reads, 3);
   disconnect();
   assert.equal(await ask('ann'), undefined);
+});
+
+test('what a server lists for one account of a user is found by that account alone', async () => {
+  const { ask } = toolsOver(async ({ account = 'usual' }) => listed(`of_${account}`));
+  assert.deepEqual(await ask('ann'), ['of_usual']);
+  assert.deepEqual(await ask('ann', 'work'), ['of_work']);
+  assert.deepEqual(await ask('ann'), ['of_usual']);
 });
 
 test('a user who sees what everybody sees has nothing of their own, nor has a call without a user', async () => {

@@ -3,7 +3,7 @@ import { createBoundedCache } from '../base/bounded-cache.ts';
 import { JsonText } from '../base/json-text.ts';
 import { Problem } from '../base/problem.ts';
 import type { Catalog, CatalogServer } from '../catalog/catalog.ts';
-import type { Mcp } from '../mcp/mcp.ts';
+import { type Mcp, principalOf } from '../mcp/mcp.ts';
 import type { OwnTools, Search } from '../search/search.ts';
 import type { VisibleCatalog } from './visible-catalog.ts';
 
@@ -103,8 +103,8 @@ export class UserTools {
 
   /** Whoever differs in any of these may be shown otherwise. */
   #keyOf(caller: Caller, servers: readonly string[]): string {
-    const { developerId, userId, keyId, client = '', toolset = '' } = caller;
+    const { keyId, client = '', toolset = '' } = caller;
     const view = this.#deps.catalogFor(caller).view?.key ?? '';
-    return JSON.stringify([developerId, userId, keyId, client, toolset, view, servers]);
+    return JSON.stringify([principalOf(caller), keyId, client, toolset, view, servers]);
   }
 }

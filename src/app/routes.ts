@@ -63,6 +63,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const checkHost = createHostCheck(publicUrl, isLoopbackHost(config.host));
   const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
+  const toUser = (owner: Owner) => ensureUser(services, owner);
   const publicRoutes = [
     ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
     ...searchRoutes(search, {
@@ -77,8 +78,8 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...identityRoutes(identity),
     ...authorizationSessionRoutes(connections, enforcement),
     ...appRoutes(connections.admin, access),
-    ...connectionRoutes(connections.admin, (owner) => ensureUser(services, owner)),
-    ...userConnectionRoutes(connections.admin, enforcement),
+    ...connectionRoutes(connections.admin, toUser),
+    ...userConnectionRoutes(connections.admin, enforcement, toUser),
     ...providerRoutes(connections),
     ...oauthClientRoutes(connections.clients),
     ...webhookRoutes(services.webhooks),

@@ -31,6 +31,9 @@ test('values go into headers and URL; what was left out is left out, a bare key 
   assert.throws(() => fillIn(asked, url, { tenant: 'a', key: 'k', other: 'x' }), /values\.other: unknown/);
   for (const key of ['a\r\nb', 'a\u0000', 'x'.repeat(8_193)])
     refuse(() => fillIn(asked, url, { tenant: 'a', key }));
+  // What every object has is nothing that somebody sent.
+  const odd = { headers: { 'x-odd': '{constructor}' }, variables: { constructor: open } };
+  assert.throws(() => fillIn(odd, url, {}), /values\.constructor: required/);
 });
 
 test('N14 no value leads to another host or out of its part of the path', () => {

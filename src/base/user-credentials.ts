@@ -55,7 +55,8 @@ export function fillIn(
   }
   const given = new Map(
     Object.entries(variables).flatMap(([name, variable]) => {
-      const value = checkedValue(name, variable, values[name]);
+      const sent = Object.hasOwn(values, name) ? values[name] : undefined;
+      const value = checkedValue(name, variable, sent);
       return value === null ? [] : [[name, value] as const];
     }),
   );

@@ -45,7 +45,7 @@ import {
   readPublicServer,
   readPublicServers,
 } from './server-pages.ts';
-import { type Written, writeServers } from './write-store.ts';
+import { type ServerChange, type Written, writeServers } from './write-store.ts';
 
 export type {
   AuthType,
@@ -91,7 +91,13 @@ export type Catalog = {
   /** Throws `not_found` also for a server that is nobody's business. */
   publicServer(id: string): Promise<PublicServer>;
   /** Adds or replaces servers by id, in one transaction; a removed one is revived, an unchanged one keeps its revision. */
-  put(inputs: readonly ServerInput[], source: string, by?: By): Promise<PutReport>;
+  /** `unchanged`: the record that a change was made from. Throws `conflict` where that is not what is there any more. */
+  put(
+    inputs: readonly ServerInput[],
+    source: string,
+    by?: By,
+    unchanged?: Pick<ServerRecord, 'id' | 'revision'>,
+  ): Promise<PutReport>;
   remove(id: string, by?: By): Promise<void>;
   importFile(path: string, options: ImportOptions): Promise<ImportReport>;
   /** One server in the catalog format or as a registry entry, refused unless all of it is right; given as JsonText, schemas keep their text. */
@@ -183,10 +189,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     list: (query) => readList(readers, query),
     publicServers: (query) => readPublicServers(readers, query),
     publicServer: (id) => readPublicServer(serverCache, id),
-    put: (inputs, source, by) => write(inputs, source, [], by),
+    put: (inputs, source, by, unchanged) => write(inputs, source, { by, unchanged }),
     async remove(id, by) {
       await serverCache.get(id);
-      await write([], 'admin', [id], by);
+      await write([], 'admin', { remove: [id], by });
     },
     importFile,
     parse: parseServer,
@@ -219,8 +225,11 @@ export function createCatalog(deps: CatalogDeps): Catalog {
 type Write = (
   inputs: readonly ServerInput[],
   source: string,
-  remove?: readonly string[],
-  by?: By,
+  options?: {
+    readonly remove?: readonly string[];
+    readonly by?: By | undefined;
+    readonly unchanged?: ServerChange['unchanged'];
+  },
 ) => Promise<Written>;
 
 /** One transaction: the audit entries, what is sent along to the servers, and the servers. */
@@ -231,10 +240,10 @@ function createWriter(deps: {
   readonly onWrite: () => Promise<void>;
 }): Write {
   const { storage, clock, credentials, onWrite } = deps;
-  return async (inputs, source, remove = [], by = operator) => {
+  return async (inputs, source, { remove = [], by = operator, unchanged } = {}) => {
     const sealed = await credentials.seal(inputs);
     const touched = new Set(sealed.map(({ serverId }) => serverId));
-    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched } as const;
+    const change = { inputs, remove, source, by: 'owner', now: clock.now(), touched, unchanged } as const;
     const written = await storage.write<CatalogTables, Written>(async (trx, notify, audit) => {
       if (source === 'admin' || source === 'apply') {
         for (const { id } of inputs) await audit({ ...by, action: 'server.put', subject: id });

@@ -1,3 +1,4 @@
+import { Problem } from '../base/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AuthType, CatalogTool, ServerInput } from './catalog-model.ts';
 import {
@@ -21,6 +22,8 @@ export type ServerChange = {
   readonly now: number;
   /** Changed beside their row, so they get a new revision whatever the row has. */
   readonly touched?: ReadonlySet<string>;
+  /** A server that has to be as it was at that revision. */
+  readonly unchanged?: { readonly id: string; readonly revision: number } | undefined;
 };
 export type Written = { added: number; updated: number; unchanged: number; removed: number; tools: number };
 
@@ -39,6 +42,7 @@ export function* insertSlices<T>(rows: readonly T[], largest: number = rowsPerIn
 /** The new rows, tools and removals of one transaction; revisions are handed out while the counter's row is locked, so they become visible in order. */
 export async function writeServers(trx: CatalogTrx, notify: Notify, change: ServerChange): Promise<Written> {
   const first = await lockRevision(trx);
+  if (change.unchanged !== undefined) await requireUnchanged(trx, change.unchanged);
   const revision = { value: first };
   const written: Written = { added: 0, updated: 0, unchanged: 0, removed: 0, tools: 0 };
   const unique = [...new Map(change.inputs.map((input) => [input.id, input])).values()];
@@ -91,6 +95,16 @@ export async function writeDiscovery(
     .where('name', '=', 'catalog')
     .execute();
   await notify('catalog', '');
+}
+
+/** Of two who change the same at once, on whichever replica, the second starts from what the first made. */
+async function requireUnchanged(
+  trx: CatalogTrx,
+  { id, revision }: { readonly id: string; readonly revision: number },
+): Promise<void> {
+  const row = await trx.selectFrom('servers').select('revision').where('id', '=', id).executeTakeFirst();
+  if (Number(row?.revision) !== revision)
+    throw new Problem('conflict', `${id} was changed meanwhile: send the change again`);
 }
 
 async function lockRevision(trx: CatalogTrx): Promise<number> {

@@ -18,7 +18,11 @@ import {
   type McpHttpReply,
   resultMessage,
 } from './streams/answer.ts';
-import { NotificationStreams, notificationMessage } from './streams/notification-streams.ts';
+import {
+  NotificationStreams,
+  notificationMessage,
+  OpenSubscriptions,
+} from './streams/notification-streams.ts';
 import {
   approvalError,
   cannotAsk,
@@ -51,8 +55,7 @@ export class ClientService {
   readonly #sessions: ClientSessions;
   readonly #tracing: Tracing;
   readonly #streams = new NotificationStreams();
-  /** How to end each stream of a client of 2026-07-28 that is open. */
-  readonly #subscriptions = new Set<() => void>();
+  readonly #subscriptions = new OpenSubscriptions();
 
   constructor({
     mcp,
@@ -70,7 +73,7 @@ export class ClientService {
 
   closeStreams(): void {
     this.#streams.close();
-    for (const finish of [...this.#subscriptions]) finish();
+    this.#subscriptions.close();
   }
 
   async serve(request: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {

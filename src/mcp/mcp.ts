@@ -84,6 +84,7 @@ export { resultIn } from './messages/tool-list.ts';
 export type { ToolCall } from './outcome-recorder.ts';
 export type { Address, AddressFound } from './probe-server.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';
+export { principalOf } from './targets.ts';
 
 export type Mcp = {
   /** Any method. Throws `not_found`, `server_gone`, `invalid_request` and UpstreamFailure. */

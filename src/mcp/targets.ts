@@ -26,8 +26,8 @@ export type FoundTarget = {
   readonly own: FreshToken | null;
   /** The token that we got for ourselves, where it goes with one: its version, and by which login. */
   readonly machineToken?: { readonly version: number; readonly login: string };
-  /** It goes with a token that the company's provider vouched for. */
-  readonly isAsserted?: true;
+  /** The version of the token that it goes with, where the company's provider vouched for the user. */
+  readonly assertedVersion?: number;
 };
 
 export type Targets = {
@@ -43,6 +43,7 @@ export type Targets = {
 };
 
 type Credential = Awaited<ReturnType<Catalog['credential']>>;
+type AssertedOf = Parameters<AssertedTokens['current']>[0];
 type MachineToken = Awaited<ReturnType<MachineTokens['get']>>;
 type Identity = Pick<Target, 'credential' | 'credentialVersion'>;
 /** Where a server is, whoever calls it. */
@@ -102,9 +103,8 @@ export function createTargets(deps: {
       throw new UpstreamFailure('auth', "The user's consent with this server is over", { status: 401 });
     if (own !== null) return foundOfUser(checkUrl, { caller, record, location, token: own.token });
     if (isOfUser(caller)) requireNoSettings(record, location);
-    const asserted =
-      isOfUser(caller) && foundByAssertion(caller, { record, location }, deps.assertedTokens.peek);
-    if (asserted) return asserted;
+    const asserted = await foundByAssertion(caller, { record, location }, deps.assertedTokens.current);
+    if (asserted !== null) return asserted;
     const credential = await catalog.credential(location.serverId);
     const ofOurs = await machineIdentity(deps, { caller, location, credential }, refused);
     if (ofOurs === null) return shared(caller, record, location, credential);
@@ -128,13 +128,14 @@ export function createTargets(deps: {
     return { record, target: targetOf(caller, location, identity), own: null };
   };
   /** Whom the company's provider vouches for needs no page. */
-  const vouchedFor = async (caller: Caller, record: ServerRecord, challenge: string | undefined) => {
+  const vouchedFor = (
+    caller: Caller,
+    { record, assertedVersion: refused }: FoundTarget,
+    challenge: string | undefined,
+  ) => {
     const location = locationOf(record, localOf(record));
-    if (!isOfUser(caller) || caller.account !== undefined || location.url === null) return null;
-    const { developerId, userId } = caller;
-    const of = { owner: { developerId, userId }, serverId: record.id, url: location.url };
-    const token = await deps.assertedTokens.get({ ...of, challenge });
-    return foundByAssertion(caller, { record, location }, () => token ?? undefined);
+    const get = (of: AssertedOf) => deps.assertedTokens.get({ ...of, challenge, refused });
+    return foundByAssertion(caller, { record, location }, get);
   };
   const getCached = createFoundCache(deps, (caller, { record, credential }) =>
     shared(caller, record, locationOf(record, localOf(record)), credential),
@@ -148,7 +149,7 @@ export function createTargets(deps: {
     async renewed(caller, found, challenge) {
       const version = versionOf(found);
       try {
-        if (version === undefined) return await vouchedFor(caller, found.record, challenge);
+        if (version === undefined) return await vouchedFor(caller, found, challenge);
         const again = await resolve(caller, found.record.id, version);
         const isOfSameKind = (again.own === null) === (found.own === null);
         return isOfSameKind && (versionOf(again) ?? 0) > version ? again : null;
@@ -174,18 +175,18 @@ function versionOf({ own, machineToken }: FoundTarget): number | undefined {
 }
 
 /** null: there is no such token. */
-function foundByAssertion(
-  caller: Caller & { readonly userId: string },
+async function foundByAssertion(
+  caller: Caller,
   { record, location }: { readonly record: ServerRecord; readonly location: Location },
-  tokenOf: AssertedTokens['peek'],
-): FoundTarget | null {
-  const { developerId, userId, account } = caller;
-  if (location.url === null || account !== undefined) return null;
-  const token = tokenOf({ owner: { developerId, userId }, serverId: record.id, url: location.url });
-  if (token === undefined) return null;
+  tokenOf: AssertedTokens['current'],
+): Promise<FoundTarget | null> {
+  if (!isOfUser(caller) || caller.account !== undefined || location.url === null) return null;
+  const { developerId, userId } = caller;
+  const token = await tokenOf({ owner: { developerId, userId }, serverId: record.id, url: location.url });
+  if (token === null) return null;
   const credential = fixedCredential({ authorization: `Bearer ${token.accessToken}` });
   const identity = { credential, credentialVersion: `asserted:${token.version}` };
-  return { record, target: targetOf(caller, location, identity), own: null, isAsserted: true };
+  return { record, target: targetOf(caller, location, identity), own: null, assertedVersion: token.version };
 }
 
 /** With a token that we get for ourselves, where the operator lets us and this caller; null: without. */

@@ -50,6 +50,62 @@ test('a change of a server keeps all that it does not name, and header values ar
   assert.deepEqual((await app.call('GET', '/v1/servers/mail')).body.tools, [], 'what another address listed');
 });
 
+test('a change of a server keeps what its users bring, and how the service signs itself in', async (t) => {
+  const app = await bootMcp(t);
+  const login = { issuer: 'https://login.example.com', client_id: 'us', client_secret: 'kept-secret' };
+  await app.add('mail', 'https://{region}.example.com/mcp', {
+    user_credentials: {
+      headers: { 'X-Api-Key': '{key}' },
+      variables: { key: { description: 'Your key' }, region: { choices: ['eu', 'us'] } },
+    },
+    headers: { 'X-Team': 'one' },
+    client_credentials: login,
+  });
+  const brought = async () => (await app.call('GET', '/v1/servers/mail')).body.user_credentials;
+  const machineLogin = async () => (await app.services.catalog.credential('mail'))?.machineLogin;
+  const [asked, signsIn] = [await brought(), await machineLogin()];
+  assert.equal(signsIn?.clientId, 'us');
+
+  for (const change of [{ name: 'Post' }, { headers: { 'X-Team': 'two' } }, { headers: null }]) {
+    assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', patch(change))).status, 200);
+    assert.deepEqual([await brought(), await machineLogin()], [asked, signsIn], JSON.stringify(change));
+  }
+  const moved = patch({ remote_url: 'https://mail.example.com/mcp' });
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', moved)).status, 200);
+  const { variables } = (await brought()) as { variables: object };
+  assert.deepEqual(Object.keys(variables), ['key'], 'what stood in the old address is asked no more');
+});
+
+test('a change that was made from what is there no more is refused, and what was done meanwhile stays', async (t) => {
+  const app = await bootMcp(t);
+  const { catalog } = app.services;
+  const { credential } = catalog;
+  await app.add('mail', 'http://127.0.0.1:9/mcp', { headers: { 'x-one': '1' } });
+  const change = (headers: object) => app.call('PATCH', '/v1/admin/servers/mail', patch({ headers }));
+  /** A change that has read what there is, and writes after something else was done. */
+  const overtaken = async (by: () => Promise<unknown>) => {
+    const [hasRead, isDone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow: typeof credential = async (id) => {
+      const found = await credential(id);
+      hasRead.resolve();
+      await isDone.promise;
+      return found;
+    };
+    Object.assign(catalog, { credential: slow });
+    const reply = change({ 'x-late': 'late' });
+    await hasRead.promise;
+    Object.assign(catalog, { credential });
+    await by();
+    isDone.resolve();
+    return reply;
+  };
+  const late = await overtaken(() => change({ 'x-one': null, 'x-two': '2' }));
+  assert.deepEqual([late.status, late.body.code], [409, 'conflict'], late.text);
+  assert.deepEqual((await change({})).body.kept_headers, ['x-two']);
+  const gone = await overtaken(() => app.call('DELETE', '/v1/admin/servers/mail'));
+  assert.deepEqual([gone.status, (await change({})).status], [409, 410]);
+});
+
 test('a change that cannot be is refused by the name of its field, and nothing of it is done', async (t) => {
   const app = await bootMcp(t);
   await app.add('mail', 'http://127.0.0.1:9/mcp');

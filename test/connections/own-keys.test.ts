@@ -78,6 +78,8 @@ test('each user’s own key goes with that user’s calls and with no others; se
     const given = await give(app, user, { key: keys[user] });
     assert.deepEqual([given.status, given.body.kind, given.body.server_id], [201, 'key', 'keyed']);
   }
+  await give(app, 'cleo', { key: keys.ann });
+  assert.match((await app.call('GET', '/v1/admin/users')).text, /"cleo"/, 'also who was no user before');
   assert.deepEqual([(await states(app, ann))[0], (await states(app))[0]], ['ready', 'needs_key']);
   const calls = [ann, bob, ann].map((headers) => app.tool('keyed', 'whoami', {}, { headers }));
   const texts = (await Promise.all(calls)).map(textOf);
@@ -103,6 +105,7 @@ test('a key is tried before it is kept: refused, unreachable and not as asked fo
     [refused.status, refused.body.detail],
     [400, 'values: The server did not take it: it wants other credentials'],
   );
+  assert.deepEqual((await app.call('GET', '/v1/admin/users')).body.users, []);
   conduct.broken = true;
   const away = await give(app, 'ann', { key: keys.ann });
   assert.equal(away.status, 502, away.text);

@@ -23,8 +23,8 @@ async function connect(t: TestContext, url: string, era: Era, key: string | null
 const noTools = { tools: [{ name: 'draw', description: 'Draws' }] };
 
 /** Two servers that offer the very same, in a toolset, and at /mcp. */
-async function bootTwins(t: TestContext) {
-  const app = await bootMcp(t);
+async function bootTwins(t: TestContext, env: Record<string, string> = {}) {
+  const app = await bootMcp(t, {}, env);
   const twins = [await startFeatureServer(t), await startFeatureServer(t)] as const;
   await app.add('left', twins[0].url, {
     tools: [{ name: 'draw', description: 'Draws', _meta: { ui: { resourceUri: 'ui://board/main.html' } } }],
@@ -119,6 +119,27 @@ for (const era of eras)
   });
 
 for (const era of eras)
+  test(`${era}: of a server that the toolset denies by now nothing more is told on a stream that is open`, async (t) => {
+    const { app, twins } = await bootTwins(t);
+    const client = await connect(t, `${app.url}/mcp/t/both`, era);
+    const told: string[] = [];
+    const updated = Promise.withResolvers<void>();
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+      told.push(params.uri);
+      if (told.length === 2) updated.resolve();
+    });
+    const uris = ['mcprank://left/note://one', 'mcprank://io.example%2Fright/note://one'];
+    if (era === 'legacy') for (const uri of uris) await client.subscribeResource({ uri });
+    else await client.listen({ resourceSubscriptions: uris });
+    await putToolset(app, 'both', { rules: [{ effect: 'deny', server: 'left' }], default: 'allow' });
+    await twins[0].update('note://one');
+    await twins[1].update('note://one');
+    await twins[1].update('note://one');
+    await updated.promise;
+    assert.deepEqual(told, [uris[1], uris[1]]);
+  });
+
+for (const era of eras)
   test(`${era}: updates of what was subscribed to, and lists that changed, are told in our names`, async (t) => {
     const { app, twins } = await bootTwins(t);
     const client = await connect(t, `${app.url}/mcp/t/both`, era);
@@ -176,6 +197,21 @@ test('what a toolset does not allow, and what is somebody else’s own, is neith
       await assert.rejects(client.complete({ ref, argument: { name: 'who', value: '' } }), /not allow left/);
     }
   assert.deepEqual(secret.subscribed, []);
+});
+
+test('so many resources are subscribed to by one request, each counted as one, and no more', async (t) => {
+  const { app, twins } = await bootTwins(t, { MCPRANK_TIERS: 'free=30,enterprise=100000' });
+  const key = await app.newKey({ developer: 'acme', scopes: ['mcp'], tier: 'free' });
+  const client = await connect(t, `${app.url}/mcp/t/both`, 'modern', key);
+  const uris = Array.from({ length: 101 }, (_, i) => `mcprank://left/note://${i}`);
+  await assert.rejects(
+    client.listen({ resourceSubscriptions: uris }),
+    /resourceSubscriptions: .* at most 100/,
+  );
+  assert.deepEqual(twins[0].subscribed, []);
+  // A key of so many requests a minute has not a hundred of them.
+  await assert.rejects(client.listen({ resourceSubscriptions: uris.slice(1) }), /rate limit/i);
+  assert.deepEqual(twins[0].subscribed, []);
 });
 
 test('a server that is down is said to be left out, and the list is there; what is no cursor is refused', async (t) => {

@@ -185,6 +185,8 @@ test('what is no machine client is refused by field', async (t) => {
     [{ key_id: 'key_nothing' }, /^key_id: expected a key that there is/],
     [{ jwks: { keys: [privateJwk] } }, /^jwks\.keys\[0\]: expected a public key/],
     [{ jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }, /^jwks\.keys\[0\]/],
+    [{ jwks: { keys: [publicJwk, { kty: 'EC', crv: 'P-256' }] } }, /^jwks\.keys\[1\]: .*whole/],
+    [{ jwks: { keys: [{ kty: 'RSA', n: 5, e: {} }] } }, /^jwks\.keys\[0\]: .*whole/],
     [{ jwks: { keys: [] } }, /^jwks: expected/],
     [{ jwks_uri: 'http://keys.example/jwks' }, /^jwks_uri: expected an https URL/],
     [

@@ -6,12 +6,13 @@ import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { createSharedFiles, type SharedFileTables } from '../../src/storage/coordination/shared-files.ts';
 import { createSharedNow } from '../../src/storage/coordination/shared-now.ts';
-import { openStorage } from '../../src/storage/storage.ts';
-import { newDataDir, temporaryFolder } from '../support/app.ts';
+import { temporaryFolder } from '../support/app.ts';
+import { type Engine, engines, openTestStore } from '../support/stores.ts';
 
-async function open(t: TestContext) {
-  const storage = await openStorage({ databaseUrl: null, dataDir: await newDataDir(t) }, systemClock);
-  t.after(() => storage.close());
+const [embedded] = engines as readonly [Engine, Engine];
+
+async function open(t: TestContext, engine = embedded) {
+  const storage = await openTestStore(t, engine);
   const db = storage.tables<SharedFileTables>();
   let now = 1_800_000_000_000;
   const clock = { ...systemClock, now: () => now };
@@ -23,7 +24,7 @@ async function open(t: TestContext) {
   const wait = (ms: number) => {
     now += ms;
   };
-  const files = createSharedFiles(db, createSharedNow('sqlite', clock));
+  const files = createSharedFiles(db, createSharedNow(storage.dialect, clock));
   return { db, files, folder, made, wait };
 }
 
@@ -67,3 +68,15 @@ test('a file of which a part is missing is not there, and nothing of it is left'
   assert.equal(await files.retrieve('index', '1', join(folder, 'fetched')), false);
   assert.deepEqual(readdirSync(folder), ['made']);
 });
+
+for (const engine of engines)
+  test(`${engine.name}: of several processes that put theirs there at once one is there, whole, and nothing of the others`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const { db, files, folder, made } = await open(t, engine);
+    const path = made(contents);
+    await Promise.all([1, 2, 3].map(() => files.publish('index', '1', path)));
+    assert.equal(await files.retrieve('index', '1', join(folder, 'fetched')), true);
+    assert.ok(readFileSync(join(folder, 'fetched')).equals(contents));
+    assert.equal((await db.selectFrom('shared_file_parts').select('part').execute()).length, 3);
+  });

@@ -18,7 +18,11 @@ const importable = /\.(?:jsonl|ndjson|json)$/i;
 
 type Source = { readonly path: string; readonly name: string; readonly sizeBytes: number };
 export type ImportStore = {
-  write(inputs: readonly ServerInput[], source: string, remove?: readonly string[]): Promise<Written>;
+  write(
+    inputs: readonly ServerInput[],
+    source: string,
+    options: { readonly remove: readonly string[] },
+  ): Promise<Written>;
   idsOf(source: string): Promise<string[]>;
 };
 
@@ -109,7 +113,7 @@ class Tally {
     await this.#flush();
     if (this.#options.replace === true && this.#isComplete && this.#counts.servers > 0) {
       const stale = (await this.#store.idsOf(this.#options.source)).filter((id) => !this.#seen.has(id));
-      this.#add(await this.#store.write([], this.#options.source, stale));
+      this.#add(await this.#store.write([], this.#options.source, { remove: stale }));
     }
     return {
       ...this.#counts,
@@ -144,7 +148,7 @@ class Tally {
     const { signal, source, onProgress } = this.#options;
     signal?.throwIfAborted();
     if (this.#batch.length > 0 || this.#removedIds.length > 0)
-      this.#add(await this.#store.write(this.#batch, source, this.#removedIds));
+      this.#add(await this.#store.write(this.#batch, source, { remove: this.#removedIds }));
     this.#batch = [];
     this.#removedIds = [];
     this.#toolsInBatch = 0;

@@ -87,7 +87,8 @@ function toCredentials(
   const variables = names.map((name) => {
     if (!variableName.test(name))
       return refuse('user_credentials', `expected names in braces of letters, digits, _, . and -`);
-    const asked = variableOf(declared[name], name, !inUrl.includes(name));
+    const said = Object.hasOwn(declared, name) ? declared[name] : undefined;
+    const asked = variableOf(said, name, !inUrl.includes(name));
     // A URL with a gap in it is none.
     return [name, inUrl.includes(name) ? { ...asked, required: asked.default === null } : asked] as const;
   });

@@ -20,20 +20,32 @@ export type AssertFor = (
 
 type Of = { readonly owner: Owner; readonly serverId: string; readonly url: string };
 export type AssertedTokens = {
-  /** What there is in memory. */
-  peek(of: Of): MachineToken | undefined;
-  /** A new one, in place of what the server refused; null: there is none to be had, and the user has to be asked. */
-  get(of: Of & { readonly challenge: string | undefined }): Promise<MachineToken | null>;
+  /** One that there was before, renewed when its time is over; null: the server has not asked for any yet. */
+  current(of: Of): Promise<MachineToken | null>;
+  /**
+   * One that the server has not refused yet (`refused`: the version that it did), asked for once for all that wait; null: there
+   * is none to be had, and the user has to be asked.
+   */
+  get(
+    of: Of & { readonly challenge: string | undefined; readonly refused?: number | undefined },
+  ): Promise<MachineToken | null>;
 };
 
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const idJag = 'urn:ietf:params:oauth:grant-profile:id-jag';
 const maxKept = 20_000;
-/** Of one whose life is not told. */
-const usualLifeMs = 300_000;
+/** However long it is good there: then the provider is asked again, and so whom the company let go is out. */
+const longestLifeMs = 300_000;
 const aheadMs = 5_000;
-/** Where there was none, it is not asked for with every call. */
+/** Where there was none, or the server refuses a new one, it is not asked for with every call. */
 const noneForMs = 60_000;
+
+type Kept = {
+  readonly token: MachineToken;
+  readonly issuedAt: number;
+  readonly endsAt: number;
+  readonly challenge: string | undefined;
+};
 
 /**
  * Tokens for users of the company at servers whose authorization server trusts the same provider: without a page, and in memory
@@ -48,33 +60,50 @@ export function createAssertedTokens(deps: {
   readonly log: Log;
 }): AssertedTokens {
   const { clock, log } = deps;
-  const kept = createBoundedCache<{ readonly token: MachineToken; readonly endsAt: number }>(maxKept);
+  const kept = createBoundedCache<Kept>(maxKept);
+  const flights = new Map<string, Promise<MachineToken | null>>();
   const none = createBoundedCache<number>(maxKept);
   let versions = 0;
   const keyOf = ({ owner, serverId, url }: Of) =>
     JSON.stringify([owner.developerId, owner.userId, serverId, url]);
-  return {
-    peek(of) {
-      const known = kept.get(keyOf(of));
-      return known !== undefined && clock.now() < known.endsAt ? known.token : undefined;
-    },
-    async get(of) {
-      const key = keyOf(of);
+  const obtain = async (of: Parameters<AssertedTokens['get']>[0], key: string) => {
+    const at = clock.now();
+    const issued = await askFor(deps, of).catch((error: unknown) => {
+      if (!isRefusal(error)) throw error;
+      log.info('connections.assertion.refused', { server_id: of.serverId, error });
+      return null;
+    });
+    if (issued === null) {
       kept.delete(key);
-      if ((none.get(key) ?? 0) > clock.now()) return null;
-      const at = clock.now();
-      const issued = await askFor(deps, of).catch((error: unknown) => {
-        if (!isRefusal(error)) throw error;
-        log.info('connections.assertion.refused', { server_id: of.serverId, error });
-        return null;
-      });
-      if (issued === null) {
-        none.set(key, at + noneForMs);
-        return null;
-      }
-      const token = { accessToken: issued.accessToken, version: ++versions };
-      kept.set(key, { token, endsAt: at + (issued.lifeMs ?? usualLifeMs) - aheadMs });
-      return token;
+      none.set(key, at + noneForMs);
+      return null;
+    }
+    const token = { accessToken: issued.accessToken, version: ++versions };
+    const lifeMs = Math.min(issued.lifeMs ?? longestLifeMs, longestLifeMs);
+    kept.set(key, { token, issuedAt: at, endsAt: at + lifeMs - aheadMs, challenge: of.challenge });
+    return token;
+  };
+  const get: AssertedTokens['get'] = async (of) => {
+    const key = keyOf(of);
+    const under = flights.get(key);
+    if (under !== undefined) return under;
+    const now = clock.now();
+    const known = kept.get(key);
+    if (known !== undefined && now < known.endsAt) {
+      if (known.token.version > (of.refused ?? 0)) return known.token;
+      if (now - known.issuedAt < noneForMs) return null;
+    }
+    if ((none.get(key) ?? 0) > now) return null;
+    const flight = obtain(of, key).finally(() => flights.delete(key));
+    flights.set(key, flight);
+    return flight;
+  };
+  return {
+    get,
+    async current(of) {
+      const known = kept.get(keyOf(of));
+      if (known === undefined || clock.now() < known.endsAt) return known?.token ?? null;
+      return get({ ...of, challenge: known.challenge });
     },
   };
 }

@@ -122,11 +122,14 @@ export class ConnectionAdmin {
   async bring(
     brought: Brought,
     { actor, signal }: { readonly actor: string; readonly signal: AbortSignal },
+    /** Called once the server took it. */
+    onAccepted: () => Promise<void>,
   ): Promise<Connection> {
     const { ownKeys, writer, grants } = this.#deps;
     if (brought.account !== null && !isAccountName(brought.account))
       throw new Problem('invalid_request', `account: ${accountNameForm}`);
     const consent = await ownKeys.tryOut(brought, signal);
+    await onAccepted();
     const row = await grants.findById(await writer.take(consent, actor));
     if (row === undefined) throw new Problem('conflict', 'The connection was removed meanwhile');
     return toConnection(row);

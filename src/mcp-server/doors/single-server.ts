@@ -1,7 +1,7 @@
 import type { BoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
-import { type Caller, type Mcp, noParams } from '../../mcp/mcp.ts';
+import { type Caller, type Mcp, noParams, principalOf } from '../../mcp/mcp.ts';
 import { modernRevision, serverInfoKey } from '../client-request.ts';
 import type { Backend, BackendRequest, Introduction, McpCaller, Outcome } from './backend.ts';
 
@@ -33,8 +33,8 @@ export function createSingleServer(
   };
 }
 
-function keyOf({ developerId, userId, account }: Caller, serverId: string): string {
-  return JSON.stringify([serverId, developerId, userId ?? null, account ?? null]);
+function keyOf(caller: Caller, serverId: string): string {
+  return JSON.stringify([serverId, principalOf(caller)]);
 }
 
 async function introduce(

@@ -45,19 +45,20 @@ test('a server that is slow is left out of a list and said to be, and what it an
 test('a list is kept for whoever asked, for a minute, and for nobody else; what failed is asked for again soon', async () => {
   let asked = 0;
   let fails = false;
-  const { ask, wait } = listsOver(async ({ developerId, userId = '' }) => {
+  const { ask, wait } = listsOver(async ({ developerId, userId = '', account = '' }) => {
     asked++;
     if (fails) throw new UpstreamFailure('refused', 'The server is away');
-    return listed(`of_${developerId}_${userId}`);
+    return listed(`of_${developerId}_${userId}${account}`);
   });
   assert.deepEqual(await ask(caller()), ['one__of_acme_']);
   assert.deepEqual(await ask(caller()), ['one__of_acme_']);
   assert.equal(asked, 1);
   assert.deepEqual(await ask(caller({ userId: 'ada' })), ['one__of_acme_ada']);
+  assert.deepEqual(await ask(caller({ userId: 'ada', account: 'work' })), ['one__of_acme_adawork']);
   assert.deepEqual(await ask(caller({ developerId: 'other' })), ['one__of_other_']);
   assert.deepEqual(await ask(caller({ keyId: 'narrower' })), ['one__of_acme_']);
   await ask(caller(), 'another view');
-  assert.equal(asked, 5, 'nobody is answered out of what another was');
+  assert.equal(asked, 6, 'nobody is answered out of what another was');
   fails = true;
   wait(60_000);
   assert.equal(await ask(caller()), 'refused');

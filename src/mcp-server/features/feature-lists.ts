@@ -2,7 +2,7 @@ import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { itemsOf, type JsonView, scanJson } from '../../base/json-scanner.ts';
 import { changeMembers, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
-import { type Mcp, noParams, ownParams, resultIn, UpstreamFailure } from '../../mcp/mcp.ts';
+import { type Mcp, noParams, ownParams, principalOf, resultIn, UpstreamFailure } from '../../mcp/mcp.ts';
 import type { McpCaller } from '../doors/backend.ts';
 import { aliasOf } from './aliases.ts';
 import { qualifyUri } from './resource-uris.ts';
@@ -164,8 +164,8 @@ function sizeOf({ listing: { features } }: Kept): number {
 
 /** Whoever differs in any of these may be answered otherwise. */
 function keyOf(caller: McpCaller, view: string, serverId: string, method: ListMethod): string {
-  const { developerId, userId = null, keyId, client = null } = caller;
-  return JSON.stringify([method, serverId, view, developerId, userId, keyId, client]);
+  const { keyId, client = null } = caller;
+  return JSON.stringify([method, serverId, view, principalOf(caller), keyId, client]);
 }
 
 function inTime<T>(work: Promise<T>, ms: number, late: T): Promise<T> {

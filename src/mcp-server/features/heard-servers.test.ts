@@ -38,6 +38,11 @@ test('a subscription keeps the principal’s session while a stream of the princ
   overheard.get('acme two')?.({ method: 'kept', params: undefined });
   overheard.get('acme two')?.({ method: 'dropped', params: undefined });
   assert.deepEqual(told, ['two']);
+  const work = { ...caller('acme'), userId: 'ada', account: 'work' };
+  const endWork = await heard.listen(work)(() => undefined);
+  await heard.hold({ ...work, account: 'home' }, 'one');
+  assert.deepEqual(held, ['acme one', 'acme two'], 'another account is another session');
+  endWork();
   end();
   await Promise.resolve();
   assert.deepEqual([held, [...overheard.keys()]], [[], ['other one', 'other two']]);

@@ -1,6 +1,6 @@
 import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { Problem } from '../../base/problem.ts';
-import type { Mcp, Notification } from '../../mcp/mcp.ts';
+import { type Mcp, type Notification, principalOf } from '../../mcp/mcp.ts';
 import type { McpCaller } from '../doors/backend.ts';
 import type { Listen } from '../streams/notification-streams.ts';
 
@@ -90,6 +90,7 @@ async function orNothing(hearing: Promise<() => void>): Promise<() => void> {
   }
 }
 
-function keyOf({ developerId, userId, keyId, client, toolset }: McpCaller): string {
-  return JSON.stringify([developerId, userId ?? null, keyId, client ?? null, toolset ?? null]);
+function keyOf(caller: McpCaller): string {
+  const { keyId, client = null, toolset = null } = caller;
+  return JSON.stringify([principalOf(caller), keyId, client, toolset]);
 }

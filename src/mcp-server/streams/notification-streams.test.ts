@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NotificationStreams } from './notification-streams.ts';
+import { scanJson } from '../../base/json-scanner.ts';
+import { NotificationStreams, OpenSubscriptions, openSubscription } from './notification-streams.ts';
 
 test('one developer has 250 streams, and the next developer still has one; a place is free when its stream has ended', async () => {
   const streams = new NotificationStreams();
@@ -13,4 +14,27 @@ test('one developer has 250 streams, and the next developer still has one; a pla
   streams.close();
   assert.notEqual(await open('hostile', 'one more'), null);
   streams.close();
+});
+
+test('the same holds for clients of 2026-07-28; a stream that cannot begin takes no place', async () => {
+  const open = new OpenSubscriptions();
+  let begins = true;
+  const listen = async () => {
+    if (!begins) throw new Error('away');
+    return () => undefined;
+  };
+  const subscribe = (developerId: string) =>
+    openSubscription(
+      scanJson(Buffer.from('1')),
+      { toolsListChanged: true },
+      { listen, serverInfo: '{}', signal: undefined, developerId, open },
+    );
+  begins = false;
+  for (let i = 0; i < 250; i++) await assert.rejects(subscribe('hostile'), /away/);
+  await new Promise((resolve) => setImmediate(resolve));
+  begins = true;
+  for (let i = 0; i < 250; i++) assert.notEqual(await subscribe('hostile'), null);
+  assert.equal(await subscribe('hostile'), null);
+  assert.notEqual(await subscribe('other'), null);
+  open.close();
 });

@@ -16,6 +16,11 @@ const maxStreams = 1_000;
 /** Of one developer. */
 const maxEach = 250;
 
+/** Whether there is room for one more stream; `open`: whose those are that are open. */
+function isRoomFor(developerId: string, open: readonly string[]): boolean {
+  return open.length < maxStreams && open.filter((each) => each === developerId).length < maxEach;
+}
+
 type Stream = {
   readonly developerId: string;
   readonly kept: { readonly eventId: number; readonly message: JsonParts }[];
@@ -36,7 +41,8 @@ export class NotificationStreams {
     listen: Listen,
   ): Promise<McpHttpReply | null> {
     const known = this.#streams.get(sessionId);
-    if (known === undefined && !this.#hasRoomFor(developerId)) return null;
+    const open = [...this.#streams.values()].map((stream) => stream.developerId);
+    if (known === undefined && !isRoomFor(developerId, open)) return null;
     const stream = known ?? (await this.#subscribe(sessionId, developerId, listen));
     stream.open?.end();
     clearTimeout(stream.closing);
@@ -56,13 +62,6 @@ export class NotificationStreams {
 
   close(): void {
     for (const sessionId of [...this.#streams.keys()]) this.#drop(sessionId);
-  }
-
-  #hasRoomFor(developerId: string): boolean {
-    if (this.#streams.size >= maxStreams) return false;
-    let own = 0;
-    for (const stream of this.#streams.values()) if (stream.developerId === developerId) own++;
-    return own < maxEach;
   }
 
   async #subscribe(sessionId: string, developerId: string, listen: Listen): Promise<Stream> {
@@ -131,7 +130,27 @@ const changes: Readonly<Record<string, keyof Subscription>> = {
   'notifications/resources/list_changed': 'resourcesListChanged',
 };
 
-/** The stream of one `subscriptions/listen`: acknowledged first, then what was asked for; at once over where nothing of it can be told. */
+/** The streams of clients of 2026-07-28 that are open: how to end each, and whose it is. */
+export class OpenSubscriptions {
+  readonly #open = new Map<() => void, string>();
+
+  /** False where there are too many, here or of this developer. */
+  add(finish: () => void, developerId: string): boolean {
+    if (!isRoomFor(developerId, [...this.#open.values()])) return false;
+    this.#open.set(finish, developerId);
+    return true;
+  }
+
+  delete(finish: () => void): void {
+    this.#open.delete(finish);
+  }
+
+  close(): void {
+    for (const finish of [...this.#open.keys()]) finish();
+  }
+}
+
+/** The stream of one `subscriptions/listen`: acknowledged first, then what was asked for; at once over where nothing of it can be told; null: there are too many. */
 export async function openSubscription(
   id: JsonView,
   honored: Subscription,
@@ -139,15 +158,16 @@ export async function openSubscription(
     listen,
     serverInfo,
     signal,
+    developerId,
     open,
   }: {
     listen: Listen;
     serverInfo: string;
     signal: AbortSignal | undefined;
-    /** How to end each that is open. */
-    open: Set<() => void>;
+    developerId: string;
+    open: OpenSubscriptions;
   },
-): Promise<McpHttpReply> {
+): Promise<McpHttpReply | null> {
   let unsubscribe = () => {};
   const events = new EventStream(() => {
     open.delete(finish);
@@ -165,8 +185,11 @@ export async function openSubscription(
   };
   if (Object.keys(honored).length === 0) finish();
   else {
-    open.add(finish);
-    unsubscribe = await listen((told) => {
+    if (!open.add(finish, developerId)) {
+      events.body.destroy();
+      return null;
+    }
+    const tell = (told: Notification) => {
       const params =
         told.params === undefined ? undefined : scanJson(joinJson(told.params), messageShape.params);
       if (!isAskedFor(told.method, params, honored)) return;
@@ -175,6 +198,10 @@ export async function openSubscription(
         ...changeMembers(params, { _meta: [meta] }),
         '}',
       ]);
+    };
+    unsubscribe = await listen(tell).catch((error: unknown) => {
+      events.body.destroy();
+      throw error;
     });
     if (events.body.destroyed) unsubscribe();
     signal?.addEventListener('abort', () => unsubscribe());

@@ -2,9 +2,12 @@ import type { JsonView } from '../../base/json-scanner.ts';
 import { noParams, rpcError, withParams } from '../../mcp/mcp.ts';
 import type { AskedRequest, DoorRequest } from '../door-request.ts';
 import { errorReply, type McpHttpReply } from './answer.ts';
-import { openSubscription, type Subscription } from './notification-streams.ts';
+import { type OpenSubscriptions, openSubscription, type Subscription } from './notification-streams.ts';
+import { unusable } from './refusal-answers.ts';
 
 const invalidParams = -32602;
+/** Each is a request to its server. */
+const maxUris = 100;
 
 type ListChanges = { readonly listChanged?: unknown };
 type Capabilities = {
@@ -17,34 +20,60 @@ type Capabilities = {
 export async function subscribe(
   { backend, caller }: DoorRequest,
   { id, params }: AskedRequest,
-  open: Set<() => void>,
+  open: OpenSubscriptions,
 ): Promise<McpHttpReply> {
   const filter = params?.present('notifications');
   if (filter?.kind !== 'object')
     return errorReply(200, id, rpcError(invalidParams, 'params.notifications: expected an object'));
+  const uris = urisIn(filter);
+  if (uris === null)
+    return errorReply(
+      200,
+      id,
+      rpcError(
+        invalidParams,
+        `params.notifications.resourceSubscriptions: expected an array of at most ${maxUris} texts`,
+      ),
+    );
   const { capabilities, serverInfo, canNotify } = await backend.introduce(caller);
   const listen = canNotify ? backend.listen?.(caller) : undefined;
   const honored =
-    listen === undefined ? {} : honoredIn(filter, JSON.parse(String(capabilities)) as Capabilities);
-  for (const uri of honored.resourceSubscriptions ?? [])
+    listen === undefined ? {} : honoredIn(filter, uris, JSON.parse(String(capabilities)) as Capabilities);
+  const subscribed = honored.resourceSubscriptions ?? [];
+  if (subscribed.length > 0) await caller.charge?.(subscribed.length);
+  for (const uri of subscribed)
     await backend.request(caller, { method: 'resources/subscribe', params: withParams(noParams, { uri }) });
-  return openSubscription(id, honored, {
+  const stream = await openSubscription(id, honored, {
     listen: listen ?? (async () => () => undefined),
     serverInfo: String(serverInfo),
     signal: caller.signal,
+    developerId: caller.developerId,
     open,
   });
+  return (
+    stream ?? errorReply(200, id, rpcError(unusable, 'Too many streams are open: end one of them first'))
+  );
 }
 
-function honoredIn(filter: JsonView, { tools, prompts, resources }: Capabilities): Subscription {
+/** null: it is not as it has to be. */
+function urisIn(filter: JsonView): readonly string[] | null {
+  const { resourceSubscriptions: uris = [] } = filter.value() as { resourceSubscriptions?: unknown };
+  const isText = (uri: unknown): uri is string => typeof uri === 'string';
+  return Array.isArray(uris) && uris.length <= maxUris && uris.every(isText) ? uris : null;
+}
+
+function honoredIn(
+  filter: JsonView,
+  uris: readonly string[],
+  { tools, prompts, resources }: Capabilities,
+): Subscription {
   const asked = filter.value() as Readonly<Record<string, unknown>>;
-  const uris = asked.resourceSubscriptions;
-  const wants = Array.isArray(uris) && uris.length > 0 && resources?.subscribe === true;
+  const wants = uris.length > 0 && resources?.subscribe === true;
   return {
     ...(asked.toolsListChanged === true && tools?.listChanged === true && { toolsListChanged: true }),
     ...(asked.promptsListChanged === true && prompts?.listChanged === true && { promptsListChanged: true }),
     ...(asked.resourcesListChanged === true &&
       resources?.listChanged === true && { resourcesListChanged: true }),
-    ...(wants && { resourceSubscriptions: uris.map(String) }),
+    ...(wants && { resourceSubscriptions: uris }),
   };
 }

@@ -109,8 +109,11 @@ export function contextOf(
 }
 
 /** Whoever differs in any of these has another session. */
-function bindingOf(caller: Caller, { target, own, machineToken }: FoundTarget, url: string): string {
-  const account = own?.connectionId ?? machineToken?.login ?? target.credentialVersion;
+function bindingOf(caller: Caller, found: FoundTarget, url: string): string {
+  const { target, own, machineToken, assertedVersion } = found;
+  // Tokens are renewed within a session.
+  const vouched = assertedVersion === undefined ? undefined : 'asserted';
+  const account = own?.connectionId ?? machineToken?.login ?? vouched ?? target.credentialVersion;
   const client = caller.client ?? null;
   const parts = [caller.keyId, client, principalOf(caller), target.serverId, url, account];
   return `mcp session ${sha256Hex(JSON.stringify(parts))}`;

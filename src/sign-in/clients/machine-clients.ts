@@ -71,9 +71,10 @@ export function createMachineClients({
     },
     list: async () => (await store.machines()).map(toMachine),
     async remove(clientId, by) {
+      // First its tokens: where it breaks off in between, it is still there to be removed.
+      await store.endAccounts([accountId(clientId)], { wholly: true });
       if (!(await store.removeMachine(clientId, by)))
         throw new Problem('not_found', 'Machine client not found');
-      await store.endAccounts([accountId(clientId)], { wholly: true });
     },
     async accountOf(clientId) {
       const account = await store.account(accountId(clientId));
@@ -122,14 +123,23 @@ function keysIn(
   if (wrong >= 0)
     throw new Problem(
       'invalid_request',
-      `jwks.keys[${wrong}]: expected a public key (EC, RSA or OKP), and nothing secret`,
+      `jwks.keys[${wrong}]: expected a public key (EC, RSA or OKP), whole, and nothing secret`,
     );
   return { jwks: { keys } };
 }
 
+/** RFC 7518 section 6, RFC 8037 section 2. */
+const publicMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['EC', ['crv', 'x', 'y']],
+  ['RSA', ['n', 'e']],
+  ['OKP', ['crv', 'x']],
+]);
+
 function isPublicKey(key: unknown): boolean {
-  if (!isObject(key) || !['EC', 'RSA', 'OKP'].includes(String(key.kty))) return false;
-  return !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'priv'].some((name) => name in key);
+  const members = isObject(key) ? publicMembers.get(key.kty) : undefined;
+  if (!isObject(key) || members === undefined) return false;
+  const isText = (name: string) => /^[\w-]{1,2000}$/.test(typeof key[name] === 'string' ? key[name] : '');
+  return members.every(isText) && !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'priv'].some((name) => name in key);
 }
 
 function toMachine({ id, metadata, key_id: keyId, created_at: createdAt }: ClientRow): MachineClient {

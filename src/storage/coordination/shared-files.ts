@@ -37,16 +37,12 @@ export function createSharedFiles(db: Kysely<SharedFileTables>, sharedNow: Share
       });
       const head = { version, generation, parts, at: sharedNow() };
       await db
-        .insertInto('shared_files')
-        .values({ name, ...head })
-        .onConflict((clash) => clash.column('name').doUpdateSet(head))
-        .execute();
-      // Another's that is being written goes, too: whoever reads it finds too few parts, and makes the file itself.
-      await db
-        .deleteFrom('shared_file_parts')
-        .where('name', '=', name)
-        .where('generation', '!=', generation)
-        .execute();
+        .transaction()
+        .execute((trx) => show(trx, name, head))
+        .catch(async (error: unknown) => {
+          await db.deleteFrom('shared_file_parts').where('generation', '=', generation).execute();
+          if (!(error instanceof Overtaken)) throw error;
+        });
     },
     async retrieve(name, version, path) {
       const head = await current(name, version).executeTakeFirst();
@@ -73,6 +69,34 @@ export function createSharedFiles(db: Kysely<SharedFileTables>, sharedNow: Share
       }
     },
   };
+}
+
+/** Another process put its own there meanwhile, which is as good. */
+class Overtaken extends Error {}
+
+/** Of those who write at once the first is shown: it takes away what the others have written, and they find too few parts. */
+async function show(
+  trx: Kysely<SharedFileTables>,
+  name: string,
+  head: Omit<SharedFileTables['shared_files'], 'name' | 'at'> & { readonly at: ReturnType<SharedNow> },
+): Promise<void> {
+  const { generation, parts } = head;
+  await trx
+    .insertInto('shared_files')
+    .values({ name, ...head })
+    .onConflict((clash) => clash.column('name').doUpdateSet(head))
+    .execute();
+  const own = await trx
+    .selectFrom('shared_file_parts')
+    .select((e) => e.fn.countAll().as('count'))
+    .where('generation', '=', generation)
+    .executeTakeFirstOrThrow();
+  if (Number(own.count) !== parts) throw new Overtaken();
+  await trx
+    .deleteFrom('shared_file_parts')
+    .where('name', '=', name)
+    .where('generation', '!=', generation)
+    .execute();
 }
 
 /** Answers how many there were. */
