@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { temporaryFolder } from '../../../test/support/app.ts';
+import { fullRunOnly } from '../../../test/support/full-run.ts';
 import { systemClock } from '../../base/clock.ts';
 import type { CatalogServer } from '../../catalog/catalog.ts';
 import { createIndexBuilder } from '../index/index-builder.ts';
@@ -189,7 +190,9 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
 /** As with the largest catalogues. */
 const large = { beyondDocuments: 100, idleMs: 60_000 };
 
-test('a builder that was let go goes on where it was: what did not change is not read again', async (t) => {
+test('a builder that was let go goes on where it was: what did not change is not read again', {
+  skip: fullRunOnly,
+}, async (t) => {
   const folder = temporaryFolder(t);
   const catalogue = Catalogue.of(60);
   const first = await start(t, folder, catalogue, { builder: { ...large, idleMs: 20 } });
@@ -217,7 +220,9 @@ test('a builder that was let go goes on where it was: what did not change is not
   assert.deepEqual(await answersOf(third.search), await answersOf(anew.search));
 });
 
-test('what a builder left of a catalogue that is another one now is not taken back', async (t) => {
+test('what a builder left of a catalogue that is another one now is not taken back', {
+  skip: fullRunOnly,
+}, async (t) => {
   const folder = temporaryFolder(t);
   const first = await start(t, folder, Catalogue.of(60), { builder: large });
   await first.search.close();
@@ -234,7 +239,9 @@ test('what a builder left of a catalogue that is another one now is not taken ba
   assert.deepEqual(await answersOf(third.search), await answersOf(fresh.search));
 });
 
-test('what a builder had read when the store failed is not left for the next one', async (t) => {
+test('what a builder had read when the store failed is not left for the next one', {
+  skip: fullRunOnly,
+}, async (t) => {
   const folder = temporaryFolder(t);
   const catalogue = Catalogue.of(60);
   const first = await start(t, folder, catalogue, { builder: large });
