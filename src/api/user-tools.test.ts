@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scanJson } from '../base/json-scanner.ts';
+import { Problem } from '../base/problem.ts';
 import { UserTools, type UserToolsDeps } from './user-tools.ts';
 
 type Listed = Awaited<ReturnType<UserToolsDeps['mcp']['listTools']>>;
@@ -64,6 +65,21 @@ test('what is older than ten minutes is shown once more while it is read again; 
   assert.equal(reads, 3);
   disconnect();
   assert.equal(await ask('ann'), undefined);
+});
+
+test('a server that was away is asked again soon', async () => {
+  let isAway = true;
+  const { ask, wait } = toolsOver(async () => {
+    if (isAway) throw new Problem('upstream_error', 'away');
+    return listed('more');
+  });
+  assert.equal(await ask('ann'), undefined);
+  isAway = false;
+  assert.equal(await ask('ann'), undefined, 'not with every search');
+  wait(30_000);
+  await ask('ann');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await ask('ann'), ['more']);
 });
 
 test('what a server lists for one account of a user is found by that account alone', async () => {

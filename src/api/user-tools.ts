@@ -27,10 +27,15 @@ const maxTools = 500;
 /** Of all users together. */
 const maxKeptBytes = 64_000_000;
 const freshMs = 600_000;
+/** Where a server did not answer it is asked again soon. */
+const failedMs = 30_000;
 /** The first search after a user connected waits so long, and no other does. */
 const defaultPatienceMs = 1_000;
 
-type Kept = { readonly own: OwnTools; readonly readAt: number };
+const hidden: ReadonlySet<string> = new Set(['denied', 'not_found', 'server_gone']);
+
+type Kept = { readonly own: OwnTools; readonly until: number };
+type Read = { readonly own: OwnTools; readonly isWhole: boolean };
 
 export class UserTools {
   readonly #deps: UserToolsDeps;
@@ -48,7 +53,7 @@ export class UserTools {
     if (servers.length === 0) return undefined;
     const key = this.#keyOf(caller, servers);
     const kept = this.#kept.get(key);
-    const isFresh = kept !== undefined && this.#deps.now() - kept.readAt < freshMs;
+    const isFresh = kept !== undefined && this.#deps.now() < kept.until;
     const reading = isFresh ? undefined : (this.#flights.get(key) ?? this.#begin(key, caller, servers));
     const own = kept?.own ?? (await this.#inTime(reading));
     return own === undefined || own.servers.length === 0 ? undefined : own;
@@ -56,8 +61,8 @@ export class UserTools {
 
   #begin(key: string, caller: Caller, servers: readonly string[]): Promise<OwnTools> {
     const { signal: _, onNotification: __, ...asking } = caller;
-    const flight = this.#read(asking, servers).then((own) => {
-      this.#kept.set(key, { own, readAt: this.#deps.now() });
+    const flight = this.#read(asking, servers).then(({ own, isWhole }) => {
+      this.#kept.set(key, { own, until: this.#deps.now() + (isWhole ? freshMs : failedMs) });
       return own;
     });
     this.#flights.set(key, flight);
@@ -66,13 +71,14 @@ export class UserTools {
     return flight;
   }
 
-  async #read(caller: Caller, servers: readonly string[]): Promise<OwnTools> {
+  async #read(caller: Caller, servers: readonly string[]): Promise<Read> {
     const found = await Promise.all(servers.map((id) => this.#ofServer(caller, id)));
-    return this.#deps.readOwnTools(found.flatMap((server) => server ?? []));
+    const own = await this.#deps.readOwnTools(found.flatMap((server) => server ?? []));
+    return { own, isWhole: !found.includes(undefined) };
   }
 
-  /** null where the user sees no more than the catalogue has, or the server does not answer. */
-  async #ofServer(caller: Caller, id: string): Promise<CatalogServer | null> {
+  /** null where the user sees no more than the catalogue has, or nothing of it; undefined where the server does not answer. */
+  async #ofServer(caller: Caller, id: string): Promise<CatalogServer | null | undefined> {
     try {
       const record = await this.#deps.catalogFor(caller).get(id);
       const { tools } = await this.#deps.mcp.listTools(caller, id);
@@ -87,7 +93,8 @@ export class UserTools {
       const parsed = this.#deps.parse({ id, name: id, remote_url: record.remoteUrl, tools: rows });
       return parsed.ok && parsed.input.tools !== null ? { ...record, tools: parsed.input.tools } : null;
     } catch (error) {
-      if (error instanceof Problem && error.kind !== 'internal') return null;
+      if (error instanceof Problem && hidden.has(error.kind)) return null;
+      if (error instanceof Problem && error.kind !== 'internal') return undefined;
       throw error;
     }
   }

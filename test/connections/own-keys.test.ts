@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createTryKey } from '../../src/app/try-key.ts';
@@ -164,6 +165,37 @@ test('the connect page asks, tries, says why not, and completes the session; the
   assert.deepEqual([session.body.status, session.body.granted_scopes], ['complete', []]);
   assert.equal(textOf(await app.tool('keyed', 'whoami', {}, { headers: ann })), `${keys.ann} at /mcp`);
   assert.equal((await type(browser, page, { 'value.key': keys.ann })).status, 409, 'a link is used once');
+});
+
+test('M1 K6 a key that is part of the URL is in no error and no line of the log, however its server fails', async (t) => {
+  type Fail = (path: string, reply: ServerResponse) => unknown;
+  let fail: Fail | null = null;
+  const server = await startRaw(t, ({ body: { id }, path }, reply) => {
+    const tools = [{ name: 'whoami', inputSchema: { type: 'object' } }];
+    const result = { resultType: 'complete', supportedVersions: ['2026-07-28'], content: [], tools };
+    if (fail === null) sendJson(reply, 200, { jsonrpc: '2.0', id, result });
+    else fail(path, reply);
+  });
+  const app = await bootMcp(t);
+  await app.add('keyed', server.url.replace('/mcp', '/{key}/mcp'));
+  assert.equal((await give(app, 'ann', { key: keys.ann })).status, 201);
+  const headers = await mitOf(app, 'ann');
+  assert.equal((await app.tool('keyed', 'whoami', {}, { headers })).status, 200);
+  const fails: readonly Fail[] = [
+    (path, reply) => reply.writeHead(301, { location: `${new URL(server.url).origin}${path}/` }).end(),
+    (path, reply) => reply.writeHead(307, { location: `https://other.example${path}` }).end(),
+    (path, reply) => sendJson(reply, 404, { error: `nothing at ${path}` }),
+    (path, reply) => sendJson(reply, 500, { error: `failed at ${path}` }),
+    (path, reply) => reply.writeHead(200, { 'content-type': 'text/html' }).end(path),
+    (_path, reply) => reply.destroy(),
+  ];
+  for (const each of fails) {
+    fail = each;
+    const reply = await app.tool('keyed', 'whoami', {}, { headers });
+    assert.equal(reply.status, 502);
+    assert.doesNotMatch(reply.text, new RegExp(keys.ann));
+  }
+  assert.doesNotMatch(app.lines.join('\n'), new RegExp(keys.ann));
 });
 
 test('a session takes so many wrong keys and no more', async (t) => {

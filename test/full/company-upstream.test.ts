@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { adminKey, bootApp, type TestApp } from '../support/app.ts';
+import { adminKey, bootApp, handClock, type TestApp } from '../support/app.ts';
 import { startCompany } from '../support/company.ts';
 import { register, tokensOf } from '../support/sign-in.ts';
 
@@ -8,7 +8,11 @@ const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const local = { MCPRANK_ALLOW_UPSTREAMS: '127.0.0.1' };
 
 /** Two services of one company; the second one's door is a server of the first one's catalogue, and takes the company's word. */
-async function boot(t: TestContext, env: Record<string, string> = { MCPRANK_SSO_ASSERTIONS: 'on' }) {
+async function boot(
+  t: TestContext,
+  env: Record<string, string> = { MCPRANK_SSO_ASSERTIONS: 'on' },
+  options: Parameters<typeof bootApp>[2] = {},
+) {
   const company = await startCompany(t);
   const there = await bootApp(t, company.env({ MCPRANK_SSO_ASSERTIONS: 'on' }));
   const tool = {
@@ -22,7 +26,7 @@ async function boot(t: TestContext, env: Record<string, string> = { MCPRANK_SSO_
     token_endpoint_auth_method: 'client_secret_post',
     grant_types: ['authorization_code', 'refresh_token', jwtBearer],
   });
-  const here = await bootApp(t, company.env({ ...local, ...env }));
+  const here = await bootApp(t, company.env({ ...local, ...env }), options);
   await here.call('POST', '/v1/admin/servers', {
     body: { id: 'there', name: 'there', remote_url: `${there.url}/mcp` },
   });
@@ -60,6 +64,32 @@ test('a person of the company reaches a server that trusts the same provider wit
     .execute();
   assert.deepEqual(rows, []);
   assert.doesNotMatch(here.lines.join('\n'), /eyJ/);
+});
+
+test('a session of the server’s own goes on over the renewal of such a token', async (t) => {
+  const clock = handClock(Date.now());
+  const { company, here, there, clientId } = await boot(t, undefined, { clock });
+  company.clientsAt.set(there.url, clientId);
+  const { access } = await tokensOf(here, undefined, { resource: `${here.url}${door}` });
+  const send = (body: object, headers: Record<string, string> = {}) =>
+    fetch(`${here.url}${door}`, {
+      method: 'POST',
+      body: JSON.stringify({ jsonrpc: '2.0', ...body }),
+      headers: {
+        ...{ authorization: `Bearer ${access}`, 'content-type': 'application/json' },
+        ...{ accept: 'application/json, text/event-stream', ...headers },
+      },
+    });
+  const clientInfo = { name: 'test', version: '1' };
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+  const opened = await send({ id: 1, method: 'initialize', params });
+  const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+  assert.notEqual(session['mcp-session-id'], '', await opened.text());
+  const asked = exchanges(there);
+  clock.advance(300_000);
+  const listed = await send({ id: 2, method: 'tools/list' }, session);
+  assert.match(await listed.text(), /tides__tide/);
+  assert.equal(exchanges(there), asked + 1);
 });
 
 test('threats P17: whom the provider does not vouch for is asked as ever; bob never goes by ann’s token', async (t) => {

@@ -452,11 +452,11 @@ for (const status of [307, 308])
     assert.equal(textOf(await app.tool('sse', 'x')), 'streamed');
   });
 
-test('11: another origin, another kind of redirect or a second one is not followed, and where it leads is named without its query', async (t) => {
+test('11: another origin, another kind of redirect or a second one is not followed, and where it leads is named without path and query', async (t) => {
   const app = await bootMcp(t, { mcpLimits });
   const other = await startRaw(t, (_seen, reply) => reply.writeHead(500).end());
   const ways: Record<string, [number, string]> = {
-    elsewhere: [307, `${other.url}?token=secret-query`],
+    elsewhere: [307, `${other.url}/secret-path?token=secret-query`],
     'another host': [308, `http://localhost:1/mcp?token=secret-query`],
     found: [302, '/other?token=secret-query'],
     'see other': [303, '/other'],

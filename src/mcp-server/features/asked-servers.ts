@@ -18,6 +18,9 @@ export class AskedServers {
     this.#deps = deps;
   }
 
+  /** Read again when the catalogue changed: there may be many of them. */
+  #setUp: { readonly revision: number; readonly ids: readonly string[] } | undefined;
+
   /** In the order of their ids. */
   async of(caller: McpCaller): Promise<readonly string[]> {
     const few = caller.toolset === undefined ? null : await this.#ofToolset(caller);
@@ -38,15 +41,21 @@ export class AskedServers {
   }
 
   async #ownOf(caller: McpCaller): Promise<readonly string[]> {
-    const { connectedBy, setUpHere, catalogFor } = this.#deps;
+    const { connectedBy, catalogFor } = this.#deps;
     const catalog = catalogFor(caller);
+    const setUp = await this.#setUpHere(await catalog.revision());
     const asked: string[] = [];
-    for (const id of new Set([...(await connectedBy(caller)), ...(await setUpHere())])) {
+    for (const id of new Set([...(await connectedBy(caller)), ...setUp])) {
       if (asked.length === mostAsked) break;
       const record = await serverSeen(catalog, id);
       if (record !== null && this.#isCallable(record)) asked.push(id);
     }
     return asked.sort();
+  }
+
+  async #setUpHere(revision: number): Promise<readonly string[]> {
+    if (this.#setUp?.revision !== revision) this.#setUp = { revision, ids: await this.#deps.setUpHere() };
+    return this.#setUp.ids;
   }
 
   readonly #isCallable = ({ id, remoteUrl }: ServerRecord): boolean =>

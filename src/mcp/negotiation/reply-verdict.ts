@@ -91,9 +91,9 @@ export function failureOf({ status, headers }: Pick<Posted, 'status' | 'headers'
   return new UpstreamFailure(reason, `The server failed (${status})`, { status });
 }
 
-/** Where it leads is said without what a query may hold. */
+/** Where it leads is said without path and query: a user's own key may stand in either. */
 function redirectText(status: number, location: unknown): string {
   const target = typeof location === 'string' ? URL.parse(location) : null;
-  const place = target === null ? '' : ` to ${target.origin}${target.pathname}`.slice(0, 300);
+  const place = target === null ? '' : ` to ${target.origin}`.slice(0, 300);
   return `The server redirects${place} (${status}); followed is a 307 or 308 on its own origin, once`;
 }
