@@ -3,7 +3,7 @@ import { newId, sha256Hex } from '../base/id.ts';
 import { type JsonView, membersOf } from '../base/json-scanner.ts';
 import { changeMembers, type JsonParts } from '../base/json-splice.ts';
 import { SlotList, type Slotted } from '../base/slot-list.ts';
-import type { Caller, InputResponses, ServerRequest } from '../mcp/mcp.ts';
+import { type Caller, type InputResponses, principalOf, type ServerRequest } from '../mcp/mcp.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { ClientCapabilities } from './client-capabilities.ts';
 import type { Emit } from './streams/answer.ts';
@@ -156,7 +156,7 @@ function nameOf(session: ClientSession, requestId: JsonView): string {
 }
 
 /** Whoever differs in any of these has other sessions. */
-function ownerOf({ developerId, userId, keyId, client }: Caller, door: string): string {
-  const parts = [developerId, userId ?? null, keyId, client ?? null, door];
+function ownerOf(caller: Caller, door: string): string {
+  const parts = [principalOf(caller), caller.keyId, caller.client ?? null, door];
   return `mcp client ${sha256Hex(JSON.stringify(parts))}`;
 }

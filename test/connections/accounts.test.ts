@@ -72,6 +72,30 @@ test('G5 a name of another user, or without one, is nobody’s; names that no he
   }
 });
 
+test('N13 a session at /mcp is one account’s: for the user’s other account it is not there', async (t) => {
+  const { app, ann } = await startProtectedWorld(t);
+  const say = (session: string | null, headers: Record<string, string>, message: object) =>
+    app.call('POST', '/mcp', {
+      body: { jsonrpc: '2.0', id: 1, ...message },
+      headers: {
+        ...headers,
+        accept: 'application/json, text/event-stream',
+        ...(session !== null && { 'mcp-session-id': session }),
+      },
+    });
+  const hello = {
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+  };
+  const opened = await say(null, named(ann, 'work').headers, hello);
+  const session = opened.headers.get('mcp-session-id') ?? '';
+  assert.notEqual(session, '');
+  const ping = { method: 'ping' };
+  assert.equal((await say(session, named(ann, 'work').headers, ping)).status, 200);
+  assert.equal((await say(session, ann, ping)).status, 404);
+  assert.equal((await say(session, named(ann, 'home').headers, ping)).status, 404);
+});
+
 test('F13 an account that is not there is nobody else’s either: not the operator’s', async (t) => {
   const { app, ann, as, server } = await startProtectedWorld(t);
   await agree(invitationOf(await app.tool('s', 'whoami', {}, { headers: ann })).auth_url);

@@ -129,6 +129,7 @@ test('tools that a toolset pins are listed beside search_tools and called by tha
 
 test('a search that is made again is answered alike, until words, rights or the catalogue change', async (t) => {
   const app = await boot(t);
+  await app.services.search.settled();
   const find = async (key?: string) =>
     (
       await rpc(

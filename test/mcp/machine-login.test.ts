@@ -118,6 +118,10 @@ test('M1 K6 the secret rests sealed, shows nowhere, and stays with a put that sa
       { issuer: 'https://as.example', client_id: 'us', client_key: { kty: 'EC' } },
       /^client_credentials\.client_key/,
     ],
+    [
+      { issuer: 'https://as.example', client_id: 'us', client_key: { kty: 'EC', alg: 'ES256', d: 'AQAB' } },
+      /^client_credentials\.client_key: expected a private JWK, whole/,
+    ],
     [{ issuer: 'https://as.example', client_id: 'us', client_secret: 'x', scopes: 'a b' }, /\.scopes/],
   ] as const) {
     const { status, body } = await app.call('POST', '/v1/admin/servers', {

@@ -1,4 +1,5 @@
 import { isObject } from '../../base/json.ts';
+import { isPrivateJwk } from '../../base/jwk.ts';
 import { Problem } from '../../base/problem.ts';
 import { placeholdersIn, type UserCredentials, type UserVariable } from '../../base/user-credentials.ts';
 import type { MachineLogin } from '../catalog-model.ts';
@@ -150,8 +151,11 @@ function filledText(value: unknown, field: string): string {
 }
 
 function privateKey(key: unknown): string {
-  if (!isObject(key) || !('d' in key) || !keyAlgorithms.includes(key.alg))
-    return refuse(`${login}.client_key`, 'expected a private JWK with alg ES256, RS256, PS256 or EdDSA');
+  if (!isPrivateJwk(key) || !keyAlgorithms.includes(key.alg))
+    return refuse(
+      `${login}.client_key`,
+      'expected a private JWK, whole, with alg ES256, RS256, PS256 or EdDSA',
+    );
   return JSON.stringify(key);
 }
 

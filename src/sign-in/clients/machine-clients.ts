@@ -2,6 +2,7 @@ import { generateRandomCodeVerifier } from 'oauth4webapi';
 import type { Access } from '../../access/access.ts';
 import { newId, sha256Hex } from '../../base/id.ts';
 import { isObject } from '../../base/json.ts';
+import { isPublicJwk } from '../../base/jwk.ts';
 import { Problem } from '../../base/problem.ts';
 import { type AccountRow, accountIdOf, type ClientRow, type SignInStore } from '../sign-in-store.ts';
 
@@ -119,27 +120,13 @@ function keysIn(
   const keys = isObject(jwks) ? jwks.keys : undefined;
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > maxKeys)
     throw new Problem('invalid_request', `jwks: expected {"keys": […]} with 1 to ${maxKeys} keys`);
-  const wrong = keys.findIndex((key) => !isPublicKey(key));
+  const wrong = keys.findIndex((key) => !isPublicJwk(key));
   if (wrong >= 0)
     throw new Problem(
       'invalid_request',
       `jwks.keys[${wrong}]: expected a public key (EC, RSA or OKP), whole, and nothing secret`,
     );
   return { jwks: { keys } };
-}
-
-/** RFC 7518 section 6, RFC 8037 section 2. */
-const publicMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
-  ['EC', ['crv', 'x', 'y']],
-  ['RSA', ['n', 'e']],
-  ['OKP', ['crv', 'x']],
-]);
-
-function isPublicKey(key: unknown): boolean {
-  const members = isObject(key) ? publicMembers.get(key.kty) : undefined;
-  if (!isObject(key) || members === undefined) return false;
-  const isText = (name: string) => /^[\w-]{1,2000}$/.test(typeof key[name] === 'string' ? key[name] : '');
-  return members.every(isText) && !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'priv'].some((name) => name in key);
 }
 
 function toMachine({ id, metadata, key_id: keyId, created_at: createdAt }: ClientRow): MachineClient {
