@@ -151,6 +151,29 @@ test('what can be mended is mended and noted', () => {
   ]);
 });
 
+test('of what a tool says of itself the largest is left out where it is too much, and hints stay', () => {
+  const schema = (kilobytes: number) => ({ type: 'object', description: 'y'.repeat(kilobytes * 1_024) });
+  const annotations = { readOnlyHint: true };
+  const toolWith = (outputSchema: unknown) =>
+    accept({ ...good, tools: [{ name: 'a', title: 'A', annotations, outputSchema }] });
+  // As large as any real one that was seen (@brave/brave-search-mcp-server 2.1.4), and some more.
+  const whole = toolWith(schema(200));
+  assert.deepEqual(JSON.parse(whole.input.tools?.[0]?.details ?? ''), {
+    title: 'A',
+    annotations,
+    outputSchema: schema(200),
+  });
+  assert.deepEqual(whole.notes, []);
+  const cut = toolWith(schema(300));
+  assert.deepEqual(JSON.parse(cut.input.tools?.[0]?.details ?? ''), { title: 'A', annotations });
+  assert.deepEqual(cut.notes, ['tools[0].outputSchema: too large, left out (a tool has 256 KB)']);
+  let deep: unknown = {};
+  for (let i = 0; i < 100_000; i += 1) deep = { items: deep };
+  const { input, notes } = toolWith(deep);
+  assert.deepEqual(JSON.parse(input.tools?.[0]?.details ?? ''), { title: 'A', annotations });
+  assert.deepEqual(notes, ['tools[0].outputSchema: nested too deeply, left out']);
+});
+
 test('a schema nested without end is replaced, not a crash', () => {
   let schema: unknown = {};
   for (let i = 0; i < 100_000; i += 1) schema = { items: schema };

@@ -158,22 +158,32 @@ function parseTool(value: unknown, field: string, notes: string[]): CatalogTool 
 
 const detailNames = ['title', 'annotations', 'outputSchema', 'icons', 'execution', '_meta'] as const;
 
-/** What else is said of a tool, as it came; all of it or nothing. */
+/** Output schemas of real tools have up to 80 KB. */
+const maxDetailsBytes = 262_144;
+
+/** What else is said of a tool, as it came: members of an object's text. Where that is too much the largest are left out. */
 function parseDetails(tool: Fields, field: string, notes: string[]): string | undefined {
-  const given = detailNames.filter((name) => tool[name] !== undefined && tool[name] !== null);
-  if (given.length === 0) return undefined;
-  try {
-    const text = `{${given.map((name) => `"${name}":${cleanText(tool[name])}`).join(',')}}`;
-    if (Buffer.byteLength(text) <= maxSchemaBytes) return text;
-    notes.push(
-      `${field}: title, annotations and outputSchema are larger than ${maxSchemaBytes / 1024} KB together, and left out`,
-    );
-  } catch (error) {
-    // V8 throws RangeError where the nesting exhausts its stack.
-    if (!(error instanceof RangeError)) throw error;
-    notes.push(`${field}: nested too deeply, left out`);
+  const members: { readonly name: string; readonly text: string }[] = [];
+  for (const name of detailNames) {
+    const given = tool[name];
+    if (given === undefined || given === null) continue;
+    try {
+      members.push({ name, text: `"${name}":${cleanText(given)}` });
+    } catch (error) {
+      // V8 throws RangeError where the nesting exhausts its stack.
+      if (!(error instanceof RangeError)) throw error;
+      notes.push(`${field}.${name}: nested too deeply, left out`);
+    }
   }
-  return undefined;
+  const bytesOf = ({ text }: { readonly text: string }) => Buffer.byteLength(text) + 1;
+  let bytes = members.reduce((sum, member) => sum + bytesOf(member), 1);
+  for (const member of members.toSorted((a, b) => bytesOf(b) - bytesOf(a))) {
+    if (bytes <= maxDetailsBytes) break;
+    bytes -= bytesOf(member);
+    members.splice(members.indexOf(member), 1);
+    notes.push(`${field}.${member.name}: too large, left out (a tool has ${maxDetailsBytes / 1024} KB)`);
+  }
+  return members.length === 0 ? undefined : `{${members.map(({ text }) => text).join(',')}}`;
 }
 
 function cleanText(given: unknown): string {
