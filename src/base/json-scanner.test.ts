@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../test/support/full-run.ts';
 import { jsonText as json } from '../../test/support/json-text.ts';
 import {
   itemsOf,
@@ -13,7 +14,7 @@ import {
 import { changeMembers, joinJson, onOneLine } from './json-splice.ts';
 
 /** `JSON_FUZZ_RUNS=1000000 node --test src/base/json-scanner.test.ts` for the long run. */
-const runs = 30_000;
+const runs = runsOf(30_000);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 function refusal(act: () => unknown): JsonFaultReason | null {
@@ -113,7 +114,7 @@ test('a noted member is the bytes that came, whatever stands around it', () => {
         ?.get('arguments');
       assert.equal(found?.text(), wanted);
     }),
-    { numRuns: 5_000 },
+    { numRuns: runsOf(5_000) },
   );
 });
 
@@ -159,7 +160,7 @@ test('changing one member leaves the bytes of all others alone', () => {
         assert.deepEqual(read(scanJson(changed)), expected);
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: runsOf(3_000) },
   );
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
+import { runsOf } from '../../test/support/full-run.ts';
 import { searchedServer } from '../../test/support/search-room.ts';
 import { systemClock } from '../base/clock.ts';
 import { Problem } from '../base/problem.ts';
@@ -443,6 +444,6 @@ test('an index changed step by step is the index built at once', async () => {
       assert.equal(a.toolPostings.documents.length, b.toolPostings.documents.length);
       assert.deepEqual(Buffer.from(a.vectors.memory.buffer).compare(Buffer.from(b.vectors.memory.buffer)), 0);
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Problem } from '../../src/base/problem.ts';
 import { bootApp, type TestApp } from '../support/app.ts';
+import { runsOf } from '../support/full-run.ts';
 import { connectUser, providerSettings, startIdp } from '../support/oidc.ts';
 import { engines } from '../support/stores.ts';
 
@@ -93,7 +94,7 @@ test('G4 G5 no token for any other developer, user, provider or account than the
       const { sub } = await idp.introspect((got as { accessToken: string }).accessToken);
       assert.equal(sub, consent.account);
     }),
-    { numRuns: 200 },
+    { numRuns: runsOf(200) },
   );
 });
 

@@ -4,6 +4,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { toolTypes } from '../../src/mcp-server/doors/tool-types.ts';
+import { runsOf } from '../support/full-run.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 
 type Tools = Record<string, (args: unknown) => Promise<unknown>>;
@@ -51,7 +52,7 @@ test('whatever a server says of its tools, the module loads and has a function f
         names.map((name) => [name, { of: name }]),
       );
     }),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../support/full-run.ts';
 import { bootMcp, textOf } from '../support/mcp-app.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
 
@@ -50,7 +51,7 @@ test('no two principals share a session, a header, a cookie or an answer', async
       // Between two rounds: a session that dies twice within one call is an error by right.
       if (steps.some(({ forget }) => forget)) alive.clear();
     }),
-    { numRuns: 25 },
+    { numRuns: runsOf(25) },
   );
   assert.ok(seenIn.size > 6);
   for (const [session, who] of seenIn) assert.ok(who.size <= 1, `${session}: ${[...who].join(', ')}`);

@@ -9,6 +9,7 @@ import { createLearning } from '../../src/search/learning/learning.ts';
 import type { Outcome } from '../../src/search/learning/learning-model.ts';
 import { explorationBonus } from '../../src/search/learning/outcome-factor.ts';
 import { handClock } from '../support/app.ts';
+import { runsOf } from '../support/full-run.ts';
 import { createLog, createWorld, embedder, server } from '../support/learning.ts';
 
 const query = 'convert an amount of money into another currency';
@@ -245,6 +246,6 @@ test('the state is a function of the log: read in steps, again and out of order,
       await replayed.update();
       assert.deepEqual(look(stepwise), look(replayed));
     }),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   );
 });

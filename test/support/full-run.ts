@@ -2,6 +2,8 @@ import { type TestContext, test } from 'node:test';
 
 /** Properties are tried more often there. */
 export const isFullRun = process.env.TEST_FULL !== undefined;
+/** How often a property is tried: so often in the full run, a quarter of that for everybody. */
+export const runsOf = (inFull: number): number => (isFullRun ? inFull : Math.ceil(inFull / 4));
 
 /**
  * A test's `skip` where it starts programs or computes for seconds: `npm test` is for everybody's machine and for a minute.

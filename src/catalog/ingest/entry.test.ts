@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../../test/support/full-run.ts';
 import type { ServerInput } from '../catalog-model.ts';
 import { parseEntry, type Strictness } from './entry.ts';
 
@@ -230,7 +231,7 @@ test('anything at all is a server or a reason, never a crash', () => {
       const parsed = parseEntry(plain, 'lenient');
       assert.ok(parsed.kind !== 'bad' || parsed.reason.length > 0);
     }),
-    { numRuns: 300 },
+    { numRuns: runsOf(300) },
   );
 });
 

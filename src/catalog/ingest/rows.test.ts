@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../../test/support/full-run.ts';
 import { type Row, rowsOf } from './rows.ts';
 
 async function split(file: string | Buffer, chunkBytes = 7): Promise<Row[]> {
@@ -64,7 +65,7 @@ test('any JSON values survive being written as an array or as lines', () =>
         assert.deepEqual(await values(lines, chunkBytes), plain);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   ));
 
 test('a broken line spoils itself only', async () => {

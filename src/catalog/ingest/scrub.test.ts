@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../../test/support/full-run.ts';
 import { cleanJson, cleanText, scrubText, scrubUrl } from './scrub.ts';
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -50,7 +51,7 @@ for (const [kind, secret] of Object.entries(secrets)) {
         assert.ok(clean.startsWith(before.trimEnd()) && clean.endsWith(rest));
         assert.equal(cleanText(clean), clean);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../../test/support/full-run.ts';
 import type { JudgedTool, Rule, ServerFacts, Toolset } from '../policy-model.ts';
 import { decide } from './decision.ts';
 import { matchesGlob } from './glob.ts';
@@ -74,7 +75,7 @@ test('any deny wins over any ask and that over any allow, in whatever order they
       assert.equal(decide(toolsets, facts, asked, null).effect, expected);
       assert.equal(decide(toolsets.toReversed(), facts, asked, null).effect, expected);
     }),
-    { numRuns: 10_000 },
+    { numRuns: runsOf(10_000) },
   );
 });
 
@@ -86,7 +87,7 @@ test('a pattern is what a regular expression would make of it, and takes no long
       const literal = by.replaceAll('.', '\\.').replaceAll('*', '.*');
       assert.equal(matchesGlob(by, said), new RegExp(`^${literal}$`).test(said));
     }),
-    { numRuns: 5_000 },
+    { numRuns: runsOf(5_000) },
   );
   assert.equal(matchesGlob(`${'a*'.repeat(1_000)}b`, 'a'.repeat(20_000)), false);
 });

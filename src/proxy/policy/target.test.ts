@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../../test/support/full-run.ts';
 import { Problem } from '../../base/problem.ts';
 import type { ProviderApi } from '../../connections/connections.ts';
 import { googleApiRules } from '../../connections/providers/provider-api.ts';
@@ -288,7 +289,7 @@ test('A7 whatever comes in, what goes out is the same bytes at an origin of the 
         assert.doesNotMatch(decodeURIComponent(path), /(^|[/\\])\.\.?([/\\]|$)/);
       },
     ),
-    { numRuns: 5_000 },
+    { numRuns: runsOf(5_000) },
   );
 });
 

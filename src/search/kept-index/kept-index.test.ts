@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { temporaryFolder } from '../../../test/support/app.ts';
-import { fullRunOnly } from '../../../test/support/full-run.ts';
+import { fullRunOnly, runsOf } from '../../../test/support/full-run.ts';
 import { systemClock } from '../../base/clock.ts';
 import type { CatalogServer } from '../../catalog/catalog.ts';
 import { createIndexBuilder } from '../index/index-builder.ts';
@@ -155,7 +155,9 @@ test('what changed while nobody was there is in the next build, and the kept ind
   assert.deepEqual(new Set(catalogue.readFrom), new Set([63]));
 });
 
-test('a kept index that is cut off or damaged anywhere, or of another model or catalogue, is built anew', async (t) => {
+test('a kept index that is cut off or damaged anywhere, or of another model or catalogue, is built anew', {
+  skip: fullRunOnly,
+}, async (t) => {
   const { folder, catalogue, answers, path } = await keep(t);
   const whole = readFileSync(path);
   const expect = async (faultIs: RegExp, of = catalogue, embedder = builtIn) => {
@@ -282,7 +284,7 @@ test('a builder that was taken back builds what the one before would have built,
       assert.deepEqual(again, built);
       assert.deepEqual(new Uint8Array(same.memory.buffer), new Uint8Array(vectors.memory.buffer));
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { bootApp, type TestApp, type TestReply } from '../support/app.ts';
 import { fixtureServers } from '../support/fixtures.ts';
-import { isFullRun } from '../support/full-run.ts';
+import { isFullRun, runsOf } from '../support/full-run.ts';
 import { fitting, spoiled } from '../support/schema.ts';
 
 const runs = isFullRun ? 60 : 12;
@@ -56,7 +56,7 @@ test('no path and no query string brings it down', async (t) => {
     .map(([pieces, query]) => `/${pieces.join('/')}${query === '' ? '' : `?${query}`}`);
   await fc.assert(
     fc.asyncProperty(path, async (target) => assertSane(await app.call('GET', target), target)),
-    { numRuns: 200 },
+    { numRuns: runsOf(200) },
   );
   assert.equal((await app.call('GET', '/v1/health')).status, 200);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../support/full-run.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startRaw } from '../support/mcp-servers.ts';
 
@@ -64,7 +65,7 @@ test('whatever a server replies, its caller gets an answer in the documented for
       for (const { text: body } of [call, tool, list])
         assert.doesNotMatch(body, /Internal error|node_modules|\.ts:\d/);
     }),
-    { numRuns: 150, interruptAfterTimeLimit: 20_000 },
+    { numRuns: runsOf(150), interruptAfterTimeLimit: 20_000 },
   );
   assert.equal((await app.call('GET', '/v1/health')).status, 200);
 });
