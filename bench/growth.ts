@@ -1,6 +1,6 @@
 /**
  * What a catalogue of 500 to 500,000 tools takes: processor time a query, the start from the kept index, the first build, and
- * memory at rest; as a table, and as `docs/images/growth.svg`.
+ * memory at rest; as a table, and as `docs/growth.svg`.
  */
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { cpuMs, leaveFirstCore, load, printTable, type Served } from './support.
 const sizes = [500, 5_000, 50_000, 150_000, 500_000];
 /** Of the public catalogue: 28,000 servers to 150,000 tools. */
 const toolsPerServer = 150 / 28;
-const picture = fileURLToPath(new URL('../docs/images/growth.svg', import.meta.url));
+const picture = fileURLToPath(new URL('../docs/growth.svg', import.meta.url));
 
 type Point = {
   readonly tools: number;
