@@ -1,7 +1,5 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-
-type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
+import { getHeapStatistics } from 'node:v8';
+import { garbageCollector } from '../base/garbage-collector.ts';
 
 const everyMs = 3_000;
 /** Of the time since it was last looked at. */
@@ -16,8 +14,7 @@ const worthGrowth = 1.25;
  * at its largest above all, and collects the whole heap only when that grows (22 MB of 130 after a start, measured).
  */
 export function collectAtRest(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as CollectGarbage;
+  const collect = garbageCollector();
   let since = performance.eventLoopUtilization();
   let worked = since.active;
   let [tookMs, restBytes] = [0, 0];

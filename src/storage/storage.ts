@@ -25,6 +25,7 @@ import { createSeals, type SealedColumn, type SealTables } from './sealed-store.
 
 export type { Audit } from './audit.ts';
 export { type LongWork, workNames } from './coordination/long-work.ts';
+export type { SharedFiles } from './coordination/shared-files.ts';
 export { deleteBelow, edgeBeyond } from './delete-below.ts';
 export {
   createIdempotency,

@@ -1,7 +1,6 @@
 /** The builder thread: takes changes, gives snapshots. Its one correspondent is `builder-client.ts`. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
+import { garbageCollector } from '../../base/garbage-collector.ts';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import { embedderFromTable } from '../embedding/built-in-embedder.ts';
 import type { Embedder } from '../embedding/embedder.ts';
@@ -56,8 +55,7 @@ const embedder = table === undefined ? remoteEmbedder(dims) : embedderFromTable(
 let builder = createIndexBuilder(embedder);
 let termsSent = 0;
 /** After a build the thread may be idle for hours, and an idle thread collects nothing by itself: 80 MB at 150,000 tools. */
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+const collectGarbage = garbageCollector();
 
 function build(revision: number): void {
   const snapshot = builder.build(revision);

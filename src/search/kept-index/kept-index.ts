@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SharedFiles } from '../../storage/storage.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import { type BuilderFile, type BuiltIndex, fewDocuments, smallDocuments } from '../index/builder-client.ts';
 import { type Snapshot, serverIds } from '../index/snapshot.ts';
@@ -22,10 +23,7 @@ export type KeptIndexOptions = {
   readonly builder?: Pick<BuilderFile, 'beyondDocuments' | 'idleMs'>;
   readonly revisions: RevisionsOf;
   /** Where replicas find each other's: one that starts in an empty folder need not build it. */
-  readonly shared?: {
-    publish(name: string, version: string, path: string): Promise<void>;
-    retrieve(name: string, version: string, path: string): Promise<boolean>;
-  } | null;
+  readonly shared?: SharedFiles | null;
   /**
    * Of no use, and built anew. `outdated`: it is of another catalogue, model or version of the code; `unreadable`: damaged, or
    * the system refused; `unwritten`: there is none for the next start; `not_shared`: none from or for other replicas.
