@@ -11,32 +11,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { noChromium } from '../support/console.ts';
-import { demo, openPage, show, signIn } from '../support/console-browser.ts';
+import { consolePages, demo, openPage, show, signIn } from '../support/console-browser.ts';
 import { root } from '../support/paths.ts';
 
 const file = join(root, 'test/full/console-layout.json');
 const isUpdate = process.env.UPDATE_LAYOUT !== undefined;
 type Baseline = Record<string, readonly string[]>;
 
-const pages = [
-  ['Search', '/'],
-  ['Search', '/?q=send+an+email'],
-  ['Catalogue', '/catalogue'],
-  ['Everything', '/catalogue/everything?tool=echo'],
-  ['Activity', '/activity'],
-  ['Calls', '/activity/calls'],
-  ['Approvals', '/keys/approvals'],
-  ['Keys', '/keys'],
-  ['Toolsets', '/keys/toolsets'],
-  ['No secrets', '/keys/toolsets?name=no-secrets'],
-  ['Users', '/connections'],
-  ['Issuers', '/issuers'],
-  ['Webhooks', '/webhooks'],
-  ['OAuth clients', '/oauth-clients'],
-  ['Audit', '/audit'],
-  ['Settings', '/settings'],
-  ['Docs', '/docs'],
-] as const;
 const sizes = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
 
 /**
@@ -79,7 +60,7 @@ for (const colorScheme of ['light', 'dark'] as const)
     for (const [size, viewport] of Object.entries(sizes)) {
       const { page } = await openPage(t, app, { colorScheme, viewport, reducedMotion: 'reduce' });
       await signIn(page, app);
-      for (const [title, path] of pages) {
+      for (const [title, path] of consolePages) {
         await show(page, app, path, title);
         // Its stream never ends; what every other page asks for is there when nothing is asked any more.
         if (path === '/activity') await page.locator('.chart').first().waitFor();

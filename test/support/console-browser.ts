@@ -81,3 +81,24 @@ export async function assertAccessible(page: Page): Promise<void> {
     assert.deepEqual(await violations(page), [], colorScheme);
   }
 }
+
+/** Every page of the console: its heading, and where it is. */
+export const consolePages = [
+  ['Search', '/'],
+  ['Search', '/?q=send+an+email'],
+  ['Catalogue', '/catalogue'],
+  ['Everything', '/catalogue/everything?tool=echo'],
+  ['Activity', '/activity'],
+  ['Calls', '/activity/calls'],
+  ['Approvals', '/keys/approvals'],
+  ['Keys', '/keys'],
+  ['Toolsets', '/keys/toolsets'],
+  ['No secrets', '/keys/toolsets?name=no-secrets'],
+  ['Users', '/connections'],
+  ['Issuers', '/issuers'],
+  ['Webhooks', '/webhooks'],
+  ['OAuth clients', '/oauth-clients'],
+  ['Audit', '/audit'],
+  ['Settings', '/settings'],
+  ['Docs', '/docs'],
+] as const;
