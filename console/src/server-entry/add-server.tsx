@@ -7,6 +7,7 @@ import { ChoiceField, LinesField, TextField } from '../components/fields.tsx';
 import { AddressFindings } from './address-findings.tsx';
 import { HeaderFields } from './header-fields.tsx';
 import { type PastedServer, parsePasted, suggestId } from './pasted-server.ts';
+import { credentialKinds, transports } from './reach-choices.ts';
 import { toRecord, useAddressProbe } from './use-address-probe.ts';
 
 type Fields = Omit<PastedServer, 'name'> & {
@@ -132,24 +133,11 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
         onValue={set('description')}
       />
       <div class="two">
-        <ChoiceField
-          label="Transport"
-          value={transport}
-          options={[
-            ['streamable-http', 'Streamable HTTP'],
-            ['sse', 'HTTP+SSE'],
-          ]}
-          onValue={set('transport')}
-        />
+        <ChoiceField label="Transport" value={transport} options={transports} onValue={set('transport')} />
         <ChoiceField
           label="Credentials"
           value={fields.auth_type}
-          options={[
-            ['', 'None'],
-            ['api_key', 'API key'],
-            ['bearer', 'Bearer token'],
-            ['oauth2', 'OAuth of the user'],
-          ]}
+          options={credentialKinds}
           onValue={set('auth_type')}
         />
       </div>

@@ -8,6 +8,7 @@ import { ChoiceField, TextField } from '../components/fields.tsx';
 import { Loadable } from '../components/states.tsx';
 import { HeaderFields } from './header-fields.tsx';
 import type { Header } from './pasted-server.ts';
+import { credentialKinds, transports } from './reach-choices.ts';
 import { toRecord } from './use-address-probe.ts';
 
 type Props = { readonly id: string; readonly onChanged: () => void; readonly onClose: () => void };
@@ -136,22 +137,13 @@ function AddressFields({ fields, set }: Group) {
         <ChoiceField
           label="Transport"
           value={fields.transport}
-          options={[
-            ['streamable-http', 'Streamable HTTP'],
-            ['sse', 'HTTP+SSE'],
-            ...(fields.transport === 'stdio' ? [['stdio', 'Program'] as const] : []),
-          ]}
+          options={[...transports, ...(fields.transport === 'stdio' ? [['stdio', 'Program'] as const] : [])]}
           onValue={set('transport')}
         />
         <ChoiceField
           label="Credentials"
           value={fields.auth_type}
-          options={[
-            ['', 'None'],
-            ['api_key', 'API key'],
-            ['bearer', 'Bearer token'],
-            ['oauth2', 'OAuth of the user'],
-          ]}
+          options={credentialKinds}
           onValue={set('auth_type')}
         />
       </div>
