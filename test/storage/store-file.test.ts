@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { type Kysely, sql } from 'kysely';
 import { systemClock } from '../../src/base/clock.ts';
+import { checkpointRows } from '../../src/storage/embedded/sqlite-driver.ts';
 import { deleteBelow, openStorage, type Storage } from '../../src/storage/storage.ts';
 import { bootApp, newDataDir, temporaryFolder } from '../support/app.ts';
 import { until } from '../support/programs.ts';
@@ -215,3 +216,34 @@ test('a loop over rows, inside a transaction or not, lets everything else have i
   assert.ok((await readOn(storage.tables())) > 0);
   assert.ok((await storage.write<Tables, number>(readOn)) > 0);
 });
+
+test('what is written a lot goes into the file itself, in the thread of reports, while the store is open', async (t) => {
+  const dataDir = await newDataDir(t);
+  const file = join(dataDir, 'mcprank.db');
+  const storage = await openStorage({ dataDir, databaseUrl: null }, systemClock, {});
+  t.after(() => storage.close());
+  const many = sql`insert into developers (id, name, created_at)
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${checkpointRows})
+    select 'dev_' || i, 'many ' || i, 1 from n`;
+  await storage.writeBehind(async (trx) => void (await many.execute(trx)));
+  await until('the rows are in the file', () => rowsInFileAlone(file, dataDir) === checkpointRows);
+  // It answers questions as before, and changes nothing.
+  const reports = storage.reports<Tables>();
+  const { rows } = await sql<{ n: number }>`select count(*) as n from developers`.execute(reports);
+  assert.equal(rows[0]?.n, checkpointRows);
+  await assert.rejects(sql`delete from developers`.execute(reports));
+});
+
+/** Of a copy without the log beside it. */
+function rowsInFileAlone(file: string, folder: string): number {
+  const copy = join(folder, 'copy.db');
+  copyFileSync(file, copy);
+  const db = new DatabaseSync(copy, { readOnly: true });
+  try {
+    return Number(db.prepare('select count(*) as n from developers').get()?.n);
+  } catch {
+    return 0; // the schema itself is still in the log
+  } finally {
+    db.close();
+  }
+}

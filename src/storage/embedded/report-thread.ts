@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
+import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
 import { Problem } from '../../base/problem.ts';
 import { startWorkerThread } from '../../base/worker-thread.ts';
 import type { Answer, Question, WorkerData } from './report-worker.ts';
@@ -46,6 +46,14 @@ export class ReportThread {
     this.#waiting.set(asker, queue);
     this.#next();
     return (await asked.promise) as R[];
+  }
+
+  /**
+   * Moves what was written into the file itself, as far as no reader is in its way: with three waits for the disk, which the
+   * event loop had to sit through otherwise (https://www.sqlite.org/wal.html#ckpt).
+   */
+  async checkpoint(): Promise<void> {
+    await this.ask(CompiledQuery.raw('PRAGMA wal_checkpoint(PASSIVE)'), 'checkpoint');
   }
 
   /** The next question begins it again. */

@@ -1,5 +1,6 @@
-/** The thread of long questions, on a connection of its own. Its one correspondent is `report-thread.ts`. */
+/** The thread of long questions and of checkpoints, on a connection of its own. Its one correspondent is `report-thread.ts`. */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 
 export type WorkerData = { readonly file: string };
@@ -18,7 +19,12 @@ const busyTimeoutMs = 5_000;
 
 const port = parentPort;
 if (port === null) throw new Error('report-worker.ts runs as a worker thread only');
-const db = new DatabaseSync((workerData as WorkerData).file, { readOnly: true, timeout: busyTimeoutMs });
+const file = pathToFileURL((workerData as WorkerData).file);
+// Where there is none any more, none is made.
+file.searchParams.set('mode', 'rw');
+const db = new DatabaseSync(file, { timeout: busyTimeoutMs });
+// It changes nothing, and may still move what others wrote into the file (https://www.sqlite.org/pragma.html#pragma_query_only).
+db.exec('PRAGMA query_only = ON');
 
 function answer({ id, sql, parameters }: Question): Answer {
   try {

@@ -11,6 +11,11 @@ import { busyTimeoutMs, StatementRunner } from './statement-runner.ts';
 
 /** Statements in a row take no more of the event loop than this before everything else has its turn. */
 const turnMs = 10;
+/**
+ * Rows between two checkpoints: about 16 MB of calls. Whoever writes first after one waits for the disk, the thread or not: so
+ * they are rare.
+ */
+export const checkpointRows = 40_000;
 
 /** The two connections to one file. Who writes waits for whoever writes; who reads waits for nobody. */
 export class SqliteConnections {
@@ -21,11 +26,25 @@ export class SqliteConnections {
   #lastTurn: Promise<void> = Promise.resolve();
   /** When the first statement of this turn of the event loop began. */
   #busySince: number | undefined;
+  readonly #checkpoint: () => void;
+  #checkpointAt = checkpointRows;
 
-  constructor(writer: DatabaseSync, reader: DatabaseSync, verifyFile: () => void) {
+  constructor(
+    writer: DatabaseSync,
+    reader: DatabaseSync,
+    hooks: { readonly verifyFile: () => void; readonly checkpoint: () => void },
+  ) {
     this.writer = new StatementRunner(writer);
     this.reader = new StatementRunner(reader);
-    this.verifyFile = verifyFile;
+    this.verifyFile = hooks.verifyFile;
+    this.#checkpoint = hooks.checkpoint;
+  }
+
+  /** Something was written: from time to time it goes into the file itself. */
+  noteWritten(): void {
+    if (this.writer.changedRows < this.#checkpointAt) return;
+    this.#checkpointAt = this.writer.changedRows + checkpointRows;
+    this.#checkpoint();
   }
 
   /**
@@ -116,6 +135,7 @@ export class FileConnection implements DatabaseConnection {
       this.#to.verifyFile();
       const result = await this.#to.writer.execute<R>(query, until);
       this.#to.verifyFile();
+      this.#to.noteWritten();
       return result;
     });
   }
@@ -150,6 +170,7 @@ export class FileConnection implements DatabaseConnection {
     this.#finish();
     // Before anybody is told that it was written.
     this.#to.verifyFile();
+    this.#to.noteWritten();
   }
 
   async rollback(): Promise<void> {

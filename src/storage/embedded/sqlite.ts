@@ -19,6 +19,8 @@ export type { FileState } from './file-identity.ts';
 
 /** For the checkpoint of a clean stop, which another process's reader may hold up. */
 const checkpointWaitMs = 1_000;
+/** 64 MB: until then it is left to a thread, since whoever's commit does it waits for the disk three times (10 to 40 ms). */
+const checkpointPages = 16_384;
 
 /** The store's file, open: one connection that writes and one that reads. */
 export type SqliteFile = {
@@ -42,10 +44,14 @@ export function openSqlite(
   const writer = openWriter(file);
   const reader = new DatabaseSync(file, { readOnly: true });
   const identity = new FileIdentity(file, onFileChange);
+  const verifyFile = () => identity.verify();
+  const reports = new ReportThread(file, verifyFile);
+  // Where the thread fails, `wal_autocheckpoint` of the writing connection stands in for it.
+  const checkpoint = () => void reports.checkpoint().catch(() => undefined);
   return {
-    connections: new SqliteConnections(writer, reader, () => identity.verify()),
+    connections: new SqliteConnections(writer, reader, { verifyFile, checkpoint }),
     identity,
-    reports: new ReportThread(file, () => identity.verify()),
+    reports,
     async backup(target) {
       await backup(reader, target);
       chmodSync(target, 0o600);
@@ -76,7 +82,8 @@ function openWriter(file: string): DatabaseSync {
   }
   const db = new DatabaseSync(file, { timeout: 5_000 });
   db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY',
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+     PRAGMA wal_autocheckpoint = ${checkpointPages}`,
   );
   // From here on the driver waits between tries: SQLite's own waiting would stop everything this process does.
   db.exec('PRAGMA busy_timeout = 0');

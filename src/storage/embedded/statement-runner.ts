@@ -16,6 +16,7 @@ type Prepared = { readonly statement: StatementSync; readonly returnsRows: boole
 export class StatementRunner {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, Prepared>();
+  #changedRows = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -33,6 +34,11 @@ export class StatementRunner {
     }
   }
 
+  /** Rows written since it was opened. */
+  get changedRows(): number {
+    return this.#changedRows;
+  }
+
   exec(sql: string): void {
     this.#db.exec(sql);
   }
@@ -46,6 +52,7 @@ export class StatementRunner {
     const { statement, returnsRows } = this.#prepare(sql);
     if (returnsRows) return { rows: statement.all(...bindable(parameters)) as R[] };
     const { changes, lastInsertRowid } = statement.run(...bindable(parameters));
+    this.#changedRows += Number(changes);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
   }
 
