@@ -70,6 +70,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       telemetry,
       console: { sessions, stats, files: createConsoleFiles(consoleFolder) },
       publicUrl: () => services.baseUrl.url,
+      beforeReply: services.callLog.persist,
       trustedProxies: config.trustedProxies,
       ...(config.mcpKeyless && { keyless: await openKeyless(services) }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),

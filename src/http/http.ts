@@ -21,6 +21,7 @@ import {
 } from './authentication.ts';
 import { createLoadShedder, type LoadShedder } from './connection/load-shedder.ts';
 import { watchConnections } from './connection/open-connections.ts';
+import { replyAfter } from './connection/reply-after.ts';
 import { createRequestSpans, inStepSpan } from './connection/request-spans.ts';
 import {
   answerBrokenClient,
@@ -98,6 +99,8 @@ type HttpDeps = {
   readonly console?: { sessions: ConsoleSessions; files: ConsoleFiles; stats: RequestStats };
   /** How others reach us. */
   readonly publicUrl: () => string;
+  /** What has to be done before anybody is told of it. */
+  readonly beforeReply?: () => void;
   readonly limits?: HttpLimits;
   /** Addresses and networks of proxies in front of us. */
   readonly trustedProxies?: readonly string[];
@@ -112,7 +115,7 @@ export function createHttp(deps: HttpDeps): Http {
   const live = createRequestSpans(tracing);
   let isClosing = false;
 
-  const server = createHttpServer(limits, (request, reply) => {
+  const server = createHttpServer(deps, (request, reply) => {
     connections.requestStarted(request);
     const context = new RequestContext(nextId(), { request, reply }, deps.trustedProxies ?? []);
     void live(context, () => runLifecycle(context, steps, (error) => responder.sendError(error, context)));
@@ -266,7 +269,7 @@ function observeDelay({ histogram }: Telemetry): (lateMs: number) => void {
 }
 
 function createHttpServer(
-  limits: HttpLimits,
+  { limits = defaultLimits, beforeReply }: HttpDeps,
   answer: (request: IncomingMessage, reply: ServerResponse) => void,
 ): Server {
   const server = nodeHttp.createServer(
@@ -277,6 +280,7 @@ function createHttpServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: 16_384,
+      ...(beforeReply !== undefined && { ServerResponse: replyAfter(beforeReply) }),
     },
     answer,
   );

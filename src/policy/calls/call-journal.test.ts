@@ -20,7 +20,12 @@ test('a row is in the file until the store has it; what is left at the end stays
   const folder = temporaryFolder(t);
   const journal = new CallJournal(folder);
   const rows = [0, 1, 2].map((i) => row(i));
-  for (const each of rows) journal.add(each);
+  assert.deepEqual(
+    rows.map((each) => journal.add(each)),
+    [true, false, false],
+  );
+  assert.deepEqual(readdirSync(folder), [], 'together, and not yet');
+  journal.persist();
   assert.deepEqual(
     linesIn(folder).map((line) => JSON.parse(line)),
     rows,
@@ -36,6 +41,7 @@ test('a row is in the file until the store has it; what is left at the end stays
   );
   const done = new CallJournal(folder);
   done.add(row(4));
+  done.persist();
   done.settle([]);
   done.close([]);
   assert.equal(readdirSync(folder).length, 1, 'a file of nothing goes');
@@ -46,10 +52,12 @@ test('a store that is slow costs a file of what it has not, and no more', (t) =>
   const journal = new CallJournal(folder);
   const rows = Array.from({ length: 100 }, (_, i) => row(i, 'x'.repeat(100_000)));
   for (const each of rows) journal.add(each);
+  journal.persist();
   journal.settle(rows.slice(99));
   const [name = ''] = readdirSync(folder);
   assert.ok(statSync(join(folder, name)).size < 200_000);
   journal.add(row(100));
+  journal.persist();
   assert.deepEqual(
     linesIn(folder).map((line) => (JSON.parse(line) as { id: string }).id),
     ['call_99', 'call_100'],

@@ -7,7 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { newId } from '../../base/id.ts';
@@ -22,8 +22,8 @@ const maxBytes = 8_000_000;
 const fileName = /^calls-own_[0-9a-f]+\.journal$/;
 
 /**
- * Rows that the store has yet to take, as lines of a file in the data folder. A line is with the system before the call of it is
- * answered, so a process that is killed loses none; it waits for no disk, so a power failure may lose the last ones.
+ * Rows that the store has yet to take, as lines of a file in the data folder: what came since is with the system once `persist`
+ * was called, or this turn of the event loop is over. It waits for no disk, so a power failure may lose the last ones.
  */
 export class CallJournal<T extends Row> {
   readonly #folder: string;
@@ -31,34 +31,49 @@ export class CallJournal<T extends Row> {
   /** Who writes here: what is gone has left its file behind. */
   readonly #head = `${JSON.stringify({ owner: identifyProcess(process.pid) })}\n`;
   #file: number | null = null;
+  /** About, and without the head. */
   #bytes = 0;
+  /** Lines to come. */
+  #unwritten = '';
 
   constructor(folder: string) {
     this.#folder = folder;
     this.#path = join(folder, `calls-${newId('own')}.journal`);
   }
 
-  /** Throws where the folder cannot be written: then the row is in memory alone. */
-  add(row: T): void {
+  /** Whether it is the first one to come. */
+  add(row: T): boolean {
+    const isFirst = this.#unwritten === '';
+    this.#unwritten += lineOf(row);
+    return isFirst;
+  }
+
+  /** Writes what is to come, in one piece. Throws where the folder cannot be written: then those rows are in memory alone. */
+  persist(): void {
+    if (this.#unwritten === '') return;
+    const lines = this.#unwritten;
+    this.#unwritten = '';
     this.#file ??= this.#open(this.#path);
-    this.#bytes += writeSync(this.#file, lineOf(row));
+    writeFileSync(this.#file, lines);
+    this.#bytes += lines.length;
   }
 
   /** The store has all but these. */
   settle(waiting: readonly T[]): void {
-    if (this.#file === null) return;
     if (waiting.length === 0) this.#empty();
     else if (this.#bytes > maxBytes) this.#replace(waiting);
   }
 
   /** Leaves what the store has not for the next start. */
   close(waiting: readonly T[]): void {
+    if (waiting.length > 0) this.persist();
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
     if (waiting.length === 0) rmSync(this.#path, { force: true });
   }
 
   #empty(): void {
+    this.#unwritten = '';
     if (this.#file === null || this.#bytes === 0) return;
     ftruncateSync(this.#file, this.#head.length);
     this.#bytes = 0;
@@ -68,16 +83,19 @@ export class CallJournal<T extends Row> {
   #replace(waiting: readonly T[]): void {
     const next = `${this.#path}.next`;
     const file = this.#open(next);
-    this.#bytes = writeSync(file, waiting.map(lineOf).join(''));
+    const lines = waiting.map(lineOf).join('');
+    writeFileSync(file, lines);
     renameSync(next, this.#path);
     if (this.#file !== null) closeSync(this.#file);
     this.#file = file;
+    this.#bytes = lines.length;
+    this.#unwritten = '';
   }
 
   #open(path: string): number {
     mkdirSync(this.#folder, { recursive: true });
     const file = openSync(path, 'a', 0o600);
-    writeSync(file, this.#head);
+    writeFileSync(file, this.#head);
     return file;
   }
 }

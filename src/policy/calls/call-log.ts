@@ -11,11 +11,14 @@ export type CallEntry = Omit<CallRow, 'id' | 'at'>;
 
 /**
  * Who called what, by which rule, with what end: never changed, bounded in age and number. It goes to the store behind the
- * reply, and into a file before it: a process that is killed loses no call that was answered.
+ * reply, and into a file before it: a process that is killed loses no call that was answered. What is answered in one turn of
+ * the event loop goes into the file together.
  */
 export type CallLog = {
   /** Never waits and never throws. */
   record(entry: CallEntry): void;
+  /** Writes what was recorded into the file: before anything is answered. Never throws. */
+  persist(): void;
   /** Takes in what killed processes left in this data folder. */
   recover(): Promise<void>;
   /** Entries given up because the store was too slow or failed. */
@@ -67,6 +70,7 @@ export function createCallLog(deps: {
       const row = { ...entry, id: newLogId('call', at), at };
       if (queue.enqueue(row)) journal.add(row);
     },
+    persist: journal.persist,
     async recover() {
       for (const { path, rows } of readLeftBehind(dataDir)) {
         await store.restore(rows as readonly CallRow[]);
@@ -97,7 +101,10 @@ export function createCallLog(deps: {
 }
 
 /** A folder that cannot be written, or a full disk, is said once, and calls go on. */
-function createSafeJournal(folder: string, log: Log): Pick<CallJournal<CallRow>, 'add' | 'settle' | 'close'> {
+function createSafeJournal(
+  folder: string,
+  log: Log,
+): Pick<CallJournal<CallRow>, 'persist' | 'settle' | 'close'> & { add(row: CallRow): void } {
   const journal = new CallJournal<CallRow>(folder);
   let isFailing = false;
   const safely =
@@ -111,8 +118,13 @@ function createSafeJournal(folder: string, log: Log): Pick<CallJournal<CallRow>,
         isFailing = true;
       }
     };
+  const persist = safely(() => journal.persist());
   return {
-    add: safely((row: CallRow) => journal.add(row)),
+    add(row) {
+      // Nobody may be there any more to be answered.
+      if (journal.add(row)) setImmediate(persist);
+    },
+    persist,
     settle: safely((waiting: readonly CallRow[]) => journal.settle(waiting)),
     close: safely((waiting: readonly CallRow[]) => journal.close(waiting)),
   };
