@@ -44,10 +44,20 @@ const wrapped = (args: string) => `{"server_id":"${serverId}","name":"echo","arg
 const query = '{"query":"say it again","limit":5}';
 const searchDoor = 'POST /v1/search';
 
+/** Whoever takes an event stream, too, is told on the way what the server tells. */
+const restDoor = { headers: { accept: 'application/json' } } as const;
+
 export const doors: readonly Door[] = [
-  { name: rest, path: '/v1/mcp/tools/call', body: wrapped, also: ['sse', 'stdio'] },
-  { name: `${rest}, as npm start does`, path: '/v1/mcp/tools/call', body: wrapped, flags: startFlags },
+  { ...restDoor, name: rest, path: '/v1/mcp/tools/call', body: wrapped, also: ['sse', 'stdio'] },
   {
+    ...restDoor,
+    name: `${rest}, as npm start does`,
+    path: '/v1/mcp/tools/call',
+    body: wrapped,
+    flags: startFlags,
+  },
+  {
+    ...restDoor,
     name: 'REST call',
     path: '/v1/mcp/call',
     body: (args) =>

@@ -56,6 +56,16 @@ const lifeMs = 3_600_000;
 /** A client whose user has gone to decide comes back at once: it is answered when there is something to say. */
 const waitMs = 50_000;
 
+/** Most calls have nothing to do with approvals: no rule asks for one, and they continue nothing. */
+export function concernsApprovals(admitted: AdmittedCall): boolean {
+  const { continuation, inputResponses } = admitted.call;
+  return continuation !== undefined || (inputResponses?.size ?? 0) > 0 || wantsApproval(admitted);
+}
+
+function wantsApproval({ call, decision }: AdmittedCall): boolean {
+  return decision.effect === 'ask' && !listings.has(call.method);
+}
+
 /** Makes calls, after a person has agreed to them where a rule wants that. */
 export class ApprovalFlow {
   readonly #approvals: ApprovalFlowDeps['approvals'];
@@ -69,13 +79,13 @@ export class ApprovalFlow {
   }
 
   async perform(admitted: AdmittedCall, steps: CallSteps): Promise<McpAnswer> {
-    const { caller, call, decision } = admitted;
+    const { caller, call } = admitted;
     const resumed = this.#open(admitted);
     const inner = resumed === null ? call.continuation : resumed.inner;
     const own = { ...call, continuation: inner, inputResponses: withoutOurs(call.inputResponses) };
     const run: Run = (onStart) => steps.run(caller, own, onStart);
     if (resumed !== null && resumed.round > 0) return this.#runApproved(admitted, resumed, run);
-    if (decision.effect !== 'ask' || listings.has(call.method)) return run(async () => undefined);
+    if (!wantsApproval(admitted)) return run(async () => undefined);
     const approval = await this.#approvals.request(askedCall(admitted), resumed?.id ?? null);
     const action = actionIn(call.inputResponses);
     if (approval.state === 'pending' && action !== undefined) {

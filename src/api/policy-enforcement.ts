@@ -8,9 +8,10 @@ import { changeMembers, type JsonParts, joinJson } from '../base/json-splice.ts'
 import { Problem } from '../base/problem.ts';
 import { type Catalog, type ServerRecord, toolNamed } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
-import type { Budgets, Policy, Subject, ToolFacts, VisibleTools } from '../policy/policy.ts';
-import { type AdmittedCall, ApprovalFlow, type ApprovalFlowDeps } from './approval-flow.ts';
-import { catchUp, unknownServer, type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
+import type { Budgets, Policy, ToolFacts } from '../policy/policy.ts';
+import { ApprovalFlow, type ApprovalFlowDeps, concernsApprovals } from './approval-flow.ts';
+import { type Admitted, type Asking, createAdmission, denied, subjectOf } from './call-admission.ts';
+import { type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
 declare const enforced: unique symbol;
@@ -27,24 +28,8 @@ export type PolicyEnforcement = {
   require(subject: Asking, serverId: string, tool: string): Promise<void>;
 };
 
-/** Who asks; without a developer's name, whoever sees only what everybody sees. */
-type Asking = {
-  readonly keyId: string;
-  readonly developer?: string | undefined;
-  readonly client?: string | undefined;
-  readonly groups?: readonly string[] | undefined;
-  readonly toolset?: string;
-};
 type Caller = Parameters<Mcp['call']>[0];
 type OnNotification = Parameters<Mcp['listen']>[2];
-
-/** What a server answers to everybody who sees something of it. */
-const aboutItself: ReadonlySet<string> = new Set([
-  'ping',
-  'server/discover',
-  'tools/list',
-  'logging/setLevel',
-]);
 
 export type EnforcementDeps = ApprovalFlowDeps & {
   /** Throws `invalid_api_key` where whoever calls may nothing any more. */
@@ -65,58 +50,12 @@ export type EnforcementDeps = ApprovalFlowDeps & {
   };
 };
 
-/** Who may go on to a server, and with what. */
-function createAdmission({ policy, catalog }: EnforcementDeps) {
-  const findVisible = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
-    const known = catalog.peek(serverId)?.record;
-    // Nothing is hidden from this principal, and the server has not just come.
-    if (known !== undefined && policy.isCurrent(known.revision) && policy.viewFor(subject) === null)
-      return known;
-    if (!policy.canSee(subject, serverId)) throw unknownServer();
-    const record = known ?? (await catalog.get(serverId));
-    await catchUp(policy, [record]);
-    if (!policy.canSee(subject, serverId)) throw unknownServer();
-    return record;
-  };
-  const toolsOf = (subject: Subject, record: ServerRecord): VisibleTools =>
-    policy.viewFor(subject)?.toolsOf(record) ?? 'all';
-
-  /** What a call may be, with whose credentials. Throws `not_found` and `denied`. */
-  const admit = async (
-    caller: Caller,
-    call: McpCall,
-  ): Promise<AdmittedCall & { readonly record: ServerRecord }> => {
-    const subject = subjectOf(caller);
-    const record = await findVisible(subject, call.serverId);
-    const { params, method } = call;
-    const tool = method === 'tools/call' ? toolNamed(record, params?.name ?? '') : null;
-    const decision = policy.decide(
-      subject,
-      record,
-      tool,
-      tool === null ? undefined : (params?.arguments ?? null),
-    );
-    const isDenied = aboutItself.has(method)
-      ? toolsOf(subject, record) === 'none'
-      : decision.effect === 'deny';
-    if (isDenied) throw denied(decision.toolset, tool?.name ?? call.serverId);
-    const mayUse = policy.mayUseCredentials(subject, call.serverId);
-    const admitted: Caller = {
-      ...caller,
-      decidedBy: decision.toolset,
-      ...(tool !== null && { definition: tool.definition }),
-      ...(!mayUse && { usesSharedCredential: false }),
-    };
-    return { caller: admitted, call, tool, decision, record };
-  };
-  return { findVisible, toolsOf, admit };
-}
-
 export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
   const { mcp, policy } = deps;
   const { findVisible, toolsOf, admit } = createAdmission(deps);
   const perform = createPerform(deps, admit);
-  const look = (caller: Caller, serverId: string, method: string) => admit(caller, { serverId, method });
+  const look = async (caller: Caller, serverId: string, method: string) =>
+    admit(caller, { serverId, method });
   /** A stream may outlive the right to what it tells. */
   const whileAdmitted =
     (caller: Caller, serverId: string, tell: OnNotification): OnNotification =>
@@ -172,50 +111,60 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
   const { requireCaller, policy, callRecords } = deps;
   const approvals = new ApprovalFlow(deps);
   const run = createRun(deps);
+  const approve = (admitted: Admitted, caller: Caller, key: string | undefined) =>
+    approvals.perform(admitted, {
+      run: (by, own, onStart) => run(by, own, { key, onStart }),
+      async readmit(again) {
+        await requireCaller(caller.keyId);
+        await caller.recheck?.();
+        return admit(caller, again);
+      },
+    });
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
     try {
-      const admitted = await admit(caller, call);
-      const answer = await approvals.perform(admitted, {
-        run: (by, own, onStart) => run(by, own, { key, onStart }),
-        async readmit(again) {
-          await requireCaller(caller.keyId);
-          await caller.recheck?.();
-          return admit(caller, again);
-        },
-      });
+      const waiting = admit(caller, call);
+      const admitted = waiting instanceof Promise ? await waiting : waiting;
+      const answer = await (concernsApprovals(admitted)
+        ? approve(admitted, caller, key)
+        : run(admitted.caller, call, { key }));
       if (call.method !== 'tools/list') return answer;
       const seen = policy.viewFor(subjectOf(caller))?.toolsOf(admitted.record);
       return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(admitted.record)) : answer;
     } catch (refusal) {
-      if (call.method === 'tools/call' && isRefusal(refusal)) {
-        const { serverId, params } = call;
-        const sent = params?.arguments?.span() ?? null;
-        callRecords.recordRefusal({ caller, serverId, tool: params?.name ?? '', arguments: sent, refusal });
-      }
+      if (call.method === 'tools/call' && isRefusal(refusal))
+        callRecords.recordRefusal(refusedCall(caller, call, refusal));
       throw refusal;
     }
   };
 }
 
+function refusedCall(caller: Caller, { serverId, params }: McpCall, refusal: Problem) {
+  return {
+    caller,
+    serverId,
+    tool: params?.name ?? '',
+    arguments: params?.arguments?.span() ?? null,
+    refusal,
+  };
+}
+
+/** How a call is made: with one key, one execution; `onStart` is through before anything is sent. */
+type RunOptions = { readonly key: string | undefined; readonly onStart?: () => Promise<void> };
+
 /** Sends a call on, within the budgets of its principal. */
 function createRun({ mcp, policy, budgets, telemetry }: EnforcementDeps) {
-  const spend = async (caller: Caller, { serverId, method, params }: McpCall) => {
-    const toolsets = method === 'tools/call' ? policy.budgetsFor(subjectOf(caller)) : [];
-    if (toolsets.length === 0) return [];
-    const { developerId, keyId, userId } = caller;
-    return [
-      await budgets.spend(toolsets, { developerId, keyId, userId, serverId, tool: params?.name ?? '' }),
-    ];
-  };
-  return async (
-    caller: Caller,
-    call: McpCall,
-    { key, onStart }: { readonly key: string | undefined; readonly onStart: () => Promise<void> },
+  type Toolsets = ReturnType<Policy['budgetsFor']>;
+  const runWithin = async (
+    toolsets: Toolsets,
+    [caller, call]: readonly [Caller, McpCall],
+    { key, onStart }: RunOptions,
   ): Promise<McpAnswer> => {
     const spent: ((bytes: number) => Promise<void>)[] = [];
     const begin = async () => {
-      spent.push(...(await spend(caller, call)));
-      await onStart();
+      const { developerId, keyId, userId } = caller;
+      const by = { developerId, keyId, userId, serverId: call.serverId, tool: call.params?.name ?? '' };
+      if (toolsets.length > 0) spent.push(await budgets.spend(toolsets, by));
+      await onStart?.();
     };
     if (key === undefined) await begin();
     const answer = await (key === undefined
@@ -227,6 +176,11 @@ function createRun({ mcp, policy, budgets, telemetry }: EnforcementDeps) {
       );
     return answer;
   };
+  return (caller: Caller, call: McpCall, options: RunOptions): Promise<McpAnswer> => {
+    const toolsets = call.method === 'tools/call' ? policy.budgetsFor(subjectOf(caller)) : [];
+    const isPlain = toolsets.length === 0 && options.key === undefined && options.onStart === undefined;
+    return isPlain ? mcp.call(caller, call) : runWithin(toolsets, [caller, call], options);
+  };
 }
 
 function bytesOf({ params }: McpCall, answer: McpAnswer): number {
@@ -237,10 +191,6 @@ function bytesOf({ params }: McpCall, answer: McpAnswer): number {
 
 function isRefusal(error: unknown): error is Problem {
   return error instanceof Problem && (error.kind === 'denied' || error.kind === 'rate_limited');
-}
-
-function subjectOf({ keyId, developer = '', client, groups, toolset }: Asking): Subject {
-  return { keyId, developer, client, groups, toolset };
 }
 
 /** What rules look at of a tool that its server listed just now: what the catalogue knows of it. */
@@ -264,11 +214,4 @@ function withSeenTools(
   const spans: JsonParts = kept.flatMap((tool, i) => (i === 0 ? [tool.span()] : [',', tool.span()]));
   const text = joinJson(changeMembers(result, { tools: ['[', ...spans, ']'] }));
   return { ...answer, reply: { result: scanJson(text, messageShape.result) } };
-}
-
-function denied(toolset: string | null, what: string): Problem {
-  const by = toolset === null ? 'Your toolsets do' : `The toolset ${toolset} does`;
-  return new Problem('denied', `${by} not allow ${what.slice(0, 200)}: ask whoever gave you the key`, {
-    facts: { toolset },
-  });
 }

@@ -9,7 +9,12 @@ export function joinJson(parts: JsonParts): Buffer {
   const [first] = parts;
   if (parts.length === 1 && first !== undefined)
     return typeof first === 'string' ? Buffer.from(first) : first;
-  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+  let length = 0;
+  for (const part of parts) length += Buffer.byteLength(part);
+  const joined = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const part of parts) at += typeof part === 'string' ? joined.write(part, at) : part.copy(joined, at);
+  return joined;
 }
 
 /**

@@ -17,9 +17,11 @@ const modernMeta = JSON.stringify({
 /** Of the protocol's own metadata, what a caller may ask of the server itself. */
 const logLevel = 'io.modelcontextprotocol/logLevel';
 const askedByCaller: ReadonlySet<string> = new Set([logLevel]);
+const nothing: ReadonlySet<string> = new Set();
 
 /** The members of these params beside `_meta` are replaced or added by other code: they are no part of what was asked. */
 const resumption: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
+const notAsked = [...resumption, '_meta'] as const;
 
 export const noParams: RpcParams = {
   members: [],
@@ -91,7 +93,7 @@ export function withMembers(params: RpcParams, more: JsonParts): RpcParams {
 
 /** What stands between the braces, without `_meta` and without what resumes an earlier request. */
 function bareMembers(view: JsonView): JsonParts {
-  const isWhole = [...resumption, '_meta'].every((name) => view.get(name) === undefined);
+  const isWhole = notAsked.every((name) => view.get(name) === undefined);
   if (isWhole) {
     const isEmpty = view.other === undefined && view.noted().length === 0;
     return isEmpty ? [] : [view.bytes.subarray(view.start + 1, view.end - 1)];
@@ -109,7 +111,7 @@ export function sessionRequest(
   { method, params }: RpcRequest,
   progressToken?: number,
 ): JsonParts {
-  const meta = metaOf(params, { progressToken, passes: new Set() });
+  const meta = metaOf(params, { progressToken, passes: nothing });
   return message(id, method, params, meta);
 }
 
