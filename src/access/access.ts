@@ -86,8 +86,8 @@ export type DeclaredKey = Pick<
 >;
 
 export type Access = {
-  /** The principal behind a presented key. Throws `invalid_api_key`, and `rate_limited` to who guesses. */
-  authenticate(key: string, address: string): Promise<Principal>;
+  /** The principal behind a presented key; a promise only where it is looked up. Rejects with `invalid_api_key`, and with `rate_limited` for who guesses. */
+  authenticate(key: string, address: string): Principal | Promise<Principal>;
   /** Throws `invalid_api_key` where the key is revoked or over by now, as the store has it: for who has waited long. */
   requireKey(keyId: string): Promise<void>;
   /** The principal behind a key by its id, and when that key is over. Throws `invalid_api_key`. */

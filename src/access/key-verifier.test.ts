@@ -43,7 +43,7 @@ test('a row that was read before its revocation was heard is not kept', async ()
   verifier.invalidate(row.id);
   release();
   assert.equal(await early, 'key_1');
-  await assert.rejects(verifier.verify(key, '127.0.0.1'), {
+  await assert.rejects(async () => verifier.verify(key, '127.0.0.1'), {
     message: 'Missing or invalid API key',
   });
 });
@@ -81,7 +81,7 @@ test('L1 a key that is known and one that is not take the same time to be refuse
       const key = keyOf(i);
       const address = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
       const since = performance.now();
-      await verifier.verify(key, address).catch(() => undefined);
+      await Promise.resolve(verifier.verify(key, address)).catch(() => undefined);
       times[kinds[i] ?? 0]?.push(performance.now() - since);
     }
     return welch(...times);

@@ -6,8 +6,11 @@ import type { StoredKey } from './key-store.ts';
 import type { Limiter } from './limiter.ts';
 
 export type KeyVerifier<P> = {
-  /** Whom the key belongs to. Throws `invalid_api_key`, and `rate_limited` where too many bad keys came from. */
-  verify(key: string, address: string): Promise<P>;
+  /**
+   * Whom the key belongs to; a promise only where it has to be looked up. Rejects with `invalid_api_key`, and with
+   * `rate_limited` where too many bad keys came from.
+   */
+  verify(key: string, address: string): P | Promise<P>;
   /** Forgets what is known of a key: it was revoked. */
   invalidate(keyId: string): void;
   /** Keys used since the last call, with the time of their last use. */
@@ -68,14 +71,17 @@ export function createKeyVerifier<P>(deps: Deps<P>): KeyVerifier<P> {
     throw invalidKey();
   };
 
+  const use = ({ keyId, owner }: VerifiedKey<P>): P => {
+    used.set(keyId, clock.now());
+    return owner;
+  };
+  const look = async (digest: string | null, address: string) => use(await checkKey(digest, address));
+
   return {
-    async verify(key, address) {
+    verify(key, address) {
       const digest = keyPattern.test(key) ? hash('sha256', key) : null;
       const cached = digest === null ? undefined : cache.get(digest);
-      const { keyId, owner } =
-        cached !== undefined && isAlive(cached) ? cached : await checkKey(digest, address);
-      used.set(keyId, clock.now());
-      return owner;
+      return cached !== undefined && isAlive(cached) ? use(cached) : look(digest, address);
     },
     invalidate: (keyId) => cache.invalidate(keyId),
     takeUsed() {

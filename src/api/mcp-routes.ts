@@ -246,7 +246,7 @@ function envelope(id: JsonPart, member: JsonParts, upstreamMs = 0): Reply<never>
   return answer(['{"jsonrpc":"2.0","id":', id, ',', ...member, '}'], upstreamMs);
 }
 
-async function callTool(
+function callTool(
   mcp: EnforcedMcp,
   call: Asking & { readonly body: Static<typeof toolCallSchema> },
 ): Promise<Reply<never>> {

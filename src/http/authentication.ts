@@ -30,6 +30,8 @@ export type Keyless = {
   readonly publicUrl: () => string;
 };
 
+type Identified = { readonly caller: Principal; readonly user: User | null };
+
 /** Takes from the caller's quota and says in the reply what is left. Throws `rate_limited`. */
 type Charge = (context: RequestContext, cost: number) => void | Promise<void>;
 
@@ -69,21 +71,23 @@ export function createAuthentication(deps: {
 
   return {
     /** The key, or at a door of MCP an access token. Throws `invalid_api_key`, `sign_in_required`, `unauthorized_token`, `cross_site` for a console's cookie from elsewhere, `rate_limited` for guesses. */
-    async authenticate(context) {
-      if (context.route?.scope === null) return;
+    authenticate(context) {
+      if (context.route?.scope === null) return undefined;
       context.isKeyless = keyless !== undefined && comesFromHere(context, keyless.publicUrl());
       context.accessToken = context.isKeyless ? null : accessTokenIn(context);
       context.account = accountIn(context, consoleSessions);
       const person = withoutKey(context);
-      if (person !== null) {
-        const { caller, user } = await person;
-        context.caller = caller;
-        context.user = user;
-        return;
-      }
+      if (person !== null) return put(context, person);
       const { key, token } = credentialsOf(context, consoleSessions);
       context.token = token;
-      context.caller = await access.authenticate(key, context.address);
+      const caller = access.authenticate(key, context.address);
+      if (caller instanceof Promise)
+        return put(
+          context,
+          caller.then((found) => ({ caller: found, user: null })),
+        );
+      context.caller = caller;
+      return undefined;
     },
 
     /** Whether that key may do this, from there. Throws `missing_scope` and `invalid_api_key`. */
@@ -95,15 +99,19 @@ export function createAuthentication(deps: {
     },
 
     /** For whom, by the MIT. Throws `invalid_token`, and `unauthorized_token` where the route challenges. */
-    async identifyUser(context) {
+    identifyUser(context) {
       const { route, token, caller } = context;
       if (token === null && context.user === null && route?.user === 'required')
         throw new Problem('invalid_token', 'A MIT is required in Authorization');
-      if (token === null || context.accessToken !== null || context.account !== null) return;
-      context.user = await verifyUser(token, caller.developerId).catch((error: unknown) => {
-        if (route?.challenge !== true || !isInvalidToken(error)) throw error;
-        throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
-      });
+      if (token === null || context.accessToken !== null || context.account !== null) return undefined;
+      const identified = verifyUser(token, caller.developerId).then(
+        (user) => ({ caller, user }),
+        (error: unknown) => {
+          if (route?.challenge !== true || !isInvalidToken(error)) throw error;
+          throw new Problem('unauthorized_token', error.detail, { cause: error.cause });
+        },
+      );
+      return put(context, identified);
     },
 
     charge,
@@ -119,6 +127,13 @@ export function createAuthentication(deps: {
       await route?.recheck?.(params, caller);
     },
   };
+}
+
+/** Puts down who calls, and for whom, once it is known. */
+async function put(context: RequestContext, identified: Promise<Identified>): Promise<void> {
+  const { caller, user } = await identified;
+  context.caller = caller;
+  context.user = user;
 }
 
 /**

@@ -151,18 +151,17 @@ export class HttpUpstream implements Channel {
     });
   }
 
-  async #sendIn(
-    session: UpstreamSession,
-    request: RpcRequest,
-    options: SendOptions,
-  ): Promise<CallResult | Posted> {
+  #sendIn(session: UpstreamSession, request: RpcRequest, options: SendOptions): Promise<CallResult | Posted> {
     if (request.method === discoverMethod)
-      return { kind: 'reply', reply: discoveredBy(session.introduction) };
-    const posted = await session.send(request, options);
-    if (!session.hasId || !isSessionGone(posted)) return posted;
-    // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
-    if (this.#openSession === session) this.#forgetSession();
-    return (await this.#openOnce()).send(request, options);
+      return Promise.resolve({ kind: 'reply', reply: discoveredBy(session.introduction) });
+    const sent = session.send(request, options);
+    if (!session.hasId) return sent;
+    return sent.then(async (posted) => {
+      if (!isSessionGone(posted)) return posted;
+      // The server refused before it did anything, so this is safe for any call. Whoever comes first opens the new one.
+      if (this.#openSession === session) this.#forgetSession();
+      return (await this.#openOnce()).send(request, options);
+    });
   }
 
   /** Single flight: one asks how the server speaks, the others wait for what it finds out; when it fails, the next one asks. */
