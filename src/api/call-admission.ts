@@ -26,21 +26,19 @@ const aboutItself: ReadonlySet<string> = new Set([
 
 /** Who may go on to a server, and with what. */
 export function createAdmission({ policy, catalog }: { readonly policy: Policy; readonly catalog: Catalog }) {
-  /** A promise only where it has to wait. */
-  const findVisible = (subject: Subject, serverId: string): ServerRecord | Promise<ServerRecord> => {
+  /** A server that is at hand and has not just come, for a principal from whom nothing is hidden. */
+  const atHand = (subject: Subject, serverId: string): ServerRecord | undefined => {
     const known = catalog.peek(serverId)?.record;
-    // Nothing is hidden from this principal, and the server has not just come.
     const isPlain =
       known !== undefined && policy.isCurrent(known.revision) && policy.viewFor(subject) === null;
-    return isPlain ? known : lookFor(subject, serverId, known);
+    return isPlain ? known : undefined;
   };
-  const lookFor = async (
-    subject: Subject,
-    serverId: string,
-    known: ServerRecord | undefined,
-  ): Promise<ServerRecord> => {
+  /** A promise only where it has to wait. */
+  const findVisible = (subject: Subject, serverId: string): ServerRecord | Promise<ServerRecord> =>
+    atHand(subject, serverId) ?? lookFor(subject, serverId);
+  const lookFor = async (subject: Subject, serverId: string): Promise<ServerRecord> => {
     if (!policy.canSee(subject, serverId)) throw unknownServer();
-    const record = known ?? (await catalog.get(serverId));
+    const record = catalog.peek(serverId)?.record ?? (await catalog.get(serverId));
     await catchUp(policy, [record]);
     if (!policy.canSee(subject, serverId)) throw unknownServer();
     return record;
@@ -78,7 +76,7 @@ export function createAdmission({ policy, catalog }: { readonly policy: Policy; 
     };
     return { caller: admitted, call, tool, decision, record };
   };
-  return { findVisible, toolsOf, admit };
+  return { atHand, findVisible, toolsOf, admit };
 }
 
 export function subjectOf({ keyId, developer = '', client, groups, toolset }: Asking): Subject {

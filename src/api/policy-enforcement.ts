@@ -24,6 +24,8 @@ export type EnforcedMcp = Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen' | 
 export type PolicyEnforcement = {
   readonly mcp: EnforcedMcp;
   catalogFor(subject: Asking): VisibleCatalog;
+  /** A server as that principal sees it; a promise only where it has to be looked up. Throws `not_found`. */
+  find(subject: Asking, serverId: string): ServerRecord | Promise<ServerRecord>;
   /** Throws `not_found` for a server that is not seen, and `denied` for a tool of it. */
   require(subject: Asking, serverId: string, tool: string): Promise<void>;
 };
@@ -52,7 +54,7 @@ export type EnforcementDeps = ApprovalFlowDeps & {
 
 export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
   const { mcp, policy } = deps;
-  const { findVisible, toolsOf, admit } = createAdmission(deps);
+  const { atHand, findVisible, toolsOf, admit } = createAdmission(deps);
   const perform = createPerform(deps, admit);
   const look = async (caller: Caller, serverId: string, method: string) =>
     admit(caller, { serverId, method });
@@ -97,6 +99,10 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
       },
     } as EnforcedMcp,
     catalogFor: (asking) => visibleCatalog(deps, subjectOf(asking)),
+    find(asking, serverId) {
+      const subject = subjectOf(asking);
+      return atHand(subject, serverId) ?? visibleCatalog(deps, subject).get(serverId);
+    },
     async require(asking, serverId, name) {
       const subject = subjectOf(asking);
       const record = await findVisible(subject, serverId);

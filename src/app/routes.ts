@@ -110,7 +110,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...mcpServerRoutes(mcpServer, {
       checkHost,
       checkOrigin: createOriginCheck(publicUrl, isLoopbackHost(config.host)),
-      findServer: (caller, id) => enforcement.catalogFor(caller).get(id),
+      findServer: async (caller, id) => enforcement.find(caller, id),
       findToolset: policy.admin.toolset,
     }),
     ...signInRoutes({ signIn, checkHost, sessions, note, meCookie: createMeCookie({ tickets, publicUrl }) }),
@@ -170,6 +170,7 @@ function createMcpDoors(
     search,
     mcp: enforcement.mcp,
     catalogFor: enforcement.catalogFor,
+    findServer: enforcement.find,
     connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
     setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
     connectedBy,

@@ -33,9 +33,14 @@ export type HostCheck = (headers: { readonly host?: string | undefined }) => voi
  * others may reach us, too, the name is the operator's to choose.
  */
 export function createHostCheck(publicUrl: () => string, loopbackOnly: boolean): HostCheck {
+  // Most callers say the same name each time.
+  let last: { readonly host: string; readonly publicUrl: string } | undefined;
   return ({ host = '' }) => {
-    if (loopbackOnly && !isHostAmong(`http://${host}`, ownHosts(publicUrl())))
+    const url = publicUrl();
+    if (!loopbackOnly || (last?.host === host && last.publicUrl === url)) return;
+    if (!isHostAmong(`http://${host}`, ownHosts(url)))
       throw new Problem('invalid_request', 'host: not a name of this service');
+    last = { host, publicUrl: url };
   };
 }
 

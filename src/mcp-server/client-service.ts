@@ -83,7 +83,8 @@ export class ClientService {
     const view = message as JsonView | undefined;
     const decision = decide({ httpMethod: request.method, headers: request.headers, message: view });
     if (decision.kind === 'refuse') return errorReply(decision.status, decision.id, decision.error);
-    const backend = await door.open();
+    const opened = door.open();
+    const backend = opened instanceof Promise ? await opened : opened;
     const { serverId } = door;
     try {
       return await this.#proceed({ backend, request, caller, decision, view, serverId });
@@ -108,7 +109,8 @@ export class ClientService {
     const caller: McpCaller = isModern ? asked.caller : { ...asked.caller, prefersSession: true };
     const named = isModern ? undefined : request.headers[sessionHeader];
     const session = named === undefined ? null : this.#sessions.find(caller, backend.door, named);
-    if (!isModern && session === null && serverId !== null) {
+    const mayRelay = named !== undefined || decision.kind === 'initialize';
+    if (!isModern && mayRelay && session === null && serverId !== null) {
       const relay = () => relayToSession(this.#mcp, { request, caller, view, decision, serverId });
       const relayed = await (named !== undefined && decision.kind === 'request'
         ? inMcpSpan(this.#tracing, 'server', spannedBy(decision), relay)
@@ -180,7 +182,7 @@ export class ClientService {
     return opened ?? notAllowed;
   }
 
-  async #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
+  #request(turn: DoorRequest, asked: AskedRequest): Promise<McpHttpReply> {
     const { request, caller, session } = turn;
     const { id, method } = asked;
     if (method === 'subscriptions/listen' && asked.age === 'modern')
@@ -189,18 +191,11 @@ export class ClientService {
     const signal = tracked?.signal ?? caller.signal;
     // Where a client sees a tool as its server lists it, it repeats the arguments that the server wants repeated.
     const mirrored = asked.age === 'modern' ? { mirrored: mirroredIn(request) } : {};
-    try {
-      return await answerWith(request.headers.accept ?? '', id, (emit) =>
-        this.#answer(
-          { ...turn, caller: { ...caller, ...(signal && { signal }), ...mirrored } },
-          asked,
-          emit,
-        ).finally(() => tracked?.done()),
-      );
-    } catch (error) {
-      tracked?.done();
-      throw error;
-    }
+    const own = { ...turn, caller: { ...caller, ...(signal && { signal }), ...mirrored } };
+    return answerWith(request.headers.accept ?? '', id, (emit) => {
+      const answer = this.#answer(own, asked, emit);
+      return tracked === null ? answer : answer.finally(tracked.done);
+    });
   }
 
   #answer(turn: DoorRequest, asked: AskedRequest, emit: Emit): Promise<Answer> {

@@ -41,6 +41,8 @@ export type McpServerDeps = AggregateDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listTools' | 'relay' | 'listen' | 'overhear'>;
   readonly tickets: Vault['sealedTokens'];
   readonly tracing?: Tracing;
+  /** Throws `not_found` for a server that the caller does not see; a promise only where it has to be looked up. */
+  readonly findServer: (caller: McpCaller, serverId: string) => unknown;
 };
 
 /** What servers say of themselves, for the answers that repeat it. */
@@ -62,14 +64,17 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
     return made;
   }
 
+  const singleServer = (serverId: string) =>
+    createSingleServer({ mcp: deps.mcp, version: deps.version, introductions }, serverId);
+
   return {
     serve: (request, caller) => service.serve(request, caller, { serverId: null, open: () => aggregate }),
     serveOne: (request, caller, serverId) =>
       service.serve(request, caller, {
         serverId,
-        async open() {
-          await deps.catalogFor(caller).get(serverId);
-          return createSingleServer({ ...deps, introductions }, serverId);
+        open() {
+          const found = deps.findServer(caller, serverId);
+          return found instanceof Promise ? found.then(() => singleServer(serverId)) : singleServer(serverId);
         },
       }),
     typesOfToolset: (caller, toolset) =>
