@@ -13,6 +13,7 @@ import {
   responsesIn,
   resultIn,
   rpcError,
+  serverInfoKey,
   toolParams,
   toolResult,
   UpstreamFailure,
@@ -191,6 +192,9 @@ async function listTools(
   }
 }
 
+/** Who asks a server who it is may hear it: 2026-07-28 says it where the protocol's own words stand. */
+const introduction: ReadonlySet<string> = new Set([serverInfoKey]);
+
 async function answerEnvelope(
   mcp: EnforcedMcp,
   call: Asking & { readonly body: Static<typeof rpcCallSchema> },
@@ -212,7 +216,10 @@ async function answerEnvelope(
     const { reply } = found;
     const member: JsonParts =
       'result' in reply
-        ? ['"result":', ...withoutReservedMeta(reply.result)]
+        ? [
+            '"result":',
+            ...withoutReservedMeta(reply.result, method === 'server/discover' ? introduction : undefined),
+          ]
         : ['"error":', ...reply.error.text];
     return envelope(echoed, member, found.upstreamMs);
   } catch (error) {

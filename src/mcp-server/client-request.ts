@@ -45,7 +45,6 @@ const metaPrefix = 'io.modelcontextprotocol/';
 const versionKey = `${metaPrefix}protocolVersion`;
 const capabilitiesKey = `${metaPrefix}clientCapabilities`;
 export const subscriptionKey = `${metaPrefix}subscriptionId`;
-export const serverInfoKey = `${metaPrefix}serverInfo`;
 
 /** The members of a client's message that are read. */
 const clientShape = {

@@ -1,7 +1,6 @@
 import { type JsonView, membersOf } from '../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts } from '../base/json-splice.ts';
-import { contentOf, isReserved, keptMeta, structuredIn } from '../mcp/mcp.ts';
-import { serverInfoKey } from './client-request.ts';
+import { contentOf, isReserved, keptMeta, serverInfoKey, structuredIn } from '../mcp/mcp.ts';
 import { sessionTools } from './session-schemas.ts';
 
 /** A result in the words of the client's revision: what its revision wants beside the server's own members, and nothing else changed. */

@@ -61,6 +61,7 @@ export {
   UpstreamFailure,
 } from './mcp-model.ts';
 export { canonicalParams } from './messages/canonical-json.ts';
+export { serverInfoIn, serverInfoKey } from './messages/handshake.ts';
 export { inMcpSpan, tellError } from './messages/mcp-spans.ts';
 export { decodeHeader } from './messages/mirrored-headers.ts';
 export {

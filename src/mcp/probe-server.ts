@@ -8,7 +8,7 @@ import {
   UpstreamFailure,
   type UpstreamReason,
 } from './mcp-model.ts';
-import { asksForCredentials, discoverRequest } from './messages/handshake.ts';
+import { asksForCredentials, discoverRequest, serverInfoIn } from './messages/handshake.ts';
 import { type ListedTool, listAllTools, RpcFailure, resultIn } from './messages/tool-list.ts';
 import type { ProtocolMode } from './negotiation/negotiation.ts';
 import { operatorId } from './targets.ts';
@@ -112,7 +112,7 @@ export async function probeAddress(
 async function introductionOf(channel: Channel, signal: AbortSignal | undefined): Promise<Introduction> {
   try {
     const answer = await channel.send(discoverRequest, { signal });
-    const info = answer.kind === 'reply' ? resultIn(answer.reply).present('serverInfo')?.value() : undefined;
+    const info = answer.kind === 'reply' ? serverInfoIn(resultIn(answer.reply))?.value() : undefined;
     const { title, name, icons } = (info ?? {}) as { title?: unknown; name?: unknown; icons?: unknown };
     const said = [title, name].find((each) => typeof each === 'string' && each !== '');
     return { name: typeof said === 'string' ? said.slice(0, 200) : null, icon: iconIn(icons) };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderDocument } from '../../console/documents/render-document.ts';
 import { pythonLiteral } from '../../console/src/browser/call-as-code.ts';
+import { iconIn } from '../../console/src/browser/handshake-icon.ts';
 import { rowsOf } from '../../console/src/browser/structured-rows.ts';
 import type { Document } from '../../console/src/docs/document.ts';
 import { boundsOf } from '../../console/src/trial/argument-faults.ts';
@@ -302,6 +303,71 @@ test('a form has fields for lists of objects and of choices, for references and 
   assert.equal(boundsOf({ type: 'string' }), undefined);
 });
 
+test('of several objects one is chosen, alone, in a list, or for all arguments; a text may stand beside other things', () => {
+  const circle = {
+    type: 'object',
+    required: ['kind', 'radius'],
+    properties: { kind: { const: 'circle' }, radius: { type: 'number' } },
+  };
+  const box = { title: 'Box', type: 'object', properties: { width: { type: 'number' } } };
+  const shape = { oneOf: [circle, { $ref: '#/$defs/Box' }] };
+  const schema = {
+    $defs: { Box: box },
+    type: 'object',
+    required: ['main'],
+    properties: {
+      main: { ...shape, properties: { note: { type: 'string' } } },
+      spare: shape,
+      all: { type: 'array', items: shape },
+      to: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+      level: { oneOf: [{ const: 1, title: 'Low' }, { const: 2 }] },
+    },
+  };
+  const named = (counts = {}) => entriesOf(schema, counts).map(({ name }) => name);
+  assert.deepEqual(named().slice(0, 4), ['main', 'main.kind', 'main.radius', 'main.note']);
+  const [main] = entriesOf(schema);
+  assert.deepEqual([main?.kind, main?.schema.enumNames], ['variant', ['circle', 'Box']]);
+  const entries = entriesOf(schema, { main: 2, spare: 1, all: 2, 'all.1': 2 });
+  assert.deepEqual(entries.find(({ name }) => name === 'level')?.schema.enumNames, ['Low', '2']);
+  const texts = { 'main.width': '3', 'spare.radius': '1', 'all.0.radius': '2', to: 'ann', level: '2' };
+  assert.deepEqual(argumentsOf(entries, texts), {
+    values: {
+      main: { width: 3 },
+      spare: { kind: 'circle', radius: 1 },
+      all: [{ kind: 'circle', radius: 2 }, {}],
+      to: 'ann',
+      level: 2,
+    },
+  });
+  assert.deepEqual(argumentsOf(entries, { ...texts, to: '["a"]' }), {
+    values: { ...(argumentsOf(entries, texts) as { values: object }).values, to: ['a'] },
+  });
+  const whole = { type: 'object', anyOf: [circle, box] };
+  assert.deepEqual(argumentsOf(entriesOf(whole), { radius: '4' }), { values: { kind: 'circle', radius: 4 } });
+  assert.deepEqual(argumentsOf(entriesOf(whole, { '': 2 }), { width: '4' }), { values: { width: 4 } });
+  const either = { type: 'object', properties: { a: { type: 'string' } }, anyOf: [{ required: ['a'] }, {}] };
+  assert.deepEqual(
+    entriesOf(either).map(({ name }) => name),
+    ['a'],
+  );
+});
+
+test('an icon is shown where it came with the handshake of either age', () => {
+  const src = 'data:image/png;base64,AAAA';
+  assert.equal(iconIn({ serverInfo: { icons: [{ src: 'https://x.example/i.png' }, null, { src }] } }), src);
+  assert.equal(iconIn({ _meta: { 'io.modelcontextprotocol/serverInfo': { icons: [{ src }] } } }), src);
+  for (const icons of [
+    undefined,
+    'x',
+    [7],
+    [{ src: 'data:image/svg+xml;base64,AA' }],
+    [{ src: src.padEnd(70_000, 'A') }],
+  ])
+    assert.equal(iconIn({ serverInfo: { icons } }), null);
+  for (const result of [undefined, {}, { serverInfo: null, _meta: null }])
+    assert.equal(iconIn(result as never), null);
+});
+
 test('a call as Python is the same call', () => {
   const value = { text: 'it\'s "so" \n 😀', on: true, off: false, none: null, n: 1.5, list: [{ a: [] }] };
   assert.equal(
@@ -310,7 +376,7 @@ test('a call as Python is the same call', () => {
   );
 });
 
-test('a structured result is a table where it is a list of objects, or one object', () => {
+test('a structured result is a table, whatever it is', () => {
   const rows = [{ a: 1 }, { b: 2 }];
   assert.equal(rowsOf(rows), rows);
   assert.equal(rowsOf({ items: rows }), rows);
@@ -318,7 +384,10 @@ test('a structured result is a table where it is a list of objects, or one objec
     { name: 'a', value: 1 },
     { name: 'b', value: [2] },
   ]);
-  for (const nothing of [undefined, null, 'text', 5, [], [1, 2], {}]) assert.equal(rowsOf(nothing), null);
+  assert.deepEqual(rowsOf([1, 'b', null]), [{ value: 1 }, { value: 'b' }, { value: null }]);
+  assert.deepEqual(rowsOf({ list: [1, 2] }), [{ name: 'list', value: [1, 2] }]);
+  for (const alone of ['text', 5, false]) assert.deepEqual(rowsOf(alone), [{ value: alone }]);
+  for (const nothing of [undefined, null, [], {}, { list: [] }]) assert.equal(rowsOf(nothing), null);
 });
 
 test('a tool’s Markdown is read into plain values: no markup, no address but a web page’s, JSON and plain words as they are', () => {

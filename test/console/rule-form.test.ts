@@ -68,17 +68,20 @@ test('what a tool does is said or does not matter; a condition on arguments has 
   });
 });
 
-test('budget and words of a toolset come back as they went, and empty fields are none', () => {
+test('budget, words and pins of a toolset come back as they went, and empty fields are none', () => {
   const said = {
     budget: { calls_per_day: 5, bytes_per_day: 1_000 },
-    overrides: [{ server: 's', tool: 't', title: 'T', description: 'D\nE' }],
+    overrides: [
+      { server: 's', tool: 't', title: 'T', description: 'D\nE' },
+      { server: 's', tool: 'u', pinned: true },
+    ],
   };
   assert.deepEqual(extrasRequest(extrasOf(said)), said);
   assert.deepEqual(extrasRequest(extrasOf({})), {});
   const typedIn = {
     calls: ' ',
     bytes: '7',
-    overrides: [{ id: 0, server: ' s ', tool: 't', title: ' ', description: '' }],
+    overrides: [{ id: 0, server: ' s ', tool: 't', title: ' ', description: '', pinned: false }],
   };
   assert.deepEqual(extrasRequest(typedIn), {
     budget: { bytes_per_day: 7 },

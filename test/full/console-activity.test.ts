@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Activity } from '../../sdk/api.ts';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn } from '../support/console-browser.ts';
 
@@ -39,6 +40,71 @@ test(
     await chart.hover();
     await chart.click();
     await page.waitForURL(/activity\/calls\?from=/);
+    assert.deepEqual(faults, []);
+  },
+);
+
+/** From where to where each of these colours goes in a drawing, downwards. */
+const heightsOf = `(canvas, names) => {
+  const styles = getComputedStyle(document.documentElement);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return names.map((name) => {
+    const hex = styles.getPropertyValue(name).trim();
+    const wanted = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+    const rows = [];
+    for (let i = 0; i < data.length; i += 4)
+      if (data[i + 3] === 255 && wanted.every((value, k) => data[i + k] === value)) rows.push(Math.floor(i / 4 / canvas.width));
+    return [Math.min(...rows), Math.max(...rows)];
+  });
+}`;
+
+test(
+  'whose faults they were stands upon each other in one bar, and in a table whose times lead to the calls',
+  options,
+  async (t) => {
+    const app = await demo();
+    // Ours is not among them: nothing of ours fails here.
+    await app.add('gone', 'http://127.0.0.1:9/mcp');
+    await app.call('POST', '/v1/search', { body: { query: 5 } });
+    for (let i = 0; i < 3; i++) await app.tool('gone', 'anything', {});
+    const { page, faults } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/activity', 'Activity');
+    const drawing = page.getByRole('img', { name: /by their callers/ }).locator('canvas');
+    await drawing.waitFor();
+    const canvas = `document.querySelector('[aria-label*="by their callers"] canvas')`;
+    const [well, callers, servers] = (await page.evaluate(
+      `(${heightsOf})(${canvas}, ['--accent', '--warn', '--second'])`,
+    )) as [number, number][];
+    for (const [top, foot] of [well, callers, servers] as [number, number][])
+      assert.ok(top < foot, 'it is seen');
+    assert.ok(callers![1] < well![0], `${callers} stands upon ${well}`);
+    assert.ok(servers![1] < callers![0], `${servers} stands upon ${callers}`);
+    await page.getByText('Both as a table').click();
+    const table = page.getByRole('region', { name: 'Requests by time' });
+    const head = await table.getByRole('columnheader').allTextContents();
+    assert.deepEqual(head.slice(0, 5), [
+      'From',
+      'Went well',
+      'Failed by callers',
+      'Failed by servers',
+      'Failed by us',
+    ]);
+    const rows = await table.locator('tbody tr').all();
+    const told = await Promise.all(rows.map((row) => row.locator('td').allTextContents()));
+    const sums = [0, 1, 2, 3].map((at) => told.reduce((sum, row) => sum + Number(row[at]), 0));
+    const { total } = (await app.call('GET', '/v1/admin/activity')).body as Activity;
+    const { requests, client_errors: c, upstream_errors: u, server_errors: s } = total;
+    assert.deepEqual(sums, [requests - c - u - s, c, u, s]);
+    assert.ok(c > 0 && u >= 3);
+    await assertAccessible(page);
+    await table.getByRole('link').first().focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/activity\/calls\?from=.*&to=/);
+    await page
+      .getByRole('rowheader', { name: /^anything/ })
+      .first()
+      .waitFor();
     assert.deepEqual(faults, []);
   },
 );

@@ -21,8 +21,9 @@ type Baseline = Record<string, readonly string[]>;
 const sizes = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
 
 /**
- * One line a block, the same after each other once: its name, where it begins and how wide it is in twelfths of the page, whether it
- * stands beside the one before, and its colours. Blocks whose width is that of their words are not among them.
+ * One line a block that is seen, the same after each other once: its name, where it begins and how wide it is in twelfths of the page,
+ * how it stands to the one before (beside it, above it, over it), and its colours; one that is hidden says no more than that; and
+ * first, whether the page is wider than its window. Blocks whose width is that of their words are not among them.
  */
 const blocksOf = `(() => {
   const selector = 'body, main, .page-head, .filters, .stack > section, .stack > dl, .stats > .stat, .charts > section, .chart, ' +
@@ -30,17 +31,29 @@ const blocksOf = `(() => {
     '.notice, .work, .findings, .doc-cards a, .code-block, form.search-form';
   const { width: page } = document.documentElement.getBoundingClientRect();
   const twelfths = (pixels) => Math.round((pixels / page) * 12);
-  const lines = [];
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const lines = scrollWidth > clientWidth ? ['wider than its window'] : [];
+  const relationOf = (box, element, last) => {
+    if (last === undefined || last.element.contains(element)) return [];
+    const apart = box.left >= last.box.right - 1 || box.right <= last.box.left + 1;
+    if (box.bottom <= last.box.top + 1) return ['above'];
+    if (box.top >= last.box.bottom - 1) return [];
+    return [apart ? 'beside' : 'over'];
+  };
   let last;
   for (const element of document.querySelectorAll(selector)) {
     const box = element.getBoundingClientRect();
+    const name = element.tagName.toLowerCase() + (element.className === '' ? '' : '.' + String(element.className).split(' ')[0]);
+    if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) {
+      const line = name + ' hidden';
+      if (element.closest('details:not([open])') === null && lines.at(-1) !== line) lines.push(line);
+      continue;
+    }
     if (box.width === 0 || box.height === 0) continue;
     const { backgroundColor, color } = getComputedStyle(element);
-    const beside = last !== undefined && box.top < last.bottom - 1 && box.left >= last.right - 1;
-    const name = element.tagName.toLowerCase() + (element.className === '' ? '' : '.' + String(element.className).split(' ')[0]);
-    const line = [name, twelfths(box.left) + '+' + twelfths(box.width), ...(beside ? ['beside'] : []), backgroundColor, color].join(' ');
+    const line = [name, twelfths(box.left) + '+' + twelfths(box.width), ...relationOf(box, element, last), backgroundColor, color].join(' ');
     if (lines.at(-1) !== line) lines.push(line);
-    last = box;
+    last = { box, element };
   }
   return lines;
 })()`;

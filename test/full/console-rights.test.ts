@@ -101,10 +101,19 @@ test(
     await rule(1).getByLabel('Destructive').selectOption('yes');
     await rule(1).getByLabel('Arguments').fill('to below 5');
     await page.getByLabel('Calls a day').fill('50');
-    await page.getByRole('button', { name: 'Add your words for a tool' }).click();
-    const words = page.getByRole('group', { name: 'Words 1' });
+    await page.getByRole('button', { name: 'Pin a tool' }).click();
+    const words = page.getByRole('group', { name: 'Tool 1' });
     await words.getByLabel('Server').fill('0/desk');
-    await words.getByLabel('Tool').fill('read_note');
+    await words.getByLabel('Tool', { exact: true }).fill('read_nots');
+    await words.getByText('has no tool of that name now').waitFor();
+    const suggested = words.locator('datalist option');
+    assert.deepEqual(
+      await suggested.evaluateAll((options) => options.map((option) => option.getAttribute('value'))),
+      ['read_note', 'write_note'],
+    );
+    await words.getByLabel('Tool', { exact: true }).fill('read_note');
+    await words.getByText('has no tool of that name now').waitFor({ state: 'detached' });
+    await words.getByLabel('Pinned').check();
     await words.getByLabel('Title').fill('Reads a note');
     await page.getByRole('button', { name: 'Save' }).click();
     await rule(1).getByText('line 1: expected one of equals, prefix, matches, max').waitFor();
@@ -128,13 +137,20 @@ test(
       ],
       default: 'deny',
       budget: { calls_per_day: 50 },
-      overrides: [{ server: '0/desk', tool: 'read_note', title: 'Reads a note' }],
+      overrides: [{ server: '0/desk', tool: 'read_note', title: 'Reads a note', pinned: true }],
       version: 4,
     });
 
     await page.reload();
     await rule(2).getByLabel('Tags').waitFor();
     assert.equal(await rule(2).getByLabel('Tags').inputValue(), 'no such tag\nnor, this');
+    assert.ok(await words.getByLabel('Pinned').isChecked());
+    await words.getByLabel('Pinned').uncheck();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved as version 5').waitFor();
+    assert.deepEqual((await stored()).overrides, [
+      { server: '0/desk', tool: 'read_note', title: 'Reads a note' },
+    ]);
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
     await dialog.getByRole('button', { name: 'Remove' }).click();
     await page.getByRole('heading', { name: 'Toolsets', level: 1 }).waitFor();

@@ -58,17 +58,18 @@ test('a server’s icon is told where it comes with the reply and is a picture: 
     ['none', null],
     [[null, 7], null],
   ] as const) {
-    const { url } = await startRaw(t, ({ body }, reply) =>
-      sendJson(reply, 200, {
-        jsonrpc: '2.0',
-        id: body.id,
-        result: {
-          ...{ resultType: 'complete', supportedVersions: ['2026-07-28'], tools: [] },
-          serverInfo: { name: 'n', icons },
-        },
-      }),
-    );
-    const { body } = await app.call('POST', '/v1/admin/probe', { body: { remote_url: url } });
-    assert.deepEqual([body.state, body.name, body.icon], ['up', 'n', expected]);
+    const serverInfo = { name: 'n', icons };
+    // Where the servers of either age say it.
+    for (const said of [{ serverInfo }, { _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo } }]) {
+      const { url } = await startRaw(t, ({ body }, reply) =>
+        sendJson(reply, 200, {
+          jsonrpc: '2.0',
+          id: body.id,
+          result: { ...{ resultType: 'complete', supportedVersions: ['2026-07-28'], tools: [] }, ...said },
+        }),
+      );
+      const { body } = await app.call('POST', '/v1/admin/probe', { body: { remote_url: url } });
+      assert.deepEqual([body.state, body.name, body.icon], ['up', 'n', expected]);
+    }
   }
 });

@@ -5,6 +5,7 @@ import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { adminKey } from './app.ts';
 import { bootConsole, buildConsole, chromiumPath } from './console.ts';
+import { host } from './fronts.ts';
 import type { McpTestApp } from './mcp-app.ts';
 
 let launched: Promise<Browser> | undefined;
@@ -15,7 +16,9 @@ export async function openPage(
   app: { url: string },
   settings: Parameters<Browser['newContext']>[0] = {},
 ) {
-  launched ??= chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
+  // The tests' certificate is for a name that nobody resolves.
+  const args = ['--no-sandbox', `--host-resolver-rules=MAP ${host} 127.0.0.1`];
+  launched ??= chromium.launch({ executablePath: chromiumPath, args });
   const context = await (await launched).newContext(settings);
   t.after(() => context.close());
   const page = await context.newPage();

@@ -19,13 +19,13 @@ export function DayMap({ day }: { readonly day: Day }) {
   if (first === undefined) return <p class="muted">No tool was called in the last day.</p>;
   return (
     <>
-      <Table label="Calls of the last day, by server and hour">
+      <Table label="Calls of the last day, by server and hour" kind="hours">
         <thead>
           <tr>
             <th scope="col">Server</th>
             {first.hours.map(({ at }, i) => (
-              <th key={at} scope="col" class="hour">
-                {i % labelled === 0 ? hourOf(at) : <span class="visually-hidden">{hourOf(at)}</span>}
+              <th key={at} scope="col">
+                <span class={i % labelled === 0 ? 'mark' : 'visually-hidden'}>{hourOf(at)}</span>
               </th>
             ))}
           </tr>
@@ -33,13 +33,11 @@ export function DayMap({ day }: { readonly day: Day }) {
         <tbody>
           {day.map(({ server_id: id, hours }) => (
             <tr key={id}>
-              <th scope="row" class="nowrap">
+              <th scope="row">
                 <a href={serverPath(id)}>{id}</a>
               </th>
               {hours.map((hour) => (
-                <td key={hour.at} class="hour">
-                  {hour.calls > 0 && <Cell id={id} hour={hour} busiest={busiest} />}
-                </td>
+                <td key={hour.at}>{hour.calls > 0 && <Cell id={id} hour={hour} busiest={busiest} />}</td>
               ))}
             </tr>
           ))}

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 /** What a browser shows and never runs. */
 const shown = /^(image\/(png|jpeg|gif|webp|avif)|audio\/(mpeg|mp3|wav|x-wav|ogg|webm|mp4|aac|flac))$/;
 
-export function isShown(mimeType: string): boolean {
+function isShown(mimeType: string): boolean {
   return shown.test(mimeType);
 }
 
@@ -21,7 +21,7 @@ export function useObjectUrl(base64: string, mimeType: string): string | null {
 }
 
 /** null: it is not base64, whatever its server says. */
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> | null {
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> | null {
   try {
     return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   } catch {

@@ -1,20 +1,24 @@
 export type Rows = readonly Readonly<Record<string, unknown>>[];
 
-/** What of a structured result is a table: a list of objects, alone or as its only member, or one object as two columns. */
+/**
+ * A structured result as a table: a list of objects, alone or as its only member; one object as two columns; anything else that
+ * is there as one column. null: there is nothing.
+ */
 export function rowsOf(value: unknown): Rows | null {
-  if (isObject(value)) {
-    const members = Object.entries(value);
-    const [only] = members;
-    if (members.length === 1 && only !== undefined && isList(only[1])) return only[1];
-    return members.length === 0 ? null : members.map(([name, each]) => ({ name, value: each }));
-  }
-  return isList(value) ? value : null;
+  if (value === undefined || value === null) return null;
+  if (!isObject(value)) return listOf(Array.isArray(value) ? value : [value]);
+  const members = Object.entries(value);
+  const [only] = members;
+  if (members.length === 1 && only !== undefined && Array.isArray(only[1]) && only[1].every(isObject))
+    return listOf(only[1]);
+  return listOf(members.map(([name, each]) => ({ name, value: each })));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isList(value: unknown): value is Rows {
-  return Array.isArray(value) && value.length > 0 && value.every(isObject);
+function listOf(values: readonly unknown[]): Rows | null {
+  if (values.length === 0) return null;
+  return values.every(isObject) ? values : values.map((value) => ({ value }));
 }

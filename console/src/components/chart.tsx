@@ -9,7 +9,6 @@ export type Series = {
   readonly colour: string;
   readonly values: readonly (number | null)[];
   readonly filled?: boolean;
-  readonly bars?: boolean;
   readonly dots?: boolean;
 };
 
@@ -20,6 +19,8 @@ type Drawn = {
   readonly format: (value: number) => string;
   /** The top of the scale; as high as the values go where it is not given. */
   readonly most?: number;
+  /** Bars, each series upon those before it. */
+  readonly stacked?: boolean;
   /** Each line of the scale is ten times the one below, for values that lie far apart. */
   readonly log?: boolean;
 };
@@ -34,13 +35,13 @@ export function Chart(
     readonly onPick?: (at: number) => void;
   },
 ) {
-  const { times, series, format, summary } = props;
+  const { times, series, format, summary, stacked = false } = props;
   const ref = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const theme = painted.value;
   const plot = useRef<uPlot | null>(null);
-  const empty = series.every(({ values, bars }) =>
-    values.every((value) => value === null || (bars === true && value === 0)),
+  const empty = series.every(({ values }) =>
+    values.every((value) => value === null || (stacked && value === 0)),
   );
   // New values go into the drawing that is there: the pointer may be on it.
   const lines = series.map(({ label, colour }) => `${label} ${colour}`).join('\n');
@@ -91,7 +92,8 @@ export function Chart(
 }
 
 function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => void): uPlot {
-  const { series, format, most: top, log = false } = drawn;
+  const { format, most: top, log = false, stacked = false } = drawn;
+  const series = inDrawingOrder(drawn);
   const styles = getComputedStyle(document.documentElement);
   const colour = (name: string) => styles.getPropertyValue(name).trim();
   const font = `12px ${styles.getPropertyValue('--sans')}`;
@@ -102,9 +104,8 @@ function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => voi
     ticks: { show: false },
   };
   // A bar stands on the middle of its step: half a step of room keeps the outer ones whole.
-  const margin = ({ data: [times] }: uPlot) =>
-    series.some((each) => each.bars) ? ((times[1] ?? 0) - (times[0] ?? 0)) / 2 : 0;
-  const bars = uPlot.paths.bars?.({ size: [0.7, 24], radius: 0.2 });
+  const margin = ({ data: [times] }: uPlot) => (stacked ? ((times[1] ?? 0) - (times[0] ?? 0)) / 2 : 0);
+  const bars = stacked ? uPlot.paths.bars?.({ size: [0.7, 24] }) : undefined;
   return new uPlot(
     {
       width: host.clientWidth,
@@ -112,7 +113,7 @@ function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => voi
       padding: [12, 20, 0, 0],
       legend: { show: false },
       cursor: {
-        points: { size: 7, fill: (_plot, i) => colour(series[i - 1]?.colour ?? '--accent') },
+        points: { show: !stacked, size: 7, fill: (_plot, i) => colour(series[i - 1]?.colour ?? '--accent') },
         drag: { x: false, y: false },
       },
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
@@ -143,17 +144,19 @@ function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => voi
         ...series.map((each) => ({
           label: each.label,
           stroke: colour(each.colour),
-          width: each.bars ? 0 : 2,
+          width: stacked ? 0 : 2,
           spanGaps: true,
           // A line needs two points; one alone would not be seen.
           points: {
             show: ({ data }: uPlot, i: number) =>
-              each.dots === true || [...(data[i] ?? [])].filter((value) => value !== null).length < 3,
+              !stacked &&
+              (each.dots === true || [...(data[i] ?? [])].filter((value) => value !== null).length < 3),
             size: 5,
             fill: colour('--surface'),
           },
-          ...(each.filled || each.bars ? { fill: faded(colour(each.colour), each.bars ? 'cc' : '22') } : {}),
-          ...(each.bars && bars !== undefined ? { paths: bars } : {}),
+          ...(each.filled === true && { fill: faded(colour(each.colour), '22') }),
+          // Whole colours: what is drawn later covers what it stands upon.
+          ...(bars !== undefined && { fill: colour(each.colour), paths: bars }),
         })),
       ],
     },
@@ -162,8 +165,19 @@ function draw(host: HTMLElement, drawn: Drawn, point: (at: number | null) => voi
   );
 }
 
-function dataOf({ times, series }: Drawn): uPlot.AlignedData {
-  return [times.map((time) => time / 1_000), ...series.map(({ values }) => [...values])];
+function dataOf(drawn: Drawn): uPlot.AlignedData {
+  return [drawn.times.map((time) => time / 1_000), ...inDrawingOrder(drawn).map(({ values }) => [...values])];
+}
+
+/** Bars upon each other: the highest is drawn first, each lower one over its foot. */
+function inDrawingOrder({ series, stacked }: Drawn): readonly Series[] {
+  if (stacked !== true) return series;
+  let below: readonly number[] = [];
+  const heights = series.map((each) => {
+    below = each.values.map((value, at) => (value ?? 0) + (below[at] ?? 0));
+    return { ...each, values: below };
+  });
+  return heights.reverse();
 }
 
 function spanOf(times: ArrayLike<number>): number {

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { ago, when } from '../browser/format.ts';
+import { useObjectUrl } from '../browser/object-url.ts';
 
 export type Tone = 'plain' | 'good' | 'warn' | 'bad' | 'accent';
 
@@ -77,4 +78,11 @@ export function ShortId({ id, name }: { readonly id: string; readonly name?: str
       {id.length > 24 ? `${id.slice(0, 14)}…` : id}
     </span>
   );
+}
+
+/** A server's own picture, that came with its reply as a `data:` URI; nothing where a browser does not show its type. */
+export function ServerIcon({ uri }: { readonly uri: string }) {
+  const [, type = '', data = ''] = /^data:([^;]+);base64,(.*)$/.exec(uri) ?? [];
+  const url = useObjectUrl(data, type);
+  return url === null ? null : <img class="server-icon" src={url} alt="" />;
 }

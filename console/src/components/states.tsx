@@ -7,13 +7,18 @@ import { Icon, type IconName } from './icons.tsx';
 export function PageHeader(props: {
   readonly title: string;
   readonly lead?: ComponentChildren;
+  /** Before the title, and of no words. */
+  readonly picture?: ComponentChildren;
   readonly children?: ComponentChildren;
 }) {
   document.title = `${props.title} · MCP Rank`;
   return (
     <header class="page-head">
       <div>
-        <h1 tabIndex={-1}>{props.title}</h1>
+        <h1 tabIndex={-1}>
+          {props.picture}
+          {props.title}
+        </h1>
         {props.lead !== undefined && <p class="lead">{props.lead}</p>}
       </div>
       {props.children !== undefined && <div class="page-actions">{props.children}</div>}

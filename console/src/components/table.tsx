@@ -20,7 +20,7 @@ export function DataTable<T>(props: {
 }) {
   const { label, columns, rows, keyOf } = props;
   return (
-    <Table label={label} cards>
+    <Table label={label} kind="cards">
       <thead>
         <tr>
           {columns.map(({ head, kind = '' }) => (
@@ -109,14 +109,14 @@ export function Paged<T>(props: {
 /** A table that scrolls inside its own frame where the window is too narrow for it. */
 export function Table(props: {
   readonly label: string;
-  /** Its rows become cards where it is narrow. */
-  readonly cards?: boolean;
+  /** Of `cards` each row becomes one where it is narrow. */
+  readonly kind?: 'cards' | 'hours';
   readonly children: ComponentChildren;
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section class="table-scroll" tabIndex={0} aria-label={props.label}>
-      <table class={props.cards === true ? 'cards' : ''}>{props.children}</table>
+      <table class={props.kind}>{props.children}</table>
     </section>
   );
 }

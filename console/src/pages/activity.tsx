@@ -1,9 +1,10 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Activity } from '../../../sdk/api.ts';
 import { DayMap } from '../activity/day-map.tsx';
+import { RequestCharts } from '../activity/request-charts.tsx';
 import { useLiveActivity } from '../api/use-live-activity.ts';
 import { count, ms, percent } from '../browser/format.ts';
-import { callsPath, navigate, serverPath } from '../browser/router.ts';
+import { callsPath, serverPath } from '../browser/router.ts';
 import { Chart } from '../components/chart.tsx';
 import { Bar, Stat, Time } from '../components/facts.tsx';
 import { Segments } from '../components/fields.tsx';
@@ -76,7 +77,7 @@ function Live({ data }: { readonly data: Activity }) {
         />
       </dl>
       <div class="charts">
-        <Charts data={data} />
+        <RequestCharts steps={data.steps} total={data.total} />
       </div>
       <section aria-labelledby="day">
         <h2 id="day">Calls of the last day</h2>
@@ -164,71 +165,6 @@ function Queries({ data }: { readonly data: Activity }) {
       </section>
     </div>
   );
-}
-
-function Charts({ data }: { readonly data: Activity }) {
-  const { steps, total } = data;
-  const drawn = useMemo(
-    () => ({
-      times: steps.map(({ at }) => Date.parse(at)),
-      requests: [
-        { label: 'Requests', colour: '--accent', values: steps.map(({ requests }) => requests), bars: true },
-        {
-          label: 'Failed by callers',
-          colour: '--warn',
-          values: steps.map((step) => step.client_errors),
-          bars: true,
-        },
-        {
-          label: 'by servers',
-          colour: '--second',
-          values: steps.map((step) => step.upstream_errors),
-          bars: true,
-        },
-        { label: 'by us', colour: '--bad', values: steps.map((step) => step.server_errors), bars: true },
-      ],
-      latency: [
-        { label: 'p50', colour: '--accent', values: steps.map(({ p50_ms }) => p50_ms), filled: true },
-        { label: 'p95', colour: '--second', values: steps.map(({ p95_ms }) => p95_ms) },
-        { label: 'p99', colour: '--warn', values: steps.map(({ p99_ms }) => p99_ms) },
-      ],
-    }),
-    [steps],
-  );
-  return (
-    <>
-      <section aria-labelledby="requests">
-        <h2 id="requests">Requests</h2>
-        <Chart
-          summary={`${count(total.requests, 'request')} in this window, ${count(total.client_errors)} of them by their callers, ${count(total.upstream_errors)} by servers, ${count(total.server_errors)} by us`}
-          times={drawn.times}
-          onPick={(at) => pick(drawn.times, at)}
-          series={drawn.requests}
-          format={(value) => (Number.isInteger(value) ? count(value) : '')}
-        />
-      </section>
-      <section aria-labelledby="latency">
-        <h2 id="latency">Latency</h2>
-        <Chart
-          onPick={(at) => pick(drawn.times, at)}
-          summary={`Latency: half under ${ms(total.p50_ms)}, 95 of 100 under ${ms(total.p95_ms)}, 99 of 100 under ${ms(total.p99_ms)}`}
-          times={drawn.times}
-          series={drawn.latency}
-          format={ms}
-          log
-        />
-      </section>
-    </>
-  );
-}
-
-/** A point of a chart leads to the calls of its step. */
-function pick(times: readonly number[], at: number): void {
-  const [from, next] = [times[at], times[at + 1]];
-  if (from === undefined) return;
-  const stepMs = (times[1] ?? 0) - (times[0] ?? 0);
-  const to = next ?? from + stepMs;
-  navigate(callsPath({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }));
 }
 
 /** How tool calls of the window ended; each leads to those. */

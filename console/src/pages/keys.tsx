@@ -196,7 +196,7 @@ function UsageDialog({ of, onClose }: { readonly of: ApiKey; readonly onClose: (
                       filled: true,
                     },
                     { label: 'Calls', colour: '--second', values: days.map((day) => day.calls) },
-                    { label: 'ErrorNotice calls', colour: '--bad', values: days.map((day) => day.failures) },
+                    { label: 'Failed calls', colour: '--bad', values: days.map((day) => day.failures) },
                   ]}
                   format={(value) => count(value)}
                 />

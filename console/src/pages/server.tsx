@@ -12,6 +12,7 @@ import { Icon } from '../components/icons.tsx';
 import { EmptyState, ErrorNotice, Loadable, PageHeader } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
 import { HealthHistory } from '../server/health-history.tsx';
+import { OwnIcon } from '../server/own-icon.tsx';
 import { ProgramOutput } from '../server/program-output.tsx';
 import { ServerRights } from '../server/server-rights.tsx';
 import { ToolList } from '../server/tool-list.tsx';
@@ -53,7 +54,11 @@ function ServerView(props: { readonly server: Server; readonly reload: () => voi
   const suspicions = server.health?.suspicions ?? [];
   return (
     <>
-      <PageHeader title={server.name} lead={server.description || undefined}>
+      <PageHeader
+        title={server.name}
+        lead={server.description || undefined}
+        picture={server.health?.state === 'up' && may('mcp') && <OwnIcon id={server.id} />}
+      >
         {may('admin') && (
           <Admin
             id={server.id}

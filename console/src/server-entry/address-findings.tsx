@@ -1,7 +1,6 @@
 import type { AddressFound } from '../../../sdk/api.ts';
 import { count, ms as milliseconds } from '../browser/format.ts';
-import { useObjectUrl } from '../browser/object-url.ts';
-import { State } from '../components/facts.tsx';
+import { ServerIcon, State } from '../components/facts.tsx';
 import { ErrorNotice } from '../components/states.tsx';
 import type { Probing } from './use-address-probe.ts';
 
@@ -46,11 +45,4 @@ function Found({ found }: { readonly found: AddressFound }) {
       )}
     </>
   );
-}
-
-/** Its own picture, that came with its reply. */
-function ServerIcon({ uri }: { readonly uri: string }) {
-  const [, type = '', data = ''] = /^data:([^;]+);base64,(.*)$/.exec(uri) ?? [];
-  const url = useObjectUrl(data, type);
-  return url === null ? null : <img class="server-icon" src={url} alt="" />;
 }

@@ -1,23 +1,25 @@
 import { Button } from '../components/button.tsx';
-import { LinesField, TextField } from '../components/fields.tsx';
-import { type Extras, type OverrideRow, type OverrideTexts, withOverride } from './extras-form.ts';
+import { TextField } from '../components/fields.tsx';
+import { type Extras, type OverrideRow, withOverride } from './extras-form.ts';
+import { OverrideFields } from './override-fields.tsx';
 
-/** What one user may take of one tool in a day, and the operator's words for tools. */
+/** What one user may take of one tool in a day, the tools that are pinned, and the operator's words for tools. */
 export function ExtrasFields(props: {
   readonly extras: Extras;
   readonly onExtras: (extras: Extras) => void;
 }) {
   const { extras, onExtras } = props;
   const { calls, bytes, overrides } = extras;
-  const change = (id: number) => (field: keyof OverrideTexts, value: string) =>
+  const change = (id: number) => (changed: Partial<OverrideRow>) =>
     onExtras({
       ...extras,
-      overrides: overrides.map((row) => (row.id === id ? { ...row, [field]: value } : row)),
+      overrides: overrides.map((row) => (row.id === id ? { ...row, ...changed } : row)),
     });
   const remove = (id: number) => () =>
     onExtras({ ...extras, overrides: overrides.filter((row) => row.id !== id) });
   return (
     <>
+      <h3>Limits of a day</h3>
       <div class="two">
         <TextField
           label="Calls a day"
@@ -34,45 +36,21 @@ export function ExtrasFields(props: {
           onValue={(value) => onExtras({ ...extras, bytes: value })}
         />
       </div>
+      <h3>Tools pinned, or in your words</h3>
       {overrides.map((row, i) => (
         <OverrideFields
           key={row.id}
           row={row}
-          name={`Words ${i + 1}`}
+          name={`Tool ${i + 1}`}
           set={change(row.id)}
           remove={remove(row.id)}
         />
       ))}
       <p>
         <Button icon="plus" onClick={() => onExtras(withOverride(extras))}>
-          Add your words for a tool
+          Pin a tool, or say it in your words
         </Button>
       </p>
     </>
-  );
-}
-
-function OverrideFields(props: {
-  readonly row: OverrideRow;
-  readonly name: string;
-  readonly set: (field: keyof OverrideTexts, value: string) => void;
-  readonly remove: () => void;
-}) {
-  const { row, name, set, remove } = props;
-  const field = (field: keyof OverrideTexts) => ({
-    value: row[field],
-    onValue: (value: string) => set(field, value),
-  });
-  return (
-    <fieldset class="card override">
-      <legend class="visually-hidden">{name}</legend>
-      <div class="two">
-        <TextField label="Server" required {...field('server')} />
-        <TextField label="Tool" required {...field('tool')} />
-      </div>
-      <TextField label="Title" optional maxLength={200} {...field('title')} />
-      <LinesField label="Description" {...field('description')} />
-      <Button kind="quiet" small icon="cross" label={`Remove ${name.toLowerCase()}`} onClick={remove} />
-    </fieldset>
   );
 }

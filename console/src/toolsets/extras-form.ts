@@ -1,12 +1,10 @@
 import type { Toolset, ToolsetRequest } from '../../../sdk/api.ts';
 
 type Override = NonNullable<ToolsetRequest['overrides']>[number];
-export type OverrideTexts = Readonly<Record<'server' | 'tool' | 'title' | 'description', string>>;
-export type OverrideRow = OverrideTexts & {
+export type OverrideRow = Readonly<Record<'server' | 'tool' | 'title' | 'description', string>> & {
   /** What it is known by while rows come and go. */
   readonly id: number;
-  /** Said elsewhere, and kept. */
-  readonly pinned?: boolean;
+  readonly pinned: boolean;
 };
 /** What a toolset says beside its rules, as it is typed; empty: nothing. */
 export type Extras = {
@@ -19,13 +17,13 @@ export function extrasOf({ budget, overrides = [] }: Pick<Toolset, 'budget' | 'o
   return {
     calls: String(budget?.calls_per_day ?? ''),
     bytes: String(budget?.bytes_per_day ?? ''),
-    overrides: overrides.map(({ server, tool, title = '', description = '', pinned }, id) => ({
+    overrides: overrides.map(({ server, tool, title = '', description = '', pinned = false }, id) => ({
       id,
       server,
       tool,
       title,
       description,
-      ...(pinned === true && { pinned }),
+      pinned,
     })),
   };
 }
@@ -48,12 +46,12 @@ function overrideOf({ server, tool, title, description, pinned }: OverrideRow): 
     tool: tool.trim(),
     ...(title.trim() !== '' && { title: title.trim() }),
     ...(description.trim() !== '' && { description }),
-    ...(pinned === true && { pinned }),
+    ...(pinned && { pinned }),
   };
 }
 
 export function withOverride({ overrides, ...extras }: Extras): Extras {
   const id = 1 + Math.max(-1, ...overrides.map((row) => row.id));
-  const row = { id, server: '', tool: '', title: '', description: '' };
+  const row = { id, server: '', tool: '', title: '', description: '', pinned: false };
   return { ...extras, overrides: [...overrides, row] };
 }

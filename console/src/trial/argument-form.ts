@@ -1,8 +1,17 @@
 import { faultOf } from './argument-faults.ts';
-import { type ParameterSchema, resolved } from './parameter-schema.ts';
+import { type ParameterSchema, resolved, variantName, variantsOf } from './parameter-schema.ts';
 
-/** How one parameter is asked for. What no simple field can hold is asked for as JSON. */
-export type Kind = 'text' | 'long' | 'number' | 'integer' | 'boolean' | 'choice' | 'json' | 'list';
+/** How one parameter is asked for: a `variant` by which of several objects it is. What no simple field can hold is asked for as JSON. */
+export type Kind =
+  | 'text'
+  | 'long'
+  | 'number'
+  | 'integer'
+  | 'boolean'
+  | 'choice'
+  | 'json'
+  | 'list'
+  | 'variant';
 
 export type Entry = {
   /** Unique in the form: the members on the way to it, with dots. */
@@ -12,11 +21,11 @@ export type Entry = {
   readonly kind: Kind;
   readonly required: boolean;
   readonly schema: ParameterSchema;
-  /** Of a list: how many entries follow it. */
+  /** Of a list: how many entries follow it. Of a variant: which one its members are of, counted from one; 0: none. */
   readonly count: number;
 };
 
-/** How many of each list are asked for, by its name. */
+/** How many of each list are asked for, and which variants, by name. */
 export type Counts = Readonly<Record<string, number>>;
 
 /** An object in an object in an object has fields of its own, and so has a list of them; what is deeper is JSON. */
@@ -33,13 +42,25 @@ type Above = {
 };
 
 export function entriesOf(schema: ParameterSchema, counts: Counts = {}): Entry[] {
-  return membersOf(resolved(schema, schema), {
-    path: [],
-    depth: 0,
-    isRequired: true,
-    counts,
-    root: schema,
-  });
+  const at = { path: [], depth: -1, isRequired: true, counts, root: schema };
+  // Arguments are an object, also of a schema that does not say so.
+  return groupAt({ ...resolved(schema, schema), type: 'object' }, at) ?? [];
+}
+
+/** The fields of an object, or of the one chosen of several; null where there are none, or too deep. */
+function groupAt(schema: ParameterSchema, at: Above): Entry[] | null {
+  const below = { ...at, depth: at.depth + 1 };
+  if (below.depth >= deepest) return null;
+  const variants = variantsOf(schema, at.root);
+  if (variants.length === 0) return isGroup(schema) ? membersOf(schema, below) : null;
+  const name = at.path.join('.');
+  const count = Math.min(at.counts[name] ?? (at.isRequired ? 1 : 0), variants.length);
+  const chosen = variants[count - 1];
+  const entry: Entry = {
+    ...{ name, path: at.path, kind: 'variant', required: at.isRequired, count },
+    schema: { ...schema, enumNames: variants.map(variantName) },
+  };
+  return [entry, ...(chosen === undefined ? [] : membersOf(chosen, { ...below, isRequired: true }))];
 }
 
 function membersOf({ properties = {}, required = [] }: ParameterSchema, above: Above): Entry[] {
@@ -58,7 +79,8 @@ function membersOf({ properties = {}, required = [] }: ParameterSchema, above: A
 
 function entriesAt(schema: ParameterSchema, at: Above): Entry[] {
   const { path, isRequired, counts } = at;
-  if (isGroup(schema) && at.depth + 1 < deepest) return membersOf(schema, { ...at, depth: at.depth + 1 });
+  const group = groupAt(schema, at);
+  if (group !== null) return group;
   const name = path.join('.');
   const item = itemOf(schema, at);
   const kind = item === null ? kindOf(schema, String(path.at(-1))) : 'list';
@@ -82,7 +104,7 @@ function isGroup(schema: ParameterSchema): boolean {
 function itemOf(schema: ParameterSchema, { depth, root }: Above): ParameterSchema | null {
   if (typeOf(schema) !== 'array' || schema.items === undefined || Array.isArray(schema.default)) return null;
   const item = resolved(schema.items, root);
-  if (isGroup(item)) return depth + 1 < deepest ? item : null;
+  if (isGroup(item) || variantsOf(item, root).length > 0) return depth + 1 < deepest ? item : null;
   const kind = kindOf(item, '');
   return kind === 'choice' || kind === 'number' || kind === 'integer' || kind === 'boolean' ? item : null;
 }
@@ -125,13 +147,13 @@ export function argumentsOf(
     const read = isMissing(entry, text) ? undefined : parseText(entry, text);
     const fault = read === undefined ? expectation(entry, text) : faultOf(entry.schema, read);
     if (fault !== undefined) return { name, error: fault };
-    put(values, path, read);
+    if (path.length > 0) put(values, path, read);
   }
   return { values };
 }
 
 function isBlank({ kind, count }: Entry, text: string): boolean {
-  return kind === 'list' ? count === 0 : text.trim() === '';
+  return kind === 'list' || kind === 'variant' ? count === 0 : text.trim() === '';
 }
 
 function isLeftOut(entry: Entry, text: string): boolean {
@@ -161,6 +183,8 @@ function parseText({ kind, schema, count }: Entry, text: string): unknown {
     case 'list':
       // An object of which nothing is said is one all the same.
       return Array.from({ length: count }, () => (isGroup(schema.items ?? {}) ? {} : undefined));
+    case 'variant':
+      return {};
     case 'number':
     case 'integer': {
       const number = Number(text);
@@ -181,12 +205,18 @@ function parseJson(schema: ParameterSchema, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
+    if (takesText(schema)) return text;
     // A list of texts, one a line, is what most people type.
     const lines = text.split('\n').map((line) => line.trim());
     return schema.type === 'array' && schema.items?.type === 'string'
       ? lines.filter((line) => line !== '')
       : undefined;
   }
+}
+
+/** A text among other things. */
+function takesText({ anyOf, oneOf }: ParameterSchema): boolean {
+  return (anyOf ?? oneOf ?? []).some(({ type }) => type === 'string');
 }
 
 function expectation(entry: Entry, text: string): string {

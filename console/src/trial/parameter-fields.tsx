@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import { Button } from '../components/button.tsx';
-import { Field } from '../components/fields.tsx';
+import { ChoiceField, Field, type Options } from '../components/fields.tsx';
 import { boundsOf } from './argument-faults.ts';
 import { argumentsOf, type Counts, type Entry, entriesOf, startOf } from './argument-form.ts';
 import { type ParameterSchema, typeName } from './parameter-schema.ts';
@@ -10,14 +10,18 @@ export function useParameters(schema: ParameterSchema) {
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
   const [counts, setCounts] = useState<Counts>({});
   const [fault, setFault] = useState<{ name: string; error: string } | null>(null);
+  const [json, setJson] = useState<string | null>(null);
   const entries = useMemo(() => entriesOf(schema, counts), [schema, counts]);
-  const read = argumentsOf(entries, typed);
+  const read = json === null ? argumentsOf(entries, typed) : readObject(json);
   return {
     entries,
     fault,
     read,
     textOf: (entry: Entry) => typed[entry.name] ?? startOf(entry),
     set: (name: string, text: string) => setTyped((old) => ({ ...old, [name]: text })),
+    /** What is typed in place of the fields; null: the fields count. */
+    json,
+    setJson,
     resize: (name: string, count: number) => setCounts((old) => ({ ...old, [name]: count })),
     /** The values, or null and the fault is shown. */
     check(): Record<string, unknown> | null {
@@ -27,11 +31,67 @@ export function useParameters(schema: ParameterSchema) {
   };
 }
 
+/** Whatever a schema says, an object in JSON can be sent. */
+function readObject(text: string): ReturnType<typeof argumentsOf> {
+  try {
+    const read = JSON.parse(text) as unknown;
+    if (typeof read === 'object' && read !== null && !Array.isArray(read)) return { values: { ...read } };
+  } catch {
+    // As what is no object.
+  }
+  return { name: 'json', error: 'An object in JSON is expected.' };
+}
+
+/** The fields, or all of it as JSON: what a form cannot hold can be sent all the same. */
+export function FieldsOrJson({ of }: { readonly of: ReturnType<typeof useParameters> }) {
+  const { json, setJson, read, fault } = of;
+  if (json === null)
+    return (
+      <>
+        {of.entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
+        <ParameterFields of={of} />
+        <p>
+          <Button
+            small
+            kind="quiet"
+            onClick={() => setJson(JSON.stringify('values' in read ? read.values : {}, null, 2))}
+          >
+            Write it as JSON
+          </Button>
+        </p>
+      </>
+    );
+  return (
+    <>
+      <Field label="Arguments as JSON" error={fault?.name === 'json' ? fault.error : undefined}>
+        {(ids) => (
+          <textarea
+            {...ids}
+            value={json}
+            rows={Math.min(20, json.split('\n').length + 1)}
+            spellcheck={false}
+            onInput={(event) => setJson(event.currentTarget.value)}
+          />
+        )}
+      </Field>
+      <p>
+        <Button small kind="quiet" onClick={() => setJson(null)}>
+          Back to the fields
+        </Button>
+      </p>
+    </>
+  );
+}
+
 export function ParameterFields({ of }: { readonly of: ReturnType<typeof useParameters> }) {
   return (
     <>
       {of.entries.map((entry) => {
         const error = of.fault?.name === entry.name ? of.fault.error : undefined;
+        if (entry.kind === 'variant')
+          return (
+            <VariantField key={entry.name} entry={entry} onChoice={(place) => of.resize(entry.name, place)} />
+          );
         return entry.kind === 'list' ? (
           <ListField
             key={entry.name}
@@ -56,6 +116,22 @@ export function ParameterFields({ of }: { readonly of: ReturnType<typeof usePara
 /** Entries of a list are counted from one where people read them. */
 function labelOf({ path }: Entry): string {
   return path.map((member) => (typeof member === 'number' ? member + 1 : member)).join(' › ');
+}
+
+/** Which of several objects it is; its fields come after it. */
+function VariantField(props: { readonly entry: Entry; readonly onChoice: (place: number) => void }) {
+  const { entry, onChoice } = props;
+  const names = (entry.schema.enumNames ?? []).map((name, i) => [String(i + 1), name] as const);
+  const { description } = entry.schema;
+  return (
+    <ChoiceField
+      label={labelOf(entry) || 'One of'}
+      {...(description !== undefined && { hint: description })}
+      value={String(entry.count)}
+      options={entry.required ? names : [['0', 'not set'], ...names]}
+      onValue={(place) => onChoice(Number(place))}
+    />
+  );
 }
 
 /** How many there are; the fields of each come after it. */
@@ -125,9 +201,9 @@ function ParameterField(props: {
           return (
             <select {...given} onChange={on}>
               {!required && <option value="">not set</option>}
-              {choicesOf(entry).map((value) => (
+              {choicesOf(entry).map(([value, name]) => (
                 <option key={value} value={value}>
-                  {value}
+                  {name}
                 </option>
               ))}
             </select>
@@ -148,6 +224,7 @@ function ParameterField(props: {
   );
 }
 
-function choicesOf({ kind, schema }: Entry): readonly string[] {
-  return kind === 'boolean' ? ['true', 'false'] : (schema.enum ?? []).map(String);
+function choicesOf({ kind, schema }: Entry): Options {
+  const values = kind === 'boolean' ? ['true', 'false'] : (schema.enum ?? []).map(String);
+  return values.map((value, i) => [value, schema.enumNames?.[i] ?? value]);
 }

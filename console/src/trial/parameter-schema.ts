@@ -1,10 +1,13 @@
 /** The part of JSON Schema that a form is made of, as tools describe their parameters with it. */
 export type ParameterSchema = {
   readonly type?: string | readonly string[];
+  readonly title?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, ParameterSchema>>;
   readonly required?: readonly string[];
   readonly enum?: readonly unknown[];
+  /** What the values of `enum` are called. */
+  readonly enumNames?: readonly string[];
   readonly items?: ParameterSchema;
   readonly default?: unknown;
   readonly format?: string;
@@ -49,7 +52,34 @@ function resolvedOnce(schema: ParameterSchema, root: ParameterSchema): Parameter
   if (only === undefined) return schema;
   if (forms.length === 1) return { ...only, ...said };
   const constants = forms.map((form) => form.const);
-  return constants.includes(undefined) ? schema : { ...said, enum: constants };
+  if (constants.includes(undefined)) return schema;
+  return {
+    ...said,
+    enum: constants,
+    enumNames: forms.map(({ title, const: value }) => title ?? String(value)),
+  };
+}
+
+/** The objects of which a value is one, each with what is said of all; none where it is no such choice. */
+export function variantsOf(schema: ParameterSchema, root: ParameterSchema): readonly ParameterSchema[] {
+  const { anyOf, oneOf, ...said } = schema;
+  const forms = (oneOf ?? anyOf ?? []).map((form) => resolved(form, root));
+  if (forms.length < 2 || !forms.every(({ properties }) => properties !== undefined)) return [];
+  return forms.map((form) => ({
+    ...said,
+    ...form,
+    type: 'object',
+    properties: { ...said.properties, ...form.properties },
+    required: [...(said.required ?? []), ...(form.required ?? [])],
+  }));
+}
+
+/** What a variant is called: as it is titled, by its constants, else by its members. */
+export function variantName({ title, properties = {} }: ParameterSchema): string {
+  const constants = Object.values(properties).flatMap(({ const: value, enum: values }) =>
+    value === undefined ? (values?.length === 1 ? [String(values[0])] : []) : [String(value)],
+  );
+  return title ?? (constants.join(', ') || Object.keys(properties).join(', '));
 }
 
 /** `#/$defs/Name`; nothing where it is not there, or elsewhere. */

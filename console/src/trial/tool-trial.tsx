@@ -10,7 +10,7 @@ import { Badge } from '../components/facts.tsx';
 import { ErrorNotice } from '../components/states.tsx';
 import { Tabs } from '../components/tabs.tsx';
 import { InputRequest } from './input-request.tsx';
-import { ParameterFields, useParameters } from './parameter-fields.tsx';
+import { FieldsOrJson, useParameters } from './parameter-fields.tsx';
 import { ResultBlocks } from './result-blocks.tsx';
 
 type Outcome = { readonly answer: Answer<ToolReply> } | { readonly error: Error } | null;
@@ -77,8 +77,7 @@ export function ToolTrial(props: {
           void run(made.current);
         }}
       >
-        {form.entries.length === 0 && <p class="muted">Nothing to fill in.</p>}
-        <ParameterFields of={form} />
+        <FieldsOrJson of={form} />
         <div class="actions">
           <Button kind="main" type="submit" icon="play" busy={busy}>
             {busy ? 'Calling' : 'Call the tool'}
@@ -93,6 +92,7 @@ export function ToolTrial(props: {
             <ErrorNotice error={outcome.error} />
           ) : (
             <Result
+              serverId={serverId}
               answer={outcome.answer}
               busy={busy}
               onAnswer={(continuation, input_responses) =>
@@ -148,6 +148,7 @@ function CallAsCode({ saved }: { readonly saved: SavedCall }) {
 }
 
 function Result(props: {
+  readonly serverId: string;
   readonly answer: Answer<ToolReply>;
   readonly busy: boolean;
   readonly onAnswer: (continuation: string, responses: object) => void;
@@ -185,7 +186,7 @@ function Result(props: {
           onAnswer={(responses) => props.onAnswer(body.continuation, responses)}
         />
       )}
-      {!asks && <ResultBlocks result={body} />}
+      {!asks && <ResultBlocks serverId={props.serverId} result={body} />}
       {raw && <CodeBlock label="Answer as JSON" text={JSON.stringify(body, null, 2)} />}
     </section>
   );

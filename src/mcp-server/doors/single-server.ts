@@ -1,8 +1,8 @@
 import type { BoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
-import { type Caller, type Mcp, noParams, principalOf } from '../../mcp/mcp.ts';
-import { modernRevision, serverInfoKey } from '../client-request.ts';
+import { type Caller, type Mcp, noParams, principalOf, serverInfoIn } from '../../mcp/mcp.ts';
+import { modernRevision } from '../client-request.ts';
 import type { Backend, BackendRequest, Introduction, McpCaller, Outcome } from './backend.ts';
 
 /**
@@ -45,8 +45,7 @@ async function introduce(
   const answer = await mcp.call(caller, { serverId, method: 'server/discover', params: noParams });
   const result = answer.kind === 'reply' && 'result' in answer.reply ? answer.reply.result : undefined;
   const isModern = result?.get('supportedVersions')?.text().includes(modernRevision) === true;
-  // 2026-07-28 says it in `_meta`, the older ones in the handshake.
-  const info = result?.present('serverInfo') ?? result?.present('_meta')?.present(serverInfoKey);
+  const info = serverInfoIn(result);
   const capabilities = result?.present('capabilities');
   const own = JSON.stringify({ name: serverId, version });
   return {

@@ -46,6 +46,13 @@ export function discoveredBy(introduction: JsonView): RpcReply {
   return { result: scanJson(text, messageShape.result) };
 }
 
+export const serverInfoKey = 'io.modelcontextprotocol/serverInfo';
+
+/** What a server calls itself, where an answer says so: 2026-07-28 in `_meta`, the older ones in the handshake. */
+export function serverInfoIn(result: JsonView | undefined): JsonView | undefined {
+  return result?.present('serverInfo') ?? result?.present('_meta')?.present(serverInfoKey);
+}
+
 /** Some servers answer `server/discover` and speak only older revisions: the list decides. */
 export function supportsModern(result: CallResult | null): boolean {
   if (result?.kind !== 'reply' || !('result' in result.reply)) return false;
