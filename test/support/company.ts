@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import Provider, { type Configuration, errors } from 'oidc-provider';
 import { quietly } from './oidc.ts';
 
@@ -27,6 +27,8 @@ export type Company = {
   assertion(claims: Record<string, unknown>, type?: string, life?: string | null): Promise<string>;
   /** For whom it vouches (token exchange to an ID-JAG): its client there, by the issuer. */
   readonly clientsAt: Map<string, string>;
+  /** By which token of theirs it may be asked for its word. */
+  vouchesBy: 'id_token' | 'refresh_token';
   /** A logout token as it would send one, its claims changed. */
   logoutToken(claims: Record<string, unknown>): Promise<string>;
 };
@@ -73,11 +75,20 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ? decide(provider, company, request, reply)
       : callback(request, reply);
 
-  vouch(
-    provider,
-    (claims) => company.assertion(claims),
-    (audience) => company.clientsAt.get(audience),
-  );
+  const subjectOf = async (token: string, type: string): Promise<string | undefined> => {
+    if (type !== `urn:ietf:params:oauth:token-type:${company.vouchesBy}`) return undefined;
+    if (company.vouchesBy === 'refresh_token') {
+      const shown = await provider.RefreshToken.find(token);
+      return shown?.clientId === client.id ? shown.accountId : undefined;
+    }
+    const shown = await jwtVerify(token, pair.publicKey, { issuer, audience: client.id }).catch(() => null);
+    return shown?.payload.sub;
+  };
+  vouch(provider, {
+    subjectOf,
+    assertion: (claims) => company.assertion(claims),
+    clientAt: (audience) => company.clientsAt.get(audience),
+  });
   const logoutToken = async (claims: Record<string, unknown>): Promise<string> => {
     const found = (await provider.Client.find(client.id)) as never;
     const token = new provider.IdToken(
@@ -107,6 +118,7 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ...fields,
     }),
     clientsAt: new Map(),
+    vouchesBy: 'id_token',
     logoutToken,
     assertion(claims, type = 'oauth-id-jag+jwt', life = '5m') {
       const iat = Math.floor(Date.now() / 1_000);
@@ -129,8 +141,15 @@ const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 /** RFC 8693 for an ID-JAG: its word for one of its people, who signed in at this client, towards an issuer that it knows. */
 function vouch(
   provider: Provider,
-  assertion: (claims: Record<string, unknown>) => Promise<string>,
-  clientAt: (audience: string) => string | undefined,
+  {
+    subjectOf,
+    assertion,
+    clientAt,
+  }: {
+    readonly subjectOf: (token: string, type: string) => Promise<string | undefined>;
+    readonly assertion: (claims: Record<string, unknown>) => Promise<string>;
+    readonly clientAt: (audience: string) => string | undefined;
+  },
 ): void {
   const params = [
     'subject_token',
@@ -140,18 +159,14 @@ function vouch(
     'resource',
     'scope',
   ];
-  const handle = async (ctx: {
-    body: unknown;
-    oidc: { params: Record<string, string>; client: { clientId: string } };
-  }) => {
-    const { subject_token = '', subject_token_type: type, audience = '', resource } = ctx.oidc.params;
-    const shown = await provider.RefreshToken.find(subject_token);
+  const handle = async (ctx: { body: unknown; oidc: { params: Record<string, string> } }) => {
+    const { subject_token = '', subject_token_type: type = '', audience = '', resource } = ctx.oidc.params;
+    const sub = await subjectOf(subject_token, type);
     const client_id = clientAt(audience);
-    if (shown?.clientId !== ctx.oidc.client.clientId || !type?.endsWith(':refresh_token'))
-      throw new errors.InvalidGrant('subject_token');
+    if (sub === undefined) throw new errors.InvalidGrant('subject_token');
     if (client_id === undefined) throw new errors.InvalidTarget('audience');
     ctx.body = {
-      access_token: await assertion({ sub: shown.accountId, aud: audience, client_id, resource }),
+      access_token: await assertion({ sub, aud: audience, client_id, resource }),
       issued_token_type: 'urn:ietf:params:oauth:token-type:id-jag',
       token_type: 'N_A',
       expires_in: 300,
