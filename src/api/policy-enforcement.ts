@@ -47,7 +47,7 @@ const aboutItself: ReadonlySet<string> = new Set([
 ]);
 
 export type EnforcementDeps = ApprovalFlowDeps & {
-  /** Throws `invalid_api_key` where whoever calls may nothing any more. */
+  /** Throws `invalid_api_key` where whoever calls may nothing any more, as the store has it. */
   readonly requireCaller: (keyId: string) => Promise<void>;
   readonly policy: Policy;
   readonly budgets: Pick<Budgets, 'spend'>;
@@ -179,8 +179,8 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
         run: (by, own, onStart) => run(by, own, { key, onStart }),
         async readmit(again) {
           await requireCaller(caller.keyId);
-          await caller.recheck?.();
-          return admit(caller, again);
+          const { groups } = (await caller.recheck?.()) ?? caller;
+          return admit({ ...caller, groups }, again);
         },
       });
       if (call.method !== 'tools/list') return answer;

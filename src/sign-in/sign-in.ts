@@ -257,7 +257,8 @@ function createOpening(
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true
-        ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
+        ? (assertion, clientId, check) =>
+            company.assertions.redeem(assertion, { clientId, audience: issuer, check })
         : null;
     const machineAccount = machines.accountOf;
     const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem, machineAccount };

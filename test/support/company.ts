@@ -3,6 +3,9 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import Provider, { type Configuration, errors } from 'oidc-provider';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import type { TestApp } from './app.ts';
+import { createBrowser } from './browser.ts';
 import { quietly } from './oidc.ts';
 
 type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
@@ -173,6 +176,36 @@ function vouch(
     };
   };
   provider.registerGrantType(exchangeGrant, handle as never, params);
+}
+
+/** Real time that can be turned forward: the provider is asked again about whoever is at work. */
+export function turnedClock(): Clock & { forward(ms: number): void } {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    monotonic: () => systemClock.monotonic() + ahead,
+    forward(ms) {
+      ahead += ms;
+    },
+  };
+}
+
+/** A person signs in to the console at the company; the last page, and what their browser sends from then on. */
+export async function enter(app: TestApp, company: Company, visitor: string) {
+  company.visitor = visitor;
+  const browser = createBrowser();
+  let page = await browser.open(`${app.url}/console/sign-in`);
+  for (let hops = 0; hops < 20; hops++) {
+    const location = page.headers.get('location');
+    if (location === null || location === '/') break;
+    page = await browser.open(new URL(location, page.url).href);
+  }
+  const host = new URL(app.url).host;
+  const value = browser.cookies.get(`${host} mcprank-console`);
+  const cookie = value === undefined ? '' : `mcprank-console=${value}`;
+  const who = await app.call('GET', '/console/session', { key: null, headers: { cookie } });
+  const headers = { cookie, 'x-csrf-token': String(who.body.csrf), origin: app.url };
+  return { page, who: who.body, headers };
 }
 
 export const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
