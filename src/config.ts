@@ -41,6 +41,8 @@ export type Config = {
   readonly transitToken: Secret | null;
   /** Private JWKs as JSON; null: generated and turned over in the store. */
   readonly signingKeys: Secret | null;
+  /** A folder of JWTs that the platform gives us; null: none. */
+  readonly workloadTokens: string | null;
   /** A file of servers, toolsets, keys and providers, applied at the start and upon change. */
   readonly configFile: string | null;
   /** A file of OAuth providers over the built-in ones. */
@@ -294,6 +296,15 @@ export const settings: Readonly<Record<string, Setting>> = {
     expected: 'on or off',
     example: 'on',
     parse: onOff,
+  },
+  MCPRANK_WORKLOAD_TOKENS: {
+    field: 'workloadTokens',
+    meaning:
+      'folder of tokens by which the platform says who this service is, for client_credentials with workload_token (RFC 7523; not yet in the specification of MCP)',
+    fallback: null,
+    expected: 'a folder path',
+    example: '/var/run/secrets/tokens',
+    parse: (text) => resolve(text),
   },
   MCPRANK_MCP_KEYLESS: {
     field: 'mcpKeyless',

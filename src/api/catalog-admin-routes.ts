@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Type } from 'typebox';
 import { isAtLeast, type Principal } from '../access/access.ts';
 import { keyActor } from '../base/actor.ts';
@@ -7,7 +8,7 @@ import { Problem } from '../base/problem.ts';
 import type { Catalog, ProbeServer, ServerInput } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Address, AddressFound } from '../mcp/mcp.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { Policy, ServerRights } from '../policy/policy.ts';
 import { deletedSchema, idPath, orNull, strict, text, textOrNull } from './field-schemas.ts';
 import {
   describeRights,
@@ -60,9 +61,9 @@ export function catalogAdminRoutes({
         const inputs = servers.map(({ input }) => input);
         if (caller.role !== undefined && !isAtLeast(caller.role, 'admin'))
           await refuseRights(catalog, policy.admin, servers);
-        // First who may see it: at no moment is it everybody's.
-        for (const { input, rights } of servers) await sayRights(policy.admin, { input, rights }, caller);
-        const report = await catalog.put(inputs, 'admin', by(caller));
+        const report = await withRights(policy.admin, servers, caller, () =>
+          catalog.put(inputs, 'admin', by(caller)),
+        );
         return json({
           ids: inputs.map((input) => input.id),
           added: report.added,
@@ -236,16 +237,44 @@ function parseServers(
 
 type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<typeof rightsIn> };
 
-/** A server that carries credentials is its developer's own until something else is said. */
-export async function sayRights(
+/**
+ * Puts servers after it is said who may see them: at no moment is one everybody's, nor do its credentials go with everybody's
+ * calls. Where they are not put, who may see them is as it was.
+ */
+export async function withRights<T>(
+  admin: Policy['admin'],
+  servers: readonly PostedServer[],
+  caller: Principal,
+  put: () => Promise<T>,
+): Promise<T> {
+  const said: (readonly [string, ServerRights, ServerRights | null])[] = [];
+  try {
+    for (const server of servers) {
+      const { id } = server.input;
+      const rights = rightsFor(admin, server, caller);
+      if (rights === null) continue;
+      const former = admin.hasRights(id) ? admin.rightsOf(id) : null;
+      await admin.putRights([id], rights, by(caller));
+      said.push([id, admin.rightsOf(id), former]);
+    }
+    return await put();
+  } catch (error) {
+    // What somebody else said meanwhile stays.
+    for (const [id, rights, former] of said.reverse())
+      if (isDeepStrictEqual(admin.rightsOf(id), rights)) await admin.putRights([id], former, by(caller));
+    throw error;
+  }
+}
+
+/** A server that carries credentials is its developer's own until something else is said; null: nothing is to be said. */
+function rightsFor(
   admin: Policy['admin'],
   { input: { id, headers, machineLogin }, rights }: PostedServer,
   caller: Principal,
-): Promise<void> {
+): ServerRights | null {
   const isKept = machineLogin != null || Object.keys(headers ?? {}).length > 0;
   const carries = isKept && !admin.hasRights(id);
-  if (rights === null && !carries) return;
-  await admin.putRights([id], toRights(rights ?? {}, caller.developer), by(caller));
+  return rights === null && !carries ? null : toRights(rights ?? {}, caller.developer);
 }
 
 /** A URL that would never be dialled is of no use; one with settings to fill in is not one yet. */

@@ -34,7 +34,7 @@ type Caller = Parameters<Mcp['call']>[0];
 type OnNotification = Parameters<Mcp['listen']>[2];
 
 export type EnforcementDeps = ApprovalFlowDeps & {
-  /** Throws `invalid_api_key` where whoever calls may nothing any more. */
+  /** Throws `invalid_api_key` where whoever calls may nothing any more, as the store has it. */
   readonly requireCaller: (keyId: string) => Promise<void>;
   readonly policy: Policy;
   readonly budgets: Pick<Budgets, 'spend'>;
@@ -122,8 +122,8 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
       run: (by, own, onStart) => run(by, own, { key, onStart }),
       async readmit(again) {
         await requireCaller(caller.keyId);
-        await caller.recheck?.();
-        return admit(caller, again);
+        const { groups } = (await caller.recheck?.()) ?? caller;
+        return admit({ ...caller, groups }, again);
       },
     });
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {

@@ -9,7 +9,6 @@ import {
   type HitExplanation,
   howToConnect,
   type SearchHit,
-  type SearchPage,
   type SearchResult,
 } from '../search/search.ts';
 
@@ -31,12 +30,13 @@ export function createSearchJson(): SearchJson {
   });
 
   /** Kept only for those that were asked for again: of most queries there is no second. */
-  function hitsOf({ page, pageKey, cacheHit, connections }: SearchResult): Buffer {
-    if (pageKey === null || !cacheHit) return renderHits(page, connections);
-    const key = connections === null ? pageKey : `${connections.join(' ')}\n${pageKey}`;
+  function hitsOf(result: SearchResult): Buffer {
+    const { pageKey, cacheHit, connections, account = '' } = result;
+    if (pageKey === null || !cacheHit) return renderHits(result);
+    const key = connections === null ? pageKey : `${connections.join(' ')}\n${account}\n${pageKey}`;
     const known = kept.get(key);
     if (known !== undefined) return known;
-    const rendered = renderHits(page, connections);
+    const rendered = renderHits(result);
     kept.set(key, rendered);
     return rendered;
   }
@@ -79,8 +79,8 @@ const hitBytes = 150;
 /** UTF-8 bytes for one UTF-16 unit, at most. */
 const maxBytesPerUnit = 3;
 
-function renderHits({ hits }: SearchPage, connections: SearchResult['connections']): Buffer {
-  const extras = hits.map((hit, i) => extraMembers(hit, connections?.[i]));
+function renderHits({ page: { hits }, connections, account }: SearchResult): Buffer {
+  const extras = hits.map((hit, i) => extraMembers(hit, connections?.[i], account));
   const out = Buffer.allocUnsafeSlow(roomFor(hits, extras));
   let at = put(out, 0, head);
   for (let i = 0; i < hits.length; i++) {
@@ -147,13 +147,21 @@ function putScore(out: Buffer, start: number, score: number): number {
 }
 
 /** What few hits have, and how the caller stands with it. */
-function extraMembers(hit: SearchHit, state: ConnectionState | undefined): string {
-  return `${otherMembers(hit.alsoAvailableFrom, hit.explanation)}${connectionMembers(hit, state)}`;
+function extraMembers(
+  hit: SearchHit,
+  state: ConnectionState | undefined,
+  account: string | undefined,
+): string {
+  return `${otherMembers(hit.alsoAvailableFrom, hit.explanation)}${connectionMembers(hit, state, account)}`;
 }
 
-function connectionMembers(hit: SearchHit, state: ConnectionState | undefined): string {
+function connectionMembers(
+  hit: SearchHit,
+  state: ConnectionState | undefined,
+  account: string | undefined,
+): string {
   if (state === undefined) return '';
-  const connect = howToConnect(hit, state);
+  const connect = howToConnect(hit, state, account);
   return `,"connection":"${state}"${connect === null ? '' : `,"connect":${JSON.stringify(connect)}`}`;
 }
 

@@ -3,6 +3,7 @@ import type { Principal } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
 import { type Route, route } from '../http/route.ts';
 import type { ConnectionLookup, OwnTools, Search, SearchRequest, SearchView } from '../search/search.ts';
+import { accountIn } from './account-header.ts';
 import { createSearchJson } from './search-json.ts';
 import {
   type SearchQuery,
@@ -20,9 +21,9 @@ export function searchRoutes(
     ownTools,
   }: {
     readonly viewFor: (caller: Principal) => SearchView | null;
-    readonly connectionsOf: (caller: Principal, userId: string | undefined) => Promise<ConnectionLookup>;
+    readonly connectionsOf: (caller: OfUser) => Promise<ConnectionLookup>;
     /** What servers list for the user alone. */
-    readonly ownTools: (caller: Principal & { readonly userId: string }) => Promise<OwnTools | undefined>;
+    readonly ownTools: (caller: OfUser) => Promise<OwnTools | undefined>;
   },
 ): Route[] {
   const json = createSearchJson();
@@ -36,15 +37,17 @@ export function searchRoutes(
       user: 'optional',
       body: searchRequestSchema,
       reply: Type.Union([searchResultSchema, searchResultsSchema]),
-      handle: async ({ body, caller, charge, user }) => {
+      handle: async ({ body, caller, charge, user, headers }) => {
         const needsUser = (body.queries ?? [body]).some(({ filters }) => filters?.connected !== undefined);
         if (needsUser && user === null)
           throw new Problem('invalid_request', "filters.connected: needs a user's MIT in Authorization");
-        const connectionOf = await connectionsOf(caller, user?.userId);
+        const account = accountIn(headers, user);
+        const asking = { ...caller, userId: user?.userId, account };
+        const connectionOf = await connectionsOf(asking);
         const view = viewFor(caller);
-        const own = user === null ? undefined : await ownTools({ ...caller, userId: user.userId });
+        const own = user === null ? undefined : await ownTools(asking);
         const find = (query: SearchQuery) =>
-          search.find({ ...toRequest(query, caller, connectionOf), view, own });
+          search.find({ ...toRequest(query, caller, connectionOf), account, view, own });
         const { queries } = body;
         if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
         refuseBeside(body);
@@ -54,6 +57,9 @@ export function searchRoutes(
     }),
   ];
 }
+
+/** Who searches, and by which of their accounts they would call. */
+type OfUser = Principal & { readonly userId: string | undefined; readonly account: string | undefined };
 
 function toQuery({ query, ...options }: SearchRequestBody): SearchQuery {
   if (query !== undefined) return { query, ...options };

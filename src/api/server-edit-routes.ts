@@ -6,7 +6,7 @@ import type { Catalog, ServerInput, ServerRecord } from '../catalog/catalog.ts';
 import { json, type Route, route } from '../http/route.ts';
 import type { Mcp } from '../mcp/mcp.ts';
 import type { Policy } from '../policy/policy.ts';
-import { by, sayRights, urlFault } from './catalog-admin-routes.ts';
+import { by, urlFault, withRights } from './catalog-admin-routes.ts';
 import { idPath, orNull, strict, text, textOrNull, time } from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 import { refuseRights } from './server-rights.ts';
@@ -104,9 +104,9 @@ export function serverEditRoutes(deps: {
         if (fault !== null) throw new Problem('invalid_request', fault);
         if (caller.role !== undefined && !isAtLeast(caller.role, 'admin'))
           await refuseRights(catalog, policy.admin, [{ input: asRefused(input, kept), rights: null }]);
-        // First who may see it: at no moment do its credentials go with everybody's calls.
-        await sayRights(policy.admin, { input, rights: null }, caller);
-        await catalog.put([input], 'admin', by(caller), record);
+        await withRights(policy.admin, [{ input, rights: null }], caller, () =>
+          catalog.put([input], 'admin', by(caller), record),
+        );
         return describe(id);
       },
     }),

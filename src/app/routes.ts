@@ -68,7 +68,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
     ...consoleRoutes({ sessions, access, version, checkHost, note, signIn }),
     ...searchRoutes(search, {
       viewFor: policy.viewFor,
-      connectionsOf: (caller, userId) => connectionLookup(services, caller, userId),
+      connectionsOf: (caller) => connectionLookup(services, caller),
       ownTools: (caller) => userTools.of(caller),
     }),
     ...invocationRoutes(catalog, enforcement),
@@ -159,10 +159,12 @@ function createMcpDoors(
   const connectedBy = async ({
     developerId,
     userId,
+    account,
   }: {
     developerId: string;
     userId?: string | undefined;
-  }) => (userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }));
+    account?: string | undefined;
+  }) => (userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }, account));
   const { parse } = catalog;
   const { readOwnTools } = search;
   const userTools = new UserTools({ ...enforcement, connectedBy, parse, readOwnTools, now });
@@ -171,7 +173,7 @@ function createMcpDoors(
     mcp: enforcement.mcp,
     catalogFor: enforcement.catalogFor,
     findServer: enforcement.find,
-    connectionsOf: (caller) => connectionLookup(services, caller, caller.userId),
+    connectionsOf: (caller) => connectionLookup(services, caller),
     setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
     connectedBy,
     ownTools: (caller) => userTools.of(caller),
@@ -256,13 +258,23 @@ async function readiness({ search, shutdown, storage }: Services): Promise<Recor
 /** A user's own consents, then what the operator gave those whose calls its credentials go with. */
 async function connectionLookup(
   { catalog, connections, locals, policy }: Services,
-  caller: { readonly keyId: string; readonly developer?: string | undefined; readonly developerId: string },
-  userId: string | undefined,
+  {
+    keyId,
+    developer = '',
+    developerId,
+    userId,
+    account,
+  }: {
+    readonly keyId: string;
+    readonly developer?: string | undefined;
+    readonly developerId: string;
+    readonly userId?: string | undefined;
+    readonly account?: string | undefined;
+  },
 ): Promise<ConnectionLookup> {
-  const { keyId, developer = '', developerId } = caller;
   const subject = { keyId, developer };
   const [own, credentialed] = await Promise.all([
-    userId === undefined ? undefined : connections.tokens.serverStates({ developerId, userId }),
+    userId === undefined ? undefined : connections.tokens.serverStates({ developerId, userId }, account),
     catalog.credentialed(),
   ]);
   const ours = (id: string) => {

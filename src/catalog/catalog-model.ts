@@ -104,6 +104,8 @@ export type MachineLogin = {
   readonly clientSecret: string | null;
   /** A private JWK as text, in place of a secret. */
   readonly clientKey: string | null;
+  /** In place of both: the file of MCPRANK_WORKLOAD_TOKENS by which the platform says who we are (RFC 7523 section 2.1). */
+  readonly workloadToken?: string | null;
   readonly scopes: readonly string[];
 };
 

@@ -15,6 +15,7 @@ import type { KnownServer, TryKey } from './connections-model.ts';
 import { createDeclaredProviders } from './declared-providers.ts';
 import { type AssertFor, createAssertedTokens } from './machines/asserted-tokens.ts';
 import { createMachineTokens } from './machines/machine-tokens.ts';
+import { createWorkloadTokens } from './machines/workload-tokens.ts';
 import { createProviderTable, type ProvidersConfig } from './providers/provider-table.ts';
 import { createAppSettingsStore } from './sessions/app-settings-store.ts';
 import { AuthorizationRequests } from './sessions/authorization-requests.ts';
@@ -50,7 +51,11 @@ export type ConnectionsDeps = {
   readonly assertFor: AssertFor;
 };
 
-export type ConnectionsConfig = ProvidersConfig & { readonly refresh?: Partial<RefreshLimits> };
+export type ConnectionsConfig = ProvidersConfig & {
+  readonly refresh?: Partial<RefreshLimits>;
+  /** Where the platform puts tokens for us; null: nowhere. */
+  readonly workloadTokens?: string | null;
+};
 
 /** Replies of authorization servers in general: nothing about them is special. */
 const anyServer = {};
@@ -124,7 +129,10 @@ function openTokens(deps: ConnectionsDeps, parts: Servers & Signal) {
   const tokens = new UserTokens({ providers, grants, freshTokens, userGrants, isRefusedByFailing, clock });
   const issuerMetadata = createIssuerMetadata(parts.documents, clock, { forUsers: false });
   const discoverServer = createServerDiscovery({ documents: parts.documents, issuerMetadata });
-  const machineTokens = createMachineTokens({ discoverServer, issuerMetadata, endpoint, clock });
+  const machineTokens = createMachineTokens({
+    ...{ discoverServer, issuerMetadata, endpoint, clock },
+    workloadTokens: createWorkloadTokens(config.workloadTokens ?? null),
+  });
   const assertedTokens = createAssertedTokens({ ...deps, clients: parts.clients, discoverServer, endpoint });
   return {
     machineTokens,

@@ -42,8 +42,8 @@ export type Authentication = {
   readonly limit: LifecycleStep;
   readonly identifyUser: LifecycleStep;
   readonly charge: Charge;
-  /** The same for a reply that lasts. A MIT that is over by its time alone ends nothing: it was good when the call began. */
-  readonly recheck: (context: RequestContext) => Promise<void>;
+  /** The same for a reply that lasts: who calls, as they are now. A MIT that is over by its time alone ends nothing: it was good when the call began. */
+  readonly recheck: (context: RequestContext) => Promise<Principal>;
 };
 
 export function createAuthentication(deps: {
@@ -124,7 +124,8 @@ export function createAuthentication(deps: {
       // A person's role may be a smaller one by now.
       requireRight(route, now, address);
       if (token !== null && !isOver(token)) await verifyUser(token, caller.developerId);
-      await route?.recheck?.(params, caller);
+      await route?.recheck?.(params, now);
+      return now;
     },
   };
 }

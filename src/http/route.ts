@@ -26,8 +26,8 @@ export type Call<B, Q, P, U = null> = {
   readonly address: string;
   /** Takes more of the caller's quota, for a call that turns out to be worth several. */
   readonly charge: (cost: number) => void | Promise<void>;
-  /** Throws where the right to the call has come to an end since it began. */
-  readonly recheck: () => Promise<void>;
+  /** Who calls, as they are now. Throws where the right to the call has come to an end since it began. */
+  readonly recheck: () => Promise<Principal>;
   /** Aborts when the caller goes away before its reply is whole. */
   readonly signal: AbortSignal;
   /** With `spans`: the body as it came. */

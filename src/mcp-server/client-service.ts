@@ -175,7 +175,7 @@ export class ClientService {
     if (session === null || backend.listen === undefined) return notAllowed;
     if (!(await backend.introduce(caller)).canNotify) return notAllowed;
     const opened = await this.#streams.open(
-      { sessionId: session.id, developerId: caller.developerId },
+      { sessionId: session.id, developerId: caller.developerId, groups: caller.groups },
       request.headers['last-event-id'],
       backend.listen(caller),
     );

@@ -36,8 +36,8 @@ export type Caller = {
   /** The developer's name, as pages show it to users. */
   readonly developer?: string;
   readonly signal?: AbortSignal;
-  /** Throws where its key or its user's token has come to an end since the call began. */
-  readonly recheck?: () => Promise<void>;
+  /** Whose groups are these by now? Throws where its key or its user's token has come to an end since the call began. */
+  readonly recheck?: () => Promise<{ readonly groups?: readonly string[] | undefined }>;
   readonly onNotification?: OnNotification | undefined;
   /** The OAuth client it came through, and the groups of the person who signed in: what toolsets are bound to. */
   readonly client?: string | undefined;

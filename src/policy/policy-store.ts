@@ -80,12 +80,16 @@ export function createPolicyStore(storage: Storage, clock: Clock) {
       };
     },
 
-    putRights: (serverIds: readonly string[], rights: ServerRights, by: By): Promise<void> =>
+    putRights: (serverIds: readonly string[], rights: ServerRights | null, by: By): Promise<void> =>
       change(
         async (trx) => {
           for (const server_id of serverIds) await writeRights(trx, server_id, rights);
         },
-        { ...by, action: 'server.rights', facts: { servers: [...serverIds], visibility: rights.visibility } },
+        {
+          ...by,
+          action: 'server.rights',
+          facts: { servers: [...serverIds], visibility: rights?.visibility ?? null },
+        },
       ),
 
     putToolset: (name: string, input: ToolsetInput, by: By): Promise<void> =>
@@ -135,10 +139,12 @@ type AuditOf = Parameters<Parameters<Parameters<Storage['write']>[0]>[2]>[0];
 async function writeRights(
   trx: Transaction<Tables>,
   server_id: string,
-  { visibility, owner, granted }: ServerRights,
+  rights: ServerRights | null,
 ): Promise<void> {
   await trx.deleteFrom('server_rights').where('server_id', '=', server_id).execute();
   await trx.deleteFrom('server_grants').where('server_id', '=', server_id).execute();
+  if (rights === null) return;
+  const { visibility, owner, granted } = rights;
   await trx.insertInto('server_rights').values({ server_id, visibility, owner }).execute();
   const grants = new Map(granted.map(({ developer, credentials }) => [developer, Number(credentials)]));
   for (const [developer, credentials] of grants)

@@ -107,7 +107,8 @@ export type PolicyAdmin = {
   serversWithRights(): readonly string[];
   /** Whether anybody said who may see it. */
   hasRights(serverId: string): boolean;
-  putRights(serverIds: readonly string[], rights: ServerRights, by: By): Promise<void>;
+  /** null: nobody said who may see them, as it was before somebody did. */
+  putRights(serverIds: readonly string[], rights: ServerRights | null, by: By): Promise<void>;
   /** Tools whose annotations are believed as long as they are what they were then; after that they count as changed. */
   confirmedTools(serverId: string): ConfirmedTools;
   /** The whole list of a server each time. */

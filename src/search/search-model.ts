@@ -51,6 +51,8 @@ export type SearchRequest = {
   readonly cursor?: string | undefined;
   /** With it, every hit says how the caller stands with its server. */
   readonly connectionOf?: ConnectionLookup | undefined;
+  /** By which of the user's accounts that is, and calls would go. */
+  readonly account?: string | undefined;
   /** null: everything. What is not seen takes no part in scores, totals and cursors. */
   readonly view?: SearchView | null | undefined;
   /** What servers list for the asking user alone. */
@@ -77,6 +79,8 @@ export type SearchResult = {
   readonly pageKey: string | null;
   /** How the user is connected to the server of each hit; null without `connectionOf`. */
   readonly connections: readonly ConnectionState[] | null;
+  /** By which of the user's accounts; without, the default. */
+  readonly account?: string | undefined;
   readonly queryLogId: string;
   readonly latencyMs: number;
   readonly cacheHit: boolean;
@@ -137,12 +141,14 @@ export function readHit({ documents, server, tools }: SearchHit): ShownHit {
 export function howToConnect(
   { serverId, documents, server }: SearchHit,
   state: ConnectionState,
+  account?: string,
 ): string | null {
   const id = JSON.stringify(serverId);
-  if (state === 'needs_auth' || state === 'needs_scope')
-    return `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}}: the user agrees at its auth_url`;
+  const named = account === undefined ? '' : `, "account": ${JSON.stringify(account)}`;
+  const open = `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}${named}}`;
+  if (state === 'needs_auth' || state === 'needs_scope') return `${open}: the user agrees at its auth_url`;
   if (state === 'needs_key')
-    return `POST /v1/identity/sessions with {"user_id": "…", "server_id": ${id}}: the user gives a key at its auth_url; or the operator sets one for all: {"id": ${id}, …, "headers": {…}} in POST /v1/admin/servers`;
+    return `${open}: the user gives a key at its auth_url; or the operator sets one for all: {"id": ${id}, …, "headers": {…}} in POST /v1/admin/servers`;
   if (state === 'unavailable' && documents.server(server).remoteUrl === null)
     return 'It is a program: the operator names it in --mcp-config';
   return null;

@@ -184,7 +184,8 @@ export function createSearch(deps: SearchDeps): Search {
           firstRank: page.firstRank,
           total: page.total,
         });
-      return { page, pageKey, connections: connectionsOf(found, request), queryLogId, latencyMs, cacheHit };
+      const connections = connectionsOf(found, request);
+      return { page, pageKey, connections, account: request.account, queryLogId, latencyMs, cacheHit };
     },
     readOwnTools: (servers) => readOwnTools(servers, embedder),
     refresh() {

@@ -94,7 +94,7 @@ export type SignInDeps = {
   /** To the company's provider. */
   readonly outbound: Outbound;
   /** Where clients' documents come by: any stranger names their address, so it trusts no host that stands in a file or a setting. */
-  readonly documentOutbound: Pick<Outbound, 'request'>;
+  readonly documentOutbound: Pick<Outbound, 'request' | 'checkUrl'>;
   readonly vault: Vault;
   readonly tickets: Vault['sealedTokens'];
   readonly log: Log;
@@ -134,7 +134,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const tokens = createAccessTokens({ store, clock, holderOf });
   storage.subscribe('keys', tokens.invalidate);
   storage.subscribe(topic, tokens.invalidate);
-  const machines = createMachineClients({ store, access });
+  const checkUrl = (url: string) => deps.documentOutbound.checkUrl(url, { host: true });
+  const machines = createMachineClients({ store, access, checkUrl });
   const open = createOpening(deps, { store, holderOf, company, person, machines });
   const grace = createRefreshGrace({ store, clock, tickets });
 
@@ -257,7 +258,8 @@ function createOpening(
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true
-        ? (assertion, clientId) => company.assertions.redeem(assertion, clientId, issuer)
+        ? (assertion, clientId, check) =>
+            company.assertions.redeem(assertion, { clientId, audience: issuer, check })
         : null;
     const machineAccount = machines.accountOf;
     const server = { issuer, store, clock, tickets, fetchDocument, isAlive, onError, redeem, machineAccount };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Problem, type ProblemKind } from '../../src/base/problem.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startRaw } from '../support/mcp-servers.ts';
 
@@ -104,6 +105,37 @@ test('a change that was made from what is there no more is refused, and what was
   assert.deepEqual((await change({})).body.kept_headers, ['x-two']);
   const gone = await overtaken(() => app.call('DELETE', '/v1/admin/servers/mail'));
   assert.deepEqual([gone.status, (await change({})).status], [409, 410]);
+});
+
+test('a change that is refused at its end leaves who may see the server as it was', async (t) => {
+  const app = await bootMcp(t);
+  const { catalog } = app.services;
+  const stranger = await app.newKey();
+  const parsed = catalog.parse({ id: 'mail', name: 'mail', remote_url: 'http://127.0.0.1:9/mcp' });
+  assert.ok(parsed.ok);
+  await catalog.put([parsed.input], 'import');
+  const rights = async () => (await app.call('GET', '/v1/admin/servers/mail/rights')).text;
+  const seen = async () => (await app.call('GET', '/v1/servers/mail', { key: stranger })).status;
+  const put = catalog.put;
+  const before = [await rights(), await seen()];
+  assert.equal(before[1], 200);
+  const failWith = (kind: ProblemKind) =>
+    Object.assign(catalog, { put: () => Promise.reject(new Problem(kind, 'mail was changed meanwhile')) });
+  failWith('conflict');
+  const secret = { headers: { 'x-key': 'secret' } };
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', patch(secret))).status, 409);
+  assert.deepEqual([await rights(), await seen()], before);
+  const posted = { id: 'mail', name: 'mail', remote_url: 'http://127.0.0.1:9/mcp', visibility: 'private' };
+  failWith('unavailable');
+  assert.equal((await app.call('POST', '/v1/admin/servers', { body: [posted] })).status, 503);
+  assert.deepEqual([await rights(), await seen()], before);
+  Object.assign(catalog, { put });
+  assert.equal((await app.call('PATCH', '/v1/admin/servers/mail', patch(secret))).status, 200);
+  assert.equal(await seen(), 404);
+  const said = await rights();
+  failWith('unavailable');
+  await app.call('POST', '/v1/admin/servers', { body: { ...posted, granted: [{ developer: '*' }] } });
+  assert.equal(await rights(), said, 'what was said before is said again');
 });
 
 test('a change that cannot be is refused by the name of its field, and nothing of it is done', async (t) => {

@@ -72,6 +72,48 @@ test('G5 a name of another user, or without one, is nobody’s; names that no he
   }
 });
 
+test('a hit of a search says how it stands for the account that a call would go by', async (t) => {
+  const { app, ann, server } = await startProtectedWorld(t);
+  await agree(invitationOf(await app.tool('s', 'whoami', {}, { headers: ann })).auth_url);
+  const description = 'Tells who asks';
+  await app.add('s', server.mcp, { description, tools: [{ name: 'whoami', description }] });
+  await app.services.search.settled();
+  const hit = async (headers: Record<string, string>, filters: object = {}) => {
+    const body = { query: 'tells who asks', filters };
+    const reply = await app.call('POST', '/v1/search', { body, headers });
+    const [found] = reply.body.servers as { connection: string; connect?: string }[];
+    return [found?.connection, found?.connect ?? ''];
+  };
+  assert.deepEqual(await hit(ann), ['ready', '']);
+  const work = named(ann, 'work').headers;
+  // Twice: what is kept of a page for one account is none of another's.
+  for (let i = 0; i < 2; i++) {
+    const [state, connect] = await hit(work);
+    assert.equal(state, 'needs_auth');
+    assert.match(String(connect), /"server_id": "s", "account": "work"}/);
+    const home = await hit(named(ann, 'home').headers);
+    assert.match(String(home[1]), /"account": "home"}/);
+  }
+  assert.deepEqual(await hit(work, { connected: true }), [undefined, '']);
+  const found = await app.call('POST', '/mcp', {
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'search_tools', arguments: { query: 'tells who asks' } },
+    },
+    headers: { ...work, accept: 'application/json, text/event-stream' },
+  });
+  assert.match(found.text, /needs_auth/);
+  await agree(invitationOf(await app.tool('s', 'whoami', {}, named(ann, 'work'))).auth_url);
+  assert.deepEqual(await hit(work), ['ready', '']);
+  const nobody = await app.call('POST', '/v1/search', {
+    body: { query: 'tells who asks' },
+    headers: { 'x-mcprank-account': 'work' },
+  });
+  assert.equal(nobody.body.detail, 'X-MCPRank-Account: only with a user, whose account it is');
+});
+
 test('N13 a session at /mcp is one account’s: for the user’s other account it is not there', async (t) => {
   const { app, ann } = await startProtectedWorld(t);
   const say = (session: string | null, headers: Record<string, string>, message: object) =>

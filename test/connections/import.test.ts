@@ -64,7 +64,7 @@ test('tokens from elsewhere are a connection: calls go with them, they rest seal
 test('what cannot be taken in is refused in words, and makes no user', async (t) => {
   const { app } = await boot(t);
   const { provider: _provider, ...bare } = tokens;
-  for (const [body, status] of [
+  for (const [body, status, detail] of [
     [bare, 400],
     [{ ...tokens, server_id: 's' }, 400],
     [{ ...tokens, access_token: '' }, 400],
@@ -72,9 +72,15 @@ test('what cannot be taken in is refused in words, and makes no user', async (t)
     [{ ...tokens, provider: 'nobody' }, 404],
     [{ ...tokens, developer_id: 'dev_nobody' }, 404],
     [{ ...bare, server_id: 'nowhere' }, 404],
+    [{ ...tokens, scopes: ['openid', 'calendar.read files.read'] }, 400, /^scopes\[1\]: expected one scope/],
+    [{ ...tokens, scopes: ['a"b'] }, 400, /^scopes\[0\]: /],
+    [{ ...tokens, scopes: [' '] }, 400, /^scopes\[0\]: /],
+    [{ ...tokens, scopes: [''] }, 400, /^scopes\[0\]: /],
+    [{ ...bare, server_id: 'nowhere', account: 'ännchen' }, 400, /^account: /],
   ] as const) {
     const reply = await app.call('POST', '/v1/admin/connections', { body });
     assert.equal(reply.status, status, reply.text);
+    if (detail !== undefined) assert.match(String(reply.body.detail), detail);
   }
   const key = await app.newKey();
   assert.equal((await app.call('POST', '/v1/admin/connections', { key, body: tokens })).status, 403);

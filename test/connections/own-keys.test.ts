@@ -13,8 +13,12 @@ const keys = { ann: 'key-of-ann-5d1f', bob: 'key-of-bob-77ab' };
 const other = 'key-of-nobody-31';
 
 /** A server that takes these keys, says whose one was, and is at a place of its own for each user. */
-async function startKeyed(t: TestContext, conduct: { broken?: boolean; taken?: readonly string[] } = {}) {
+async function startKeyed(
+  t: TestContext,
+  conduct: { broken?: boolean; taken?: readonly string[]; hangs?: () => void } = {},
+) {
   return startRaw(t, ({ body, headers, path }, reply) => {
+    if (conduct.hangs !== undefined) return conduct.hangs();
     if (conduct.broken) return sendJson(reply, 500, {});
     const key = String(headers['x-api-key'] ?? headers.authorization);
     if (!(conduct.taken ?? Object.values(keys)).includes(key.replace('Bearer ', '')))
@@ -196,6 +200,27 @@ test('M1 K6 a key that is part of the URL is in no error and no line of the log,
     assert.doesNotMatch(reply.text, new RegExp(keys.ann));
   }
   assert.doesNotMatch(app.lines.join('\n'), new RegExp(keys.ann));
+});
+
+test('a try that nobody ended, as its process was killed, leaves the page open for another', async (t) => {
+  const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+  const conduct: Parameters<typeof startKeyed>[1] = { hangs: asked };
+  const { app } = await boot(t, conduct);
+  const { auth_url, session_id } = (
+    await app.call('POST', '/v1/identity/sessions', { body: { user_id: 'ann', server_id: 'keyed' } })
+  ).body;
+  const browser = createBrowser();
+  const page = await browser.open(String(auth_url));
+  const first = type(browser, page, { 'value.key': other }).catch(() => undefined);
+  await isAsked;
+  delete conduct.hangs;
+  const again = await browser.open(String(auth_url));
+  assert.equal(again.status, 200, again.text);
+  assert.match((await type(browser, again, { 'value.key': keys.ann })).text, /is connected/);
+  const session = await app.call('GET', `/v1/identity/sessions/${String(session_id)}`);
+  assert.equal(session.body.status, 'complete');
+  await app.close();
+  await first;
 });
 
 test('a session takes so many wrong keys and no more', async (t) => {

@@ -69,10 +69,11 @@ test('threats P13: an assertion for another client, service or resource, of anot
     const { status, body } = await redeem(app, made.body, assertion);
     assert.deepEqual([status, body.error], [400, error], JSON.stringify(body));
   }
-  const elsewhere = await redeem(app, made.body, await company.assertion(claims), {
-    resource: `${app.url}/mcp/servers/a`,
-  });
+  const good = await company.assertion(claims);
+  const elsewhere = await redeem(app, made.body, good, { resource: `${app.url}/mcp/servers/a` });
   assert.equal(elsewhere.body.error, 'invalid_target');
+  assert.doesNotMatch((await app.call('GET', '/v1/admin/users')).text, /"ann"/, 'nobody was made');
+  assert.equal((await redeem(app, made.body, good)).status, 200, 'and it is not used up');
 });
 
 test('without the setting no assertion is taken', async (t) => {

@@ -1,24 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock } from '../../src/base/clock.ts';
-import { systemClock } from '../../src/base/clock.ts';
 import { bootApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
-import { type Company, logoutEvent, startCompany } from '../support/company.ts';
+import { type Company, logoutEvent, startCompany, turnedClock } from '../support/company.ts';
 import { ping, refresh, register, through, tokensOf, visit } from '../support/sign-in.ts';
-
-/** Real time that can be turned forward. */
-function turnedClock(): Clock & { forward(ms: number): void } {
-  let ahead = 0;
-  return {
-    now: () => systemClock.now() + ahead,
-    monotonic: () => systemClock.monotonic() + ahead,
-    forward(ms) {
-      ahead += ms;
-    },
-  };
-}
 
 async function boot(t: TestContext, style: 'plain' | 'keycloak' = 'plain', env: Record<string, string> = {}) {
   const company = await startCompany(t, style);

@@ -66,6 +66,30 @@ test('a person of the company reaches a server that trusts the same provider wit
   assert.doesNotMatch(here.lines.join('\n'), /eyJ/);
 });
 
+/** What rests of the one person's sign-in, opened. */
+async function restingTokens({ services: { storage, vault } }: TestApp): Promise<string> {
+  const row = await storage
+    .tables<{ sign_in_accounts: { id: string; sealed: string } }>()
+    .selectFrom('sign_in_accounts')
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  assert.doesNotMatch(JSON.stringify(row), /eyJ/);
+  return vault.open(row.sealed, ['sign-in', 'account', row.id]);
+}
+
+test('the provider is asked by the ID token of the person’s sign-in, else by the refresh token; without the setting no ID token is kept', async (t) => {
+  const { company, here, there, clientId } = await boot(t);
+  company.clientsAt.set(there.url, clientId);
+  company.vouchesBy = 'refresh_token';
+  const { access } = await tokensOf(here, undefined, { resource: `${here.url}${door}` });
+  assert.match((await list(here, access)).text, /tides__tide/);
+  assert.match(await restingTokens(here), /"identity":\{"token":"eyJ/);
+  assert.doesNotMatch(here.lines.join('\n'), /eyJ/);
+  const without = await boot(t, {});
+  await tokensOf(without.here, undefined, { resource: `${without.here.url}${door}` });
+  assert.doesNotMatch(await restingTokens(without.here), /eyJ/);
+});
+
 test('a session of the server’s own goes on over the renewal of such a token', async (t) => {
   const clock = handClock(Date.now());
   const { company, here, there, clientId } = await boot(t, undefined, { clock });

@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { root } from '../support/paths.ts';
 
-/**
- * The protocol's own referee, on what it requires of clients of each revision. What it runs without scoring and cannot
- * apply: enterprise-managed-authorization, whose ID token stands in no sign-in here (test/full/company-upstream.test.ts walks
- * that way), and wif-jwt-bearer.
- */
-const notOurs = ['auth/enterprise-managed-authorization', 'auth/wif-jwt-bearer'];
+/** The protocol's own referee, on what it requires of clients of each revision, and what it runs beside that without scoring it. */
+const extensions = [
+  'auth/dpop',
+  'auth/dpop-nonce',
+  'auth/client-credentials-jwt',
+  'auth/client-credentials-basic',
+  'auth/enterprise-managed-authorization',
+  'auth/wif-jwt-bearer',
+];
 const runner = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
 const client = 'test/full/conformance/turn.ts';
 /** For a scenario, its wait for a turn included. */
@@ -73,15 +76,10 @@ async function referee(t: TestContext, revision: string): Promise<{ code: number
 }
 
 for (const revision of ['2025-11-25', '2026-07-28']) {
-  test(`conformance: all that the referee scores for ${revision} passes, and DPoP with and without nonces`, async (t) => {
+  test(`conformance: all that the referee scores for ${revision} passes, and every extension of sign-in that it knows`, async (t) => {
     const { code, text } = await referee(t, revision);
     assert.equal(code, 0, text);
-    for (const scenario of ['auth/dpop', 'auth/dpop-nonce']) assert.ok(text.includes(`✓ ${scenario}:`), text);
-    const failed = [...text.matchAll(/^✗ (\S+):/gm)].map((match) => match[1] ?? '');
-    assert.deepEqual(
-      failed.filter((name) => !notOurs.includes(name)),
-      [],
-      text,
-    );
+    for (const scenario of extensions) assert.ok(text.includes(`✓ ${scenario}:`), text);
+    assert.deepEqual(text.match(/^✗ .*/gm) ?? [], [], text);
   });
 }

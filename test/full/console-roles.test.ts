@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { roles } from '../../src/access/access.ts';
 import { leastRoles } from '../../src/api/console-roles.ts';
-import { bootApp, type TestApp } from '../support/app.ts';
-import { createBrowser } from '../support/browser.ts';
-import { type Company, startCompany } from '../support/company.ts';
+import { bootApp } from '../support/app.ts';
+import { enter, startCompany } from '../support/company.ts';
 
 async function boot(t: TestContext) {
   const company = await startCompany(t);
@@ -12,24 +11,6 @@ async function boot(t: TestContext) {
   const mapped = roles.map((role) => `${role}s=${role}`).join(',');
   const app = await bootApp(t, company.env({ MCPRANK_SSO_ROLES: mapped }));
   return { app, company };
-}
-
-/** A person signs in to the console at the company; the last page, and what their browser sends from then on. */
-async function enter(app: TestApp, company: Company, visitor: string) {
-  company.visitor = visitor;
-  const browser = createBrowser();
-  let page = await browser.open(`${app.url}/console/sign-in`);
-  for (let hops = 0; hops < 20; hops++) {
-    const location = page.headers.get('location');
-    if (location === null || location === '/') break;
-    page = await browser.open(new URL(location, page.url).href);
-  }
-  const host = new URL(app.url).host;
-  const value = browser.cookies.get(`${host} mcprank-console`);
-  const cookie = value === undefined ? '' : `mcprank-console=${value}`;
-  const who = await app.call('GET', '/console/session', { key: null, headers: { cookie } });
-  const headers = { cookie, 'x-csrf-token': String(who.body.csrf), origin: app.url };
-  return { page, who: who.body, headers };
 }
 
 test('every operation of the API names the least role of whoever has no key, and no other is named', async (t) => {

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import { temporaryFolder } from '../support/app.ts';
 import { bootMcp, textOf } from '../support/mcp-app.ts';
 import { type Asked, type FakeAs, startAs, startProtected } from '../support/mcp-oauth.ts';
 
 const secret = 'machine-secret-4c1a';
 
 /** An authorization server for programs alone, the server behind it, and the service that is its client. */
-async function boot(t: TestContext, login: Record<string, unknown> = { client_secret: secret }) {
+async function boot(
+  t: TestContext,
+  login: Record<string, unknown> = { client_secret: secret },
+  env: Record<string, string> = {},
+) {
   const as = await startAs(t);
   as.metadata = { authorization_endpoint: undefined, code_challenge_methods_supported: undefined };
   as.token = (asked) => {
@@ -18,7 +23,7 @@ async function boot(t: TestContext, login: Record<string, unknown> = { client_se
     return { body: { access_token, token_type: 'Bearer', expires_in: 3_600 } };
   };
   const server = await startProtected(t, as);
-  const app = await bootMcp(t);
+  const app = await bootMcp(t, {}, env);
   const fields = {
     description: 'Monthly reports',
     client_credentials: { issuer: as.url, client_id: 'us', ...login },
@@ -60,6 +65,56 @@ test('by a key of ours in place of a secret', async (t) => {
   });
   assert.ok([payload.aud].flat().includes(as.url));
   assert.equal(asked?.form.get('scope'), 'write');
+});
+
+test('N15 by what the platform says of us: read anew for each token, sent to the issuer named with it alone, out of one folder', async (t) => {
+  const folder = temporaryFolder(t);
+  const tokenFile = join(folder, 'reports');
+  writeFileSync(tokenFile, 'platform.one.token\n');
+  writeFileSync(join(folder, 'notes'), 'a secret that is no token');
+  const env = { MCPRANK_WORKLOAD_TOKENS: folder };
+  const { as, server, app, fields } = await boot(t, { workload_token: 'reports' }, env);
+  assert.equal(textOf(await app.tool('s', 'whoami')), 'machine-1');
+  writeFileSync(tokenFile, 'platform.two.token');
+  server.refused.add('machine-1');
+  assert.equal(textOf(await app.tool('s', 'whoami')), 'machine-2');
+  const sent = asksOf(as).map(({ form }) =>
+    ['grant_type', 'assertion', 'resource'].map((name) => form.get(name)),
+  );
+  const grant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+  assert.deepEqual(sent, [
+    [grant, 'platform.one.token', server.mcp],
+    [grant, 'platform.two.token', server.mcp],
+  ]);
+  const other = await startAs(t);
+  other.metadata = as.metadata;
+  const login = { issuer: as.url, client_id: 'us' };
+  for (const [name, detail] of [
+    ['notes', /the workload token notes is no JWT/],
+    ['missing', /the workload token missing cannot be read/],
+  ] as const) {
+    await app.add('s', server.mcp, { client_credentials: { ...login, workload_token: name } });
+    const failed = await app.tool('s', 'whoami');
+    assert.deepEqual([failed.status, detail.test(failed.text)], [502, true], failed.text);
+    assert.ok(!failed.text.includes('a secret'));
+  }
+  for (const workload_token of ['../reports', '/etc/passwd', '..', '', 1]) {
+    const body = { id: 'x', name: 'x', remote_url: server.mcp };
+    const put = await app.call('POST', '/v1/admin/servers', {
+      body: { ...body, client_credentials: { ...login, workload_token } },
+    });
+    assert.match(String(put.body.detail), /^client_credentials\.workload_token: expected the name of a file/);
+  }
+  server.as = other;
+  await app.add('s', server.mcp, fields);
+  assert.match((await app.tool('s', 'whoami')).text, /another authorization server/);
+  assert.equal(asksOf(other).length, 0);
+  assert.doesNotMatch(app.lines.join('\n'), /platform\./);
+});
+
+test('a workload token needs the folder that the operator names', async (t) => {
+  const { app } = await boot(t, { workload_token: 'reports' });
+  assert.match((await app.tool('s', 'whoami')).text, /MCPRANK_WORKLOAD_TOKENS is not set/);
 });
 
 test('it is the operator’s: not for other developers until it is granted with credentials, and search says so', async (t) => {

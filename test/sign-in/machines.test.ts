@@ -186,14 +186,25 @@ test('what is no machine client is refused by field', async (t) => {
     [{ jwks: { keys: [privateJwk] } }, /^jwks\.keys\[0\]: expected a public key/],
     [{ jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }, /^jwks\.keys\[0\]/],
     [{ jwks: { keys: [publicJwk, { kty: 'EC', crv: 'P-256' }] } }, /^jwks\.keys\[1\]: .*whole/],
+    [{ jwks: { keys: [{ ...publicJwk, y: publicJwk.x }] } }, /^jwks\.keys\[0\]: .*P-256/],
+    [{ jwks: { keys: [{ ...publicJwk, crv: 'P-384' }] } }, /^jwks\.keys\[0\]/],
+    [{ jwks: { keys: [{ ...publicJwk, use: 'enc' }] } }, /^jwks\.keys\[0\]/],
+    [{ jwks: { keys: [{ kty: 'OKP', crv: 'X25519', x: 'A'.repeat(43) }] } }, /^jwks\.keys\[0\]/],
+    [{ jwks: { keys: [{ kty: 'RSA', n: 'w'.repeat(171), e: 'AQAB' }] } }, /^jwks\.keys\[0\]: .*2048/],
     [{ jwks: { keys: [{ kty: 'RSA', n: 5, e: {} }] } }, /^jwks\.keys\[0\]: .*whole/],
     [{ jwks: { keys: [] } }, /^jwks: expected/],
     [{ jwks_uri: 'http://keys.example/jwks' }, /^jwks_uri: expected an https URL/],
+    [{ jwks_uri: 'https://10.0.0.7/jwks' }, /^jwks_uri: expected a public host/],
+    [{ jwks_uri: 'https://127.1/jwks' }, /^jwks_uri: expected a public host/],
+    [{ jwks_uri: 'https://localhost/jwks' }, /^jwks_uri: expected a public host/],
+    [{ jwks_uri: 'https://metadata.google.internal/jwks' }, /^jwks_uri: expected a public host/],
+    [{ jwks_uri: 'https://me:secret@keys.example/jwks' }, /^jwks_uri: /],
     [
       { jwks: { keys: [publicJwk] }, jwks_uri: 'https://keys.example/jwks' },
       /^jwks: expected this or jwks_uri/,
     ],
     [{ name: '' }, /^name/],
+    [{ name: ' \t\u00a0' }, /^name: expected one that can be read/],
   ] as const) {
     const { reply } = await newMachine(app, fields);
     assert.equal(reply.status, 400);

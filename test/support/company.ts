@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import Provider, { type Configuration, errors } from 'oidc-provider';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import type { TestApp } from './app.ts';
+import { createBrowser } from './browser.ts';
 import { quietly } from './oidc.ts';
 
 type Someone = { readonly email: string; readonly groups: readonly string[]; readonly verified?: boolean };
@@ -27,6 +30,8 @@ export type Company = {
   assertion(claims: Record<string, unknown>, type?: string, life?: string | null): Promise<string>;
   /** For whom it vouches (token exchange to an ID-JAG): its client there, by the issuer. */
   readonly clientsAt: Map<string, string>;
+  /** By which token of theirs it may be asked for its word. */
+  vouchesBy: 'id_token' | 'refresh_token';
   /** A logout token as it would send one, its claims changed. */
   logoutToken(claims: Record<string, unknown>): Promise<string>;
 };
@@ -73,11 +78,20 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ? decide(provider, company, request, reply)
       : callback(request, reply);
 
-  vouch(
-    provider,
-    (claims) => company.assertion(claims),
-    (audience) => company.clientsAt.get(audience),
-  );
+  const subjectOf = async (token: string, type: string): Promise<string | undefined> => {
+    if (type !== `urn:ietf:params:oauth:token-type:${company.vouchesBy}`) return undefined;
+    if (company.vouchesBy === 'refresh_token') {
+      const shown = await provider.RefreshToken.find(token);
+      return shown?.clientId === client.id ? shown.accountId : undefined;
+    }
+    const shown = await jwtVerify(token, pair.publicKey, { issuer, audience: client.id }).catch(() => null);
+    return shown?.payload.sub;
+  };
+  vouch(provider, {
+    subjectOf,
+    assertion: (claims) => company.assertion(claims),
+    clientAt: (audience) => company.clientsAt.get(audience),
+  });
   const logoutToken = async (claims: Record<string, unknown>): Promise<string> => {
     const found = (await provider.Client.find(client.id)) as never;
     const token = new provider.IdToken(
@@ -107,6 +121,7 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
       ...fields,
     }),
     clientsAt: new Map(),
+    vouchesBy: 'id_token',
     logoutToken,
     assertion(claims, type = 'oauth-id-jag+jwt', life = '5m') {
       const iat = Math.floor(Date.now() / 1_000);
@@ -129,8 +144,15 @@ const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 /** RFC 8693 for an ID-JAG: its word for one of its people, who signed in at this client, towards an issuer that it knows. */
 function vouch(
   provider: Provider,
-  assertion: (claims: Record<string, unknown>) => Promise<string>,
-  clientAt: (audience: string) => string | undefined,
+  {
+    subjectOf,
+    assertion,
+    clientAt,
+  }: {
+    readonly subjectOf: (token: string, type: string) => Promise<string | undefined>;
+    readonly assertion: (claims: Record<string, unknown>) => Promise<string>;
+    readonly clientAt: (audience: string) => string | undefined;
+  },
 ): void {
   const params = [
     'subject_token',
@@ -140,24 +162,50 @@ function vouch(
     'resource',
     'scope',
   ];
-  const handle = async (ctx: {
-    body: unknown;
-    oidc: { params: Record<string, string>; client: { clientId: string } };
-  }) => {
-    const { subject_token = '', subject_token_type: type, audience = '', resource } = ctx.oidc.params;
-    const shown = await provider.RefreshToken.find(subject_token);
+  const handle = async (ctx: { body: unknown; oidc: { params: Record<string, string> } }) => {
+    const { subject_token = '', subject_token_type: type = '', audience = '', resource } = ctx.oidc.params;
+    const sub = await subjectOf(subject_token, type);
     const client_id = clientAt(audience);
-    if (shown?.clientId !== ctx.oidc.client.clientId || !type?.endsWith(':refresh_token'))
-      throw new errors.InvalidGrant('subject_token');
+    if (sub === undefined) throw new errors.InvalidGrant('subject_token');
     if (client_id === undefined) throw new errors.InvalidTarget('audience');
     ctx.body = {
-      access_token: await assertion({ sub: shown.accountId, aud: audience, client_id, resource }),
+      access_token: await assertion({ sub, aud: audience, client_id, resource }),
       issued_token_type: 'urn:ietf:params:oauth:token-type:id-jag',
       token_type: 'N_A',
       expires_in: 300,
     };
   };
   provider.registerGrantType(exchangeGrant, handle as never, params);
+}
+
+/** Real time that can be turned forward: the provider is asked again about whoever is at work. */
+export function turnedClock(): Clock & { forward(ms: number): void } {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    monotonic: () => systemClock.monotonic() + ahead,
+    forward(ms) {
+      ahead += ms;
+    },
+  };
+}
+
+/** A person signs in to the console at the company; the last page, and what their browser sends from then on. */
+export async function enter(app: TestApp, company: Company, visitor: string) {
+  company.visitor = visitor;
+  const browser = createBrowser();
+  let page = await browser.open(`${app.url}/console/sign-in`);
+  for (let hops = 0; hops < 20; hops++) {
+    const location = page.headers.get('location');
+    if (location === null || location === '/') break;
+    page = await browser.open(new URL(location, page.url).href);
+  }
+  const host = new URL(app.url).host;
+  const value = browser.cookies.get(`${host} mcprank-console`);
+  const cookie = value === undefined ? '' : `mcprank-console=${value}`;
+  const who = await app.call('GET', '/console/session', { key: null, headers: { cookie } });
+  const headers = { cookie, 'x-csrf-token': String(who.body.csrf), origin: app.url };
+  return { page, who: who.body, headers };
 }
 
 export const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';

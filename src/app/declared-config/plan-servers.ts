@@ -139,8 +139,11 @@ function headersForm(values: Readonly<Record<string, string>>, word: (name: stri
 
 function loginForm(login: MachineLogin | null, word: string): JsonObject {
   if (login === null) return {};
-  const { issuer, clientId, clientKey, scopes } = login;
-  const secret = { [clientKey === null ? 'client_secret' : 'client_key']: word };
+  const { issuer, clientId, clientKey, workloadToken, scopes } = login;
+  const secret =
+    workloadToken == null
+      ? { [clientKey === null ? 'client_secret' : 'client_key']: word }
+      : { workload_token: workloadToken };
   return { client_credentials: { issuer, client_id: clientId, ...secret, scopes } };
 }
 

@@ -132,22 +132,31 @@ const login = 'client_credentials';
 export function parseMachineLogin(value: unknown): MachineLogin | null {
   if (value === undefined || value === null) return null;
   if (!isObject(value)) return refuse(login, 'expected an object');
-  const { issuer, client_id: clientId, client_secret: secret, client_key: key, scopes = [] } = value;
+  const { issuer, client_id: clientId, scopes = [] } = value;
+  const { client_secret: secret, client_key: key, workload_token: workload } = value;
   if (!isShortText(issuer) || !/^https?:$/.test(URL.parse(issuer)?.protocol ?? ''))
     return refuse(`${login}.issuer`, 'expected the http(s) URL of the authorization server');
-  if ((secret === undefined) === (key === undefined))
-    return refuse(`${login}.client_secret`, 'expected this or client_key, and not both');
+  if ([secret, key, workload].filter((each) => each !== undefined).length !== 1)
+    return refuse(`${login}.client_secret`, 'expected this or client_key or workload_token, one of them');
   return {
     issuer,
     clientId: filledText(clientId, `${login}.client_id`),
     clientSecret: secret === undefined ? null : filledText(secret, `${login}.client_secret`),
     clientKey: key === undefined ? null : privateKey(key),
+    ...(workload !== undefined && { workloadToken: fileName(workload) }),
     scopes: scopeList(scopes),
   };
 }
 
 function filledText(value: unknown, field: string): string {
   return isShortText(value) && value !== '' ? value : refuse(field, 'expected a text');
+}
+
+/** Of a folder that the operator named: it leads nowhere else (threats N15). */
+function fileName(value: unknown): string {
+  return typeof value === 'string' && /^[A-Za-z0-9][\w.-]{0,199}$/.test(value)
+    ? value
+    : refuse(`${login}.workload_token`, 'expected the name of a file in MCPRANK_WORKLOAD_TOKENS');
 }
 
 function privateKey(key: unknown): string {

@@ -11,6 +11,7 @@ import { serverProviderName } from '../grant-target.ts';
 import { keyAuth } from '../providers/client-key.ts';
 import { blankProvider } from '../providers/oauth-provider.ts';
 import { type TokenEndpoint, TokenEndpointFailure } from '../tokens/token-endpoint.ts';
+import { WorkloadTokenFault, type WorkloadTokens } from './workload-tokens.ts';
 
 /** How we sign ourselves in for a server, by the operator's word. */
 export type MachineLogin = {
@@ -19,6 +20,8 @@ export type MachineLogin = {
   readonly clientSecret: string | null;
   /** A private JWK as text, in place of a secret. */
   readonly clientKey: string | null;
+  /** In place of both: the name of a token of the platform's for this issuer. */
+  readonly workloadToken?: string | null;
   /** Empty: what the server asks for. */
   readonly scopes: readonly string[];
 };
@@ -64,13 +67,15 @@ const failedForMs = 5_000;
 const forcedEveryMs = 30_000;
 
 /**
- * Tokens that we get for ourselves (`client_credentials`, RFC 6749 section 4.4): in memory only, one for each server and login,
- * fetched once for all that wait. The secret goes to the issuer that the operator named, and to no other (threats N3).
+ * Tokens that we get for ourselves (`client_credentials`, RFC 6749 section 4.4, or the platform's word for us, RFC 7523): in memory
+ * only, one for each server and login, fetched once for all that wait. The secret goes to the issuer that the operator named, and
+ * to no other (threats N3).
  */
 export function createMachineTokens(deps: {
   readonly discoverServer: DiscoverServer;
   readonly issuerMetadata: IssuerMetadata;
-  readonly endpoint: Pick<TokenEndpoint, 'clientCredentials'>;
+  readonly endpoint: Pick<TokenEndpoint, 'clientCredentials' | 'assertion'>;
+  readonly workloadTokens: WorkloadTokens;
   readonly clock: Clock;
 }): MachineTokens {
   const { clock } = deps;
@@ -109,7 +114,7 @@ export function createMachineTokens(deps: {
 }
 
 async function fetchToken(
-  { discoverServer, issuerMetadata, endpoint }: Parameters<typeof createMachineTokens>[0],
+  { discoverServer, issuerMetadata, endpoint, workloadTokens }: Parameters<typeof createMachineTokens>[0],
   { serverId, url, login }: Parameters<MachineTokens['get']>[0],
 ) {
   try {
@@ -134,7 +139,9 @@ async function fetchToken(
       dynamicId: null,
     };
     const offered = found?.scopes.filter((scope) => scope !== 'offline_access') ?? [];
-    return await endpoint.clientCredentials(server, login.scopes.length > 0 ? login.scopes : offered);
+    const scopes = login.scopes.length > 0 ? login.scopes : offered;
+    if (login.workloadToken == null) return await endpoint.clientCredentials(server, scopes);
+    return await endpoint.assertion(server, await workloadTokens(login.workloadToken), scopes);
   } catch (error) {
     throw new Problem('upstream_error', `The server's authorization server gave no token${why(error)}`, {
       cause: error,
@@ -143,7 +150,7 @@ async function fetchToken(
 }
 
 function why(error: unknown): string {
-  if (error instanceof DiscoveryRefusal) return `: ${error.message}`;
+  if (error instanceof DiscoveryRefusal || error instanceof WorkloadTokenFault) return `: ${error.message}`;
   return error instanceof TokenEndpointFailure && error.words !== null ? `: ${error.words}` : '';
 }
 

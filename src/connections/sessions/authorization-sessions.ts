@@ -182,9 +182,11 @@ function checkReturnUrl(returnUrl: string | undefined, settings: AppSettings): v
     );
 }
 
-function checkScopes(asked: readonly string[] | undefined): void {
+/** Throws `invalid_request` that names the one that is none. */
+export function checkScopes(asked: readonly string[] | undefined): void {
   const wrong = asked?.findIndex((scope) => !isScope(scope)) ?? -1;
-  if (wrong !== -1) throw new Problem('invalid_request', `scopes[${wrong}]: expected a scope without spaces`);
+  if (wrong !== -1)
+    throw new Problem('invalid_request', `scopes[${wrong}]: expected one scope, without spaces`);
   if (asked !== undefined && asked.length > maxScopes)
     throw new Problem('invalid_request', `scopes: expected at most ${maxScopes}`);
 }

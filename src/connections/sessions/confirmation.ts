@@ -2,7 +2,7 @@ import { randomInt, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
-import type { SessionRow } from '../connection-rows.ts';
+import type { SessionRow, SessionStatus } from '../connection-rows.ts';
 import { sessionExpired } from './authorization-sessions.ts';
 import { type ConnectionWriter, type Consent, sessionEnded } from './connection-writer.ts';
 import type { SessionStore } from './session-store.ts';
@@ -18,7 +18,11 @@ export type Confirmation = {
 /** Consents that an app has to confirm with a code that the user was shown (threats F8). */
 export type Confirmations = {
   /** Holds a consent, unusable, until the app confirms with the code that this answers. */
-  hold(row: SessionRow, consent: Consent, forMs: number): Promise<string>;
+  hold(
+    row: SessionRow,
+    consent: Consent,
+    how: { readonly from: SessionStatus; readonly forMs: number },
+  ): Promise<string>;
   /** Throws not_found, conflict, invalid_request. */
   confirm(input: Confirmation): Promise<void>;
   /** What is held for this session is revoked. */
@@ -42,11 +46,11 @@ type Deps = {
 export function createConfirmations(deps: Deps): Confirmations {
   const { store, writer, vault, clock } = deps;
   return {
-    async hold(row, consent, forMs) {
+    async hold(row, consent, { from, forMs }) {
       const code = newCode();
       const held = JSON.stringify({ consent, code } satisfies HeldConsent);
       const sealed = await vault.seal(held, binding(row));
-      if (await store.holdConsent(row, sealed, clock.now() + forMs)) return code;
+      if (await store.holdConsent(row, sealed, { from, expiresAt: clock.now() + forMs })) return code;
       await writer.discard(consent);
       throw sessionEnded();
     },

@@ -11,6 +11,7 @@ import type { RevocationQueue } from '../tokens/revocation-queue.ts';
 import type { IssuedTokens } from '../tokens/token-endpoint.ts';
 import type { TokenRefresher } from '../tokens/token-refresh.ts';
 import type { AppSettings, AppSettingsStore } from './app-settings-store.ts';
+import { checkScopes } from './authorization-sessions.ts';
 import type { Confirmations } from './confirmation.ts';
 import type { ConnectionWriter } from './connection-writer.ts';
 import type { Brought, OwnKeys } from './own-keys.ts';
@@ -100,6 +101,10 @@ export class ConnectionAdmin {
   ): Promise<Connection> {
     const { servers, writer, grants, clock } = this.#deps;
     const { owner, account, label, issued } = imported;
+    checkScopes(issued.scopes ?? undefined);
+    // Calls choose by it, in a header field; a provider's own is what the provider says.
+    if ('serverId' in imported.target && !isAccountName(account))
+      throw new Problem('invalid_request', `account: ${accountNameForm}`);
     const target =
       'serverId' in imported.target
         ? await servers.serverTarget(imported.target, issued.scopes ?? undefined)

@@ -6,7 +6,7 @@ import { Problem, type ProblemKind } from '../../base/problem.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { AuthorizationServers } from '../authorization-servers/authorization-servers.ts';
-import type { SessionRow } from '../connection-rows.ts';
+import type { SessionRow, SessionStatus } from '../connection-rows.ts';
 import type { ConsentOutcome, ConsentPage } from '../connections-model.ts';
 import { callbackName, isOfKey, parseServerId, splitScopes } from '../grant-target.ts';
 import type { Account } from '../providers/account.ts';
@@ -120,9 +120,8 @@ export class ConsentFlow {
     try {
       const serverId = parseServerId(row.provider) ?? '';
       const brought = { owner: ownerOf(row), serverId, account: row.account, values };
-      return await this.#keep(row, await ownKeys.tryOut(brought, signal));
+      return await this.#keep(row, await ownKeys.tryOut(brought, signal), 'sent');
     } catch (error) {
-      await store.endTry(row);
       if (!(error instanceof Problem) || !mendable.has(error.kind)) throw error;
       return error;
     }
@@ -165,7 +164,7 @@ export class ConsentFlow {
     try {
       const text = await vault.open(row.flow_sealed ?? '', flowBinding(row));
       const consent = await this.#exchange(row, callback.params, JSON.parse(text) as ConsentFlowState);
-      return await this.#keep(row, consent);
+      return await this.#keep(row, consent, 'exchanging');
     } catch (error) {
       if (!(error instanceof ConsentRefusal))
         log.warn('connections.consent.failed', { session_id: row.id, provider: row.provider, error });
@@ -222,14 +221,14 @@ export class ConsentFlow {
     return consent;
   }
 
-  async #keep(row: SessionRow, consent: Consent): Promise<ConsentOutcome> {
+  async #keep(row: SessionRow, consent: Consent, from: SessionStatus): Promise<ConsentOutcome> {
     const { writer, confirmations } = this.#deps;
     const account = consent.account.label;
     if (row.require_confirmation === 0) {
-      await writer.keep(consent, { session: row, from: 'exchanging', actor: 'user' });
+      await writer.keep(consent, { session: row, from, actor: 'user' });
       return this.#outcome(row, { status: 'complete', account });
     }
-    const completionCode = await confirmations.hold(row, consent, sessionLifeMs);
+    const completionCode = await confirmations.hold(row, consent, { from, forMs: sessionLifeMs });
     return this.#outcome(row, { status: 'awaiting_confirmation', account, completionCode });
   }
 

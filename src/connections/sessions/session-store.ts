@@ -80,11 +80,14 @@ export class SessionStore {
     return sent.numUpdatedRows > 0n;
   }
 
-  /** A key is being tried: one at a time, and so many in all; false where that is over, or another browser has the session. */
+  /**
+   * A key is being tried: so many in all; false where that is over, or another browser has the session. It can be tried again
+   * whatever becomes of it, and whoever tries it: only one of those that are taken completes the session.
+   */
   async beginTry(row: SessionRow, browserDigest: string, max: number): Promise<boolean> {
     const begun = await this.#db
       .updateTable('oauth_sessions')
-      .set((e) => ({ status: 'exchanging', browser_digest: browserDigest, tries: e('tries', '+', 1) }))
+      .set((e) => ({ status: 'sent', browser_digest: browserDigest, tries: e('tries', '+', 1) }))
       .where('id', '=', row.id)
       .where('status', 'in', ['open', 'sent'])
       .where('tries', '<', max)
@@ -92,16 +95,6 @@ export class SessionStore {
       .where((e) => e.or([e('browser_digest', 'is', null), e('browser_digest', '=', browserDigest)]))
       .executeTakeFirst();
     return begun.numUpdatedRows > 0n;
-  }
-
-  /** It was not taken: another one may be. */
-  async endTry(row: SessionRow): Promise<void> {
-    await this.#db
-      .updateTable('oauth_sessions')
-      .set({ status: 'sent' })
-      .where('id', '=', row.id)
-      .where('status', '=', 'exchanging')
-      .execute();
   }
 
   /** Uses the state up: of two callbacks with the same one, the second finds nothing (threats F1, F5). */
@@ -118,13 +111,17 @@ export class SessionStore {
   }
 
   /** Holds a consent until the app confirms it; false when the session was ended meanwhile. */
-  async holdConsent(row: SessionRow, consentSealed: string, expiresAt: number): Promise<boolean> {
+  async holdConsent(
+    row: SessionRow,
+    consentSealed: string,
+    { from, expiresAt }: { readonly from: SessionStatus; readonly expiresAt: number },
+  ): Promise<boolean> {
     return this.#storage.write<ConnectionTables, boolean>(async (trx, notify) => {
       const changed = await trx
         .updateTable('oauth_sessions')
         .set({ ...emptied, status: 'awaiting', grant_sealed: consentSealed, expires_at: expiresAt, tries: 0 })
         .where('id', '=', row.id)
-        .where('status', '=', 'exchanging')
+        .where('status', '=', from)
         .where('expires_at', '>', this.#clock.now())
         .executeTakeFirst();
       await notify('connections', row.id);

@@ -104,18 +104,26 @@ export class UserTokens {
     return isRefused;
   }
 
-  /** undefined for servers that the user never connected. */
-  async serverStates(owner: Owner): Promise<(serverId: string) => ServerConnectionState | undefined> {
+  /** By one of the user's accounts, or the default; undefined for servers that the user never connected. */
+  async serverStates(
+    owner: Owner,
+    account: string | undefined,
+  ): Promise<(serverId: string) => ServerConnectionState | undefined> {
     const { userGrants, clock } = this.#deps;
     const grants = await userGrants.byServer(owner);
-    return (serverId) => toState(grants.get(serverId)?.[0], clock.now());
+    return (serverId) => {
+      const grant = grantNamed(grants, serverId, account);
+      // Of several accounts none stands in for another, and nobody else's credentials do.
+      if (grant === undefined) return grants.has(serverId) ? 'needs_auth' : undefined;
+      return toState(grant, clock.now());
+    };
   }
 
-  /** Servers with which the user has a consent that can be used now. */
-  async connectedServers(owner: Owner): Promise<string[]> {
-    const { userGrants, clock } = this.#deps;
-    const grants = [...(await userGrants.byServer(owner))];
-    return grants.flatMap(([id, [grant]]) => (toState(grant, clock.now()) === 'ready' ? [id] : [])).sort();
+  /** Servers with which the user has a consent, by that account, that can be used now. */
+  async connectedServers(owner: Owner, account: string | undefined): Promise<string[]> {
+    const stateOf = await this.serverStates(owner, account);
+    const grants = await this.#deps.userGrants.byServer(owner);
+    return [...grants.keys()].filter((id) => stateOf(id) === 'ready').sort();
   }
 
   /** Throws not_found for a provider that nobody knows. */
@@ -159,8 +167,7 @@ function isExpiry(error: unknown): boolean {
   );
 }
 
-function toState(grant: ServerGrant | undefined, now: number): ServerConnectionState | undefined {
-  if (grant === undefined) return undefined;
+function toState(grant: ServerGrant, now: number): ServerConnectionState {
   if (grant.status === 'needs_reauth' || now >= grant.endsAt) return 'needs_auth';
   return grant.wanted === null ? 'ready' : 'needs_scope';
 }

@@ -1,3 +1,4 @@
+import type { Principal } from '../../access/access.ts';
 import { Problem } from '../../base/problem.ts';
 import { SlotList } from '../../base/slot-list.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -25,10 +26,11 @@ export type StandingRights = {
 
 /**
  * Replies that last (streams, downloads, polls that wait) end when the right to them does: the key was revoked or is over,
- * the user's MIT was revoked, the server was deleted. `recheck` throws then, and costs no query while nothing changes.
+ * the user's MIT was revoked, the server was deleted, a person is in other groups, by which rules let things through. `recheck`
+ * throws then, and costs no query while nothing changes.
  */
 export function createStandingRights(
-  recheck: (context: RequestContext) => Promise<void>,
+  recheck: (context: RequestContext) => Promise<Principal>,
   onEnd: (context: RequestContext, problem: Problem) => void,
 ): StandingRights {
   const open = new SlotList<RequestContext>();
@@ -37,7 +39,7 @@ export function createStandingRights(
   const check = async (context: RequestContext) => {
     checking.add(context);
     try {
-      await recheck(context);
+      requireSameGroups(await recheck(context), context.caller);
     } catch (error) {
       if (!(error instanceof Problem && over.has(error.kind)) || context.reply.writableEnded) return;
       onEnd(context, error);
@@ -55,6 +57,12 @@ export function createStandingRights(
     remove: (context) => void open.delete(context),
     stop: () => clearInterval(timer),
   };
+}
+
+/** What goes on was let through by the groups of its beginning: whoever comes back is judged by those of now. */
+function requireSameGroups({ groups: now = [] }: Principal, { groups: then = [] }: Principal): void {
+  if (JSON.stringify(now) !== JSON.stringify(then))
+    throw new Problem('missing_role', 'Your groups are other ones by now: ask again');
 }
 
 /** A reply under way, or a read whose reply is waited for: a write that has begun is not cut off. */

@@ -166,6 +166,7 @@ export class Aggregate implements Backend {
       minScore: 0,
       view: catalog.view,
       connectionOf: await this.#deps.connectionsOf(caller),
+      account: caller.account,
       own: await this.#deps.ownTools(caller),
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);

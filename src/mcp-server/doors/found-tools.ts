@@ -4,11 +4,11 @@ import { howToConnect, readHit, type SearchResult } from '../../search/search.ts
 import type { Outcome } from './backend.ts';
 import { answered, described, separated } from './tool-answers.ts';
 
-type Found = Pick<SearchResult, 'page' | 'pageKey' | 'cacheHit' | 'connections'>;
+type Found = Pick<SearchResult, 'page' | 'pageKey' | 'cacheHit' | 'connections' | 'account'>;
 
 /** The tools of the hits, best first, each with how the caller stands with its server. */
 export function foundTools(
-  { page, connections }: Found,
+  { page, connections, account }: Found,
   {
     catalog,
     limit,
@@ -20,7 +20,7 @@ export function foundTools(
   const tools = page.hits.flatMap((hit, i) => {
     const { id, name, tools } = readHit(hit);
     const connection = connections?.[i];
-    const connect = connection === undefined ? null : howToConnect(hit, connection);
+    const connect = connection === undefined ? null : howToConnect(hit, connection, account);
     const about = {
       match: hit.match,
       ...(connection && { connection }),
@@ -43,9 +43,9 @@ export function createFoundAnswers() {
     sizeCalculation: (text, key) => text.length + key.length,
   });
   return {
-    render({ pageKey, cacheHit, connections }: Found, make: () => Outcome): Outcome {
+    render({ pageKey, cacheHit, connections, account = '' }: Found, make: () => Outcome): Outcome {
       if (pageKey === null || !cacheHit) return make();
-      const key = `${connections?.join(' ')}\n${pageKey}`;
+      const key = `${connections?.join(' ')}\n${account}\n${pageKey}`;
       const known = kept.get(key);
       if (known !== undefined) return { kind: 'result', body: { members: [known] } };
       const made = make();

@@ -23,6 +23,7 @@ function isRoomFor(developerId: string, open: readonly string[]): boolean {
 
 type Stream = {
   readonly developerId: string;
+  readonly groups: string;
   readonly kept: { readonly eventId: number; readonly message: JsonParts }[];
   lastId: number;
   open: EventStream | undefined;
@@ -30,20 +31,25 @@ type Stream = {
   closing: NodeJS.Timeout | undefined;
 };
 
+type Whose = { readonly developerId: string; readonly groups?: readonly string[] | undefined };
+
 /** The GET streams of clients' own sessions. */
 export class NotificationStreams {
   readonly #streams = new Map<string, Stream>();
 
   /** A stream from now on, or from the event that the client names; null: there are too many, here or of this developer. */
   async open(
-    { sessionId, developerId }: { readonly sessionId: string; readonly developerId: string },
+    { sessionId, developerId, groups: inGroups = [] }: Whose & { readonly sessionId: string },
     lastEventId: string | undefined,
     listen: Listen,
   ): Promise<McpHttpReply | null> {
+    const groups = JSON.stringify(inGroups);
+    // What is told goes by the groups of whoever asked for it.
+    if (this.#streams.get(sessionId)?.groups !== groups) this.#drop(sessionId);
     const known = this.#streams.get(sessionId);
     const open = [...this.#streams.values()].map((stream) => stream.developerId);
     if (known === undefined && !isRoomFor(developerId, open)) return null;
-    const stream = known ?? (await this.#subscribe(sessionId, developerId, listen));
+    const stream = known ?? (await this.#subscribe(sessionId, { developerId, groups }, listen));
     stream.open?.end();
     clearTimeout(stream.closing);
     const events = new EventStream(() => this.#left(sessionId, events));
@@ -64,9 +70,13 @@ export class NotificationStreams {
     for (const sessionId of [...this.#streams.keys()]) this.#drop(sessionId);
   }
 
-  async #subscribe(sessionId: string, developerId: string, listen: Listen): Promise<Stream> {
+  async #subscribe(
+    sessionId: string,
+    whose: Pick<Stream, 'developerId' | 'groups'>,
+    listen: Listen,
+  ): Promise<Stream> {
     const stream: Stream = {
-      developerId,
+      ...whose,
       kept: [],
       lastId: 0,
       open: undefined,
@@ -83,9 +93,11 @@ export class NotificationStreams {
         stream.open?.send(message, String(eventId));
       });
     } catch (error) {
-      this.#streams.delete(sessionId);
+      if (this.#streams.get(sessionId) === stream) this.#streams.delete(sessionId);
       throw error;
     }
+    // It was dropped while it began.
+    if (this.#streams.get(sessionId) !== stream) stream.unsubscribe();
     return stream;
   }
 

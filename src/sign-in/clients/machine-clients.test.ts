@@ -21,6 +21,7 @@ test('P16 a removal that breaks off leaves no token of a client that nobody can 
   const principal = { scopes: new Set(['mcp']), developerId: 'acme', keyId: 'key' };
   const machines = createMachineClients({
     store: store as never,
+    checkUrl: () => undefined,
     access: { holder: async () => ({ principal }) as never },
   });
   const by = { actor: 'key', developerId: 'acme' };

@@ -2,9 +2,9 @@ import { generateRandomCodeVerifier } from 'oauth4webapi';
 import type { Access } from '../../access/access.ts';
 import { newId, sha256Hex } from '../../base/id.ts';
 import { isObject } from '../../base/json.ts';
-import { isPublicJwk } from '../../base/jwk.ts';
 import { Problem } from '../../base/problem.ts';
 import { type AccountRow, accountIdOf, type ClientRow, type SignInStore } from '../sign-in-store.ts';
+import { isSigningKey, publicKeyForm } from './public-keys.ts';
 
 /** A program that signs itself in (`client_credentials`), with the rights of one API key. */
 export type MachineClient = {
@@ -39,16 +39,20 @@ const maxKeys = 10;
 export function createMachineClients({
   store,
   access,
+  checkUrl,
 }: {
   readonly store: SignInStore;
   readonly access: Pick<Access, 'holder'>;
+  /** Throws for a URL that we would not dial. */
+  readonly checkUrl: (url: string) => void;
 }): MachineClients {
   return {
     async add({ name, keyId, jwks, jwksUri }, by) {
       const { principal } = await access.holder(keyId).catch(asUnknownKey);
       if (!principal.scopes.has('mcp'))
         throw new Problem('invalid_request', 'key_id: expected a key with the scope mcp');
-      const keys = keysIn(jwks, jwksUri);
+      if (name.trim() === '') throw new Problem('invalid_request', 'name: expected one that can be read');
+      const keys = jwksUri === null ? await keysIn(jwks) : keysAt(jwks, jwksUri, checkUrl);
       const secret = keys === null ? `mcs_${generateRandomCodeVerifier()}` : null;
       const id = newId('mach');
       const metadata = {
@@ -104,28 +108,28 @@ function accountFor(
   return { id: accountId(clientId), developer_id: developerId, key_id: keyId, groups: '[]', ...nobody };
 }
 
-/** As the library reads them; null: none were said. */
-function keysIn(
-  jwks: unknown,
-  jwksUri: string | null,
-): { readonly jwks: unknown } | { readonly jwks_uri: string } | null {
-  if (jwks != null && jwksUri !== null)
-    throw new Problem('invalid_request', 'jwks: expected this or jwks_uri, and not both');
-  if (jwksUri !== null) {
-    if (URL.parse(jwksUri)?.protocol !== 'https:')
-      throw new Problem('invalid_request', 'jwks_uri: expected an https URL');
-    return { jwks_uri: jwksUri };
+/** Where they are, as the library reads it. */
+function keysAt(jwks: unknown, jwksUri: string, checkUrl: (url: string) => void) {
+  if (jwks != null) throw new Problem('invalid_request', 'jwks: expected this or jwks_uri, and not both');
+  if (URL.parse(jwksUri)?.protocol !== 'https:')
+    throw new Problem('invalid_request', 'jwks_uri: expected an https URL');
+  try {
+    checkUrl(jwksUri);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem('invalid_request', `jwks_uri: ${error.detail.replace(/^url: /, '')}`);
   }
+  return { jwks_uri: jwksUri };
+}
+
+/** As the library reads them; null: none were said. */
+async function keysIn(jwks: unknown): Promise<{ readonly jwks: unknown } | null> {
   if (jwks == null) return null;
   const keys = isObject(jwks) ? jwks.keys : undefined;
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > maxKeys)
     throw new Problem('invalid_request', `jwks: expected {"keys": […]} with 1 to ${maxKeys} keys`);
-  const wrong = keys.findIndex((key) => !isPublicJwk(key));
-  if (wrong >= 0)
-    throw new Problem(
-      'invalid_request',
-      `jwks.keys[${wrong}]: expected a public key (EC, RSA or OKP), whole, and nothing secret`,
-    );
+  const wrong = (await Promise.all(keys.map(isSigningKey))).indexOf(false);
+  if (wrong >= 0) throw new Problem('invalid_request', `jwks.keys[${wrong}]: expected ${publicKeyForm}`);
   return { jwks: { keys } };
 }
 

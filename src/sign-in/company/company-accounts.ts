@@ -6,7 +6,8 @@ import type { Identity } from '../../identity/identity.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { Vault } from '../../vault/vault.ts';
 import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
-import type { CompanyTokens, IdentityProvider } from './identity-provider.ts';
+import type { CompanyTokens } from './company-tokens.ts';
+import type { IdentityProvider } from './identity-provider.ts';
 import { type CompanyConfig, type Person, PersonGone } from './person.ts';
 
 /** Of somebody who is at work the provider is asked this often, so that who was removed is out within a minute. */

@@ -20,10 +20,21 @@ type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'acces
 export function createCompanyAssertions({ config, provider, store, clock, access, identity }: Deps) {
   return {
     /**
-     * The account of whom the provider's assertion names, for this client and resource. Each assertion counts once. Throws
-     * `invalid_request`, `denied`.
+     * The account of whom the provider's assertion names, for this client and the resource that `check` lets pass. Each assertion
+     * counts once; one that is refused makes nothing and is not used up. Throws `invalid_request`, `denied`.
      */
-    async redeem(assertion: string, clientId: string, audience: string) {
+    async redeem(
+      assertion: string,
+      {
+        clientId,
+        audience,
+        check,
+      }: {
+        readonly clientId: string;
+        readonly audience: string;
+        readonly check: (resource: string) => void;
+      },
+    ): Promise<string> {
       const claims = await identity.verifyAssertion(assertion, {
         issuer: config.issuer,
         audience,
@@ -33,6 +44,8 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       });
       if (claims.client_id !== clientId)
         throw new Problem('invalid_request', 'assertion: made for another client');
+      check(String(claims.resource));
+      const said = readPerson(config, claims);
       const used = {
         kind: 'Assertion' as const,
         jti: String(claims.jti),
@@ -40,7 +53,6 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       };
       if (!(await useOnce(store, clock, used)))
         throw new Problem('invalid_request', 'assertion: used before');
-      const said = readPerson(config, claims);
       const id = accountIdOf('assertion', config.issuer, said.subject);
       const developerId = await access.developerId(config.developer);
       await identity.ensureUser({ developerId, userId: said.subject });
@@ -58,7 +70,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
         groups: said.groups === null ? (known?.groups ?? '[]') : JSON.stringify(said.groups),
         sealed: null,
       });
-      return { accountId: id, resource: String(claims.resource) };
+      return id;
     },
 
     /** The provider signs somebody out (OpenID Connect Back-Channel Logout 1.0). Throws `invalid_request`. */

@@ -8,10 +8,8 @@ import {
   toClient,
   toClientAuth,
 } from '../../connections/connections.ts';
+import { type CompanyTokens, type SubjectToken, subjectTokens, tokensIn } from './company-tokens.ts';
 import { type CompanyConfig, describePerson, groupsIn, type Person, PersonGone } from './person.ts';
-
-/** What it can be asked with about them again; without a refresh token, until the access token ends. */
-export type CompanyTokens = { readonly refresh: string | null; readonly access: string };
 
 type Wanted = Parameters<AssertFor>[1];
 
@@ -90,6 +88,8 @@ export function createIdentityProvider(
 ) {
   const asked = createCompanyClient(config, fetchFor, clock);
   const { options, client, discover, authOf, userInfo, personOf } = asked;
+  const keep = (reply: oauth.TokenEndpointResponse, former: CompanyTokens | null) =>
+    tokensIn(reply, { former, keepsIdentity: config.takesAssertions, now: clock.now() });
   return {
     async authorizationUrl({ redirectUri, state, nonce, verifier }: Errand): Promise<string> {
       const server = await discover();
@@ -134,7 +134,7 @@ export function createIdentityProvider(
           { expectedNonce: nonce, requireIdToken: true },
         );
         const claims = oauth.getValidatedIdTokenClaims(reply) as oauth.IDToken;
-        return { person: await personOf(server, claims, reply.access_token), tokens: tokensIn(reply, null) };
+        return { person: await personOf(server, claims, reply.access_token), tokens: keep(reply, null) };
       } catch (error) {
         throw toRefusal(error);
       }
@@ -159,7 +159,7 @@ export function createIdentityProvider(
         if (said.sub !== subject) throw new PersonGone('another subject');
         return {
           person: await personOf(server, said, reply.access_token),
-          tokens: tokensIn(reply, tokens.refresh),
+          tokens: keep(reply, tokens),
         };
       } catch (error) {
         if (isOver(error)) throw new PersonGone('the provider does not know them any more', { cause: error });
@@ -168,7 +168,13 @@ export function createIdentityProvider(
     },
 
     /** Its word for a person towards another authorization server; null: it gives none. Throws `upstream_error`. */
-    assertion: (tokens: CompanyTokens, wanted: Wanted) => askForAssertion(asked, tokens, wanted),
+    async assertion(tokens: CompanyTokens, wanted: Wanted): Promise<string | null> {
+      for (const subject of subjectTokens(tokens, clock.now())) {
+        const given = await askForAssertion(asked, subject, wanted);
+        if (given !== null) return given;
+      }
+      return null;
+    },
 
     jwksUri: async () => String((await discover()).jwks_uri),
   };
@@ -176,10 +182,10 @@ export function createIdentityProvider(
 
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>;
 
-/** RFC 8693, for an ID-JAG: by what is kept of the person's sign-in. */
+/** RFC 8693, for an ID-JAG; null: it gives none for that token. */
 async function askForAssertion(
   { options, client, discover, authOf }: ReturnType<typeof createCompanyClient>,
-  { refresh, access }: CompanyTokens,
+  subject: SubjectToken,
   { audience, resource, scopes }: Wanted,
 ): Promise<string | null> {
   const server = await discover();
@@ -187,8 +193,8 @@ async function askForAssertion(
     requested_token_type: tokenType('id-jag'),
     audience,
     resource,
-    subject_token: refresh ?? access,
-    subject_token_type: tokenType(refresh === null ? 'access_token' : 'refresh_token'),
+    subject_token: subject.token,
+    subject_token_type: tokenType(subject.type),
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
   });
   const grant = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -204,10 +210,6 @@ async function askForAssertion(
 
 function tokenType(name: string): string {
   return `urn:ietf:params:oauth:token-type:${name}`;
-}
-
-function tokensIn(reply: oauth.TokenEndpointResponse, former: string | null): CompanyTokens {
-  return { refresh: reply.refresh_token ?? former, access: reply.access_token };
 }
 
 /** The grant is over, or the access token is: it said so itself. */

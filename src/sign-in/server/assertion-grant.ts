@@ -7,11 +7,12 @@ const assertionGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 /** Nobody can be asked whether the person is still there; the client brings a new assertion soon enough. */
 const lifeSeconds = 300;
 
-/** Who is meant, and for which resource the company's provider said so. Throws `invalid_request`. */
+/** The account of whom is meant. `check` is asked about the resource that the company's provider named before anything is done. Throws `invalid_request`. */
 export type RedeemAssertion = (
   assertion: string,
   clientId: string,
-) => Promise<{ readonly accountId: string; readonly resource: string }>;
+  check: (resource: string) => void,
+) => Promise<string>;
 
 /**
  * Enterprise-managed authorisation: the company's provider says by a signed assertion (ID-JAG,
@@ -21,12 +22,11 @@ export function acceptAssertions(provider: Provider, issuer: string, redeem: Red
   const handle = async (ctx: AssertionContext) => {
     const { client, params } = ctx.oidc;
     if (typeof params.assertion !== 'string') throw new errors.InvalidRequest('assertion: required');
-    const { accountId, resource } = await redeem(params.assertion, client.clientId).catch(asInvalidGrant);
-    const path = resource.startsWith(`${issuer}/`) ? canonicalPath(resource.slice(issuer.length)) : null;
     const asked = [params.resource ?? []].flat();
-    if (path === null || asked.some((each) => each !== `${issuer}${path}`))
-      throw new errors.InvalidTarget('resource: not the one of the assertion');
-    const audience = `${issuer}${path}`;
+    let audience = '';
+    const accountId = await redeem(params.assertion, client.clientId, (resource) => {
+      audience = audienceOf(resource, issuer, asked);
+    }).catch(asInvalidGrant);
     const token = await issueToken(provider, {
       accountId,
       client,
@@ -42,6 +42,15 @@ export function acceptAssertions(provider: Provider, issuer: string, redeem: Red
     ['assertion', 'resource', 'scope'],
     ['resource'],
   );
+}
+
+/** Throws `invalid_target` where it is none of ours, or not what was asked for beside it. */
+function audienceOf(resource: string, issuer: string, asked: readonly string[]): string {
+  const path = resource.startsWith(`${issuer}/`) ? canonicalPath(resource.slice(issuer.length)) : null;
+  const audience = `${issuer}${path}`;
+  if (path === null || asked.some((each) => each !== audience))
+    throw new errors.InvalidTarget('resource: not the one of the assertion');
+  return audience;
 }
 
 /** An access token for one resource, without asking a person. */

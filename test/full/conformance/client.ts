@@ -3,12 +3,14 @@
  * API what the scenario wants of a client. Whatever asks for a user is answered by a browser that agrees to everything.
  */
 import { createPrivateKey } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApp } from '../../../src/app.ts';
+import { systemClock } from '../../../src/base/clock.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { defaultLimits } from '../../../src/http/http.ts';
+import { accountIdOf, SignInStore } from '../../../src/sign-in/sign-in-store.ts';
 import { createBrowser } from '../../support/browser.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -30,6 +32,9 @@ const documentHost = 'https://conformance-test.local';
 /** A client that is asked for consent again and again stops at some point; the suite's own bound is lower. */
 const maxConsents = 6;
 
+const isOfCompany = scenario === 'auth/enterprise-managed-authorization';
+const isOfPlatform = scenario === 'auth/wif-jwt-bearer';
+
 const folder = mkdtempSync(join(tmpdir(), 'mcprank-conformance-'));
 const app = await startApp(
   parseConfig({
@@ -42,6 +47,13 @@ const app = await startApp(
     MCPRANK_DATA_DIR: folder,
     MCPRANK_ALLOW_UPSTREAMS: 'localhost,127.0.0.1',
     ...(scenario === 'auth/basic-cimd' ? { MCPRANK_PUBLIC_URL: documentHost } : {}),
+    ...(isOfPlatform && { MCPRANK_WORKLOAD_TOKENS: folder }),
+    ...(isOfCompany && {
+      MCPRANK_SSO_ISSUER: String(context.idp_issuer),
+      MCPRANK_SSO_CLIENT_ID: String(context.idp_client_id),
+      MCPRANK_SSO_DEVELOPER: 'admin',
+      MCPRANK_SSO_ASSERTIONS: 'on',
+    }),
   }),
   // Other scenarios run beside this one: lateness is the machine's.
   { limits: { ...defaultLimits, lateMs: Number.POSITIVE_INFINITY } },
@@ -113,28 +125,63 @@ function argumentsFor({ name }: Tool, tools: readonly Tool[]): Json {
   return focal === undefined || focal.name === name ? {} : { schema: focal.inputSchema };
 }
 
-/** As an operator would say it: who issues stands in the server's own metadata. */
-async function machineLogin(): Promise<Json> {
+/**
+ * A person who signed in at the company's provider. The suite's has no page to do so, but the ID token that came of it: that rests
+ * as it would (test/full/company-upstream.test.ts walks the whole way).
+ */
+async function signedInAtCompany(): Promise<string> {
+  const { storage, vault, access } = app.services;
+  const [issuer, token] = [String(context.idp_issuer), String(context.idp_id_token)];
+  const { sub, exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Json;
+  const subject = String(sub);
+  const id = accountIdOf('company', issuer, subject);
+  const kept = { refresh: null, access: 'none', identity: { token, endsAt: Number(exp) * 1_000 } };
+  await new SignInStore(storage, systemClock).putAccount({
+    id,
+    developer_id: await access.developerId('admin'),
+    user_id: subject,
+    key_id: null,
+    issuer,
+    subject,
+    sid: null,
+    name: subject,
+    groups: '[]',
+    sealed: await vault.seal(JSON.stringify(kept), ['sign-in', 'account', id]),
+  });
+  return subject;
+}
+
+/** Who issues for the server stands in its own metadata. */
+async function serverIssuer(): Promise<string | undefined> {
   const { origin, pathname } = new URL(serverUrl);
   const reply = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
   const { authorization_servers } = (await reply.json()) as { authorization_servers: string[] };
+  return authorization_servers[0];
+}
+
+/** As an operator would say it. */
+async function machineLogin(): Promise<Json> {
   const { client_id, client_secret, private_key_pem, signing_algorithm: alg } = context;
-  const login = { issuer: authorization_servers[0], client_id };
+  const login = { issuer: await serverIssuer(), client_id };
+  if (isOfPlatform) return { ...login, workload_token: 'token' };
   if (private_key_pem === undefined) return { ...login, client_secret };
   const jwk = createPrivateKey(String(private_key_pem)).export({ format: 'jwk' });
   return { ...login, client_key: { ...jwk, alg } };
 }
 
 async function run(): Promise<void> {
-  const { body } = await post('/v1/identity/token', { user_id: 'ann' });
+  const isMachine = scenario.startsWith('auth/client-credentials') || isOfPlatform;
+  if (isOfPlatform) writeFileSync(join(folder, 'token'), `${String(context.valid_jwt)}\n`);
+  const user = isOfCompany ? await signedInAtCompany() : 'ann';
+  const { body } = await post('/v1/identity/token', { user_id: user });
   await post('/v1/admin/servers', {
     id: 'scenario',
     name: 'Scenario',
     remote_url: serverUrl,
-    ...(scenario.startsWith('auth/client-credentials') && { client_credentials: await machineLogin() }),
+    ...(isMachine && { client_credentials: await machineLogin() }),
   });
-  if (scenario === 'auth/pre-registration') {
-    const { client_id, client_secret, issuer } = context;
+  if (scenario === 'auth/pre-registration' || isOfCompany) {
+    const { client_id, client_secret, issuer = await serverIssuer() } = context;
     await post('/v1/admin/oauth-clients', { client_id, client_secret, issuer });
   }
   mit = String(body.access_token);
