@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
-import { type JsonParts, joinJson } from '../base/json-splice.ts';
+import { type JsonPart, type JsonParts, joinJson } from '../base/json-splice.ts';
 import { noTracing, type Tracing } from '../base/tracing.ts';
 import type { Catalog, ProbeResult } from '../catalog/catalog.ts';
 import type {
@@ -346,15 +346,15 @@ function fingerprint({ serverId, method, params, continuation, inputResponses }:
 /** The parts of a tools/call result that a REST caller gets, each as the server wrote it. */
 export function toolResult(result: JsonView): JsonParts {
   const content = result.present('content');
-  const parts: JsonParts[] = [
-    ['"content":', ...(content === undefined ? ['[]'] : contentOf(content))],
-    ['"isError":', result.get('isError')?.text() === 'true' ? 'true' : 'false'],
-  ];
+  const isError = result.get('isError')?.text() === 'true';
+  const parts: JsonPart[] = ['{"content":', ...(content === undefined ? ['[]'] : contentOf(content))];
+  parts.push(`,"isError":${isError}`);
   const structured = structuredIn(result);
-  if (structured !== undefined) parts.push(['"structuredContent":', structured.span()]);
+  if (structured !== undefined) parts.push(',"structuredContent":', structured.span());
   const meta = metaOf(result);
-  if (meta !== undefined) parts.push(['"_meta":', meta.span()]);
-  return ['{', ...parts.flatMap((part, i) => (i === 0 ? part : [',', ...part])), '}'];
+  if (meta !== undefined) parts.push(',"_meta":', meta.span());
+  parts.push('}');
+  return parts;
 }
 
 /** Some servers answer with a bare text, or one block, where a list of content blocks is due. */
