@@ -30,6 +30,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   embedding: () => import('./embedding.ts'),
   fairness: () => import('./fairness.ts'),
   agent: () => import('./agent.ts'),
+  console: () => import('./console-pages.ts'),
 };
 /** Names that stand for several programs. */
 const groups: Readonly<Record<string, readonly string[]>> = {
@@ -42,7 +43,7 @@ const { positionals: asked, values } = parseArgs({
   options: { against: { type: 'string' }, seeds: { type: 'string', default: '9' } },
 });
 /** Take minutes: only when it is asked for. */
-const seldom = new Set(['growth', 'soak', 'soak-streams', 'embedding', 'fairness']);
+const seldom = new Set(['console', 'growth', 'soak', 'soak-streams', 'embedding', 'fairness']);
 const usual = Object.keys(benches).filter((name) => !seldom.has(name));
 const names = (asked.length === 0 ? usual : asked).flatMap((name) => groups[name] ?? [name]);
 const unknown = names.filter((name) => benches[name] === undefined);

@@ -11,6 +11,7 @@ export const pythonPackage = fileURLToPath(new URL('python/src/mcp_rank/', impor
 /** What methods take beside their own arguments: a named shape without these members. */
 const derived: Readonly<Record<string, { readonly of: string; readonly without: readonly string[] }>> = {
   ConnectRequest: { of: 'SessionRequest', without: ['user_id'] },
+  OwnCredentials: { of: 'UserCredentialsRequest', without: ['user_id'] },
   SearchOptions: { of: 'SearchQuery', without: ['query'] },
   ToolCallOptions: {
     of: 'ToolCall',

@@ -38,4 +38,4 @@ export type { InputResponses, McpApi, OnInput, ToolCall, ToolReply } from './mcp
 export { MCPRankClient, type MCPRankClientOptions } from './mcprank-client.ts';
 export { type ProxyApi, proxyPath } from './proxy.ts';
 export type { CallOptions } from './sender.ts';
-export type { ConnectRequest, User } from './user.ts';
+export type { AccountApi, ConnectRequest, User } from './user.ts';

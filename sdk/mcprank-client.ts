@@ -3,6 +3,7 @@ import type {
   ApiKeyRequest,
   Health,
   Invocation,
+  KeptServer,
   NewApiKey,
   PutReport,
   RecordedInvocation,
@@ -11,6 +12,7 @@ import type {
   SearchResult,
   SearchResults,
   Server,
+  ServerChange,
   ServerPage,
 } from './api.ts';
 import { createMcpApi, type McpApi } from './mcp.ts';
@@ -28,6 +30,8 @@ type Admin = {
   readonly servers: {
     /** Adds or changes servers, all or none. */
     put(servers: unknown, options?: CallOptions): Promise<PutReport>;
+    /** What is said is changed, the rest stays; headers are kept one by one. */
+    change(serverId: string, change: ServerChange, options?: CallOptions): Promise<KeptServer>;
     remove(serverId: string, options?: CallOptions): Promise<void>;
     probe(serverId: string, options?: CallOptions): Promise<Health>;
   };
@@ -122,6 +126,8 @@ function createAdmin(send: ReturnType<typeof createSender>['send']): Admin {
     servers: {
       // To put the same servers twice changes nothing the second time.
       put: (body, { signal } = {}) => send('POST /v1/admin/servers', { body, signal, repeatable: true }),
+      change: (id, body, { signal } = {}) =>
+        send('PATCH /v1/admin/servers/{id}', { params: { id }, body, signal }),
       async remove(id, { signal } = {}) {
         await send('DELETE /v1/admin/servers/{id}', { params: { id }, signal });
       },

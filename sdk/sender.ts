@@ -159,3 +159,16 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', stop, { once: true });
   });
 }
+
+/** The same, and that field with every call. */
+export function withHeader({ send, raw }: Sender, name: string, value: string): Sender {
+  return {
+    send: (operation, options = {}) =>
+      send(operation, { ...options, headers: { ...options.headers, [name]: value } }),
+    raw(path, init) {
+      const headers = new Headers(init.headers);
+      headers.set(name, value);
+      return raw(path, { ...init, headers });
+    },
+  };
+}

@@ -572,3 +572,25 @@ test('the scripts stay under 120 KB, packed', options, async () => {
   const packed = scripts.map((name) => gzipSync(readFileSync(join(folder, name))).length);
   assert.ok(packed.reduce((sum, bytes) => sum + bytes, 0) < 120 * 1024, String(packed));
 });
+
+/** How much of what was seen moved afterwards, as a browser counts it. */
+const readShift = `new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => { sum += value; })).observe({ type: 'layout-shift', buffered: true });
+  setTimeout(() => resolve(sum), 100);
+})`;
+
+test('a page that opens does not move what is seen already, signed in or not', options, async (t) => {
+  const app = await demo();
+  const { page } = await openPage(t, app, { reducedMotion: 'reduce' });
+  await page.goto(app.url);
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  assert.ok(Number(await page.evaluate(readShift)) < 0.05, 'signing in');
+  await signIn(page, app);
+  for (const [title, path] of consolePages) {
+    await show(page, app, path, title);
+    const shift = Number(await page.evaluate(readShift));
+    // More than a tenth is what Lighthouse calls in need of work.
+    assert.ok(shift < 0.1, `${path}: ${shift}`);
+  }
+});

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Type } from 'typebox';
+import { Value } from 'typebox/value';
 import { parse, parseAllDocuments } from 'yaml';
 import { settings } from '../../src/config.ts';
 import { assertManifests } from '../support/manifests.ts';
@@ -106,8 +108,56 @@ test('every setting that a file of deploy/ names exists', () => {
   assert.ok(files.length > 12);
 });
 
-test('Traefik: the host as it was asked for, streams as they come, no metrics', () => {
-  const { routers, services } = (parse(read('deploy/traefik/mcprank.yaml')) as Yaml).http;
+/** What of them a file of Traefik 3's dynamic configuration may say here; it refuses to start with any other name. */
+const closed = { additionalProperties: false };
+const traefikFile = Type.Object(
+  {
+    http: Type.Object(
+      {
+        routers: Type.Record(
+          Type.String(),
+          Type.Object(
+            {
+              rule: Type.String(),
+              service: Type.String(),
+              entryPoints: Type.Array(Type.String()),
+              tls: Type.Object({ certResolver: Type.String() }, closed),
+            },
+            closed,
+          ),
+        ),
+        services: Type.Record(
+          Type.String(),
+          Type.Object(
+            {
+              loadBalancer: Type.Object(
+                {
+                  servers: Type.Array(Type.Object({ url: Type.String({ format: 'url' }) }, closed), {
+                    minItems: 1,
+                  }),
+                  passHostHeader: Type.Boolean(),
+                  responseForwarding: Type.Object(
+                    { flushInterval: Type.String({ pattern: '^-?[0-9]+ms$' }) },
+                    closed,
+                  ),
+                },
+                closed,
+              ),
+            },
+            closed,
+          ),
+        ),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+
+test('Traefik: names that it knows, the host as it was asked for, streams as they come, no metrics', () => {
+  const file = parse(read('deploy/traefik/mcprank.yaml')) as Yaml;
+  assert.deepEqual([...Value.Errors(traefikFile, file)], []);
+  const { routers, services } = file.http;
   assert.match(routers.mcprank.rule, /^Host\(`rank\.example\.com`\) && !Path\(`\/metrics`\)$/);
   const { passHostHeader, responseForwarding } = services[routers.mcprank.service].loadBalancer;
   assert.deepEqual([passHostHeader, responseForwarding.flushInterval], [true, '-1ms']);

@@ -7,6 +7,7 @@ import {
   MCPRankError,
   NotConnectedError,
   proxyPath,
+  type User,
 } from '../../sdk/client.ts';
 import { adminKey, bootApp, type TestApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
@@ -14,6 +15,7 @@ import { fixtureServers } from '../support/fixtures.ts';
 import { bootGoogleApp } from '../support/google-app.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
+import { startToolServer } from '../support/mcp-servers.ts';
 
 type Sent = { readonly method: string; readonly path: string };
 
@@ -220,6 +222,29 @@ test('a user connects a provider: the session is handed over, waited for, and ca
   assert.equal((await google.info()).connected, false);
 });
 
+test("a user's own keys for a server are kept by account; a call goes by the one that is named, and they are taken away", async (t) => {
+  const app = await bootMcp(t);
+  const { rank } = clientOf(app);
+  const upstream = await startToolServer(t, () => [{ name: 'whoami', inputSchema: { type: 'object' } }]);
+  const wanted = { headers: { 'X-Team-Key': '{key}' } };
+  await app.add('crm', upstream.url, { user_credentials: wanted });
+  const ann = rank.user('ann');
+  const first = await ann.connections.putCredentials({ server_id: 'crm', values: { key: 'one' } });
+  await ann.connections.putCredentials({ server_id: 'crm', account: 'work', values: { key: 'two' } });
+  const keyOf = async ({ mcp }: Pick<User, 'mcp'>) => {
+    await mcp.callTool({ server_id: 'crm', name: 'whoami' });
+    return upstream.seen.at(-1)?.headers['x-team-key'];
+  };
+  assert.deepEqual([await keyOf(ann), await keyOf(ann.account('work'))], ['one', 'two']);
+  assert.equal((await ann.connections.list()).length, 2);
+  await ann.connections.remove(first.id);
+  assert.deepEqual(
+    (await ann.connections.list()).map(({ kind }) => kind),
+    ['key'],
+  );
+  await assert.rejects(ann.account('gone').mcp.callTool({ server_id: 'crm', name: 'whoami' }), MCPRankError);
+});
+
 test("Google's own client works with proxyFetch alone: reads, and an upload that goes on at a Location", async (t) => {
   const { app } = await bootGoogleApp(t);
   const alice = clientOf(app).rank.user('alice');
@@ -264,6 +289,8 @@ test('keys and servers can be made and taken away', async (t) => {
   const put = await rank.admin.servers.put({ id: 'a/b', name: 'B', tools: [] });
   assert.deepEqual(put.ids, ['a/b']);
   assert.equal((await rank.servers.get('a/b')).name, 'B');
+  await rank.admin.servers.change('a/b', { name: 'C' });
+  assert.equal((await rank.servers.get('a/b')).name, 'C');
   await rank.admin.servers.remove('a/b');
   await assert.rejects(rank.servers.get('a/b'), { code: 'server_gone' });
 });

@@ -191,3 +191,26 @@ def test_the_same_with_await_and_one_token_for_all_who_wait(agree: Callable[[str
             await frank.revoke()
 
     asyncio.run(use())
+
+
+def test_the_users_own_keys_by_account_and_a_server_that_is_changed(rank: MCPRankClient) -> None:
+    server = {"id": "pytest/crm", "name": "CRM", "remote_url": "https://crm.invalid/mcp", "tools": []}
+    rank.request("POST", "/v1/admin/servers", body=server)
+    rank.request("PATCH", "/v1/admin/servers/pytest%2Fcrm", body={"name": "Changed"})
+    assert rank.servers.get("pytest/crm")["name"] == "Changed"
+    transport = Watched(lambda request, _count: httpx.Response(200, json=seen_of(request)) if "/mcp/" in request.url.path else None)
+    ann = watched(transport).user("pytest-ann")
+    assert ann.account("work").mcp.call_tool("pytest/crm", "x")["content"] == ["work"]
+    assert ann.account("work").mcp.call_tool("pytest/crm", "x", idempotency_key="k")["content"] == ["work"]
+    assert ann.mcp.call_tool("pytest/crm", "x")["content"] == [""]
+    assert ann.connections() == []
+    with pytest.raises(MCPRankError) as refused:
+        ann.put_credentials(server_id="pytest/crm", account="work", values={"key": "one"})
+    assert refused.value.code == "conflict"
+    with pytest.raises(MCPRankError) as nothing:
+        ann.disconnect("con_none")
+    assert nothing.value.code == "not_found"
+
+
+def seen_of(request: httpx.Request) -> dict[str, Any]:
+    return {"content": [request.headers.get("x-mcprank-account", "")], "isError": False}

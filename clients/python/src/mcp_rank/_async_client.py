@@ -15,10 +15,12 @@ from ._repetition import is_repeatable, wait_before
 from .errors import ApprovalRequiredError, ConnectError, MCPRankError, error_of
 from .types import (
     ApprovalNeeded,
+    Connection,
     ConnectRequest,
     InputNeeded,
     Invocation,
     McpTool,
+    OwnCredentials,
     ProviderInfo,
     RecordedInvocation,
     RpcEnvelope,
@@ -153,7 +155,7 @@ class AsyncTokens:
 class AsyncMcp:
     """MCP servers, in the key's name or a user's."""
 
-    def __init__(self, sender: AsyncSender | AsyncTokens) -> None:
+    def __init__(self, sender: AsyncSender | AsyncTokens | AsyncAccount) -> None:
         self._sender = sender
 
     async def server(self, server_id: str) -> ServerBasics:
@@ -228,20 +230,21 @@ class AsyncMcp:
 class AsyncProxy:
     """One provider's API, as one user; see docs/proxy.md for its paths."""
 
-    def __init__(self, sender: AsyncSender, tokens: AsyncTokens, provider: str) -> None:
+    def __init__(self, sender: AsyncSender, tokens: AsyncTokens, provider: str, headers: Mapping[str, str] | None = None) -> None:
         self._sender = sender
         self._tokens = tokens
+        self._headers = headers or {}
         self._path = f"/v1/proxy/{quote(provider, safe='')}"
 
     async def info(self) -> ProviderInfo:
         """Whether the user has connected the provider."""
-        return cast(ProviderInfo, await self._tokens.send("GET", f"{self._path}/info"))
+        return cast(ProviderInfo, await self._tokens.send("GET", f"{self._path}/info", headers=self._headers))
 
     async def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> httpx.Response:
         """The provider's reply, whatever its status; raises where the service itself refused. Options are those of httpx."""
         for is_last in (False, True):
             token = await self._tokens.token()
-            given = {**(headers or {}), "authorization": f"Bearer {token}"}
+            given = {**(headers or {}), **self._headers, "authorization": f"Bearer {token}"}
             reply = await self._sender.raw(method, f"{self._path}/{path.lstrip('/')}", headers=given, **options)
             if reply.is_success or reply.headers.get("x-proxy-origin") == "upstream":
                 return reply
@@ -255,6 +258,23 @@ class AsyncProxy:
 
 def _can_be_resent(content: object) -> bool:
     return content is None or isinstance(content, (bytes, str))
+
+
+class AsyncAccount:
+    """A user by one of several accounts of theirs."""
+
+    def __init__(self, sender: AsyncSender, tokens: AsyncTokens, name: str) -> None:
+        self._sender = sender
+        self._tokens = tokens
+        self._headers = {"x-mcprank-account": name}
+        self.mcp = AsyncMcp(self)
+
+    def proxy(self, provider: str) -> AsyncProxy:
+        return AsyncProxy(self._sender, self._tokens, provider, self._headers)
+
+    async def send(self, method: str, path: str, **options: Any) -> Any:
+        given = options.pop("headers", None) or {}
+        return await self._tokens.send(method, path, headers={**given, **self._headers}, **options)
 
 
 class AsyncUser:
@@ -276,6 +296,24 @@ class AsyncUser:
 
     def proxy(self, provider: str) -> AsyncProxy:
         return AsyncProxy(self._sender, self._tokens, provider)
+
+    def account(self, name: str) -> AsyncAccount:
+        """By this one of several accounts, which a session or the user named; else it is their default."""
+        return AsyncAccount(self._sender, self._tokens, name)
+
+    async def connections(self) -> list[Connection]:
+        """What is connected for the user; never a token."""
+        reply = await self._sender.send("GET", "/v1/identity/connections", query={"user_id": self.id})
+        return cast(list[Connection], reply["connections"])
+
+    async def disconnect(self, connection_id: str) -> None:
+        """Gone here at once, and revoked where tokens can be."""
+        await self._sender.send("DELETE", f"/v1/identity/connections/{quote(connection_id, safe='')}")
+
+    async def put_credentials(self, **credentials: Unpack[OwnCredentials]) -> Connection:
+        """The user's own key for an MCP server, tried there before it is kept."""
+        body = {**credentials, "user_id": self.id}
+        return cast(Connection, await self._sender.send("POST", "/v1/identity/credentials", body=body))
 
     async def create_session(self, **request: Unpack[ConnectRequest]) -> Session:
         body = {**request, "user_id": self.id}

@@ -15,10 +15,12 @@ from ._repetition import is_repeatable, wait_before
 from .errors import ApprovalRequiredError, ConnectError, MCPRankError, error_of
 from .types import (
     ApprovalNeeded,
+    Connection,
     ConnectRequest,
     InputNeeded,
     Invocation,
     McpTool,
+    OwnCredentials,
     ProviderInfo,
     RecordedInvocation,
     RpcEnvelope,
@@ -153,7 +155,7 @@ class Tokens:
 class Mcp:
     """MCP servers, in the key's name or a user's."""
 
-    def __init__(self, sender: Sender | Tokens) -> None:
+    def __init__(self, sender: Sender | Tokens | Account) -> None:
         self._sender = sender
 
     def server(self, server_id: str) -> ServerBasics:
@@ -228,20 +230,21 @@ class Mcp:
 class Proxy:
     """One provider's API, as one user; see docs/proxy.md for its paths."""
 
-    def __init__(self, sender: Sender, tokens: Tokens, provider: str) -> None:
+    def __init__(self, sender: Sender, tokens: Tokens, provider: str, headers: Mapping[str, str] | None = None) -> None:
         self._sender = sender
         self._tokens = tokens
+        self._headers = headers or {}
         self._path = f"/v1/proxy/{quote(provider, safe='')}"
 
     def info(self) -> ProviderInfo:
         """Whether the user has connected the provider."""
-        return cast(ProviderInfo, self._tokens.send("GET", f"{self._path}/info"))
+        return cast(ProviderInfo, self._tokens.send("GET", f"{self._path}/info", headers=self._headers))
 
     def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> httpx.Response:
         """The provider's reply, whatever its status; raises where the service itself refused. Options are those of httpx."""
         for is_last in (False, True):
             token = self._tokens.token()
-            given = {**(headers or {}), "authorization": f"Bearer {token}"}
+            given = {**(headers or {}), **self._headers, "authorization": f"Bearer {token}"}
             reply = self._sender.raw(method, f"{self._path}/{path.lstrip('/')}", headers=given, **options)
             if reply.is_success or reply.headers.get("x-proxy-origin") == "upstream":
                 return reply
@@ -255,6 +258,23 @@ class Proxy:
 
 def _can_be_resent(content: object) -> bool:
     return content is None or isinstance(content, (bytes, str))
+
+
+class Account:
+    """A user by one of several accounts of theirs."""
+
+    def __init__(self, sender: Sender, tokens: Tokens, name: str) -> None:
+        self._sender = sender
+        self._tokens = tokens
+        self._headers = {"x-mcprank-account": name}
+        self.mcp = Mcp(self)
+
+    def proxy(self, provider: str) -> Proxy:
+        return Proxy(self._sender, self._tokens, provider, self._headers)
+
+    def send(self, method: str, path: str, **options: Any) -> Any:
+        given = options.pop("headers", None) or {}
+        return self._tokens.send(method, path, headers={**given, **self._headers}, **options)
 
 
 class User:
@@ -276,6 +296,24 @@ class User:
 
     def proxy(self, provider: str) -> Proxy:
         return Proxy(self._sender, self._tokens, provider)
+
+    def account(self, name: str) -> Account:
+        """By this one of several accounts, which a session or the user named; else it is their default."""
+        return Account(self._sender, self._tokens, name)
+
+    def connections(self) -> list[Connection]:
+        """What is connected for the user; never a token."""
+        reply = self._sender.send("GET", "/v1/identity/connections", query={"user_id": self.id})
+        return cast(list[Connection], reply["connections"])
+
+    def disconnect(self, connection_id: str) -> None:
+        """Gone here at once, and revoked where tokens can be."""
+        self._sender.send("DELETE", f"/v1/identity/connections/{quote(connection_id, safe='')}")
+
+    def put_credentials(self, **credentials: Unpack[OwnCredentials]) -> Connection:
+        """The user's own key for an MCP server, tried there before it is kept."""
+        body = {**credentials, "user_id": self.id}
+        return cast(Connection, self._sender.send("POST", "/v1/identity/credentials", body=body))
 
     def create_session(self, **request: Unpack[ConnectRequest]) -> Session:
         body = {**request, "user_id": self.id}

@@ -612,6 +612,13 @@ class OutcomeCount(TypedDict):
     calls: int
 
 
+class OwnCredentials(TypedDict):
+    server_id: str
+    account: NotRequired[str]
+    # an object of texts, by the names of `user_credentials` of the server
+    values: dict[str, str]
+
+
 class Problem(TypedDict):
     # what was wrong, in words
     detail: str
