@@ -28,6 +28,10 @@ async function startWorld(t: Parameters<typeof startProtectedWorld>[0], { ofAnn 
     description: `Household chore ${i}`,
   }));
   await app.add('chores', 'http://127.0.0.1:9/mcp', { tools });
+  for (const id of ['errands', 'repairs', 'laundry'])
+    await app.add(id, 'http://127.0.0.1:9/mcp', {
+      tools: [{ name: id, description: `Household chore: ${id}` }],
+    });
   await app.services.search.settled();
   const search = async (body: object, headers: Record<string, string> = {}, key?: string) => {
     const reply = await app.call('POST', '/v1/search', { body, headers, ...(key !== undefined && { key }) });
@@ -126,18 +130,42 @@ const word = fc.oneof(
   fc.constantFrom('water', 'plants', 'garden', 'household', 'chore', '7', 'haushalt', '台帳', 'k8s'),
   fc.string({ minLength: 1, maxLength: 8 }),
 );
-const asked = fc.record({
-  who: fc.constantFrom('ann', 'ann', 'bob', 'nobody', 'stranger'),
-  query: fc
-    .array(word, { minLength: 1, maxLength: 4 })
-    .map((words) => words.join(' '))
-    .filter((query) => query.trim() !== ''),
-  limit: fc.integer({ min: 1, max: 50 }),
-  tool_limit: fc.integer({ min: 0, max: 50 }),
-  spelling: fc.boolean(),
-  explain: fc.boolean(),
-  filters: fc.constantFrom({}, { callable: true }, { callable: false }, { verified: false }),
-  pages: fc.integer({ min: 1, max: 3 }),
+const query = fc
+  .array(word, { minLength: 1, maxLength: 3 })
+  .map((words) => words.join(' '))
+  .filter((text) => text.trim() !== '');
+/** Of a few queries in a few ways, so that one asks what another one asked, or nearly. */
+const requests = fc.array(query, { minLength: 1, maxLength: 2 }).chain((queries) =>
+  fc.array(
+    fc.record({
+      who: fc.constantFrom('ann', 'ann', 'bob', 'nobody', 'stranger'),
+      query: fc.constantFrom(...queries),
+      limit: fc.constantFrom(1, 2, 3, 50),
+      pages: fc.constantFrom(1, 1, 3),
+      how: fc.constantFrom(
+        ...[{}, {}, {}, { explain: true }, { spelling: false }, { tool_limit: 0 }, { tool_limit: 50 }],
+        ...[{ filters: { callable: true } }, { filters: { callable: false } }, { min_score: 0.3 }],
+      ),
+    }),
+    { minLength: 1, maxLength: 8 },
+  ),
+);
+type Request = typeof requests extends fc.Arbitrary<readonly (infer R)[]> ? R : never;
+
+test('what the user’s tools push off a page is asked for anew, and nobody’s cache_hit tells of it', async (t) => {
+  const { search, users } = await startWorld(t);
+  const query = 'household ledger';
+  await search({ query }, users.ann);
+  const mine = await search({ query, limit: 3 }, users.ann);
+  assert.deepEqual(
+    mine.servers.map(({ id }) => id),
+    ['s', 'chores', 'errands'],
+  );
+  await search({ query, limit: 3, cursor: mine.metadata.next_cursor }, users.ann);
+  const his = await search({ query, limit: 2 }, users.bob);
+  assert.equal(his.metadata.cache_hit, false);
+  const next = await search({ query, limit: 3, cursor: his.metadata.next_cursor }, users.bob);
+  assert.equal(next.metadata.cache_hit, false);
 });
 
 test('property: of two services that differ in the tool of one user alone, nobody else can tell which they ask', async (t) => {
@@ -146,31 +174,43 @@ test('property: of two services that differ in the tool of one user alone, nobod
     worlds.map(async (world) => ({ ...world, stranger: await world.app.newKey({ developer: 'other' }) })),
   );
   type World = (typeof withKeys)[number];
-  const askOne = async (
-    { search, users, stranger }: World,
-    { who, pages, ...body }: typeof asked extends fc.Arbitrary<infer A> ? A : never,
-  ) => {
+  const askOne = async ({ search, users, stranger }: World, { who, pages, how, ...body }: Request) => {
     const headers = who === 'ann' || who === 'bob' ? users[who] : {};
-    const shown: string[] = [];
+    const shown: { readonly text: string; readonly isHit: boolean }[] = [];
     for (let page = 0, cursor: unknown; page < pages; page++) {
       const more = cursor === undefined ? {} : { cursor };
       const { servers, metadata } = await search(
-        { ...body, ...more },
+        { ...body, ...how, ...more },
         headers,
         who === 'stranger' ? stranger : undefined,
       );
-      const { latency_ms: _, query_log_id: __, ...said } = metadata;
-      shown.push(JSON.stringify({ servers, said }).replace(/127\.0\.0\.1:\d+/g, ''));
+      const { latency_ms: _, query_log_id: __, cache_hit, ...said } = metadata;
+      shown.push({
+        text: JSON.stringify({ servers, said }).replace(/127\.0\.0\.1:\d+/g, ''),
+        isHit: cache_hit === true,
+      });
       cursor = said.next_cursor;
       if (cursor === undefined) break;
     }
     return shown;
   };
+  // What is known of ann's tool is known before anybody else asks.
+  for (const { search, users } of withKeys) await search({ query: 'ledger' }, users.ann);
   await fc.assert(
-    fc.asyncProperty(fc.array(asked, { minLength: 1, maxLength: 6 }), async (requests) => {
-      for (const request of requests) {
+    fc.asyncProperty(requests, async (all) => {
+      for (const request of all) {
         const [there, without] = await Promise.all(withKeys.map((world) => askOne(world, request)));
-        if (request.who !== 'ann') assert.deepEqual(there, without);
+        if (request.who === 'ann') continue;
+        const texts = [there, without].map((pages = []) => pages.map(({ text }) => text));
+        assert.deepEqual(texts[0], texts[1]);
+        // Pages are shared within a developer: what was asked before is known, and nothing that was not.
+        const hits = [there, without].map((pages = []) => pages.map(({ isHit }) => isHit));
+        if (request.who === 'stranger') assert.deepEqual(hits[0], hits[1]);
+        else
+          assert.ok(
+            hits[0]?.every((isHit, page) => !isHit || hits[1]?.[page]),
+            JSON.stringify(request),
+          );
       }
     }),
     { numRuns: runsOf(100) },
