@@ -45,6 +45,8 @@ export function createLiveActivity<W extends string>(deps: {
 
   return {
     open(keyId, window) {
+      // A stop has ended those that were open, and waits for no other.
+      if (isClosed) throw new Problem('unavailable', 'The service stops', { retryAfterMs: 1_000 });
       refuseTooMany([...watchers].filter((each) => each.keyId === keyId).length, watchers.size);
       const stream = new EventStream(() => watchers.delete(watcher));
       const watcher: Watcher<W> = { window, keyId, stream };

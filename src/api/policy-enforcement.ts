@@ -89,9 +89,14 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
         const isWhole = policy.isUnrestricted(subject, record) && policy.budgetsFor(subject).length === 0;
         return isWhole ? mcp.relay(admitted, request) : null;
       },
-      async listen(caller, serverId, onNotification) {
+      async listen(caller, serverId, onNotification, onAgain) {
         const admitted = await look(caller, serverId, 'ping');
-        return mcp.listen(admitted.caller, serverId, whileAdmitted(caller, serverId, onNotification));
+        return mcp.listen(
+          admitted.caller,
+          serverId,
+          whileAdmitted(caller, serverId, onNotification),
+          onAgain,
+        );
       },
       async overhear(caller, serverId, onNotification) {
         const admitted = await look(caller, serverId, 'ping');

@@ -15,12 +15,14 @@ function listed(...names: string[]): Listed {
 function toolsOver(listTools: (caller: { account?: string | undefined }) => Promise<Listed>) {
   let now = 0;
   let connected = ['s'];
+  let generation = 0;
   const record = { id: 's', remoteUrl: 'https://s.example/mcp', tools: [{ name: 'known' }] };
   const userTools = new UserTools({
     mcp: { listTools },
     catalogFor: () => ({ view: null, get: async () => record as never }),
     parse: (row) => ({ ok: true, notes: [], input: row as never }),
     connectedBy: async () => connected,
+    generationOf: () => generation,
     readOwnTools: async (servers) => ({
       servers: servers.map((server) => ({ server, documents: {} as never, tools: [] })),
       bytes: 1,
@@ -36,8 +38,18 @@ function toolsOver(listTools: (caller: { account?: string | undefined }) => Prom
     },
     wait: (ms: number) => (now += ms),
     disconnect: () => (connected = []),
+    connectAnew: () => generation++,
   };
 }
+
+test('who connected anew, as somebody else, is shown nothing of whom they were', async () => {
+  let current = 'of_ann';
+  const { ask, connectAnew } = toolsOver(async () => listed(current));
+  assert.deepEqual(await ask('ann'), ['of_ann']);
+  current = 'of_work';
+  connectAnew();
+  assert.deepEqual(await ask('ann'), ['of_work']);
+});
 
 test('a search waits for a slow server a moment only, and the next one has what it listed meanwhile', async () => {
   const { promise, resolve } = Promise.withResolvers<Listed>();

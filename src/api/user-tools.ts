@@ -15,6 +15,8 @@ export type UserToolsDeps = {
   readonly parse: Catalog['parse'];
   /** Servers with which the caller's user has a consent that can be used. */
   readonly connectedBy: (caller: Caller) => Promise<readonly string[]>;
+  /** Another number after each change of the user's connections: what was listed by the former ones is none of theirs. */
+  readonly generationOf: (caller: Caller) => number;
   readonly readOwnTools: Search['readOwnTools'];
   readonly now: () => number;
   /** How long a search waits where nothing is known yet. */
@@ -112,6 +114,7 @@ export class UserTools {
   #keyOf(caller: Caller, servers: readonly string[]): string {
     const { keyId, client = '', toolset = '' } = caller;
     const view = this.#deps.catalogFor(caller).view?.key ?? '';
-    return JSON.stringify([principalOf(caller), keyId, client, toolset, view, servers]);
+    const generation = this.#deps.generationOf(caller);
+    return JSON.stringify([principalOf(caller), keyId, client, toolset, view, servers, generation]);
   }
 }

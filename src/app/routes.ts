@@ -165,9 +165,11 @@ function createMcpDoors(
     userId?: string | undefined;
     account?: string | undefined;
   }) => (userId === undefined ? [] : connections.tokens.connectedServers({ developerId, userId }, account));
+  const generationOf = ({ developerId, userId }: { developerId: string; userId?: string | undefined }) =>
+    userId === undefined ? 0 : connections.tokens.generationOf({ developerId, userId });
   const { parse } = catalog;
   const { readOwnTools } = search;
-  const userTools = new UserTools({ ...enforcement, connectedBy, parse, readOwnTools, now });
+  const userTools = new UserTools({ ...enforcement, connectedBy, generationOf, parse, readOwnTools, now });
   const mcpServer = createMcpServer({
     search,
     mcp: enforcement.mcp,
@@ -176,6 +178,7 @@ function createMcpDoors(
     connectionsOf: (caller) => connectionLookup(services, caller),
     setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
     connectedBy,
+    generationOf,
     ownTools: (caller) => userTools.of(caller),
     isLocal: (serverId) => locals.get(serverId) !== undefined,
     tickets: vault.sealedTokens,

@@ -40,7 +40,7 @@ export type Decision =
   /** The GET stream of a session, and its end. */
   | { readonly kind: 'listen' | 'end-session' };
 
-export const modernRevision = '2026-07-28';
+const modernRevision = '2026-07-28';
 const metaPrefix = 'io.modelcontextprotocol/';
 const versionKey = `${metaPrefix}protocolVersion`;
 const capabilitiesKey = `${metaPrefix}clientCapabilities`;

@@ -26,8 +26,10 @@ export type Lease = { readonly channel: Channel; release(): void };
 export type ChannelPool = {
   /** `prefersSession`: by a client of the revisions with a handshake. */
   acquire(target: Target, prefersSession?: boolean): Lease;
-  /** What is told beside calls while there is a channel to the target; none is made or kept for it. */
-  overhear(target: Target, onNotification: OnNotification): () => void;
+  /** What is told beside calls, over a channel that is kept for it. `onOver`: it is over, as what the target stands for is another one now, or gone. */
+  hold(target: Target, prefersSession: boolean, heard: Listener): () => void;
+  /** The same while there is a channel to the target; none is made or kept for it. */
+  overhear(target: Target, heard: Listener): () => void;
   /** Drops what was idle or alive for too long. */
   sweep(): void;
   /** Drops the channels of a server that is not what it was: now where they are idle, else when they are given back. */
@@ -40,8 +42,13 @@ export type ChannelPool = {
   close(): void;
 };
 
+/** What is told, and that nothing more is. */
+export type Listener = { readonly onNotification: OnNotification; readonly onOver: () => void };
+
 type Entry = {
   target: Target;
+  /** Those who hold it. */
+  readonly holders: Set<() => void>;
   readonly channel: Channel;
   readonly madeAt: number;
   usedAt: number;
@@ -69,7 +76,7 @@ class Pool implements ChannelPool {
   readonly #entries = new Map<string, Entry>();
   readonly #programs = new Map<string, number>();
   /** By the key of what is overheard. */
-  readonly #listeners = new Map<string, Set<OnNotification>>();
+  readonly #listeners = new Map<string, { readonly target: Target; readonly heard: Set<Listener> }>();
   #programCount = 0;
   #startsPrograms = true;
 
@@ -78,6 +85,27 @@ class Pool implements ChannelPool {
   }
 
   acquire(target: Target, prefersSession = false): Lease {
+    const entry = this.#take(target, prefersSession);
+    return { channel: entry.channel, release: () => this.#release(entry) };
+  }
+
+  hold(target: Target, prefersSession: boolean, { onNotification, onOver }: Listener): () => void {
+    const entry = this.#take(target, prefersSession);
+    const unsubscribe = entry.channel.listen(onNotification);
+    const end = () => {
+      if (!entry.holders.delete(over)) return;
+      unsubscribe();
+      this.#release(entry);
+    };
+    const over = () => {
+      end();
+      onOver();
+    };
+    entry.holders.add(over);
+    return end;
+  }
+
+  #take(target: Target, prefersSession: boolean): Entry {
     let entry = this.#entryFor(target.key, target, prefersSession);
     if (prefersSession && entry.channel.hasOlderWay?.() === true) {
       // Some servers ask their questions only there.
@@ -85,20 +113,21 @@ class Pool implements ChannelPool {
       entry = this.#entryFor(`${target.key} session`, own, prefersSession);
     }
     entry.users++;
-    const { channel } = entry;
-    return { channel, release: () => this.#release(entry) };
+    return entry;
   }
 
-  overhear({ key }: Target, onNotification: OnNotification): () => void {
+  overhear(target: Target, { onNotification, onOver }: Listener): () => void {
+    const { key } = target;
     // Whoever listens twice is told twice.
-    const listener: OnNotification = (told) => onNotification(told);
-    const listeners = this.#listeners.get(key) ?? new Set();
-    this.#listeners.set(key, listeners.add(listener));
+    const listener: Listener = { onNotification, onOver };
+    const listeners = this.#listeners.get(key) ?? { target, heard: new Set() };
+    this.#listeners.set(key, listeners);
+    listeners.heard.add(listener);
     for (const entry of [this.#entries.get(key), this.#entries.get(`${key} session`)])
       if (entry !== undefined) this.#overhear(entry);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(key) === listeners) this.#listeners.delete(key);
+      listeners.heard.delete(listener);
+      if (listeners.heard.size === 0 && this.#listeners.get(key) === listeners) this.#listeners.delete(key);
     };
   }
 
@@ -125,6 +154,12 @@ class Pool implements ChannelPool {
       this.#forget(key, entry);
       entry.isRetired = true;
       if (entry.users === 0) entry.channel.close();
+      for (const over of [...entry.holders]) over();
+    }
+    for (const [key, { target, heard }] of this.#listeners) {
+      if (!isOver(target)) continue;
+      this.#listeners.delete(key);
+      for (const { onOver } of heard) onOver();
     }
   }
 
@@ -190,6 +225,7 @@ class Pool implements ChannelPool {
     const time = now();
     const entry: Entry = {
       target,
+      holders: new Set(),
       channel,
       madeAt: time,
       usedAt: time,
@@ -230,7 +266,8 @@ class Pool implements ChannelPool {
     if (entry.isOverheard) return;
     entry.isOverheard = true;
     entry.channel.listen((told) => {
-      for (const listener of this.#listeners.get(entry.target.key) ?? []) listener(told);
+      for (const { onNotification } of this.#listeners.get(entry.target.key)?.heard ?? [])
+        onNotification(told);
     });
   }
 

@@ -26,11 +26,11 @@ import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Calls, type McpAnswer, type McpCall, type ToolList } from './calls.ts';
-import { type ChannelPool, createChannelPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
+import { createChannelPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
 import { Channels } from './channels.ts';
 import { LocalServerList } from './config-file/local-server-list.ts';
 import type { LocalServer } from './config-file/mcp-config.ts';
-import type { Caller, Limits, OnNotification } from './mcp-model.ts';
+import type { Caller, Limits, OnNotification, Target } from './mcp-model.ts';
 import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { inMcpSpan, tellOutcome, withTraceContext } from './messages/mcp-spans.ts';
@@ -41,7 +41,7 @@ import { type Address, type AddressFound, probeAddress, probeServer, toRow } fro
 import { LocalServers } from './programs/local-servers.ts';
 import type { OutputLine } from './programs/program-output.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
-import { createTargets, operatorId, type Targets } from './targets.ts';
+import { createTargets, operatorId } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
@@ -100,8 +100,16 @@ export type Mcp = {
   listTools(caller: Caller, serverId: string): Promise<ToolList>;
   /** What an initialize-based client says in a session of its own with a server, and what it is answered. */
   relay: SessionRelay['relay'];
-  /** What a server tells beside all calls, until it is unsubscribed. */
-  listen(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
+  /**
+   * What a server tells beside all calls, until it is unsubscribed; also when the user connects anew, or the token is renewed.
+   * `onAgain`: it is another session then, in which nothing is subscribed to yet.
+   */
+  listen(
+    caller: Caller,
+    serverId: string,
+    onNotification: OnNotification,
+    onAgain?: () => void,
+  ): Promise<() => void>;
   /** The same while the principal's calls keep a session there: it opens and keeps none itself. */
   overhear(caller: Caller, serverId: string, onNotification: OnNotification): Promise<() => void>;
   /** Probes a server in the operator's name: is it alive, how does it speak, what does it offer. */
@@ -230,9 +238,18 @@ export function createMcp(deps: McpDeps): Mcp {
       if (reply !== null && reply.status < 300) localServers.noticeSuccess(request.serverId);
       return reply;
     },
-    listen: (caller, serverId, onNotification) => listen(targets, pool, { caller, serverId, onNotification }),
-    overhear: async (caller, serverId, onNotification) =>
-      pool.overhear((await targets.find(caller, serverId)).target, onNotification),
+    listen: (caller, serverId, onNotification, onAgain = () => undefined) =>
+      hear(
+        async () => (await targets.find(caller, serverId)).target,
+        (target, onOver) => pool.hold(target, caller.prefersSession === true, { onNotification, onOver }),
+        onAgain,
+      ),
+    overhear: (caller, serverId, onNotification) =>
+      hear(
+        async () => (await targets.find(caller, serverId)).target,
+        (target, onOver) => pool.overhear(target, { onNotification, onOver }),
+        () => undefined,
+      ),
     probe,
     probeAddress: (address, signal) =>
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
@@ -319,17 +336,25 @@ function createTracedCall(tracing: Tracing, call: Mcp['call']): Mcp['call'] {
   };
 }
 
-async function listen(
-  targets: Targets,
-  pool: ChannelPool,
-  asked: { readonly caller: Caller; readonly serverId: string; readonly onNotification: OnNotification },
+/** Hears, and goes on with whatever the target is, when it is another one; not where there is none any more. */
+async function hear(
+  find: () => Promise<Target>,
+  start: (target: Target, onOver: () => void) => () => void,
+  onAgain: () => void,
 ): Promise<() => void> {
-  const { target } = await targets.find(asked.caller, asked.serverId);
-  const { channel, release } = pool.acquire(target, asked.caller.prefersSession);
-  const unsubscribe = channel.listen(asked.onNotification);
+  let isEnded = false;
+  const goOn = async () => {
+    const target = await find().catch(() => null);
+    if (isEnded || target === null) return;
+    end = start(target, onOver);
+    onAgain();
+  };
+  // Whoever else hears of the change has to be through with it.
+  const onOver = () => void setImmediate(() => void goOn().catch(() => undefined));
+  let end = start(await find(), onOver);
   return () => {
-    unsubscribe();
-    release();
+    isEnded = true;
+    end();
   };
 }
 

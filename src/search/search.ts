@@ -143,13 +143,13 @@ export function createSearch(deps: SearchDeps): Search {
   async function findPage(
     index: EmbedderIndex,
     request: SearchRequest,
-    model: UsageModel | null,
+    { model, isShared }: { readonly model: UsageModel | null; readonly isShared: boolean },
   ): Promise<FoundPage> {
     const snapshot = index.snapshot();
     if (snapshot === undefined)
       throw new Problem('unavailable', 'The search index is still loading.', { retryAfterMs: 1000 });
     const rank = () => rankPage({ index, snapshot, builtIn: embedder, tracing }, request, model);
-    const pageKey = isShared(request) ? keyOf(index, snapshot, request, model) : null;
+    const pageKey = isShared && isOfNobody(request) ? keyOf(index, snapshot, request, model) : null;
     const cached = pageKey === null ? undefined : pages.get(pageKey);
     if (cached !== undefined) return { page: cached, pageKey, snapshot, cacheHit: true };
     const page = await (pageKey === null ? rank() : pages.load(pageKey, rank));
@@ -163,7 +163,8 @@ export function createSearch(deps: SearchDeps): Search {
       const startedAt = clock.monotonic();
       if (request.query.trim() === '') throw new Problem('invalid_request', 'query: must not be blank.');
       const model = deps.usageModelFor?.(request.caller.developerId) ?? null;
-      const find = (asked: SearchRequest) => indexes.run((index) => findPage(index, asked, model));
+      const find: Find = (asked, isShared = true) =>
+        indexes.run((index) => findPage(index, asked, { model, isShared }));
       const found = await inSpan(tracing, 'search', {}, () =>
         request.own === undefined ? find(request) : findWithOwn(request, request.own, { find, embedder }),
       );
@@ -206,22 +207,25 @@ export function createSearch(deps: SearchDeps): Search {
   };
 }
 
-/** A page of nobody else's: what the user's own tools push off it begins the next one. */
+/** One page; not `isShared`: nobody else is answered with it. */
+type Find = (asked: SearchRequest, isShared?: boolean) => Promise<FoundPage>;
+
+/**
+ * A page of nobody else's: what the user's own tools push off it begins the next one. Where they make us ask otherwise than the
+ * user did, the page is not kept: `cache_hit` would tell the developer's other users of it.
+ */
 async function findWithOwn(
   request: SearchRequest,
   own: OwnTools,
-  {
-    find,
-    embedder,
-  }: { readonly find: (asked: SearchRequest) => Promise<FoundPage>; readonly embedder: Embedder },
+  { find, embedder }: { readonly find: Find; readonly embedder: Embedder },
 ): Promise<FoundPage> {
   const { limit } = request;
-  const found = await find(request);
+  const found = await find(request, request.cursor === undefined);
   const first = await withOwnTools(found.page, request, own, embedder);
   const { hits } = first.page;
   if (hits.length <= limit || first.added >= limit)
     return { ...found, page: pageOf(first.page, hits.slice(0, limit)), pageKey: null };
-  const fewer = await find({ ...request, limit: limit - first.added });
+  const fewer = await find({ ...request, limit: limit - first.added }, false);
   const { page } = await withOwnTools(fewer.page, request, own, embedder);
   return { ...fewer, page: pageOf(page, page.hits.slice(0, limit)), pageKey: null };
 }
@@ -271,7 +275,7 @@ async function rankPage(
 }
 
 /** A filter by what one user is connected to makes a page that is nobody else's. */
-function isShared({ filters }: SearchRequest): boolean {
+function isOfNobody({ filters }: SearchRequest): boolean {
   return filters.connected === undefined;
 }
 

@@ -16,6 +16,7 @@ import { type Browser, chromium } from 'playwright-core';
 import { adminKey, type TestApp, temporaryFolder } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
 import { clientsMissing, commandOf } from '../support/client-programs.ts';
+import { startCompany } from '../support/company.ts';
 import { chromiumPath } from '../support/console.ts';
 import { bootMcp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
@@ -24,8 +25,8 @@ import { register } from '../support/sign-in.ts';
 
 /** Clients by other people, with a URL and nothing else: they find out by themselves, and a person signs in. */
 
-async function boot(t: TestContext) {
-  const app = await bootMcp(t);
+async function boot(t: TestContext, env: Record<string, string> = {}) {
+  const app = await bootMcp(t, {}, env);
   const { url } = await startSdkServer(t);
   await app.add('fixture', url, { tools: [{ name: 'echo', description: 'Say it again', inputSchema: {} }] });
   return app;
@@ -35,7 +36,7 @@ let launched: Promise<Browser> | undefined;
 after(async () => (await launched)?.close());
 
 /** A person in Chromium, at whatever page a client opened; done once the browser was brought back to the client. */
-async function agree(url: string, button = 'Sign in and allow'): Promise<void> {
+async function agree(url: string, button: string | RegExp = /^Sign in .*allow$/): Promise<void> {
   launched ??= chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
   const context = await (await launched).newContext();
   const page = await context.newPage();
@@ -44,7 +45,8 @@ async function agree(url: string, button = 'Sign in and allow'): Promise<void> {
     if (/Content Security Policy/.test(message.text())) refused.push(message.text());
   });
   await page.goto(url);
-  if (button !== 'Cancel') await page.getByLabel('API key').fill(adminKey);
+  const key = page.getByLabel('API key');
+  if (button !== 'Cancel' && (await key.count()) > 0) await key.fill(adminKey);
   await page.getByRole('button', { name: button }).click();
   await page.waitForURL(/\/callback/);
   assert.deepEqual(refused, []);
@@ -130,55 +132,64 @@ test('the MCP SDK 1: with nothing but the URL; it refreshes by itself', async (t
   }
 });
 
-test('the MCP SDK 2: with nothing but the URL', async (t) => {
-  const app = await boot(t);
-  for (const mode of ['legacy', { pin: '2026-07-28' }] as const) {
-    const { provider, kept, returned } = await desktop(t);
-    let client: NewClient | undefined;
-    await connectSignedIn({
-      make: () => new NewTransport(new URL(`${app.url}/mcp/servers/fixture`), { authProvider: provider }),
-      async connect(transport: NewTransport) {
-        client = new NewClient({ name: 'two', version: '2' }, { versionNegotiation: { mode } });
-        await client.connect(transport);
-      },
-      returned,
-      finish: (transport, params) => transport.finishAuth(params),
-    });
-    const said = await client?.callTool({ name: 'echo', arguments: { message: 'hi' } });
-    assert.match(JSON.stringify(said), /hi/);
-    assert.equal(kept.asked, 1);
-    await client?.close();
-  }
-});
+/** Who signs in: a person with a key, or one of the company, at its provider. */
+const people = ['with a key', 'at the company'] as const;
+const signedInBy = async (t: TestContext, who: (typeof people)[number]) =>
+  boot(t, who === 'with a key' ? {} : (await startCompany(t, 'keycloak')).env());
 
-test('mcp-remote: opens a browser, and a desktop program goes on', { skip: clientsMissing }, async (t) => {
-  const app = await boot(t);
-  const home = temporaryFolder(t);
-  const asked = join(home, 'asked');
-  const opener = join(home, 'xdg-open');
-  writeFileSync(opener, `#!/bin/sh\nprintf %s "$1" > '${asked}'\n`);
-  chmodSync(opener, 0o755);
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [commandOf('mcp-remote', 'mcp-remote'), `${app.url}/mcp`],
-    env: { PATH: `${home}:${process.env.PATH ?? ''}`, HOME: home, MCP_REMOTE_CONFIG_DIR: home },
-    stderr: 'pipe',
+for (const who of people)
+  test(`the MCP SDK 2, a person ${who}: with nothing but the URL`, async (t) => {
+    const app = await signedInBy(t, who);
+    for (const mode of ['legacy', { pin: '2026-07-28' }] as const) {
+      const { provider, kept, returned } = await desktop(t);
+      let client: NewClient | undefined;
+      await connectSignedIn({
+        make: () => new NewTransport(new URL(`${app.url}/mcp/servers/fixture`), { authProvider: provider }),
+        async connect(transport: NewTransport) {
+          client = new NewClient({ name: 'two', version: '2' }, { versionNegotiation: { mode } });
+          await client.connect(transport);
+        },
+        returned,
+        finish: (transport, params) => transport.finishAuth(params),
+      });
+      const said = await client?.callTool({ name: 'echo', arguments: { message: 'hi' } });
+      assert.match(JSON.stringify(said), /hi/);
+      assert.equal(kept.asked, 1);
+      await client?.close();
+    }
   });
-  let told = '';
-  transport.stderr?.on('data', (chunk: Buffer) => {
-    told += chunk;
+
+for (const who of people)
+  test(`mcp-remote, a person ${who}: opens a browser, and a desktop program goes on`, {
+    skip: clientsMissing,
+  }, async (t) => {
+    const app = await signedInBy(t, who);
+    const home = temporaryFolder(t);
+    const asked = join(home, 'asked');
+    const opener = join(home, 'xdg-open');
+    writeFileSync(opener, `#!/bin/sh\nprintf %s "$1" > '${asked}'\n`);
+    chmodSync(opener, 0o755);
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: [commandOf('mcp-remote', 'mcp-remote'), `${app.url}/mcp`],
+      env: { PATH: `${home}:${process.env.PATH ?? ''}`, HOME: home, MCP_REMOTE_CONFIG_DIR: home },
+      stderr: 'pipe',
+    });
+    let told = '';
+    transport.stderr?.on('data', (chunk: Buffer) => {
+      told += chunk;
+    });
+    const client = new NewClient({ name: 'desktop', version: '1' });
+    t.after(() => client.close());
+    const connected = client.connect(transport);
+    const url = await until(() => {
+      if (existsSync(asked)) return readFileSync(asked, 'utf8');
+      return /https?:\/\/\S+\/authorize\?\S+/.exec(told)?.[0];
+    });
+    await agree(url);
+    await connected;
+    assert.ok((await client.listTools()).tools.length > 0);
   });
-  const client = new NewClient({ name: 'desktop', version: '1' });
-  t.after(() => client.close());
-  const connected = client.connect(transport);
-  const url = await until(() => {
-    if (existsSync(asked)) return readFileSync(asked, 'utf8');
-    return /https?:\/\/\S+\/authorize\?\S+/.exec(told)?.[0];
-  });
-  await agree(url);
-  await connected;
-  assert.ok((await client.listTools()).tools.length > 0);
-});
 
 async function until<T>(look: () => T | undefined): Promise<T> {
   for (;;) {

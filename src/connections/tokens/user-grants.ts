@@ -1,3 +1,4 @@
+import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { RevalidatingCache } from '../../base/revalidating-cache.ts';
 import type { GrantRow } from '../connection-rows.ts';
 import type { Owner } from '../connections-model.ts';
@@ -32,21 +33,30 @@ export type UserGrants = {
   byServer(owner: Owner): Promise<ServerGrants>;
   /** Grants of the user with that tag changed. */
   invalidate(ownerTag: string): void;
+  /** Another number after each change that was heard of: what a server showed by the former ones is not to be kept beyond it. */
+  generationOf(owner: Owner): number;
 };
 
 /** A user's grants are some hundred bytes. */
 const maxCached = 20_000;
+const maxGenerations = 100_000;
 /** A notice that was missed (the machine slept) does no harm for longer than this. */
 const maxAgeMs = 60_000;
 
 export function createUserGrants(store: GrantStore, now: () => number): UserGrants {
   const cache = new RevalidatingCache<ServerGrants>({ max: maxCached, maxAgeMs, now });
+  const generations = createBoundedCache<number>(maxGenerations);
+  let changes = 0;
   return {
     async byServer(owner) {
       const key = ownerTag(owner);
       return cache.get(key) ?? cache.load(key, async () => toServerGrants(await store.ofUser(owner)));
     },
-    invalidate: (tag) => cache.invalidate(tag),
+    invalidate(tag) {
+      generations.set(tag, ++changes);
+      cache.invalidate(tag);
+    },
+    generationOf: (owner) => generations.get(ownerTag(owner)) ?? 0,
   };
 }
 

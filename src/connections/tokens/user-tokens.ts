@@ -126,6 +126,11 @@ export class UserTokens {
     return [...grants.keys()].filter((id) => stateOf(id) === 'ready').sort();
   }
 
+  /** Another number after each consent, key and disconnection of the user's, wherever it came in. */
+  generationOf(owner: Owner): number {
+    return this.#deps.userGrants.generationOf(owner);
+  }
+
   /** Throws not_found for a provider that nobody knows. */
   async providerStatus(owner: Owner, name: string): Promise<ProviderStatus> {
     const { providers, grants, clock } = this.#deps;

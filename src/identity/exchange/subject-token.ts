@@ -12,6 +12,8 @@ export type ExpectedAssertion = {
   readonly requiredClaims: readonly string[];
   /** `typ` of its header. */
   readonly type?: string;
+  /** What it came as, for who reads the refusal. */
+  readonly field: string;
 };
 /** The claims of another issuer's signed assertion. Throws `invalid_request`, or `upstream_error` without its keys. */
 export type VerifyAssertion = (
@@ -32,8 +34,8 @@ const maxLength = 16_384;
 /** Tokens of other issuers (RFC 8693). */
 export function createAssertionVerifier(get: Get, clock: Clock): VerifyAssertion {
   const keysAt = createIssuerKeys(get);
-  return async (token, { issuer, audience, jwksUri, requiredClaims, type }) => {
-    if (token.length > maxLength) throw refused('longer than 16 KiB');
+  return async (token, { issuer, audience, jwksUri, requiredClaims, type, field }) => {
+    if (token.length > maxLength) throw refused('longer than 16 KiB', { field });
     const { payload } = await jwtVerify(token, keysAt(jwksUri), {
       issuer,
       audience,
@@ -43,7 +45,7 @@ export function createAssertionVerifier(get: Get, clock: Clock): VerifyAssertion
       currentDate: new Date(clock.now()),
       ...(type !== undefined && { typ: type }),
     }).catch((error: unknown) => {
-      throw error instanceof Problem ? error : refused('does not verify', error);
+      throw error instanceof Problem ? error : refused('does not verify', { field, cause: error });
     });
     return payload;
   };
@@ -58,7 +60,11 @@ export function createSubjectTokens(deps: {
     async resolveUser(developerId, token) {
       const issuer = await find(developerId, claimedIssuer(token));
       if (issuer === undefined) throw refused('its issuer is not registered');
-      const claims = await verify(token, { ...issuer, requiredClaims: ['sub', 'exp', 'iat'] });
+      const claims = await verify(token, {
+        ...issuer,
+        requiredClaims: ['sub', 'exp', 'iat'],
+        field: usualField,
+      });
       return issuer.userPrefix + String(claims.sub);
     },
   };
@@ -69,12 +75,17 @@ function claimedIssuer(token: string): string {
   try {
     if (token.length <= maxLength) return String(decodeJwt(token).iss);
   } catch (cause) {
-    throw refused('expected a JWT', cause);
+    throw refused('expected a JWT', { cause });
   }
   throw refused('longer than 16 KiB');
 }
 
-function refused(why: string, cause?: unknown): Problem {
+const usualField = 'subject_token';
+
+function refused(
+  why: string,
+  { field = usualField, cause }: { readonly field?: string; readonly cause?: unknown } = {},
+): Problem {
   // RFC 8693 section 2.2.2: a subject token that does not hold is an invalid request.
-  return new Problem('invalid_request', `subject_token: ${why}`, { cause });
+  return new Problem('invalid_request', `${field}: ${why}`, { cause });
 }

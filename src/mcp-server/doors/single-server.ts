@@ -1,8 +1,7 @@
 import type { BoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
-import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
+import { changeMembers, type JsonPart, joinJson } from '../../base/json-splice.ts';
 import { type Caller, type Mcp, noParams, principalOf, serverInfoIn } from '../../mcp/mcp.ts';
-import { modernRevision } from '../client-request.ts';
 import type { Backend, BackendRequest, Introduction, McpCaller, Outcome } from './backend.ts';
 
 /**
@@ -29,7 +28,7 @@ export function createSingleServer(
     serverInfo: async (caller) =>
       (introductions.get(keyOf(caller, serverId)) ?? (await introduceAnew(caller))).serverInfo,
     request: (caller, request) => forward(mcp, caller, serverId, request),
-    listen: (caller) => (onNotification) => mcp.listen(caller, serverId, onNotification),
+    listen: (caller) => (onNotification, onAgain) => mcp.listen(caller, serverId, onNotification, onAgain),
   };
 }
 
@@ -44,15 +43,14 @@ async function introduce(
 ): Promise<Introduction> {
   const answer = await mcp.call(caller, { serverId, method: 'server/discover', params: noParams });
   const result = answer.kind === 'reply' && 'result' in answer.reply ? answer.reply.result : undefined;
-  const isModern = result?.get('supportedVersions')?.text().includes(modernRevision) === true;
   const info = serverInfoIn(result);
   const capabilities = result?.present('capabilities');
   const own = JSON.stringify({ name: serverId, version });
   return {
     serverInfo: info?.kind === 'object' ? completeInfo(info, serverId, version) : own,
-    capabilities: isModern ? joinJson(withoutListChanged(capabilities)) : (capabilities?.span() ?? '{}'),
+    capabilities: capabilities?.span() ?? '{}',
     instructions: result?.present('instructions')?.span(),
-    canNotify: !isModern,
+    canNotify: true,
   };
 }
 
@@ -63,17 +61,6 @@ function completeInfo(info: JsonView, name: string, version: string): JsonPart {
     ...(typeof own === 'string' ? {} : { version: [JSON.stringify(version)] }),
   };
   return Object.keys(missing).length === 0 ? info.span() : joinJson(changeMembers(info, missing));
-}
-
-/** What a stateless server would tell later, it could tell nobody: we keep no stream with it. */
-function withoutListChanged(capabilities: JsonView | undefined): JsonParts {
-  if (capabilities === undefined) return ['{}'];
-  const changes: Record<string, JsonParts> = {};
-  for (const name of ['tools', 'prompts', 'resources']) {
-    const own = capabilities.get(name);
-    if (own?.get('listChanged') !== undefined) changes[name] = changeMembers(own, { listChanged: ['false'] });
-  }
-  return changeMembers(capabilities, changes);
 }
 
 async function forward(

@@ -28,6 +28,8 @@ import {
 
 export type FeaturesDeps = AskedServersDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listen' | 'overhear'>;
+  /** Another number after each change of the user's connections: lists that were made by the former ones are over. */
+  readonly generationOf: (caller: McpCaller) => number;
   readonly now: () => number;
 };
 
@@ -60,7 +62,7 @@ export class Features {
     this.#mcp = deps.mcp;
     this.#lists = new FeatureLists(deps);
     this.#asked = new AskedServers(deps);
-    this.#viewOf = (caller) => deps.catalogFor(caller).view?.key ?? '';
+    this.#viewOf = (caller) => `${deps.generationOf(caller)} ${deps.catalogFor(caller).view?.key ?? ''}`;
     this.#heard = new HeardServers(
       deps.mcp,
       (caller) => this.#asked.of(caller),
@@ -125,10 +127,19 @@ export class Features {
     const asked = { ...request, params: withParams(request.params, { uri: place.own }) };
     if (request.method === 'resources/read')
       return this.#forward(caller, place, asked, withQualifiedContents);
-    // Of updates servers tell in sessions alone.
+    // Where a server speaks both, its session is asked.
     const by: McpCaller = { ...caller, prefersSession: true };
-    if (request.method === 'resources/subscribe') await this.#heard.hold(by, place.serverId);
-    return this.#forward(by, place, asked);
+    const isSubscribing = request.method === 'resources/subscribe';
+    if (isSubscribing) await this.#heard.hold(by, place);
+    let isTold = false;
+    try {
+      const outcome = await this.#forward(by, place, asked);
+      isTold = isSubscribing && outcome.kind !== 'error';
+      return outcome;
+    } finally {
+      // What the server does not tell of is no reason to keep its session.
+      if (!isTold) this.#heard.drop(by, place);
+    }
   }
 
   async #complete(caller: McpCaller, request: BackendRequest): Promise<Outcome> {

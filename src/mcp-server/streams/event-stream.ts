@@ -19,6 +19,7 @@ export const streamType = 'text/event-stream';
 export class EventStream {
   readonly body = new Readable({ highWaterMark: relayedBytes, read: () => undefined });
   readonly #beating: NodeJS.Timeout;
+  #isEnded = false;
 
   constructor(onClose: () => void = () => undefined) {
     this.#beating = setInterval(() => this.body.push(heartbeat), heartbeatMs).unref();
@@ -29,7 +30,7 @@ export class EventStream {
   }
 
   send(message: JsonParts, eventId?: string): void {
-    if (this.body.destroyed) return;
+    if (this.body.destroyed || this.#isEnded) return;
     const id = eventId === undefined ? '' : `id: ${eventId}\n`;
     this.body.push(Buffer.concat([Buffer.from(`${id}data: `), onOneLine(joinJson(message)), eventEnd]));
     if (this.body.readableLength > maxUnreadBytes) this.body.destroy();
@@ -42,7 +43,8 @@ export class EventStream {
 
   end(): void {
     clearInterval(this.#beating);
-    if (!this.body.destroyed) this.body.push(null);
+    if (!this.body.destroyed && !this.#isEnded) this.body.push(null);
+    this.#isEnded = true;
   }
 }
 

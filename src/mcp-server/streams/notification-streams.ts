@@ -6,8 +6,11 @@ import { subscriptionKey } from '../client-request.ts';
 import { type McpHttpReply, resultMessage } from './answer.ts';
 import { EventStream, streamHeaders, streamType } from './event-stream.ts';
 
-/** What a server tells beside all calls, until it is unsubscribed. */
-export type Listen = (onNotification: (told: Notification) => void) => Promise<() => void>;
+/** What a server tells beside all calls, until it is unsubscribed. `onAgain`: what was subscribed to has to be so again. */
+export type Listen = (
+  onNotification: (told: Notification) => void,
+  onAgain?: () => void,
+) => Promise<() => void>;
 
 /** After a stream closed, what is told is kept so long for a client that comes back (2025-11-25, "Resumability"). */
 const resumeMs = 60_000;
@@ -146,9 +149,13 @@ const changes: Readonly<Record<string, keyof Subscription>> = {
 export class OpenSubscriptions {
   readonly #open = new Map<() => void, string>();
 
+  hasRoomFor(developerId: string): boolean {
+    return isRoomFor(developerId, [...this.#open.values()]);
+  }
+
   /** False where there are too many, here or of this developer. */
   add(finish: () => void, developerId: string): boolean {
-    if (!isRoomFor(developerId, [...this.#open.values()])) return false;
+    if (!this.hasRoomFor(developerId)) return false;
     this.#open.set(finish, developerId);
     return true;
   }

@@ -1,6 +1,7 @@
 import type { JsonView } from '../../base/json-scanner.ts';
 import { noParams, rpcError, withParams } from '../../mcp/mcp.ts';
 import type { AskedRequest, DoorRequest } from '../door-request.ts';
+import type { McpCaller } from '../doors/backend.ts';
 import { errorReply, type McpHttpReply } from './answer.ts';
 import { type OpenSubscriptions, openSubscription, type Subscription } from './notification-streams.ts';
 import { unusable } from './refusal-answers.ts';
@@ -39,20 +40,28 @@ export async function subscribe(
   const listen = canNotify ? backend.listen?.(caller) : undefined;
   const honored =
     listen === undefined ? {} : honoredIn(filter, uris, JSON.parse(String(capabilities)) as Capabilities);
+  const tooMany = () =>
+    errorReply(200, id, rpcError(unusable, 'Too many streams are open: end one of them first'));
+  // First of all: who cannot be told is subscribed to nothing.
+  if (Object.keys(honored).length > 0 && !open.hasRoomFor(caller.developerId)) return tooMany();
   const subscribed = honored.resourceSubscriptions ?? [];
   if (subscribed.length > 0) await caller.charge?.(subscribed.length);
-  for (const uri of subscribed)
-    await backend.request(caller, { method: 'resources/subscribe', params: withParams(noParams, { uri }) });
+  const subscribeTo = async (by: McpCaller) => {
+    for (const uri of subscribed)
+      await backend.request(by, { method: 'resources/subscribe', params: withParams(noParams, { uri }) });
+  };
+  await subscribeTo(caller);
+  const { signal: _, ...lasting } = caller;
+  const again = () =>
+    void (subscribed.length > 0 ? subscribeTo(lasting) : backend.introduce(lasting)).catch(() => undefined);
   const stream = await openSubscription(id, honored, {
-    listen: listen ?? (async () => () => undefined),
+    listen: (tell) => listen?.(tell, again) ?? Promise.resolve(() => undefined),
     serverInfo: String(serverInfo),
     signal: caller.signal,
     developerId: caller.developerId,
     open,
   });
-  return (
-    stream ?? errorReply(200, id, rpcError(unusable, 'Too many streams are open: end one of them first'))
-  );
+  return stream ?? tooMany();
 }
 
 /** null: it is not as it has to be. */

@@ -1,3 +1,4 @@
+import { scanJson } from '../../base/json-scanner.ts';
 import { joinJson } from '../../base/json-splice.ts';
 import { inSpan, type Tracing } from '../../base/tracing.ts';
 import type { Outbound } from '../../outbound/outbound.ts';
@@ -14,11 +15,12 @@ import {
 } from '../mcp-model.ts';
 import { discoveredBy, discoverRequest, refusalIn, refusedHandshake } from '../messages/handshake.ts';
 import { encodeHeader, nameHeader } from '../messages/mirrored-headers.ts';
-import { discoverMethod, modernRevision } from '../messages/rpc-message.ts';
+import { discoverMethod, messageShape, modernRevision, rpcError } from '../messages/rpc-message.ts';
 import { modernRequest } from '../messages/rpc-request.ts';
 import { openHttpSse } from '../transports/http-sse.ts';
 import type { Endpoint, Posted, Poster } from '../transports/post.ts';
 import { createPoster } from '../transports/streamable-http.ts';
+import { type ChangeSubscription, createChangeSubscription } from './change-subscription.ts';
 import { negotiate, type Observation, type ProtocolMode } from './negotiation.ts';
 import {
   contradicts,
@@ -36,6 +38,7 @@ import { openSession, type UpstreamSession } from './upstream-session.ts';
 const safe = /\/(list|read|get|templates\/list|discover)$|^(ping|completion\/complete)$/;
 /** Silent, cut off, or an answer that is none: an older server may not know how to refuse `server/discover`. */
 const notUnderstood: ReadonlySet<UpstreamReason> = new Set(['timeout', 'broken', 'protocol']);
+const methodNotFound = -32601;
 const nothingAnswered: Posted = { status: 404, headers: {}, result: null };
 
 /** Where a negotiation stands: what was observed, what was last answered, and whether that answers the request. */
@@ -54,6 +57,7 @@ export class HttpUpstream implements Channel {
   readonly #now: () => number;
   readonly #post: Poster;
   readonly #listeners = new Set<OnNotification>();
+  readonly #changes: ChangeSubscription;
   #lastId = 0;
   #mode: ProtocolMode | undefined;
   /** "Speaks an older revision" is doubted after this: it works for ever and would never heal itself. */
@@ -81,6 +85,12 @@ export class HttpUpstream implements Channel {
     this.#limits = limits;
     this.#now = now;
     this.#post = createPoster(this.#endpoint);
+    this.#changes = createChangeSubscription({
+      endpoint: this.#endpoint,
+      nextId: () => ++this.#lastId,
+      onNotification: (told) => this.#notify(told),
+      now,
+    });
   }
 
   /** For the log and the tests. */
@@ -101,10 +111,15 @@ export class HttpUpstream implements Channel {
   listen(onNotification: OnNotification): () => void {
     this.#listeners.add(onNotification);
     this.#openSession?.listen();
-    return () => void this.#listeners.delete(onNotification);
+    this.#hearChanges();
+    return () => {
+      this.#listeners.delete(onNotification);
+      this.#hearChanges();
+    };
   }
 
   close(): void {
+    this.#changes.close();
     this.#session?.then((session) => session.close()).catch(() => undefined);
     this.#sse?.then((channel) => channel.close()).catch(() => undefined);
   }
@@ -125,10 +140,25 @@ export class HttpUpstream implements Channel {
   }
 
   #attempt(request: RpcRequest, options: SendOptions): Promise<CallResult | Posted> {
-    if (this.#mode === 'stateless') return this.#sendModern(request, options);
+    if (this.#mode === 'stateless') return this.#changesOf(request) ?? this.#sendModern(request, options);
     if (this.#mode === 'http+sse') return this.#openSse().then((channel) => channel.send(request, options));
     if (this.#openSession !== undefined) return this.#sendIn(this.#openSession, request, options);
     return this.#openOnce().then((session) => this.#sendIn(session, request, options));
+  }
+
+  /** Where nothing is kept, what the older revisions subscribe to stands in the one request for all changes; null: it is something else. */
+  #changesOf({ method, params }: RpcRequest): Promise<CallResult> | null {
+    const { uri } = params ?? {};
+    if (uri === undefined) return null;
+    if (method === 'resources/subscribe')
+      return this.#changes.add(uri).then((isTold) => (isTold ? emptyReply : notOffered));
+    if (method !== 'resources/unsubscribe') return null;
+    this.#changes.remove(uri);
+    return Promise.resolve(emptyReply);
+  }
+
+  #hearChanges(): void {
+    this.#changes.setListening(this.#mode === 'stateless' && this.#listeners.size > 0);
   }
 
   /** 2026-07-28 over HTTP: no handshake, no session; each request says all there is to know. */
@@ -203,6 +233,7 @@ export class HttpUpstream implements Channel {
     this.#mode = mode;
     const lasts = mode === 'stateless';
     this.#modeUntil = lasts ? Number.POSITIVE_INFINITY : this.#now() + this.#limits.reprobeMs;
+    this.#hearChanges();
   }
 
   async #ask(
@@ -309,6 +340,15 @@ export class HttpUpstream implements Channel {
     for (const listener of this.#listeners) listener(told);
   }
 }
+
+const emptyReply: CallResult = {
+  kind: 'reply',
+  reply: { result: scanJson(Buffer.from('{}'), messageShape.result) },
+};
+const notOffered: CallResult = {
+  kind: 'reply',
+  reply: { error: rpcError(methodNotFound, 'Method not found') },
+};
 
 /** What a server says where it refuses the handshake is worth more than its status. */
 function handshakeFailure(posted: Posted): UpstreamFailure {

@@ -41,6 +41,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
         jwksUri: await provider.jwksUri(),
         requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'resource'],
         type: assertionType,
+        field: 'assertion',
       });
       if (claims.client_id !== clientId)
         throw new Problem('invalid_request', 'assertion: made for another client');
@@ -80,6 +81,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
         audience: config.clientId,
         jwksUri: await provider.jwksUri(),
         requiredClaims: ['iat', 'jti', 'events'],
+        field: 'logout_token',
       });
       const isLogout = typeof events === 'object' && events !== null && logoutEvent in events;
       // A nonce makes it an ID token (section 2.6).
