@@ -81,7 +81,11 @@ async function start(
   t: TestContext,
   folder: string,
   catalogue: Catalogue,
-  { embedder = builtIn, builder }: { embedder?: typeof builtIn; builder?: KeptIndexOptions['builder'] } = {},
+  {
+    embedder = builtIn,
+    builder,
+    shared = null,
+  }: { embedder?: typeof builtIn } & Pick<KeptIndexOptions, 'builder' | 'shared'> = {},
 ) {
   const faults: string[] = [];
   catalogue.readFrom.length = 0;
@@ -91,6 +95,7 @@ async function start(
     kept: {
       folder,
       revisions: catalogue.revisions,
+      shared,
       onFault: (fault) => faults.push(fault),
       ...(builder !== undefined && { builder }),
     },
@@ -189,6 +194,34 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
   other.put(server(71));
   writeFileSync(path, whole);
   await expect(/^outdated$/, other);
+});
+
+test('what another replica put there is used where it is whole, and a start is right whatever it is', async (t) => {
+  const { catalogue, answers, path } = await keep(t);
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[damaged.length - 9] = damaged.at(-9)! ^ 1;
+  const startWith = async (retrieve: (to: string) => boolean) => {
+    const shared = {
+      publish: async () => undefined,
+      retrieve: async (_name: string, _version: string, to: string) => retrieve(to),
+    };
+    const { search, faults } = await start(t, temporaryFolder(t), catalogue, { shared });
+    assert.deepEqual(await answersOf(search), answers);
+    return [faults, catalogue.readFrom[0] === 0 ? 'built' : 'taken'];
+  };
+  const put = (bytes: Buffer) => (to: string) => {
+    writeFileSync(to, bytes);
+    return true;
+  };
+  assert.deepEqual(await startWith(put(whole)), [[], 'taken']);
+  assert.deepEqual(await startWith(() => false), [[], 'built']);
+  assert.deepEqual(await startWith(put(damaged)), [['unreadable'], 'built']);
+  assert.deepEqual(await startWith(put(whole.subarray(0, 5_000))), [['unreadable'], 'built']);
+  const down = () => {
+    throw new Error('the database is gone');
+  };
+  assert.deepEqual(await startWith(down), [['not_shared'], 'built']);
 });
 
 /** So much longer than the others that all words weigh something else. */

@@ -58,6 +58,7 @@ type SegmentScores = {
 
 export function createRelevanceIndex(searched: SearchIndex, weights: RelevanceWeights): RelevanceIndex {
   const { serverCount, documentCount, segments } = searched;
+  const lexical = new Float32Array(serverCount);
   return {
     searched,
     weights,
@@ -66,13 +67,14 @@ export function createRelevanceIndex(searched: SearchIndex, weights: RelevanceWe
     segments: segments.map(({ snapshot }) => ({
       snapshot,
       scan: createScan(snapshot.vectors, snapshot.docBase, weights.whole),
-      lexical: new Float32Array(snapshot.serverCount),
+      // Of one that is the whole index there is nothing to be copied.
+      lexical: segments.length === 1 ? lexical : new Float32Array(snapshot.serverCount),
       ofQuery: createLexicalScores(snapshot),
       ofSentence: createLexicalScores(snapshot),
     })),
     buffers: {
       relevance: new Float32Array(serverCount),
-      lexical: new Float32Array(serverCount),
+      lexical,
       cosine: new Float32Array(serverCount),
     },
   };
@@ -262,13 +264,15 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
 function collectScores(index: RelevanceIndex, allowed: Uint8Array | null): Extremes {
   const { buffers, searched, segments, weights } = index;
   const { lexical, cosine } = buffers;
-  for (const { ofQuery, lexical: own } of segments) combineWords(ofQuery, weights.whole, own);
+  let best = 0;
+  for (const { ofQuery, lexical: own } of segments) best = combineWords(ofQuery, weights.whole, own);
   for (const run of searched.runs) copyScores(segments[run.segment]!, buffers, run);
   if (allowed !== null)
     for (const scores of [lexical, cosine])
       for (let s = 0; s < scores.length; s++) if (allowed[s] !== 1) scores[s] = 0;
   const count = allowed === null ? cosine.length : allowed.reduce((sum, one) => sum + one, 0);
-  return { bestLexical: highest(lexical), ...measureCosines(cosine, count) };
+  const isWhole = allowed === null && segments.length === 1;
+  return { bestLexical: isWhole ? best : highest(lexical), ...measureCosines(cosine, count) };
 }
 
 function highest(scores: Float32Array): number {
@@ -285,7 +289,7 @@ function copyScores(
   into: { readonly lexical: Float32Array; readonly cosine: Float32Array },
   run: Run,
 ): void {
-  copyRun(lexical, into.lexical, run);
+  if (lexical !== into.lexical) copyRun(lexical, into.lexical, run);
   copyRun(scan.ofServer, into.cosine, run);
 }
 
@@ -294,13 +298,19 @@ function copyRun(of: Float32Array, into: Float32Array, { from, to, count }: Run)
   else for (let i = 0; i < count; i++) into[to + i] = of[from + i]!;
 }
 
+/** Answers the best of them. */
 function combineWords(
   { ofServer, bestTool, combinedTools }: LexicalScores,
   whole: number,
   into: Float32Array,
-): void {
-  for (let s = 0; s < into.length; s++)
-    into[s] = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+): number {
+  let best = 0;
+  for (let s = 0; s < into.length; s++) {
+    const words = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+    into[s] = words;
+    if (words > best) best = words;
+  }
+  return best;
 }
 
 function measureCosines(cosines: Float32Array, count: number): Omit<Extremes, 'bestLexical'> {
