@@ -67,11 +67,11 @@ function judge(
 
 type Documents = ReturnType<Ask>['hits'][number]['documents'];
 
-function ownText({ snapshot }: Indexed, documents: Documents, server: number): string {
+function ownText({ segments }: Indexed, documents: Documents, server: number): string {
   const { name, description } = documents.server(server);
   const tools: string[] = [];
-  for (let d = server + 1; snapshot.docServer[d] === snapshot.docServer[server]; d++)
-    tools.push(documents.tool(d).name);
+  const { docServer } = segments[0]!.snapshot;
+  for (let d = server + 1; docServer[d] === docServer[server]; d++) tools.push(documents.tool(d).name);
   return `${name} ${description} ${tools.join(' ')}`;
 }
 

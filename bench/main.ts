@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { machine } from './support.ts';
 
 /**
- * `against`: a checkout of another commit, dependencies installed, to be measured beside this one, as `mcp` and `proxy` do.
+ * `against`: a checkout of another commit, dependencies installed, to be measured beside this one, as `mcp`, `proxy` and `changes` do.
  * `seeds`: how many kinds of a hostile tenant `fairness` tries.
  */
 type Options = { readonly against: string | undefined; readonly seeds: number };
@@ -21,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   identity: () => import('./identity.ts'),
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),
+  changes: () => import('./changes.ts'),
   growth: () => import('./growth.ts'),
   scale: () => import('./scale.ts'),
   'shared-limits': () => import('./shared-limits.ts'),
@@ -43,7 +44,7 @@ const { positionals: asked, values } = parseArgs({
   options: { against: { type: 'string' }, seeds: { type: 'string', default: '9' } },
 });
 /** Take minutes: only when it is asked for. */
-const seldom = new Set(['console', 'growth', 'soak', 'soak-streams', 'embedding', 'fairness']);
+const seldom = new Set(['changes', 'console', 'growth', 'soak', 'soak-streams', 'embedding', 'fairness']);
 const usual = Object.keys(benches).filter((name) => !seldom.has(name));
 const names = (asked.length === 0 ? usual : asked).flatMap((name) => groups[name] ?? [name]);
 const unknown = names.filter((name) => benches[name] === undefined);

@@ -4,7 +4,6 @@ import type { CatalogServer } from '../src/catalog/catalog.ts';
 import { loadBuiltInEmbedder } from '../src/search/embedding/built-in-embedder.ts';
 import type { Embedder } from '../src/search/embedding/embedder.ts';
 import { createIndexBuilder } from '../src/search/index/index-builder.ts';
-import { type Snapshot, serverIds } from '../src/search/index/snapshot.ts';
 import { createLearning } from '../src/search/learning/learning.ts';
 import type { Outcome, UsageModel } from '../src/search/learning/learning-model.ts';
 import { type UsageWeights, usageWeights } from '../src/search/learning/usage.ts';
@@ -12,20 +11,16 @@ import { createQueryRewriter } from '../src/search/query/query-rewriter.ts';
 import { createModelIndexer } from '../src/search/ranking/indexed-model.ts';
 import { createRanker, type Ranking, type RankWeights } from '../src/search/ranking/rank.ts';
 import { defaultWeights } from '../src/search/ranking/score.ts';
+import { type SearchIndex, wholeIndex } from '../src/search/segments/search-index.ts';
 import { queryParts } from '../src/search/text/text.ts';
 import { type QuerySet, readCatalog, readQueries } from './query-sets.ts';
 
-export type Indexed = {
-  readonly snapshot: Snapshot;
-  readonly lexicon: ReadonlyMap<string, number>;
-  readonly ids: readonly string[];
-};
+export type Indexed = SearchIndex;
 
 async function indexServers(servers: readonly CatalogServer[], embedder: Embedder): Promise<Indexed> {
   const builder = createIndexBuilder(embedder);
   await builder.apply(servers.map((server, i) => ({ revision: i + 1, id: server.id, server })));
-  const snapshot = builder.build(servers.length);
-  return { snapshot, lexicon: builder.lexicon, ids: serverIds(snapshot) };
+  return wholeIndex({ snapshot: builder.build(servers.length), lexicon: builder.lexicon });
 }
 
 export type AskOptions = {
@@ -48,16 +43,17 @@ type Vectors = {
 export type Ask = (query: string, options?: AskOptions) => Ranking;
 
 /** Answers queries over an index; `without` takes servers out of the catalog, as a filter would. */
-function createAsk({ snapshot, lexicon, ids }: Indexed, vectors: Vectors, weights: RankWeights): Ask {
-  const rank = createRanker(snapshot, lexicon, weights);
-  const rewrite = createQueryRewriter(snapshot, lexicon, vectors.hasVector);
-  const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
-  const nobody = new Float32Array(snapshot.serverCount);
+function createAsk(index: Indexed, vectors: Vectors, weights: RankWeights): Ask {
+  const { ids, columns, serverCount } = index;
+  const rank = createRanker(index, weights);
+  const rewrite = createQueryRewriter(index, vectors.hasVector);
+  const toIndexedModel = createModelIndexer(ids, columns.category);
+  const nobody = new Float32Array(serverCount);
   return (query, { limit = 10, tools = 0, without, popular = false, model = null, spelling = true } = {}) => {
     const parts = queryParts(rewrite(query, { spelling, mask: null }).text);
     const allowed = without === undefined ? null : Uint8Array.from(ids, (id) => (without.has(id) ? 0 : 1));
-    const liveness = new Float32Array(snapshot.serverCount).fill(1);
-    const popularity = popular ? snapshot.columns.popularity : nobody;
+    const liveness = new Float32Array(serverCount).fill(1);
+    const popularity = popular ? columns.popularity : nobody;
     return rank({
       parts,
       ...vectors.of(parts),

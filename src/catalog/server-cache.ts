@@ -18,14 +18,14 @@ import {
 type Entry = { readonly gone: boolean; readonly toolNames: string };
 
 export type ServerCache = {
-  /** Reads what changed since the last time. */
+  /** The catalogue changed. Before the first reading there is nothing that could be out of date, and it can wait for that. */
   refresh(): Promise<void>;
   get(id: string): Promise<ServerRecord>;
   /** The same from memory; undefined where the store has to be asked. */
   peek(id: string): ServerRecord | undefined;
   /** Throws when an outcome cannot be of this server and tool. */
   check(serverId: string, toolName: string): undefined | Promise<void>;
-  activeIds(): string[];
+  activeIds(): Promise<string[]>;
   popularity(): Promise<ReadonlyMap<string, number>>;
   refreshPopularity(): Promise<ReadonlyMap<string, number>>;
   toRecord(stored: StoredServer, popularity: ReadonlyMap<string, number>): ServerRecord;
@@ -40,8 +40,10 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
   const records = createBoundedCache<ServerRecord>(recordsKept);
   const popular = createPopularity(store, clock);
   let revision = 0;
+  let isRead = false;
 
   const read = async () => {
+    isRead = true;
     while (true) {
       const page = await store.namesAfter(revision, namesPerPage);
       for (const { id, gone, tools } of page) {
@@ -52,7 +54,8 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
       if (page.length < namesPerPage) break;
     }
   };
-  const refresh = coalesced(read);
+  /** Reads what changed since the last time. */
+  const readNew = coalesced(read);
 
   const known = (id: string): Entry => {
     const entry = entries.get(id);
@@ -61,7 +64,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
     return entry;
   };
   const load = async (id: string): Promise<ServerRecord> => {
-    if (entries.get(id)?.gone !== false) await refresh();
+    if (entries.get(id)?.gone !== false) await readNew();
     known(id);
     const at = revision;
     const [stored, popularity] = await Promise.all([store.find(id), popular.current()]);
@@ -73,7 +76,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
     return record;
   };
   return {
-    refresh,
+    refresh: () => (isRead ? readNew() : Promise.resolve()),
     get(id) {
       const cached = records.get(id);
       return cached === undefined ? load(id) : Promise.resolve(cached);
@@ -84,12 +87,15 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
       const entry = entries.get(serverId);
       if (entry?.gone === false && hasTool(entry, toolName)) return undefined;
       // Not so as far as this process knows: perhaps another one added it just now.
-      return refresh().then(() => {
+      return readNew().then(() => {
         if (!hasTool(known(serverId), toolName))
           throw new Problem('not_found', 'Tool not found on this server');
       });
     },
-    activeIds: () => [...entries].flatMap(([id, { gone }]) => (gone ? [] : [id])),
+    async activeIds() {
+      if (!isRead) await readNew();
+      return [...entries].flatMap(([id, { gone }]) => (gone ? [] : [id]));
+    },
     popularity: popular.current,
     async refreshPopularity() {
       const values = await popular.refresh();

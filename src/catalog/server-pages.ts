@@ -79,7 +79,7 @@ async function popularityPlaces(
   { filters, asker }: { readonly filters: ListFilters; readonly asker: string | undefined },
 ): Promise<Place[]> {
   const isNarrowed = Object.values(filters).some((value) => value !== undefined);
-  const ids = isNarrowed ? await orders.idsMatching(filters, asker) : serverCache.activeIds();
+  const ids = isNarrowed ? await orders.idsMatching(filters, asker) : await serverCache.activeIds();
   return ids.map((id) => ({ value: -(popularity.get(id) ?? 0), id }));
 }
 

@@ -1,13 +1,10 @@
 /** A snapshot in use: its ranker, its ids and signals, filters, views, pages. */
 import type { Embedder } from './embedding/embedder.ts';
-import type { BuiltIndex } from './index/builder-client.ts';
-import { type ServerColumns, type Snapshot, serverIds, snapshotBytes } from './index/snapshot.ts';
-import { openDocuments } from './index/stored-fields.ts';
 import type { UsageModel } from './learning/learning-model.ts';
 import { decodeCursor, encodeCursor, hashQuery } from './page-cursor.ts';
 import { createQueryRewriter } from './query/query-rewriter.ts';
 import { callability, groupOwnMirrors, type OwnMirrors } from './ranking/duplicate-groups.ts';
-import { createModelIndexer, numberOf } from './ranking/indexed-model.ts';
+import { createModelIndexer } from './ranking/indexed-model.ts';
 import { createRanker, type RankWeights } from './ranking/rank.ts';
 import type {
   ConnectionLookup,
@@ -16,6 +13,8 @@ import type {
   SearchPage,
   SearchRequest,
 } from './search-model.ts';
+import { numberOf } from './segments/runs.ts';
+import type { SearchIndex } from './segments/search-index.ts';
 import { filterServers } from './server-filter.ts';
 import { queryParts } from './text/text.ts';
 import { createViewMasks } from './view-mask.ts';
@@ -56,57 +55,51 @@ export type SnapshotDeps = {
 };
 
 export function createActiveSnapshot(
-  { snapshot, lexicon }: BuiltIndex,
+  index: SearchIndex,
   { weights, builtIn, isConfigured }: SnapshotDeps,
   initialSignals: RankingSignals,
 ): ActiveSnapshot {
-  const ids = serverIds(snapshot);
-  const rank = createRanker(snapshot, lexicon, weights);
-  const rewrite = createQueryRewriter(snapshot, lexicon, (stem) => builtIn.knows?.(stem) ?? false);
-  const toIndexedModel = createModelIndexer(ids, snapshot.columns.category);
-  const popularity = snapshot.columns.popularity.slice();
+  const { ids, columns, revision } = index;
+  const rank = createRanker(index, weights);
+  const rewrite = createQueryRewriter(index, (stem) => builtIn.knows?.(stem) ?? false);
+  const toIndexedModel = createModelIndexer(ids, columns.category);
+  const popularity = columns.popularity.slice();
   const liveness = new Float32Array(ids.length);
   const callabilities = isConfigured === undefined ? null : new Uint8Array(ids.length);
   let ownMirrors: OwnMirrors = new Map();
-  const maskOf = createViewMasks({ snapshot, ids, documents: openDocuments(snapshot.stored) });
+  const maskOf = createViewMasks(index);
   let unavailable: ReadonlySet<string> = new Set();
   let signalsVersion = 0;
   let version = '';
 
   function setSignals(signals: RankingSignals): void {
     signalsVersion++;
-    version = `${snapshot.revision}.${signalsVersion}`;
+    version = `${revision}.${signalsVersion}`;
     unavailable = signals.unavailable ?? new Set();
     liveness.fill(1);
-    write(signals.popularity, popularity);
-    write(signals.liveness, liveness);
+    writeSignal(signals.popularity, ids, popularity);
+    writeSignal(signals.liveness, ids, liveness);
     if (callabilities === null || isConfigured === undefined) return;
-    setCallabilities(callabilities, { snapshot, ids, isConfigured });
-    ownMirrors = groupOwnMirrors(snapshot.columns, callabilities);
-  }
-  function write(values: ReadonlyMap<string, number>, into: Float32Array): void {
-    for (const [id, value] of values) {
-      const server = numberOf(ids, id);
-      if (server >= 0) into[server] = Math.min(1, Math.max(0, value));
-    }
+    setCallabilities(callabilities, index, isConfigured);
+    ownMirrors = groupOwnMirrors(columns, callabilities);
   }
   function connectionTo(serverId: string, connectionOf: ConnectionLookup): ConnectionState {
     const known = connectionOf(serverId);
     if (unavailable.has(serverId)) return 'unavailable';
-    return known ?? defaultConnection(snapshot.columns, numberOf(ids, serverId));
+    return known ?? defaultConnection(columns, numberOf(ids, serverId));
   }
   setSignals(initialSignals);
 
   return {
-    revision: snapshot.revision,
-    servers: snapshot.serverCount,
-    tools: snapshot.documentCount - snapshot.serverCount,
-    bytes: snapshotBytes(snapshot),
+    revision,
+    servers: index.serverCount,
+    tools: index.documentCount - index.serverCount,
+    bytes: index.bytes,
     version: () => version,
     setSignals,
     connectionTo,
     parse(request) {
-      const queryHash = hashQuery(snapshot.revision, request);
+      const queryHash = hashQuery(revision, request);
       const offset = decodeCursor(request.cursor, queryHash);
       const { spelling = true, view } = request;
       const { text, corrected } = rewrite(request.query, { spelling, mask: maskOf(view) });
@@ -116,7 +109,7 @@ export function createActiveSnapshot(
       const { limit, toolLimit, minScore, explain, filters, connectionOf } = request;
       const mask = maskOf(request.view);
       const { allowed, total } = filterServers(
-        snapshot,
+        index,
         { filters, mask },
         {
           isConnected: (server) =>
@@ -153,15 +146,22 @@ export function createActiveSnapshot(
   };
 }
 
-type Configured = {
-  readonly snapshot: Snapshot;
-  readonly ids: readonly string[];
-  readonly isConfigured: (serverId: string) => boolean;
-};
+/** By the ids and not by the values, of which there are as many: to find an id takes ten times as long as to find a value. */
+function writeSignal(values: ReadonlyMap<string, number>, ids: readonly string[], into: Float32Array): void {
+  if (values.size === 0) return;
+  for (let server = 0; server < ids.length; server++) {
+    const value = values.get(ids[server]!);
+    if (value !== undefined) into[server] = Math.min(1, Math.max(0, value));
+  }
+}
 
-function setCallabilities(into: Uint8Array, { snapshot, ids, isConfigured }: Configured): void {
+function setCallabilities(
+  into: Uint8Array,
+  { columns, ids }: SearchIndex,
+  isConfigured: (serverId: string) => boolean,
+): void {
   for (let server = 0; server < into.length; server++) {
-    const byItself = isProgram(snapshot.columns, server) ? callability.uncallable : callability.callable;
+    const byItself = isProgram(columns, server) ? callability.uncallable : callability.callable;
     into[server] = isConfigured(ids[server]!) ? callability.own : byItself;
   }
 }
@@ -171,12 +171,12 @@ function isUsable(state: ConnectionState): boolean {
 }
 
 /** A program runs on its user's own machine, or not at all. */
-function isProgram({ names, transport }: ServerColumns, server: number): boolean {
+function isProgram({ names, transport }: SearchIndex['columns'], server: number): boolean {
   return names[transport[server] ?? 0] === 'stdio';
 }
 
 /** How anybody stands with a server, by what the catalog says of it. */
-function defaultConnection(columns: ServerColumns, server: number): ConnectionState {
+function defaultConnection(columns: SearchIndex['columns'], server: number): ConnectionState {
   if (isProgram(columns, server)) return 'unavailable';
   const auth = columns.names[columns.auth[server] ?? 0];
   if (auth === 'none') return 'open';

@@ -2,10 +2,12 @@ import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { type ActiveSnapshot, createActiveSnapshot } from './active-snapshot.ts';
 import type { Embedder } from './embedding/embedder.ts';
-import { type BuiltIndex, type ChangesSince, createBuilderClient } from './index/builder-client.ts';
+import { type ChangesSince, createBuilderClient } from './index/builder-client.ts';
 import { createKeptIndex, type KeptIndexOptions } from './kept-index/kept-index.ts';
 import type { RankWeights } from './ranking/rank.ts';
 import type { RankingSignals } from './search-model.ts';
+import { createIndexUpdates } from './segments/index-updates.ts';
+import { type SearchIndex, wholeIndex } from './segments/search-index.ts';
 
 /** The index of one embedder: the running snapshot, and the rebuilds that bring it up to date. */
 export type EmbedderIndex = {
@@ -44,11 +46,16 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
   // Another model's vectors are kept text by text, in the store.
   const kept =
     deps.kept === undefined || embedder.table === undefined ? null : createKeptIndex(embedder, deps.kept);
-  const builder = createBuilderClient(deps.changesSince, embedder, kept?.builderFile);
-  const use = (built: BuiltIndex, startedAt: number) => {
+  const updates = createIndexUpdates({
+    changesSince: deps.changesSince,
+    embedder,
+    builder: createBuilderClient(deps.changesSince, embedder, kept?.builderFile),
+    onMerged: (error) => (error === null ? void rebuild().catch(deps.onError) : deps.onError(error)),
+  });
+  const use = (index: SearchIndex, startedAt: number) => {
     builtInMs = clock.monotonic() - startedAt;
     snapshot = createActiveSnapshot(
-      built,
+      index,
       { weights: deps.weights, builtIn: deps.embedder, isConfigured: deps.isConfigured },
       deps.signals(),
     );
@@ -62,18 +69,18 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
       const startedAt = clock.monotonic();
       const built = (await kept?.read()) ?? null;
       if (built === null) return;
-      builder.startFrom(built);
-      use(built, startedAt);
+      updates.startFrom(built);
+      use(wholeIndex(built), startedAt);
     })();
     return opening;
   };
   const rebuild = coalesced(async (): Promise<void> => {
     await openKept();
     const startedAt = clock.monotonic();
-    const built = await builder.rebuild();
-    if (built === null) return;
-    use(built, startedAt);
-    kept?.writeLater(built);
+    const update = await updates.next();
+    if (update === null) return;
+    use(update.index, startedAt);
+    if (update.whole !== null) kept?.writeLater(update.whole);
   });
 
   return {
@@ -88,7 +95,7 @@ export function createEmbedderIndex(embedder: Embedder, deps: EmbedderIndexDeps)
     builtInMs: () => builtInMs,
     async close() {
       await kept?.close();
-      await builder.close();
+      await updates.close();
       await embedder.close?.();
     },
   };

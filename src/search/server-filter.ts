@@ -1,8 +1,8 @@
-import type { ServerColumns, Snapshot } from './index/snapshot.ts';
 import type { ViewMask } from './query/seen-terms.ts';
 import type { SearchFilters } from './search-model.ts';
+import type { SearchIndex } from './segments/search-index.ts';
 
-/** Which servers of a snapshot pass, and how many. */
+/** Which servers of an index pass, and how many. */
 export type FilteredServers = {
   /** 1 for every server that passes; null where all do. */
   readonly allowed: Uint8Array | null;
@@ -13,7 +13,7 @@ type Test = (server: number) => boolean;
 
 /** Filters come before the limit. `isConnected`: whether the user can call a server now; `isCallable`: whether anybody can. */
 export function filterServers(
-  { columns, serverCount }: Snapshot,
+  { columns, serverCount }: SearchIndex,
   { filters, mask }: { readonly filters: SearchFilters; readonly mask: ViewMask | null },
   by: { readonly isConnected: Test; readonly isCallable: Test },
 ): FilteredServers {
@@ -32,7 +32,7 @@ export function filterServers(
 }
 
 function testsOf(
-  columns: ServerColumns,
+  columns: SearchIndex['columns'],
   filters: SearchFilters,
   { isConnected, isCallable }: { readonly isConnected: Test; readonly isCallable: Test },
 ): Test[] {

@@ -1,42 +1,36 @@
 import { createBoundedCache } from '../base/bounded-cache.ts';
 import { unpackHints } from '../base/tool-hints.ts';
-import type { Snapshot } from './index/snapshot.ts';
-import type { StoredDocuments } from './index/stored-fields.ts';
 import type { ViewMask } from './query/seen-terms.ts';
 import type { SearchView } from './search-model.ts';
-
-type Indexed = {
-  readonly snapshot: Snapshot;
-  readonly ids: readonly string[];
-  readonly documents: StoredDocuments;
-};
+import type { SearchIndex } from './segments/search-index.ts';
 
 /** Each takes a byte for every server, tool and word. */
 const masksKept = 50;
 
-/** The masks of one snapshot, each made when it is first asked for. */
-export function createViewMasks(indexed: Indexed): (view: SearchView | null | undefined) => ViewMask | null {
+/** The masks of one index, each made when it is first asked for. */
+export function createViewMasks(
+  index: SearchIndex,
+): (view: SearchView | null | undefined) => ViewMask | null {
   const masks = createBoundedCache<ViewMask>(masksKept);
   return (view) => {
     if (view == null) return null;
     let mask = masks.get(view.key);
     if (mask === undefined) {
-      mask = createViewMask(indexed, view);
+      mask = createViewMask(index, view);
       masks.set(view.key, mask);
     }
     return mask;
   };
 }
 
-/** Asked once a view and snapshot, of every server; no query looks at a rule. */
-function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView): ViewMask {
-  const { columns, docBase, documentCount, serverCount, termCount } = snapshot;
-  const factsOf = createFacts(snapshot, ids);
+/** Asked once a view and index, of every server; no query looks at a rule. */
+function createViewMask(index: SearchIndex, view: SearchView): ViewMask {
+  const { columns, docBase, documents, documentCount, serverCount, termCount } = index;
   const servers = new Uint8Array(serverCount);
   const tools = new Uint8Array(documentCount);
   const partial = new Set<number>();
   for (let s = 0; s < serverCount; s++) {
-    const seen = view.toolsOf(factsOf(s));
+    const seen = view.toolsOf(factsOf(index, s));
     if (seen === 'all') servers[s] = 1;
     if (typeof seen !== 'function') continue;
     partial.add(s);
@@ -53,17 +47,13 @@ function createViewMask({ snapshot, ids, documents }: Indexed, view: SearchView)
   };
 }
 
-function createFacts({ columns }: Snapshot, ids: readonly string[]) {
+function factsOf({ columns, ids, tagsOf }: SearchIndex, server: number) {
   const { names, category, trusted } = columns;
-  const tags = columns.tags.split('\n');
-  return (server: number) => {
-    const inCategory = names[category[server]!] ?? 'none';
-    const line = tags[server] ?? '';
-    return {
-      id: ids[server]!,
-      category: inCategory === 'none' ? null : inCategory,
-      tags: line === '' ? [] : line.split('\t'),
-      trusted: trusted[server] === 1,
-    };
+  const inCategory = names[category[server]!] ?? 'none';
+  return {
+    id: ids[server]!,
+    category: inCategory === 'none' ? null : inCategory,
+    tags: tagsOf(server),
+    trusted: trusted[server] === 1,
   };
 }

@@ -61,9 +61,15 @@ export function createInvocations({ storage, clock, log, check }: Deps): Invocat
   const store = createInvocationStore(storage);
   const queue = createQueue(store, clock, log);
   let isClosed = false;
+  /** Of servers that have to be looked up first. */
+  const checking = new Set<Promise<void>>();
 
   const enqueue = (one: NewInvocation): void => {
     if (!queue.enqueue(one)) throw tooMany();
+  };
+  const later = (checked: Promise<void>): void => {
+    checking.add(checked);
+    void checked.then(() => checking.delete(checked));
   };
   return {
     async record(invocation, { durable }) {
@@ -83,15 +89,19 @@ export function createInvocations({ storage, clock, log, check }: Deps): Invocat
           validate(one);
           const unsure = check(one.serverId, one.toolName);
           if (unsure === undefined) enqueue(one);
-          else unsure.then(() => enqueue(one)).catch((error: unknown) => onRefused(one, error));
+          else later(unsure.then(() => enqueue(one)).catch((error: unknown) => onRefused(one, error)));
         } catch (error) {
           onRefused(one, error);
         }
     },
     use: { byServer: store.byServer, byStep: store.byStep, byDay: store.byDay },
     prune: () => store.prune(clock.now() - keptMs, keptRows),
-    flush: () => queue.flush(),
+    async flush() {
+      await Promise.all(checking);
+      await queue.flush();
+    },
     async close() {
+      await Promise.all(checking);
       isClosed = true;
       await queue.close();
       if (queue.size > 0) log.error('catalog.invocations.lost', { rows: queue.size });

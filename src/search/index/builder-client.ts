@@ -1,4 +1,4 @@
-/** Brings catalog changes to the builder thread and snapshots back, one build at a time. */
+/** Brings catalog changes to the builder thread and snapshots back. */
 import type { Worker } from 'node:worker_threads';
 import { startWorkerThread } from '../../base/worker-thread.ts';
 import type { CatalogChange } from '../../catalog/catalog.ts';
@@ -11,10 +11,8 @@ import type { Snapshot } from './snapshot.ts';
 export type BuiltIndex = { readonly snapshot: Snapshot; readonly lexicon: ReadonlyMap<string, number> };
 
 export type BuilderClient = {
-  /** Reads what is new and builds. Null when nothing was new; rejects when store or builder failed. */
-  rebuild(): Promise<BuiltIndex | null>;
-  /** There is an index already. */
-  startFrom(built: BuiltIndex): void;
+  /** Reads what came since the last one, and builds; rejects when store or builder failed. One at a time. */
+  build(last: BuiltIndex | null): Promise<BuiltIndex>;
   close(): Promise<void>;
 };
 
@@ -44,7 +42,6 @@ export const smallDocuments = 20_000;
 const idleMs = 2_000;
 /** Servers and tools that are indexed in a few milliseconds: a thread takes longer to start, and 30 MB. */
 export const fewDocuments = 100;
-
 export function createBuilderClient(
   changesSince: ChangesSince,
   embedder: Embedder,
@@ -52,40 +49,38 @@ export function createBuilderClient(
 ): BuilderClient {
   const small = createSmallBuilder(changesSince, embedder);
   let thread: BuilderThread | undefined;
-  /** undefined before the first. */
-  let last: BuiltIndex | undefined;
-  /** Whether the thread knows what `last` was built from, and nothing besides. */
-  let isInStep = false;
+  /** What the thread built last, unless it has read on since. */
+  let threadBuilt: BuiltIndex | undefined;
   let isClosed = false;
   let idleTimer: NodeJS.Timeout | undefined;
   let leaving: Promise<void> | undefined;
 
-  const isSmall = () =>
-    last !== undefined && last.snapshot.documentCount <= (file?.beyondDocuments ?? smallDocuments);
+  const isSmall = ({ snapshot }: BuiltIndex) =>
+    snapshot.documentCount <= (file?.beyondDocuments ?? smallDocuments);
   const markOf = ({ snapshot }: BuiltIndex) => `${file?.version} ${snapshot.revision} ${snapshot.termCount}`;
 
   async function letGo(): Promise<void> {
     const leaver = thread;
     thread = undefined;
     if (leaver === undefined) return;
-    if (file !== undefined && last !== undefined && isInStep && !isSmall() && !leaver.hasFailed()) {
-      const reply = await leaver.request({ kind: 'keep', path: file.path, mark: markOf(last) });
+    if (file !== undefined && threadBuilt !== undefined && !isSmall(threadBuilt) && !leaver.hasFailed()) {
+      const reply = await leaver.request({ kind: 'keep', path: file.path, mark: markOf(threadBuilt) });
       if (reply.kind === 'kept' && reply.error !== null) file.onFault('unwritten', reply.error);
     }
     await leaver.terminate();
   }
 
-  function letGoWhenIdle(): void {
-    if (!isSmall() && file === undefined) return;
+  function letGoWhenIdle(built: BuiltIndex): void {
+    if (!isSmall(built) && file === undefined) return;
     const act = () => {
       leaving = letGo().catch(() => undefined);
     };
-    idleTimer = setTimeout(act, isSmall() ? idleMs : file?.idleMs).unref();
+    idleTimer = setTimeout(act, isSmall(built) ? idleMs : file?.idleMs).unref();
   }
 
   /** A thread that knows what the last one knew, if that left it; null: there is none. */
-  async function restore(): Promise<BuilderThread | null> {
-    if (file === undefined || last === undefined || isSmall()) return null;
+  async function restore(last: BuiltIndex): Promise<BuilderThread | null> {
+    if (file === undefined || isSmall(last)) return null;
     const { snapshot, lexicon } = last;
     const terms = [...lexicon.keys()].slice(0, snapshot.termCount);
     const restored = startThread(embedder, new Map(terms.map((term, i) => [term, i])));
@@ -105,36 +100,24 @@ export function createBuilderClient(
   }
 
   return {
-    async rebuild() {
-      if (isClosed) throw new Error('search is closed');
+    async build(last) {
       clearTimeout(idleTimer);
       await leaving;
-      if (last !== undefined && !(await hasChanges(changesSince, last.snapshot.revision))) {
-        letGoWhenIdle();
-        return null;
-      }
       let after = last?.snapshot.revision ?? 0;
       if (thread?.hasFailed()) thread = undefined;
-      thread ??= (await restore()) ?? undefined;
+      if (last !== null) thread ??= (await restore(last)) ?? undefined;
       if (thread === undefined) {
         // A builder that died, or was let go, took its analyses along: the next one reads the catalog from the beginning.
         const built = await small.rebuild();
-        if (built !== null) {
-          last = built;
-          return built;
-        }
+        if (built !== null) return built;
         thread = startThread(embedder, new Map());
         after = 0;
       }
-      isInStep = false;
+      threadBuilt = undefined;
       const { snapshot } = await build(thread, changesSince, after);
-      last = { snapshot, lexicon: thread.lexicon };
-      isInStep = true;
-      letGoWhenIdle();
-      return last;
-    },
-    startFrom(built) {
-      last = built;
+      threadBuilt = { snapshot, lexicon: thread.lexicon };
+      letGoWhenIdle(threadBuilt);
+      return threadBuilt;
     },
     async close() {
       isClosed = true;
@@ -180,11 +163,6 @@ async function build(thread: BuilderThread, changesSince: ChangesSince, after: n
   for (const term of reply.newTerms.split('\n'))
     if (term !== '') thread.lexicon.set(term, thread.lexicon.size);
   return reply;
-}
-
-async function hasChanges(changesSince: ChangesSince, revision: number): Promise<boolean> {
-  for await (const changes of changesSince(revision)) if (changes.length > 0) return true;
-  return false;
 }
 
 function startThread(embedder: Embedder, lexicon: Map<string, number>): BuilderThread {

@@ -10,7 +10,11 @@ import { mostWords, wordLetters } from '../text/word-index.ts';
 import { encodeFields, parseSchema, type StoredFields, serverFields, toolFields } from './stored-fields.ts';
 
 /** Terms to numbers; only ever grows, so that a term means the same in every snapshot. */
-export type Lexicon = Map<string, number>;
+export type Lexicon = {
+  readonly size: number;
+  get(stem: string): number | undefined;
+  set(stem: string, term: number): unknown;
+};
 /** Words as they are written, with the terms that they stem to; only ever grows, too. `runs`: the letters that were looked at. */
 export type Vocabulary = { readonly words: Map<string, number>; readonly runs: Set<string> };
 

@@ -9,7 +9,8 @@ import { type KeptAnalyses, keepAnalyses, serversIn, wordsIn } from '../kept-ind
 import { shared } from '../text/shared-array.ts';
 import { buildWordIndex, type WordIndex } from '../text/word-index.ts';
 import { analyseServer, documentTexts, type Lexicon, type Vocabulary } from './document-analysis.ts';
-import { type Corpus, type PackedServer, pack, packAlone, totalsOf } from './packed-servers.ts';
+import { type Corpus, lengthsOf, type PackedServer, pack, packAlone, totalsOf } from './packed-servers.ts';
+import type { FieldNorms } from './postings.ts';
 import { assembleSnapshot, type Snapshot } from './snapshot.ts';
 import { createVectorStore, quantise, vectorsAt } from './vector-store.ts';
 
@@ -19,14 +20,17 @@ import { createVectorStore, quantise, vectorsAt } from './vector-store.ts';
  */
 const contextShares = { described: { toTool: 0.7, toServer: 0.25 }, bare: { toTool: 0.2, toServer: 1 } };
 
-export type IndexBuilder = {
-  readonly lexicon: Lexicon;
+export type SegmentBuilder = {
   /** Takes changes in revision order; only these servers are read again. */
   apply(changes: readonly CatalogChange[]): Promise<void>;
-  build(revision: number): Snapshot;
+  /** `norms`: of the index that it is to be a part of; else its own. */
+  build(revision: number, norms?: FieldNorms): Snapshot;
   /** What it would have to analyse anew, beside the snapshot of the build just before; `before` takes it back. Good until the next build. */
   keep(): KeptAnalyses;
 };
+
+/** Builds a whole index. */
+export type IndexBuilder = SegmentBuilder & { readonly lexicon: ReadonlyMap<string, number> };
 
 /** Where a builder begins that does not begin with nothing. */
 export type BuiltBefore = {
@@ -40,8 +44,16 @@ export function createIndexBuilder(
   embedder: Pick<Embedder, 'dims' | 'embed'>,
   before?: BuiltBefore,
 ): IndexBuilder {
+  const lexicon = new Map(before?.terms.map((term, i) => [term, i]));
+  return { lexicon, ...createSegmentBuilder(embedder, lexicon, before) };
+}
+
+export function createSegmentBuilder(
+  embedder: Pick<Embedder, 'dims' | 'embed'>,
+  lexicon: Lexicon,
+  before?: BuiltBefore,
+): SegmentBuilder {
   const { dims } = embedder;
-  const lexicon: Lexicon = new Map(before?.terms.map((term, i) => [term, i]));
   const vocabulary: Vocabulary = {
     words: before === undefined ? new Map() : wordsIn(before.analyses),
     runs: new Set(),
@@ -60,7 +72,6 @@ export function createIndexBuilder(
   };
 
   return {
-    lexicon,
     async apply(changes) {
       const present = changes.flatMap(({ server }) => server ?? []);
       // One call for the whole batch: an embedder behind a network is asked once, not once a server.
@@ -82,18 +93,19 @@ export function createIndexBuilder(
       pack(batch, dims);
       fresh.push(...batch);
     },
-    build(revision) {
+    build(revision, norms) {
       // Sorted but for the fresh ones: that is nearly as quick as to merge them.
       const sorted = [...(corpus?.servers ?? []), ...fresh].filter(isPresent).sort(byId);
       const { server, document, byte } = totalsOf(sorted);
       const vectors = createVectorStore(document, server, dims);
       const storedBytes = shared(Uint8Array, byte);
-      const arrays = pack(sorted, dims, { ...vectorsAt(vectors, 0, document), storedBytes });
+      const lengths = shared(Uint16Array, lengthsOf({ document, server }));
+      const arrays = pack(sorted, dims, { ...vectorsAt(vectors, 0, document), storedBytes, lengths });
       corpus = { servers: sorted, arrays };
       fresh = [];
       // The vocabulary only grows: of the same size it is the same.
       if (words?.terms.length !== vocabulary.words.size) words = buildWordIndex(vocabulary.words);
-      return assembleSnapshot(corpus, { termCount: lexicon.size, revision, vectors, words });
+      return assembleSnapshot(corpus, { termCount: lexicon.size, revision, vectors, words, norms });
     },
     keep() {
       if (corpus === null || fresh.length > 0) throw new Error('there is nothing to keep before a build');

@@ -60,11 +60,11 @@ function after(
   };
 }
 
-type Shared = QuantisedVectors & Pick<ServerArrays, 'storedBytes'>;
+type Shared = QuantisedVectors & Pick<ServerArrays, 'storedBytes' | 'lengths'>;
 
 /**
- * Copies servers into arrays of their own, and lets go of those where they lay; `shared`, where it is given, takes the vectors
- * and the bytes.
+ * Copies servers into arrays of their own, and lets go of those where they lay; `shared`, where it is given, takes what a
+ * snapshot has too.
  */
 export function pack(servers: readonly PackedServer[], dims: number, shared?: Shared): ServerArrays {
   const { server, document, term, byte } = totalsOf(servers);
@@ -72,9 +72,9 @@ export function pack(servers: readonly PackedServer[], dims: number, shared?: Sh
     starts: new Uint32Array(document + 2 * server),
     terms: new Uint32Array(term),
     counts: new Uint32Array(term),
-    lengths: new Uint16Array((document + server) * fieldCount),
     storedStarts: new Uint32Array(2 * document + server),
     ...(shared ?? {
+      lengths: new Uint16Array(lengthsOf({ document, server })),
       storedBytes: new Uint8Array(byte),
       vectors: new Int8Array(document * dims),
       scales: new Float32Array(document),
@@ -129,7 +129,8 @@ function release(arrays: ServerArrays): void {
 
 /** Where a server's own begin: it has two starts more than documents, and counts lengths of its tools combined, too. */
 const startsOf = ({ document, server }: Totals) => document + 2 * server;
-const lengthsOf = ({ document, server }: Totals) => (document + server) * fieldCount;
+export const lengthsOf = ({ document, server }: Pick<Totals, 'document' | 'server'>) =>
+  (document + server) * fieldCount;
 const storedStartsOf = ({ document, server }: Totals) => 2 * document + server;
 
 /** The servers of an index in their order, in one set of arrays. */

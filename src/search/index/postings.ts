@@ -22,45 +22,82 @@ const fieldWeights = {
 const lengthNorm = 0.75;
 export const weightUnit = 256;
 
-/** The average length of each field, over the documents of a kind that fill it. */
-export type FieldNorms = Readonly<Record<DocumentKind, readonly number[]>>;
+const kinds = ['server', 'tool', 'combinedTools'] as const;
 
-export function averageFieldLengths(corpus: Corpus): FieldNorms {
-  const { lengths } = corpus.arrays;
-  const averages = (kind: DocumentKind) => {
-    const sums = new Float64Array(fieldCount);
-    const filled = new Float64Array(fieldCount);
-    eachDocument(kind, corpus, (_document, _from, _to, at) => {
-      for (let f = 0; f < fieldCount; f++) {
-        const length = lengths[at + f]!;
-        sums[f]! += length;
-        if (length > 0) filled[f]! += 1;
-      }
-    });
-    return Array.from(sums, (sum, f) => sum / (filled[f]! || 1) || 1);
-  };
-  return { server: averages('server'), tool: averages('tool'), combinedTools: averages('combinedTools') };
+/** Of each field of each kind of document: the sum of its lengths, and of how many documents; whole numbers, so that order does not matter. */
+export type FieldTotals = Float64Array;
+
+export function fieldTotals({ servers, arrays: { lengths } }: Corpus): FieldTotals {
+  const totals = shared(Float64Array, 2 * kinds.length * fieldCount);
+  let at = 0;
+  for (const { facets } of servers) at = addFieldLengths(totals, lengths, { at, ...facets });
+  return totals;
 }
 
-/** Rarity among documents, a tool counting as its own words and its server's. */
-export function inverseDocumentFrequencies(corpus: Corpus, termCount: number): Float32Array {
+/** Adds one server's lengths, which begin at `at` (with `times` -1, takes them off again), and answers where the next one's begin. */
+export function addFieldLengths(
+  totals: FieldTotals,
+  lengths: Uint16Array,
+  { at, toolCount }: { readonly at: number; readonly toolCount: number },
+  times: 1 | -1 = 1,
+): number {
+  for (let d = 0; d < toolCount + 2; d++) {
+    const kind = d === 0 ? 0 : d <= toolCount ? 1 : 2;
+    for (let f = 0; f < fieldCount; f++) {
+      const length = lengths[at + d * fieldCount + f]!;
+      if (length === 0) continue;
+      const total = 2 * (kind * fieldCount + f);
+      totals[total]! += times * length;
+      totals[total + 1]! += times;
+    }
+  }
+  return at + (toolCount + 2) * fieldCount;
+}
+
+/** What a field's length is measured by: the average length over the documents of a kind that fill it. */
+export type FieldNorms = Readonly<Record<DocumentKind, readonly number[]>>;
+
+/**
+ * Steps of averages in an octave, of 9 %: so that one changed server changes the weight of no words but its own. It is as if a
+ * field weighed at most 3 % more or less, which changes nothing (see `fieldWeights`).
+ */
+const normSteps = 8;
+
+export function normsOf(totals: FieldTotals): FieldNorms {
+  const norms = (kind: number) =>
+    Array.from({ length: fieldCount }, (_, f) => {
+      const [sum = 0, filled = 0] = totals.subarray(2 * (kind * fieldCount + f));
+      return sum === 0 ? 1 : 2 ** (Math.round(Math.log2(sum / filled) * normSteps) / normSteps);
+    });
+  return { server: norms(0), tool: norms(1), combinedTools: norms(2) };
+}
+
+/** Of how many documents each term is, a tool counting as its own words and its server's. */
+export function documentFrequencies(corpus: Corpus, termCount: number): Uint32Array {
   const { terms } = corpus.arrays;
-  const frequencies = new Uint32Array(termCount);
+  const frequencies = shared(Uint32Array, termCount);
   /** Of each term the last server, counted from one, that has it among its own words. */
   const lastServer = new Uint32Array(termCount);
-  let documents = 0;
   for (const [s, server] of corpus.servers.entries()) {
-    const tools = Math.max(1, server.facets.toolCount);
-    documents += tools;
+    const weight = documentsOf(server.facets.toolCount);
     const [own, ofTools, end] = termsOf(server);
     for (let i = own; i < ofTools; i++) {
       lastServer[terms[i]!] = s + 1;
-      frequencies[terms[i]!]! += tools;
+      frequencies[terms[i]!]! += weight;
     }
     for (let i = ofTools; i < end; i++) if (lastServer[terms[i]!] !== s + 1) frequencies[terms[i]!]! += 1;
   }
-  const idf = shared(Float32Array, termCount);
-  for (let term = 0; term < termCount; term++) {
+  return frequencies;
+}
+
+/** As how many documents a server counts there. */
+export function documentsOf(toolCount: number): number {
+  return Math.max(1, toolCount);
+}
+
+export function inverseDocumentFrequencies(frequencies: Uint32Array, documents: number): Float32Array {
+  const idf = new Float32Array(frequencies.length);
+  for (let term = 0; term < idf.length; term++) {
     const df = frequencies[term]!;
     idf[term] = Math.log(1 + (documents - df + 0.5) / (df + 0.5));
   }
@@ -123,4 +160,16 @@ function weigh(counts: number, scales: Float64Array): number {
   let weight = 0;
   for (let f = 0; f < fieldCount; f++) weight += ((counts >>> (f * 8)) & 0xff) * scales[f]!;
   return Math.min(65_535, Math.max(1, Math.round(weight * weightUnit)));
+}
+
+/** Where in a stretch of ascending numbers the first lies that is not below another (binary search). */
+export function firstFrom(ascending: Uint32Array, from: number, to: number, least: number): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle]! < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

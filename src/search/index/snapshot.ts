@@ -10,7 +10,16 @@ import { shared } from '../text/shared-array.ts';
 import type { WordIndex } from '../text/word-index.ts';
 import type { Facets } from './document-analysis.ts';
 import { type Corpus, joinStoredStarts } from './packed-servers.ts';
-import { averageFieldLengths, inverseDocumentFrequencies, invert, type Postings } from './postings.ts';
+import {
+  documentFrequencies,
+  documentsOf,
+  type FieldNorms,
+  type FieldTotals,
+  fieldTotals,
+  invert,
+  normsOf,
+  type Postings,
+} from './postings.ts';
 import type { StoredFields } from './stored-fields.ts';
 import type { VectorStore } from './vector-store.ts';
 
@@ -40,7 +49,11 @@ export type Snapshot = {
   readonly termCount: number;
   readonly docBase: Uint32Array;
   readonly docServer: Uint32Array;
-  readonly idf: Float32Array;
+  /** Of each term: how many documents have it. */
+  readonly frequencies: Uint32Array;
+  /** Four field lengths a document, server by server: its own, its tools', and those of all its tools combined. */
+  readonly lengths: Uint16Array;
+  readonly fieldTotals: FieldTotals;
   readonly serverPostings: Postings;
   readonly toolPostings: Postings;
   /** The words of all of a server's tools combined, posted with the server. */
@@ -56,7 +69,13 @@ export type Snapshot = {
 
 export function assembleSnapshot(
   corpus: Corpus,
-  { termCount, revision, vectors, words }: Pick<Snapshot, 'termCount' | 'revision' | 'vectors' | 'words'>,
+  {
+    norms,
+    ...facts
+  }: Pick<Snapshot, 'termCount' | 'revision' | 'vectors' | 'words'> & {
+    /** Of the index that it is to be a part of; else its own. */
+    readonly norms?: FieldNorms | undefined;
+  },
 ): Snapshot {
   const facets = corpus.servers.map((one) => one.facets);
   const serverCount = facets.length;
@@ -65,22 +84,23 @@ export function assembleSnapshot(
   const documentCount = docBase[serverCount]!;
   const docServer = shared(Uint32Array, documentCount);
   for (let s = 0; s < serverCount; s++) docServer.fill(s, docBase[s], docBase[s + 1]);
-  const input = { corpus, termCount, norms: averageFieldLengths(corpus) };
+  const { termCount } = facts;
+  const totals = fieldTotals(corpus);
+  const input = { corpus, termCount, norms: norms ?? normsOf(totals) };
   const starts = shared(Float64Array, 2 * documentCount + 1);
   joinStoredStarts(corpus, starts);
   return {
-    revision,
+    ...facts,
     serverCount,
     documentCount,
-    termCount,
     docBase,
     docServer,
-    idf: inverseDocumentFrequencies(corpus, termCount),
+    frequencies: documentFrequencies(corpus, termCount),
+    lengths: corpus.arrays.lengths,
+    fieldTotals: totals,
     serverPostings: invert('server', input),
     toolPostings: invert('tool', input),
     combinedToolsPostings: invert('combinedTools', input),
-    vectors,
-    words,
     ids: facets.map(({ server }) => server.id).join('\n'),
     columns: { ...serverColumns(facets), hints: toolHints(facets, documentCount) },
     stored: { bytes: corpus.arrays.storedBytes, starts },
@@ -137,9 +157,23 @@ export function snapshotBytes({ stored, vectors, words, ...snapshot }: Snapshot)
   const { serverPostings, toolPostings, combinedToolsPostings } = snapshot;
   const postings = [serverPostings, toolPostings, combinedToolsPostings];
   return [
-    ...[snapshot.docBase, snapshot.docServer, snapshot.idf, stored.bytes, stored.starts],
+    ...[
+      snapshot.docBase,
+      snapshot.docServer,
+      snapshot.frequencies,
+      snapshot.lengths,
+      stored.bytes,
+      stored.starts,
+    ],
     ...postings.flatMap(({ starts, documents, weights }) => [starts, documents, weights]),
     ...[words.letters, words.starts, words.terms, words.buckets, words.entries],
     vectors.memory.buffer,
   ].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/** As how many documents its servers count where words are counted. */
+export function documentsCounted(docBase: Uint32Array): number {
+  let documents = 0;
+  for (let s = 1; s < docBase.length; s++) documents += documentsOf(docBase[s]! - docBase[s - 1]! - 1);
+  return documents;
 }

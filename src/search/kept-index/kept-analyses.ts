@@ -7,7 +7,7 @@ import { type Corpus, type ServerArrays, unpack } from '../index/packed-servers.
 import type { Snapshot } from '../index/snapshot.ts';
 import { vectorsAt } from '../index/vector-store.ts';
 
-export type KeptAnalyses = Omit<ServerArrays, 'storedBytes' | 'vectors' | 'scales' | 'biases'> & {
+export type KeptAnalyses = Omit<ServerArrays, 'storedBytes' | 'lengths' | 'vectors' | 'scales' | 'biases'> & {
   /** Of each server in the order of the snapshot, as JSON: what filters and order look at. */
   readonly facets: string;
   /** Words as they are written, a line each, and their terms. */
@@ -16,19 +16,19 @@ export type KeptAnalyses = Omit<ServerArrays, 'storedBytes' | 'vectors' | 'scale
 };
 
 export function keepAnalyses({ servers, arrays }: Corpus, vocabulary: Vocabulary['words']): KeptAnalyses {
-  const { starts, terms, counts, lengths, storedStarts } = arrays;
+  const { starts, terms, counts, storedStarts } = arrays;
   return {
-    ...{ starts, terms, counts, lengths, storedStarts },
+    ...{ starts, terms, counts, storedStarts },
     facets: JSON.stringify(servers.map(({ facets }) => facets)),
     words: [...vocabulary.keys()].join('\n'),
     wordTerms: Uint32Array.from(vocabulary.values()),
   };
 }
 
-/** Bytes and vectors are the snapshot's, which has them anyway. */
+/** Bytes, lengths and vectors are the snapshot's, which has them anyway. */
 export function serversIn(
-  { facets, starts, terms, counts, lengths, storedStarts }: KeptAnalyses,
-  { stored, vectors }: Snapshot,
+  { facets, starts, terms, counts, storedStarts }: KeptAnalyses,
+  { stored, lengths, vectors }: Snapshot,
 ): Corpus {
   const arrays: ServerArrays = {
     ...{ starts, terms, counts, lengths, storedStarts, storedBytes: stored.bytes },

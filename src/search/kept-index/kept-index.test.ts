@@ -81,7 +81,11 @@ async function start(
   t: TestContext,
   folder: string,
   catalogue: Catalogue,
-  { embedder = builtIn, builder }: { embedder?: typeof builtIn; builder?: KeptIndexOptions['builder'] } = {},
+  {
+    embedder = builtIn,
+    builder,
+    shared = null,
+  }: { embedder?: typeof builtIn } & Pick<KeptIndexOptions, 'builder' | 'shared'> = {},
 ) {
   const faults: string[] = [];
   catalogue.readFrom.length = 0;
@@ -91,6 +95,7 @@ async function start(
     kept: {
       folder,
       revisions: catalogue.revisions,
+      shared,
       onFault: (fault) => faults.push(fault),
       ...(builder !== undefined && { builder }),
     },
@@ -152,7 +157,9 @@ test('what changed while nobody was there is in the next build, and the kept ind
   await search.close();
   const again = await start(t, folder, catalogue);
   await again.search.settled();
-  assert.deepEqual(new Set(catalogue.readFrom), new Set([63]));
+  // Kept is the snapshot; what lies beside it is read again, and nothing else.
+  assert.deepEqual(new Set(catalogue.readFrom), new Set([60, 63]));
+  assert.deepEqual(await answersOf(again.search), await answersOf(fresh.search));
 });
 
 test('a kept index that is cut off or damaged anywhere, or of another model or catalogue, is built anew', {
@@ -189,6 +196,39 @@ test('a kept index that is cut off or damaged anywhere, or of another model or c
   await expect(/^outdated$/, other);
 });
 
+test('what another replica put there is used where it is whole, and a start is right whatever it is', async (t) => {
+  const { catalogue, answers, path } = await keep(t);
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[damaged.length - 9] = damaged.at(-9)! ^ 1;
+  const startWith = async (retrieve: (to: string) => boolean) => {
+    const shared = {
+      publish: async () => undefined,
+      retrieve: async (_name: string, _version: string, to: string) => retrieve(to),
+    };
+    const { search, faults } = await start(t, temporaryFolder(t), catalogue, { shared });
+    assert.deepEqual(await answersOf(search), answers);
+    return [faults, catalogue.readFrom[0] === 0 ? 'built' : 'taken'];
+  };
+  const put = (bytes: Buffer) => (to: string) => {
+    writeFileSync(to, bytes);
+    return true;
+  };
+  assert.deepEqual(await startWith(put(whole)), [[], 'taken']);
+  assert.deepEqual(await startWith(() => false), [[], 'built']);
+  assert.deepEqual(await startWith(put(damaged)), [['unreadable'], 'built']);
+  assert.deepEqual(await startWith(put(whole.subarray(0, 5_000))), [['unreadable'], 'built']);
+  const down = () => {
+    throw new Error('the database is gone');
+  };
+  assert.deepEqual(await startWith(down), [['not_shared'], 'built']);
+});
+
+/** So much longer than the others that all words weigh something else. */
+function longServer(n: number): CatalogServer {
+  return server(n, `Tells the tides of harbour ${n}. ${'Tides come and go. '.repeat(40 * n)}`);
+}
+
 /** As with the largest catalogues. */
 const large = { beyondDocuments: 100, idleMs: 60_000 };
 
@@ -202,7 +242,7 @@ test('a builder that was let go goes on where it was: what did not change is not
   while (!existsSync(join(folder, 'search-analyses.bin'))) await delay(5);
   const change = async (search: Search, n: number) => {
     catalogue.readFrom.length = 0;
-    catalogue.put(server(n, `Tells the tides of harbour ${n}`));
+    catalogue.put(longServer(n));
     await search.settled();
     assert.equal(Math.min(...catalogue.readFrom), 60 + n - 3, 'not from the beginning');
   };
@@ -215,7 +255,7 @@ test('a builder that was let go goes on where it was: what did not change is not
   await second.search.close();
   writeFileSync(join(folder, 'search-analyses.bin'), 'damaged');
   const third = await start(t, folder, catalogue, { builder: large });
-  catalogue.put(server(5, 'Tells the tides of harbour 5'));
+  catalogue.put(longServer(8));
   await third.search.settled();
   assert.deepEqual([third.faults, catalogue.readFrom.includes(0)], [['unreadable'], true]);
   const anew = await start(t, temporaryFolder(t), catalogue);
@@ -235,7 +275,7 @@ test('what a builder left of a catalogue that is another one now is not taken ba
   const second = await start(t, folder, catalogue);
   await second.search.close();
   const third = await start(t, folder, catalogue, { builder: large });
-  catalogue.put(server(59, 'Tells the tides of the harbour'));
+  catalogue.put(longServer(59));
   await third.search.settled();
   const fresh = await start(t, temporaryFolder(t), catalogue);
   assert.deepEqual(await answersOf(third.search), await answersOf(fresh.search));
@@ -247,7 +287,8 @@ test('what a builder had read when the store failed is not left for the next one
   const folder = temporaryFolder(t);
   const catalogue = Catalogue.of(60);
   const first = await start(t, folder, catalogue, { builder: large });
-  catalogue.put({ ...server(3), tools: [] });
+  // More than a patch takes.
+  for (let n = 3; n < 260; n++) catalogue.put({ ...server(n), tools: [] });
   catalogue.breaksOff = true;
   await assert.rejects(first.search.settled(), /disk/);
   await first.search.close();

@@ -2,7 +2,7 @@
  * A query in the catalog's words. It is rewritten as text, before anything reads it: words and vectors (whoever makes them)
  * then see the same query.
  */
-import type { Snapshot } from '../index/snapshot.ts';
+import type { SearchIndex } from '../segments/search-index.ts';
 import { isCompound, queryStems, splitWord, stemsOf } from '../text/text.ts';
 import { type Abbreviations, readAbbreviations, spellOut } from './abbreviations.ts';
 import { createConcepts } from './concepts.ts';
@@ -39,19 +39,15 @@ function readTables(): Tables {
 }
 
 /** `hasVector`: whether the built-in vectors know a stem. */
-export function createQueryRewriter(
-  snapshot: Snapshot,
-  lexicon: ReadonlyMap<string, number>,
-  hasVector: (stem: string) => boolean,
-): QueryRewriter {
+export function createQueryRewriter(index: SearchIndex, hasVector: (stem: string) => boolean): QueryRewriter {
   const { translate, abbreviations } = readTables();
-  const common = Math.max(fewestCommon, commonShare * snapshot.serverCount);
-  const termOf = (stem: string) => lexicon.get(stem) ?? snapshot.termCount;
+  const common = Math.max(fewestCommon, commonShare * index.serverCount);
   const isKnownStem = (stem: string, mask: ViewMask | null) =>
-    isKnown(snapshot, termOf(stem), mask) || hasVector(stem);
+    isKnown(index, index.termOf(stem), mask) || hasVector(stem);
 
   function rarityFor(mask: ViewMask | null): WordRarity {
-    const servers = (text: string) => stemsOf(text).map((stem) => serversWith(snapshot, termOf(stem), mask));
+    const servers = (text: string) =>
+      stemsOf(text).map((stem) => serversWith(index, index.termOf(stem), mask));
     return {
       serversWith: (text) => Math.min(...servers(text)),
       serversWithAny: (text) => Math.max(0, ...servers(text)),
@@ -63,7 +59,7 @@ export function createQueryRewriter(
     const found = { mayBeForeign: notAscii.test(text), hasUnknown: false, hasAbbreviation: false };
     for (const stem of queryStems(text)) {
       if (abbreviations.has(stem)) found.hasAbbreviation = true;
-      const servers = serversWith(snapshot, termOf(stem), mask);
+      const servers = serversWith(index, index.termOf(stem), mask);
       if (servers > common) continue;
       found.mayBeForeign = true;
       if (servers === 0 && !hasVector(stem)) found.hasUnknown = true;
@@ -81,7 +77,7 @@ export function createQueryRewriter(
 
   function correct(text: string, mask: ViewMask | null): string {
     return text.replace(/[\p{L}\p{N}]+/gu, (word) =>
-      isSuspect(word, mask) ? (correctSpelling(snapshot, word, mask) ?? word) : word,
+      isSuspect(word, mask) ? (correctSpelling(index, word, mask) ?? word) : word,
     );
   }
 

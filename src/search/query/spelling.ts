@@ -1,5 +1,5 @@
 /** Misspelled words of a query, by the words that the caller's part of the catalog has and by those that the vectors know. */
-import type { Snapshot } from '../index/snapshot.ts';
+import type { SearchIndex } from '../segments/search-index.ts';
 import { eachNearWord, type WordIndex, wordAt, wordLetters } from '../text/word-index.ts';
 import { grammarTerm, knownWords } from './known-words.ts';
 import { serversWith, type ViewMask } from './seen-terms.ts';
@@ -16,13 +16,12 @@ const grammarShare = 0.01;
 type Guess = { word: string | null; score: number };
 
 /** The known word (in small letters) that a word of a to z was probably meant to be; null where none is near. */
-export function correctSpelling(snapshot: Snapshot, word: string, mask: ViewMask | null): string | null {
+export function correctSpelling(index: SearchIndex, word: string, mask: ViewMask | null): string | null {
   const asked = word.toLowerCase();
   const guess: Guess = { word: null, score: Number.NEGATIVE_INFINITY };
-  search(snapshot.words, asked, guess, (term) => serversWith(snapshot, term, mask) || null);
-  search(knownWords(), asked, guess, (term) =>
-    term === grammarTerm ? snapshot.serverCount * grammarShare : 0,
-  );
+  for (const words of index.words)
+    search(words, asked, guess, (term) => serversWith(index, term, mask) || null);
+  search(knownWords(), asked, guess, (term) => (term === grammarTerm ? index.serverCount * grammarShare : 0));
   return guess.word;
 }
 
@@ -33,17 +32,18 @@ function search(
   guess: Guess,
   serversOf: (term: number) => number | null,
 ): void {
-  let best = -1;
   eachNearWord(words, asked, asked.length >= longWord ? 2 : 1, (candidate, distance) => {
     const servers = serversOf(words.terms[candidate]!);
     if (servers === null) return;
     const sameFirst = words.letters[words.starts[candidate]!] === asked.charCodeAt(0);
     const score = Math.log(1 + servers) + (sameFirst ? weights.firstLetter : 0) - weights.distance * distance;
-    if (score <= guess.score) return;
+    if (score < guess.score) return;
+    const found = wordAt(words, candidate);
+    // Where they lie says nothing: of equal ones the first by letters.
+    if (score === guess.score && guess.word !== null && guess.word <= found) return;
     guess.score = score;
-    best = candidate;
+    guess.word = found;
   });
-  if (best >= 0) guess.word = wordAt(words, best);
 }
 
 /** Words that can be misspelled: of letters alone, and not too short to tell. */

@@ -7,9 +7,12 @@ export type DuplicateGroups = {
 };
 
 export function groupDuplicates(fingerprints: Float64Array): DuplicateGroups {
-  const sharing = Map.groupBy(fingerprints.keys(), (server) => fingerprints[server]!);
-  sharing.delete(0);
-  const groups = [[], ...[...sharing.values()].filter(({ length }) => length > 1)];
+  const sharing = new Map<number, number[]>();
+  const sorted = fingerprints.toSorted();
+  for (const [i, print] of sorted.entries())
+    if (print !== 0 && print === sorted[i + 1]) sharing.set(print, []);
+  for (const [server, print] of fingerprints.entries()) sharing.get(print)?.push(server);
+  const groups = [[], ...sharing.values()];
   const groupOf = new Uint32Array(fingerprints.length);
   for (const [group, servers] of groups.entries()) for (const server of servers) groupOf[server] = group;
   return { groupOf, groups };
@@ -43,7 +46,8 @@ export function groupOwnMirrors(
   { fingerprint, software }: { readonly fingerprint: Float64Array; readonly software: Float64Array },
   callabilities: Uint8Array,
 ): OwnMirrors {
-  const own = [...callabilities.keys()].filter((server) => callabilities[server] === callability.own);
+  const own: number[] = [];
+  for (let s = 0; s < callabilities.length; s++) if (callabilities[s] === callability.own) own.push(s);
   const mirrors = new Map<number, readonly number[]>();
   const isSame = (prints: Float64Array, a: number, b: number) => prints[a] !== 0 && prints[a] === prints[b];
   for (const server of own) {

@@ -1,7 +1,8 @@
-/** What was learned, by the numbers of one snapshot instead of by ids. */
-import type { Snapshot } from '../index/snapshot.ts';
+/** What was learned, by the numbers of one index instead of by ids. */
 import type { UsageModel, UsageQuery, UsageSignal } from '../learning/learning-model.ts';
 import { categoryPriors, type OutcomeFactor, outcomeFactor } from '../learning/outcome-factor.ts';
+import { numberOf } from '../segments/runs.ts';
+import type { SearchIndex } from '../segments/search-index.ts';
 
 export type IndexedModel = {
   /** By server; `candidates`: the best by text, best first. */
@@ -14,8 +15,8 @@ export type IndexedModel = {
 
 const noUsage: ReadonlyMap<number, UsageSignal> = new Map();
 
-/** Makes models of one snapshot's numbers; null for a model that changes nothing. */
-export function createModelIndexer(ids: readonly string[], category: Snapshot['columns']['category']) {
+/** Makes models of one index's numbers; null for a model that changes nothing. */
+export function createModelIndexer(ids: readonly string[], category: SearchIndex['columns']['category']) {
   let priors: { readonly version: number; readonly of: (category: number) => number } | undefined;
 
   function priorsOf({ commonVersion, commonOutcomes }: UsageModel): (category: number) => number {
@@ -47,18 +48,4 @@ export function createModelIndexer(ids: readonly string[], category: Snapshot['c
       outcomes: (server) => outcomeFactor(model.outcomes(ids[server] ?? ''), priorOf(category[server] ?? -1)),
     };
   };
-}
-
-/** The place of an id among sorted ones (binary search); -1 for one that is not there. */
-export function numberOf(sorted: readonly string[], id: string): number {
-  let low = 0;
-  let high = sorted.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const there = sorted[middle]!;
-    if (there === id) return middle;
-    if (there < id) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
 }

@@ -4,7 +4,7 @@
  * add up before saturation, (s + t) / (k + s + t); what the server's fields give alone is added per server,
  * and only the difference per tool.
  */
-import { type Postings, weightUnit } from '../index/postings.ts';
+import { firstFrom, type Postings, weightUnit } from '../index/postings.ts';
 import type { Snapshot } from '../index/snapshot.ts';
 
 /** Saturation: how soon a repeated word stops counting. */
@@ -38,6 +38,7 @@ export function scoreTerms(snapshot: Snapshot, terms: readonly QueryTerm[], scor
   const { ofServer, ofTool, bestTool, combinedTools, present } = scores;
   for (const array of [ofServer, ofTool, bestTool, combinedTools]) array.fill(0);
   for (const query of terms) {
+    if (query.term >= snapshot.termCount) continue;
     addServers(serverPostings, query, scores);
     addTools(toolPostings, query, scores, docServer);
     addCombined(combinedToolsPostings, query, scores);
@@ -101,47 +102,39 @@ function gain(there: number, more: number): number {
 /** Documents by number, from the first up to another. */
 export type DocumentRange = { readonly from: number; readonly to: number };
 
+/** 1 for those that are seen, by numbers that are so much higher. */
+export type SeenDocuments = { readonly documents: Uint8Array; readonly offset: number };
+
 /**
  * Scores one server's tools against each other. A word weighs by the square root of its rarity among them, too: one that all of
  * them have tells nothing. `seen`: where not all are; what is hidden does not count.
  */
 export function scoreToolsOf(
-  { toolPostings }: Snapshot,
+  { toolPostings, termCount }: Snapshot,
   terms: readonly QueryTerm[],
-  on: { readonly range: DocumentRange; readonly seen: Uint8Array | null; readonly ofTool: Float32Array },
+  on: { readonly range: DocumentRange; readonly seen: SeenDocuments | null; readonly ofTool: Float32Array },
 ): void {
   const { starts, documents, weights } = toolPostings;
   const { range, seen, ofTool } = on;
   const tools = countSeen(range, seen);
   ofTool.fill(0, range.from, range.to);
   for (const { term, weight } of terms) {
+    if (term >= termCount) continue;
     const end = starts[term + 1]!;
     const first = firstFrom(documents, starts[term]!, end, range.from);
     if (first === end || documents[first]! >= range.to) continue;
     let last = first;
     let having = 0;
     for (; last < end && documents[last]! < range.to; last++)
-      if (seen === null || seen[documents[last]!] === 1) having++;
+      if (seen === null || seen.documents[documents[last]! + seen.offset] === 1) having++;
     const local = weight * Math.sqrt(Math.log(1 + (tools - having + 0.5) / (having + 0.5)));
     for (let i = first; i < last; i++) ofTool[documents[i]!]! += local * saturated[weights[i]!]!;
   }
 }
 
-function countSeen({ from, to }: DocumentRange, seen: Uint8Array | null): number {
+function countSeen({ from, to }: DocumentRange, seen: SeenDocuments | null): number {
   if (seen === null) return to - from;
   let count = 0;
-  for (let d = from; d < to; d++) count += seen[d]!;
+  for (let d = from; d < to; d++) count += seen.documents[d + seen.offset]!;
   return count;
-}
-
-/** Where in a stretch of ascending numbers the first lies that is not below another (binary search). */
-function firstFrom(ascending: Uint32Array, from: number, to: number, least: number): number {
-  let low = from;
-  let high = to;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -2,9 +2,9 @@
  * One query against one snapshot: the servers are scored, what was learned is added, the best candidates get their
  * final scores, and the page asked for is cut out of them.
  */
-import { type Snapshot, serverIds } from '../index/snapshot.ts';
-import { openDocuments, type StoredDocuments } from '../index/stored-fields.ts';
+import type { StoredDocuments } from '../index/stored-fields.ts';
 import { explorationBonus, maxOutcomeLift, type OutcomeFactor, untried } from '../learning/outcome-factor.ts';
+import type { SearchIndex } from '../segments/search-index.ts';
 import {
   callability,
   type DuplicateGroups,
@@ -117,17 +117,12 @@ type RankedQuery = {
   readonly bestOutcomes: OutcomeFactor;
 };
 
-export function createRanker(
-  snapshot: Snapshot,
-  lexicon: ReadonlyMap<string, number>,
-  weights: RankWeights,
-): Ranker {
+export function createRanker(searched: SearchIndex, weights: RankWeights): Ranker {
+  const { ids, documents, docBase, columns } = searched;
   const index: RankIndex = {
-    ids: serverIds(snapshot),
-    documents: openDocuments(snapshot.stored),
-    docBase: snapshot.docBase,
-    relevance: createRelevanceIndex(snapshot, lexicon, weights),
-    duplicates: groupDuplicates(snapshot.columns.fingerprint),
+    ...{ ids, documents, docBase },
+    relevance: createRelevanceIndex(searched, weights),
+    duplicates: groupDuplicates(columns.fingerprint),
     weights,
   };
   return (request) => rank(index, request);

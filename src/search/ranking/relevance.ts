@@ -6,12 +6,15 @@
 import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
 import { isKnown, type PartialServers, type ViewMask } from '../query/seen-terms.ts';
+import type { Run } from '../segments/runs.ts';
+import type { SearchIndex } from '../segments/search-index.ts';
 import { queryCounts } from '../text/text.ts';
 import {
   createLexicalScores,
   type DocumentRange,
   type LexicalScores,
   type QueryTerm,
+  type SeenDocuments,
   scoreTerms,
   scoreToolsOf,
 } from './lexical.ts';
@@ -27,45 +30,61 @@ export type RelevanceWeights = {
 };
 
 /**
- * What relevance is measured with. The arrays of `buffers` and `scan` are filled by each query: to allocate a megabyte a query
+ * What relevance is measured with. The arrays of `buffers` and of the segments are filled by each query: to allocate a megabyte a query
  * would cost more than to score it. So one query is ranked at a time, from its first line to its hits without
  * waiting, and no result points in here.
  */
 export type RelevanceIndex = {
-  readonly snapshot: Snapshot;
-  readonly lexicon: ReadonlyMap<string, number>;
+  readonly searched: SearchIndex;
   readonly weights: RelevanceWeights;
   readonly unknownIdf: number;
-  readonly scan: Scan;
+  readonly dims: number;
+  readonly segments: readonly SegmentScores[];
   readonly buffers: {
     readonly relevance: Float32Array;
     readonly lexical: Float32Array;
     readonly cosine: Float32Array;
-    readonly ofQuery: LexicalScores;
-    readonly ofSentence: LexicalScores;
   };
 };
 
-export function createRelevanceIndex(
-  snapshot: Snapshot,
-  lexicon: ReadonlyMap<string, number>,
-  weights: RelevanceWeights,
-): RelevanceIndex {
-  const { serverCount, documentCount, vectors, docBase } = snapshot;
+/** What each segment is scored with, by its own numbers. */
+type SegmentScores = {
+  readonly snapshot: Snapshot;
+  readonly scan: Scan;
+  readonly lexical: Float32Array;
+  readonly ofQuery: LexicalScores;
+  readonly ofSentence: LexicalScores;
+};
+
+export function createRelevanceIndex(searched: SearchIndex, weights: RelevanceWeights): RelevanceIndex {
+  const { serverCount, documentCount, segments } = searched;
+  const lexical = new Float32Array(serverCount);
   return {
-    snapshot,
-    lexicon,
+    searched,
     weights,
     unknownIdf: Math.log(1 + 2 * documentCount),
-    scan: createScan(vectors, docBase, weights.whole),
-    buffers: {
-      relevance: new Float32Array(serverCount),
-      lexical: new Float32Array(serverCount),
-      cosine: new Float32Array(serverCount),
+    dims: segments[0]?.snapshot.vectors.dims ?? 0,
+    segments: segments.map(({ snapshot }) => ({
+      snapshot,
+      scan: createScan(snapshot.vectors, snapshot.docBase, weights.whole),
+      // Of one that is the whole index there is nothing to be copied.
+      lexical: segments.length === 1 ? lexical : new Float32Array(snapshot.serverCount),
       ofQuery: createLexicalScores(snapshot),
       ofSentence: createLexicalScores(snapshot),
+    })),
+    buffers: {
+      relevance: new Float32Array(serverCount),
+      lexical,
+      cosine: new Float32Array(serverCount),
     },
   };
+}
+
+/** What a server is scored with, its number there, and how much higher its documents' numbers are in the index. */
+function placeOf({ searched, segments }: RelevanceIndex, server: number) {
+  const segment = segments[searched.segmentOf(server)]!;
+  const local = searched.localOf(server);
+  return { segment, local, offset: searched.docBase[server]! - segment.snapshot.docBase[local]! };
 }
 
 export type RelevanceQuery = {
@@ -111,22 +130,23 @@ export function scoreServers(
   index: RelevanceIndex,
   { parts, vectors, allowed, mask }: RelevanceQuery,
 ): ServerScores {
-  const { snapshot, scan, buffers } = index;
-  const { dims } = snapshot.vectors;
+  const { segments, buffers, dims } = index;
   const queryVector = vectors.subarray(0, dims);
   const bySentence = parts.length > 1;
   const { terms, totalIdf, coveredIdf } = termsOf(index, parts[0] ?? '', mask);
-  scoreTerms(snapshot, terms, buffers.ofQuery);
-  scan.setQuery(queryVector);
-  scan.compare(0, snapshot.serverCount);
+  for (const { snapshot, scan, ofQuery } of segments) {
+    scoreTerms(snapshot, terms, ofQuery);
+    scan.setQuery(queryVector);
+    scan.compare(0, snapshot.serverCount);
+  }
   const partial = mask?.partial ?? null;
   if (partial !== null)
-    for (const server of partial.servers) hideTools(index, buffers.ofQuery, server, partial.tools);
+    for (const server of partial.servers) hideTools(index, 'ofQuery', server, partial.tools);
   const extremes = collectScores(index, allowed);
   combineScores(index, extremes);
   if (bySentence) {
     addBestSentence(index, { sentences: parts.slice(1), vectors: vectors.subarray(dims), mask });
-    scan.setQuery(queryVector);
+    for (const { scan } of segments) scan.setQuery(queryVector);
   }
   const { relevance, lexical, cosine } = buffers;
   const { bestLexical, bestCosine, standout } = extremes;
@@ -150,31 +170,32 @@ export function scoreServers(
  * all its tools: the best of those that are seen stands for both.
  */
 function hideTools(
-  { snapshot, scan }: RelevanceIndex,
-  words: LexicalScores,
+  index: RelevanceIndex,
+  of: 'ofQuery' | 'ofSentence',
   server: number,
   seen: Uint8Array,
 ): void {
-  const [own, end] = [snapshot.docBase[server]!, snapshot.docBase[server + 1]!];
+  const { segment, local, offset } = placeOf(index, server);
+  const { scan, snapshot, [of]: words } = segment;
+  const [own, end] = [snapshot.docBase[local]!, snapshot.docBase[local + 1]!];
   // Of many servers no tools are known yet.
   let [bestWords, bestCosine] = [0, own + 1 === end ? scan.ofDocument[own]! : 0];
   for (let d = own + 1; d < end; d++) {
-    if (seen[d] !== 1) continue;
+    if (seen[d + offset] !== 1) continue;
     bestWords = Math.max(bestWords, words.ofTool[d]!);
     bestCosine = Math.max(bestCosine, scan.ofDocument[d]!);
   }
-  words.bestTool[server] = words.combinedTools[server] = bestWords;
-  scan.ofServer[server] = Math.max(0, bestCosine);
+  words.bestTool[local] = words.combinedTools[local] = bestWords;
+  scan.ofServer[local] = Math.max(0, bestCosine);
 }
 
 /** How rare a word is in the catalog; the highest for one that it does not know. */
 export function idfOf(index: RelevanceIndex, stem: string): number {
-  return idfOfTerm(index, index.lexicon.get(stem) ?? index.snapshot.termCount);
+  return idfOfTerm(index, index.searched.termOf(stem));
 }
 
-/** Terms of a later snapshot than this one are not known here. */
-function idfOfTerm({ snapshot, unknownIdf }: RelevanceIndex, term: number): number {
-  return term < snapshot.termCount ? snapshot.idf[term]! : unknownIdf;
+function idfOfTerm({ searched, unknownIdf }: RelevanceIndex, term: number): number {
+  return term < searched.termCount ? searched.idf[term]! : unknownIdf;
 }
 
 /** The vectors' share beside that of the servers' ranking: of tools of one server words tell more (`npm run eval`). */
@@ -189,25 +210,31 @@ export function bestTools(
   scores: ServerScores,
   tools: { readonly server: number; readonly limit: number },
 ): number[] {
-  const { snapshot, scan, buffers } = index;
   const { server, limit } = tools;
   if (limit === 0) return [];
+  const { segment, local, offset } = placeOf(index, server);
+  const { snapshot, scan, ofQuery } = segment;
   const [byLexical, byCosine] = normalisers(index.weights, scores);
-  if (scores.bySentence) scan.compare(server, 1);
-  const range = { from: snapshot.docBase[server]! + 1, to: snapshot.docBase[server + 1]! };
-  const { ofTool } = buffers.ofQuery;
+  if (scores.bySentence) scan.compare(local, 1);
+  const range = { from: snapshot.docBase[local]! + 1, to: snapshot.docBase[local + 1]! };
+  const { ofTool } = ofQuery;
   const sum = { a: ofTool, byA: byLexical, b: scan.ofDocument, byB: vectorShare * byCosine };
-  const seen = scores.partial?.servers.has(server) === true ? scores.partial.tools : null;
+  const isPartial = scores.partial?.servers.has(server) === true;
+  const seen = isPartial ? { documents: scores.partial.tools, offset } : null;
   if (range.to - range.from > 1) scoreToolsOf(snapshot, scores.terms, { range, seen, ofTool });
-  if (seen === null) return topOfSum(range, limit, sum);
-  return seenTools(range, seen)
-    .sort((x, y) => scoreOf(sum, y) - scoreOf(sum, x) || x - y)
-    .slice(0, limit);
+  const best =
+    seen === null
+      ? topOfSum(range, limit, sum)
+      : seenTools(range, seen)
+          .sort((x, y) => scoreOf(sum, y) - scoreOf(sum, x) || x - y)
+          .slice(0, limit);
+  if (offset !== 0) for (const [i, tool] of best.entries()) best[i] = tool + offset;
+  return best;
 }
 
-function seenTools(range: DocumentRange, tools: Uint8Array): number[] {
+function seenTools({ from, to }: DocumentRange, { documents, offset }: SeenDocuments): number[] {
   const seen: number[] = [];
-  for (let d = range.from; d < range.to; d++) if (tools[d] === 1) seen.push(d);
+  for (let d = from; d < to; d++) if (documents[d + offset] === 1) seen.push(d);
   return seen;
 }
 
@@ -217,16 +244,16 @@ function scoreOf({ a, byA, b, byB }: WeightedSum, document: number): number {
 
 /** A word said twice is more important, but not twice as important. */
 function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): QueryTerms {
-  const { lexicon, snapshot } = index;
+  const { searched } = index;
   const terms: QueryTerm[] = [];
   let totalIdf = 0;
   let coveredIdf = 0;
   queryCounts(text).forEach((count, stem) => {
-    const found = lexicon.get(stem) ?? snapshot.termCount;
-    const term = mask === null || isKnown(snapshot, found, mask) ? found : snapshot.termCount;
+    const found = searched.termOf(stem);
+    const term = mask === null || isKnown(searched, found, mask) ? found : searched.termCount;
     const weight = Math.sqrt(count) * idfOfTerm(index, term);
     totalIdf += weight;
-    if (term >= snapshot.termCount) return;
+    if (term >= searched.termCount) return;
     coveredIdf += weight;
     terms.push({ term, weight });
   });
@@ -234,18 +261,44 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
 }
 
 /** Takes over words' and vectors' scores of the allowed servers, and finds the best of each. */
-function collectScores({ buffers, scan, weights }: RelevanceIndex, allowed: Uint8Array | null): Extremes {
-  const { lexical, cosine, ofQuery } = buffers;
-  cosine.set(scan.ofServer);
+function collectScores(index: RelevanceIndex, allowed: Uint8Array | null): Extremes {
+  const { buffers, searched, segments, weights } = index;
+  const { lexical, cosine } = buffers;
+  let best = 0;
+  for (const { ofQuery, lexical: own } of segments) best = combineWords(ofQuery, weights.whole, own);
+  for (const run of searched.runs) copyScores(segments[run.segment]!, buffers, run);
   if (allowed !== null)
-    for (const scores of [ofQuery.ofServer, ofQuery.bestTool, ofQuery.combinedTools, cosine])
+    for (const scores of [lexical, cosine])
       for (let s = 0; s < scores.length; s++) if (allowed[s] !== 1) scores[s] = 0;
-  const bestLexical = combineWords(ofQuery, weights.whole, lexical);
   const count = allowed === null ? cosine.length : allowed.reduce((sum, one) => sum + one, 0);
-  return { bestLexical, ...measureCosines(cosine, count) };
+  const isWhole = allowed === null && segments.length === 1;
+  return { bestLexical: isWhole ? best : highest(lexical), ...measureCosines(cosine, count) };
 }
 
-/** Answers the best of them. (Two plain loops: in one, the processor waits for the sums of the other.) */
+function highest(scores: Float32Array): number {
+  let best = 0;
+  for (let s = 0; s < scores.length; s++) if (scores[s]! > best) best = scores[s]!;
+  return best;
+}
+
+/** Shorter ones are copied sooner than asked for. */
+const longRun = 200;
+
+function copyScores(
+  { lexical, scan }: SegmentScores,
+  into: { readonly lexical: Float32Array; readonly cosine: Float32Array },
+  run: Run,
+): void {
+  if (lexical !== into.lexical) copyRun(lexical, into.lexical, run);
+  copyRun(scan.ofServer, into.cosine, run);
+}
+
+function copyRun(of: Float32Array, into: Float32Array, { from, to, count }: Run): void {
+  if (count >= longRun) into.set(of.subarray(from, from + count), to);
+  else for (let i = 0; i < count; i++) into[to + i] = of[from + i]!;
+}
+
+/** Answers the best of them. */
 function combineWords(
   { ofServer, bestTool, combinedTools }: LexicalScores,
   whole: number,
@@ -298,8 +351,8 @@ type Sentences = {
 
 /** Mixes into the relevance of the best candidates how well they answer the sentence that they answer best. */
 function addBestSentence(index: RelevanceIndex, { sentences, vectors, mask }: Sentences): void {
-  const { relevance } = index.buffers;
-  const { dims } = index.snapshot.vectors;
+  const { buffers, dims } = index;
+  const { relevance } = buffers;
   const candidates = topK(relevance, sentenceCandidates);
   const best = new Float32Array(candidates.length);
   for (const [i, sentence] of sentences.entries()) {
@@ -323,21 +376,26 @@ function scoreSentence(
   candidates: readonly number[],
   { sentence, vector, mask }: Sentence,
 ): number[] {
-  const { buffers, scan, snapshot, weights } = index;
-  const { ofServer, bestTool, combinedTools } = buffers.ofSentence;
+  const { segments, searched, weights } = index;
   const { whole } = weights;
-  scoreTerms(snapshot, termsOf(index, sentence, mask).terms, buffers.ofSentence);
-  scan.setQuery(vector);
+  const { terms } = termsOf(index, sentence, mask);
+  for (const { snapshot, scan, ofSentence } of segments) {
+    scoreTerms(snapshot, terms, ofSentence);
+    scan.setQuery(vector);
+  }
   const partial = mask?.partial;
   const cosine = Float32Array.from(candidates, (s) => {
-    scan.compare(s, 1);
-    if (partial?.servers.has(s) === true) hideTools(index, buffers.ofSentence, s, partial.tools);
-    return scan.ofServer[s]!;
+    const { scan } = segments[searched.segmentOf(s)]!;
+    const local = searched.localOf(s);
+    scan.compare(local, 1);
+    if (partial?.servers.has(s) === true) hideTools(index, 'ofSentence', s, partial.tools);
+    return scan.ofServer[local]!;
   });
-  const lexical = Float32Array.from(
-    candidates,
-    (s) => ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!,
-  );
+  const lexical = Float32Array.from(candidates, (s) => {
+    const { ofServer, bestTool, combinedTools } = segments[searched.segmentOf(s)]!.ofSentence;
+    const local = searched.localOf(s);
+    return ofServer[local]! + (1 - whole) * bestTool[local]! + whole * combinedTools[local]!;
+  });
   const best = { bestLexical: Math.max(...lexical), bestCosine: Math.max(...cosine) };
   const [byLexical, byCosine] = normalisers(weights, best);
   return candidates.map((_, k) => byLexical * lexical[k]! + byCosine * cosine[k]!);

@@ -1,0 +1,126 @@
+/**
+ * Keeps an index up to date: few changes are read into a patch beside the snapshot, and found within milliseconds; many, or
+ * one that changes the weight of other words, are built into a new snapshot. What has become much beside the snapshot is merged
+ * behind the searches, while changes are patched in as before.
+ */
+import type { CatalogChange } from '../../catalog/catalog.ts';
+import type { Embedder } from '../embedding/embedder.ts';
+import {
+  type BuilderClient,
+  type BuiltIndex,
+  type ChangesSince,
+  fewDocuments,
+} from '../index/builder-client.ts';
+import { createPatchBuilder, type PatchBuilder } from './patch-builder.ts';
+import { type SearchIndex, wholeIndex } from './search-index.ts';
+
+/** What to search from now on; `whole`: the snapshot that it has, where that is a new one. */
+export type IndexUpdate = { readonly index: SearchIndex; readonly whole: BuiltIndex | null };
+
+export type IndexUpdates = {
+  /** Reads what is new. null when nothing was; rejects when store or builder failed. One at a time. */
+  next(): Promise<IndexUpdate | null>;
+  /** There is a snapshot already. */
+  startFrom(built: BuiltIndex): void;
+  close(): Promise<void>;
+};
+
+export type IndexUpdatesDeps = {
+  readonly changesSince: ChangesSince;
+  readonly embedder: Embedder;
+  readonly builder: BuilderClient;
+  /** A merged snapshot is there for `next` (null), or why not. */
+  readonly onMerged: (error: unknown) => void;
+};
+
+/** Servers and tools that are read into a patch at a time, in the serving thread. */
+const patchedAtOnce = 250;
+/** From so many on, or a quarter of the snapshot, a patch is merged: it is built anew at each change. */
+const mostPatched = 2_000;
+
+export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
+  const { changesSince, embedder, builder, onMerged } = deps;
+  /** null before the first. */
+  let last: BuiltIndex | null = null;
+  /** What changed since, up to a revision. */
+  let patch: PatchBuilder | undefined;
+  let revision = 0;
+  let merged: BuiltIndex | null = null;
+  let merging: Promise<void> | undefined;
+  let isClosed = false;
+
+  function startFrom(built: BuiltIndex): void {
+    last = built;
+    patch = undefined;
+    revision = built.snapshot.revision;
+  }
+
+  function merge(): void {
+    const done = (error: unknown) => {
+      merging = undefined;
+      onMerged(error);
+    };
+    merging ??= builder.build(last).then((built) => {
+      merged = built;
+      done(null);
+    }, done);
+  }
+
+  function takeMerged(): BuiltIndex | null {
+    const built = merged;
+    merged = null;
+    if (built !== null) startFrom(built);
+    return built;
+  }
+
+  /** null: all is to be built anew. */
+  async function patchIn(built: BuiltIndex, changes: readonly CatalogChange[]): Promise<SearchIndex | null> {
+    const { documentCount } = built.snapshot;
+    const most = Math.min(mostPatched, documentCount / 4);
+    if (documentCount <= fewDocuments) return null;
+    patch ??= createPatchBuilder(embedder, built);
+    if (patch.documents() > 2 * most) return null;
+    const to = changes.at(-1)?.revision ?? revision;
+    await patch.apply(changes);
+    const index = patch.build(to);
+    if (index === null) return null;
+    revision = to;
+    if (patch.documents() > most) merge();
+    return index;
+  }
+
+  return {
+    async next() {
+      if (isClosed) throw new Error('search is closed');
+      const whole = takeMerged();
+      if (last !== null) {
+        const changes = await readFew(changesSince, revision);
+        if (changes?.length === 0) return whole && { index: wholeIndex(whole), whole };
+        const index = changes === null ? null : await patchIn(last, changes);
+        if (index !== null) return { index, whole };
+      }
+      await merging;
+      takeMerged();
+      const built = await builder.build(last);
+      startFrom(built);
+      return { index: wholeIndex(built), whole: built };
+    },
+    startFrom,
+    close() {
+      isClosed = true;
+      return builder.close();
+    },
+  };
+}
+
+/** What is newer than a revision, if that can be read in a few milliseconds; else null. */
+async function readFew(changesSince: ChangesSince, after: number): Promise<CatalogChange[] | null> {
+  const few: CatalogChange[] = [];
+  let documents = 0;
+  for await (const changes of changesSince(after)) {
+    for (const { server } of changes) documents += 1 + (server?.tools.length ?? 0);
+    if (documents > patchedAtOnce) return null;
+    few.push(...changes);
+  }
+  return few;
+}
