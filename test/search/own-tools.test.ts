@@ -213,7 +213,7 @@ test('property: of two services that differ in the tool of one user alone, nobod
           );
       }
     }),
-    { numRuns: runsOf(100) },
+    { numRuns: runsOf(60) },
   );
   for (const path of ['/mcp/t/all/types.ts', '/v1/servers/s', '/v1/servers?limit=100'])
     for (const who of ['bob', 'nobody'] as const) {
