@@ -232,8 +232,8 @@ test('Ctrl-K leads to pages, servers, a search and documents, by keyboard alone'
   await signIn(page, app);
   const go = async (typed: string, option: RegExp, title: string) => {
     await page.keyboard.press('Control+k');
-    const field = page.getByRole('combobox', { name: 'Page, server, tool or document' });
-    await field.fill(typed);
+    await page.getByRole('combobox', { name: 'Page, server, tool or document' }).waitFor();
+    await page.keyboard.type(typed);
     const wanted = page.getByRole('option', { name: option }).first();
     await wanted.waitFor();
     while ((await wanted.getAttribute('aria-selected')) !== 'true') await page.keyboard.press('ArrowDown');
@@ -265,7 +265,8 @@ test('a server is pasted, probed while one looks, added, and removed', options, 
   const url = String(body.remote_url);
   const pasteField = dialog.getByLabel('URL or mcp.json');
 
-  await pasteField.fill('no such thing');
+  await pasteField.waitFor();
+  await page.keyboard.type('no such thing');
   await dialog.getByText('Neither a URL nor').waitFor();
   await pasteField.fill(url);
   // What it calls itself, and what it has, before anything is kept.

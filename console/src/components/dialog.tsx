@@ -15,6 +15,8 @@ export function Dialog(props: {
   useEffect(() => {
     const before = document.activeElement;
     ref.current?.showModal();
+    // The browser takes the first that can have it, which is the button that closes.
+    ref.current?.querySelector<HTMLElement>('.dialog-body :is(input, select, textarea)')?.focus();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
