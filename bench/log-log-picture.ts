@@ -1,4 +1,4 @@
-/** Curves over logarithmic axes as one SVG that can be read on a light and on a dark page. */
+/** Curves over logarithmic axes as one SVG; it brings its own white ground, for dark pages. */
 export type Curve = { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] };
 
 const [width, height] = [720, 400];
@@ -41,6 +41,8 @@ export function logLogPicture(title: string, xName: string, curves: readonly Cur
   });
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${title}">`,
+    `<title>${title}</title>`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="${frame.left}" y="24" font-size="15" font-weight="600" fill="${text}">${title}</text>`,
     ...grid,
     ...labels,

@@ -1,8 +1,9 @@
 /**
  * Search: ranked answers from an immutable snapshot of the catalog held in memory.
  *
- * Promises: an answer comes from exactly one snapshot and never waits for a rebuild; a change of the catalog is
- * analysed in a thread of its own and swapped in; equal scores are ordered by id; nothing is looked up per query.
+ * Promises: an answer comes from exactly one state of the catalog and never waits for a rebuild; what changed is read
+ * beside the snapshot, or, where it is much, into a new one in a thread of its own, and swapped in; equal scores are
+ * ordered by id; nothing is looked up per query.
  * When the store fails while a snapshot is built, or the builder thread dies, the running snapshot stays, the error
  * goes to `onError`, and the next refresh tries again (a dead builder is replaced and reads from the beginning).
  * When a provider of vectors fails, the built-in ones answer and it is asked again half a minute later; a query whose

@@ -85,7 +85,7 @@ test('a change is read beside the snapshot, once; nothing is built, and nothing 
 test('what has become much is merged behind, while changes go on being found', async () => {
   const { put, state, builds, next, first } = setUp();
   await first();
-  for (let n = 0; n < 10; n++) put(`s${n}`, 'waves');
+  for (let n = 0; n < 5; n++) put(`s${n}`, 'waves');
   assert.equal((await next()).isWhole, false);
   assert.equal(builds.length, 2, 'it is being merged');
   put('meanwhile');
@@ -106,7 +106,7 @@ test('what has become much is merged behind, while changes go on being found', a
 test('a merge that fails is told, and tried again with the next change', async () => {
   const { put, state, builds, next, first } = setUp();
   await first();
-  for (let n = 0; n < 10; n++) put(`s${n}`, 'waves');
+  for (let n = 0; n < 5; n++) put(`s${n}`, 'waves');
   await next();
   builds[1]?.reject(new Error('disk'));
   while (state.merged.length === 0) await new Promise(setImmediate);

@@ -33,10 +33,11 @@ export type IndexUpdatesDeps = {
   readonly onMerged: (error: unknown) => void;
 };
 
-/** Servers and tools that are read into a patch at a time, in the serving thread. */
-const patchedAtOnce = 250;
-/** From so many on, or a quarter of the snapshot, a patch is merged: it is built anew at each change. */
-const mostPatched = 2_000;
+/**
+ * Of a snapshot's servers and tools so many may lie beside it or be outdated, before it is merged: to build a patch of that size
+ * anew, as each change does, takes as long as to score some queries.
+ */
+const patchedShare = 1 / 8;
 
 export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   const { changesSince, embedder, builder, onMerged } = deps;
@@ -76,16 +77,15 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   /** null: all is to be built anew. */
   async function patchIn(built: BuiltIndex, changes: readonly CatalogChange[]): Promise<SearchIndex | null> {
     const { documentCount } = built.snapshot;
-    const most = Math.min(mostPatched, documentCount / 4);
     if (documentCount <= fewDocuments) return null;
     patch ??= createPatchBuilder(embedder, built);
-    if (patch.documents() > 2 * most) return null;
+    if (patch.documents() > 2 * patchedShare * documentCount) return null;
     const to = changes.at(-1)?.revision ?? revision;
     await patch.apply(changes);
     const index = patch.build(to);
     if (index === null) return null;
     revision = to;
-    if (patch.documents() > most) merge();
+    if (patch.documents() > patchedShare * documentCount) merge();
     return index;
   }
 
@@ -94,7 +94,8 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
       if (isClosed) throw new Error('search is closed');
       const whole = takeMerged();
       if (last !== null) {
-        const changes = await readFew(changesSince, revision);
+        const most = patchedShare * last.snapshot.documentCount;
+        const changes = await readFew(changesSince, revision, most);
         if (changes?.length === 0) return whole && { index: wholeIndex(whole), whole };
         const index = changes === null ? null : await patchIn(last, changes);
         if (index !== null) return { index, whole };
@@ -113,13 +114,17 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   };
 }
 
-/** What is newer than a revision, if that can be read in a few milliseconds; else null. */
-async function readFew(changesSince: ChangesSince, after: number): Promise<CatalogChange[] | null> {
+/** What is newer than a revision; null if there is more than that. */
+async function readFew(
+  changesSince: ChangesSince,
+  after: number,
+  most: number,
+): Promise<CatalogChange[] | null> {
   const few: CatalogChange[] = [];
   let documents = 0;
   for await (const changes of changesSince(after)) {
     for (const { server } of changes) documents += 1 + (server?.tools.length ?? 0);
-    if (documents > patchedAtOnce) return null;
+    if (documents > most) return null;
     few.push(...changes);
   }
   return few;

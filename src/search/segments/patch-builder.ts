@@ -2,6 +2,7 @@
  * Reads the few servers that changed since a snapshot was built into a segment beside it, in this thread: that takes a few
  * milliseconds, and to build the snapshot anew takes as long as all of it is large.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { CatalogChange } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import type { Lexicon } from '../index/document-analysis.ts';
@@ -65,7 +66,10 @@ export function createPatchBuilder(
   return {
     documents: () => outdatedDocuments + (changed?.documentCount ?? 0),
     async apply(changes) {
-      await builder.apply(changes);
+      for (const few of slicesOf(changes)) {
+        await builder.apply(few);
+        await setImmediate();
+      }
       const known = new Set(changes.map(({ id }) => numberOf(base.ids, id)));
       leaveOut([...known].filter((server) => server >= 0 && outdated[server] === 0));
     },
@@ -80,6 +84,22 @@ export function createPatchBuilder(
       return patchedIndex(base, { ...patch, outdatedWith: new Map(outdatedWith) });
     },
   };
+}
+
+/** Servers and tools that are read at a turn, in the thread that serves: five milliseconds. */
+const sliceDocuments = 100;
+
+function* slicesOf(changes: readonly CatalogChange[]): Generator<CatalogChange[]> {
+  let slice: CatalogChange[] = [];
+  let documents = 0;
+  for (const change of changes) {
+    slice.push(change);
+    documents += 1 + (change.server?.tools.length ?? 0);
+    if (documents < sliceDocuments) continue;
+    yield slice;
+    [slice, documents] = [[], 0];
+  }
+  if (slice.length > 0) yield slice;
 }
 
 /** The numbers of a snapshot's terms, and behind them those of terms that it does not have. */
@@ -104,12 +124,17 @@ function takeOffWords(
   { frequencies, outdatedWith }: { frequencies: Uint32Array; outdatedWith: Map<number, ServersWith> },
 ): void {
   const { serverPostings, combinedToolsPostings, toolPostings, docBase, termCount } = snapshot;
+  /** Of each server the last term, counted from one, that it has among its own words. */
+  const lastOwn = new Uint32Array(leaving.length);
   for (let term = 0; term < termCount; term++) {
     const own = leavingOf(serverPostings, term, leaving);
     const tools = leavingOf(combinedToolsPostings, term, leaving);
-    for (const server of own) frequencies[term]! -= documentsOf(docBase[server + 1]! - docBase[server]! - 1);
+    for (const server of own) {
+      lastOwn[server] = term + 1;
+      frequencies[term]! -= documentsOf(docBase[server + 1]! - docBase[server]! - 1);
+    }
     for (const server of tools)
-      if (!own.includes(server))
+      if (lastOwn[server] !== term + 1)
         frequencies[term]! -= postedBetween(toolPostings, term, docBase[server]!, docBase[server + 1]!);
     if (own.length + tools.length === 0) continue;
     const before = outdatedWith.get(term) ?? { own: 0, tools: 0 };
@@ -117,13 +142,11 @@ function takeOffWords(
   }
 }
 
-const none: readonly number[] = [];
-
 /** The servers of a term that are leaving. */
 function leavingOf({ starts, documents }: Postings, term: number, leaving: Uint8Array): readonly number[] {
-  let servers = none;
+  const servers: number[] = [];
   for (let i = starts[term]!, end = starts[term + 1]!; i < end; i++)
-    if (leaving[documents[i]!] === 1) servers = [...servers, documents[i]!];
+    if (leaving[documents[i]!] === 1) servers.push(documents[i]!);
   return servers;
 }
 
