@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { Server } from '../../sdk/api.ts';
 import { noChromium } from '../support/console.ts';
 import { assertAccessible, demo, openPage, show, signIn } from '../support/console-browser.ts';
 import { sendJson, startRaw } from '../support/mcp-servers.ts';
-import { bootPrograms } from '../support/programs.ts';
+import { bootPrograms, until } from '../support/programs.ts';
 
 const options = { skip: noChromium, timeout: 240_000 };
 
@@ -166,6 +167,10 @@ test('of a program that does not start, its page says why, and what it wrote', o
   await demo();
   const script = "console.error('no token in the folder'); process.exit(1)";
   const app = await bootPrograms(t, { broken: { command: process.execPath, args: ['-e', script] } });
+  await until('it was tried', async () => {
+    const { body } = await app.call('GET', '/v1/servers/broken');
+    return (body as Server).health?.state === 'down';
+  });
   const { page, faults } = await openPage(t, app);
   await signIn(page, app);
   await show(page, app, '/catalogue/broken', 'broken');
