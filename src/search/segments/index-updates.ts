@@ -45,6 +45,7 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   /** What changed since, up to a revision. */
   let patch: PatchBuilder | undefined;
   let revision = 0;
+  /** Until somebody was told of it. */
   let merged: BuiltIndex | null = null;
   let merging: Promise<void> | undefined;
   let isClosed = false;
@@ -66,11 +67,15 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
     }, done);
   }
 
-  function takeMerged(): BuiltIndex | null {
-    const built = merged;
-    merged = null;
-    if (built !== null) startFrom(built);
-    return built;
+  function startFromMerged(): BuiltIndex | null {
+    if (merged !== null && merged !== last) startFrom(merged);
+    return merged;
+  }
+
+  /** Only now: had the store failed before, nothing newer would be there to be read, and what was merged never be used. */
+  function told(update: IndexUpdate): IndexUpdate {
+    if (merged === last) merged = null;
+    return update;
   }
 
   /** null: all is to be built anew. */
@@ -92,17 +97,18 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   return {
     async next() {
       if (isClosed) throw new Error('search is closed');
-      const whole = takeMerged();
+      const whole = startFromMerged();
       if (last !== null) {
         const changes = await readFew(changesSince, revision);
-        if (changes?.length === 0) return whole && { index: wholeIndex(whole), whole };
+        if (changes?.length === 0) return whole && told({ index: wholeIndex(whole), whole });
         const index = changes === null ? null : await patchIn(last, changes);
-        if (index !== null) return { index, whole };
+        if (index !== null) return told({ index, whole });
       }
       await merging;
-      takeMerged();
+      startFromMerged();
       const built = await builder.build(last);
       startFrom(built);
+      merged = null;
       return { index: wholeIndex(built), whole: built };
     },
     startFrom,
