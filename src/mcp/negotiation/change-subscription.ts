@@ -134,7 +134,12 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
 function openStream({ endpoint, nextId, onNotification }: Deps, uris: ReadonlySet<string>): Stream {
   const { outbound, credential, limits, url } = endpoint;
   const honored = Promise.withResolvers<ReadonlySet<string> | null>();
-  honored.promise.catch(() => undefined);
+  // It is to say so first of all (2026-07-28, "Subscriptions"), and whoever subscribes is waiting for it.
+  const impatience = setTimeout(() => {
+    const detail = 'The server does not say which changes it tells of';
+    honored.reject(new UpstreamFailure('timeout', detail));
+  }, limits.firstByteMs).unref();
+  honored.promise.catch(() => undefined).finally(() => clearTimeout(impatience));
   const ended = Promise.withResolvers<void>();
   const notifications = { ...allLists, ...(uris.size > 0 && { resourceSubscriptions: [...uris] }) };
   const reader = createReader({
