@@ -58,3 +58,24 @@ test('a server that opens a stream and does not say what it tells of keeps nobod
     await assert.rejects(subscription.add(uri), { reason: 'timeout' });
   await until(() => open.size === 1);
 });
+
+test('a stream of many small events is not taken for one that is too large, however its lines end', async (t) => {
+  for (const end of ['\n', '\r\n', '\r']) {
+    let streams = 0;
+    const event = (method: string) =>
+      `data: ${JSON.stringify({ jsonrpc: '2.0', method, params: { notifications: {}, pad: 'x'.repeat(500) } })}${end}${end}`;
+    const { subscription, told } = await setUp(t, async (reply) => {
+      streams++;
+      reply.write(event('notifications/subscriptions/acknowledged'));
+      for (let n = 0; n < 40; n++) {
+        reply.write(event(`notifications/n${n}`));
+        await new Promise(setImmediate);
+      }
+      reply.write(event('notifications/last'));
+    });
+    subscription.setListening(true);
+    await until(() => told.includes('notifications/last') || streams > 1);
+    assert.deepEqual([told.length, streams], [41, 1], JSON.stringify(end));
+    subscription.close();
+  }
+});

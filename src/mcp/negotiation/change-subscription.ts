@@ -5,7 +5,7 @@ import { modernRevision, type RpcMessage } from '../messages/rpc-message.ts';
 import { modernRequest, ownParams } from '../messages/rpc-request.ts';
 import type { Endpoint } from '../transports/post.ts';
 import { fromOutbound, isEventStream, unauthorized } from '../transports/reply-checks.ts';
-import { createSseEvents, messagesIn } from '../transports/sse-events.ts';
+import { createEventBound, createSseEvents, messagesIn } from '../transports/sse-events.ts';
 
 /** What a server of 2026-07-28 tells beside calls ("Subscriptions"), on the stream of one `subscriptions/listen` at a time. */
 export type ChangeSubscription = {
@@ -195,7 +195,7 @@ function createReader(on: {
 }) {
   const events = createSseEvents(on.take);
   let refusal: Buffer | undefined;
-  let sinceEventBytes = 0;
+  const isTooLarge = createEventBound(on.maxBytes);
   return {
     head(status: number, headers: ReplyHeaders) {
       if (status === 200 && isEventStream(headers)) return;
@@ -207,9 +207,8 @@ function createReader(on: {
         refusal = Buffer.concat([refusal, chunk]);
         return refusal.length > refusalBytes;
       }
-      sinceEventBytes = chunk.includes('\n\n') ? 0 : sinceEventBytes + chunk.length;
       events.feed(chunk);
-      return sinceEventBytes > on.maxBytes;
+      return isTooLarge(chunk);
     },
     end(failure: OutboundFailure | null) {
       for (const message of messagesIn(refusal?.toString() ?? '')) on.take(message);
