@@ -14,8 +14,8 @@ const servers = 60;
 function setUp() {
   const rows = new Map<string, CatalogChange>();
   let revision = 0;
-  const put = (id: string, text = 'tides') => {
-    const tools = [{ name: `run_${id}`, description: `Runs ${text}`, inputSchema: '{}' }];
+  const put = (id: string, text = 'tides', inputSchema = '{}') => {
+    const tools = [{ name: `run_${id}`, description: `Runs ${text}`, inputSchema }];
     rows.set(id, { id, revision: ++revision, server: searchedServer(id, `Tells ${text}`, { tools }) });
   };
   for (let n = 0; n < servers; n++) put(`s${n}`);
@@ -88,6 +88,19 @@ test('a change is read beside the snapshot, once; nothing is built, and nothing 
   put('newer');
   assert.equal((await next()).ids.size, servers + 1);
   assert.deepEqual([state.reads.at(-1), builds.length], [revision, 1]);
+});
+
+test('what takes long to be read is not read in the serving thread, however few servers it is', async () => {
+  const { put, builds, next, first } = setUp();
+  await first();
+  const schema = (letters: number) => JSON.stringify({ enum: ['x'.repeat(letters)] });
+  put('s5', 'tides', schema(90_000));
+  assert.equal((await next()).isWhole, false);
+  put('s6', 'tides', schema(110_000));
+  const found = next();
+  while (builds.length < 2) await new Promise(setImmediate);
+  builds[1]?.resolve();
+  assert.equal((await found).isWhole, true);
 });
 
 test('what has become much is merged behind, while changes go on being found', async () => {

@@ -3,7 +3,7 @@
  * one that changes the weight of other words, are built into a new snapshot. What has become much beside the snapshot is merged
  * behind the searches, while changes are patched in as before.
  */
-import type { CatalogChange } from '../../catalog/catalog.ts';
+import type { CatalogChange, CatalogServer } from '../../catalog/catalog.ts';
 import type { Embedder } from '../embedding/embedder.ts';
 import {
   type BuilderClient,
@@ -35,6 +35,8 @@ export type IndexUpdatesDeps = {
 
 /** Servers and tools that are read into a patch at a time, in the serving thread. */
 const patchedAtOnce = 250;
+/** And letters of theirs: some 20 ms, of the largest texts too. */
+const patchedLetters = 100_000;
 /** From so many on, or a quarter of the snapshot, a patch is merged: it is built anew at each change. */
 const mostPatched = 2_000;
 
@@ -123,10 +125,21 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
 async function readFew(changesSince: ChangesSince, after: number): Promise<CatalogChange[] | null> {
   const few: CatalogChange[] = [];
   let documents = 0;
+  let letters = 0;
   for await (const changes of changesSince(after)) {
-    for (const { server } of changes) documents += 1 + (server?.tools.length ?? 0);
-    if (documents > patchedAtOnce) return null;
+    for (const { server } of changes) {
+      documents += 1 + (server?.tools.length ?? 0);
+      letters += server === null ? 0 : lettersOf(server);
+    }
+    if (documents > patchedAtOnce || letters > patchedLetters) return null;
     few.push(...changes);
   }
   return few;
+}
+
+function lettersOf({ description, tools }: CatalogServer): number {
+  return tools.reduce(
+    (sum, tool) => sum + tool.description.length + tool.inputSchema.length,
+    description.length,
+  );
 }
