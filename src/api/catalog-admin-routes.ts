@@ -61,7 +61,7 @@ export function catalogAdminRoutes({
         const inputs = servers.map(({ input }) => input);
         if (caller.role !== undefined && !isAtLeast(caller.role, 'admin'))
           await refuseRights(catalog, policy.admin, servers);
-        const report = await withRights(policy.admin, servers, caller, () =>
+        const report = await withRights({ catalog, policy }, servers, caller, () =>
           catalog.put(inputs, 'admin', by(caller)),
         );
         return json({
@@ -242,12 +242,19 @@ type PostedServer = { readonly input: ServerInput; readonly rights: ReturnType<t
  * calls. Where they are not put, who may see them is as it was.
  */
 export async function withRights<T>(
-  admin: Policy['admin'],
+  {
+    catalog,
+    policy: { admin },
+  }: {
+    readonly catalog: Pick<Catalog, 'revision' | 'revisions'>;
+    readonly policy: Pick<Policy, 'admin'>;
+  },
   servers: readonly PostedServer[],
   caller: Principal,
   put: () => Promise<T>,
 ): Promise<T> {
   const said: (readonly [string, ServerRights, ServerRights | null])[] = [];
+  const before = await catalog.revision();
   try {
     for (const server of servers) {
       const { id } = server.input;
@@ -259,9 +266,14 @@ export async function withRights<T>(
     }
     return await put();
   } catch (error) {
-    // What somebody else said meanwhile stays.
-    for (const [id, rights, former] of said.reverse())
-      if (isDeepStrictEqual(admin.rightsOf(id), rights)) await admin.putRights([id], former, by(caller));
+    const now = said.length === 0 ? null : await catalog.revisions();
+    for (const [id, rights, former] of said.reverse()) {
+      // Put after all (the store's answer was lost), or by somebody else at once: neither is to be everybody's.
+      const isPut = (now?.get(id)?.revision ?? 0) > before;
+      // And what somebody else said meanwhile stays.
+      if (!isPut && isDeepStrictEqual(admin.rightsOf(id), rights))
+        await admin.putRights([id], former, by(caller));
+    }
     throw error;
   }
 }

@@ -104,7 +104,7 @@ export function serverEditRoutes(deps: {
         if (fault !== null) throw new Problem('invalid_request', fault);
         if (caller.role !== undefined && !isAtLeast(caller.role, 'admin'))
           await refuseRights(catalog, policy.admin, [{ input: asRefused(input, kept), rights: null }]);
-        await withRights(policy.admin, [{ input, rights: null }], caller, () =>
+        await withRights({ catalog, policy }, [{ input, rights: null }], caller, () =>
           catalog.put([input], 'admin', by(caller), record),
         );
         return describe(id);

@@ -40,10 +40,12 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
   const records = createBoundedCache<ServerRecord>(recordsKept);
   const popular = createPopularity(store, clock);
   let revision = 0;
+  let isBegun = false;
+  /** Whole, as it was at some moment. */
   let isRead = false;
 
   const read = async () => {
-    isRead = true;
+    isBegun = true;
     while (true) {
       const page = await store.namesAfter(revision, namesPerPage);
       for (const { id, gone, tools } of page) {
@@ -53,6 +55,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
       revision = page.at(-1)?.revision ?? revision;
       if (page.length < namesPerPage) break;
     }
+    isRead = true;
   };
   /** Reads what changed since the last time. */
   const readNew = coalesced(read);
@@ -76,7 +79,7 @@ export function createServerCache(store: CatalogStore, clock: Clock): ServerCach
     return record;
   };
   return {
-    refresh: () => (isRead ? readNew() : Promise.resolve()),
+    refresh: () => (isBegun ? readNew() : Promise.resolve()),
     get(id) {
       const cached = records.get(id);
       return cached === undefined ? load(id) : Promise.resolve(cached);

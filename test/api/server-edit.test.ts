@@ -138,6 +138,46 @@ test('a change that is refused at its end leaves who may see the server as it wa
   assert.equal(await rights(), said, 'what was said before is said again');
 });
 
+test('who may see a server that was put after all is not taken back, whatever its change was answered', async (t) => {
+  const app = await bootMcp(t);
+  const { catalog, policy } = app.services;
+  const stranger = await app.newKey();
+  const { put } = catalog;
+  const server = (id: string) => ({ id, name: id, remote_url: 'http://127.0.0.1:9/mcp' });
+  // The store took it, and its answer was lost.
+  Object.assign(catalog, {
+    async put(...args: Parameters<typeof put>) {
+      await put(...args);
+      throw new Problem('unavailable', 'The database does not answer');
+    },
+  });
+  const posted = { ...server('secret'), visibility: 'private' };
+  assert.equal((await app.call('POST', '/v1/admin/servers', { body: posted })).status, 503);
+  Object.assign(catalog, { put });
+  assert.equal((await app.call('GET', '/v1/admin/servers/secret')).status, 200);
+  assert.equal((await app.call('GET', '/v1/servers/secret', { key: stranger })).status, 404);
+
+  // Of two that bring credentials at once one is taken.
+  const parsed = catalog.parse(server('mail'));
+  assert.ok(parsed.ok);
+  await catalog.put([parsed.input], 'import');
+  const { admin } = policy;
+  const { putRights } = admin;
+  const both = Promise.withResolvers<void>();
+  let waiting = 0;
+  Object.assign(admin, {
+    async putRights(...args: Parameters<typeof putRights>) {
+      if (++waiting === 2) both.resolve();
+      await both.promise;
+      return putRights(...args);
+    },
+  });
+  const bring = (n: number) =>
+    app.call('PATCH', '/v1/admin/servers/mail', patch({ headers: { 'x-key': `secret ${n}` } }));
+  const statuses = (await Promise.all([0, 1].map(bring))).map(({ status }) => status).sort();
+  assert.deepEqual([statuses, admin.hasRights('mail')], [[200, 409], true]);
+});
+
 test('a change that cannot be is refused by the name of its field, and nothing of it is done', async (t) => {
   const app = await bootMcp(t);
   await app.add('mail', 'http://127.0.0.1:9/mcp');

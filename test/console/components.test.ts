@@ -10,6 +10,7 @@ import type { Document } from '../../console/src/docs/document.ts';
 import { boundsOf } from '../../console/src/trial/argument-faults.ts';
 import { argumentsOf, entriesOf, startOf } from '../../console/src/trial/argument-form.ts';
 import { readMarkdown } from '../../console/src/trial/markdown.ts';
+import { contentsOf, resourceOf } from '../../console/src/trial/resource.ts';
 import type { Diagnostic } from '../../sdk/api.ts';
 import { root } from '../support/paths.ts';
 
@@ -388,6 +389,20 @@ test('a structured result is a table, whatever it is', () => {
   assert.deepEqual(rowsOf({ list: [1, 2] }), [{ name: 'list', value: [1, 2] }]);
   for (const alone of ['text', 5, false]) assert.deepEqual(rowsOf(alone), [{ value: alone }]);
   for (const nothing of [undefined, null, [], {}, { list: [] }]) assert.equal(rowsOf(nothing), null);
+});
+
+test('a resource is shown as far as it is one: what a server sends otherwise breaks no page', () => {
+  assert.deepEqual(resourceOf({ uri: 'a://b', mimeType: 'text/plain', text: 'x', more: 1 }), {
+    uri: 'a://b',
+    mimeType: 'text/plain',
+    text: 'x',
+  });
+  const none = { uri: 'Resource', mimeType: '' };
+  for (const sent of [null, undefined, 5, 'x', [], { uri: 5, mimeType: {}, text: {}, blob: null }])
+    assert.deepEqual(resourceOf(sent), none);
+  assert.deepEqual(contentsOf({ contents: [null, { blob: 'eA==' }] }), [none, { ...none, blob: 'eA==' }]);
+  for (const result of [null, undefined, {}, { contents: {} }, { contents: 'x' }])
+    assert.deepEqual(contentsOf(result), []);
 });
 
 test('a tool’s Markdown is read into plain values: no markup, no address but a web page’s, JSON and plain words as they are', () => {

@@ -12,14 +12,9 @@ import { ErrorNotice } from '../components/states.tsx';
 import { Table } from '../components/table.tsx';
 import { readMarkdown } from './markdown.ts';
 import { MarkdownView } from './markdown-view.tsx';
+import { contentsOf, type Resource, resourceOf } from './resource.ts';
 
 type Block = ToolResult['content'][number];
-type Resource = {
-  readonly uri?: string;
-  readonly mimeType?: string;
-  readonly text?: string;
-  readonly blob?: string;
-};
 
 /** A result as people see it: pictures and sounds, links, resources, and what has a structure as a table. */
 export function ResultBlocks(props: { readonly serverId: string; readonly result: ToolResult }) {
@@ -49,7 +44,7 @@ function ResultBlock(props: {
     return <Media data={data} mimeType={String(mimeType)} name={`${type}-${number}`} />;
   if (type === 'resource_link' && typeof uri === 'string')
     return <ResourceLink serverId={props.serverId} block={block} uri={uri} />;
-  if (type === 'resource') return <EmbeddedResource resource={(resource ?? {}) as Resource} />;
+  if (type === 'resource') return <EmbeddedResource resource={resourceOf(resource)} />;
   return <p class="muted">A block of type {String(type)}; it is in the JSON.</p>;
 }
 
@@ -115,7 +110,7 @@ function ResourceLink(props: { readonly serverId: string; readonly block: Block;
     const body = { server_id: serverId, method: 'resources/read', params: { uri } };
     const { result, error } = (await call('POST /v1/mcp/call', { body })).body;
     if (error !== undefined) throw new Error(error.message);
-    setContents((result?.contents ?? []) as readonly Resource[]);
+    setContents(contentsOf(result));
   });
   return (
     <>
@@ -143,15 +138,16 @@ function ResourceLink(props: { readonly serverId: string; readonly block: Block;
 }
 
 function EmbeddedResource({ resource }: { readonly resource: Resource }) {
-  const { uri = 'Resource', mimeType = '', text, blob } = resource;
+  const { uri, mimeType, text, blob } = resource;
   if (text !== undefined) return <TextBlock label={uri} text={text} />;
+  if (blob === undefined) return <p class="muted">{uri} is neither text nor a file; it is in the JSON.</p>;
   const name = uri.split(/[\\/]/).at(-1) || 'resource';
   return (
     <>
       <p>
         <code>{uri}</code>
       </p>
-      <Media data={blob ?? ''} mimeType={mimeType || 'unknown type'} name={name} />
+      <Media data={blob} mimeType={mimeType || 'unknown type'} name={name} />
     </>
   );
 }

@@ -5,7 +5,7 @@ import { modernRevision, type RpcMessage } from '../messages/rpc-message.ts';
 import { modernRequest, ownParams } from '../messages/rpc-request.ts';
 import type { Endpoint } from '../transports/post.ts';
 import { fromOutbound, isEventStream, unauthorized } from '../transports/reply-checks.ts';
-import { createSseEvents, messagesIn } from '../transports/sse-events.ts';
+import { createEventBound, createSseEvents, messagesIn } from '../transports/sse-events.ts';
 
 /** What a server of 2026-07-28 tells beside calls ("Subscriptions"), on the stream of one `subscriptions/listen` at a time. */
 export type ChangeSubscription = {
@@ -134,7 +134,12 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
 function openStream({ endpoint, nextId, onNotification }: Deps, uris: ReadonlySet<string>): Stream {
   const { outbound, credential, limits, url } = endpoint;
   const honored = Promise.withResolvers<ReadonlySet<string> | null>();
-  honored.promise.catch(() => undefined);
+  // It is to say so first of all (2026-07-28, "Subscriptions"), and whoever subscribes is waiting for it.
+  const impatience = setTimeout(() => {
+    const detail = 'The server does not say which changes it tells of';
+    honored.reject(new UpstreamFailure('timeout', detail));
+  }, limits.firstByteMs).unref();
+  honored.promise.catch(() => undefined).finally(() => clearTimeout(impatience));
   const ended = Promise.withResolvers<void>();
   const notifications = { ...allLists, ...(uris.size > 0 && { resourceSubscriptions: [...uris] }) };
   const reader = createReader({
@@ -190,7 +195,7 @@ function createReader(on: {
 }) {
   const events = createSseEvents(on.take);
   let refusal: Buffer | undefined;
-  let sinceEventBytes = 0;
+  const isTooLarge = createEventBound(on.maxBytes);
   return {
     head(status: number, headers: ReplyHeaders) {
       if (status === 200 && isEventStream(headers)) return;
@@ -202,9 +207,8 @@ function createReader(on: {
         refusal = Buffer.concat([refusal, chunk]);
         return refusal.length > refusalBytes;
       }
-      sinceEventBytes = chunk.includes('\n\n') ? 0 : sinceEventBytes + chunk.length;
       events.feed(chunk);
-      return sinceEventBytes > on.maxBytes;
+      return isTooLarge(chunk);
     },
     end(failure: OutboundFailure | null) {
       for (const message of messagesIn(refusal?.toString() ?? '')) on.take(message);

@@ -5,7 +5,7 @@ import type { RpcMessage } from '../messages/rpc-message.ts';
 import { questionIn, respondUnasked } from '../messages/server-request.ts';
 import type { Endpoint } from './post.ts';
 import { isEventStream } from './reply-checks.ts';
-import { createSseEvents } from './sse-events.ts';
+import { createEventBound, createSseEvents } from './sse-events.ts';
 
 /** The GET stream beside the calls on which a server with sessions may ask and tell, too (2025-11-25, "Listening for Messages from the Server"). */
 export type ServerStream = {
@@ -92,7 +92,7 @@ async function openStream(
     resolve();
   };
   const events = createSseEvents(onMessage);
-  let sinceEventBytes = 0;
+  const isTooLarge = createEventBound(limits.maxBytes);
   const call = outbound.stream(
     {
       method: 'GET',
@@ -109,9 +109,8 @@ async function openStream(
         settle();
       },
       data(chunk) {
-        sinceEventBytes = chunk.includes('\n\n') ? 0 : sinceEventBytes + chunk.length;
         events.feed(chunk);
-        return sinceEventBytes > limits.maxBytes;
+        return isTooLarge(chunk);
       },
       // Once per session: a server that has no such stream, or ends it, wants nothing to do with it.
       end: settle,

@@ -42,6 +42,19 @@ export function createSseEvents(
   };
 }
 
+/** Of a stream without end: reads each chunk and answers whether there have been more bytes than that since an event ended. */
+export function createEventBound(maxBytes: number): (chunk: Buffer) => boolean {
+  let sinceEventBytes = 0;
+  return (chunk) => {
+    const isEnd = blankLines.some((blank) => chunk.includes(blank));
+    sinceEventBytes = isEnd ? 0 : sinceEventBytes + chunk.length;
+    return sinceEventBytes > maxBytes;
+  };
+}
+
+/** What ends an event, by all three line ends (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+const blankLines = ['\n\n', '\r\n\r\n', '\r\r'] as const;
+
 /** The messages in an event's data; none where it is something else. */
 export function messagesIn(data: string): readonly RpcMessage[] {
   try {

@@ -14,14 +14,21 @@ const servers = 60;
 function setUp() {
   const rows = new Map<string, CatalogChange>();
   let revision = 0;
-  const put = (id: string, text = 'tides') => {
-    const tools = [{ name: `run_${id}`, description: `Runs ${text}`, inputSchema: '{}' }];
+  const put = (id: string, text = 'tides', inputSchema = '{}') => {
+    const tools = [{ name: `run_${id}`, description: `Runs ${text}`, inputSchema }];
     rows.set(id, { id, revision: ++revision, server: searchedServer(id, `Tells ${text}`, { tools }) });
   };
   for (let n = 0; n < servers; n++) put(`s${n}`);
-  const state = { reads: [] as number[], embeds: true, merged: [] as unknown[] };
+  const state = {
+    reads: [] as number[],
+    embeds: true,
+    readable: true,
+    readsLate: false,
+    merged: [] as unknown[],
+  };
   async function* changesSince(after: number) {
     state.reads.push(after);
+    if (!state.readable) throw new Error('store away');
     const fresh = [...rows.values()].filter((row) => row.revision > after);
     if (fresh.length > 0) yield fresh.sort((a, b) => a.revision - b.revision);
   }
@@ -29,8 +36,9 @@ function setUp() {
   const build = async (): Promise<BuiltIndex> => {
     const waiting = Promise.withResolvers<void>();
     builds.push(waiting);
-    const [to, all] = [revision, [...rows.values()]];
+    const begun = [revision, [...rows.values()]] as const;
     await waiting.promise;
+    const [to, all] = state.readsLate ? ([revision, [...rows.values()]] as const) : begun;
     const builder = createIndexBuilder(builtIn);
     await builder.apply(all);
     return { snapshot: builder.build(to), lexicon: builder.lexicon };
@@ -82,6 +90,19 @@ test('a change is read beside the snapshot, once; nothing is built, and nothing 
   assert.deepEqual([state.reads.at(-1), builds.length], [revision, 1]);
 });
 
+test('what takes long to be read is not read in the serving thread, however few servers it is', async () => {
+  const { put, builds, next, first } = setUp();
+  await first();
+  const schema = (letters: number) => JSON.stringify({ enum: ['x'.repeat(letters)] });
+  put('s5', 'tides', schema(90_000));
+  assert.equal((await next()).isWhole, false);
+  put('s6', 'tides', schema(110_000));
+  const found = next();
+  while (builds.length < 2) await new Promise(setImmediate);
+  builds[1]?.resolve();
+  assert.equal((await found).isWhole, true);
+});
+
 test('what has become much is merged behind, while changes go on being found', async () => {
   const { put, state, builds, next, first } = setUp();
   await first();
@@ -127,4 +148,21 @@ test('what failed halfway is read again from the snapshot on', async () => {
   state.embeds = true;
   const { ids, isWhole } = await next();
   assert.deepEqual([ids.has('new'), ids.has('newer'), isWhole], [true, true, false]);
+});
+
+test('a merged snapshot behind which the store failed is used when that is back: it may know what nothing else told', async () => {
+  const { put, state, builds, updates, next, first } = setUp();
+  await first();
+  for (let n = 0; n < 5; n++) put(`s${n}`, 'waves');
+  await next();
+  put('unpatched');
+  state.readsLate = true;
+  builds[1]?.resolve();
+  while (state.merged.length === 0) await new Promise(setImmediate);
+  state.readable = false;
+  await assert.rejects(updates.next(), /store away/);
+  state.readable = true;
+  const { ids, isWhole } = await next();
+  assert.deepEqual([ids.has('unpatched'), isWhole], [true, true]);
+  assert.equal(await updates.next(), null);
 });

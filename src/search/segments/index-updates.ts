@@ -11,7 +11,7 @@ import {
   type ChangesSince,
   fewDocuments,
 } from '../index/builder-client.ts';
-import { createPatchBuilder, type PatchBuilder } from './patch-builder.ts';
+import { createPatchBuilder, documentsIn, lettersOf, type PatchBuilder } from './patch-builder.ts';
 import { type SearchIndex, wholeIndex } from './search-index.ts';
 
 /** What to search from now on; `whole`: the snapshot that it has, where that is a new one. */
@@ -38,6 +38,8 @@ export type IndexUpdatesDeps = {
  * anew, as each change does, takes as long as to score some queries.
  */
 const patchedShare = 1 / 8;
+/** Letters of one server and its tools, which are read at a turn: some 20 ms. */
+const patchedLetters = 100_000;
 
 export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   const { changesSince, embedder, builder, onMerged } = deps;
@@ -46,6 +48,7 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   /** What changed since, up to a revision. */
   let patch: PatchBuilder | undefined;
   let revision = 0;
+  /** Until somebody was told of it. */
   let merged: BuiltIndex | null = null;
   let merging: Promise<void> | undefined;
   let isClosed = false;
@@ -67,11 +70,15 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
     }, done);
   }
 
-  function takeMerged(): BuiltIndex | null {
-    const built = merged;
-    merged = null;
-    if (built !== null) startFrom(built);
-    return built;
+  function startFromMerged(): BuiltIndex | null {
+    if (merged !== null && merged !== last) startFrom(merged);
+    return merged;
+  }
+
+  /** Only now: had the store failed before, nothing newer would be there to be read, and what was merged never be used. */
+  function told(update: IndexUpdate): IndexUpdate {
+    if (merged === last) merged = null;
+    return update;
   }
 
   /** null: all is to be built anew. */
@@ -92,18 +99,19 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   return {
     async next() {
       if (isClosed) throw new Error('search is closed');
-      const whole = takeMerged();
+      const whole = startFromMerged();
       if (last !== null) {
         const most = patchedShare * last.snapshot.documentCount;
         const changes = await readFew(changesSince, revision, most);
-        if (changes?.length === 0) return whole && { index: wholeIndex(whole), whole };
+        if (changes?.length === 0) return whole && told({ index: wholeIndex(whole), whole });
         const index = changes === null ? null : await patchIn(last, changes);
-        if (index !== null) return { index, whole };
+        if (index !== null) return told({ index, whole });
       }
       await merging;
-      takeMerged();
+      startFromMerged();
       const built = await builder.build(last);
       startFrom(built);
+      merged = null;
       return { index: wholeIndex(built), whole: built };
     },
     startFrom,
@@ -114,7 +122,7 @@ export function createIndexUpdates(deps: IndexUpdatesDeps): IndexUpdates {
   };
 }
 
-/** What is newer than a revision; null if there is more than that. */
+/** What is newer than a revision; null if there is more than that, or takes long to read. */
 async function readFew(
   changesSince: ChangesSince,
   after: number,
@@ -123,7 +131,8 @@ async function readFew(
   const few: CatalogChange[] = [];
   let documents = 0;
   for await (const changes of changesSince(after)) {
-    for (const { server } of changes) documents += 1 + (server?.tools.length ?? 0);
+    if (changes.some((change) => lettersOf(change) > patchedLetters)) return null;
+    for (const change of changes) documents += documentsIn(change);
     if (documents > most) return null;
     few.push(...changes);
   }

@@ -86,18 +86,33 @@ export function createPatchBuilder(
   };
 }
 
-/** Servers and tools that are read at a turn, in the thread that serves: five milliseconds. */
+/** Servers and tools that are read at a turn, in the thread that serves, and letters of theirs: five milliseconds. */
 const sliceDocuments = 100;
+const sliceLetters = 25_000;
+
+export function documentsIn({ server }: CatalogChange): number {
+  return 1 + (server?.tools.length ?? 0);
+}
+
+export function lettersOf({ server }: CatalogChange): number {
+  if (server === null) return 0;
+  return server.tools.reduce(
+    (sum, tool) => sum + tool.description.length + tool.inputSchema.length,
+    server.description.length,
+  );
+}
 
 function* slicesOf(changes: readonly CatalogChange[]): Generator<CatalogChange[]> {
   let slice: CatalogChange[] = [];
-  let documents = 0;
+  let [documents, letters] = [0, 0];
   for (const change of changes) {
     slice.push(change);
-    documents += 1 + (change.server?.tools.length ?? 0);
-    if (documents < sliceDocuments) continue;
+    documents += documentsIn(change);
+    letters += lettersOf(change);
+    if (documents < sliceDocuments && letters < sliceLetters) continue;
     yield slice;
-    [slice, documents] = [[], 0];
+    slice = [];
+    [documents, letters] = [0, 0];
   }
   if (slice.length > 0) yield slice;
 }
