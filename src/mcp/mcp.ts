@@ -30,12 +30,13 @@ import { createChannelPool, defaultPoolLimits, type PoolLimits } from './channel
 import { Channels } from './channels.ts';
 import { LocalServerList } from './config-file/local-server-list.ts';
 import type { LocalServer } from './config-file/mcp-config.ts';
-import type { Caller, Limits, OnNotification, Target } from './mcp-model.ts';
+import type { Caller, Limits, OnNotification } from './mcp-model.ts';
 import { answerCodec } from './messages/answer-codec.ts';
 import { canonicalParams } from './messages/canonical-json.ts';
 import { inMcpSpan, tellOutcome, withTraceContext } from './messages/mcp-spans.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
 import { noParams } from './messages/rpc-request.ts';
+import { listenToTarget } from './negotiation/target-listener.ts';
 import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
 import { type Address, type AddressFound, probeAddress, probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
@@ -239,13 +240,13 @@ export function createMcp(deps: McpDeps): Mcp {
       return reply;
     },
     listen: (caller, serverId, onNotification, onAgain = () => undefined) =>
-      hear(
+      listenToTarget(
         async () => (await targets.find(caller, serverId)).target,
         (target, onOver) => pool.hold(target, caller.prefersSession === true, { onNotification, onOver }),
         onAgain,
       ),
     overhear: (caller, serverId, onNotification) =>
-      hear(
+      listenToTarget(
         async () => (await targets.find(caller, serverId)).target,
         (target, onOver) => pool.overhear(target, { onNotification, onOver }),
         () => undefined,
@@ -333,28 +334,6 @@ function createTracedCall(tracing: Tracing, call: Mcp['call']): Mcp['call'] {
       if (answer.kind === 'reply') tellOutcome(span, answer.reply);
       return answer;
     });
-  };
-}
-
-/** Hears, and goes on with whatever the target is, when it is another one; not where there is none any more. */
-async function hear(
-  find: () => Promise<Target>,
-  start: (target: Target, onOver: () => void) => () => void,
-  onAgain: () => void,
-): Promise<() => void> {
-  let isEnded = false;
-  const goOn = async () => {
-    const target = await find().catch(() => null);
-    if (isEnded || target === null) return;
-    end = start(target, onOver);
-    onAgain();
-  };
-  // Whoever else hears of the change has to be through with it.
-  const onOver = () => void setImmediate(() => void goOn().catch(() => undefined));
-  let end = start(await find(), onOver);
-  return () => {
-    isEnded = true;
-    end();
   };
 }
 

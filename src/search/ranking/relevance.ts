@@ -306,7 +306,8 @@ function combineWords(
 ): number {
   let best = 0;
   for (let s = 0; s < into.length; s++) {
-    const words = ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!;
+    // As it is kept: a sum is longer than that, and whoever looks for the best among these finds the shorter one.
+    const words = Math.fround(ofServer[s]! + (1 - whole) * bestTool[s]! + whole * combinedTools[s]!);
     into[s] = words;
     if (words > best) best = words;
   }

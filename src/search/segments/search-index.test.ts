@@ -5,6 +5,7 @@ import { runsOf } from '../../../test/support/full-run.ts';
 import type { CatalogServer } from '../../catalog/catalog.ts';
 import { createActiveSnapshot } from '../active-snapshot.ts';
 import { createIndexBuilder } from '../index/index-builder.ts';
+import { createRelevanceIndex, scoreServers } from '../ranking/relevance.ts';
 import { defaultSearchConfig, loadBuiltInEmbedder, readHit } from '../search.ts';
 import type { SearchFilters, SearchView } from '../search-model.ts';
 import { createPatchBuilder } from './patch-builder.ts';
@@ -145,4 +146,23 @@ test('a snapshot with changes beside it answers as one that is built of all, to 
     { numRuns: runsOf(60) },
   );
   assert.ok(patched > 0);
+});
+
+test('a snapshot alone is measured as one with something beside it, or behind a filter, is: to the last bit', async () => {
+  const builder = createIndexBuilder(embedder);
+  const servers = words.map((_, n) =>
+    serverOf({ n, of: [n, (n * 5) % words.length, 3], tools: n % 4, odd: n }),
+  );
+  await builder.apply(servers.map((server, i) => ({ id: server.id, revision: i + 1, server })));
+  const snapshot = builder.build(servers.length);
+  const index = createRelevanceIndex(wholeIndex({ snapshot, lexicon: builder.lexicon }), weights);
+  const allowed = new Uint8Array(servers.length).fill(1);
+  for (const query of queries) {
+    const asked = { parts: [query], vectors: embedder.embed([query], 'query') as Float32Array, mask: null };
+    const [alone, filtered] = [null, allowed].map((each) => {
+      const { relevance, bestLexical } = scoreServers(index, { ...asked, allowed: each });
+      return { relevance: [...relevance], bestLexical };
+    });
+    assert.deepEqual(alone, filtered);
+  }
 });
