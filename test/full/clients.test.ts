@@ -3,12 +3,11 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { adminKey, temporaryFolder } from '../support/app.ts';
-import { clientsMissing, commandOf, program } from '../support/client-programs.ts';
+import { clientsMissing, commandOf, load } from '../support/client-programs.ts';
 import { holdCompatibility } from '../support/compatibility.ts';
 import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
@@ -89,13 +88,6 @@ const echo = { server_id: 'fixture', name: 'echo', arguments: { message: 'hi' } 
 /** One server alone; an initialize-era client has a session with it. */
 const whole = '/mcp/servers/everything';
 const metaTools = ['search_tools', 'describe_tool', 'call_tool', 'call_tools'];
-const load = async (name: string): Promise<Record<string, unknown>> => {
-  const { exports } = JSON.parse(readFileSync(program(name, 'package.json'), 'utf8')) as {
-    exports: Record<string, { import?: string | { default: string }; default?: string }>;
-  };
-  const entry = exports['.']?.import ?? exports['.']?.default ?? '';
-  return import(pathToFileURL(program(name, typeof entry === 'string' ? entry : entry.default)).href);
-};
 
 for (const [era, mode] of [
   ['2025-11-25', 'legacy'],
