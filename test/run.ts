@@ -100,6 +100,8 @@ async function runTests(): Promise<{ readonly failed: number; readonly skipped: 
   return counted;
 }
 
+if (full && (await check(['the console is built', process.execPath, 'console/build.js'])))
+  process.env.CONSOLE_IS_BUILT = 'yes';
 /** Beside the tests: these wait where the checks compute. */
 const checked = Promise.all(checks.map(check));
 const postgres = full && process.env.TEST_DATABASE_URL === undefined ? await startPostgres() : undefined;

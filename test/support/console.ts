@@ -13,7 +13,9 @@ const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 export const noChromium: string | false = chromium === undefined ? 'needs Chromium' : false;
 export const chromiumPath = chromium ?? '';
 
+/** A build empties the folder first, from which others start services at the same time: a run of all tests builds once, before. */
 export async function buildConsole(): Promise<void> {
+  if (process.env.CONSOLE_IS_BUILT !== undefined) return;
   await build({ root: `${root}/console`, configFile: `${root}/console/vite.config.ts`, logLevel: 'error' });
 }
 
