@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { newLogId } from '../../src/base/id.ts';
@@ -194,4 +195,24 @@ test('a start takes in what a killed process left, once', async (t) => {
     readdirSync(dataDir).filter((name) => name.endsWith('.journal')),
     [],
   );
+});
+
+test('a call is in the file before its reply leaves, by whatever door', async (t) => {
+  const dataDir = await newDataDir(t);
+  const { app, key } = await boot(t, { MCPRANK_DATA_DIR: dataDir });
+  const written = () =>
+    readdirSync(dataDir)
+      .filter((name) => name.endsWith('.journal'))
+      .map((name) => readFileSync(join(dataDir, name), 'utf8'))
+      .join('');
+  const seen: boolean[] = [];
+  const { end } = ServerResponse.prototype;
+  t.mock.method(ServerResponse.prototype, 'end', function (this: ServerResponse, ...args: unknown[]) {
+    if (/^\/(v1\/mcp|mcp)\//.test(this.req.url ?? '')) seen.push(written().includes(`"tool":"works"`));
+    return Reflect.apply(end, this, args);
+  });
+  await app.tool('s', 'works', {}, { key });
+  const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'works', arguments: {} } };
+  await app.call('POST', '/mcp/servers/s', { key, body: message });
+  assert.deepEqual(seen, [true, true]);
 });

@@ -42,6 +42,7 @@ export const smallDocuments = 20_000;
 const idleMs = 2_000;
 /** Servers and tools that are indexed in a few milliseconds: a thread takes longer to start, and 30 MB. */
 export const fewDocuments = 100;
+
 export function createBuilderClient(
   changesSince: ChangesSince,
   embedder: Embedder,

@@ -1,4 +1,5 @@
 /** Where the servers of several segments lie in the index that they make up, in the order of their ids. */
+
 /** Servers that lie side by side in a segment and in the index; `segment` by its number. */
 export type Run = {
   readonly segment: number;
