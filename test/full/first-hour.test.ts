@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { clientNames, clients } from '../../src/cli/client-entries.ts';
 import { temporaryFolder } from '../support/app.ts';
 import { done, serving } from '../support/command.ts';
-import { freePort } from '../support/mcp-servers.ts';
+import { freePort } from '../support/free-port.ts';
 import { root } from '../support/paths.ts';
 import { until } from '../support/programs.ts';
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { adminKey, bootApp, handClock } from '../support/app.ts';
+import { freePort } from '../support/free-port.ts';
 import { root } from '../support/paths.ts';
-import { freePort } from '../support/postgres.ts';
 import { engines } from '../support/stores.ts';
 
 /** The same for all: what one sealed another must open. */

@@ -9,8 +9,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { ElicitRequestSchema, LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { adminKey } from '../support/app.ts';
+import { freePort } from '../support/free-port.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
-import { freePort } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
 import { pythonMissing, python as pythons } from '../support/python.ts';
 

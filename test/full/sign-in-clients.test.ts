@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -10,6 +11,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { adminKey, type TestApp, temporaryFolder } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
+import { freePort } from '../support/free-port.ts';
 import { root } from '../support/paths.ts';
 import { agree, bootEcho, bootFor, desktop, people } from '../support/person.ts';
 import { register } from '../support/sign-in.ts';
@@ -100,7 +102,8 @@ test('a person who cancels is brought back to the client, in a real browser', as
 /** The protocol's referee asks for a browser on its standard output. */
 test('conformance: all that the referee asks of an authorization server', async (t) => {
   const app: Pick<TestApp, 'url'> = await bootEcho(t);
-  const port = 3_000 + Math.floor(Math.random() * 50_000);
+  const port = await freePort();
+  const results = temporaryFolder(t);
   const made = await register(app, { redirect_uris: [`http://127.0.0.1:${port}/callback`] });
   const child = spawn(
     process.execPath,
@@ -108,7 +111,7 @@ test('conformance: all that the referee asks of an authorization server', async 
       join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js'),
       'authorization',
       ...['--url', app.url, '--client-id', String(made.body.client_id), '--resource', `${app.url}/mcp`],
-      ...['-p', String(port), '-o', temporaryFolder(t)],
+      ...['-p', String(port), '-o', results],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -126,7 +129,7 @@ test('conformance: all that the referee asks of an authorization server', async 
       .catch(() => child.kill());
   });
   const code = await new Promise((resolve) => child.on('exit', resolve));
-  assert.equal(code, 0, text);
+  assert.equal(code, 0, text + globSync(`${results}/**/*.json`).map((file) => readFileSync(file, 'utf8')));
   assert.match(text, /✓ authorization-server-metadata-endpoint: 2 passed, 0 failed/);
   assert.match(text, /✓ authorization-code-grant: 1 passed, 0 failed/);
 });

@@ -5,8 +5,8 @@ import { type TestContext, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { clientsMissing, commandOf, load } from '../support/client-programs.ts';
+import { freePort } from '../support/free-port.ts';
 import type { McpTestApp } from '../support/mcp-app.ts';
-import { freePort } from '../support/mcp-servers.ts';
 import {
   agree,
   bootFor,

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '../support/app.ts';
+import { freePort } from '../support/free-port.ts';
 import { programTest as test } from '../support/full-run.ts';
 import { type McpTestApp, textOf } from '../support/mcp-app.ts';
-import { freePort, referenceServer } from '../support/mcp-servers.ts';
+import { referenceServer } from '../support/mcp-servers.ts';
 import { root } from '../support/paths.ts';
 import { bootPrograms, odd, until } from '../support/programs.ts';
 

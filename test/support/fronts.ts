@@ -7,8 +7,8 @@ import { connect } from 'node:tls';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { temporaryFolder } from './app.ts';
 import { certificate, certificateKey } from './certificate.ts';
+import { freePort } from './free-port.ts';
 import { bootMcp } from './mcp-app.ts';
-import { freePort } from './mcp-servers.ts';
 import { root } from './paths.ts';
 import { until } from './programs.ts';
 

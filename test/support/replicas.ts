@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adminKey, temporaryFolder } from './app.ts';
+import { freePort } from './free-port.ts';
 import { root } from './paths.ts';
-import { freePort } from './postgres.ts';
 
 export type Replica = { readonly url: string; readonly child: ChildProcess; readonly log: string[] };
 
