@@ -144,7 +144,6 @@ test('depth is bounded, a byte-order mark is skipped, broken UTF-8 is refused', 
 });
 
 test('changing one member leaves the bytes of all others alone', () => {
-  const read = (view: JsonView) => membersOf(view).map(({ name, value }) => [name, value.text()]);
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.stringMatching(/^[a-e]$/), json), { maxLength: 6 }),
@@ -162,6 +161,55 @@ test('changing one member leaves the bytes of all others alone', () => {
     ),
     { numRuns: runsOf(3_000) },
   );
+});
+
+const read = (view: JsonView) => membersOf(view).map(({ name, value }) => [name, value.text()]);
+
+test('any members are changed, added and left out at once, whether it was noted where they stand or not', () => {
+  const name = fc.constantFrom('a', 'b', 'c', 'd', '\\u0061', 'é');
+  const space = fc.constantFrom('', ' ', '\n\t');
+  const shapes = [
+    {},
+    { a: true },
+    { a: true, b: true, c: true },
+    { b: { x: true }, a: true, c: true, d: true },
+  ] as const;
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.tuple(name, json, space, space), {
+        selector: ([each]) => JSON.parse(`"${each}"`),
+        maxLength: 6,
+      }),
+      fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.option(json), {
+        maxKeys: 5,
+        noNullPrototype: true,
+      }),
+      fc.constantFrom(...shapes),
+      (members, changes, shape) => {
+        const text = `{${members.map(([each, value, before, behind]) => `${before}"${each}"${behind}:${before}${value}${behind}`).join(',')}}`;
+        const asked = Object.fromEntries(
+          Object.entries(changes).map(([each, value]) => [each, value === null ? null : [value]]),
+        );
+        const changed = joinJson(changeMembers(scanJson(Buffer.from(text), shape), asked));
+        const before = members.map(([each, value]) => [JSON.parse(`"${each}"`) as string, value] as const);
+        const left = before.flatMap(([each, value]) => {
+          const change = Object.hasOwn(changes, each) ? changes[each] : value;
+          return change == null ? [] : [[each, change]];
+        });
+        const more = Object.entries(changes).filter(
+          ([each, value]) => value !== null && !before.some(([known]) => known === each),
+        );
+        assert.deepEqual(read(scanJson(changed)), [...left, ...more]);
+      },
+    ),
+    { numRuns: runsOf(6_000) },
+  );
+});
+
+test('a member that stands twice is left out, or changed, as one', () => {
+  const twice = scanJson(Buffer.from('{"a":1,"b":2,"a":3}'));
+  assert.equal(joinJson(changeMembers(twice, { a: null })).toString(), '{"b":2}');
+  assert.equal(joinJson(changeMembers(twice, { a: ['9'] })).toString(), '{"a":9,"b":2}');
 });
 
 test('on one line: only the line breaks between tokens go', () => {

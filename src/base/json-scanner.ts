@@ -43,32 +43,35 @@ export class JsonView {
   readonly start: number;
   readonly end: number;
   readonly kind: JsonKind;
-  readonly #members: readonly Member[];
-  readonly #other: string | undefined;
+  readonly #noted: Noted;
 
   constructor(place: { bytes: Buffer; start: number; end: number; kind: JsonKind }, noted: Noted) {
     this.bytes = place.bytes;
     this.start = place.start;
     this.end = place.end;
     this.kind = place.kind;
-    this.#members = noted.members;
-    this.#other = noted.other;
+    this.#noted = noted;
   }
 
   /** The name of the first member that the shape does not name, where it names any. */
   get other(): string | undefined {
-    return this.#other;
+    return this.#noted.other;
   }
 
   /** A member that the shape names; undefined where it is absent. */
   get(name: string): JsonView | undefined {
-    for (const member of this.#members) if (member.name === name) return member.value;
+    for (const member of this.#noted.members) if (member.name === name) return member.value;
     return undefined;
+  }
+
+  /** Whether the shape names it: then it is absent where `get` has none. */
+  names(name: string): boolean {
+    return this.#noted.wanted.some((each) => each.name === name);
   }
 
   /** The members that the shape names, in the order in which they came. */
   noted(): readonly Member[] {
-    return this.#members;
+    return this.#noted.members;
   }
 
   /** Like `get`, but undefined for null too: what is absent and what is null say the same. */
@@ -100,8 +103,13 @@ export class JsonView {
   }
 }
 
-type Member = { readonly name: string; readonly value: JsonView };
-type Noted = { readonly members: readonly Member[]; readonly other: string | undefined };
+/** `start`: where its name begins, quote and all. */
+type Member = { readonly name: string; readonly start: number; readonly value: JsonView };
+type Noted = {
+  readonly wanted: readonly Wanted[];
+  readonly members: readonly Member[];
+  readonly other: string | undefined;
+};
 /** A shape, ready to be held against keys. */
 type Wanted = { readonly name: string; readonly key: Buffer; readonly below: readonly Wanted[] };
 
@@ -109,7 +117,7 @@ const compiled = new WeakMap<JsonShape, readonly Wanted[]>();
 const none: readonly Wanted[] = [];
 /** One for all calls: what a shape compiles to is kept by the shape. */
 const nothingWanted: JsonShape = {};
-const nothingNoted: Noted = { members: [], other: undefined };
+const nothingNoted: Noted = { wanted: none, members: [], other: undefined };
 
 function compile(shape: JsonShape): readonly Wanted[] {
   let wanted = compiled.get(shape);
@@ -222,7 +230,7 @@ class Scanner {
     this.#at = start;
     const found: Member[] = [];
     this.#object((from, to) => {
-      found.push({ name: this.#name(from, to), value: this.#view(wanted) });
+      found.push({ name: this.#name(from, to), start: from - 1, value: this.#view(wanted) });
     });
     return found;
   }
@@ -255,9 +263,9 @@ class Scanner {
         return this.#skip();
       }
       if (members.some(({ name }) => name === asked.name)) throw new JsonFault('duplicate', from, asked.name);
-      members.push({ name: asked.name, value: this.#view(asked.below) });
+      members.push({ name: asked.name, start: from - 1, value: this.#view(asked.below) });
     });
-    return { members, other };
+    return { wanted, members, other };
   }
 
   /** Walks an object; `member` is given where the key's text stands, and takes in the value. */

@@ -199,6 +199,12 @@ function isSmall({ request: { headers } }: RequestContext): boolean {
  * go to the socket as they are: joining them would copy tens of kilobytes for every reply.
  */
 function writeParts(reply: ServerResponse, parts: readonly (Buffer | string)[], bytes: number): void {
+  const [first] = parts;
+  if (bytes <= joinedBytes && Buffer.isBuffer(first) && parts.length === 1) {
+    // As text of one byte a character it is the same bytes.
+    reply.end(first.toString('latin1'), 'latin1');
+    return;
+  }
   if (parts.length > 1 && bytes <= joinedBytes) {
     reply.end(parts.join(''));
     return;

@@ -325,11 +325,12 @@ async function discover({ backend, caller }: DoorRequest): Promise<Outcome> {
 }
 
 function mirroredIn({ headers }: McpHttpRequest): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      name.startsWith('mcp-param-') && value !== undefined ? [[name, value]] : [],
-    ),
-  );
+  const mirrored: Record<string, string> = {};
+  for (const name in headers) {
+    const value = name.startsWith('mcp-param-') ? headers[name] : undefined;
+    if (value !== undefined) mirrored[name] = value;
+  }
+  return mirrored;
 }
 
 const sessionRevisions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];

@@ -25,6 +25,7 @@ export function openReply(
     },
     resume: () => call.resume(),
     cancel: () => call.cancel(),
+    finish: () => call.finish(),
   };
   const call = start({
     head: (status, headers) => resolve({ status, headers, body }),

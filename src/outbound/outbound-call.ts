@@ -124,6 +124,13 @@ export class HttpCall implements OutboundCall, Handler, Timed {
     this.fail(cancelled(cause));
   }
 
+  finish(): void {
+    this.#finish(null);
+    this.#leftBytes = drainBytes;
+    this.extend(drainMs);
+    if (this.#isPaused) this.resume();
+  }
+
   fail(failure: OutboundFailure): void {
     if (this.isDone) return;
     this.#finish(failure);
@@ -200,9 +207,7 @@ export class HttpCall implements OutboundCall, Handler, Timed {
       this.fail(unusable(this.#destination.host, error));
       return;
     }
-    this.#finish(null);
-    this.#leftBytes = drainBytes;
-    this.extend(drainMs);
+    this.finish();
   }
 
   get #isLarge(): boolean {

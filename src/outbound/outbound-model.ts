@@ -32,6 +32,8 @@ export type OutboundRequest = {
 /** A request under way. */
 export type OutboundCall = {
   cancel(): void;
+  /** Whoever reads has enough; the call is done, whatever is still to come. */
+  finish(): void;
   /** Reads no further, so that the upstream is slowed down, until `resume`. */
   pause(): void;
   resume(): void;
@@ -59,6 +61,8 @@ export type ByteSource = {
   /** After `data` answered false: the reader is ready again. */
   resume(): void;
   cancel(): void;
+  /** The reader has enough: a little of what is left is read past, so that the connection can be used again. */
+  finish(): void;
 };
 
 export type ByteSink = {

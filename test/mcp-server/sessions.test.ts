@@ -249,6 +249,41 @@ test('the server hears the client and nothing of its credentials; what is betwee
   assert.equal(headers['mcp-session-id'], 's1');
 });
 
+test('an answer that a server streams alone is JSON for who takes it; with anything before it, it is a stream', async (t) => {
+  const told = {
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: { progressToken: 1, progress: 1 },
+  };
+  const { app } = await bootKeeper(t, ({ body: { id, params } }, reply) => {
+    const answer = { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'streamed' }] } };
+    const { name } = params as { name: string };
+    const before = { alone: '', primed: 'id: 1\ndata: \n\n', after: `data: ${JSON.stringify(told)}\n\n` }[
+      name
+    ];
+    reply.writeHead(200, { 'content-type': 'text/event-stream' });
+    reply.end(`${before}id: 2\ndata: ${JSON.stringify(answer)}\n\n`);
+  });
+  const { session } = await say(app, null, hello);
+  const call = async (name: string, headers = {}) =>
+    say(app, session, { id: 7, method: 'tools/call', params: { name } }, { headers });
+  const alone = await call('alone');
+  assert.deepEqual(alone.body, {
+    jsonrpc: '2.0',
+    id: 7,
+    result: { content: [{ type: 'text', text: 'streamed' }] },
+  });
+  for (const streamed of [
+    await call('alone', { accept: 'text/event-stream' }),
+    await call('primed'),
+    await call('after'),
+  ]) {
+    assert.match(streamed.text, /data: \{"jsonrpc":"2.0","id":7,"result"/);
+    assert.deepEqual(streamed.body, {});
+  }
+  assert.match((await call('after')).text, /notifications\/progress[\s\S]*"result"/);
+});
+
 test('an answer that ends early is finished by who comes back with its event id, in its own session only', async (t) => {
   const { app, upstream } = await bootKeeper(t, ({ method, headers, body }, reply) => {
     if (method === 'GET') {

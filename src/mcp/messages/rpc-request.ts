@@ -1,5 +1,11 @@
 import { type JsonView, membersOf, scanJson } from '../../base/json-scanner.ts';
-import { changeMembers, type JsonPart, type JsonParts, joinJson } from '../../base/json-splice.ts';
+import {
+  changedMembers,
+  changeMembers,
+  type JsonPart,
+  type JsonParts,
+  joinJson,
+} from '../../base/json-splice.ts';
 import type { RpcParams, RpcRequest } from '../mcp-model.ts';
 import { isReserved, modernRevision } from './rpc-message.ts';
 
@@ -20,8 +26,7 @@ const askedByCaller: ReadonlySet<string> = new Set([logLevel]);
 const nothing: ReadonlySet<string> = new Set();
 
 /** The members of these params beside `_meta` are replaced or added by other code: they are no part of what was asked. */
-const resumption: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
-const notAsked = [...resumption, '_meta'] as const;
+const notAsked = { _meta: null, inputResponses: null, requestState: null } as const;
 
 export const noParams: RpcParams = {
   members: [],
@@ -36,7 +41,7 @@ export function paramsOf(view: JsonView | undefined): RpcParams {
   if (view === undefined) return noParams;
   const meta = view.present('_meta');
   return {
-    members: bareMembers(view),
+    members: changedMembers(view, notAsked),
     name: view.get('name')?.string(),
     uri: view.get('uri')?.string(),
     arguments: view.present('arguments'),
@@ -89,20 +94,6 @@ export function withParams(
 /** The same with more members behind. */
 export function withMembers(params: RpcParams, more: JsonParts): RpcParams {
   return { ...params, members: params.members.length === 0 ? more : [...params.members, ',', ...more] };
-}
-
-/** What stands between the braces, without `_meta` and without what resumes an earlier request. */
-function bareMembers(view: JsonView): JsonParts {
-  const isWhole = notAsked.every((name) => view.get(name) === undefined);
-  if (isWhole) {
-    const isEmpty = view.other === undefined && view.noted().length === 0;
-    return isEmpty ? [] : [view.bytes.subarray(view.start + 1, view.end - 1)];
-  }
-  const parts: JsonPart[] = [];
-  for (const { name, value } of membersOf(view))
-    if (name !== '_meta' && !resumption.has(name))
-      parts.push(`${parts.length === 0 ? '' : ','}${JSON.stringify(name)}:`, value.span());
-  return parts;
 }
 
 /** A request in the words of the revisions with a handshake. `progressToken`: in place of the caller's own. */

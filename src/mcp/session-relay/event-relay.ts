@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import { changeMembers, type JsonParts, joinJson, onOneLine } from '../../base/json-splice.ts';
-import type { ByteSource } from '../../outbound/outbound.ts';
+import type { ByteSink, ByteSource } from '../../outbound/outbound.ts';
 import { UpstreamFailure } from '../mcp-model.ts';
 import { type RpcMessage, readMessages, withoutReservedMeta } from '../messages/rpc-message.ts';
 import { toFailure } from '../transports/reply-checks.ts';
@@ -10,54 +10,135 @@ import { createWholeLines, messagesIn } from '../transports/sse-events.ts';
 export type StreamFilter = {
   /** False: this message goes no further. */
   pass(message: RpcMessage): boolean;
+  /** Whether what the client asked for has passed. */
+  isSettled(): boolean;
   /** An event's id as the client is to know it. */
   eventId(id: string): string;
   /** The server's stream is over; what is still to be said, if anything. A failure that is not thrown ends the client's stream well. */
   end(failure: unknown): Buffer | null;
 };
 
+type RelayOptions = {
+  readonly maxEventBytes: number;
+  /** The client takes its answer as JSON, too. */
+  readonly takesJson: boolean;
+};
+
+/** After so long without a word the stream begins: proxies end a request of which they hear nothing. */
+const silentMs = 15_000;
+/** Read ahead of whoever reads. */
+const heldBytes = 65_536;
+
 /** A server's event stream as its client gets it: message by message, as it comes and as fast as it is read. */
-export function relayEvents(source: ByteSource, filter: StreamFilter, maxEventBytes: number): ByteSource {
-  return {
-    flow(sink) {
-      const events = createEventWriter(filter, maxEventBytes);
-      let isOver = false;
-      const end = (failure: unknown) => {
-        if (isOver) return;
-        isOver = true;
-        try {
-          const last = filter.end(failure);
-          if (last !== null) sink.data(Buffer.from(writeEvent({ data: onOneLine(last).toString() })));
-          sink.end(null);
-        } catch (error) {
-          sink.end(error as Error);
-        }
-      };
-      source.flow({
-        data(chunk) {
-          if (isOver) return true;
-          try {
-            const ready = events.take(chunk);
-            return ready === '' || sink.data(Buffer.from(ready));
-          } catch (error) {
-            end(toFailure(error));
-            source.cancel();
-            return true;
-          }
-        },
-        end: (failure) => end(failure === null ? null : toFailure(failure)),
-      });
-    },
-    resume: () => source.resume(),
-    cancel: () => source.cancel(),
-  };
+export class EventRelay implements ByteSource {
+  /** The answer, where it is the first thing that there is to tell and may be JSON; null: the stream has it. */
+  readonly answer: Promise<Buffer | null>;
+  readonly #source: ByteSource;
+  readonly #filter: StreamFilter;
+  readonly #events: EventReader;
+  #settleAnswer: ((answer: Buffer | null) => void) | undefined;
+  #held = '';
+  #sink: ByteSink | undefined;
+  #isOver = false;
+
+  constructor(source: ByteSource, filter: StreamFilter, { maxEventBytes, takesJson }: RelayOptions) {
+    this.#source = source;
+    this.#filter = filter;
+    this.#events = createEventReader(filter, maxEventBytes);
+    this.answer = takesJson ? this.#awaitFirst() : Promise.resolve(null);
+    source.flow({
+      data: (chunk) => this.#take(chunk),
+      end: (failure) => this.#end(failure === null ? null : toFailure(failure)),
+    });
+  }
+
+  flow(sink: ByteSink): void {
+    this.#sink = sink;
+    const isReady = this.#held === '' || sink.data(Buffer.from(this.#held));
+    if (this.#isOver) sink.end(null);
+    else if (isReady) this.#source.resume();
+  }
+
+  resume(): void {
+    this.#source.resume();
+  }
+
+  cancel(): void {
+    this.#source.cancel();
+  }
+
+  finish(): void {
+    this.#source.finish();
+  }
+
+  #awaitFirst(): Promise<Buffer | null> {
+    const { promise, resolve } = Promise.withResolvers<Buffer | null>();
+    const silence = setTimeout(() => this.#settleAnswer?.(null), silentMs).unref();
+    this.#settleAnswer = (answer) => {
+      this.#settleAnswer = undefined;
+      clearTimeout(silence);
+      resolve(answer);
+    };
+    return promise;
+  }
+
+  #take(chunk: Buffer): boolean {
+    if (this.#isOver) return true;
+    try {
+      const events = this.#events.take(chunk);
+      const [first] = events;
+      if (first === undefined) return true;
+      const settle = this.#settleAnswer;
+      if (
+        settle === undefined ||
+        events.length > 1 ||
+        !Buffer.isBuffer(first.data) ||
+        !this.#filter.isSettled()
+      )
+        return this.#tell(events);
+      this.#isOver = true;
+      settle(first.data);
+      this.#source.finish();
+      return true;
+    } catch (error) {
+      this.#end(toFailure(error));
+      this.#source.cancel();
+      return true;
+    }
+  }
+
+  #tell(events: readonly RelayedEvent[]): boolean {
+    const text = events.map(writeEvent).join('');
+    if (this.#sink !== undefined) return this.#sink.data(Buffer.from(text));
+    this.#held += text;
+    this.#settleAnswer?.(null);
+    return this.#held.length < heldBytes;
+  }
+
+  #end(failure: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const last = this.#filter.end(failure);
+    if (this.#settleAnswer !== undefined) this.#settleAnswer(last);
+    else if (last !== null) this.#tell([{ data: last }]);
+    this.#sink?.end(null);
+  }
 }
 
-/** Events as they come in, as text that goes out. */
-function createEventWriter(filter: StreamFilter, maxEventBytes: number): { take(chunk: Buffer): string } {
+type RelayedEvent = {
+  readonly event?: string | undefined;
+  readonly id?: string | undefined;
+  readonly retry?: number | undefined;
+  /** Messages, or what is said beside them. */
+  readonly data: Buffer | string;
+};
+type EventReader = { take(chunk: Buffer): readonly RelayedEvent[] };
+
+/** Events as they come in, without what must not pass. */
+function createEventReader(filter: StreamFilter, maxEventBytes: number): EventReader {
   const wholeLines = createWholeLines();
   let unfinishedBytes = 0;
-  let out = '';
+  let ready: RelayedEvent[] = [];
   let retry: number | undefined;
   const parser = createParser({
     maxBufferSize: maxEventBytes,
@@ -68,14 +149,11 @@ function createEventWriter(filter: StreamFilter, maxEventBytes: number): { take(
       retry = ms;
     },
     onEvent({ id, event, data }) {
-      const passed = event === undefined || event === 'message' ? filterData(data, filter) : data;
+      // A priming event is empty.
+      const isMessage = data !== '' && (event === undefined || event === 'message');
+      const passed = isMessage ? filterMessages(messagesIn(data), filter) : data;
       if (passed === null) return;
-      out += writeEvent({
-        event,
-        id: id === undefined ? undefined : filter.eventId(id),
-        retry,
-        data: passed,
-      });
+      ready.push({ event, id: id === undefined ? undefined : filter.eventId(id), retry, data: passed });
       retry = undefined;
     },
   });
@@ -85,22 +163,15 @@ function createEventWriter(filter: StreamFilter, maxEventBytes: number): { take(
       unfinishedBytes = lines === '' ? unfinishedBytes + chunk.length : 0;
       if (unfinishedBytes > maxEventBytes) throw tooLarge(maxEventBytes);
       parser.feed(lines);
-      const ready = out;
-      out = '';
-      return ready;
+      const taken = ready;
+      ready = [];
+      return taken;
     },
   };
 }
 
 function tooLarge(maxBytes: number): UpstreamFailure {
   return new UpstreamFailure('too_large', `The server's message is larger than ${maxBytes} bytes`);
-}
-
-/** An event's data as it goes on; null when nothing of it does. A priming event is empty and passes. */
-function filterData(data: string, filter: StreamFilter): string | null {
-  if (data === '') return data;
-  const passed = filterMessages(messagesIn(data), filter);
-  return passed === null ? null : onOneLine(passed).toString();
 }
 
 /** A JSON body as it goes on; null when nothing of it does. */
@@ -145,18 +216,16 @@ export function readAll(source: ByteSource, maxBytes: number): Promise<Buffer> {
   return promise;
 }
 
-function writeEvent(fields: {
-  readonly event?: string | undefined;
-  readonly id?: string | undefined;
-  readonly retry?: number | undefined;
-  readonly data: string;
-}): string {
-  const { event, id, retry, data } = fields;
-  const lines = [
+function writeEvent({ event, id, retry, data }: RelayedEvent): string {
+  const all = [
     ...(event === undefined ? [] : [`event: ${event}`]),
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(retry === undefined ? [] : [`retry: ${retry}`]),
-    ...data.split('\n').map((line) => `data: ${line}`),
+    ...lines(data).map((line) => `data: ${line}`),
   ];
-  return `${lines.join('\n')}\n\n`;
+  return `${all.join('\n')}\n\n`;
+}
+
+function lines(data: Buffer | string): readonly string[] {
+  return typeof data === 'string' ? data.split('\n') : [onOneLine(data).toString()];
 }

@@ -10,7 +10,7 @@ import { failureOf, isSessionGone } from '../negotiation/reply-verdict.ts';
 import type { OutcomeRecorder } from '../outcome-recorder.ts';
 import { isEventStream } from '../transports/reply-checks.ts';
 import type { WithAuthorization } from '../with-authorization.ts';
-import { filterBody, readAll, relayEvents, stripReservedMeta } from './event-relay.ts';
+import { EventRelay, filterBody, readAll, stripReservedMeta } from './event-relay.ts';
 import {
   contextOf,
   createSender,
@@ -68,6 +68,8 @@ const lifeMs = 24 * 3_600_000;
 const endTimeoutMs = 5_000;
 /** Of a failed reply this much is worth reading: enough for a JSON-RPC error. */
 const failedBytes = 65_536;
+/** An Accept that JSON is good for. */
+const jsonTaken = /application\/(json|\*)|\*\/\*/;
 
 type Deps = {
   readonly withAuthorization: WithAuthorization;
@@ -163,7 +165,7 @@ async function initialize(relay: Relay, turn: Turn<'POST'>): Answer {
     endSession();
     return null;
   }
-  const answer = await passOn(relay, reply, filterFor(relay, { ...turn, context: begun }));
+  const answer = await passOn(relay, turn, reply, filterFor(relay, { ...turn, context: begun }));
   return answer === null ? null : { ...answer, session: relay.tickets.seal(id, context.binding, lifeMs) };
 }
 
@@ -176,7 +178,7 @@ async function post(relay: Relay, turn: Turn<'POST'>): Answer {
     call = started;
   });
   if (reply.status >= 300) return refused(relay, turn, reply, filter);
-  if (filter.expectsAnswer) return passOn(relay, reply, filter);
+  if (filter.expectsAnswer) return passOn(relay, turn, reply, filter);
   reply.body.cancel();
   return { status: 202, body: null };
 }
@@ -221,7 +223,8 @@ async function read(
   const { caller, context } = turn;
   const signal = caller.signal === undefined ? {} : { signal: caller.signal };
   const reply = await relay.send(context, { method: 'GET', ...how, ...signal }, onStart);
-  if (reply.status < 300 && isEventStream(reply.headers)) return passOn(relay, reply, filterFor(relay, turn));
+  if (reply.status < 300 && isEventStream(reply.headers))
+    return passOn(relay, turn, reply, filterFor(relay, turn));
   if (reply.status >= 300 && reply.status !== 405) return refused(relay, turn, reply);
   reply.body.cancel();
   return refusal(405, 'The server offers no stream beside its answers');
@@ -237,9 +240,18 @@ async function end(relay: Relay, turn: Turn<'DELETE'>): Answer {
   return { status: 200, body: null };
 }
 
-async function passOn(relay: Relay, { status, headers, body }: OpenReply, filter: SessionFilter): Answer {
+async function passOn(
+  relay: Relay,
+  { request: { method, accept } }: Turn<'POST' | 'GET'>,
+  { status, headers, body }: OpenReply,
+  filter: SessionFilter,
+): Answer {
   const { maxBytes } = relay.limits;
-  if (isEventStream(headers)) return { status, body: relayEvents(body, filter, maxBytes) };
+  if (isEventStream(headers)) {
+    const takesJson = method === 'POST' && jsonTaken.test(accept);
+    const events = new EventRelay(body, filter, { maxEventBytes: maxBytes, takesJson });
+    return { status, body: (await events.answer) ?? events };
+  }
   const passed = filterBody(await readAll(body, maxBytes), filter);
   const last = filter.end(null);
   return { status, body: passed ?? last ?? Buffer.from('null') };

@@ -48,6 +48,7 @@ export function createSessionFilter(deps: {
   return {
     expectsAnswer,
     settle: (reply) => finish({ reply }),
+    isSettled: () => isSettled,
     eventId(given) {
       canResume = true;
       return deps.eventId(given);
