@@ -7,21 +7,14 @@ export type ErrorResponse = {
   readonly body: string;
 };
 
-/** A door of MCP, as it was called. */
-export type Door = {
-  readonly url: string;
-  /** Whether a sign-in helps: an access token beside a key is none that counts. */
-  readonly takesSignIn: boolean;
-};
-
 /** What went wrong as a Problem; anything unforeseen becomes `internal` with the error as its cause. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   return new Problem('internal', 'Internal error', { cause: error });
 }
 
-/** `door`: the door of MCP that was called; undefined elsewhere. */
-export function errorResponse(problem: Problem, requestId: string, door?: Door): ErrorResponse {
+/** `door`: the URL of the door of MCP that was called; undefined elsewhere. */
+export function errorResponse(problem: Problem, requestId: string, door?: string): ErrorResponse {
   const { status, code } = problemTable[problem.kind];
   const detail =
     status === 500 ? `Internal error; quote request ${requestId} to the operator` : problem.detail;
@@ -43,19 +36,19 @@ export function errorResponse(problem: Problem, requestId: string, door?: Door):
 
 /**
  * RFC 9110 section 15.5.2 wants a challenge with a 401, RFC 6750 section 3 says how. Only who showed nothing, or a token that is
- * no good, is told where to sign in (RFC 9728 section 5.1): a client with an API key would sign in past it, for ever.
+ * no good, is told where to sign in (RFC 9728 section 5.1): a client with a bad API key would sign in past it, for ever.
  */
 function challengeOf(
   { kind }: Problem,
   status: number,
-  door: Door | undefined,
+  door: string | undefined,
 ): Readonly<Record<string, string>> {
   const error = kind === 'missing_scope' && door === undefined ? undefined : oauthErrors.get(kind);
   if (status !== 401 && error === undefined) return {};
   const parts = [
     ...(error === undefined ? [] : [`error="${error}"`]),
     ...(error === 'insufficient_scope' ? ['scope="mcp"'] : []),
-    ...(door?.takesSignIn && tellsWhere.has(kind) ? [`resource_metadata="${metadataUrl(door.url)}"`] : []),
+    ...(door === undefined || !tellsWhere.has(kind) ? [] : [`resource_metadata="${metadataUrl(door)}"`]),
   ];
   return { 'www-authenticate': `Bearer ${parts.join(', ')}`.trim() };
 }

@@ -133,10 +133,10 @@ function refusalOf(problem: Problem, { route }: RequestContext): ErrorResponse |
   return route.refusal?.(problem);
 }
 
-function doorOf({ route, request: { headers }, target }: RequestContext, publicUrl: string) {
+/** The URL of a door of MCP, as it was called. */
+function doorOf({ route, request, target }: RequestContext, publicUrl: string): string | undefined {
   if (route?.challenge !== true) return undefined;
-  const url = `${urlAsAsked(publicUrl, headers.host)}${pathOf(target)}`;
-  return { url, takesSignIn: (headers['x-api-key'] ?? '') === '' };
+  return `${urlAsAsked(publicUrl, request.headers.host)}${pathOf(target)}`;
 }
 
 /** Counts a finished request, and writes a line where it was slow or every line is wanted. */
