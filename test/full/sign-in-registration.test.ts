@@ -296,6 +296,12 @@ test('a client that is a metadata document signs in, at any port; the document i
   const reply = await exchange(app, code, { redirect_uri: asked });
   assert.equal(reply.status, 200, JSON.stringify(reply.body));
   assert.equal((await ping(app, String(reply.body.access_token))).status, 200);
+  // OpenCode: another path than its document has.
+  const elsewhere = 'http://127.0.0.1:19876/mcp/oauth/callback';
+  const { page } = await visit(app, id, { redirect_uri: elsewhere });
+  assert.deepEqual([page.status, page.headers.get('location')], [400, null]);
+  for (const shown of [elsewhere, callback])
+    assert.ok(page.text.includes(`<code>${shown}</code>`), page.text);
   assert.equal(host.fetched(), 1);
 });
 
