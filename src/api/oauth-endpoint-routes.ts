@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { HostCheck } from '../base/own-hosts.ts';
-import { Problem, problemTable } from '../base/problem.ts';
+import { type Problem, problemTable } from '../base/problem.ts';
 import { type Call, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { pageHeaders } from './html.ts';
@@ -36,15 +36,6 @@ export function oauthEndpointRoutes({
   readonly signIn: SignIn;
   readonly checkHost: HostCheck;
 }): Route[] {
-  const answer = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
-    if (method === 'GET') return (await asPage(() => pass(call, method))) as Reply<never>;
-    try {
-      return await pass(call, method);
-    } catch (error) {
-      if (!(error instanceof Problem) || error.kind === 'internal') throw error;
-      return oauthProblem(error);
-    }
-  };
   const pass = async (call: AnyCall, method: 'GET' | 'POST'): Promise<Reply<never>> => {
     checkHost(call.headers);
     const { target, headers, bytes: body, address } = call;
@@ -59,6 +50,7 @@ export function oauthEndpointRoutes({
       ...(contentType !== undefined && { contentType: String(contentType) }),
     };
   };
+  const onPage = async (call: AnyCall) => (await asPage(() => pass(call, 'GET'))) as Reply<never>;
   const posted = {
     method: 'POST',
     scope: null,
@@ -66,6 +58,7 @@ export function oauthEndpointRoutes({
     rawBody: true,
     maxBodyBytes,
     body: anyObject,
+    refusal: oauthProblem,
   } as const;
   const asked = { method: 'GET', scope: null, status: 303, reply: null } as const;
   const otherReplies = [onwards, ...faults];
@@ -76,7 +69,7 @@ export function oauthEndpointRoutes({
       summary:
         'Where clients of MCP send their users: authorization code with PKCE S256 (RFC 6749, RFC 8707, RFC 9207)',
       otherReplies,
-      handle: (call) => answer(call, 'GET'),
+      handle: (call) => onPage(call),
     }),
     route({
       ...asked,
@@ -84,7 +77,7 @@ export function oauthEndpointRoutes({
       params: uid,
       summary: 'Back to the client, once a person has decided',
       otherReplies,
-      handle: (call) => answer(call, 'GET'),
+      handle: (call) => onPage(call),
     }),
     route({
       ...posted,
@@ -93,7 +86,7 @@ export function oauthEndpointRoutes({
       summary: 'A code or a refresh token for tokens (RFC 6749)',
       reply: anyObject,
       otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
+      handle: (call) => pass(call, 'POST'),
     }),
     route({
       ...posted,
@@ -102,7 +95,7 @@ export function oauthEndpointRoutes({
       summary: 'Registers a client (RFC 7591): so many of one address in a day, and unused ones for a day',
       reply: anyObject,
       otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
+      handle: (call) => pass(call, 'POST'),
     }),
     route({
       ...posted,
@@ -111,7 +104,7 @@ export function oauthEndpointRoutes({
       summary: 'Ends a token of the asking client, or all of a consent (RFC 7009)',
       reply: null,
       otherReplies: [{ status: 200, description: 'it is over' }, ...oauthErrors],
-      handle: (call) => answer(call, 'POST'),
+      handle: (call) => pass(call, 'POST'),
     }),
     route({
       ...posted,
@@ -120,13 +113,13 @@ export function oauthEndpointRoutes({
       summary: 'What a token of the asking client is good for (RFC 7662)',
       reply: anyObject,
       otherReplies: oauthErrors,
-      handle: (call) => answer(call, 'POST'),
+      handle: (call) => pass(call, 'POST'),
     }),
   ];
 }
 
 /** What is told elsewhere in our own form, in that of OAuth (RFC 6749 section 5.2). */
-function oauthProblem({ kind, detail, retryAfterMs }: Problem): Reply<never> {
+function oauthProblem({ kind, detail, retryAfterMs }: Problem) {
   const { status } = problemTable[kind];
   const error = status === 429 || status >= 500 ? 'temporarily_unavailable' : 'invalid_request';
   return {

@@ -8,6 +8,7 @@ const singleHeaders: ReadonlyMap<string, number> = new Map(
   ),
 );
 const keyInUrl = /sk_mcp_rank_|[?&](api[_-]?key|x-api-key|apikey)=/i;
+const tokenInUrl = /[?&]access_token=/i;
 
 /** Checks on the raw request that must come before routing has any meaning; throws `invalid_request`. */
 export function checkFraming({ request }: { readonly request: IncomingMessage }): void {
@@ -35,8 +36,11 @@ export function checkFraming({ request }: { readonly request: IncomingMessage })
 /** What a call shows of itself: a key, and a MIT or what stands in its place. */
 export type Credentials = { readonly key: string; readonly token: string | null };
 
-/** `Bearer` in any case, one space, token68 (RFC 9110 sections 11.1 and 11.4). */
+/** `Bearer` in any case, and whatever is shown by it. */
+const bearerScheme = /^Bearer(?: +|$)(.*)/i;
+/** The same with one space and token68 (RFC 9110 sections 11.1 and 11.4). */
 const bearerForm = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i;
+const token68 = /^[A-Za-z0-9._~+/-]+=*$/;
 const keyForm = /^sk_mcp_rank_[0-9a-f]{32}$/;
 /** A MIT has about 900 bytes; nothing longer is worth parsing (threats H7). */
 const maxAuthorization = 4_096;
@@ -61,8 +65,9 @@ export function credentialsIn(request: IncomingMessage, forUser: boolean): Crede
 }
 
 /**
- * At a door of MCP, what stands in `Authorization` without `X-API-Key` is an access token of ours unless it looks like a key; null:
- * it does. Throws `sign_in_required` where nothing was shown at all.
+ * At a door of MCP, what is shown as `Bearer` without `X-API-Key` is an access token of ours unless it looks like a key; null:
+ * it does, or another scheme was chosen. Throws `sign_in_required` where nothing was shown at all, `unauthorized_token` for
+ * what can be no token (whoever holds that has to sign in, too), `invalid_request` for one in the URL.
  */
 export function accessTokenIn({
   request,
@@ -72,11 +77,17 @@ export function accessTokenIn({
   readonly route: { readonly challenge?: boolean } | undefined;
 }): string | null {
   const { authorization = '', 'x-api-key': key = '' } = request.headers;
-  if (route?.challenge !== true || key !== '') return null;
+  if (route?.challenge !== true) return null;
+  // RFC 6750 section 5.3: it would stand in the log of whatever is in front.
+  if (tokenInUrl.test(request.url ?? ''))
+    throw new Problem('invalid_request', 'Access tokens go in the Authorization header, never in the URL');
+  if (key !== '') return null;
   if (authorization === '') throw new Problem('sign_in_required', 'Sign in, or send an API key in X-API-Key');
-  if (authorization.length > maxAuthorization) return null;
-  const bearer = bearerForm.exec(authorization)?.[1];
-  return bearer === undefined || bearer.startsWith('sk_') ? null : bearer;
+  const shown = bearerScheme.exec(authorization)?.[1];
+  if (shown === undefined || shown.startsWith('sk_')) return null;
+  if (authorization.length > maxAuthorization || !token68.test(shown))
+    throw new Problem('unauthorized_token', 'The access token is unknown, over or revoked');
+  return shown;
 }
 
 /** For logs: a query may hold anything, so only the path is told (threats M2). */

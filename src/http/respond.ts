@@ -5,10 +5,10 @@ import { Problem } from '../base/problem.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { crossOriginHeaders } from './connection/cross-origin.ts';
 import type { WriteBatch } from './connection/write-batch.ts';
-import { errorResponse, toProblem } from './error-response.ts';
+import { type ErrorResponse, errorResponse, toProblem } from './error-response.ts';
 import { pathOf } from './request-checks.ts';
 import type { RequestContext } from './request-context.ts';
-import type { Reply } from './route.ts';
+import { isPassthrough, type Reply } from './route.ts';
 
 /** A request slower than this is worth a line whatever its outcome. */
 const slowMs = 1_000;
@@ -100,7 +100,8 @@ export function createResponder(deps: Deps): Responder {
     sendError(error, context) {
       const problem = toProblem(error);
       const { id, request, reply } = context;
-      const { status, headers, body } = errorResponse(problem, id, doorOf(context, publicUrl()));
+      const { status, headers, body } =
+        refusalOf(problem, context) ?? errorResponse(problem, id, doorOf(context, publicUrl()));
       if (status >= 500 && problem.cause !== undefined) logFailure(telemetry, problem, context);
       if (reply.headersSent || reply.destroyed) {
         reply.destroy();
@@ -124,6 +125,12 @@ export function createResponder(deps: Deps): Responder {
 
     abandon: report,
   };
+}
+
+/** In the words of the protocol that the route speaks; a fault of ours is none of its words. */
+function refusalOf(problem: Problem, { route }: RequestContext): ErrorResponse | undefined {
+  if (route === undefined || isPassthrough(route) || problem.kind === 'internal') return undefined;
+  return route.refusal?.(problem);
 }
 
 /** The URL of a door of MCP, as it was called. */

@@ -3,10 +3,11 @@ import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Principal, Role, Scope } from '../access/access.ts';
 import type { JsonShape, JsonView } from '../base/json-scanner.ts';
-import type { ProblemKind } from '../base/problem.ts';
+import type { Problem, ProblemKind } from '../base/problem.ts';
 import type { User } from '../identity/identity.ts';
 import type { ByteSource } from '../outbound/outbound.ts';
 import type { RequestBody } from '../proxy/proxy.ts';
+import type { ErrorResponse } from './error-response.ts';
 
 /** What a handler is given: parsed values, never the request itself. */
 export type Call<B, Q, P, U = null> = {
@@ -77,6 +78,8 @@ type Declaration<B, Q, P, U> = {
   readonly uncheckedMembers?: readonly string[];
   /** With `spans`: what to answer where the body is no JSON; 400 unless given. */
   readonly onBrokenJson?: () => Reply;
+  /** A refusal in the words of the protocol that the route speaks; faults of ours are told in our form. */
+  readonly refusal?: (problem: Problem) => ErrorResponse;
   /** The body is neither parsed nor checked here. */
   readonly rawBody?: boolean;
   /** Of a reply that lasts: throws when what it is about is gone, or not the caller's any more. */

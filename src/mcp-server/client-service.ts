@@ -34,7 +34,7 @@ import {
   statusOfDenied,
   unusable,
 } from './streams/refusal-answers.ts';
-import { subscribe } from './streams/subscribe.ts';
+import { letGo, subscribe } from './streams/subscribe.ts';
 
 const sessionNotFound = -32001;
 const invalidParams = -32602;
@@ -119,7 +119,8 @@ export class ClientService {
     }
     if (named !== undefined && session === null && decision.kind !== 'initialize')
       return errorReply(404, undefined, rpcError(sessionNotFound, 'Session not found'));
-    return this.#own({ backend, request, caller, session }, decision);
+    const subscriber = session === null ? {} : { subscriber: session.id };
+    return this.#own({ backend, request, caller: { ...caller, ...subscriber }, session }, decision);
   }
 
   /** What is not passed on to a session of the server's own. */
@@ -143,7 +144,9 @@ export class ClientService {
       case 'listen':
         return this.#listen(turn);
       case 'end-session':
-        return session === null ? notAllowed : { status: 200, body: null };
+        if (session === null) return notAllowed;
+        letGo(backend, caller);
+        return { status: 200, body: null };
     }
   }
 

@@ -18,6 +18,7 @@ import type { Introduction, McpCaller } from './doors/backend.ts';
 import { createSingleServer } from './doors/single-server.ts';
 import { Features } from './features/features.ts';
 import type { McpHttpReply } from './streams/answer.ts';
+import { WantedResources } from './streams/wanted-resources.ts';
 
 export type { McpHttpRequest } from './door-request.ts';
 export type { McpCaller } from './doors/backend.ts';
@@ -51,7 +52,8 @@ const maxIntroductions = 5_000;
 const introductionMs = 60_000;
 
 export function createMcpServer(deps: McpServerDeps): McpServer {
-  const features = new Features(deps);
+  const wanted = new WantedResources();
+  const features = new Features(deps, wanted);
   const aggregate = new Aggregate(deps, features);
   const ofToolset = createBoundedCache<Aggregate>(maxToolsets);
   const service = new ClientService(deps);
@@ -65,7 +67,7 @@ export function createMcpServer(deps: McpServerDeps): McpServer {
   }
 
   const singleServer = (serverId: string) =>
-    createSingleServer({ mcp: deps.mcp, version: deps.version, introductions }, serverId);
+    createSingleServer({ mcp: deps.mcp, version: deps.version, introductions, wanted }, serverId);
 
   return {
     serve: (request, caller) => service.serve(request, caller, { serverId: null, open: () => aggregate }),

@@ -38,7 +38,7 @@ const passedOn = ['authorization', 'content-type'] as const;
 export function plainRequest(call: OAuthCall, issuer: string, cookies: readonly string[]) {
   const { method, headers, body } = call;
   const { host, protocol } = new URL(issuer);
-  const isForm = String(headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(String(headers['content-type'] ?? ''));
   const cookie = cookiesFor(call, cookies, protocol === 'https:');
   const sent = passedOn.flatMap((name) =>
     headers[name] === undefined ? [] : [[name, String(headers[name])]],
@@ -66,6 +66,8 @@ function normalTarget({ target }: OAuthCall, issuer: string): string {
   params.delete('prompt');
   if (prompts.length > 0) params.set('prompt', prompts.join(' '));
   params.set('scope', scope);
+  // The library has more ways back than the metadata names, one of them by a page of its own.
+  if (!['', 'query'].includes(params.get('response_mode') ?? '')) params.set('response_mode', 'unsupported');
   normalizeResources(params, issuer);
   return `${path}?${params}`;
 }

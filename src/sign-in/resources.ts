@@ -47,12 +47,7 @@ export function serverMetadata(issuer: string, takesAssertions: boolean) {
     scopes_supported: scopesSupported,
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: [
-      'authorization_code',
-      'refresh_token',
-      'client_credentials',
-      ...(takesAssertions ? ['urn:ietf:params:oauth:grant-type:jwt-bearer'] : []),
-    ],
+    grant_types_supported: grantTypes(takesAssertions),
     ...(takesAssertions && {
       authorization_grant_profiles_supported: ['urn:ietf:params:oauth:grant-profile:id-jag'],
     }),
@@ -67,6 +62,11 @@ export function serverMetadata(issuer: string, takesAssertions: boolean) {
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
   };
+}
+
+export function grantTypes(takesAssertions: boolean): readonly string[] {
+  const assertions = takesAssertions ? ['urn:ietf:params:oauth:grant-type:jwt-bearer'] : [];
+  return ['authorization_code', 'refresh_token', 'client_credentials', ...assertions];
 }
 
 export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;

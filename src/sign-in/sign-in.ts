@@ -21,13 +21,13 @@ import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createClientDocuments } from './clients/client-documents.ts';
 import { createMachineClients, type MachineClients } from './clients/machine-clients.ts';
-import { readRegistration, withoutMetadataFaults } from './clients/registration.ts';
+import { byRegisteredName, readRegistration } from './clients/registration.ts';
 import { createCompanyAccounts } from './company/company-accounts.ts';
 import { createCompanyAssertions } from './company/company-assertions.ts';
 import { createIdentityProvider } from './company/identity-provider.ts';
 import { type CompanyConfig, roleOf } from './company/person.ts';
 import { browserCookie, type OAuthCall, type OAuthReply, plainRequest } from './oauth-request.ts';
-import { canonicalPath, resourceMetadata, serverMetadata } from './resources.ts';
+import { canonicalPath, grantTypes, resourceMetadata, serverMetadata } from './resources.ts';
 import type { RedeemAssertion } from './server/assertion-grant.ts';
 import type { PageFault, RequestNotes } from './server/authorization-server.ts';
 import type { createCompanySignIn } from './server/company-sign-in.ts';
@@ -136,14 +136,17 @@ export function createSignIn(deps: SignInDeps): SignIn {
   storage.subscribe(topic, tokens.invalidate);
   const checkUrl = (url: string) => deps.documentOutbound.checkUrl(url, { host: true });
   const machines = createMachineClients({ store, access, checkUrl });
-  const open = createOpening(deps, { store, holderOf, company, person, machines });
+  const takesAssertions = company?.config.takesAssertions === true;
+  const servedGrants = grantTypes(takesAssertions);
+  const open = createOpening(deps, { store, holderOf, company, person, machines, servedGrants });
   const grace = createRefreshGrace({ store, clock, tickets });
 
   return {
     async answer(asked) {
       access.limitAddress('sign-in', asked.address, perMinute);
       const [path = ''] = asked.target.split('?', 1);
-      const read = path === '/register' ? await readRegistration(store, asked) : { call: asked };
+      const read =
+        path === '/register' ? await readRegistration(store, asked, servedGrants) : { call: asked };
       if ('refused' in read) return read.refused;
       const { call } = read;
       const { listener } = await open();
@@ -154,7 +157,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
       const sent = path === '/token' ? refreshIn(call, request.body) : null;
       const reply = sent === null ? await run() : await grace(sent, run);
       if (notes.fault !== undefined) return { kind: 'page', fault: notes.fault };
-      return path === '/register' ? reply : withoutMetadataFaults(reply);
+      return path === '/register' ? reply : byRegisteredName(reply);
     },
     consent: async () => (await open()).consent,
     company:
@@ -171,7 +174,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
     person,
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
-    serverMetadata: () => serverMetadata(publicUrl(), company?.config.takesAssertions === true),
+    serverMetadata: () => serverMetadata(publicUrl(), takesAssertions),
     resourceMetadata(path, host) {
       const canonical = canonicalPath(path);
       if (canonical === null) return null;
@@ -227,12 +230,14 @@ function createOpening(
     company,
     person,
     machines,
+    servedGrants,
   }: {
     readonly store: SignInStore;
     readonly holderOf: HolderOfAccount;
     readonly company: Company | null;
     readonly person: SignIn['person'];
     readonly machines: MachineClients;
+    readonly servedGrants: readonly string[];
   },
 ) {
   const { access, clock, documentOutbound, tickets, publicUrl, onError } = deps;
@@ -254,7 +259,7 @@ function createOpening(
       import('./server/consent.ts'),
       import('./server/company-sign-in.ts'),
     ]);
-    const fetchDocument = createClientDocuments({ outbound: documentOutbound, clock, access });
+    const fetchDocument = createClientDocuments({ outbound: documentOutbound, clock, access, servedGrants });
     const issuer = publicUrl();
     const redeem: RedeemAssertion | null =
       company?.config.takesAssertions === true

@@ -235,6 +235,21 @@ test('threats P12: back-channel logout: signs the person out at once; what is no
   assert.equal((await ping(app, (await tokensOf(app)).access)).status, 200, 'and in again');
 });
 
+test('a logout of a session that is not the last one of that person signs them out, too; of nobody, nobody', async (t) => {
+  const { app, company } = await boot(t);
+  const ann = await tokensOf(app);
+  const send = async (claims: Record<string, unknown>) => {
+    const logout_token = await company.logoutToken({ events: { [logoutEvent]: {} }, ...claims });
+    const body = new URLSearchParams({ logout_token });
+    return (await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body })).status;
+  };
+  assert.equal(await send({ sub: 'bob', sid: 'former', jti: '1' }), 200);
+  assert.equal(await send({ sid: 'former', jti: '2' }), 200);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal(await send({ sub: 'ann', sid: 'former', jti: '3' }), 200);
+  assert.equal((await ping(app, ann.access)).status, 401);
+});
+
 test('threats P12: a logout token counts once, and not for ever where it says no end', async (t) => {
   const { app, company, clock } = await boot(t);
   const send = async (token: string) => {

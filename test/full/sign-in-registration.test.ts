@@ -93,7 +93,12 @@ test('threats P4: a redirect to anything but https, the loopback or a scheme of 
     'http://0.0.0.0/callback',
     'http://192.168.0.2/callback',
     'https://user:secret@example.com/x',
+    'https://@example.com/x',
     'https://example.com/x#fragment',
+    ' https://example.com/x',
+    'https://example.com/\u0000x',
+    'https://exam\nple.com/x',
+    'https:\\\\example.com\\x',
     '/callback',
     'https:// example.com',
     '',
@@ -264,8 +269,20 @@ async function appWithDocuments(t: TestContext) {
 }
 
 const id = 'https://client.example/client.json';
+/** As editors have them: with a grant that nobody here gives, and with what only a shop window reads. */
 const document = (fields: Record<string, unknown> = {}) =>
-  JSON.stringify({ client_id: id, client_name: 'Example', redirect_uris: [callback], ...fields });
+  JSON.stringify({
+    client_id: id,
+    client_name: 'Example',
+    client_uri: 'https://client.example/product',
+    logo_uri: '',
+    application_type: 'native',
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+    redirect_uris: [callback],
+    ...fields,
+  });
 
 test('a client that is a metadata document signs in, at any port; the document is fetched once', async (t) => {
   const { app, host } = await appWithDocuments(t);
@@ -279,6 +296,12 @@ test('a client that is a metadata document signs in, at any port; the document i
   const reply = await exchange(app, code, { redirect_uri: asked });
   assert.equal(reply.status, 200, JSON.stringify(reply.body));
   assert.equal((await ping(app, String(reply.body.access_token))).status, 200);
+  // OpenCode: another path than its document has.
+  const elsewhere = 'http://127.0.0.1:19876/mcp/oauth/callback';
+  const { page } = await visit(app, id, { redirect_uri: elsewhere });
+  assert.deepEqual([page.status, page.headers.get('location')], [400, null]);
+  for (const shown of [elsewhere, callback])
+    assert.ok(page.text.includes(`<code>${shown}</code>`), page.text);
   assert.equal(host.fetched(), 1);
 });
 
@@ -405,7 +428,12 @@ test('who names documents without end stands in nobody else’s way', async (t) 
     fetched++;
     return { status: 200, headers: {}, body: Buffer.from('{}') };
   };
-  const fetchDocument = createClientDocuments({ outbound: { request }, clock: systemClock, access });
+  const fetchDocument = createClientDocuments({
+    outbound: { request },
+    clock: systemClock,
+    access,
+    servedGrants: [],
+  });
   const names = Array.from({ length: 200 }, (_, n) => `https://client.example/${n}`);
   const asked = await Promise.allSettled(names.map((name) => fetchDocument(name, '203.0.113.5')));
   assert.deepEqual([asked.filter(({ status }) => status === 'fulfilled').length, fetched], [30, 30]);

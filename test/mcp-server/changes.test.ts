@@ -70,6 +70,29 @@ for (const era of ['legacy', 'modern'] as const)
       await until(() => uris(server).length === 0);
     });
 
+test('what two streams of one key subscribed to is told until the last of them ends', async (t) => {
+  const { app, server, client } = await boot(t, '/mcp/servers/s', 'modern');
+  const other = await connect(t, `${app.url}/mcp/servers/s`, 'modern');
+  // Holds the stream to the server open, and wants no resource.
+  const idle = await connect(t, `${app.url}/mcp/servers/s`, 'modern');
+  await idle.listen({ promptsListChanged: true });
+  for (const each of [client, other]) await each.listen({ resourceSubscriptions: ['note://one'] });
+  await until(() => uris(server).includes('note://one'));
+  const legacy = await connect(t, `${app.url}/mcp/servers/s`, 'legacy');
+  await legacy.subscribeResource({ uri: 'note://one' });
+  await client.close();
+  await legacy.unsubscribeResource({ uri: 'note://one' });
+  // What the server is asked for next says all that is wanted by now.
+  await legacy.subscribeResource({ uri: 'note://two' });
+  assert.deepEqual(server.open().at(-1)?.resourceSubscriptions, ['note://one', 'note://two']);
+  await legacy.unsubscribeResource({ uri: 'note://two' });
+  const updated = nextUpdate(other);
+  server.update('note://one');
+  assert.equal(await updated, 'note://one');
+  await other.close();
+  await until(() => server.open().length > 0 && uris(server).length === 0);
+});
+
 test('streams to a server end with the last client that listens, and begin again when one breaks off', {
   skip: fullRunOnly,
 }, async (t) => {

@@ -167,6 +167,35 @@ for (const era of eras)
     assert.deepEqual(twins[0].subscribed, ['+note://one', '-note://one']);
   });
 
+test('clients of one key subscribe for themselves: one that unsubscribes ends nobody else’s, the last session that ends does', async (t) => {
+  const { app, twins } = await bootTwins(t);
+  const uri = 'mcprank://left/note://one';
+  const listening = await Promise.all(
+    [1, 2].map(async () => {
+      const client = await connect(t, `${app.url}/mcp/t/both`, 'legacy');
+      const told: string[] = [];
+      const hears = { update: Promise.withResolvers<void>(), list: Promise.withResolvers<void>() };
+      client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+        told.push(params.uri);
+        hears.update.resolve();
+      });
+      client.setNotificationHandler('notifications/prompts/list_changed', () => hears.list.resolve());
+      await client.subscribeResource({ uri });
+      return { client, told, hears };
+    }),
+  );
+  const [one, two] = listening as [(typeof listening)[0], (typeof listening)[0]];
+  await one.client.unsubscribeResource({ uri });
+  assert.ok(!twins[0].subscribed.includes('-note://one'), 'the other one wants it');
+  await twins[0].update('note://one');
+  await two.hears.update.promise;
+  twins[0].addPrompt('after');
+  await one.hears.list.promise;
+  assert.deepEqual([one.told, two.told], [[], [uri]]);
+  await (two.client.transport as StreamableHTTPClientTransport).terminateSession();
+  while (!twins[0].subscribed.includes('-note://one')) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
 test('what a toolset does not allow, and what is somebody else’s own, is neither listed nor read, completed or heard', async (t) => {
   const { app } = await bootTwins(t);
   const secret = await startFeatureServer(t);

@@ -76,10 +76,16 @@ test('nothing shown: 401 with the place; a bad API key: 401 without, by every me
   const shown = [
     [{}, true],
     [{ authorization: 'Bearer something-else' }, true],
+    // What no token is: of a client that lost its own, or has another service's.
+    [{ authorization: 'Bearer' }, true],
+    [{ authorization: 'bearer  two-spaces' }, true],
+    [{ authorization: 'Bearer two words' }, true],
+    [{ authorization: `Bearer ${'a'.repeat(5_000)}` }, true],
     [{ 'x-api-key': unknownKey }, false],
     [{ 'x-api-key': 'nonsense' }, false],
     [{ authorization: `Bearer ${unknownKey}` }, false],
     [{ authorization: 'Bearer sk_mcp_rank_short' }, false],
+    [{ authorization: `Bearer  ${unknownKey}` }, false],
     [{ authorization: 'Basic eDp5' }, false],
   ] as const;
   for (const door of doors)
@@ -95,6 +101,19 @@ test('nothing shown: 401 with the place; a bad API key: 401 without, by every me
       }
   const elsewhere = await app.call('GET', '/v1/servers', { key: null });
   assert.equal(elsewhere.headers.get('www-authenticate'), 'Bearer');
+});
+
+test('L3 an access token in the URL of a door is refused, whatever is shown beside it, and stands in no log', async (t) => {
+  const app = await bootApp(t);
+  const { access } = await signIn(app);
+  for (const method of ['POST', 'GET', 'DELETE'])
+    for (const headers of [{}, { authorization: `Bearer ${access}` }, { 'x-api-key': adminKey }]) {
+      const body = method === 'POST' ? { jsonrpc: '2.0', id: 1, method: 'ping' } : undefined;
+      const reply = await app.call(method, `/mcp?access_token=${access}`, { key: null, headers, body });
+      assert.equal(reply.status, 400, `${method} ${reply.text}`);
+      assert.match(reply.text, /never in the URL/);
+    }
+  assert.equal(app.lines.join('').includes(access), false);
 });
 
 test('with a good key, doors without sessions answer GET and DELETE with 405; a slash behind a door is tolerated', async (t) => {

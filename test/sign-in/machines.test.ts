@@ -114,7 +114,7 @@ test('P16 nobody but whom the operator named signs in without a person', async (
   });
   assert.deepEqual(stranger.grant_types, ['authorization_code', 'refresh_token']);
   const refused = await tokenFor(app, stranger as Made);
-  assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_request']);
+  assert.deepEqual([refused.status, refused.body.error], [400, 'unauthorized_client']);
   // Nor by the other ways: it has no consent to ask for.
   const visited = await fetch(
     `${app.url}/authorize?${new URLSearchParams({ response_type: 'code', client_id: made.client_id, redirect_uri: 'http://127.0.0.1:1/cb', code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' })}`,

@@ -19,6 +19,11 @@ export function bodyKind(contentType: string, mayBeForm: boolean): 'json' | 'for
   return mayBeForm && isForm ? 'form' : null;
 }
 
+/** What is expected in place of that. */
+export function expectedType(mayBeForm: boolean): string {
+  return `content-type: expected ${mayBeForm ? formType : 'application/json'}`;
+}
+
 /** Whether a request announces that it has no body. */
 export function isBodiless({ headers, method }: IncomingMessage): boolean {
   const announced = Number(headers['content-length'] ?? 0);
@@ -67,7 +72,10 @@ export function receiveBody(
 }
 
 function tooLarge(limitBytes: number): Problem {
-  const size = `${Math.floor(limitBytes / bodyLimitBytes)} MB`;
+  const size =
+    limitBytes < bodyLimitBytes
+      ? `${Math.floor(limitBytes / 1_024)} kB`
+      : `${Math.floor(limitBytes / bodyLimitBytes)} MB`;
   return new Problem('invalid_request', `body: larger than ${size} (${limitBytes} bytes)`);
 }
 

@@ -8,6 +8,7 @@ import type { ArrivalDeadline } from './arrival-deadline.ts';
 import {
   bodyKind,
   bodyLimitBytes,
+  expectedType,
   isBodiless,
   parseForm,
   parseJsonBody,
@@ -23,7 +24,7 @@ export function createReadBody(deadline: ArrivalDeadline): LifecycleStep {
     const { request, reply, route } = context;
     if (route === undefined || isPassthrough(route) || isBodiless(request)) return undefined;
     const kind = bodyKind(request.headers['content-type'] ?? '', route.form === true);
-    if (kind === null) throw new Problem('invalid_request', 'content-type: expected application/json');
+    if (kind === null) throw new Problem('invalid_request', expectedType(route.form === true));
     const limitBytes = route.maxBodyBytes ?? bodyLimitBytes;
     return receiveBody(request, reply, { limitBytes, deadline }).then((bytes) => {
       if (bytes === undefined) return;

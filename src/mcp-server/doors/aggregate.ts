@@ -98,6 +98,10 @@ export class Aggregate implements Backend {
     return this.#features.listen(caller);
   }
 
+  letGo(caller: McpCaller) {
+    return this.#features.letGo(caller);
+  }
+
   async serverInfo() {
     return this.#serverInfo;
   }

@@ -13,10 +13,14 @@ export type Backend = {
   request(caller: McpCaller, request: BackendRequest): Promise<Outcome>;
   /** Absent where there is nothing to tell beside the calls. */
   readonly listen?: (caller: McpCaller) => Listen;
+  /** Ends what that session or stream subscribed to, where no other wants it. */
+  readonly letGo?: (caller: McpCaller) => Promise<void>;
 };
 
 export type McpCaller = Caller & {
   readonly maySearch: boolean;
+  /** The client's session or stream, by which its subscriptions are told from those of others with the same key. */
+  readonly subscriber?: string;
   /** Counts so many further requests against the key's limit; throws when there is no room. */
   readonly charge?: ((requests: number) => void | Promise<void>) | undefined;
 };

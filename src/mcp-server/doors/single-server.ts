@@ -1,7 +1,15 @@
 import type { BoundedCache } from '../../base/bounded-cache.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonPart, joinJson } from '../../base/json-splice.ts';
-import { type Caller, type Mcp, noParams, principalOf, serverInfoIn } from '../../mcp/mcp.ts';
+import {
+  type Caller,
+  type Mcp,
+  type Notification,
+  noParams,
+  principalOf,
+  serverInfoIn,
+} from '../../mcp/mcp.ts';
+import { unsubscribing, type WantedResources } from '../streams/wanted-resources.ts';
 import type { Backend, BackendRequest, Introduction, McpCaller, Outcome } from './backend.ts';
 
 /**
@@ -13,10 +21,11 @@ export function createSingleServer(
     readonly mcp: Pick<Mcp, 'call' | 'listen'>;
     readonly version: string;
     readonly introductions: BoundedCache<Introduction>;
+    readonly wanted: WantedResources;
   },
   serverId: string,
 ): Backend {
-  const { mcp, version, introductions } = deps;
+  const { mcp, version, introductions, wanted } = deps;
   const introduceAnew = async (caller: McpCaller) => {
     const found = await introduce(mcp, caller, { serverId, version });
     introductions.set(keyOf(caller, serverId), found);
@@ -27,8 +36,25 @@ export function createSingleServer(
     introduce: introduceAnew,
     serverInfo: async (caller) =>
       (introductions.get(keyOf(caller, serverId)) ?? (await introduceAnew(caller))).serverInfo,
-    request: (caller, request) => forward(mcp, caller, serverId, request),
-    listen: (caller) => (onNotification, onAgain) => mcp.listen(caller, serverId, onNotification, onAgain),
+    async request(caller, request) {
+      const { method } = request;
+      const at = { serverId, own: request.params.uri ?? '' };
+      const ask = () => forward(mcp, caller, serverId, request);
+      if (method === 'resources/unsubscribe') return wanted.unsubscribe(caller, at, ask);
+      const outcome = await ask();
+      if (method === 'resources/subscribe' && outcome.kind === 'result') wanted.add(caller, at);
+      return outcome;
+    },
+    listen: (caller) => (onNotification, onAgain) => {
+      const tell = (told: Notification) => {
+        if (wanted.isFor(caller, serverId, told)) onNotification(told);
+      };
+      return mcp.listen(caller, serverId, tell, onAgain);
+    },
+    async letGo(caller) {
+      for (const at of wanted.of(caller))
+        await wanted.unsubscribe(caller, at, () => forward(mcp, caller, serverId, unsubscribing(at)));
+    },
   };
 }
 

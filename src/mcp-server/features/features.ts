@@ -12,6 +12,7 @@ import {
 import type { BackendRequest, McpCaller, Outcome } from '../doors/backend.ts';
 import type { Listen } from '../streams/notification-streams.ts';
 import { errorInWords, methodNotFound, unusable } from '../streams/refusal-answers.ts';
+import { unsubscribing, type WantedResources } from '../streams/wanted-resources.ts';
 import { splitAlias } from './aliases.ts';
 import { AskedServers, type AskedServersDeps } from './asked-servers.ts';
 import { type Feature, FeatureLists, featureKinds, type ListMethod } from './feature-lists.ts';
@@ -56,9 +57,11 @@ export class Features {
   readonly #lists: FeatureLists;
   readonly #asked: AskedServers;
   readonly #heard: HeardServers;
+  readonly #wanted: WantedResources;
   readonly #viewOf: (caller: McpCaller) => string;
 
-  constructor(deps: FeaturesDeps) {
+  constructor(deps: FeaturesDeps, wanted: WantedResources) {
+    this.#wanted = wanted;
     this.#mcp = deps.mcp;
     this.#lists = new FeatureLists(deps);
     this.#asked = new AskedServers(deps);
@@ -67,6 +70,7 @@ export class Features {
       deps.mcp,
       (caller) => this.#asked.of(caller),
       (caller, serverId, told) => this.#translate(caller, serverId, told),
+      wanted,
     );
   }
 
@@ -90,6 +94,12 @@ export class Features {
   /** What servers tell of their lists, and of resources that were subscribed to. */
   listen(caller: McpCaller): Listen {
     return this.#heard.listen(caller);
+  }
+
+  /** Ends what that session or stream subscribed to, where no other wants it. */
+  async letGo(caller: McpCaller): Promise<void> {
+    const by: McpCaller = { ...caller, prefersSession: true };
+    for (const place of this.#wanted.of(by)) await this.#unsubscribe(by, place, unsubscribing(place));
   }
 
   async #list(caller: McpCaller, method: ListMethod, params: RpcParams): Promise<Outcome> {
@@ -129,16 +139,27 @@ export class Features {
       return this.#forward(caller, place, asked, withQualifiedContents);
     // Where a server speaks both, its session is asked.
     const by: McpCaller = { ...caller, prefersSession: true };
-    const isSubscribing = request.method === 'resources/subscribe';
-    if (isSubscribing) await this.#heard.hold(by, place);
+    if (request.method === 'resources/unsubscribe') return this.#unsubscribe(by, place, asked);
+    await this.#heard.hold(by, place);
     let isTold = false;
     try {
       const outcome = await this.#forward(by, place, asked);
-      isTold = isSubscribing && outcome.kind !== 'error';
+      isTold = outcome.kind !== 'error';
       return outcome;
     } finally {
       // What the server does not tell of is no reason to keep its session.
-      if (!isTold) this.#heard.drop(by, place);
+      if (!isTold) {
+        this.#wanted.remove(by, place);
+        this.#heard.settle(by, place.serverId);
+      }
+    }
+  }
+
+  async #unsubscribe(by: McpCaller, place: Place, asked: BackendRequest): Promise<Outcome> {
+    try {
+      return await this.#wanted.unsubscribe(by, place, () => this.#forward(by, place, asked));
+    } finally {
+      this.#heard.settle(by, place.serverId);
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Notification } from '../../mcp/mcp.ts';
 import type { McpCaller } from '../doors/backend.ts';
+import { WantedResources } from '../streams/wanted-resources.ts';
 import { HeardServers } from './heard-servers.ts';
 
 test('a subscription keeps the principal’s session while a stream of the principal is open, whichever came first, and no other’s', async () => {
@@ -33,11 +34,17 @@ test('a subscription keeps the principal’s session while a stream of the princ
       return () => void overheard.delete(`${developerId} ${serverId}`);
     },
   };
+  const wanted = new WantedResources();
   const heard = new HeardServers(
     mcp as never,
     async () => ['one', 'two'],
     (_caller, serverId, { method }) => (method === 'kept' ? { method: serverId, params: undefined } : null),
+    wanted,
   );
+  const drop = (by: McpCaller, place: { serverId: string; own: string }) => {
+    wanted.remove(by, place);
+    heard.settle(by, place.serverId);
+  };
   const caller = (developerId: string): McpCaller => ({ developerId, keyId: 'key', maySearch: true });
   const at = (serverId: string, own = 'file:///a') => ({ serverId, own });
   await heard.hold(caller('acme'), at('one'));
@@ -60,11 +67,11 @@ test('a subscription keeps the principal’s session while a stream of the princ
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(calls, ['two file:///a', 'two file:///b']);
   // With the last that is unsubscribed from the session is let go.
-  heard.drop(caller('acme'), at('two', 'file:///b'));
+  drop(caller('acme'), at('two', 'file:///b'));
   await Promise.resolve();
   assert.deepEqual(held, ['acme one', 'acme two']);
-  heard.drop(caller('acme'), at('two'));
-  heard.drop(caller('acme'), at('two'));
+  drop(caller('acme'), at('two'));
+  drop(caller('acme'), at('two'));
   await Promise.resolve();
   assert.deepEqual(held, ['acme one']);
   endWork();

@@ -1,18 +1,16 @@
-import { createBoundedCache } from '../../base/bounded-cache.ts';
 import { Problem } from '../../base/problem.ts';
-import { type Mcp, type Notification, noParams, principalOf, withParams } from '../../mcp/mcp.ts';
+import { type Mcp, type Notification, noParams, withParams } from '../../mcp/mcp.ts';
 import type { McpCaller } from '../doors/backend.ts';
 import type { Listen } from '../streams/notification-streams.ts';
+import { keyOf, type ResourceOf, type WantedResources } from '../streams/wanted-resources.ts';
 
 type Stream = {
   /** The servers whose sessions it keeps, and how to let go of each. */
   readonly held: Map<string, Promise<() => void>>;
 };
 
-const maxPrincipals = 10_000;
-/** Of one principal: servers whose sessions are kept for what was subscribed to, and of one of these: resources. */
+/** Of one key: servers whose sessions are kept for what was subscribed to. */
 const maxHeld = 32;
-const maxUris = 1_000;
 
 /**
  * What servers tell beside calls, for the streams of our clients. To hear of lists keeps no session and starts no program: it is
@@ -23,14 +21,16 @@ export class HeardServers {
   readonly #askedBy: (caller: McpCaller) => Promise<readonly string[]>;
   readonly #translate: (caller: McpCaller, serverId: string, told: Notification) => Notification | null;
   readonly #streams = new Map<string, Set<Stream>>();
-  /** By principal and server: what was subscribed to. A client may subscribe before it opens its stream. */
-  readonly #subscribed = createBoundedCache<Map<string, Set<string>>>(maxPrincipals);
+  /** A client may subscribe before it opens its stream. */
+  readonly #wanted: WantedResources;
 
   constructor(
     mcp: Pick<Mcp, 'call' | 'listen' | 'overhear'>,
     askedBy: (caller: McpCaller) => Promise<readonly string[]>,
     translate: (caller: McpCaller, serverId: string, told: Notification) => Notification | null,
+    wanted: WantedResources,
   ) {
+    this.#wanted = wanted;
     this.#mcp = mcp;
     this.#askedBy = askedBy;
     this.#translate = translate;
@@ -44,6 +44,7 @@ export class HeardServers {
         (await this.#askedBy(caller)).map((serverId) =>
           orNothing(
             this.#mcp.overhear(caller, serverId, (told) => {
+              if (!this.#wanted.isFor(caller, serverId, told)) return;
               const ours = this.#translate(caller, serverId, told);
               if (ours !== null) onNotification(ours);
             }),
@@ -53,8 +54,7 @@ export class HeardServers {
       const stream: Stream = { held: new Map() };
       const streams = this.#streams.get(key) ?? new Set();
       this.#streams.set(key, streams.add(stream));
-      const held = [...(this.#subscribed.get(key)?.keys() ?? [])];
-      await Promise.all(held.map((serverId) => this.#holdFor(stream, caller, serverId)));
+      await Promise.all(this.#held(caller).map((serverId) => this.#holdFor(stream, caller, serverId)));
       return () => {
         for (const end of ends) end();
         streams.delete(stream);
@@ -66,25 +66,20 @@ export class HeardServers {
 
   /** Keeps the principal's session with a server for as long as a stream of the principal is open, and something is subscribed to. */
   async hold({ signal: _, onNotification: __, ...caller }: McpCaller, at: ResourceOf): Promise<void> {
-    const key = keyOf(caller);
-    const known = this.#subscribed.get(key) ?? new Map<string, Set<string>>();
-    const uris = known.get(at.serverId) ?? new Set();
-    if (uris.size < maxUris) uris.add(at.own);
-    if (known.size < maxHeld || known.has(at.serverId)) known.set(at.serverId, uris);
-    this.#subscribed.set(key, known);
-    const streams = [...(this.#streams.get(key) ?? [])];
+    this.#wanted.add(caller, at);
+    if (!this.#held(caller).includes(at.serverId)) return;
+    const streams = [...(this.#streams.get(keyOf(caller)) ?? [])];
     await Promise.all(streams.map((stream) => this.#holdFor(stream, caller, at.serverId)));
   }
 
-  /** It was unsubscribed from; with the last of a server its session is let go. */
-  drop(caller: McpCaller, { serverId, own }: ResourceOf): void {
-    const key = keyOf(caller);
-    const known = this.#subscribed.get(key);
-    const uris = known?.get(serverId);
-    uris?.delete(own);
-    if (uris === undefined || uris.size > 0) return;
-    known?.delete(serverId);
-    for (const stream of this.#streams.get(key) ?? []) letGo(stream, serverId);
+  /** Something was unsubscribed from: with the last of a server its session is let go. */
+  settle(caller: McpCaller, serverId: string): void {
+    if (this.#wanted.ofKey(caller, serverId).length > 0) return;
+    for (const stream of this.#streams.get(keyOf(caller)) ?? []) letGo(stream, serverId);
+  }
+
+  #held(caller: McpCaller): string[] {
+    return [...new Set(this.#wanted.ofKey(caller).map(({ serverId }) => serverId))].slice(0, maxHeld);
   }
 
   #holdFor(stream: Stream, caller: McpCaller, serverId: string): Promise<() => void> {
@@ -98,13 +93,10 @@ export class HeardServers {
   /** Of a new session its server knows nothing yet. */
   async #subscribeAgain(caller: McpCaller, serverId: string): Promise<void> {
     const method = 'resources/subscribe';
-    for (const uri of [...(this.#subscribed.get(keyOf(caller))?.get(serverId) ?? [])])
+    for (const { own: uri } of this.#wanted.ofKey(caller, serverId))
       await this.#mcp.call(caller, { serverId, method, params: withParams(noParams, { uri }) });
   }
 }
-
-/** A resource, as its server calls it. */
-type ResourceOf = { readonly serverId: string; readonly own: string };
 
 function letGo(stream: Stream, serverId: string): void {
   void stream.held.get(serverId)?.then((release) => release());
@@ -119,9 +111,4 @@ async function orNothing(hearing: Promise<() => void>): Promise<() => void> {
     if (error instanceof Problem) return () => undefined;
     throw error;
   }
-}
-
-function keyOf(caller: McpCaller): string {
-  const { keyId, client = null, toolset = null } = caller;
-  return JSON.stringify([principalOf(caller), keyId, client, toolset]);
 }

@@ -1,7 +1,8 @@
+import { newId } from '../../base/id.ts';
 import type { JsonView } from '../../base/json-scanner.ts';
 import { noParams, rpcError, withParams } from '../../mcp/mcp.ts';
 import type { AskedRequest, DoorRequest } from '../door-request.ts';
-import type { McpCaller } from '../doors/backend.ts';
+import type { Backend, McpCaller } from '../doors/backend.ts';
 import { errorReply, type McpHttpReply } from './answer.ts';
 import { type OpenSubscriptions, openSubscription, type Subscription } from './notification-streams.ts';
 import { unusable } from './refusal-answers.ts';
@@ -19,10 +20,11 @@ type Capabilities = {
 
 /** `subscriptions/listen` of 2026-07-28: told is what was asked for and the server can tell, and nothing else. */
 export async function subscribe(
-  { backend, caller }: DoorRequest,
+  { backend, caller: asking }: DoorRequest,
   { id, params }: AskedRequest,
   open: OpenSubscriptions,
 ): Promise<McpHttpReply> {
+  const caller: McpCaller = { ...asking, subscriber: newId('sess') };
   const filter = params?.present('notifications');
   if (filter?.kind !== 'object')
     return errorReply(200, id, rpcError(invalidParams, 'params.notifications: expected an object'));
@@ -54,14 +56,32 @@ export async function subscribe(
   const { signal: _, ...lasting } = caller;
   const again = () =>
     void (subscribed.length > 0 ? subscribeTo(lasting) : backend.introduce(lasting)).catch(() => undefined);
-  const stream = await openSubscription(id, honored, {
-    listen: (tell) => listen?.(tell, again) ?? Promise.resolve(() => undefined),
-    serverInfo: String(serverInfo),
-    signal: caller.signal,
-    developerId: caller.developerId,
-    open,
-  });
-  return stream ?? tooMany();
+  const end = () => letGo(backend, caller);
+  try {
+    const stream = await openSubscription(id, honored, {
+      listen: async (tell) => {
+        const stop = await listen?.(tell, again);
+        return () => {
+          stop?.();
+          end();
+        };
+      },
+      serverInfo: String(serverInfo),
+      signal: caller.signal,
+      developerId: caller.developerId,
+      open,
+    });
+    if (stream === null) end();
+    return stream ?? tooMany();
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+/** What it subscribed to is over; nobody waits for that. */
+export function letGo(backend: Backend, { signal: _, ...caller }: McpCaller): void {
+  backend.letGo?.(caller).catch(() => undefined);
 }
 
 /** null: it is not as it has to be. */

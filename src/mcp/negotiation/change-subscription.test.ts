@@ -18,14 +18,28 @@ const limits = {
 };
 
 /** A subscription at a server that opens each stream and tells what it is made to. */
-async function setUp(t: TestContext, onStream: (reply: ServerResponse) => void) {
+async function setUp(
+  t: TestContext,
+  onStream: (reply: ServerResponse, asked: readonly string[]) => void,
+  options: { readonly now?: () => number; readonly statusOf?: () => number } = {},
+) {
+  const { now = () => performance.now(), statusOf = () => 200 } = options;
   const open = new Set<ServerResponse>();
   const server = createServer((request, reply) => {
-    request.resume();
     open.add(reply);
     reply.on('close', () => open.delete(reply));
-    reply.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
-    onStream(reply);
+    const status = statusOf();
+    reply.writeHead(status, { 'content-type': status === 200 ? 'text/event-stream' : 'text/plain' });
+    reply.flushHeaders();
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { params } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        params: { notifications: { resourceSubscriptions?: string[] } };
+      };
+      if (status === 200) onStream(reply, params.notifications.resourceSubscriptions ?? []);
+      else reply.end();
+    });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const outbound = createOutbound({ allowUpstreams: ['127.0.0.1'] });
@@ -36,7 +50,7 @@ async function setUp(t: TestContext, onStream: (reply: ServerResponse) => void) 
     endpoint: { outbound, credential: fixedCredential({}), limits, url },
     nextId: () => ++id,
     onNotification: ({ method }) => void told.push(method),
-    now: () => performance.now(),
+    now,
   });
   t.after(async () => {
     subscription.close();
@@ -77,5 +91,55 @@ test('a stream of many small events is not taken for one that is too large, howe
     await until(() => told.includes('notifications/last') || streams > 1);
     assert.deepEqual([told.length, streams], [41, 1], JSON.stringify(end));
     subscription.close();
+  }
+});
+
+function acknowledge(reply: ServerResponse, uris: readonly string[]): void {
+  const params = { notifications: { resourceSubscriptions: uris } };
+  const method = 'notifications/subscriptions/acknowledged';
+  reply.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method, params })}\n\n`);
+}
+
+test('what is subscribed to while a stream waits for its answer stands in one more, all of it together', async (t) => {
+  const asked: (readonly string[])[] = [];
+  const answered = Promise.withResolvers<void>();
+  const { subscription, open } = await setUp(t, (reply, uris) => {
+    asked.push(uris);
+    answered.promise.then(() => acknowledge(reply, uris));
+  });
+  subscription.setListening(true);
+  await until(() => asked.length === 1);
+  const uris = Array.from({ length: 20 }, (_, n) => `note://${n}`);
+  const added = uris.map((uri) => subscription.add(uri));
+  const twice = subscription.add('note://0');
+  answered.resolve();
+  assert.deepEqual(new Set(await Promise.all([...added, twice])), new Set([true]));
+  assert.deepEqual(asked, [[], uris]);
+  await until(() => open.size === 1);
+});
+
+test('a server that refuses is asked again after a while, one that refuses the caller at once', async (t) => {
+  let [status, now] = [404, 0];
+  const asked: (readonly string[])[] = [];
+  const { subscription } = await setUp(
+    t,
+    (reply, uris) => {
+      asked.push(uris);
+      acknowledge(reply, uris);
+    },
+    { statusOf: () => status, now: () => now },
+  );
+  assert.equal(await subscription.add('note://one'), false);
+  status = 200;
+  assert.equal(await subscription.add('note://one'), false, 'it said so just now');
+  assert.equal(asked.length, 0);
+  now += 300_000;
+  assert.equal(await subscription.add('note://one'), true);
+  for (const about of [401, 403, 408, 429]) {
+    status = about;
+    await assert.rejects(subscription.add('note://two'), `${about}`);
+    status = 200;
+    assert.equal(await subscription.add('note://two'), true, `${about}`);
+    subscription.remove('note://two');
   }
 });

@@ -34,6 +34,8 @@ const graceMs = 5_000;
 /** After a stream broke off. */
 const firstPauseMs = 1_000;
 const maxPauseMs = 60_000;
+/** A server that refused may be another one by then: a deployment, a gateway in front. */
+const refusedMs = 300_000;
 /** One that was open this long was well. */
 const healthyMs = 30_000;
 /** Of a refusal this much is read. */
@@ -43,6 +45,7 @@ const isAboutCaller: ReadonlySet<number> = new Set([408, 429]);
 
 type Stream = {
   readonly call: OutboundCall;
+  readonly asked: ReadonlySet<string>;
   /** Which resources it tells of; null: the server has no such streams. */
   readonly honored: Promise<ReadonlySet<string> | null>;
   readonly ended: Promise<void>;
@@ -54,28 +57,30 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
   /** Who is waiting for the server's word about a resource. */
   let adding = 0;
   let isClosed = false;
-  let isOffered = true;
+  let refusedUntil = Number.NEGATIVE_INFINITY;
   let stream: Stream | undefined;
+  let next: Promise<Stream> | undefined;
   let pauseMs = firstPauseMs;
   let retry: NodeJS.Timeout | undefined;
-  const isWanted = () => !isClosed && isOffered && (isListening || adding > 0);
+  const isOffered = () => deps.now() >= refusedUntil;
+  const isWanted = () => !isClosed && (isListening || adding > 0);
 
   const restart = (openedAt: number) => {
     stream = undefined;
     if (!isWanted()) return;
     pauseMs = deps.now() - openedAt > healthyMs ? firstPauseMs : Math.min(pauseMs * 2, maxPauseMs);
-    retry = setTimeout(() => void open(), pauseMs).unref();
+    retry = setTimeout(settle, isOffered() ? pauseMs : refusedMs).unref();
   };
   /** One for all that is wanted now. The former one ends when it is there, so that nothing is lost in between. */
   const open = (): Stream => {
     clearTimeout(retry);
     const former = stream;
     const openedAt = deps.now();
-    const opened = openStream(deps, uris);
+    const opened = openStream(deps, new Set(uris));
     stream = opened;
     opened.honored.then(
       (honored) => {
-        if (honored === null) isOffered = false;
+        if (honored === null) refusedUntil = deps.now() + refusedMs;
       },
       () => undefined,
     );
@@ -87,9 +92,19 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
     });
     return opened;
   };
+  /** What is wanted while a stream waits for its answer stands in one more, all of it together. */
+  const openNext = (): Promise<Stream> => {
+    const opening = stream;
+    if (opening === undefined) return Promise.resolve(open());
+    next ??= Promise.allSettled([opening.honored]).then(() => {
+      next = undefined;
+      return isWanted() && isOffered() ? open() : opening;
+    });
+    return next;
+  };
   const settle = () => {
     if (isWanted()) {
-      if (stream === undefined) open();
+      if (stream === undefined && isOffered()) open();
       return;
     }
     clearTimeout(retry);
@@ -103,14 +118,14 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
       settle();
     },
     async add(uri) {
-      if (!isOffered) return false;
-      const known = uris.has(uri) ? stream : undefined;
+      if (!isOffered()) return false;
+      const known = stream?.asked.has(uri) && uris.has(uri) ? stream : undefined;
       if (uris.size >= maxUris) for (const oldest of uris.keys().take(1)) uris.delete(oldest);
       uris.add(uri);
       adding++;
       let isTold = false;
       try {
-        isTold = (await (known ?? open()).honored)?.has(uri) === true;
+        isTold = (await (known ?? (await openNext())).honored)?.has(uri) === true;
         return isTold;
       } finally {
         adding--;
@@ -121,7 +136,7 @@ export function createChangeSubscription(deps: Deps): ChangeSubscription {
     },
     remove(uri) {
       if (!uris.delete(uri)) return;
-      if (isWanted()) open();
+      if (isWanted()) void openNext();
       else settle();
     },
     close() {
@@ -183,7 +198,7 @@ function openStream({ endpoint, nextId, onNotification }: Deps, uris: ReadonlySe
     },
     reader,
   );
-  return { call, honored: honored.promise, ended: ended.promise };
+  return { call, asked: uris, honored: honored.promise, ended: ended.promise };
 }
 
 /** Events as messages; an answer that is no stream as the message it may be. */

@@ -27,10 +27,12 @@ export function createClientDocuments({
   outbound,
   clock,
   access,
+  servedGrants,
 }: {
   readonly outbound: Pick<Outbound, 'request'>;
   readonly clock: Clock;
   readonly access: Pick<Access, 'limitAddress'>;
+  readonly servedGrants: readonly string[];
 }) {
   const kept = createBoundedCache<Kept>(maxKept);
   let window = { since: clock.monotonic(), count: 0 };
@@ -46,7 +48,7 @@ export function createClientDocuments({
     return {
       status: reply.status,
       headers: { 'content-type': 'application/json', 'cache-control': cacheControl },
-      body: reply.status === 200 ? normalizeDocument(url, reply.body.toString()) : '',
+      body: reply.status === 200 ? normalizeDocument(url, reply.body.toString(), servedGrants) : '',
     };
   };
   /** `asker`: the address of whoever named it. */
@@ -66,8 +68,8 @@ export function createClientDocuments({
 }
 
 /** A key set goes on as it is; of a client, what is said of redirects has to hold, and who says no method has no secret. */
-function normalizeDocument(url: string, text: string): string {
+function normalizeDocument(url: string, text: string, servedGrants: readonly string[]): string {
   const document = JSON.parse(text) as Record<string, unknown>;
   if (document.client_id !== url) return text;
-  return JSON.stringify({ token_endpoint_auth_method: 'none', ...normalizeClient(document) });
+  return JSON.stringify({ token_endpoint_auth_method: 'none', ...normalizeClient(document, servedGrants) });
 }

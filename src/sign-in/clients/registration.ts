@@ -12,13 +12,14 @@ const limits = { from: 100, all: 2_000 };
 export async function readRegistration(
   store: SignInStore,
   call: OAuthCall,
+  servedGrants: readonly string[],
 ): Promise<{ readonly call: OAuthCall } | { readonly refused: OAuthReply }> {
   const { from, all } = await store.countRegistrations(registrantDigest(call.address));
   if (from >= limits.from || all >= limits.all) return { refused: tooMany() };
   const metadata = jsonIn(call.body);
   if (metadata === null) return { call };
   try {
-    return { call: { ...call, body: Buffer.from(JSON.stringify(normalizeClient(metadata))) } };
+    return { call: { ...call, body: Buffer.from(JSON.stringify(normalizeClient(metadata, servedGrants))) } };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { refused: oauthError(400, 'invalid_redirect_uri', error.detail) };
@@ -35,12 +36,13 @@ export function registrantDigest(address: string): string {
   return sha256Hex(`sign-in registrant\n${toNetwork(address)}`);
 }
 
-/** Where nothing is registered, a client whose metadata are no good is no client (RFC 6749 section 5.2). */
-export function withoutMetadataFaults(reply: OAuthReply): OAuthReply {
+/** What the library calls otherwise than RFC 6749 section 5.2: where nothing is registered, metadata that are no good are no client. */
+export function byRegisteredName(reply: OAuthReply): OAuthReply {
   const { error, error_description } = jsonIn(reply.body) ?? {};
-  return error === 'invalid_client_metadata'
-    ? oauthError(400, 'invalid_client', String(error_description))
-    : reply;
+  const why = String(error_description);
+  if (error === 'invalid_client_metadata') return oauthError(400, 'invalid_client', why);
+  const isForOthers = error === 'invalid_request' && why.includes('grant type is not allowed');
+  return isForOthers ? oauthError(400, 'unauthorized_client', why) : reply;
 }
 
 function jsonIn(body: Buffer | undefined): ClientMetadata | null {

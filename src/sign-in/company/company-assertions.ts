@@ -18,6 +18,12 @@ type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'acces
 
 /** What the company's provider says by itself, signed. */
 export function createCompanyAssertions({ config, provider, store, clock, access, identity }: Deps) {
+  /** Where the session is none that we know, an earlier one of theirs perhaps, the person is meant. */
+  const accountsOf = async (sub: unknown, sid: unknown): Promise<string[]> => {
+    const ofSession = sid === undefined ? [] : await store.accountsAt(config.issuer, { sid: String(sid) });
+    if (ofSession.length > 0 || sub === undefined) return ofSession;
+    return store.accountsAt(config.issuer, { subject: String(sub) });
+  };
   return {
     /**
      * The account of whom the provider's assertion names, for this client and the resource that `check` lets pass. Each assertion
@@ -92,8 +98,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       if (endsAt <= clock.now()) throw new Problem('invalid_request', 'logout_token: over');
       if (!(await useOnce(store, clock, { kind: 'Logout', jti: String(jti), expiresAt: endsAt })))
         throw new Problem('invalid_request', 'logout_token: used before');
-      const by = sid === undefined ? { subject: String(sub) } : { sid: String(sid) };
-      await store.endAccounts(await store.accountsAt(config.issuer, by), { wholly: false });
+      await store.endAccounts(await accountsOf(sub, sid), { wholly: false });
     },
   };
 }
