@@ -74,7 +74,7 @@ const expectedWidths = ['DejaVu Sans 2171', 'DejaVu Sans Mono 2468'];
 
 /**
  * Puts a copy in the page's place, which nothing moves any more, and in which what differs from run to run is the same: numbers,
- * ids, times, what charts draw, and what a document is about.
+ * ids, times, what charts draw, whether a key's use is written down yet, and what a document is about.
  */
 const freeze = `(() => {
   const plain = (text) => text
@@ -93,7 +93,7 @@ const freeze = `(() => {
   const texts = document.createTreeWalker(copy, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) texts.currentNode.data = plain(texts.currentNode.data);
   for (const said of copy.querySelectorAll('.doc-cards span')) said.textContent = 'What it is about';
-  for (const drawn of copy.querySelectorAll('.hours td')) drawn.style.visibility = 'hidden';
+  for (const drawn of copy.querySelectorAll('.hours td, td[data-head="Last used"]')) drawn.style.visibility = 'hidden';
   live.replaceWith(copy);
   window.thaw = () => copy.replaceWith(live);
 })()`;
