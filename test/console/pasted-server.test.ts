@@ -8,7 +8,11 @@ const http = { url, transport: 'streamable-http' } as const;
 test('what is pasted is understood: a URL, files of every client, a part of one, a command line', () => {
   const auth = [{ name: 'Authorization', value: 'Bearer x' }];
   const headers = { Authorization: 'Bearer x' };
-  const cases: readonly (readonly [text: string, servers: object[], programs?: string[]])[] = [
+  const cases: readonly (readonly [
+    text: string,
+    servers: readonly object[],
+    programs?: readonly string[],
+  ])[] = [
     [` ${url}\n`, [{ ...http, name: '', headers: [] }]],
     [JSON.stringify({ mcpServers: { mail: { url, headers } } }), [{ ...http, name: 'mail', headers: auth }]],
     [JSON.stringify({ servers: { mail: { type: 'http', url } } }), [{ ...http, name: 'mail', headers: [] }]],
@@ -27,6 +31,21 @@ test('what is pasted is understood: a URL, files of every client, a part of one,
     [
       JSON.stringify({ mcpServers: { mail: { url, headers: { Authorization: 'Bearer $' + '{TOKEN}' } } } }),
       [{ ...http, name: 'mail', headers: [{ name: 'Authorization', value: '' }] }],
+    ],
+    [
+      `// mine\n{ /* of the editor */ "mcp": { "inputs": [], "servers": { "mail": { "url": "${url}", "headers": {"X-Key": "\${input:key}",}, }, }, }, }`,
+      [{ ...http, name: 'mail', headers: [{ name: 'X-Key', value: '' }] }],
+    ],
+    ...['{{token}}', '<your token>', '$TOKEN', 'Bearer YOUR_API_KEY', '{env:TOKEN}'].map(
+      (value) =>
+        [
+          JSON.stringify({ mcpServers: { mcp: { url, headers: { 'X-Key': value } } } }),
+          [{ ...http, name: 'mcp', headers: [{ name: 'X-Key', value: '' }] }],
+        ] as const,
+    ),
+    [
+      `"mail": {"url": "${url}", "headers": {"X-Said": "a // b, } /* c"}},`,
+      [{ ...http, name: 'mail', headers: [{ name: 'X-Said', value: 'a // b, } /* c' }] }],
     ],
     ['', []],
   ];

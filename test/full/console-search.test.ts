@@ -91,3 +91,30 @@ test('Ctrl-K leads to a tool by what it does, and searches for nobody', options,
   await app.services.queryLog.flush();
   assert.deepEqual((await app.call('GET', '/v1/admin/activity')).body.searches, before);
 });
+
+test(
+  'Ctrl-K says that nothing is called so, and one kind that cannot be asked keeps no other back',
+  options,
+  async (t) => {
+    const app = await demo();
+    const { page, context } = await openPage(t, app);
+    const key = await app.newKey({ name: 'caller', developer: 'Acme', scopes: ['mcp'] });
+    await signIn(page, app, key);
+    await page.keyboard.press('Control+k');
+    const field = page.getByRole('combobox', { name: 'Page, server, tool or document' });
+    await field.fill('qqxyzzy');
+    await page.getByText('Nothing is called so.').waitFor();
+    await page.keyboard.press('Enter');
+    await assertAccessible(page);
+    await context.clearCookies();
+    await page.goto(app.url);
+    await signIn(page, app);
+    await page.route('**/v1/servers?*', (route) => route.abort());
+    await page.keyboard.press('Control+k');
+    await field.fill('token exchange');
+    await page
+      .getByRole('option', { name: /token exchange/i })
+      .nth(1)
+      .waitFor();
+  },
+);

@@ -167,3 +167,40 @@ test(
     assert.deepEqual(faults, []);
   },
 );
+
+test(
+  'of an answer of megabytes, or of hundreds of blocks, a part is shown and all can be saved',
+  options,
+  async (t) => {
+    const app = await demo();
+    const long = 'x'.repeat(2_000_000);
+    const blocks = [long, ...Array.from({ length: 150 }, (_, i) => `block ${i}`)];
+    const server = await startRaw(t, ({ body }, reply) => {
+      const base = {
+        resultType: 'complete',
+        supportedVersions: ['2026-07-28'],
+        capabilities: { tools: {} },
+        tools,
+      };
+      const result = { ...base, content: blocks.map((text) => ({ type: 'text', text })) };
+      sendJson(reply, 200, { jsonrpc: '2.0', id: body.id, result });
+    });
+    await app.add('huge', server.url, { name: 'Huge' });
+    await app.call('POST', '/v1/admin/servers/huge/probe');
+    const { page } = await openPage(t, app);
+    await signIn(page, app);
+    await show(page, app, '/catalogue/huge?tool=anything', 'Huge');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    await page.getByRole('button', { name: 'Call the tool' }).click();
+    const answer = page.getByRole('region', { name: 'Answer' });
+    await answer.getByText('The first 100,000 of 2,000,000 characters.').waitFor();
+    await answer.getByText('The first 100 of 151; all are in the JSON.').waitFor();
+    assert.ok((await answer.innerText()).length < 150_000);
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      answer.getByRole('button', { name: 'Save all' }).click(),
+    ]);
+    assert.equal(readFileSync(await saved.path(), 'utf8'), long);
+    await assertAccessible(page);
+  },
+);

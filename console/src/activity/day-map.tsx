@@ -44,9 +44,15 @@ export function DayMap({ day }: { readonly day: Day }) {
         </tbody>
       </Table>
       <p class="muted small-text legend">
-        <i class="cell" data-depth="4" /> went well
-        <i class="cell caller" data-depth="4" /> failed by its caller
-        <i class="cell server" data-depth="4" /> failed by its server: a tenth of an hour’s calls or more
+        <span>
+          <i class="cell" data-depth="4" /> went well
+        </span>
+        <span>
+          <i class="cell caller" data-depth="4" /> failed by its caller
+        </span>
+        <span>
+          <i class="cell server" data-depth="4" /> failed by its server: a tenth of an hour’s calls or more
+        </span>
       </p>
     </>
   );

@@ -48,6 +48,7 @@ function WorkItem({ work }: { readonly work: LongWork }) {
         {count(done)}
         {total === null ? '' : ` of ${count(total)}`} {unit} · begun <Time at={began} />
         {left !== null && ` · ${duration(left)} left`}
+        {state === 'failed' && ' · the log says why'}
       </span>
     </li>
   );

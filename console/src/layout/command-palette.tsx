@@ -87,6 +87,11 @@ export function CommandPalette(props: { readonly pages: readonly Place[]; readon
             </div>
           ))}
         </div>
+        {places.length === 0 && (
+          <p class="muted" role="status">
+            Nothing is called so.
+          </p>
+        )}
       </div>
     </Dialog>
   );
@@ -98,13 +103,13 @@ function usePlaces(pages: readonly Place[], text: string): readonly Place[] {
     if (text === '') return setFound([]);
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      Promise.all([serversOf(text, abort.signal), toolsOf(text, abort.signal), documentsOf(text)]).then(
-        (kinds) => {
-          if (!abort.signal.aborted) setFound(kinds.flat());
-        },
-        // The pages are there all the same.
-        () => undefined,
+      // Of what cannot be asked the others are there all the same.
+      const kinds = [serversOf(text, abort.signal), toolsOf(text, abort.signal), documentsOf(text)].map(
+        (kind) => kind.catch(() => []),
       );
+      Promise.all(kinds).then((places) => {
+        if (!abort.signal.aborted) setFound(places.flat());
+      });
     }, quietMs);
     return () => {
       clearTimeout(timer);

@@ -15,6 +15,8 @@ export type Pasted = {
 };
 
 const nothing: Pasted = { servers: [], programs: [] };
+/** `${input:key}`, `{{key}}`, `{env:KEY}`, `<your key>`, `$KEY`, YOUR_API_KEY. */
+const placeholder = /\$\{|\{\{|\{env:|<[^>]+>|\$[A-Z_]{2,}|\bYOUR[_-]/i;
 type Fields = Readonly<Record<string, unknown>>;
 /** Under which name clients keep their servers. */
 const lists = ['mcpServers', 'servers', 'context_servers', 'mcp'];
@@ -25,7 +27,8 @@ export function parsePasted(text: string): Pasted | null {
   if (trimmed === '') return nothing;
   if (/^https?:\/\/\S+$/i.test(trimmed) && URL.canParse(trimmed))
     return { ...nothing, servers: [serverAt('', trimmed, {})] };
-  if (/^[{"]/.test(trimmed)) return fromJson(trimmed);
+  const json = withoutComments(trimmed);
+  if (/^[{"]/.test(json)) return fromJson(json);
   return fromCommand(trimmed);
 }
 
@@ -39,8 +42,7 @@ function fromJson(text: string): Pasted | null {
     return null;
   }
   const root = fieldsOf(value);
-  const listed = lists.map((name) => root[name]).find((list) => list !== undefined);
-  const entries = isServer(root) ? [['', root] as const] : Object.entries(fieldsOf(listed ?? root));
+  const entries = isServer(root) ? [['', root] as const] : Object.entries(listIn(root));
   const servers: PastedServer[] = [];
   const programs: string[] = [];
   for (const [name, entry] of entries) {
@@ -50,6 +52,23 @@ function fromJson(text: string): Pasted | null {
     else if (command !== undefined) programs.push(name);
   }
   return servers.length + programs.length === 0 ? null : { servers, programs };
+}
+
+/** Editors' files have comments, and commas behind the last of a list; neither within a text. */
+function withoutComments(text: string): string {
+  const kept = (_: string, quoted?: string) => quoted ?? '';
+  return text
+    .replace(/("(?:\\.|[^"\\])*")|\/\/.*|\/\*[\s\S]*?\*\//g, kept)
+    .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, kept)
+    .trim();
+}
+
+/** The servers by their names: of an editor's settings they are a part of a part. */
+function listIn(fields: Fields): Fields {
+  const listed = lists
+    .map((name) => fields[name])
+    .find((list) => list !== undefined && !isServer(fieldsOf(list)));
+  return listed === undefined ? fields : listIn(fieldsOf(listed));
 }
 
 /** `claude mcp add --transport http NAME URL --header "Name: value"`, or the like. */
@@ -70,7 +89,7 @@ function serverAt(name: string, url: string, headers: Fields, type?: unknown): P
     transport: type === 'sse' || /\/sse\/?$/.test(url) ? 'sse' : 'streamable-http',
     headers: Object.entries(headers).flatMap(([header, value]) =>
       // A placeholder is for whoever has the value.
-      typeof value === 'string' ? [{ name: header, value: value.includes('${') ? '' : value }] : [],
+      typeof value === 'string' ? [{ name: header, value: placeholder.test(value) ? '' : value }] : [],
     ),
   };
 }

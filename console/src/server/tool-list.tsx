@@ -7,7 +7,13 @@ import { Badge } from '../components/facts.tsx';
 import { TypedFilter } from '../components/fields.tsx';
 import { Icon } from '../components/icons.tsx';
 import { EmptyState } from '../components/states.tsx';
-import { type ParameterSchema, typeName } from '../trial/parameter-schema.ts';
+import {
+  type ParameterSchema,
+  resolved,
+  typeName,
+  variantName,
+  variantsOf,
+} from '../trial/parameter-schema.ts';
 import { ToolTrial } from '../trial/tool-trial.tsx';
 
 export function ToolList(props: {
@@ -91,20 +97,27 @@ function ToolItem(props: {
 }
 
 function Parameters({ schema }: { readonly schema: ParameterSchema }) {
-  const entries = Object.entries(schema.properties ?? {});
+  const { properties = {}, required = [], ...said } = resolved(schema, schema);
+  const entries = Object.entries(properties);
+  const variants = variantsOf(said, schema);
+  if (entries.length === 0 && variants.length > 0)
+    return <p class="muted">Takes one of these: {variants.map(variantName).join('; ')}.</p>;
   if (entries.length === 0) return <p class="muted">Takes no parameters.</p>;
   return (
     <dl class="params">
-      {entries.map(([name, each]) => (
-        <div key={name}>
-          <dt>
-            <code>{name}</code>
-            <span class="muted">{typeName(each)}</span>
-            {schema.required?.includes(name) === true && <Badge tone="accent">required</Badge>}
-          </dt>
-          {each.description !== undefined && <dd>{each.description}</dd>}
-        </div>
-      ))}
+      {entries.map(([name, given]) => {
+        const each = resolved(given, schema);
+        return (
+          <div key={name}>
+            <dt>
+              <code>{name}</code>
+              <span class="muted">{typeName(each)}</span>
+              {required.includes(name) && <Badge tone="accent">required</Badge>}
+            </dt>
+            {each.description !== undefined && <dd>{each.description}</dd>}
+          </div>
+        );
+      })}
     </dl>
   );
 }

@@ -27,13 +27,63 @@ export type ParameterSchema = {
   readonly $ref?: string;
 };
 
-const mostSteps = 8;
+/** So many steps, all together, lead from a schema to what it stands for: one may refer to itself, and twice in each. */
+const mostSteps = 64;
+type Steps = { left: number };
+
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === 'string';
+const isNumber: Check = (value) => typeof value === 'number';
+const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const isForms = listOf(isObject);
+
+const kinds: Readonly<Record<string, Check>> = {
+  type: (value) => isText(value) || listOf(isText)(value),
+  title: isText,
+  description: isText,
+  properties: isObject,
+  required: listOf(isText),
+  enum: Array.isArray,
+  enumNames: listOf(isText),
+  items: isObject,
+  format: isText,
+  pattern: isText,
+  minLength: isNumber,
+  maxLength: isNumber,
+  minimum: isNumber,
+  maximum: isNumber,
+  exclusiveMinimum: isNumber,
+  exclusiveMaximum: isNumber,
+  minItems: isNumber,
+  maxItems: isNumber,
+  anyOf: isForms,
+  oneOf: isForms,
+  allOf: isForms,
+  $ref: isText,
+};
+
+/** What a server sent as a schema, without the members that are of no kind that one has: they say nothing. */
+function readable(schema: unknown): ParameterSchema {
+  if (!isObject(schema)) return {};
+  const members = Object.entries(schema as object);
+  return members.every(([name, value]) => kinds[name]?.(value) !== false)
+    ? (schema as ParameterSchema)
+    : Object.fromEntries(members.filter(([name, value]) => kinds[name]?.(value) !== false));
+}
 
 /** What a schema stands for: what it refers to in `root`, the only form it has beside null, a choice of constants. */
-export function resolved(schema: ParameterSchema, root: ParameterSchema): ParameterSchema {
-  let found = schema;
-  for (let step = 0; step < mostSteps; step++) {
-    const next = resolvedOnce(found, root);
+export function resolved(
+  schema: ParameterSchema,
+  root: ParameterSchema,
+  steps: Steps = { left: mostSteps },
+): ParameterSchema {
+  let found = readable(schema);
+  while (steps.left-- > 0) {
+    const next = readable(resolvedOnce(found, root, steps));
     if (next === found) break;
     found = next;
   }
@@ -41,12 +91,12 @@ export function resolved(schema: ParameterSchema, root: ParameterSchema): Parame
 }
 
 /** What is said beside a reference counts more than what is said there. */
-function resolvedOnce(schema: ParameterSchema, root: ParameterSchema): ParameterSchema {
+function resolvedOnce(schema: ParameterSchema, root: ParameterSchema, steps: Steps): ParameterSchema {
   const { $ref, allOf, anyOf, oneOf, const: constant, ...said } = schema;
   if (constant !== undefined) return { ...said, enum: [constant] };
   if ($ref !== undefined) return { ...targetOf($ref, root), ...said };
-  const [whole] = allOf ?? [];
-  if (whole !== undefined && allOf?.length === 1) return { ...whole, ...said };
+  if (allOf !== undefined && allOf.length > 0)
+    return [...allOf.map((form) => resolved(form, root, steps)), schemaWithout(schema)].reduce(both);
   const forms = (anyOf ?? oneOf ?? []).filter(({ type }) => type !== 'null');
   const [only] = forms;
   if (only === undefined) return schema;
@@ -57,6 +107,21 @@ function resolvedOnce(schema: ParameterSchema, root: ParameterSchema): Parameter
     ...said,
     enum: constants,
     enumNames: forms.map(({ title, const: value }) => title ?? String(value)),
+  };
+}
+
+function schemaWithout({ allOf: _, ...said }: ParameterSchema): ParameterSchema {
+  return said;
+}
+
+/** What two schemas say together; of what both say, the second counts. */
+function both(one: ParameterSchema, other: ParameterSchema): ParameterSchema {
+  const required = [...new Set([...(one.required ?? []), ...(other.required ?? [])])];
+  return {
+    ...one,
+    ...other,
+    ...(one.properties && other.properties && { properties: { ...one.properties, ...other.properties } }),
+    ...(required.length > 0 && { required }),
   };
 }
 
@@ -94,7 +159,8 @@ function targetOf(ref: string, root: ParameterSchema): ParameterSchema {
   return typeof at === 'object' && at !== null ? (at as ParameterSchema) : {};
 }
 
-export function typeName({ type, enum: values, items, anyOf, oneOf }: ParameterSchema): string {
+export function typeName(schema: ParameterSchema): string {
+  const { type, enum: values, items, anyOf, oneOf } = readable(schema);
   if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(' | ');
   if (type === 'array') return items === undefined ? 'array' : `${typeName(items)}[]`;
   if (Array.isArray(type)) return type.join(' | ');

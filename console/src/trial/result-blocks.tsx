@@ -7,7 +7,7 @@ import { bytes, pretty } from '../browser/format.ts';
 import { bytesOf, useObjectUrl } from '../browser/object-url.ts';
 import { type Rows, rowsOf } from '../browser/structured-rows.ts';
 import { Button } from '../components/button.tsx';
-import { CodeBlock } from '../components/code-block.tsx';
+import { CodeBlock, mostShown } from '../components/code-block.tsx';
 import { ErrorNotice } from '../components/states.tsx';
 import { Table } from '../components/table.tsx';
 import { readMarkdown } from './markdown.ts';
@@ -16,15 +16,22 @@ import { contentsOf, type Resource, resourceOf } from './resource.ts';
 
 type Block = ToolResult['content'][number];
 
+const mostBlocks = 100;
+
 /** A result as people see it: pictures and sounds, links, resources, and what has a structure as a table. */
 export function ResultBlocks(props: { readonly serverId: string; readonly result: ToolResult }) {
   const { serverId, result } = props;
   const rows = rowsOf(result.structuredContent);
   return (
     <>
-      {result.content.map((block, i) => (
+      {result.content.slice(0, mostBlocks).map((block, i) => (
         <ResultBlock key={i} serverId={serverId} block={block} number={i + 1} of={result.content.length} />
       ))}
+      {result.content.length > mostBlocks && (
+        <p class="muted">
+          The first {mostBlocks} of {result.content.length}; all are in the JSON.
+        </p>
+      )}
       {rows !== null && <ValueTable rows={rows} />}
     </>
   );
@@ -50,7 +57,7 @@ function ResultBlock(props: {
 
 /** Words with marks as they are meant, and as they came. */
 function TextBlock({ label, text }: { readonly label: string; readonly text: string }) {
-  const blocks = readMarkdown(text);
+  const blocks = text.length > mostShown ? null : readMarkdown(text);
   if (blocks === null) return <CodeBlock label={label} text={pretty(text)} wrap />;
   return (
     <>
