@@ -2,7 +2,7 @@ import { keyActor } from '../base/actor.ts';
 import { sha256Hex } from '../base/id.ts';
 import { type JsonView, scanJson } from '../base/json-scanner.ts';
 import { Problem } from '../base/problem.ts';
-import type { KnownTool } from '../catalog/catalog.ts';
+import type { KnownTool, ServerRecord } from '../catalog/catalog.ts';
 import {
   canonicalParams,
   type InputResponses,
@@ -20,6 +20,7 @@ type Caller = Parameters<Mcp['call']>[0];
 export type AdmittedCall = {
   readonly caller: Caller;
   readonly call: McpCall;
+  readonly record: ServerRecord;
   readonly tool: KnownTool | null;
   readonly decision: Decision;
 };
@@ -27,6 +28,8 @@ type Run = (onStart: () => Promise<void>) => Promise<McpAnswer>;
 export type CallSteps = {
   /** Makes the call; `onStart` has to be through before anything is sent. */
   run(caller: Caller, call: McpCall, onStart: () => Promise<void>): Promise<McpAnswer>;
+  /** What the same call was answered under the same Idempotency-Key; null: nothing was. */
+  replay(caller: Caller, call: McpCall): Promise<McpAnswer | null>;
   /** The same call, as the rules and its key are now. */
   readmit(call: McpCall): Promise<AdmittedCall>;
 };
@@ -86,6 +89,8 @@ export class ApprovalFlow {
     const run: Run = (onStart) => steps.run(caller, own, onStart);
     if (resumed !== null && resumed.round > 0) return this.#runApproved(admitted, resumed, run);
     if (!wantsApproval(admitted)) return run(async () => undefined);
+    const before = await steps.replay(caller, own);
+    if (before !== null) return before;
     const approval = await this.#approvals.request(askedCall(admitted), resumed?.id ?? null);
     const action = actionIn(call.inputResponses);
     if (approval.state === 'pending' && action !== undefined) {
@@ -161,7 +166,7 @@ export class ApprovalFlow {
 }
 
 function askedCall(admitted: AdmittedCall) {
-  const { caller, call, tool, decision } = admitted;
+  const { caller, call, record, tool, decision } = admitted;
   const { developerId, keyId, userId = null, account } = caller;
   const { serverId, method, params } = call;
   const canonical = canonicalParams(params);
@@ -170,6 +175,7 @@ function askedCall(admitted: AdmittedCall) {
     keyId,
     userId,
     serverId,
+    address: record.remoteUrl,
     method,
     tool: nameOf(admitted),
     definition: tool?.definition ?? null,

@@ -14,7 +14,6 @@ export type Asking = {
   readonly toolset?: string;
 };
 type Caller = Parameters<Mcp['call']>[0];
-export type Admitted = AdmittedCall & { readonly record: ServerRecord };
 
 /** What a server answers to everybody who sees something of it. */
 const aboutItself: ReadonlySet<string> = new Set([
@@ -47,13 +46,13 @@ export function createAdmission({ policy, catalog }: { readonly policy: Policy; 
     policy.viewFor(subject)?.toolsOf(record) ?? 'all';
 
   /** What a call may be, with whose credentials; a promise only where it has to wait. Throws `not_found` and `denied`. */
-  const admit = (caller: Caller, call: McpCall): Admitted | Promise<Admitted> => {
+  const admit = (caller: Caller, call: McpCall): AdmittedCall | Promise<AdmittedCall> => {
     const found = findVisible(subjectOf(caller), call.serverId);
     return found instanceof Promise
       ? found.then((record) => decide(caller, call, record))
       : decide(caller, call, found);
   };
-  const decide = (caller: Caller, call: McpCall, record: ServerRecord): Admitted => {
+  const decide = (caller: Caller, call: McpCall, record: ServerRecord): AdmittedCall => {
     const subject = subjectOf(caller);
     const { params, method } = call;
     const tool = method === 'tools/call' ? toolNamed(record, params?.name ?? '') : null;

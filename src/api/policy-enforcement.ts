@@ -9,8 +9,13 @@ import { Problem } from '../base/problem.ts';
 import { type Catalog, type ServerRecord, toolNamed } from '../catalog/catalog.ts';
 import { type Mcp, type McpAnswer, type McpCall, messageShape } from '../mcp/mcp.ts';
 import type { Budgets, Policy, ToolFacts } from '../policy/policy.ts';
-import { ApprovalFlow, type ApprovalFlowDeps, concernsApprovals } from './approval-flow.ts';
-import { type Admitted, type Asking, createAdmission, denied, subjectOf } from './call-admission.ts';
+import {
+  type AdmittedCall,
+  ApprovalFlow,
+  type ApprovalFlowDeps,
+  concernsApprovals,
+} from './approval-flow.ts';
+import { type Asking, createAdmission, denied, subjectOf } from './call-admission.ts';
 import { type VisibleCatalog, visibleCatalog } from './visible-catalog.ts';
 
 /** Made here alone: a route that takes one of these cannot be reached past it. */
@@ -121,10 +126,11 @@ export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcemen
 function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdmission>['admit']) {
   const { requireCaller, policy, callRecords } = deps;
   const approvals = new ApprovalFlow(deps);
-  const run = createRun(deps);
-  const approve = (admitted: Admitted, caller: Caller, key: string | undefined) =>
+  const { run, replay } = createRun(deps);
+  const approve = (admitted: AdmittedCall, caller: Caller, key: string | undefined) =>
     approvals.perform(admitted, {
       run: (by, own, onStart) => run(by, own, { key, onStart }),
+      replay: (by, own) => replay(by, own, key),
       async readmit(again) {
         await requireCaller(caller.keyId);
         const { groups } = (await caller.recheck?.()) ?? caller;
@@ -187,12 +193,29 @@ function createRun({ mcp, policy, budgets, telemetry }: EnforcementDeps) {
       );
     return answer;
   };
-  return (caller: Caller, call: McpCall, options: RunOptions): Promise<McpAnswer> => {
-    const toolsets = call.method === 'tools/call' ? policy.budgetsFor(subjectOf(caller)) : [];
-    const isPlain = toolsets.length === 0 && options.key === undefined && options.onStart === undefined;
-    return isPlain ? mcp.call(caller, call) : runWithin(toolsets, [caller, call], options);
+  return {
+    run(caller: Caller, call: McpCall, options: RunOptions): Promise<McpAnswer> {
+      const toolsets = call.method === 'tools/call' ? policy.budgetsFor(subjectOf(caller)) : [];
+      const isPlain = toolsets.length === 0 && options.key === undefined && options.onStart === undefined;
+      return isPlain ? mcp.call(caller, call) : runWithin(toolsets, [caller, call], options);
+    },
+    /** Sends nothing. A question of the server's is no answer: it belongs to the approval that it came under. */
+    async replay(caller: Caller, call: McpCall, key: string | undefined): Promise<McpAnswer | null> {
+      if (key === undefined) return null;
+      const onStart = () => Promise.reject(unanswered);
+      try {
+        const answer = await mcp.callOnce(caller, call, { key, onStart });
+        return answer.kind === 'reply' ? answer : null;
+      } catch (error) {
+        if (error === unanswered) return null;
+        throw error;
+      }
+    },
   };
 }
+
+/** Frees the key again. */
+const unanswered = new Error('nothing was answered under this key');
 
 function bytesOf({ params }: McpCall, answer: McpAnswer): number {
   const sent = params?.arguments?.span().length ?? 0;

@@ -44,10 +44,12 @@ export function searchRoutes(
         const account = accountIn(headers, user);
         const asking = { ...caller, userId: user?.userId, account };
         const connectionOf = await connectionsOf(asking);
-        const view = viewFor(caller);
         const own = user === null ? undefined : await ownTools(asking);
-        const find = (query: SearchQuery) =>
-          search.find({ ...toRequest(query, caller, connectionOf), account, view, own });
+        const find = (query: SearchQuery) => {
+          const request = toRequest(query, caller, connectionOf);
+          // What is seen is asked last: the index may have changed while the rest was read.
+          return search.find({ ...request, account, view: viewFor(caller), own });
+        };
         const { queries } = body;
         if (queries === undefined) return { status: 200, body: json.render(await find(toQuery(body))) };
         refuseBeside(body);

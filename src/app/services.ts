@@ -64,6 +64,7 @@ import { loadKeys, unlockVault, type Vault } from '../vault/vault.ts';
 import { createWebhooks, type Webhooks, sealedColumns as webhookSeals } from '../webhooks/webhooks.ts';
 import { type CallRecords, createCallRecords } from './call-records.ts';
 import { connectRedis, createEmbeddingWork, embeddingsProvider } from './integrations.ts';
+import { afterTheirRights } from './rights-first.ts';
 import { createTryKey, findKnownServer } from './try-key.ts';
 
 /** Everything below `http/`: what the commands work with too. */
@@ -138,7 +139,7 @@ const sealedColumns: readonly SealedColumn[] = [
 export async function openServices(config: Config, options: AppOptions = {}): Promise<Services> {
   const foundation = await openFoundation(config, options);
   try {
-    const finding = openFinding(foundation, config, options);
+    const finding = openFinding(foundation, config, options, () => acting.policy);
     const acting = openActing(foundation, config, options, { ...finding, mcp: () => mcp });
     const callRecords = createCallRecords({ ...acting, ...finding, keeps: config.callArguments });
     const mcp = createMcp({
@@ -207,6 +208,7 @@ function openFinding(
   { clock, telemetry, storage, vault, outbound, locals }: Foundation,
   config: Config,
   options: AppOptions,
+  policy: () => Policy,
 ) {
   const catalog = createCatalog({
     storage,
@@ -231,7 +233,7 @@ function openFinding(
   const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry }, embedding.tell);
   const newUuid = createUuids();
   const search = createSearch({
-    changesSince: catalog.changesSince,
+    changesSince: (revision) => afterTheirRights(catalog.changesSince(revision), policy()),
     embedder,
     ...(provider !== null && { provider }),
     kept: {

@@ -196,7 +196,9 @@ async function playApprovals({ services, clock, people, end }: Stage): Promise<v
   const { developerId, keyId } = people[1]!;
   const serverId = 'io.github.github/github-mcp-server';
   const tool = 'delete_file';
-  const { definition } = toolNamed(await services.catalog.get(serverId), tool);
+  const server = await services.catalog.get(serverId);
+  const { definition } = toolNamed(server, tool);
+  const { version } = services.policy.admin.toolset(toolset.name).toolset;
   for (const [n, { hoursAgo, decision, note = null }] of approvals.entries()) {
     clock.set(end - hoursAgo * hourMs);
     const args = JSON.stringify({ owner: 'globex', repo: 'site', path: `old-${n}.md`, branch: 'main' });
@@ -206,13 +208,14 @@ async function playApprovals({ services, clock, people, end }: Stage): Promise<v
         keyId,
         userId: users[n % users.length]!,
         serverId,
+        address: server.remoteUrl,
         method: 'tools/call',
         tool,
         definition,
         canonicalParams: args,
         arguments: args,
         toolset: toolset.name,
-        version: 1,
+        version,
         self: false,
       },
       null,

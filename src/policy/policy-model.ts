@@ -89,7 +89,7 @@ export type Toolset = {
   readonly fallback: 'allow' | 'deny';
   readonly budget: Budget | null;
   readonly overrides: readonly ToolOverride[];
-  /** Grows with each change. */
+  /** Grows with each change; what is made anew under a name that was there goes on above it. */
   readonly version: number;
 };
 

@@ -41,6 +41,15 @@ type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
 /** Who changes rights, for the audit trail. */
 export type By = { readonly actor: string; readonly developerId: string };
 export type ToolsetInput = Omit<Toolset, 'name' | 'version'>;
+export type ToolsetChanges = {
+  /** `bindings`: null where they stay. */
+  readonly put: readonly {
+    readonly name: string;
+    readonly input: ToolsetInput;
+    readonly bindings: Bindings | null;
+  }[];
+  readonly removed: readonly string[];
+};
 /** By tool, what it was (SHA-256 of its definition) when somebody confirmed it. */
 export type ConfirmedTools = ReadonlyMap<string, string>;
 
@@ -55,10 +64,13 @@ export type StoredPolicy = {
 
 export function createPolicyStore(storage: Storage, clock: Clock) {
   const db = storage.tables<Tables>();
-  const change = <R>(act: (trx: Transaction<Tables>, notify: Notify) => Promise<R>, entry: AuditOf) =>
+  const change = <R>(
+    act: (trx: Transaction<Tables>, notify: Notify) => Promise<R>,
+    ...entries: readonly AuditOf[]
+  ) =>
     storage.write<Tables, R>(async (trx, notify, audit) => {
       const result = await act(trx, notify);
-      await audit(entry);
+      for (const entry of entries) await audit(entry);
       await notify('policy', '');
       return result;
     });
@@ -92,34 +104,29 @@ export function createPolicyStore(storage: Storage, clock: Clock) {
         },
       ),
 
-    putToolset: (name: string, input: ToolsetInput, by: By): Promise<void> =>
-      change((trx) => writeToolset(trx, { name, ...input }, clock.now()), {
-        ...by,
-        action: 'toolset.set',
-        subject: name,
-      }),
-
-    removeToolset: (name: string, by: By): Promise<void> =>
+    /** All of it at once: nobody is ever held to a part of it. */
+    changeToolsets: ({ put, removed }: ToolsetChanges, by: By): Promise<void> =>
       change(
         async (trx) => {
-          await trx.deleteFrom('toolsets').where('name', '=', name).execute();
-          await trx.deleteFrom('toolset_bindings').where('toolset', '=', name).execute();
+          for (const { name, input, bindings } of put) {
+            await writeToolset(trx, { name, ...input }, clock.now());
+            if (bindings !== null) await writeBindings(trx, name, bindings);
+          }
+          for (const name of removed) {
+            await trx.deleteFrom('toolsets').where('name', '=', name).execute();
+            await trx.deleteFrom('toolset_bindings').where('toolset', '=', name).execute();
+          }
         },
-        { ...by, action: 'toolset.remove', subject: name },
+        ...put.flatMap(({ name, bindings }) => [
+          { ...by, action: 'toolset.set', subject: name } as const,
+          ...(bindings === null ? [] : [boundBy(by, name, bindings)]),
+        ]),
+        ...removed.map((name) => ({ ...by, action: 'toolset.remove', subject: name }) as const),
       ),
 
     /** The whole list each time. */
     putBindings: (name: string, bindings: Bindings, by: By): Promise<void> =>
-      change(
-        async (trx) => {
-          await trx.deleteFrom('toolset_bindings').where('toolset', '=', name).execute();
-          const rows = bindingKinds.flatMap(([list, kind]) =>
-            [...new Set(bindings[list])].map((subject) => ({ toolset: name, kind, subject })),
-          );
-          if (rows.length > 0) await trx.insertInto('toolset_bindings').values(rows).execute();
-        },
-        { ...by, action: 'toolset.bind', subject: name, facts: { ...bindings } },
-      ),
+      change((trx) => writeBindings(trx, name, bindings), boundBy(by, name, bindings)),
 
     /** The whole list of a server each time. */
     putConfirmed: (server_id: string, confirmed: ConfirmedTools, by: By): Promise<void> =>
@@ -151,6 +158,18 @@ async function writeRights(
     await trx.insertInto('server_grants').values({ server_id, developer, credentials }).execute();
 }
 
+function boundBy(by: By, name: string, bindings: Bindings): AuditOf {
+  return { ...by, action: 'toolset.bind', subject: name, facts: { ...bindings } };
+}
+
+async function writeBindings(trx: Transaction<Tables>, name: string, bindings: Bindings): Promise<void> {
+  await trx.deleteFrom('toolset_bindings').where('toolset', '=', name).execute();
+  const rows = bindingKinds.flatMap(([list, kind]) =>
+    [...new Set(bindings[list])].map((subject) => ({ toolset: name, kind, subject })),
+  );
+  if (rows.length > 0) await trx.insertInto('toolset_bindings').values(rows).execute();
+}
+
 async function writeToolset(
   trx: Transaction<Tables>,
   { name, title, rules, fallback, budget, overrides }: ToolsetInput & { readonly name: string },
@@ -172,7 +191,8 @@ async function writeToolset(
   if (changed.numUpdatedRows === 0n)
     await trx
       .insertInto('toolsets')
-      .values({ name, ...fields, version: 1 })
+      // Of one that was there before under this name, approvals may be about: it does not begin as that did.
+      .values({ name, ...fields, version: now })
       .execute();
 }
 

@@ -35,7 +35,13 @@ import {
   toolsetsFor,
   visibleTools,
 } from './policy-state.ts';
-import { type By, type ConfirmedTools, createPolicyStore, type ToolsetInput } from './policy-store.ts';
+import {
+  type By,
+  type ConfirmedTools,
+  createPolicyStore,
+  type ToolsetChanges,
+  type ToolsetInput,
+} from './policy-store.ts';
 import type { CallArguments } from './rules/argument-conditions.ts';
 import { fitsServer, fitsTool, isAboutTools } from './rules/decision.ts';
 import { believedOf, type MarkSources, noMarks, readMarks } from './tool-marks.ts';
@@ -100,6 +106,8 @@ export type PolicyAdmin = {
   /** Throws `not_found`. */
   toolset(name: string): { readonly toolset: Toolset; readonly bindings: Bindings };
   putToolset(name: string, input: ToolsetInput, by: By): Promise<void>;
+  /** All of it at once. */
+  changeToolsets(changes: ToolsetChanges, by: By): Promise<void>;
   removeToolset(name: string, by: By): Promise<void>;
   putBindings(name: string, bindings: Bindings, by: By): Promise<void>;
   rightsOf(serverId: string): ServerRights;
@@ -234,10 +242,12 @@ function createAdmin(deps: {
       toolset: find(name),
       bindings: state().bindings.get(name) ?? noBindings,
     }),
-    putToolset: (name, input, by) => store.putToolset(name, input, by).then(refresh),
+    putToolset: (name, input, by) =>
+      store.changeToolsets({ put: [{ name, input, bindings: null }], removed: [] }, by).then(refresh),
+    changeToolsets: (changes, by) => store.changeToolsets(changes, by).then(refresh),
     async removeToolset(name, by) {
       await requireToolset(name);
-      await store.removeToolset(name, by);
+      await store.changeToolsets({ put: [], removed: [name] }, by);
       await refresh();
     },
     async putBindings(name, bindings, by) {

@@ -225,6 +225,46 @@ test('only what a file made is taken away, and only where its section is there',
   assert.equal((await asked('/v1/servers/theirs', keyText)).status, 401);
 });
 
+test('toolsets change all at once: nobody is held to the new rules of one by what it was bound to before', async (t) => {
+  const app = await bootApp(t);
+  const text = (server: string, developer: string) => `developers: [acme, globex]
+toolsets:
+  a: {rules: [{effect: allow, server: ${server}}], bindings: {developers: [${developer}]}}
+  b: {rules: [{effect: allow, server: mail}], bindings: {developers: [acme]}}
+`;
+  await apply(app, text('mail', 'acme'));
+  const { policy } = app.services;
+  const effects: string[] = [];
+  const look = () => {
+    const bank = { id: 'bank', category: null, tags: [] };
+    effects.push(policy.decide({ keyId: 'key', developer: 'acme' }, bank, null).effect);
+  };
+  // After every change of rights.
+  const admin = new Proxy(policy.admin, {
+    get(verbs, name) {
+      const verb = Reflect.get(verbs, name) as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        const result = verb(...args);
+        return result instanceof Promise ? result.finally(look) : result;
+      };
+    },
+  });
+  const services = { ...app.services, policy: { ...policy, admin } };
+  await applyDeclared(services, config, { name: 'file.yaml', text: text('bank', 'globex'), environment });
+  assert.deepEqual(effects, ['deny'], 'before and after it is denied');
+});
+
+test('what broke off behind a toolset is the file’s all the same: the next file takes it away', async (t) => {
+  const app = await bootApp(t);
+  const { catalog } = app.services;
+  const broken = { ...catalog, put: () => Promise.reject(new Error('the store has gone')) };
+  const text = { name: 'file.yaml', text: whole, environment };
+  await assert.rejects(applyDeclared({ ...app.services, catalog: broken }, config, text), /has gone/);
+  assert.equal((await app.call('GET', '/v1/admin/toolsets/readers')).status, 200);
+  await apply(app, whole);
+  assert.ok(names((await apply(app, 'toolsets: {}')).changes).includes('remove toolset readers'));
+});
+
 test('a rule that fits nothing, in the catalogue and in the file, is a warning', async (t) => {
   const app = await bootApp(t);
   assert.deepEqual((await apply(app, whole, true)).warnings, [

@@ -144,6 +144,29 @@ test('N12 N13 an approval is of this principal, these arguments, this definition
   assert.equal(paid(), 0);
 });
 
+test('N12 an approval ends with its toolset and with the address that it was given for, whatever is made under their names', async (t) => {
+  const { app, key, paid, upstream } = await boot(t, { rules: [{ ...ask[0], self: true }] });
+  const { id } = asked(await pay(app, key));
+  const bind = () =>
+    app.call('PUT', '/v1/admin/toolsets/careful/bindings', { body: { developers: ['developer 1'] } });
+  assert.equal((await app.call('DELETE', '/v1/admin/toolsets/careful')).status, 200);
+  await put(app, ask);
+  await bind();
+  const anew = asked(await pay(app, key));
+  assert.notEqual(anew.id, id, 'who calls might have approved the one before');
+  await decide(app, anew.id);
+  const elsewhere = await startPayments(t);
+  await app.call('DELETE', '/v1/admin/servers/bank');
+  assert.equal((await pay(app, key, { continuation: anew.continuation })).status, 410);
+  await app.add('bank', elsewhere.url, { tools });
+  for (const fields of [{ continuation: anew.continuation }, {}])
+    assert.notEqual(asked(await pay(app, key, fields)).id, anew.id);
+  assert.equal(paymentsOf(elsewhere.seen), 0);
+  await app.add('bank', upstream.url, { tools });
+  const back = await pay(app, key, { continuation: anew.continuation });
+  assert.deepEqual([back.status, paid()], [200, 1]);
+});
+
 test('members that stand twice are one order of them: the approval of one is none of the other', async (t) => {
   const { app, key, paid } = await boot(t);
   const twice = (first: number, second: number) =>
@@ -271,6 +294,14 @@ test('with an Idempotency-Key the approved call is answered again, and not run a
   assert.deepEqual([first.status, second.status, second.text, paid()], [200, 200, first.text, 1]);
   const other = await pay(app, key, { continuation }, { 'idempotency-key': 'twice' });
   assert.deepEqual([other.status, paid()], [409, 1], 'another key is no other approval');
+  // Whoever kept no continuation makes the very same call again.
+  const kept = await pay(app, key, {}, headers);
+  assert.deepEqual([kept.status, kept.text, paid()], [200, first.text, 1]);
+  assert.equal((await pay(app, key, { arguments: {} }, headers)).status, 409, 'the key was another call’s');
+  asked(await pay(app, key, {}, { 'idempotency-key': 'thrice' }));
+  assert.equal((await list(app, '?state=pending')).length, 1);
+  await put(app, [{ effect: 'deny', tool: 'pay' }]);
+  assert.equal((await pay(app, key, {}, headers)).status, 403, 'nor is it answered once it is denied');
 });
 
 test('arguments are shown to whoever decides where the operator wants it, sealed meanwhile, and gone afterwards', async (t) => {

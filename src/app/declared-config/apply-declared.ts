@@ -42,27 +42,27 @@ export async function applyDeclared(
   return { changes, warnings: plan.warnings };
 }
 
-/** What narrows comes before what widens: at no moment may anybody more than before and after. */
+/** What narrows comes before what widens: at no moment may anybody more than before and after. All toolsets change at once. */
 async function carryOut(plan: Plan, services: PlanServices): Promise<void> {
   const { access, catalog, connections, policy, storage } = services;
   const { declaredProviders } = connections;
   const { removed } = plan;
+  const declarations = createDeclarationStore(storage);
+  // Before it is made: what is broken off behind that is known to be the file's.
+  await declarations.note(made(plan), []);
   for (const name of removed.providers) await declaredProviders.remove(name, by);
   for (const { keyId } of removed.keys) await access.revokeKey(keyId);
   for (const id of removed.servers) await catalog.remove(id, by);
   if (plan.developers.length > 0) await access.addDevelopers(plan.developers);
   for (const { change, rights } of plan.servers)
     if (rights !== null) await policy.admin.putRights([change.name], rights, by);
-  for (const { name, input, bindings } of plan.toolsets) {
-    await policy.admin.putToolset(name, input, by);
-    if (bindings !== null) await policy.admin.putBindings(name, bindings, by);
-  }
+  if (plan.toolsets.length + removed.toolsets.length > 0)
+    await policy.admin.changeToolsets({ put: plan.toolsets, removed: removed.toolsets }, by);
   const inputs = plan.servers.flatMap(({ input }) => input ?? []);
   if (inputs.length > 0) await catalog.put(inputs, appliedSource, by);
   for (const { declared } of plan.providers) await declaredProviders.put(declared, by);
   for (const { key } of plan.keys) await access.putKey(key);
-  for (const name of removed.toolsets) await policy.admin.removeToolset(name, by);
-  await createDeclarationStore(storage).note(made(plan), taken(plan));
+  await declarations.note([], taken(plan));
 }
 
 function made({ toolsets, keys }: Plan): Made[] {

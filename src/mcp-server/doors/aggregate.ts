@@ -161,6 +161,8 @@ export class Aggregate implements Backend {
     if (!caller.maySearch) return failed('This key lacks the scope search');
     const limit = integerIn(args, 'limit', defaultLimit, 50);
     const query = { query: textIn(args, 'query'), limit, toolLimit: toolsPerServer };
+    const [connectionOf, own] = [await this.#deps.connectionsOf(caller), await this.#deps.ownTools(caller)];
+    // Last: the index may have changed while the rest was read.
     const catalog = this.#deps.catalogFor(caller);
     const found = await this.#deps.search.find({
       caller,
@@ -169,9 +171,9 @@ export class Aggregate implements Backend {
       explain: false,
       minScore: 0,
       view: catalog.view,
-      connectionOf: await this.#deps.connectionsOf(caller),
+      connectionOf,
       account: caller.account,
-      own: await this.#deps.ownTools(caller),
+      own,
     });
     this.#trail.searched(caller, found.queryLogId, found.page.serverIds);
     return this.#found.render(found, () => foundTools(found, { catalog, limit }));

@@ -23,6 +23,8 @@ export type AskedCall = {
   readonly keyId: string;
   readonly userId: string | null;
   readonly serverId: string;
+  /** Its URL; null of a program. */
+  readonly address: string | null;
   readonly method: string;
   readonly tool: string;
   /** SHA-256 of the tool's definition; null where the catalogue has none. */
@@ -186,12 +188,12 @@ async function describe({ clock, vault }: ApprovalsDeps, row: ApprovalRow): Prom
 }
 
 function bindingOf(call: AskedCall): string {
-  const { developerId, keyId, userId, serverId, method, tool, definition, toolset, version } = call;
-  const { canonicalParams } = call;
+  const { developerId, keyId, userId, serverId, address, method, tool, definition } = call;
+  const { canonicalParams, toolset, version } = call;
   return sha256Hex(
     JSON.stringify([
       [developerId, keyId, userId],
-      [serverId, method, tool, definition],
+      [serverId, address, method, tool, definition],
       canonicalParams,
       [toolset, version],
     ]),

@@ -97,11 +97,13 @@ export function documentsOf(toolCount: number): number {
 
 export function inverseDocumentFrequencies(frequencies: Uint32Array, documents: number): Float32Array {
   const idf = new Float32Array(frequencies.length);
-  for (let term = 0; term < idf.length; term++) {
-    const df = frequencies[term]!;
-    idf[term] = Math.log(1 + (documents - df + 0.5) / (df + 0.5));
-  }
+  for (let term = 0; term < idf.length; term++)
+    idf[term] = inverseDocumentFrequency(frequencies[term]!, documents);
   return idf;
+}
+
+export function inverseDocumentFrequency(frequency: number, documents: number): number {
+  return Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5));
 }
 
 /** Whose words are inverted, and how many terms there are. */

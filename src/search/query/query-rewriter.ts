@@ -41,7 +41,6 @@ function readTables(): Tables {
 /** `hasVector`: whether the built-in vectors know a stem. */
 export function createQueryRewriter(index: SearchIndex, hasVector: (stem: string) => boolean): QueryRewriter {
   const { translate, abbreviations } = readTables();
-  const common = Math.max(fewestCommon, commonShare * index.serverCount);
   const isKnownStem = (stem: string, mask: ViewMask | null) =>
     isKnown(index, index.termOf(stem), mask) || hasVector(stem);
 
@@ -56,6 +55,7 @@ export function createQueryRewriter(index: SearchIndex, hasVector: (stem: string
 
   /** What may have to be done with a query, told from its stems alone: for most nothing has. */
   function lookAt(text: string, mask: ViewMask | null) {
+    const common = Math.max(fewestCommon, commonShare * (mask ?? index).serverCount);
     const found = { mayBeForeign: notAscii.test(text), hasUnknown: false, hasAbbreviation: false };
     for (const stem of queryStems(text)) {
       if (abbreviations.has(stem)) found.hasAbbreviation = true;

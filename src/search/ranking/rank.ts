@@ -129,13 +129,13 @@ export function createRanker(searched: SearchIndex, weights: RankWeights): Ranke
 }
 
 function rank(index: RankIndex, request: RankRequest): Ranking {
-  const { parts, allowed, model, modelVector, offset, limit } = request;
+  const { parts, allowed, mask, model, modelVector, offset, limit } = request;
   const scores = scoreServers(index.relevance, request);
   const mirrors = liftOwn(request, scores);
   const size = firstCandidates(request);
   const byText = topK(scores.relevance, model === null ? size : windowSize);
   const evidence = gatherEvidence(scores, byText);
-  const boost = addUsage(index.relevance, scores, { model, modelVector, parts, allowed, byText });
+  const boost = addUsage(index.relevance, scores, { model, modelVector, parts, allowed, mask, byText });
   const candidates = boost.usage.size === 0 ? byText.slice(0, size) : topK(scores.relevance, size);
   const query: RankedQuery = {
     index,

@@ -5,7 +5,7 @@
  */
 import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { isKnown, type PartialServers, type ViewMask } from '../query/seen-terms.ts';
+import { idfSeen, isKnown, type PartialServers, type ViewMask } from '../query/seen-terms.ts';
 import type { Run } from '../segments/runs.ts';
 import type { SearchIndex } from '../segments/search-index.ts';
 import { queryCounts } from '../text/text.ts';
@@ -37,7 +37,6 @@ export type RelevanceWeights = {
 export type RelevanceIndex = {
   readonly searched: SearchIndex;
   readonly weights: RelevanceWeights;
-  readonly unknownIdf: number;
   readonly dims: number;
   readonly segments: readonly SegmentScores[];
   readonly buffers: {
@@ -57,12 +56,11 @@ type SegmentScores = {
 };
 
 export function createRelevanceIndex(searched: SearchIndex, weights: RelevanceWeights): RelevanceIndex {
-  const { serverCount, documentCount, segments } = searched;
+  const { serverCount, segments } = searched;
   const lexical = new Float32Array(serverCount);
   return {
     searched,
     weights,
-    unknownIdf: Math.log(1 + 2 * documentCount),
     dims: segments[0]?.snapshot.vectors.dims ?? 0,
     segments: segments.map(({ snapshot }) => ({
       snapshot,
@@ -189,13 +187,15 @@ function hideTools(
   scan.ofServer[local] = Math.max(0, bestCosine);
 }
 
-/** How rare a word is in the catalog; the highest for one that it does not know. */
-export function idfOf(index: RelevanceIndex, stem: string): number {
-  return idfOfTerm(index, index.searched.termOf(stem));
+/** How rare a word is in what is seen of the catalog; the highest for one that nothing there has. */
+export function idfOf({ searched }: RelevanceIndex, stem: string, mask: ViewMask | null): number {
+  return idfOfTerm(searched, searched.termOf(stem), mask);
 }
 
-function idfOfTerm({ searched, unknownIdf }: RelevanceIndex, term: number): number {
-  return term < searched.termCount ? searched.idf[term]! : unknownIdf;
+function idfOfTerm(searched: SearchIndex, term: number, mask: ViewMask | null): number {
+  if (isKnown(searched, term, mask)) return idfSeen(searched, term, mask);
+  const documents = mask === null ? searched.documentCount : mask.serverCount + mask.toolCount;
+  return Math.log(1 + 2 * documents);
 }
 
 /** The vectors' share beside that of the servers' ranking: of tools of one server words tell more (`npm run eval`). */
@@ -249,11 +249,10 @@ function termsOf(index: RelevanceIndex, text: string, mask: ViewMask | null): Qu
   let totalIdf = 0;
   let coveredIdf = 0;
   queryCounts(text).forEach((count, stem) => {
-    const found = searched.termOf(stem);
-    const term = mask === null || isKnown(searched, found, mask) ? found : searched.termCount;
-    const weight = Math.sqrt(count) * idfOfTerm(index, term);
+    const term = searched.termOf(stem);
+    const weight = Math.sqrt(count) * idfOfTerm(searched, term, mask);
     totalIdf += weight;
-    if (term >= searched.termCount) return;
+    if (!isKnown(searched, term, mask)) return;
     coveredIdf += weight;
     terms.push({ term, weight });
   });

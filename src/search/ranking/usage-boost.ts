@@ -1,5 +1,6 @@
 /** Adds what was learned to the text: relevance with the bonus of earlier successes, in the range it had before. */
 import type { UsageSignal } from '../learning/learning-model.ts';
+import type { ViewMask } from '../query/seen-terms.ts';
 import { queryStems } from '../text/text.ts';
 import type { IndexedModel } from './indexed-model.ts';
 import { idfOf, type RelevanceIndex, type ServerScores } from './relevance.ts';
@@ -25,17 +26,18 @@ export function addUsage(
     /** The whole query's vector in the space of what was learned. */
     readonly modelVector: Float32Array;
     readonly allowed: Uint8Array | null;
+    readonly mask: ViewMask | null;
     /** The best by text, best first. */
     readonly byText: readonly number[];
   },
 ): UsageBoost {
-  const { model, parts, modelVector, allowed, byText } = request;
+  const { model, parts, modelVector, allowed, mask, byText } = request;
   const bestByText = relevance[byText[0] ?? -1] ?? 0;
   const unchanged = { usage: noUsage, bestRelevance: bestByText, answerabilityBonus: 0 };
   if (model === null) return unchanged;
   const stems = [...new Set(queryStems(parts[0] ?? ''))];
   const usage = model.scoreUsage(
-    { stems, vector: modelVector, idfOf: (stem) => idfOf(index, stem) },
+    { stems, vector: modelVector, idfOf: (stem) => idfOf(index, stem, mask) },
     byText.map((server) => ({ server, relevance: relevance[server]! })),
   );
   if (usage.size === 0) return unchanged;

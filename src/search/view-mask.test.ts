@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { searchedServer, startSearchRoom } from '../../test/support/search-room.ts';
+import type { SearchView } from './search-model.ts';
+
+const open: { close(): Promise<void> }[] = [];
+after(() => Promise.all(open.map((room) => room.close())));
+
+const tool = (name: string, description: string) => ({ name, description, inputSchema: '{"type":"object"}' });
+const topics = ['glacier', 'invoice', 'walrus', 'tractor', 'saffron', 'anchor', 'violin', 'compass'];
+const seenServers = topics.map((topic, i) =>
+  searchedServer(`seen-${i}`, `All about the ${topic} and its ${topics[(i + 3) % topics.length]}`, {
+    tools: [
+      tool(`read_${topic}`, `Reads a ${topic}`),
+      tool(`hidden_${topic}`, `Sends a letter`),
+      tool(`list_${topic}`, `Lists one ${topics[(i + 1) % topics.length]} after another`),
+    ],
+  }),
+);
+
+/** The same servers, and beside them hidden ones and hidden tools whose words are these. */
+function withHidden(word: string, howMany: number) {
+  const beside = Array.from({ length: howMany }, (_, i) =>
+    searchedServer(`own-${i}`, `All about the ${word} and its ${word}`, {
+      tools: [tool(`read_${word}`, `Reads a ${word}`)],
+    }),
+  );
+  const seen = seenServers.map((server) => ({
+    ...server,
+    tools: server.tools.map((each) =>
+      each.name.startsWith('hidden') ? tool(each.name, `Sends a ${word}`) : each,
+    ),
+  }));
+  return [...seen, ...beside];
+}
+
+const view: SearchView = {
+  key: 'seen',
+  toolsOf: ({ id }) =>
+    id.startsWith('own-') ? 'none' : (each) => each === null || !each.name.startsWith('hidden'),
+};
+const everything: SearchView = { key: 'everything', toolsOf: () => 'all' };
+const queries = [
+  'glacier walrus',
+  'glacier',
+  'invoice of a walrus',
+  'read a glacier, and list a tractor. Send the saffron.',
+];
+
+async function answers(servers: ReturnType<typeof withHidden>, by: SearchView | null) {
+  const room = await startSearchRoom(servers);
+  open.push(room);
+  const found = queries.map((query) => room.ask(query, { view: by, explain: true }));
+  return (await Promise.all(found)).map(({ page: { nextCursor: _, ...page } }) => JSON.stringify(page));
+}
+
+test('a word of what is hidden moves no score of what is seen, also where that has the word', async () => {
+  const [quiet, loud] = [withHidden('letter', 3), withHidden('glacier', 3)];
+  assert.deepEqual(await answers(loud, view), await answers(quiet, view));
+  assert.notDeepEqual(await answers(loud, null), await answers(quiet, null), 'unhidden it does');
+});
+
+test('who sees everything by a view is answered as who has none', async () => {
+  const servers = withHidden('glacier', 3);
+  assert.deepEqual(await answers(servers, everything), await answers(servers, null));
+});
