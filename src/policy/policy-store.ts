@@ -35,6 +35,8 @@ type Tables = {
   toolsets: ToolsetRow;
   toolset_bindings: { toolset: string; kind: BindingKind; subject: string };
   confirmed_tools: { server_id: string; tool: string; definition: string };
+  /** Of the approvals' room; read alone. */
+  approvals: { toolset: string; version: number };
 };
 type Notify = Parameters<Parameters<Storage['write']>[0]>[1];
 
@@ -188,12 +190,17 @@ async function writeToolset(
     .set((is) => ({ ...fields, version: is('version', '+', 1) }))
     .where('name', '=', name)
     .executeTakeFirst();
-  if (changed.numUpdatedRows === 0n)
-    await trx
-      .insertInto('toolsets')
-      // Of one that was there before under this name, approvals may be about: it does not begin as that did.
-      .values({ name, ...fields, version: now })
-      .execute();
+  if (changed.numUpdatedRows > 0n) return;
+  // Approvals may be about one that was there before under this name: it goes on above those.
+  const { last } = await trx
+    .selectFrom('approvals')
+    .select((is) => is.fn.max('version').as('last'))
+    .where('toolset', '=', name)
+    .executeTakeFirstOrThrow();
+  await trx
+    .insertInto('toolsets')
+    .values({ name, ...fields, version: Number(last ?? 0) + 1 })
+    .execute();
 }
 
 function toRights(

@@ -78,6 +78,7 @@ const expectedWidths = ['DejaVu Sans 2171', 'DejaVu Sans Mono 2468'];
  */
 const freeze = `(() => {
   const plain = (text) => text
+    .replace(/(\\/[\\w.-]+)+\\/mcprank-test-\\w+/g, '…')
     .replace(/[\\w-]*[_\\d][\\w-]{11,}|\\w+_[0-9a-f]{5,}|mcprank-test-\\w+/g, '…')
     .replace(/\\b\\w+day, \\w+ (?=\\d)/g, 'Monday, January ')
     .replace(/\\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?=\\d)/g, 'Jan ')

@@ -29,13 +29,8 @@ const pages = ['README.md', 'docs/getting-started.md'].map((file) => readFileSyn
 /** What is installed where the newcomer sits, under its name. */
 const tools = ['sh', 'bash', 'env', 'curl', 'uname'];
 /** How this machine reaches a registry is its own affair. */
-const passed = [
-  'NODE_EXTRA_CA_CERTS',
-  'HTTPS_PROXY',
-  'https_proxy',
-  'npm_config_registry',
-  'npm_config_userconfig',
-];
+const passed =
+  /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no|all)_proxy|npm_config_(registry|userconfig|globalconfig|cache|cafile|strict_ssl|(https_)?proxy|noproxy))$/i;
 
 /** The block of commands that has these words, or the words themselves where a sentence has them as code. */
 function documented(words: string): string {
@@ -77,7 +72,7 @@ class Newcomer {
       MCPRANK_SYNC: 'off',
       npm_config_cache: join(homedir(), '.npm'),
       npm_config_prefer_offline: 'true',
-      ...Object.fromEntries(passed.map((name) => [name, process.env[name]])),
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name))),
     };
   }
 
