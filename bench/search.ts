@@ -7,6 +7,7 @@ import { evalFolder, querySets, readCatalog, readQueries } from '../eval/query-s
 import { systemClock } from '../src/base/clock.ts';
 import type { CatalogChange, CatalogServer } from '../src/catalog/catalog.ts';
 import { createSearch, defaultSearchConfig, loadBuiltInEmbedder } from '../src/search/search.ts';
+import { besideRules, printRules } from './search-rules.ts';
 import { printTable } from './support.ts';
 
 type Size = { servers: number; tools: number; catalog: string; p50Ms: number; p99Ms: number };
@@ -25,12 +26,14 @@ export async function run(): Promise<void> {
   ];
   const queries = distinctQueries(folder);
   const rows: string[][] = [];
+  const ruled: string[][] = [];
   for (const size of sizes.filter(({ catalog }) => existsSync(catalog)))
-    rows.push(await measure(size, queries));
+    rows.push(await measure(size, queries, ruled));
   printTable(
     ['servers', 'tools', 'build ms', 'index MB', 'rss MB', 'p50 ms', 'bar', 'p99 ms', 'bar', 'queries'],
     rows,
   );
+  printRules(ruled);
 }
 
 function distinctQueries(folder: string): string[] {
@@ -72,7 +75,8 @@ function varied(
   return { ...server, id: `${server.id}~${round}`, name: `${server.name}${suffix}`, tools };
 }
 
-async function measure(size: Size, queries: readonly string[]): Promise<string[]> {
+/** One row of each table. */
+async function measure(size: Size, queries: readonly string[], ruled: string[][]): Promise<string[]> {
   const search = createSearch({
     async *changesSince(revision) {
       if (revision === 0) yield* changesOf(size);
@@ -99,12 +103,14 @@ async function measure(size: Size, queries: readonly string[]): Promise<string[]
   const at = (share: number) => (times[Math.floor(times.length * share)] ?? Number.NaN).toFixed(2);
   const { servers, tools, builtInMs, snapshotBytes } = search.stats();
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  const rss = megabytes(process.memoryUsage().rss);
+  ruled.push(await besideRules(search, queries));
   await search.close();
   return [
     ...[servers, tools].map(String),
     builtInMs.toFixed(0),
     megabytes(snapshotBytes),
-    megabytes(process.memoryUsage().rss),
+    rss,
     ...[at(0.5), `≤ ${size.p50Ms}`, at(0.99), `≤ ${size.p99Ms}`, String(times.length)],
   ];
 }

@@ -124,15 +124,28 @@ function decideBy({ marks }: PolicyState, { own, door }: Held, { server, tool, a
   return door.length === 0 ? decision : stricter(decision, decide(door, server, judged, args));
 }
 
+/** What is left of a rule that fits the server. */
+function aboutAnyServer(rule: Rule): Rule {
+  if ((rule.server ?? rule.tags ?? rule.categories) === undefined) return rule;
+  const { server: _, tags: __, categories: ___, ...rest } = rule;
+  return rest;
+}
+
 /** What somebody sees of a server: what a call of theirs could be allowed to do. */
 export function visibleTools(state: PolicyState, subject: Subject, server: ServerFacts): VisibleTools {
   const { own, door } = toolsetsOf(state, subject);
   // A server's tools are held against the rules about it alone: search asks of every tool there is.
-  const about = (toolset: Toolset) => ({
-    ...toolset,
-    rules: toolset.rules.filter((rule) => fitsServer(rule, server)),
-  });
-  const held = { own: own.map(about), door: door.map(about) };
+  const about = (toolsets: readonly Toolset[]) => {
+    // Where nothing is denied that no rule fits, rules that deny are all that hides.
+    const isStrict = toolsets.some(({ fallback }) => fallback === 'deny');
+    return toolsets.map((toolset) => ({
+      ...toolset,
+      rules: toolset.rules
+        .filter((rule) => (isStrict || rule.effect === 'deny') && fitsServer(rule, server))
+        .map(aboutAnyServer),
+    }));
+  };
+  const held = { own: about(own), door: about(door) };
   const sees = (tool: ToolFacts | null) => decideBy(state, held, { server, tool }).effect !== 'deny';
   if ([...held.own, ...held.door].some(({ rules }) => rules.some(isAboutTools))) return sees;
   return sees(null) ? 'all' : 'none';

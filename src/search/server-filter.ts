@@ -18,10 +18,9 @@ export function filterServers(
   by: { readonly isConnected: Test; readonly isCallable: Test },
 ): FilteredServers {
   const tests = testsOf(columns, filters, by);
-  if (mask !== null) tests.unshift((server) => mask.servers[server] === 1);
-  if (tests.length === 0) return { allowed: null, total: serverCount };
-  const allowed = new Uint8Array(serverCount).fill(1);
-  let total = serverCount;
+  let total = mask?.serverCount ?? serverCount;
+  if (tests.length === 0) return { allowed: mask?.servers ?? null, total };
+  const allowed = mask?.servers.slice() ?? new Uint8Array(serverCount).fill(1);
   for (const passes of tests)
     for (let server = 0; server < serverCount; server++) {
       if (allowed[server] === 0 || passes(server)) continue;

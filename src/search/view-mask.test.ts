@@ -62,5 +62,8 @@ test('a word of what is hidden moves no score of what is seen, also where that h
 
 test('who sees everything by a view is answered as who has none', async () => {
   const servers = withHidden('glacier', 3);
-  assert.deepEqual(await answers(servers, everything), await answers(servers, null));
+  const whole = await answers(servers, null);
+  assert.deepEqual(await answers(servers, everything), whole);
+  // Also where it took a look at every tool.
+  assert.deepEqual(await answers(servers, { key: 'each', toolsOf: () => () => true }), whole);
 });

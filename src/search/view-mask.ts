@@ -26,34 +26,73 @@ export function createViewMasks(
 
 /** Asked once a view and index, of every server; no query looks at a rule. */
 function createViewMask(index: SearchIndex, view: SearchView): ViewMask {
-  const { columns, docBase, documents, documentCount, serverCount } = index;
+  const { docBase, documentCount, serverCount } = index;
   const servers = new Uint8Array(serverCount);
   const tools = new Uint8Array(documentCount);
   const toolCounts = new Uint32Array(serverCount);
-  const partial = new Set<number>();
+  const partial: number[] = [];
   for (let s = 0; s < serverCount; s++) {
     const seen = view.toolsOf(factsOf(index, s));
-    if (seen === 'all') {
-      servers[s] = 1;
-      toolCounts[s] = docBase[s + 1]! - docBase[s]! - 1;
-    }
-    if (typeof seen !== 'function') continue;
-    partial.add(s);
+    if (seen === 'none') continue;
+    const count = docBase[s + 1]! - docBase[s]! - 1;
+    toolCounts[s] = seen === 'all' ? count : markTools(index, s, seen, tools);
     // Of many servers no tools are known yet.
-    if (docBase[s]! + 1 === docBase[s + 1]! && seen(null)) servers[s] = 1;
-    for (let d = docBase[s]! + 1; d < docBase[s + 1]!; d++)
-      if (seen({ name: documents.tool(d).name, hints: unpackHints(columns.hints[d]!) })) {
-        servers[s] = tools[d] = 1;
-        toolCounts[s]! += 1;
-      }
+    if (toolCounts[s]! > 0 || (count === 0 && (seen === 'all' || seen(null)))) servers[s] = 1;
+    // One of which all are seen, however many were looked at, is one as any other.
+    if (servers[s] === 1 && toolCounts[s]! < count) partial.push(s);
   }
   return {
     servers,
-    partial: partial.size === 0 ? null : { servers: partial, tools },
+    partial: partial.length === 0 ? null : { ...partsOf(index, partial, tools), tools },
     toolCounts,
     ...countsOf(servers, toolCounts),
     words: new Map(),
   };
+}
+
+/** Answers how many of them are seen. */
+function markTools(
+  { columns, docBase, documents }: SearchIndex,
+  server: number,
+  sees: Exclude<ReturnType<SearchView['toolsOf']>, string>,
+  tools: Uint8Array,
+): number {
+  let count = 0;
+  for (let d = docBase[server]! + 1; d < docBase[server + 1]!; d++) {
+    if (!sees({ name: documents.tool(d).name, hints: unpackHints(columns.hints[d]!) })) continue;
+    tools[d] = 1;
+    count++;
+  }
+  return count;
+}
+
+function partsOf(
+  { docBase, localOf, segmentOf, segments }: SearchIndex,
+  partial: readonly number[],
+  tools: Uint8Array,
+) {
+  const servers = new Map<number, number>();
+  const parts = segments.map(({ snapshot }) => ({
+    base: snapshot.docBase,
+    locals: [] as number[],
+    starts: [0],
+    documents: [] as number[],
+  }));
+  for (const server of partial) {
+    const { base, locals, starts, documents } = parts[segmentOf(server)]!;
+    const local = localOf(server);
+    servers.set(server, locals.length);
+    locals.push(local);
+    for (let d = docBase[server]!; d < docBase[server + 1]!; d++)
+      if (tools[d] === 1) documents.push(d - docBase[server]! + base[local]!);
+    starts.push(documents.length);
+  }
+  const packed = parts.map(({ locals, starts, documents }) => ({
+    locals: Uint32Array.from(locals),
+    starts: Uint32Array.from(starts),
+    documents: Uint32Array.from(documents),
+  }));
+  return { servers, segments: packed };
 }
 
 function countsOf(servers: Uint8Array, toolCounts: Uint32Array) {

@@ -19,9 +19,18 @@ export type ViewMask = {
 
 /** Servers of which only some tools are seen. */
 export type PartialServers = {
-  readonly servers: ReadonlySet<number>;
+  /** Each with its place among those of its segment. */
+  readonly servers: ReadonlyMap<number, number>;
   /** By document: 1 for a tool that is seen; meaningful for those servers alone. */
   readonly tools: Uint8Array;
+  readonly segments: readonly SeenParts[];
+};
+
+/** Servers of one segment, by its numbers, and the tools that are seen of each: those from one start up to the next. */
+export type SeenParts = {
+  readonly locals: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly documents: Uint32Array;
 };
 
 /** `servers` that have it in their own texts or in their tools', whichever are more; `idf` among all that is seen. */

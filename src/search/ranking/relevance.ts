@@ -5,7 +5,7 @@
  */
 import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { idfSeen, isKnown, type PartialServers, type ViewMask } from '../query/seen-terms.ts';
+import { idfSeen, isKnown, type PartialServers, type SeenParts, type ViewMask } from '../query/seen-terms.ts';
 import type { Run } from '../segments/runs.ts';
 import type { SearchIndex } from '../segments/search-index.ts';
 import { queryCounts } from '../text/text.ts';
@@ -139,7 +139,7 @@ export function scoreServers(
   }
   const partial = mask?.partial ?? null;
   if (partial !== null)
-    for (const server of partial.servers) hideTools(index, 'ofQuery', server, partial.tools);
+    for (const [s, { scan, ofQuery }] of segments.entries()) hideTools(partial.segments[s]!, scan, ofQuery);
   const extremes = collectScores(index, allowed);
   combineScores(index, extremes);
   if (bySentence) {
@@ -164,27 +164,30 @@ export function scoreServers(
 }
 
 /**
- * A server's scores as if it had the seen tools alone. Their words combined are not at hand, and its own vector has taken on
- * all its tools: the best of those that are seen stands for both.
+ * Servers' scores as if they had the seen tools alone. Their words combined are not at hand, and a server's own vector has taken
+ * on all its tools: the best of those that are seen stands for both.
  */
-function hideTools(
-  index: RelevanceIndex,
-  of: 'ofQuery' | 'ofSentence',
-  server: number,
-  seen: Uint8Array,
-): void {
-  const { segment, local, offset } = placeOf(index, server);
-  const { scan, snapshot, [of]: words } = segment;
-  const [own, end] = [snapshot.docBase[local]!, snapshot.docBase[local + 1]!];
-  // Of many servers no tools are known yet.
-  let [bestWords, bestCosine] = [0, own + 1 === end ? scan.ofDocument[own]! : 0];
-  for (let d = own + 1; d < end; d++) {
-    if (seen[d + offset] !== 1) continue;
-    bestWords = Math.max(bestWords, words.ofTool[d]!);
-    bestCosine = Math.max(bestCosine, scan.ofDocument[d]!);
+function hideTools(parts: SeenParts, scan: Scan, words: LexicalScores, places?: readonly number[]): void {
+  const { locals, starts, documents } = parts;
+  const count = places?.length ?? locals.length;
+  for (let n = 0; n < count; n++) {
+    const i = places === undefined ? n : places[n]!;
+    const local = locals[i]!;
+    let bestWords = 0;
+    let bestCosine = 0;
+    for (let at = starts[i]!; at < starts[i + 1]!; at++) {
+      const document = documents[at]!;
+      if (words.ofTool[document]! > bestWords) bestWords = words.ofTool[document]!;
+      if (scan.ofDocument[document]! > bestCosine) bestCosine = scan.ofDocument[document]!;
+    }
+    words.bestTool[local] = words.combinedTools[local] = bestWords;
+    scan.ofServer[local] = bestCosine;
   }
-  words.bestTool[local] = words.combinedTools[local] = bestWords;
-  scan.ofServer[local] = Math.max(0, bestCosine);
+}
+
+/** Those of which only a part is seen, by their places in the parts of their segment. */
+function placesIn(servers: readonly number[], mask: ViewMask | null): readonly number[] {
+  return servers.flatMap((server) => mask?.partial?.servers.get(server) ?? []);
 }
 
 /** How rare a word is in what is seen of the catalog; the highest for one that nothing there has. */
@@ -266,12 +269,22 @@ function collectScores(index: RelevanceIndex, allowed: Uint8Array | null): Extre
   let best = 0;
   for (const { ofQuery, lexical: own } of segments) best = combineWords(ofQuery, weights.whole, own);
   for (const run of searched.runs) copyScores(segments[run.segment]!, buffers, run);
-  if (allowed !== null)
-    for (const scores of [lexical, cosine])
-      for (let s = 0; s < scores.length; s++) if (allowed[s] !== 1) scores[s] = 0;
-  const count = allowed === null ? cosine.length : allowed.reduce((sum, one) => sum + one, 0);
-  const isWhole = allowed === null && segments.length === 1;
-  return { bestLexical: isWhole ? best : highest(lexical), ...measureCosines(cosine, count) };
+  let count = cosine.length;
+  if (allowed !== null) ({ best, count } = keepAllowed(buffers, allowed));
+  else if (segments.length > 1) best = highest(lexical);
+  return { bestLexical: best, ...measureCosines(cosine, count) };
+}
+
+/** The others get 0. Answers the best by words, and how many there are. */
+function keepAllowed({ lexical, cosine }: RelevanceIndex['buffers'], allowed: Uint8Array) {
+  let best = 0;
+  let count = 0;
+  for (let s = 0; s < allowed.length; s++)
+    if (allowed[s] === 1) {
+      count++;
+      if (lexical[s]! > best) best = lexical[s]!;
+    } else lexical[s] = cosine[s] = 0;
+  return { best, count };
 }
 
 function highest(scores: Float32Array): number {
@@ -383,14 +396,16 @@ function scoreSentence(
     scoreTerms(snapshot, terms, ofSentence);
     scan.setQuery(vector);
   }
-  const partial = mask?.partial;
-  const cosine = Float32Array.from(candidates, (s) => {
-    const { scan } = segments[searched.segmentOf(s)]!;
-    const local = searched.localOf(s);
-    scan.compare(local, 1);
-    if (partial?.servers.has(s) === true) hideTools(index, 'ofSentence', s, partial.tools);
-    return scan.ofServer[local]!;
-  });
+  for (const s of candidates) segments[searched.segmentOf(s)]!.scan.compare(searched.localOf(s), 1);
+  for (const [n, { scan, ofSentence }] of segments.entries()) {
+    const parts = mask?.partial?.segments[n];
+    const isHere = (s: number) => searched.segmentOf(s) === n;
+    if (parts !== undefined) hideTools(parts, scan, ofSentence, placesIn(candidates.filter(isHere), mask));
+  }
+  const cosine = Float32Array.from(
+    candidates,
+    (s) => segments[searched.segmentOf(s)]!.scan.ofServer[searched.localOf(s)]!,
+  );
   const lexical = Float32Array.from(candidates, (s) => {
     const { ofServer, bestTool, combinedTools } = segments[searched.segmentOf(s)]!.ofSentence;
     const local = searched.localOf(s);
