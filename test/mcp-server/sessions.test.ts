@@ -284,6 +284,18 @@ test('an answer that a server streams alone is JSON for who takes it; with anyth
   assert.match((await call('after')).text, /notifications\/progress[\s\S]*"result"/);
 });
 
+test('a server that leaves its stream open behind the answer is let go', async (t) => {
+  const left = Promise.withResolvers<void>();
+  const { app } = await bootKeeper(t, ({ body: { id } }, reply) => {
+    reply.once('close', left.resolve);
+    events(reply).write(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: { content: [] } })}\n\n`);
+  });
+  const { session } = await say(app, null, hello);
+  const said = await say(app, session, { id: 8, method: 'tools/call', params: { name: 'open' } });
+  assert.deepEqual(said.body, { jsonrpc: '2.0', id: 8, result: { content: [] } });
+  await left.promise;
+});
+
 test('an answer that ends early is finished by who comes back with its event id, in its own session only', async (t) => {
   const { app, upstream } = await bootKeeper(t, ({ method, headers, body }, reply) => {
     if (method === 'GET') {

@@ -14,7 +14,7 @@ export type StreamFilter = {
   isSettled(): boolean;
   /** An event's id as the client is to know it. */
   eventId(id: string): string;
-  /** The server's stream is over; what is still to be said, if anything. A failure that is not thrown ends the client's stream well. */
+  /** The server's stream is over, well (null) or not; what is still to be said, if anything. */
   end(failure: unknown): Buffer | null;
 };
 
