@@ -1,7 +1,8 @@
 /** The same queries by somebody whose toolset has 200 rules, beside somebody who has none, turn about. */
 import { noBindings, type Rule, type Subject, type View } from '../src/policy/policy.ts';
-import { compileState, visibleTools } from '../src/policy/policy-state.ts';
+import { compileState } from '../src/policy/policy-state.ts';
 import { noMarks } from '../src/policy/tool-marks.ts';
+import { createVisibility } from '../src/policy/visible-tools.ts';
 import type { Search } from '../src/search/search.ts';
 import { percentile, printTable } from './support.ts';
 
@@ -40,7 +41,7 @@ function viewOfRules(): View {
     },
     { operatorServers: new Set(), marks: noMarks, version: 1 },
   );
-  return { key: 'rules', toolsOf: (server) => visibleTools(state, subject, server) };
+  return { key: 'rules', toolsOf: createVisibility(state, subject) };
 }
 
 /** A row of the table: how long the mask took, and how fast queries are beside those without one. */

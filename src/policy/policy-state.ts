@@ -10,11 +10,10 @@ import type {
   ToolFacts,
   Toolset,
   View,
-  VisibleTools,
 } from './policy-model.ts';
 import type { StoredPolicy } from './policy-store.ts';
 import type { CallArguments } from './rules/argument-conditions.ts';
-import { decide, fitsServer, isAboutTools, stricter } from './rules/decision.ts';
+import { decide, fitsServer, stricter } from './rules/decision.ts';
 import { believedOf, type ToolMarks } from './tool-marks.ts';
 
 /** Nothing in it changes: with the next change there is another one. */
@@ -107,48 +106,18 @@ export type Asked = {
   readonly args?: CallArguments;
 };
 
-export function decideFor(state: PolicyState, subject: Subject, asked: Asked): Decision {
-  return decideBy(state, toolsetsOf(state, subject), asked);
-}
-
-/** Those of the principal, and the one whose door it came through: the stricter of the two decides. */
-type Held = { readonly own: readonly Toolset[]; readonly door: readonly Toolset[] };
-
-function toolsetsOf(state: PolicyState, subject: Subject): Held {
-  return { own: boundToolsets(state, subject), door: doorToolset(state, subject) };
-}
-
-function decideBy({ marks }: PolicyState, { own, door }: Held, { server, tool, args }: Asked): Decision {
-  const judged = tool === null ? null : believedOf(marks, server, tool);
+export function decideFor(state: PolicyState, subject: Subject, { server, tool, args }: Asked): Decision {
+  const { own, door } = toolsetsOf(state, subject);
+  const judged = tool === null ? null : believedOf(state.marks, server, tool);
   const decision = decide(own, server, judged, args);
   return door.length === 0 ? decision : stricter(decision, decide(door, server, judged, args));
 }
 
-/** What is left of a rule that fits the server. */
-function aboutAnyServer(rule: Rule): Rule {
-  if ((rule.server ?? rule.tags ?? rule.categories) === undefined) return rule;
-  const { server: _, tags: __, categories: ___, ...rest } = rule;
-  return rest;
-}
+/** Those of the principal, and the one whose door it came through: the stricter of the two decides. */
+export type Held = { readonly own: readonly Toolset[]; readonly door: readonly Toolset[] };
 
-/** What somebody sees of a server: what a call of theirs could be allowed to do. */
-export function visibleTools(state: PolicyState, subject: Subject, server: ServerFacts): VisibleTools {
-  const { own, door } = toolsetsOf(state, subject);
-  // A server's tools are held against the rules about it alone: search asks of every tool there is.
-  const about = (toolsets: readonly Toolset[]) => {
-    // Where nothing is denied that no rule fits, rules that deny are all that hides.
-    const isStrict = toolsets.some(({ fallback }) => fallback === 'deny');
-    return toolsets.map((toolset) => ({
-      ...toolset,
-      rules: toolset.rules
-        .filter((rule) => (isStrict || rule.effect === 'deny') && fitsServer(rule, server))
-        .map(aboutAnyServer),
-    }));
-  };
-  const held = { own: about(own), door: about(door) };
-  const sees = (tool: ToolFacts | null) => decideBy(state, held, { server, tool }).effect !== 'deny';
-  if ([...held.own, ...held.door].some(({ rules }) => rules.some(isAboutTools))) return sees;
-  return sees(null) ? 'all' : 'none';
+export function toolsetsOf(state: PolicyState, subject: Subject): Held {
+  return { own: boundToolsets(state, subject), door: doorToolset(state, subject) };
 }
 
 export function grantFor(granted: ServerRights['granted'], { developer }: Subject) {

@@ -8,6 +8,7 @@
  * from anybody, and nothing costs anything.
  * When the store fails, the rights known last go on; before they were read once, the service does not start.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import { coalesced } from '../base/coalesced-run.ts';
 import { Problem } from '../base/problem.ts';
@@ -26,25 +27,19 @@ import {
   type Toolset,
   type View,
 } from './policy-model.ts';
-import {
-  compileState,
-  decideFor,
-  grantFor,
-  type PolicyState,
-  rulesOn,
-  toolsetsFor,
-  visibleTools,
-} from './policy-state.ts';
+import { compileState, decideFor, grantFor, type PolicyState, rulesOn, toolsetsFor } from './policy-state.ts';
 import {
   type By,
   type ConfirmedTools,
   createPolicyStore,
+  type StoredPolicy,
   type ToolsetChanges,
   type ToolsetInput,
 } from './policy-store.ts';
 import type { CallArguments } from './rules/argument-conditions.ts';
 import { fitsServer, fitsTool, isAboutTools } from './rules/decision.ts';
 import { believedOf, type MarkSources, noMarks, readMarks } from './tool-marks.ts';
+import { createVisibility } from './visible-tools.ts';
 
 export {
   type ApprovalRow,
@@ -144,7 +139,10 @@ export function createPolicy(deps: PolicyDeps): Policy {
     const revision = await catalogRevision();
     const [stored, servers] = await Promise.all([store.read(), operatorServers()]);
     const marks = await readMarks(deps, stored);
-    state = compileState(stored, { operatorServers: servers, marks, version: state.version + 1 });
+    const now = { operatorServers: servers, marks };
+    // The catalogue changes oftener than anything here: what follows from a state (views, and masks made of them) stays with it.
+    if (!isSameState(state, { ...stored, ...now }))
+      state = compileState(stored, { ...now, version: state.version + 1 });
     current = revision;
   });
   const refreshBehind = () => {
@@ -205,6 +203,14 @@ export function createPolicy(deps: PolicyDeps): Policy {
   };
 }
 
+function isSameState(
+  state: PolicyState,
+  read: StoredPolicy & Pick<PolicyState, 'operatorServers' | 'marks'>,
+) {
+  const { rights, toolsets, bindings, confirmed, operatorServers, marks } = state;
+  return isDeepStrictEqual(read, { rights, toolsets, bindings, confirmed, operatorServers, marks });
+}
+
 const nothingStored = { rights: new Map(), toolsets: new Map(), bindings: new Map(), confirmed: new Map() };
 
 function makeView(state: PolicyState, subject: Subject, canSee: Policy['canSee']): View | null {
@@ -213,9 +219,10 @@ function makeView(state: PolicyState, subject: Subject, canSee: Policy['canSee']
   if (hidden.size === 0 && toolsets.length === 0) return null;
   const names = toolsets.map(({ name }) => name).sort();
   const seen = state.privateServers.filter((id) => !hidden.has(id));
+  const visible = createVisibility(state, subject);
   return {
     key: JSON.stringify([state.version, names, subject.toolset ?? null, seen]),
-    toolsOf: (server) => (hidden.has(server.id) ? 'none' : visibleTools(state, subject, server)),
+    toolsOf: (server) => (hidden.has(server.id) ? 'none' : visible(server)),
   };
 }
 

@@ -2,51 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { runsOf } from '../../../test/support/full-run.ts';
-import type { JudgedTool, Rule, ServerFacts, Toolset } from '../policy-model.ts';
+import { randomServer, randomTool, randomToolset } from '../../../test/support/random-rules.ts';
+import type { JudgedTool, ServerFacts, Toolset } from '../policy-model.ts';
 import { decide } from './decision.ts';
-import { matchesGlob } from './glob.ts';
+import { compileGlob, matchesGlob } from './glob.ts';
 
-const word = fc.constantFrom('a', 'b', 'ab', 'abc');
-const pattern = fc.constantFrom('*', 'a', 'a*', '*b', 'a*c', 'x');
-const optional = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined });
-const flag = optional(fc.boolean());
-const rule = fc.record({
-  effect: fc.constantFrom('allow' as const, 'deny' as const, 'ask' as const),
-  server: optional(pattern),
-  tool: optional(pattern),
-  tags: optional(fc.array(word, { minLength: 1, maxLength: 2 })),
-  categories: optional(fc.array(word, { minLength: 1, maxLength: 2 })),
-  readOnly: flag,
-  destructive: flag,
-  openWorld: flag,
-  changed: flag,
-  suspicious: flag,
-}) as fc.Arbitrary<Rule>;
-const toolset = fc.record({
-  name: word,
-  title: fc.constant(null),
-  rules: fc.array(rule, { maxLength: 5 }),
-  fallback: fc.constantFrom('allow' as const, 'deny' as const),
-  budget: fc.constant(null),
-  overrides: fc.constant([]),
-  version: fc.constant(1),
-}) as fc.Arbitrary<Toolset>;
-const server = fc.record({
-  id: word,
-  category: fc.option(word),
-  tags: fc.array(word, { maxLength: 2 }),
-  trusted: fc.boolean(),
-}) as fc.Arbitrary<ServerFacts>;
 const judgements = ['readOnly', 'destructive', 'openWorld', 'changed', 'suspicious'] as const;
-const tool: fc.Arbitrary<JudgedTool> = fc.record({
-  name: word,
-  readOnly: fc.boolean(),
-  destructive: fc.boolean(),
-  openWorld: fc.boolean(),
-  changed: fc.boolean(),
-  suspicious: fc.boolean(),
-});
-
 const glob = (text: string, by: string | undefined) =>
   by === undefined || new RegExp(`^${by.replaceAll('*', '.*')}$`).test(text);
 
@@ -69,8 +30,9 @@ function reference(
 }
 
 test('any deny wins over any ask and that over any allow, in whatever order they stand', () => {
+  const several = fc.array(randomToolset, { maxLength: 3 });
   fc.assert(
-    fc.property(fc.array(toolset, { maxLength: 3 }), server, fc.option(tool), (toolsets, facts, asked) => {
+    fc.property(several, randomServer, fc.option(randomTool), (toolsets, facts, asked) => {
       const expected = reference(toolsets, facts, asked);
       assert.equal(decide(toolsets, facts, asked, null).effect, expected);
       assert.equal(decide(toolsets.toReversed(), facts, asked, null).effect, expected);
@@ -85,7 +47,9 @@ test('a pattern is what a regular expression would make of it, and takes no long
   fc.assert(
     fc.property(stars, text, (by, said) => {
       const literal = by.replaceAll('.', '\\.').replaceAll('*', '.*');
-      assert.equal(matchesGlob(by, said), new RegExp(`^${literal}$`).test(said));
+      const expected = new RegExp(`^${literal}$`).test(said);
+      assert.equal(matchesGlob(by, said), expected);
+      assert.equal(compileGlob(by)(said), expected);
     }),
     { numRuns: runsOf(5_000) },
   );

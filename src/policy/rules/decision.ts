@@ -44,7 +44,7 @@ function fallbackOf(toolsets: readonly Toolset[]): Decision {
     : { effect: 'deny', toolset: strict.name, version: strict.version, self: false };
 }
 
-const judgements = ['readOnly', 'destructive', 'openWorld', 'changed', 'suspicious'] as const;
+export const judgements = ['readOnly', 'destructive', 'openWorld', 'changed', 'suspicious'] as const;
 
 /** Whether a rule looks at single tools: then it says nothing of what else a server offers. */
 export function isAboutTools(rule: Rule): boolean {

@@ -21,3 +21,13 @@ export function matchesGlob(pattern: string, text: string): boolean {
   while (pattern[p] === '*') p++;
   return p === pattern.length;
 }
+
+/** The same for many texts: most patterns have a star at an end, or none. */
+export function compileGlob(pattern: string): (text: string) => boolean {
+  const inner = pattern.replace(/^\*|\*$/g, '');
+  if (inner.includes('*')) return (text) => matchesGlob(pattern, text);
+  const [isOpenBefore, isOpenAfter] = [pattern.startsWith('*'), pattern.endsWith('*')];
+  if (isOpenBefore && isOpenAfter) return (text) => text.includes(inner);
+  if (isOpenBefore) return (text) => text.endsWith(inner);
+  return isOpenAfter ? (text) => text.startsWith(inner) : (text) => text === inner;
+}
