@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { searchedServer, startSearchRoom } from '../../test/support/search-room.ts';
+import { createIndexBuilder } from './index/index-builder.ts';
+import { loadBuiltInEmbedder, readHit } from './search.ts';
 import type { SearchView } from './search-model.ts';
+import { createPatchBuilder } from './segments/patch-builder.ts';
+import { wholeIndex } from './segments/search-index.ts';
+import { createViewMasks } from './view-mask.ts';
 
 const open: { close(): Promise<void> }[] = [];
 after(() => Promise.all(open.map((room) => room.close())));
@@ -66,4 +71,54 @@ test('who sees everything by a view is answered as who has none', async () => {
   assert.deepEqual(await answers(servers, everything), whole);
   // Also where it took a look at every tool.
   assert.deepEqual(await answers(servers, { key: 'each', toolsOf: () => () => true }), whole);
+});
+
+test('a hidden tool takes no place of a seen one, in a long query either', async () => {
+  const glaciers = Array.from({ length: 4 }, (_, i) => tool(`hidden_glacier_${i}`, 'Reads a glacier'));
+  const [first = searchedServer('none', '')] = seenServers;
+  const room = await startSearchRoom([
+    { ...first, tools: [...glaciers, tool('walk', 'Walks over it')] },
+    ...seenServers.slice(1),
+  ]);
+  open.push(room);
+  for (const query of [
+    'read a glacier',
+    'Read a glacier, its height, width, temperature, colour, weight and age, from north to south. List tractors, compasses, anchors, violins, harbours, bridges and towers in alphabetical order. Send saffron, pepper, cinnamon, vanilla, ginger and cardamom to every walrus by letter.',
+  ]) {
+    const { page } = await room.ask(query, { view, toolLimit: 1 });
+    const hit = page.hits.find(({ serverId }) => serverId === first.id);
+    assert.deepEqual(hit && readHit(hit).tools.map(({ name }) => name), ['walk']);
+  }
+});
+
+test('a change of the catalogue asks a view of what changed alone', async () => {
+  const embedder = loadBuiltInEmbedder();
+  const builder = createIndexBuilder(embedder);
+  const servers = Array.from({ length: 25 }, (_, n) =>
+    seenServers.map((server) => ({ ...server, id: `${server.id}-${n}` })),
+  ).flat();
+  await builder.apply(servers.map((server) => ({ id: server.id, revision: 1, server })));
+  const built = { snapshot: builder.build(1), lexicon: builder.lexicon };
+  const asked: string[] = [];
+  const counted: SearchView = {
+    key: 'counted',
+    toolsOf(server) {
+      asked.push(server.id);
+      return view.toolsOf(server);
+    },
+  };
+  createViewMasks(wholeIndex(built))(counted);
+  assert.equal(asked.splice(0).length, servers.length);
+
+  const patch = createPatchBuilder(embedder, built);
+  const [first = searchedServer('none', ''), second = first] = servers;
+  await patch.apply([
+    { id: first.id, revision: 2, server: { ...first, description: 'All about the anchor and its tractor' } },
+    { id: second.id, revision: 3, server: null },
+  ]);
+  const index = patch.build(3);
+  assert.ok(index !== null);
+  const mask = createViewMasks(index)(counted);
+  assert.deepEqual(asked, [first.id]);
+  assert.deepEqual([mask?.serverCount, mask?.toolCount], [servers.length - 1, 2 * (servers.length - 1)]);
 });

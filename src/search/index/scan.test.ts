@@ -44,6 +44,8 @@ test('the scan finds the cosines, to two hundredths, of every document and the b
       const best = exact.length > 1 ? Math.max(...exact.slice(1)) : (exact[0] ?? 0);
       const expected = Math.max(0, 0.25 * (exact[0] ?? 0) + 0.75 * best);
       assert.ok(Math.abs((scan.ofServer[0] ?? 9) - expected) < 0.02);
+      const found = exact.length > 1 ? scan.ofDocument.slice(1) : scan.ofDocument;
+      assert.equal(scan.ofBestTool[0], Math.max(...found));
     }),
   );
 });

@@ -16,6 +16,8 @@ export type Scan = {
   compare(from: number, count: number): void;
   /** Per server: a share of its own cosine, the rest its best tool's; at least 0. */
   readonly ofServer: Float32Array;
+  /** Per server: its best tool's, or its own where it has no tools. */
+  readonly ofBestTool: Float32Array;
   /** Per document. */
   readonly ofDocument: Float32Array;
 };
@@ -27,7 +29,7 @@ type Kernel = (...args: readonly number[]) => void;
 export function createScan(store: VectorStore, docBase: Uint32Array, ownShare: number): Scan {
   const { memory, dims, documents, servers } = store;
   const { buffer } = memory;
-  const { biases, scales, cosines, starts, scores, vectors } = layoutOf(store);
+  const { biases, scales, cosines, starts, scores, bests, vectors } = layoutOf(store);
   new Uint32Array(buffer, starts, servers + 1).set(docBase);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const [compare, combine] = [exports.compare as Kernel, exports.combine as Kernel];
@@ -36,6 +38,7 @@ export function createScan(store: VectorStore, docBase: Uint32Array, ownShare: n
   return {
     ofDocument: new Float32Array(buffer, cosines, documents),
     ofServer: new Float32Array(buffer, scores, servers),
+    ofBestTool: new Float32Array(buffer, bests, servers),
     setQuery(query) {
       let largest = 0;
       for (let i = 0; i < dims; i++) largest = Math.max(largest, Math.abs(query[i]!));
@@ -50,7 +53,8 @@ export function createScan(store: VectorStore, docBase: Uint32Array, ownShare: n
       const row = doc * 4;
       const groups = Math.ceil(n / 4);
       compare(vectors + doc * dims, dims, groups, biases + row, scales + row, queryScale, cosines + row);
-      combine(starts + from * 4, count, cosines, ownShare, scores + from * 4);
+      const server = from * 4;
+      combine(starts + server, count, cosines, ownShare, scores + server, bests + server);
     },
   };
 }

@@ -73,10 +73,11 @@
       (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $ab) (local.get $cd))))
 
   ;; For each of $servers: $own_share of its own cosine, the rest of its best tool's (a server without tools has its own),
-  ;; at least 0. Document numbers lie at $starts, a server's own before its tools'. All four lanes hold the same number:
-  ;; the vector maximum does not branch, and branches on cosines are mispredicted every other time.
+  ;; at least 0; and that best one alone, at $bests. Document numbers lie at $starts, a server's own before its tools'. All four
+  ;; lanes hold the same number: the vector maximum does not branch, and branches on cosines are mispredicted every other time.
   (func (export "combine")
     (param $starts i32) (param $servers i32) (param $cosines i32) (param $own_share f32) (param $scores i32)
+    (param $bests i32)
     (local $at i32) (local $end i32) (local $own v128) (local $best v128)
     (loop $server
       (local.set $at
@@ -93,6 +94,7 @@
             (local.set $best (f32x4.pmax (local.get $best) (v128.load32_splat (local.get $at))))
             (local.set $at (i32.add (local.get $at) (i32.const 4)))
             (br_if $tool (i32.lt_u (local.get $at) (local.get $end))))))
+      (v128.store32_lane 0 (local.get $bests) (local.get $best))
       (v128.store32_lane 0 (local.get $scores)
         (f32x4.pmax
           (f32x4.add
@@ -101,4 +103,5 @@
           (v128.const f32x4 0 0 0 0)))
       (local.set $starts (i32.add (local.get $starts) (i32.const 4)))
       (local.set $scores (i32.add (local.get $scores) (i32.const 4)))
+      (local.set $bests (i32.add (local.get $bests) (i32.const 4)))
       (br_if $server (local.tee $servers (i32.sub (local.get $servers) (i32.const 1)))))))

@@ -59,6 +59,8 @@ export type StoredDocuments = {
   /** Decoded at each call. */
   server(document: number): StoredServer;
   tool(document: number): StoredTool;
+  /** A tool's name alone, without a look at the rest. */
+  toolName(document: number): string;
   /** Of both fields, for whoever splices them. */
   byteLength(document: number): number;
   /** Copies the members into a buffer, and answers where the next byte goes. */
@@ -69,6 +71,9 @@ export type StoredDocuments = {
 
 export type StoredServer = Pick<CatalogServer, 'id' | 'name' | 'description' | 'remoteUrl'>;
 export type StoredTool = Pick<CatalogTool, 'name' | 'description'> & { readonly inputSchema: RawJson };
+
+/** As `toolFields` writes it. */
+const firstMember = /^"name":("(?:[^"\\]|\\.)*")/;
 
 export function openDocuments({ bytes: shared, starts }: StoredFields): StoredDocuments {
   const bytes = Buffer.from(shared.buffer, shared.byteOffset, shared.length);
@@ -83,6 +88,10 @@ export function openDocuments({ bytes: shared, starts }: StoredFields): StoredDo
     tool(document) {
       const members = JSON.parse(`{${textOf(2 * document)}}`) as Omit<StoredTool, 'inputSchema'>;
       return { ...members, inputSchema: textOf(2 * document + 1) };
+    },
+    toolName(document) {
+      const [, name = ''] = firstMember.exec(textOf(2 * document)) ?? [];
+      return JSON.parse(name) as string;
     },
     byteLength: (document) => starts[2 * document + 2]! - starts[2 * document]!,
     copyMembers: (document, target, at) => copy(2 * document, target, at),

@@ -35,7 +35,7 @@ export type QuantisedVectors = {
   readonly biases: Float32Array;
 };
 
-/** Byte offsets: the query at 0, then three numbers a document, two a server, then the vectors. */
+/** Byte offsets: the query at 0, then three numbers a document, three a server, then the vectors. */
 export function layoutOf({ dims, documents, servers }: Omit<VectorStore, 'memory'>) {
   // The scan takes documents in fours and may touch what lies behind the last one.
   const column = (numbers: number) => Math.ceil(((numbers + 3) * 4) / 64) * 64;
@@ -44,9 +44,10 @@ export function layoutOf({ dims, documents, servers }: Omit<VectorStore, 'memory
   const cosines = scales + column(documents);
   const starts = cosines + column(documents);
   const scores = starts + column(servers + 1);
-  const vectors = scores + column(servers);
+  const bests = scores + column(servers);
+  const vectors = bests + column(servers);
   const pages = Math.ceil((vectors + (documents + 3) * dims) / pageBytes);
-  return { biases, scales, cosines, starts, scores, vectors, pages };
+  return { biases, scales, cosines, starts, scores, bests, vectors, pages };
 }
 
 export function createVectorStore(documents: number, servers: number, dims: number): VectorStore {

@@ -2,13 +2,11 @@
 import { documentsOf, inverseDocumentFrequency, type Postings } from '../index/postings.ts';
 import type { SearchIndex, Segment } from '../segments/search-index.ts';
 
-/** What the caller sees of the snapshot, by its numbers: what it does not see takes no part in any score. */
+/** What the caller sees of the index: what it does not see takes no part in any score. */
 export type ViewMask = {
-  /** 1 for every server of which something is seen. */
+  /** By number, 1 for every server of which something is seen. */
   readonly servers: Uint8Array;
-  readonly partial: PartialServers | null;
-  /** How many tools are seen of each server. */
-  readonly toolCounts: Uint32Array;
+  readonly segments: readonly SegmentMask[];
   readonly serverCount: number;
   readonly toolCount: number;
   /** As how many documents what is seen counts. */
@@ -17,20 +15,23 @@ export type ViewMask = {
   readonly words: Map<number, SeenWord>;
 };
 
-/** Servers of which only some tools are seen. */
-export type PartialServers = {
-  /** Each with its place among those of its segment. */
-  readonly servers: ReadonlyMap<number, number>;
-  /** By document: 1 for a tool that is seen; meaningful for those servers alone. */
+/** The same of one segment, by its own numbers, whatever of it is outdated. */
+export type SegmentMask = {
+  readonly servers: Uint8Array;
+  /** How many tools are seen of each server. */
+  readonly toolCounts: Uint32Array;
+  /** By document, 1 for a tool that is seen. */
   readonly tools: Uint8Array;
-  readonly segments: readonly SeenParts[];
+  readonly partial: PartialServers | null;
 };
 
-/** Servers of one segment, by its numbers, and the tools that are seen of each: those from one start up to the next. */
-export type SeenParts = {
+/** Servers of which only some tools are seen, and the documents of those that are not: from one start up to the next. */
+export type PartialServers = {
   readonly locals: Uint32Array;
   readonly starts: Uint32Array;
-  readonly documents: Uint32Array;
+  readonly hidden: Uint32Array;
+  /** By server, its place among them, counted from one; 0: it is none of them. */
+  readonly places: Uint32Array;
 };
 
 /** `servers` that have it in their own texts or in their tools', whichever are more; `idf` among all that is seen. */
@@ -74,8 +75,8 @@ function seenWord(index: SearchIndex, term: number, mask: ViewMask): SeenWord {
   const known = mask.words.get(term);
   if (known !== undefined) return known;
   const counts: Counts = { own: 0, tools: 0, documents: 0 };
-  for (const segment of index.segments)
-    if (term < segment.snapshot.termCount) countSeen(segment, term, { mask, docBase: index.docBase }, counts);
+  for (const [i, segment] of index.segments.entries())
+    if (term < segment.snapshot.termCount) countSeen(segment, mask.segments[i]!, term, counts);
   const word = {
     servers: Math.max(counts.own, counts.tools),
     // As exact as those of the whole index, so that who sees everything is answered alike.
@@ -89,36 +90,30 @@ function seenWord(index: SearchIndex, term: number, mask: ViewMask): SeenWord {
 /** As `documentFrequencies` counts them: a tool as its own words and its server's. */
 function countSeen(
   { snapshot, numbers }: Segment,
+  { servers, toolCounts, tools }: SegmentMask,
   term: number,
-  { mask, docBase }: { readonly mask: ViewMask; readonly docBase: Uint32Array },
   counts: Counts,
 ): void {
-  const { serverPostings, toolPostings, docServer, docBase: ownBase } = snapshot;
-  const { servers, partial, toolCounts } = mask;
-  // What is outdated has no number there, and is not seen.
-  const seenNumber = (own: number) => {
-    const server = numbers === null ? own : numbers[own]!;
-    return servers[server] === 1 ? server : -1;
-  };
-  const having = new Set<number>();
-  for (const own of documentsWith(serverPostings, term)) {
-    const server = seenNumber(own);
-    if (server === -1) continue;
-    having.add(own);
+  const { serverPostings, toolPostings, docServer } = snapshot;
+  // What is outdated has no number in the index.
+  const isSeen = (server: number) => servers[server] === 1 && (numbers === null || numbers[server]! >= 0);
+  const having = documentsWith(serverPostings, term);
+  for (const server of having) {
+    if (!isSeen(server)) continue;
+    counts.own++;
     counts.documents += documentsOf(toolCounts[server]!);
   }
-  counts.own += having.size;
   let last = -1;
-  // Posted server by server.
+  let next = 0;
+  // Both are posted server by server.
   for (const tool of documentsWith(toolPostings, term)) {
-    const own = docServer[tool]!;
-    const server = seenNumber(own);
-    if (server === -1) continue;
-    const number = docBase[server]! + tool - ownBase[own]!;
-    if (partial?.servers.has(server) === true && partial.tools[number] !== 1) continue;
-    if (own !== last) counts.tools++;
-    last = own;
-    if (!having.has(own)) counts.documents++;
+    if (tools[tool] !== 1) continue;
+    const server = docServer[tool]!;
+    if (!isSeen(server)) continue;
+    if (server !== last) counts.tools++;
+    last = server;
+    while (next < having.length && having[next]! < server) next++;
+    if (having[next] !== server) counts.documents++;
   }
 }
 

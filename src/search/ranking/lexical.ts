@@ -102,17 +102,14 @@ function gain(there: number, more: number): number {
 /** Documents by number, from the first up to another. */
 export type DocumentRange = { readonly from: number; readonly to: number };
 
-/** 1 for those that are seen, by numbers that are so much higher. */
-export type SeenDocuments = { readonly documents: Uint8Array; readonly offset: number };
-
 /**
  * Scores one server's tools against each other. A word weighs by the square root of its rarity among them, too: one that all of
- * them have tells nothing. `seen`: where not all are; what is hidden does not count.
+ * them have tells nothing. `seen`: 1 for those that are, where not all are; what is hidden does not count.
  */
 export function scoreToolsOf(
   { toolPostings, termCount }: Snapshot,
   terms: readonly QueryTerm[],
-  on: { readonly range: DocumentRange; readonly seen: SeenDocuments | null; readonly ofTool: Float32Array },
+  on: { readonly range: DocumentRange; readonly seen: Uint8Array | null; readonly ofTool: Float32Array },
 ): void {
   const { starts, documents, weights } = toolPostings;
   const { range, seen, ofTool } = on;
@@ -126,15 +123,15 @@ export function scoreToolsOf(
     let last = first;
     let having = 0;
     for (; last < end && documents[last]! < range.to; last++)
-      if (seen === null || seen.documents[documents[last]! + seen.offset] === 1) having++;
+      if (seen === null || seen[documents[last]!] === 1) having++;
     const local = weight * Math.sqrt(Math.log(1 + (tools - having + 0.5) / (having + 0.5)));
     for (let i = first; i < last; i++) ofTool[documents[i]!]! += local * saturated[weights[i]!]!;
   }
 }
 
-function countSeen({ from, to }: DocumentRange, seen: SeenDocuments | null): number {
+function countSeen({ from, to }: DocumentRange, seen: Uint8Array | null): number {
   if (seen === null) return to - from;
   let count = 0;
-  for (let d = from; d < to; d++) count += seen.documents[d + seen.offset]!;
+  for (let d = from; d < to; d++) count += seen[d]!;
   return count;
 }

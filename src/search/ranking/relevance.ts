@@ -5,20 +5,24 @@
  */
 import { createScan, type Scan } from '../index/scan.ts';
 import type { Snapshot } from '../index/snapshot.ts';
-import { idfSeen, isKnown, type PartialServers, type SeenParts, type ViewMask } from '../query/seen-terms.ts';
+import {
+  idfSeen,
+  isKnown,
+  type PartialServers,
+  type SegmentMask,
+  type ViewMask,
+} from '../query/seen-terms.ts';
 import type { Run } from '../segments/runs.ts';
 import type { SearchIndex } from '../segments/search-index.ts';
 import { queryCounts } from '../text/text.ts';
 import {
   createLexicalScores,
-  type DocumentRange,
   type LexicalScores,
   type QueryTerm,
-  type SeenDocuments,
   scoreTerms,
   scoreToolsOf,
 } from './lexical.ts';
-import { topK, topOfSum, type WeightedSum } from './top-k.ts';
+import { topK, topOfSum } from './top-k.ts';
 
 export type RelevanceWeights = {
   /** The share of the vectors; the words have the rest. */
@@ -80,9 +84,15 @@ export function createRelevanceIndex(searched: SearchIndex, weights: RelevanceWe
 
 /** What a server is scored with, its number there, and how much higher its documents' numbers are in the index. */
 function placeOf({ searched, segments }: RelevanceIndex, server: number) {
-  const segment = segments[searched.segmentOf(server)]!;
+  const segmentNumber = searched.segmentOf(server);
+  const segment = segments[segmentNumber]!;
   const local = searched.localOf(server);
-  return { segment, local, offset: searched.docBase[server]! - segment.snapshot.docBase[local]! };
+  return {
+    segment,
+    segmentNumber,
+    local,
+    offset: searched.docBase[server]! - segment.snapshot.docBase[local]!,
+  };
 }
 
 export type RelevanceQuery = {
@@ -118,7 +128,7 @@ export type ServerScores = QueryTerms &
     readonly cosine: Float32Array;
     /** The scan was asked sentence by sentence since. */
     readonly bySentence: boolean;
-    readonly partial: PartialServers | null;
+    readonly mask: ViewMask | null;
   };
 
 /** How many of the best candidates are asked sentence by sentence. */
@@ -137,9 +147,7 @@ export function scoreServers(
     scan.setQuery(queryVector);
     scan.compare(0, snapshot.serverCount);
   }
-  const partial = mask?.partial ?? null;
-  if (partial !== null)
-    for (const [s, { scan, ofQuery }] of segments.entries()) hideTools(partial.segments[s]!, scan, ofQuery);
+  for (const [s, segment] of segments.entries()) hideTools(segment, segment.ofQuery, mask?.segments[s]);
   const extremes = collectScores(index, allowed);
   combineScores(index, extremes);
   if (bySentence) {
@@ -159,35 +167,53 @@ export function scoreServers(
     lexical,
     cosine,
     bySentence,
-    partial,
+    mask,
   };
 }
 
 /**
  * Servers' scores as if they had the seen tools alone. Their words combined are not at hand, and a server's own vector has taken
- * on all its tools: the best of those that are seen stands for both.
+ * on all its tools: the best of those that are seen stands for both. `among`: of these servers alone.
  */
-function hideTools(parts: SeenParts, scan: Scan, words: LexicalScores, places?: readonly number[]): void {
-  const { locals, starts, documents } = parts;
-  const count = places?.length ?? locals.length;
-  for (let n = 0; n < count; n++) {
-    const i = places === undefined ? n : places[n]!;
-    const local = locals[i]!;
-    let bestWords = 0;
-    let bestCosine = 0;
-    for (let at = starts[i]!; at < starts[i + 1]!; at++) {
-      const document = documents[at]!;
-      if (words.ofTool[document]! > bestWords) bestWords = words.ofTool[document]!;
-      if (scan.ofDocument[document]! > bestCosine) bestCosine = scan.ofDocument[document]!;
+function hideTools(
+  { snapshot, scan }: SegmentScores,
+  scores: LexicalScores,
+  mask: SegmentMask | undefined,
+  among?: Uint32Array,
+): void {
+  if (mask?.partial == null) return;
+  const { locals, places, starts, hidden } = mask.partial;
+  const { docBase } = snapshot;
+  const { ofServer, ofBestTool, ofDocument } = scan;
+  const { bestTool, combinedTools, ofTool } = scores;
+  const asked = among ?? locals;
+  for (let i = 0; i < asked.length; i++) {
+    const local = asked[i]!;
+    const place = places[local]!;
+    if (place === 0) continue;
+    let words = 0;
+    let nearest = 0;
+    for (let at = starts[place - 1]!; at < starts[place]!; at++) {
+      const document = hidden[at]!;
+      words = Math.max(words, ofTool[document]!);
+      nearest = Math.max(nearest, ofDocument[document]!);
+      ofTool[document] = 0;
+      ofDocument[document] = Number.NEGATIVE_INFINITY;
     }
-    words.bestTool[local] = words.combinedTools[local] = bestWords;
-    scan.ofServer[local] = bestCosine;
+    // Only where a hidden one was the best is another to be found.
+    if (words > 0 && words >= bestTool[local]!) bestTool[local] = bestOfTools(ofTool, docBase, local);
+    combinedTools[local] = bestTool[local]!;
+    const best = ofBestTool[local]!;
+    ofServer[local] =
+      nearest < best || best < 0 ? Math.max(0, best) : bestOfTools(ofDocument, docBase, local);
   }
 }
 
-/** Those of which only a part is seen, by their places in the parts of their segment. */
-function placesIn(servers: readonly number[], mask: ViewMask | null): readonly number[] {
-  return servers.flatMap((server) => mask?.partial?.servers.get(server) ?? []);
+/** At least 0. */
+function bestOfTools(scores: Float32Array, docBase: Uint32Array, server: number): number {
+  let best = 0;
+  for (let d = docBase[server]! + 1; d < docBase[server + 1]!; d++) best = Math.max(best, scores[d]!);
+  return best;
 }
 
 /** How rare a word is in what is seen of the catalog; the highest for one that nothing there has. */
@@ -215,34 +241,26 @@ export function bestTools(
 ): number[] {
   const { server, limit } = tools;
   if (limit === 0) return [];
-  const { segment, local, offset } = placeOf(index, server);
+  const { segment, segmentNumber, local, offset } = placeOf(index, server);
   const { snapshot, scan, ofQuery } = segment;
   const [byLexical, byCosine] = normalisers(index.weights, scores);
+  const mask = scores.mask?.segments[segmentNumber];
+  const place = mask?.partial?.places[local] ?? 0;
   if (scores.bySentence) scan.compare(local, 1);
+  if (mask?.partial != null && place !== 0) hideCosines(mask.partial, place, scan);
   const range = { from: snapshot.docBase[local]! + 1, to: snapshot.docBase[local + 1]! };
-  const { ofTool } = ofQuery;
-  const sum = { a: ofTool, byA: byLexical, b: scan.ofDocument, byB: vectorShare * byCosine };
-  const isPartial = scores.partial?.servers.has(server) === true;
-  const seen = isPartial ? { documents: scores.partial.tools, offset } : null;
-  if (range.to - range.from > 1) scoreToolsOf(snapshot, scores.terms, { range, seen, ofTool });
-  const best =
-    seen === null
-      ? topOfSum(range, limit, sum)
-      : seenTools(range, seen)
-          .sort((x, y) => scoreOf(sum, y) - scoreOf(sum, x) || x - y)
-          .slice(0, limit);
-  if (offset !== 0) for (const [i, tool] of best.entries()) best[i] = tool + offset;
-  return best;
+  const seen = place === 0 ? null : mask!.tools;
+  if (range.to - range.from > 1)
+    scoreToolsOf(snapshot, scores.terms, { range, seen, ofTool: ofQuery.ofTool });
+  const sum = { a: ofQuery.ofTool, byA: byLexical, b: scan.ofDocument, byB: vectorShare * byCosine };
+  const best = topOfSum(range, limit, sum);
+  return (seen === null ? best : best.filter((tool) => seen[tool] === 1)).map((tool) => tool + offset);
 }
 
-function seenTools({ from, to }: DocumentRange, { documents, offset }: SeenDocuments): number[] {
-  const seen: number[] = [];
-  for (let d = from; d < to; d++) if (documents[d + offset] === 1) seen.push(d);
-  return seen;
-}
-
-function scoreOf({ a, byA, b, byB }: WeightedSum, document: number): number {
-  return byA * a[document]! + byB * b[document]!;
+/** A server's hidden tools are the least near of all. */
+function hideCosines({ starts, hidden }: PartialServers, place: number, { ofDocument }: Scan): void {
+  for (let at = starts[place - 1]!; at < starts[place]!; at++)
+    ofDocument[hidden[at]!] = Number.NEGATIVE_INFINITY;
 }
 
 /** A word said twice is more important, but not twice as important. */
@@ -279,11 +297,14 @@ function collectScores(index: RelevanceIndex, allowed: Uint8Array | null): Extre
 function keepAllowed({ lexical, cosine }: RelevanceIndex['buffers'], allowed: Uint8Array) {
   let best = 0;
   let count = 0;
-  for (let s = 0; s < allowed.length; s++)
-    if (allowed[s] === 1) {
-      count++;
-      if (lexical[s]! > best) best = lexical[s]!;
-    } else lexical[s] = cosine[s] = 0;
+  for (let s = 0; s < allowed.length; s++) {
+    const keep = allowed[s]!;
+    const words = lexical[s]! * keep;
+    lexical[s] = words;
+    cosine[s] = cosine[s]! * keep;
+    count += keep;
+    if (words > best) best = words;
+  }
   return { best, count };
 }
 
@@ -397,11 +418,11 @@ function scoreSentence(
     scan.setQuery(vector);
   }
   for (const s of candidates) segments[searched.segmentOf(s)]!.scan.compare(searched.localOf(s), 1);
-  for (const [n, { scan, ofSentence }] of segments.entries()) {
-    const parts = mask?.partial?.segments[n];
-    const isHere = (s: number) => searched.segmentOf(s) === n;
-    if (parts !== undefined) hideTools(parts, scan, ofSentence, placesIn(candidates.filter(isHere), mask));
-  }
+  if (mask !== null)
+    for (const [n, segment] of segments.entries()) {
+      const here = candidates.filter((s) => searched.segmentOf(s) === n).map(searched.localOf);
+      hideTools(segment, segment.ofSentence, mask.segments[n], Uint32Array.from(here));
+    }
   const cosine = Float32Array.from(
     candidates,
     (s) => segments[searched.segmentOf(s)]!.scan.ofServer[searched.localOf(s)]!,

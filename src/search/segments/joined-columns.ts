@@ -59,6 +59,7 @@ export function joinDocuments({ snapshots, docBase }: Joined, { segments, locals
   return {
     server: (document) => at(document, (of, own) => of.server(own)),
     tool: (document) => at(document, (of, own) => of.tool(own)),
+    toolName: (document) => at(document, (of, own) => of.toolName(own)),
     byteLength: (document) => at(document, (of, own) => of.byteLength(own)),
     copyMembers: (document, target, to) => at(document, (of, own) => of.copyMembers(own, target, to)),
     copyValue: (document, target, to) => at(document, (of, own) => of.copyValue(own, target, to)),

@@ -135,7 +135,7 @@ function termFinder(lexicon: TermNumbers, frequencies: Uint32Array): SearchIndex
   };
 }
 
-function tagReader({ columns }: Snapshot): SearchIndex['tagsOf'] {
+export function tagReader({ columns }: Snapshot): SearchIndex['tagsOf'] {
   let lines: readonly string[] | undefined;
   return (server) => {
     lines ??= columns.tags.split('\n');
