@@ -1,4 +1,4 @@
-import type { ServerScores } from './relevance.ts';
+import type { ServerScores } from '../relevance/relevance.ts';
 import { type Evidence, noEvidence } from './score.ts';
 
 /** The best by text whose lead is part of the evidence. */

@@ -4,6 +4,14 @@
  */
 import type { StoredDocuments } from '../index/stored-fields.ts';
 import { explorationBonus, maxOutcomeLift, type OutcomeFactor, untried } from '../learning/outcome-factor.ts';
+import { bestTools } from '../relevance/best-tools.ts';
+import { type RelevanceQuery, type ServerScores, scoreServers } from '../relevance/relevance.ts';
+import {
+  createRelevanceIndex,
+  type RelevanceIndex,
+  type RelevanceWeights,
+} from '../relevance/relevance-index.ts';
+import { sortByScore, topK } from '../relevance/top-k.ts';
 import type { SearchIndex } from '../segments/search-index.ts';
 import {
   callability,
@@ -16,15 +24,6 @@ import { gatherEvidence } from './evidence.ts';
 import { explainHit, type HitExplanation } from './explanation.ts';
 import type { IndexedModel } from './indexed-model.ts';
 import {
-  bestTools,
-  createRelevanceIndex,
-  type RelevanceIndex,
-  type RelevanceQuery,
-  type RelevanceWeights,
-  type ServerScores,
-  scoreServers,
-} from './relevance.ts';
-import {
   type Calibration,
   type Evidence,
   evidenceScore,
@@ -32,7 +31,6 @@ import {
   round4,
   semanticScore,
 } from './score.ts';
-import { sortByScore, topK } from './top-k.ts';
 import { addUsage, type UsageBoost } from './usage-boost.ts';
 
 export type RankWeights = RelevanceWeights & {

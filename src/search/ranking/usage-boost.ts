@@ -1,9 +1,11 @@
 /** Adds what was learned to the text: relevance with the bonus of earlier successes, in the range it had before. */
 import type { UsageSignal } from '../learning/learning-model.ts';
 import type { ViewMask } from '../query/seen-terms.ts';
+import { idfOf } from '../relevance/query-terms.ts';
+import type { ServerScores } from '../relevance/relevance.ts';
+import type { RelevanceIndex } from '../relevance/relevance-index.ts';
 import { queryStems } from '../text/text.ts';
 import type { IndexedModel } from './indexed-model.ts';
-import { idfOf, type RelevanceIndex, type ServerScores } from './relevance.ts';
 
 export type UsageBoost = {
   readonly usage: ReadonlyMap<number, UsageSignal>;
