@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SignInTables } from '../../src/sign-in/sign-in-store.ts';
 import { bootApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
-import { type Company, logoutEvent, startCompany, turnedClock } from '../support/company.ts';
+import { type Company, enter, logoutEvent, startCompany, turnedClock } from '../support/company.ts';
 import { ping, refresh, register, through, tokensOf, visit } from '../support/sign-in.ts';
 
 async function boot(t: TestContext, style: 'plain' | 'keycloak' = 'plain', env: Record<string, string> = {}) {
@@ -248,6 +249,49 @@ test('a logout of a session that is not the last one of that person signs them o
   assert.equal((await ping(app, ann.access)).status, 200);
   assert.equal(await send({ sub: 'ann', sid: 'former', jti: '3' }), 200);
   assert.equal((await ping(app, ann.access)).status, 401);
+});
+
+test('threats P12: a logout that names an earlier session ends what was signed in by it, and that alone; the last one’s ends all', async (t) => {
+  const { app, company } = await boot(t, 'plain', { MCPRANK_SSO_ROLES: '*=viewer' });
+  const accounts = app.services.storage.tables<SignInTables>();
+  const sidNow = async () => {
+    const row = await accounts.selectFrom('sign_in_accounts').select('sid').executeTakeFirstOrThrow();
+    assert.ok(row.sid !== null, 'the provider names its sessions');
+    return row.sid;
+  };
+  const isIn = async (headers: Record<string, string>) =>
+    (await app.call('GET', '/console/session', { key: null, headers })).body.signed_in;
+  const send = async (sid: string) => {
+    const logout_token = await company.logoutToken({
+      events: { [logoutEvent]: {} },
+      sid,
+      jti: crypto.randomUUID(),
+    });
+    const body = new URLSearchParams({ logout_token });
+    return (await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body })).status;
+  };
+  const first = await tokensOf(app);
+  const firstSid = await sidNow();
+  const { headers } = await enter(app, company, 'ann');
+  const consoleSid = await sidNow();
+  const last = await tokensOf(app);
+  const lastSid = await sidNow();
+  assert.equal(new Set([firstSid, consoleSid, lastSid]).size, 3);
+  assert.equal(await send(firstSid), 200);
+  assert.equal((await ping(app, first.access)).status, 401);
+  assert.equal((await refresh(app, first)).body.error, 'invalid_grant');
+  assert.deepEqual([await isIn(headers), (await ping(app, last.access)).status], [true, 200]);
+  assert.equal(await send(consoleSid), 200);
+  assert.deepEqual([await isIn(headers), (await ping(app, last.access)).status], [false, 200]);
+  const again = await enter(app, company, 'ann');
+  assert.equal(await isIn(again.headers), true);
+  assert.equal(await send(await sidNow()), 200);
+  assert.deepEqual([await isIn(again.headers), (await ping(app, last.access)).status], [false, 401]);
+  const { body } = await app.call('GET', '/v1/admin/audit');
+  const ends = (body.entries as { action: string; user_id: string }[]).filter(
+    ({ action, user_id }) => action === 'sign_in.end' && user_id === 'ann',
+  );
+  assert.equal(ends.length, 3);
 });
 
 test('threats P12: a logout token counts once, and not for ever where it says no end', async (t) => {

@@ -225,6 +225,9 @@ function configuration(people: Company['people'], style: 'plain' | 'keycloak'): 
         redirect_uris: ['http://127.0.0.1/sign-in/callback'],
         grant_types: ['authorization_code', 'refresh_token', exchangeGrant],
         response_types: ['code'],
+        // Its ID tokens name the session, which a logout may name.
+        backchannel_logout_uri: 'http://127.0.0.1/sign-in/backchannel-logout',
+        backchannel_logout_session_required: true,
       },
     ],
     // Keycloak says neither: its refresh tokens come without being asked for, and groups with the profile.
