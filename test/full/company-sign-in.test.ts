@@ -78,6 +78,39 @@ test('who is removed at the provider is out within a minute: at the next call, a
   assert.equal((await ping(app, bob.access)).status, 401);
 });
 
+test('of a provider that gives no refresh tokens, too: it is asked by the access token', async (t) => {
+  const { app, company, clock } = await boot(t);
+  company.givesRefreshTokens = false;
+  const ann = await tokensOf(app);
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal((await refresh(app, ann)).status, 200);
+  company.people.delete('ann');
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 401);
+});
+
+test('somebody in a thousand groups of long names comes in, and each of them counts', async (t) => {
+  const { app, company } = await boot(t);
+  const groups = Array.from(
+    { length: 1_000 },
+    (_, n) => `cn=${'unit '.repeat(16)}${String(n).padStart(4, '0')}`,
+  );
+  company.people.set('ann', { email: 'ann@example.com', groups });
+  await app.call('PUT', '/v1/admin/toolsets/none', { body: { rules: [], default: 'deny' } });
+  const server = { id: 's', name: 's', remote_url: 'https://s.example/mcp', tools: [{ name: 'do' }] };
+  await app.call('POST', '/v1/admin/servers', { body: server });
+  const listed = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream' };
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+    return (await app.call('POST', '/mcp', { key: null, headers, body })).text;
+  };
+  const { access } = await tokensOf(app);
+  assert.match(await listed(access), /s__do/);
+  await app.call('PUT', '/v1/admin/toolsets/none/bindings', { body: { groups: [groups.at(-1)] } });
+  assert.doesNotMatch(await listed(access), /s__do/);
+});
+
 test('of all replicas one asks the provider: a refresh token that turns is used once', async (t) => {
   const { app, company, clock } = await boot(t);
   const { dataDir } = app;
