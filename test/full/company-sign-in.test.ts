@@ -344,6 +344,13 @@ test('threats P12: a logout token counts once, and not for ever where it says no
   const old = await company.assertion({ ...claims, iat: iat - 600 }, 'logout+jwt', null);
   assert.equal(await send(old), 400, 'long ago, and no end');
   assert.equal((await ping(app, again.access)).status, 200);
+  // Of a provider whose clock is four minutes behind.
+  const claimsThen = { ...claims, iat: iat - 240, jti: 'behind' };
+  const behind = await company.assertion({ ...claimsThen, exp: iat - 120 }, 'logout+jwt', null);
+  assert.equal(await send(behind), 200);
+  assert.equal((await ping(app, again.access)).status, 401);
+  clock.forward(120_000);
+  assert.equal(await send(behind), 400, 'a second time, while it would be good');
 });
 
 test('a company’s developer has no key, and settings and connections like any other', async (t) => {

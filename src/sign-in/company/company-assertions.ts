@@ -10,6 +10,8 @@ const assertionType = 'oauth-id-jag+jwt';
 const keepJtiMs = 60_000;
 /** Of a logout token that does not say. */
 const logoutLifeMs = 120_000;
+/** As when somebody signs in: a provider whose clock is minutes behind is to be heard when it signs somebody out. */
+const logoutSkewSeconds = 300;
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
 type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'access'> & {
@@ -94,6 +96,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
         audience: config.clientId,
         jwksUri: await provider.jwksUri(),
         requiredClaims: ['iat', 'jti', 'events'],
+        skewSeconds: logoutSkewSeconds,
         field: 'logout_token',
       });
       const isLogout = typeof events === 'object' && events !== null && logoutEvent in events;
@@ -101,7 +104,8 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       if (!isLogout || nonce !== undefined || (sub === undefined && sid === undefined))
         throw new Problem('invalid_request', 'logout_token: no logout token');
       // Some providers leave its end out (section 2.4 wants it): it is a short one then. A second time it signs nobody out again.
-      const endsAt = exp === undefined ? Number(iat) * 1_000 + logoutLifeMs : Number(exp) * 1_000;
+      const saidEnd = exp === undefined ? Number(iat) * 1_000 + logoutLifeMs : Number(exp) * 1_000;
+      const endsAt = saidEnd + logoutSkewSeconds * 1_000;
       if (endsAt <= clock.now()) throw new Problem('invalid_request', 'logout_token: over');
       if (!(await useOnce(store, clock, { kind: 'Logout', jti: String(jti), expiresAt: endsAt })))
         throw new Problem('invalid_request', 'logout_token: used before');
