@@ -228,9 +228,13 @@ export type ConnectionImport = {
   readonly user_id: string;
   readonly provider?: string | undefined;
   readonly server_id?: string | undefined;
+  /** 1 to 500 printable characters */
   readonly account: string;
+  /** 1 to 500 printable characters */
   readonly label?: string | undefined;
+  /** 1 to 16384 visible ASCII characters */
   readonly access_token: string;
+  /** 1 to 16384 visible ASCII characters */
   readonly refresh_token?: string | undefined;
   /** seconds */
   readonly expires_in?: number | undefined;

@@ -3,7 +3,17 @@ import { keyActor } from '../base/actor.ts';
 import { Problem } from '../base/problem.ts';
 import type { Connection, ConnectionAdmin, Owner } from '../connections/connections.ts';
 import { json, type Route, route } from '../http/route.ts';
-import { deletedSchema, idPath, orNull, strict, text, textOrNull, time, userId } from './field-schemas.ts';
+import {
+  deletedSchema,
+  idPath,
+  orNull,
+  printable,
+  strict,
+  text,
+  textOrNull,
+  time,
+  userId,
+} from './field-schemas.ts';
 import { isoTime } from './iso-time.ts';
 
 export const connectionSchema = Type.Object(
@@ -29,6 +39,7 @@ const secret = Type.String({
   minLength: 1,
   maxLength: 16_384,
   pattern: '^[\\x21-\\x7e]+$',
+  description: '1 to 16384 visible ASCII characters',
   examples: ['ya29.a0Af'],
 });
 const importSchema = Type.Object(
@@ -37,8 +48,8 @@ const importSchema = Type.Object(
     user_id: userId,
     provider: Type.Optional(text(32)),
     server_id: Type.Optional(text(200)),
-    account: text(500),
-    label: Type.Optional(text(500)),
+    account: printable(500),
+    label: Type.Optional(printable(500)),
     access_token: secret,
     refresh_token: Type.Optional(secret),
     expires_in: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000, description: 'seconds' })),

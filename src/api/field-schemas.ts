@@ -1,5 +1,5 @@
 import { type TSchema, Type } from 'typebox';
-import { userIdForm, userIdPattern } from '../base/user-id.ts';
+import { printableForm, printablePattern, userIdForm, userIdPattern } from '../base/user-id.ts';
 
 /**
  * What fields of requests and replies are made of. A schema with a `$id` is a component of the OpenAPI document and a named
@@ -8,6 +8,9 @@ import { userIdForm, userIdPattern } from '../base/user-id.ts';
 export const strict = { additionalProperties: false };
 /** A text that somebody sends. */
 export const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+/** A text that people are shown. */
+export const printable = (maxLength: number) =>
+  Type.String({ pattern: printablePattern(maxLength), description: printableForm(maxLength) });
 export const idPath = Type.Object({ id: text(200) });
 export const userId = Type.String({
   pattern: userIdPattern,

@@ -179,6 +179,8 @@ function createMcpDoors(
     setUpHere: async () => (await Promise.all(setUpSources.map(catalog.idsOf))).flat(),
     connectedBy,
     generationOf,
+    onConnectionsChange: ({ developerId, userId }, listener) =>
+      userId === undefined ? () => undefined : connections.tokens.onChange({ developerId, userId }, listener),
     ownTools: (caller) => userTools.of(caller),
     isLocal: (serverId) => locals.get(serverId) !== undefined,
     tickets: vault.sealedTokens,

@@ -26,7 +26,7 @@ import type { Idempotency } from '../storage/storage.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { Calls, type McpAnswer, type McpCall, type ToolList } from './calls.ts';
-import { createChannelPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
+import { type ChannelPool, createChannelPool, defaultPoolLimits, type PoolLimits } from './channel-pool.ts';
 import { Channels } from './channels.ts';
 import { LocalServerList } from './config-file/local-server-list.ts';
 import type { LocalServer } from './config-file/mcp-config.ts';
@@ -36,13 +36,13 @@ import { canonicalParams } from './messages/canonical-json.ts';
 import { inMcpSpan, tellOutcome, withTraceContext } from './messages/mcp-spans.ts';
 import { messageShape, withoutReservedMeta } from './messages/rpc-message.ts';
 import { noParams } from './messages/rpc-request.ts';
-import { listenToTarget } from './negotiation/target-listener.ts';
+import { listenToTarget, type TargetListening } from './negotiation/target-listener.ts';
 import { createOutcomeRecorder, type OnToolCall, type OutcomeRecorder } from './outcome-recorder.ts';
 import { type Address, type AddressFound, probeAddress, probeServer, toRow } from './probe-server.ts';
 import { LocalServers } from './programs/local-servers.ts';
 import type { OutputLine } from './programs/program-output.ts';
 import { createSessionRelay, type SessionRelay } from './session-relay/session-relay.ts';
-import { createTargets, operatorId } from './targets.ts';
+import { createTargets, operatorId, type Targets } from './targets.ts';
 import { createWithAuthorization } from './with-authorization.ts';
 
 export type { McpAnswer, McpCall, ToolList } from './calls.ts';
@@ -141,7 +141,7 @@ export type McpDeps = {
   >;
   /** Users' own tokens for servers, and sessions for those who have none. */
   readonly connections: {
-    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing'>;
+    readonly tokens: Pick<UserTokens, 'forServer' | 'isRefusedByFailing' | 'onChange'>;
     readonly machineTokens: Pick<MachineTokens, 'get'>;
     readonly assertedTokens: AssertedTokens;
     readonly requests: Pick<AuthorizationRequests, 'requestAuthorization' | 'requestScopes'>;
@@ -239,18 +239,7 @@ export function createMcp(deps: McpDeps): Mcp {
       if (reply !== null && reply.status < 300) localServers.noticeSuccess(request.serverId);
       return reply;
     },
-    listen: (caller, serverId, onNotification, onAgain = () => undefined) =>
-      listenToTarget(
-        async () => (await targets.find(caller, serverId)).target,
-        (target, onOver) => pool.hold(target, caller.prefersSession === true, { onNotification, onOver }),
-        onAgain,
-      ),
-    overhear: (caller, serverId, onNotification) =>
-      listenToTarget(
-        async () => (await targets.find(caller, serverId)).target,
-        (target, onOver) => pool.overhear(target, { onNotification, onOver }),
-        () => undefined,
-      ),
+    ...createHearing(targets, pool, deps.connections.tokens),
     probe,
     probeAddress: (address, signal) =>
       probeAddress((target) => channels.openProbe(target, pool), address, { now: clock.monotonic, signal }),
@@ -270,6 +259,35 @@ export function createMcp(deps: McpDeps): Mcp {
       calls.close();
       pool.close();
     },
+  };
+}
+
+/** What servers tell beside calls; their targets are others, or there are some again, where the user's connections are others. */
+function createHearing(
+  targets: Targets,
+  pool: ChannelPool,
+  tokens: Pick<UserTokens, 'onChange'>,
+): Pick<Mcp, 'listen' | 'overhear'> {
+  const targetOf = (caller: Caller, serverId: string): Pick<TargetListening, 'find' | 'watch'> => ({
+    find: async () => (await targets.find(caller, serverId)).target,
+    watch: (look) => {
+      const { developerId, userId } = caller;
+      return userId === undefined ? () => undefined : tokens.onChange({ developerId, userId }, look);
+    },
+  });
+  return {
+    listen: (caller, serverId, onNotification, onAgain) =>
+      listenToTarget({
+        ...targetOf(caller, serverId),
+        start: (target, onOver) =>
+          pool.hold(target, caller.prefersSession === true, { onNotification, onOver }),
+        onAgain,
+      }),
+    overhear: (caller, serverId, onNotification) =>
+      listenToTarget({
+        ...targetOf(caller, serverId),
+        start: (target, onOver) => pool.overhear(target, { onNotification, onOver }),
+      }),
   };
 }
 

@@ -18,7 +18,7 @@ export type AccountRow = {
   key_id: string | null;
   issuer: string | null;
   subject: string | null;
-  /** The session there, which its logout may name. */
+  /** The last session there, which its logout may name. */
   sid: string | null;
   name: string | null;
   /** JSON. */
@@ -26,7 +26,6 @@ export type AccountRow = {
   sealed: string | null;
   /** When the provider was asked last; below 0: since when it is being asked. */
   checked_at: number;
-  /** Since when it is good: a later sign-in brings no cookie back that a sign-out ended. */
   created_at: number;
   ended_at: number | null;
 };
@@ -151,19 +150,51 @@ export class SignInStore {
       await trx
         .insertInto('sign_in_accounts')
         .values({ ...row, ...said, created_at: now })
-        .onConflict((c) =>
-          c.column('id').doUpdateSet((e) => ({
-            ...said,
-            created_at: e
-              .case()
-              .when('sign_in_accounts.ended_at', 'is', null)
-              .then(e.ref('sign_in_accounts.created_at'))
-              .else(now)
-              .end(),
-          })),
-        )
+        .onConflict((c) => c.column('id').doUpdateSet(said))
         .execute();
       await notify(topic, row.id);
+    });
+  }
+
+  /** Remembers what came of one sign-in: the grant of a client, or a session of our own pages. */
+  putSignIn({ id, account, lifeMs }: NewSignIn): Promise<void> {
+    return this.putRecord({
+      model: signInModel,
+      id,
+      grant_id: id,
+      account_id: account.id,
+      payload: sessionOf(account),
+      expires_at: this.#clock.now() + lifeMs,
+    });
+  }
+
+  /** Whether what came of that sign-in is good still. */
+  async hasSignIn(id: string, accountId: string): Promise<boolean> {
+    const row = await this.record(signInModel, id);
+    return row !== undefined && row.account_id === accountId && row.expires_at > this.#clock.now();
+  }
+
+  /** Ends what came of the sign-ins of one session at the provider, on whichever account. False: nothing did. */
+  endSession(at: { readonly issuer: string; readonly sid: string }): Promise<boolean> {
+    return this.#storage.write<SignInTables, boolean>(async (trx, notify, audit) => {
+      const rows = await trx
+        .selectFrom('sign_in_records')
+        .innerJoin('sign_in_accounts', 'sign_in_accounts.id', 'sign_in_records.account_id')
+        .select(['sign_in_records.id', 'account_id', 'developer_id', 'user_id'])
+        .where('model', '=', signInModel)
+        .where('payload', '=', sessionOf(at))
+        .execute();
+      if (rows.length === 0) return false;
+      const ids = rows.map(({ id }) => id);
+      await trx
+        .deleteFrom('sign_in_records')
+        .where((e) => e.or([e('grant_id', 'in', ids), e.and([e('model', '=', 'Grant'), e('id', 'in', ids)])]))
+        .execute();
+      for (const { account_id, ...row } of rows) {
+        await notify(topic, row.id);
+        await audit(endOf({ ...row, id: account_id ?? '' }));
+      }
+      return true;
     });
   }
 
@@ -205,8 +236,13 @@ export class SignInStore {
   /** Signs accounts out: every token of theirs is dead here at once, elsewhere within a second. `wholly`: no row of them stays. */
   async endAccounts(ids: readonly string[], { wholly }: { readonly wholly: boolean }): Promise<void> {
     if (ids.length === 0) return;
-    await this.#storage.write<SignInTables, void>(async (trx, notify) => {
+    await this.#storage.write<SignInTables, void>(async (trx, notify, audit) => {
       await trx.deleteFrom('sign_in_records').where('account_id', 'in', ids).execute();
+      if (!wholly) {
+        const open = trx.selectFrom('sign_in_accounts').select(['id', 'developer_id', 'user_id']);
+        const rows = await open.where('id', 'in', ids).where('ended_at', 'is', null).execute();
+        for (const row of rows) await audit(endOf(row));
+      }
       if (wholly) await trx.deleteFrom('sign_in_accounts').where('id', 'in', ids).execute();
       else
         await trx
@@ -313,6 +349,24 @@ export class SignInStore {
       )
       .execute();
   }
+}
+
+type NewSignIn = {
+  readonly id: string;
+  readonly account: Pick<AccountRow, 'id' | 'issuer' | 'sid'>;
+  readonly lifeMs: number;
+};
+
+const signInModel = 'SignIn';
+
+/** Empty where the provider names none. */
+function sessionOf({ issuer, sid }: Pick<AccountRow, 'issuer' | 'sid'>): string {
+  return sid === null ? '' : digestOf(JSON.stringify([issuer, sid]));
+}
+
+function endOf({ id, developer_id, user_id }: Pick<AccountRow, 'id' | 'developer_id' | 'user_id'>) {
+  const whose = { developerId: developer_id, ...(user_id !== null && { userId: user_id }) };
+  return { ...whose, actor: 'system', action: 'sign_in.end', subject: id };
 }
 
 /** Who is the same is one account, however often they sign in. */

@@ -117,10 +117,10 @@ export function createSignIn(deps: SignInDeps): SignIn {
   const company = openCompany(deps, store);
   const holderOf = createHolders(access, company?.accounts);
   const holderById = async (named: string): Promise<Holder & { readonly userId: string | null }> => {
-    const [id = '', since] = named.split('@', 2);
+    const [id = '', session] = named.split('@', 2);
     const account = await store.account(id);
     if (account === undefined || account.ended_at !== null) throw noAccount();
-    if (since !== undefined && since !== String(account.created_at)) throw noAccount();
+    if (session !== undefined && !(await store.hasSignIn(session, id))) throw noAccount();
     return { ...(await holderOf(account)), userId: account.user_id };
   };
   const person: SignIn['person'] = async (id) => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SignInTables } from '../../src/sign-in/sign-in-store.ts';
 import { bootApp } from '../support/app.ts';
 import { createBrowser } from '../support/browser.ts';
-import { type Company, logoutEvent, startCompany, turnedClock } from '../support/company.ts';
+import { type Company, enter, logoutEvent, startCompany, turnedClock } from '../support/company.ts';
 import { ping, refresh, register, through, tokensOf, visit } from '../support/sign-in.ts';
 
 async function boot(t: TestContext, style: 'plain' | 'keycloak' = 'plain', env: Record<string, string> = {}) {
@@ -75,6 +76,39 @@ test('who is removed at the provider is out within a minute: at the next call, a
   company.people.delete('bob');
   assert.equal((await refresh(app, bob)).body.error, 'invalid_grant', 'a refresh asks at once');
   assert.equal((await ping(app, bob.access)).status, 401);
+});
+
+test('of a provider that gives no refresh tokens, too: it is asked by the access token', async (t) => {
+  const { app, company, clock } = await boot(t);
+  company.givesRefreshTokens = false;
+  const ann = await tokensOf(app);
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 200);
+  assert.equal((await refresh(app, ann)).status, 200);
+  company.people.delete('ann');
+  clock.forward(31_000);
+  assert.equal((await ping(app, ann.access)).status, 401);
+});
+
+test('somebody in a thousand groups of long names comes in, and each of them counts', async (t) => {
+  const { app, company } = await boot(t);
+  const groups = Array.from(
+    { length: 1_000 },
+    (_, n) => `cn=${'unit '.repeat(16)}${String(n).padStart(4, '0')}`,
+  );
+  company.people.set('ann', { email: 'ann@example.com', groups });
+  await app.call('PUT', '/v1/admin/toolsets/none', { body: { rules: [], default: 'deny' } });
+  const server = { id: 's', name: 's', remote_url: 'https://s.example/mcp', tools: [{ name: 'do' }] };
+  await app.call('POST', '/v1/admin/servers', { body: server });
+  const listed = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream' };
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+    return (await app.call('POST', '/mcp', { key: null, headers, body })).text;
+  };
+  const { access } = await tokensOf(app);
+  assert.match(await listed(access), /s__do/);
+  await app.call('PUT', '/v1/admin/toolsets/none/bindings', { body: { groups: [groups.at(-1)] } });
+  assert.doesNotMatch(await listed(access), /s__do/);
 });
 
 test('of all replicas one asks the provider: a refresh token that turns is used once', async (t) => {
@@ -250,6 +284,49 @@ test('a logout of a session that is not the last one of that person signs them o
   assert.equal((await ping(app, ann.access)).status, 401);
 });
 
+test('threats P12: a logout that names an earlier session ends what was signed in by it, and that alone; the last one’s ends all', async (t) => {
+  const { app, company } = await boot(t, 'plain', { MCPRANK_SSO_ROLES: '*=viewer' });
+  const accounts = app.services.storage.tables<SignInTables>();
+  const sidNow = async () => {
+    const row = await accounts.selectFrom('sign_in_accounts').select('sid').executeTakeFirstOrThrow();
+    assert.ok(row.sid !== null, 'the provider names its sessions');
+    return row.sid;
+  };
+  const isIn = async (headers: Record<string, string>) =>
+    (await app.call('GET', '/console/session', { key: null, headers })).body.signed_in;
+  const send = async (sid: string) => {
+    const logout_token = await company.logoutToken({
+      events: { [logoutEvent]: {} },
+      sid,
+      jti: crypto.randomUUID(),
+    });
+    const body = new URLSearchParams({ logout_token });
+    return (await fetch(`${app.url}/sign-in/backchannel-logout`, { method: 'POST', body })).status;
+  };
+  const first = await tokensOf(app);
+  const firstSid = await sidNow();
+  const { headers } = await enter(app, company, 'ann');
+  const consoleSid = await sidNow();
+  const last = await tokensOf(app);
+  const lastSid = await sidNow();
+  assert.equal(new Set([firstSid, consoleSid, lastSid]).size, 3);
+  assert.equal(await send(firstSid), 200);
+  assert.equal((await ping(app, first.access)).status, 401);
+  assert.equal((await refresh(app, first)).body.error, 'invalid_grant');
+  assert.deepEqual([await isIn(headers), (await ping(app, last.access)).status], [true, 200]);
+  assert.equal(await send(consoleSid), 200);
+  assert.deepEqual([await isIn(headers), (await ping(app, last.access)).status], [false, 200]);
+  const again = await enter(app, company, 'ann');
+  assert.equal(await isIn(again.headers), true);
+  assert.equal(await send(await sidNow()), 200);
+  assert.deepEqual([await isIn(again.headers), (await ping(app, last.access)).status], [false, 401]);
+  const { body } = await app.call('GET', '/v1/admin/audit');
+  const ends = (body.entries as { action: string; user_id: string }[]).filter(
+    ({ action, user_id }) => action === 'sign_in.end' && user_id === 'ann',
+  );
+  assert.equal(ends.length, 3);
+});
+
 test('threats P12: a logout token counts once, and not for ever where it says no end', async (t) => {
   const { app, company, clock } = await boot(t);
   const send = async (token: string) => {
@@ -267,6 +344,13 @@ test('threats P12: a logout token counts once, and not for ever where it says no
   const old = await company.assertion({ ...claims, iat: iat - 600 }, 'logout+jwt', null);
   assert.equal(await send(old), 400, 'long ago, and no end');
   assert.equal((await ping(app, again.access)).status, 200);
+  // Of a provider whose clock is four minutes behind.
+  const claimsThen = { ...claims, iat: iat - 240, jti: 'behind' };
+  const behind = await company.assertion({ ...claimsThen, exp: iat - 120 }, 'logout+jwt', null);
+  assert.equal(await send(behind), 200);
+  assert.equal((await ping(app, again.access)).status, 401);
+  clock.forward(120_000);
+  assert.equal(await send(behind), 400, 'a second time, while it would be good');
 });
 
 test('a company’s developer has no key, and settings and connections like any other', async (t) => {

@@ -115,7 +115,6 @@ async function startTelling(t: TestContext) {
   const streamsOf = (key: string) =>
     [...streams].filter(([session]) => of(key)(session)).map(([, one]) => one);
   const updated = {
-    jsonrpc: '2.0',
     method: 'notifications/resources/updated',
     params: { uri: 'note://one' },
   };
@@ -123,10 +122,39 @@ async function startTelling(t: TestContext) {
     url: server.url,
     hasSubscribed: (key: string) => subscribed.some(of(key)),
     isHeard: (key: string) => streamsOf(key).some((stream) => !stream.destroyed),
-    tell(key: string) {
-      for (const stream of streamsOf(key)) stream.write(`data: ${JSON.stringify(updated)}\n\n`);
+    tell(key: string, told: object = updated) {
+      const message = JSON.stringify({ jsonrpc: '2.0', ...told });
+      for (const stream of streamsOf(key)) stream.write(`data: ${message}\n\n`);
     },
   };
+}
+
+const until = async (holds: () => boolean) => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+/** Ann's client at /mcp with its stream open. */
+async function openStream(app: TestApp) {
+  const headers = { ...(await mitOf(app, 'ann')), ...accept, 'mcp-session-id': '' };
+  const say = (message: object) =>
+    app.call('POST', '/mcp', { headers, body: { jsonrpc: '2.0', id: 1, ...message } });
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+  const { 'mcp-session-id': _, ...first } = headers;
+  const opened = await app.call('POST', '/mcp', {
+    headers: first,
+    body: { jsonrpc: '2.0', id: 1, method: 'initialize', params },
+  });
+  headers['mcp-session-id'] = opened.headers.get('mcp-session-id') ?? '';
+  const stream = await fetch(`${app.url}/mcp`, { headers: { ...headers, 'x-api-key': adminKey } });
+  const told = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const readUntil = async (words: string) => {
+    while (!text.includes(words)) text += (await told?.read())?.value ?? '';
+    const read = text;
+    text = '';
+    return read;
+  };
+  return { say, told, readUntil };
 }
 
 test('a subscription goes on when its user connects anew: in the new session, and no more in the former one', async (t) => {
@@ -134,33 +162,38 @@ test('a subscription goes on when its user connects anew: in the new session, an
   const app = await bootMcp(t);
   await app.add('s', server.url, personal);
   assert.equal((await give(app, 'ann')).status, 201);
-  const headers = { ...(await mitOf(app, 'ann')), ...accept };
-  const say = (message: object, session: Record<string, string> = {}) =>
-    app.call('POST', '/mcp', {
-      headers: { ...headers, ...session },
-      body: { jsonrpc: '2.0', id: 1, ...message },
-    });
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } };
-  const opened = await say({ method: 'initialize', params });
-  const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
-  const stream = await fetch(`${app.url}/mcp`, {
-    headers: { ...headers, ...session, 'x-api-key': adminKey },
-  });
-  const told = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const { say, told, readUntil } = await openStream(app);
   const uri = 'mcprank://s/note://one';
-  const done = await say({ method: 'resources/subscribe', params: { uri } }, session);
+  const done = await say({ method: 'resources/subscribe', params: { uri } });
   assert.equal(done.status, 200, done.text);
   assert.ok(server.hasSubscribed('ann'));
-  const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
   await until(() => server.isHeard('ann'));
   assert.equal((await give(app, 'other')).status, 201);
   await until(() => server.hasSubscribed('other') && server.isHeard('other'));
   await until(() => !server.isHeard('ann'));
   server.tell('other');
-  let text = '';
-  while (!text.includes('resources/updated')) text += (await told?.read())?.value ?? '';
-  assert.ok(text.includes(uri), text);
+  assert.ok((await readUntil('resources/updated')).includes(uri));
+  await told?.cancel();
+});
+
+test('what a user connects, disconnects and connects again while a stream is open is heard each time', async (t) => {
+  const server = await startTelling(t);
+  const app = await bootMcp(t);
+  await app.add('s', server.url, personal);
+  const { say, told, readUntil } = await openStream(app);
+  const changed = 'prompts/list_changed';
+  for (const key of ['ann', 'other', 'third']) {
+    assert.equal((await give(app, key)).status, 201);
+    // What the user sees is another list now.
+    await readUntil(changed);
+    assert.equal((await say({ method: 'resources/list' })).status, 200);
+    await until(() => server.isHeard(key));
+    server.tell(key, { method: 'notifications/prompts/list_changed' });
+    await readUntil(changed);
+    const { body } = await app.call('GET', '/v1/identity/connections?user_id=ann');
+    const [connection] = body.connections as { id: string }[];
+    await app.call('DELETE', `/v1/identity/connections/${connection?.id}`);
+    await readUntil(changed);
+  }
   await told?.cancel();
 });

@@ -154,6 +154,9 @@ test('P16 an assertion of a machine’s key counts once, from its own key alone'
     assert.deepEqual((await send(bad)).body.error, 'invalid_client');
   const secret = await tokenFor(app, { ...made, client_secret: 'x' });
   assert.equal(secret.body.error, 'invalid_client');
+  const once = await sign(privateKey, 'four');
+  const uses = await Promise.all(Array.from({ length: 8 }, () => send(once)));
+  assert.deepEqual(uses.map(({ status }) => status).sort(), [200, ...Array<number>(7).fill(401)]);
 });
 
 test('P10 P16 its tokens end with the key and with the client; the list shows no secret', async (t) => {

@@ -23,6 +23,23 @@ for (const engine of engines)
   });
 
 for (const engine of engines)
+  test(`threats P16: of those who show one assertion of a client at the same moment, one is first (${engine.name})`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const store = new SignInStore(await openTestStore(t, engine), systemClock);
+    const tickets = testVault.sealedTokens;
+    const adapter = createAdapters({ store, clock: systemClock, tickets, registrant: () => '' })(
+      'ReplayDetection',
+    );
+    const uses = await Promise.allSettled(
+      Array.from({ length: 8 }, () => adapter.upsert('a-jti', { iss: 'mach_1' }, 60)),
+    );
+    assert.equal(uses.filter(({ status }) => status === 'fulfilled').length, 1);
+    for (const use of uses)
+      if (use.status === 'rejected') assert.equal((use.reason as Error).message, 'invalid_client');
+  });
+
+for (const engine of engines)
   test(`of those who would ask the company's provider about one account at the same moment, one does (${engine.name})`, {
     skip: engine.skip,
   }, async (t) => {

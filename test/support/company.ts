@@ -18,6 +18,8 @@ export type Company = {
   visitor: string | null;
   /** false: requests to it break. */
   isUp: boolean;
+  /** Else people can be asked about until their access token ends. */
+  givesRefreshTokens: boolean;
   /** Its token endpoint answers after this. */
   tokensWait: Promise<void>;
   /** Requests to its token endpoint. */
@@ -67,7 +69,12 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
   const pair = await generateKeyPair('RS256', { extractable: true });
   const jwk = { ...(await exportJWK(pair.privateKey)), kid: 'company', alg: 'RS256', use: 'sig' };
   const provider = quietly(
-    () => new Provider(issuer, { ...configuration(people, style), jwks: { keys: [jwk as never] } }),
+    () =>
+      new Provider(issuer, {
+        ...configuration(people, style),
+        issueRefreshToken: async () => company.givesRefreshTokens,
+        jwks: { keys: [jwk as never] },
+      }),
   );
   const prototype = provider.Client.prototype as unknown as { redirectUriAllowed(uri: string): boolean };
   // The port of the app under test is known only after the provider's.
@@ -111,6 +118,7 @@ export async function startCompany(t: TestContext, style: 'plain' | 'keycloak' =
     people,
     visitor: 'ann',
     isUp: true,
+    givesRefreshTokens: true,
     tokensWait: Promise.resolve(),
     tokenRequests: () => tokenRequests,
     env: (fields = {}) => ({
@@ -225,6 +233,9 @@ function configuration(people: Company['people'], style: 'plain' | 'keycloak'): 
         redirect_uris: ['http://127.0.0.1/sign-in/callback'],
         grant_types: ['authorization_code', 'refresh_token', exchangeGrant],
         response_types: ['code'],
+        // Its ID tokens name the session, which a logout may name.
+        backchannel_logout_uri: 'http://127.0.0.1/sign-in/backchannel-logout',
+        backchannel_logout_session_required: true,
       },
     ],
     // Keycloak says neither: its refresh tokens come without being asked for, and groups with the profile.
@@ -242,7 +253,6 @@ function configuration(people: Company['people'], style: 'plain' | 'keycloak'): 
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
     cookies: { keys: ['a cookie key for tests'] },
     pkce: { required: () => true },
-    issueRefreshToken: async () => true,
     rotateRefreshToken: true,
     // Said, so that it does not tell on the console that they were not.
     ttl: {

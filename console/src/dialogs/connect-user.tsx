@@ -1,14 +1,18 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ProviderSetup, SessionStatus } from '../../../sdk/api.ts';
+import type { ProviderSetup, SessionStatus, UserCredentials } from '../../../sdk/api.ts';
 import { call } from '../api/client.ts';
 import { Button, CopyButton } from '../components/button.tsx';
 import { Dialog, FormDialog } from '../components/dialog.tsx';
 import { ChoiceField, TextField } from '../components/fields.tsx';
 import { ErrorNotice } from '../components/states.tsx';
+import { GiveKey } from './give-key.tsx';
 
 type Opened = { readonly session_id: string; readonly auth_url: string };
 
-/** Opens a session for one of one's own users; who opens its page consents, and the tokens stay here. */
+/**
+ * Opens a session for one of one's own users; who opens its page consents, and the tokens stay here. A server that asks its users for
+ * keys is given them here.
+ */
 export function ConnectUser(props: {
   readonly providers: readonly ProviderSetup[];
   readonly onConnected: () => void;
@@ -22,8 +26,13 @@ export function ConnectUser(props: {
     scopes: '',
   });
   const [opened, setOpened] = useState<Opened | null>(null);
+  const [asks, setAsks] = useState<UserCredentials | null>(null);
   const set = (name: keyof typeof fields) => (value: string) => setFields({ ...fields, [name]: value });
   const open = async () => {
+    if (fields.target === '') {
+      const { body } = await call('GET /v1/servers/{id}', { params: { id: fields.server } });
+      if (body.user_credentials !== null) return setAsks(body.user_credentials);
+    }
     const scopes = fields.scopes.split(/[\s,]+/).filter(Boolean);
     const { body } = await call('POST /v1/identity/sessions', {
       body: {
@@ -34,13 +43,22 @@ export function ConnectUser(props: {
     });
     setOpened(body);
   };
+  if (asks !== null) {
+    const given = () => {
+      onConnected();
+      onClose();
+    };
+    return (
+      <GiveKey user={fields.user} serverId={fields.server} asks={asks} onGiven={given} onClose={onClose} />
+    );
+  }
   if (opened !== null)
     return <OpenedSession opened={opened} user={fields.user} onConnected={onConnected} onClose={onClose} />;
   const usual = providers.find(({ name }) => name === fields.target)?.scopes ?? [];
   return (
     <FormDialog
       title="Connect a user"
-      verb="Open a session"
+      verb={fields.target === '' ? 'Go on' : 'Open a session'}
       act={open}
       then={() => undefined}
       onClose={onClose}
@@ -62,7 +80,7 @@ export function ConnectUser(props: {
       {fields.target === '' && (
         <TextField
           label="Server id"
-          hint="Of the catalogue; it has to want OAuth."
+          hint="Of the catalogue: one that wants OAuth, or a key of each user."
           required
           maxLength={200}
           value={fields.server}

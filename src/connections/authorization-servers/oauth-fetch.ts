@@ -10,6 +10,8 @@ export type OAuthFetch = (
   provider: Pick<Provider, 'toStandardReply'>,
   options?: {
     readonly timeoutMs?: number;
+    /** Of a reply; 64 kB unless said. */
+    readonly maxBytes?: number;
     /** The call is one for tokens: its reply is made a standard one, and what it said is told here. */
     readonly seen?: SeenReply;
   },
@@ -33,7 +35,7 @@ const maxReplyBytes = 65_536;
 const maxRetryAfterMs = 3_600_000;
 
 export function createOAuthFetch({ outbound, clock }: { outbound: Outbound; clock: Clock }): OAuthFetch {
-  return (provider, { seen, timeoutMs = 30_000 } = {}) => ({
+  return (provider, { seen, timeoutMs = 30_000, maxBytes = maxReplyBytes } = {}) => ({
     [oauth.customFetch]: async (url, { method, headers, body }) => {
       const reply = await outbound.request({
         method,
@@ -41,7 +43,7 @@ export function createOAuthFetch({ outbound, clock }: { outbound: Outbound; cloc
         headers,
         timeoutMs,
         firstByteMs: timeoutMs,
-        maxBytes: maxReplyBytes,
+        maxBytes,
         ...(body === undefined || body === null ? {} : { body: String(body) }),
       });
       if (seen === undefined) return toResponse(reply);

@@ -35,6 +35,8 @@ export type UserGrants = {
   invalidate(ownerTag: string): void;
   /** Another number after each change that was heard of: what a server showed by the former ones is not to be kept beyond it. */
   generationOf(owner: Owner): number;
+  /** Calls `listener` after each such change, until what is answered is called. */
+  onChange(owner: Owner, listener: () => void): () => void;
 };
 
 /** A user's grants are some hundred bytes. */
@@ -47,6 +49,7 @@ export function createUserGrants(store: GrantStore, now: () => number): UserGran
   const cache = new RevalidatingCache<ServerGrants>({ max: maxCached, maxAgeMs, now });
   const generations = createBoundedCache<number>(maxGenerations);
   let changes = 0;
+  const listeners = new Map<string, Set<() => void>>();
   return {
     async byServer(owner) {
       const key = ownerTag(owner);
@@ -55,8 +58,20 @@ export function createUserGrants(store: GrantStore, now: () => number): UserGran
     invalidate(tag) {
       generations.set(tag, ++changes);
       cache.invalidate(tag);
+      for (const listener of [...(listeners.get(tag) ?? [])]) listener();
     },
     generationOf: (owner) => generations.get(ownerTag(owner)) ?? 0,
+    onChange(owner, told) {
+      const tag = ownerTag(owner);
+      // Whoever listens twice is told twice.
+      const listener = () => told();
+      const listening = listeners.get(tag) ?? new Set();
+      listeners.set(tag, listening.add(listener));
+      return () => {
+        listening.delete(listener);
+        if (listening.size === 0 && listeners.get(tag) === listening) listeners.delete(tag);
+      };
+    },
   };
 }
 

@@ -131,6 +131,11 @@ export class UserTokens {
     return this.#deps.userGrants.generationOf(owner);
   }
 
+  /** Calls `listener` after each of these, until what is answered is called. */
+  onChange(owner: Owner, listener: () => void): () => void {
+    return this.#deps.userGrants.onChange(owner, listener);
+  }
+
   /** Throws not_found for a provider that nobody knows. */
   async providerStatus(owner: Owner, name: string): Promise<ProviderStatus> {
     const { providers, grants, clock } = this.#deps;

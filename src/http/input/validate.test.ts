@@ -8,6 +8,7 @@ const check = validator(
     {
       query: Type.String({ minLength: 1, maxLength: 5 }),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50 })),
+      values: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 5 }))),
       filters: Type.Optional(
         Type.Object({ auth: Type.Array(Type.Enum(['none', 'oauth2'])) }, { additionalProperties: false }),
       ),
@@ -24,10 +25,14 @@ const cases: readonly (readonly [unknown, string])[] = [
   [{ query: 'abcdef' }, 'query: expected a string of 1 to 5 characters'],
   [{ query: 'a', limit: '3' }, 'limit: expected an integer from 1 to 50'],
   [{ query: 'a', limit: 51 }, 'limit: expected an integer from 1 to 50'],
-  [{ query: 'a', lmit: 3 }, 'lmit: unknown field; expected query, limit, filters'],
+  [{ query: 'a', lmit: 3 }, 'lmit: unknown field; expected query, limit, values, filters'],
+  [{ query: 'a', values: { key: 5 } }, 'values.key: expected a string of 0 to 5 characters'],
   [{ query: 'a', filters: { auth: ['none', 'x'] } }, 'filters.auth[1]: expected one of none, oauth2'],
   [{ query: 'a', filters: { auth: [], b: 1 } }, 'filters.b: unknown field; expected auth'],
-  [JSON.parse('{"query":"a","__proto__":1}'), '__proto__: unknown field; expected query, limit, filters'],
+  [
+    JSON.parse('{"query":"a","__proto__":1}'),
+    '__proto__: unknown field; expected query, limit, values, filters',
+  ],
 ];
 
 for (const [value, detail] of cases) {

@@ -6,6 +6,8 @@ type Node = {
   readonly type?: string;
   readonly enum?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Node>>;
+  /** Of members with names of the caller's choice. */
+  readonly patternProperties?: Readonly<Record<string, Node>>;
   readonly items?: Node;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -57,8 +59,12 @@ function faultText(root: Node, subject: string, error: ValidationError): string 
 function nodeAt(root: Node, steps: readonly string[]): Node | undefined {
   let node: Node | undefined = root;
   for (const step of steps)
-    node = /^\d+$/.test(step) && node?.items !== undefined ? node.items : node?.properties?.[step];
+    node = /^\d+$/.test(step) && node?.items !== undefined ? node.items : memberOf(node, step);
   return node;
+}
+
+function memberOf(node: Node | undefined, name: string): Node | undefined {
+  return node?.properties?.[name] ?? Object.values(node?.patternProperties ?? {})[0];
 }
 
 function fieldName(steps: readonly string[], subject: string): string {

@@ -12,6 +12,8 @@ export type ExpectedAssertion = {
   readonly requiredClaims: readonly string[];
   /** `typ` of its header. */
   readonly type?: string;
+  /** How far its issuer's clock may be from ours; five seconds unless said. */
+  readonly skewSeconds?: number;
   /** What it came as, for who reads the refusal. */
   readonly field: string;
 };
@@ -28,19 +30,19 @@ export type SubjectTokens = {
 
 /** Asymmetric only: with a shared secret, whoever checks could also sign (threats H1). */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
-const clockTolerance = 5;
+const usualSkewSeconds = 5;
 const maxLength = 16_384;
 
 /** Tokens of other issuers (RFC 8693). */
 export function createAssertionVerifier(get: Get, clock: Clock): VerifyAssertion {
   const keysAt = createIssuerKeys(get);
-  return async (token, { issuer, audience, jwksUri, requiredClaims, type, field }) => {
+  return async (token, { issuer, audience, jwksUri, requiredClaims, type, field, skewSeconds }) => {
     if (token.length > maxLength) throw refused('longer than 16 KiB', { field });
     const { payload } = await jwtVerify(token, keysAt(jwksUri), {
       issuer,
       audience,
       algorithms,
-      clockTolerance,
+      clockTolerance: skewSeconds ?? usualSkewSeconds,
       requiredClaims: [...requiredClaims],
       currentDate: new Date(clock.now()),
       ...(type !== undefined && { typ: type }),

@@ -31,6 +31,8 @@ export type FeaturesDeps = AskedServersDeps & {
   readonly mcp: Pick<Mcp, 'call' | 'listen' | 'overhear'>;
   /** Another number after each change of the user's connections: lists that were made by the former ones are over. */
   readonly generationOf: (caller: McpCaller) => number;
+  /** Calls `listener` after each of these, until what is answered is called. */
+  readonly onConnectionsChange: (caller: McpCaller, listener: () => void) => () => void;
   readonly now: () => number;
 };
 
@@ -66,12 +68,13 @@ export class Features {
     this.#lists = new FeatureLists(deps);
     this.#asked = new AskedServers(deps);
     this.#viewOf = (caller) => `${deps.generationOf(caller)} ${deps.catalogFor(caller).view?.key ?? ''}`;
-    this.#heard = new HeardServers(
-      deps.mcp,
-      (caller) => this.#asked.of(caller),
-      (caller, serverId, told) => this.#translate(caller, serverId, told),
+    this.#heard = new HeardServers({
+      mcp: deps.mcp,
+      askedBy: (caller) => this.#asked.of(caller),
+      onConnectionsChange: deps.onConnectionsChange,
+      translate: (caller, serverId, told) => this.#translate(caller, serverId, told),
       wanted,
-    );
+    });
   }
 
   /** null: a method of something else. */

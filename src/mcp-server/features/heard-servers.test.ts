@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Problem } from '../../base/problem.ts';
 import type { Notification } from '../../mcp/mcp.ts';
 import type { McpCaller } from '../doors/backend.ts';
 import { WantedResources } from '../streams/wanted-resources.ts';
@@ -35,12 +36,14 @@ test('a subscription keeps the principal’s session while a stream of the princ
     },
   };
   const wanted = new WantedResources();
-  const heard = new HeardServers(
-    mcp as never,
-    async () => ['one', 'two'],
-    (_caller, serverId, { method }) => (method === 'kept' ? { method: serverId, params: undefined } : null),
+  const heard = new HeardServers({
+    mcp: mcp as never,
+    askedBy: async () => ['one', 'two'],
+    onConnectionsChange: () => () => undefined,
+    translate: (_caller, serverId, { method }) =>
+      method === 'kept' ? { method: serverId, params: undefined } : null,
     wanted,
-  );
+  });
   const drop = (by: McpCaller, place: { serverId: string; own: string }) => {
     wanted.remove(by, place);
     heard.settle(by, place.serverId);
@@ -79,4 +82,51 @@ test('a subscription keeps the principal’s session while a stream of the princ
   await Promise.resolve();
   assert.deepEqual([held, [...overheard.keys()]], [[], ['other one', 'other two']]);
   endOther();
+});
+
+test('what a user connects while a stream is open is heard from then on, what was disconnected no more; lists are told to be others', async () => {
+  const asked = ['one'];
+  const overheard = new Set<string>();
+  let unhearable = '';
+  let change: (() => void) | null = null;
+  const heard = new HeardServers({
+    mcp: {
+      async overhear(_caller: object, serverId: string) {
+        if (serverId === unhearable) throw new Problem('not_found', 'not now');
+        overheard.add(serverId);
+        return () => void overheard.delete(serverId);
+      },
+    } as never,
+    askedBy: async () => [...asked],
+    onConnectionsChange(_caller, listener) {
+      change = listener;
+      return () => {
+        change = null;
+      };
+    },
+    translate: () => null,
+    wanted: new WantedResources(),
+  });
+  const told: string[] = [];
+  const caller = { developerId: 'acme', keyId: 'key', maySearch: true, userId: 'ada' };
+  const end = await heard.listen(caller)(({ method }) => told.push(method));
+  const changed = async (...now: string[]) => {
+    asked.splice(0, asked.length, ...now);
+    change?.();
+    change?.();
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    return [...overheard].sort();
+  };
+  assert.deepEqual([await changed('one'), told.length > 0], [['one'], true]);
+  assert.deepEqual(
+    [...new Set(told)],
+    ['notifications/prompts/list_changed', 'notifications/resources/list_changed'],
+  );
+  unhearable = 'two';
+  assert.deepEqual(await changed('one', 'two'), ['one']);
+  unhearable = '';
+  assert.deepEqual(await changed('one', 'two'), ['one', 'two'], 'tried again with the next change');
+  assert.deepEqual(await changed('two'), ['two']);
+  end();
+  assert.deepEqual([[...overheard], change], [[], null]);
 });

@@ -10,6 +10,8 @@ const assertionType = 'oauth-id-jag+jwt';
 const keepJtiMs = 60_000;
 /** Of a logout token that does not say. */
 const logoutLifeMs = 120_000;
+/** As when somebody signs in: a provider whose clock is minutes behind is to be heard when it signs somebody out. */
+const logoutSkewSeconds = 300;
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
 type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'access'> & {
@@ -18,11 +20,18 @@ type Deps = Pick<CompanyDeps, 'config' | 'provider' | 'store' | 'clock' | 'acces
 
 /** What the company's provider says by itself, signed. */
 export function createCompanyAssertions({ config, provider, store, clock, access, identity }: Deps) {
-  /** Where the session is none that we know, an earlier one of theirs perhaps, the person is meant. */
-  const accountsOf = async (sub: unknown, sid: unknown): Promise<string[]> => {
-    const ofSession = sid === undefined ? [] : await store.accountsAt(config.issuer, { sid: String(sid) });
-    if (ofSession.length > 0 || sub === undefined) return ofSession;
-    return store.accountsAt(config.issuer, { subject: String(sub) });
+  /**
+   * The session that is named (section 2.7), else the person. By the last one of theirs the provider is asked about them: with it all of
+   * theirs is over. An earlier one ends what was signed in by it; one that is not known is an earlier one of theirs perhaps.
+   */
+  const end = async (sub: unknown, sid: unknown): Promise<void> => {
+    const { issuer } = config;
+    const session = sid === undefined ? null : { issuer, sid: String(sid) };
+    const last = session === null ? [] : await store.accountsAt(issuer, { sid: session.sid });
+    if (last.length > 0) return store.endAccounts(last, { wholly: false });
+    if (session !== null && (await store.endSession(session))) return;
+    if (sub !== undefined)
+      await store.endAccounts(await store.accountsAt(issuer, { subject: String(sub) }), { wholly: false });
   };
   return {
     /**
@@ -87,6 +96,7 @@ export function createCompanyAssertions({ config, provider, store, clock, access
         audience: config.clientId,
         jwksUri: await provider.jwksUri(),
         requiredClaims: ['iat', 'jti', 'events'],
+        skewSeconds: logoutSkewSeconds,
         field: 'logout_token',
       });
       const isLogout = typeof events === 'object' && events !== null && logoutEvent in events;
@@ -94,11 +104,12 @@ export function createCompanyAssertions({ config, provider, store, clock, access
       if (!isLogout || nonce !== undefined || (sub === undefined && sid === undefined))
         throw new Problem('invalid_request', 'logout_token: no logout token');
       // Some providers leave its end out (section 2.4 wants it): it is a short one then. A second time it signs nobody out again.
-      const endsAt = exp === undefined ? Number(iat) * 1_000 + logoutLifeMs : Number(exp) * 1_000;
+      const saidEnd = exp === undefined ? Number(iat) * 1_000 + logoutLifeMs : Number(exp) * 1_000;
+      const endsAt = saidEnd + logoutSkewSeconds * 1_000;
       if (endsAt <= clock.now()) throw new Problem('invalid_request', 'logout_token: over');
       if (!(await useOnce(store, clock, { kind: 'Logout', jti: String(jti), expiresAt: endsAt })))
         throw new Problem('invalid_request', 'logout_token: used before');
-      await store.endAccounts(await accountsOf(sub, sid), { wholly: false });
+      await end(sub, sid);
     },
   };
 }

@@ -9,7 +9,7 @@ import {
   toClientAuth,
 } from '../../connections/connections.ts';
 import { type CompanyTokens, type SubjectToken, subjectTokens, tokensIn } from './company-tokens.ts';
-import { type CompanyConfig, describePerson, groupsIn, type Person, PersonGone } from './person.ts';
+import { type CompanyConfig, describePerson, groupsOf, type Person, PersonGone } from './person.ts';
 
 type Wanted = Parameters<AssertFor>[1];
 
@@ -25,6 +25,10 @@ export type Errand = {
 const wantedScopes = ['openid', 'profile', 'email', 'offline_access', 'groups'];
 const alwaysScopes = new Set(['openid', 'profile', 'email']);
 
+/** A person in a thousand groups is a long story. */
+const maxBytes = 1_048_576;
+/** By these the userinfo endpoint says that an access token is over. */
+const refused: ReadonlySet<number> = new Set([401, 403]);
 const keepMs = 600_000;
 const retryMs = 30_000;
 
@@ -34,7 +38,7 @@ function createCompanyClient(
   fetchFor: ReturnType<typeof createOAuthFetch>,
   clock: Clock,
 ) {
-  const options = fetchFor({});
+  const options = fetchFor({}, { maxBytes });
   const client = toClient(config.clientId);
   const read = async () => {
     const issuer = new URL(config.issuer);
@@ -56,20 +60,19 @@ function createCompanyClient(
   };
   const authOf = (server: oauth.AuthorizationServer) =>
     toClientAuth(preferredAuthMethod(server), config.clientSecret?.reveal() ?? null);
-  const userInfo = async (server: oauth.AuthorizationServer, access: string, subject: string) =>
-    oauth.processUserInfoResponse(
-      server,
-      client,
-      subject,
-      await oauth.userInfoRequest(server, client, access, options),
-    );
+  const userInfo = async (server: oauth.AuthorizationServer, access: string, subject: string) => {
+    const reply = await oauth.userInfoRequest(server, client, access, options);
+    if (refused.has(reply.status))
+      throw new PersonGone("Your company's sign-in does not say any more who this is: start again");
+    return oauth.processUserInfoResponse(server, client, subject, reply);
+  };
   /** What is not in the ID token stands at the userinfo endpoint. */
   const personOf = async (
     server: oauth.AuthorizationServer,
     claims: Readonly<Record<string, unknown>>,
     access: string,
   ): Promise<Person> => {
-    const lacks = groupsIn(claims, config.groupsClaim) === null || claims.email === undefined;
+    const lacks = groupsOf(config, claims) === null || claims.email === undefined;
     const more =
       lacks && server.userinfo_endpoint !== undefined
         ? await userInfo(server, access, String(claims.sub))
@@ -215,8 +218,7 @@ function tokenType(name: string): string {
 /** The grant is over, or the access token is: it said so itself. */
 function isOver(error: unknown): boolean {
   if (error instanceof PersonGone) return true;
-  if (error instanceof oauth.ResponseBodyError) return error.error === 'invalid_grant';
-  return error instanceof oauth.WWWAuthenticateChallengeError && [401, 403].includes(error.status);
+  return error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant';
 }
 
 function toRefusal(error: unknown): Problem {

@@ -37,7 +37,7 @@ export function describePerson(config: CompanyConfig, claims: Readonly<Record<st
   return {
     subject: String(sub),
     name: shown === undefined ? null : String(shown).slice(0, 200),
-    groups: groupsIn(claims, config.groupsClaim),
+    groups: groupsOf(config, claims),
     sid: typeof sid === 'string' ? sid : null,
   };
 }
@@ -54,15 +54,34 @@ export function roleOf(config: CompanyConfig, groups: readonly string[]): Role |
   return roles.findLast((role) => given.includes(role));
 }
 
-const maxGroups = 500;
+/** Each is kept with each of their tokens. */
+const maxGroups = 5_000;
 
-/** By its whole name, or by a path with dots; Keycloak's groups begin with a slash. null: there is no such claim. */
-export function groupsIn(claims: Readonly<Record<string, unknown>>, claim: string): readonly string[] | null {
+/**
+ * By the claim's whole name, or by a path with dots; Keycloak's groups begin with a slash. null: there is no such claim. Of groups that are
+ * not all known those that deny may be missing: throws `PersonGone`.
+ */
+export function groupsOf(
+  { groupsClaim: claim }: Pick<CompanyConfig, 'groupsClaim'>,
+  claims: Readonly<Record<string, unknown>>,
+): readonly string[] | null {
   const nested = claim
     .split('.')
     .reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), claims);
   const found = claims[claim] ?? nested;
-  if (found === undefined || found === null) return null;
+  if (found === undefined || found === null) {
+    // Entra says so of more than 200 (OpenID Connect Core section 5.6.2).
+    if (isObject(claims._claim_names) && Object.hasOwn(claims._claim_names, claim)) throw tooMany();
+    return null;
+  }
   const names = [found].flat().filter((each) => typeof each === 'string' && each !== '');
-  return [...new Set(names.map((each) => String(each).replace(/^\//, '')))].sort().slice(0, maxGroups);
+  const groups = [...new Set(names.map((each) => String(each).replace(/^\//, '')))].sort();
+  if (groups.length > maxGroups) throw tooMany();
+  return groups;
+}
+
+function tooMany(): PersonGone {
+  return new PersonGone(
+    'Your company names too many groups of yours: whoever runs its sign-in lets it name those that are for this service',
+  );
 }

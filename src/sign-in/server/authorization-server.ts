@@ -29,6 +29,7 @@ const cookieNames = {
   session: 'mcprank-sign-in-session',
 };
 export const interactionCookie = cookieNames.interaction;
+export const grantMs = lives.Grant * 1_000;
 
 /** What a person is told on a page; nothing of it is secret. */
 export type PageFault = {

@@ -1,4 +1,5 @@
 import { generateRandomCodeVerifier, generateRandomNonce } from 'oauth4webapi';
+import { newId } from '../../base/id.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { CompanyAccounts } from '../company/company-accounts.ts';
@@ -9,6 +10,8 @@ import type { Consent } from './consent.ts';
 
 const companyCallback = '/sign-in/callback';
 const errandMs = 600_000;
+/** As long as the longest cookie of our pages. */
+const sessionMs = 12 * 3_600_000;
 const purpose = 'sign-in company';
 
 /** Where somebody signs in to: for a client, to the console, to their own page. */
@@ -78,7 +81,9 @@ export function createCompanySignIn(deps: {
       const { to } = errand.for;
       if (to === 'console') await requirePerson(account.id).catch(asNoRole);
       const { id: accountId, developer_id: developerId, user_id: userId } = account;
-      const session = `${accountId}@${(await store.account(accountId))?.created_at}`;
+      const id = newId('sess');
+      await store.putSignIn({ id, account, lifeMs: sessionMs });
+      const session = `${accountId}@${id}`;
       return { cookie: over, location: '/', at: { to, accountId, session, developerId, userId } };
     },
   };

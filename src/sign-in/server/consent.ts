@@ -9,7 +9,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { browserCookieName, cookieValue, type OAuthCall } from '../oauth-request.ts';
 import { scope } from '../resources.ts';
 import { type AccountRow, accountIdOf, type SignInStore } from '../sign-in-store.ts';
-import { interactionCookie } from './authorization-server.ts';
+import { grantMs, interactionCookie } from './authorization-server.ts';
 
 /** What a person is asked: which client wants to act where, and where the browser goes then. */
 export type Asked = {
@@ -70,6 +70,7 @@ export function createConsent(deps: Deps) {
     const grant = new server.Grant({ accountId: account.id, clientId });
     for (const resource of resources) grant.addResourceScope(resource, scope);
     const grantId = await grant.save();
+    if (account.issuer !== null) await store.putSignIn({ id: grantId, account, lifeMs: grantMs });
     await store.markClientUsed(clientId);
     await noteAgreement(deps.storage, { actor, account, clientId, resources });
     return settle(found, { login: { accountId: account.id, remember: false }, consent: { grantId } });

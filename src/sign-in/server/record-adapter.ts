@@ -18,6 +18,9 @@ const sealedModels = new Set(['Interaction']);
 /** Nobody stays signed in here: each client asks anew, and a company's people are known at their provider. */
 const unkept = new Set(['Session']);
 const clientModel = 'Client';
+/** The assertions by which clients signed themselves in. */
+const usedModel = 'ReplayDetection';
+const usedBefore = 'client assertion tokens must only be used once';
 
 /** How node-oidc-provider keeps what it makes: under the SHA-256 of its name, which stands nowhere else. */
 export function createAdapters(deps: Deps): (model: string) => Adapter {
@@ -37,14 +40,17 @@ function recordAdapter({ store, clock, tickets }: Deps, model: string): Adapter 
       const id = idOf(name);
       const text = JSON.stringify(payload);
       const lifeMs = (expiresIn ?? 0) * 1_000;
-      await store.putRecord({
+      const row = {
         model,
         id,
         grant_id: payload.grantId ?? null,
         account_id: payload.accountId ?? null,
         payload: isSealed ? tickets.seal(text, binding(id), lifeMs) : text,
         expires_at: clock.now() + lifeMs,
-      });
+      };
+      if (model !== usedModel) await store.putRecord(row);
+      // The library looks first and writes then: of two at once, on whichever replica, one is first (threats P16).
+      else if (!(await store.addRecord(row))) throw new errors.InvalidClientAuth(usedBefore);
     },
     async find(name) {
       const id = idOf(name);

@@ -297,9 +297,13 @@ class ConnectionImport(TypedDict):
     user_id: str
     provider: NotRequired[str]
     server_id: NotRequired[str]
+    # 1 to 500 printable characters
     account: str
+    # 1 to 500 printable characters
     label: NotRequired[str]
+    # 1 to 16384 visible ASCII characters
     access_token: str
+    # 1 to 16384 visible ASCII characters
     refresh_token: NotRequired[str]
     # seconds
     expires_in: NotRequired[int]
