@@ -409,6 +409,8 @@ export type LongWork = {
   readonly total: number | null;
   /** what is counted */
   readonly unit: string;
+  /** why it failed; else null */
+  readonly reason: string | null;
   readonly started_at: string;
   readonly told_at: string;
   readonly seconds_left: number | null;

@@ -521,6 +521,8 @@ class LongWork(TypedDict):
     total: int | None
     # what is counted
     unit: str
+    # why it failed; else null
+    reason: str | None
     started_at: str
     told_at: str
     seconds_left: int | None
