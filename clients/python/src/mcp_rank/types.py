@@ -1020,6 +1020,8 @@ class ServerSuccessStepsObject(TypedDict):
     at: str
     calls: int
     successes: int
+    # calls that their callers got wrong: they say nothing of the server
+    caller_faults: int
 
 
 class ServerSuccess(TypedDict):
@@ -1031,6 +1033,8 @@ class ServerUse(TypedDict):
     server_id: str
     calls: int
     successes: int
+    # calls that their callers got wrong: they say nothing of the server
+    caller_faults: int
     latency_ms: float | None
 
 
