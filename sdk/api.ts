@@ -413,6 +413,8 @@ export type LongWork = {
   readonly total: number | null;
   /** what is counted */
   readonly unit: string;
+  /** why it failed; else null */
+  readonly reason: string | null;
   readonly started_at: string;
   readonly told_at: string;
   readonly seconds_left: number | null;
@@ -812,13 +814,15 @@ export type ServerRightsRequest = {
 
 export type ServerSuccess = {
   readonly server_id: string;
-  readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; })[];
+  readonly steps: readonly ({ readonly at: string; readonly calls: number; readonly successes: number; readonly caller_faults: number; })[];
 };
 
 export type ServerUse = {
   readonly server_id: string;
   readonly calls: number;
   readonly successes: number;
+  /** calls that their callers got wrong: they say nothing of the server */
+  readonly caller_faults: number;
   readonly latency_ms: number | null;
 };
 

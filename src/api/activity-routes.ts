@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Access } from '../access/access.ts';
 import { Problem } from '../base/problem.ts';
-import type { Catalog } from '../catalog/catalog.ts';
+import { type Catalog, callersFaults } from '../catalog/catalog.ts';
 import type { RequestStats, StatsStep } from '../http/http.ts';
 import { json, type Route, route } from '../http/route.ts';
 import { streamType } from '../mcp-server/mcp-server.ts';
@@ -117,10 +117,11 @@ export async function readActivity(deps: ActivityDeps, window: Window) {
     total: describe(total),
     steps: steps.map((step) => ({ at: isoTime(step.at), ...describe(step) })),
     kinds,
-    servers: servers.map(({ serverId, calls: made, successes, latencyMs }) => ({
+    servers: servers.map(({ serverId, calls: made, successes, callerFaults: wrong, latencyMs }) => ({
       server_id: serverId,
       calls: made,
       successes,
+      caller_faults: wrong,
       latency_ms: latencyMs,
     })),
     outcomes: outcomes.map(({ outcome, calls: made }) => ({ outcome, fault: faultOf(outcome), calls: made })),
@@ -141,13 +142,7 @@ export async function readActivity(deps: ActivityDeps, window: Window) {
   };
 }
 
-const callerFaults: ReadonlySet<CallOutcome> = new Set([
-  'denied',
-  'auth',
-  'rate_limit',
-  'invalid_arguments',
-  'cancelled',
-]);
+const callerFaults: ReadonlySet<string> = new Set<CallOutcome>([...callersFaults, 'denied', 'cancelled']);
 
 /** Whose fault it is that a call did not go well. */
 function faultOf(outcome: CallOutcome): 'caller' | 'server' | null {
@@ -187,7 +182,12 @@ async function successOf(
     server_id: serverId,
     steps: Array.from({ length: stepsDrawn }, (_, i) => {
       const of = found.find((row) => row.serverId === serverId && row.step === first + i);
-      return { at: isoTime((first + i) * stepMs), calls: of?.calls ?? 0, successes: of?.successes ?? 0 };
+      return {
+        at: isoTime((first + i) * stepMs),
+        calls: of?.calls ?? 0,
+        successes: of?.successes ?? 0,
+        caller_faults: of?.callerFaults ?? 0,
+      };
     }),
   }));
 }

@@ -36,6 +36,9 @@ export const keyUsageSchema = Type.Object(
 const fault = Type.Union([Type.Enum(['caller', 'server']), Type.Null()], {
   description: 'whose it is; null: it went well',
 });
+const callerFaults = Type.Integer({
+  description: 'calls that their callers got wrong: they say nothing of the server',
+});
 export const activitySchema = Type.Object(
   {
     window: windowSchema,
@@ -48,6 +51,7 @@ export const activitySchema = Type.Object(
           server_id: Type.String(),
           calls: Type.Integer(),
           successes: Type.Integer(),
+          caller_faults: callerFaults,
           latency_ms: msOrNull,
         },
         { $id: 'ServerUse' },
@@ -80,7 +84,14 @@ export const activitySchema = Type.Object(
       Type.Object(
         {
           server_id: Type.String(),
-          steps: Type.Array(Type.Object({ at: time, calls: Type.Integer(), successes: Type.Integer() })),
+          steps: Type.Array(
+            Type.Object({
+              at: time,
+              calls: Type.Integer(),
+              successes: Type.Integer(),
+              caller_faults: callerFaults,
+            }),
+          ),
         },
         { $id: 'ServerSuccess' },
       ),

@@ -10,6 +10,7 @@ import {
   type McpCall,
   paramsOf,
   paramsShape,
+  RpcFailure,
   responsesIn,
   resultIn,
   rpcError,
@@ -334,6 +335,8 @@ function inWords(what: string, error: unknown): unknown {
   const { detail, retryAfterMs } = error;
   return new Problem('upstream_error', `${what}: ${detail}`, {
     cause: error,
+    // JSON-RPC 2.0, section 5.1: invalid method parameters.
+    isCallersFault: error instanceof RpcFailure && error.code === invalidParams,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

@@ -13,6 +13,7 @@ const workSchema = Type.Object(
     done: Type.Integer(),
     total: Type.Union([Type.Integer(), Type.Null()], { description: 'null: nobody knows' }),
     unit: Type.String({ description: 'what is counted' }),
+    reason: Type.Union([Type.String(), Type.Null()], { description: 'why it failed; else null' }),
     started_at: time,
     told_at: time,
     seconds_left: orNull(Type.Integer()),

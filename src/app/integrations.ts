@@ -24,22 +24,33 @@ export async function connectRedis(url: Secret, { log, gauge, counter }: Telemet
 
 /** The first embedding of a catalogue takes minutes to hours: it is told of until its index answers. */
 export function createEmbeddingWork({ track }: LongWork) {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let tell: ((texts: number) => void) | undefined;
+  let run: { readonly ended: PromiseWithResolvers<void>; tell(texts: number): void } | undefined;
   let isWhole = false;
+  const begin = () => {
+    const begun = { ended: Promise.withResolvers<void>(), tell: (_texts: number) => {} };
+    track('embedding', (say) => {
+      begun.tell = (done) => say({ done, total: null, unit: 'texts' });
+      return begun.ended.promise;
+      // Whoever failed says so itself.
+    }).catch(() => undefined);
+    return begun;
+  };
   return {
     tell(texts: number): void {
       if (isWhole) return;
-      if (tell === undefined)
-        void track('embedding', (say) => {
-          tell = (done) => say({ done, total: null, unit: 'texts' });
-          return promise;
-        });
-      tell?.(texts);
+      run ??= begin();
+      run.tell(texts);
+    },
+    /** It is tried again; that is a run of its own. */
+    fail(error: unknown): void {
+      if (isWhole) return;
+      run ??= begin();
+      run.ended.reject(error);
+      run = undefined;
     },
     end(): void {
       isWhole = true;
-      resolve();
+      run?.ended.resolve();
     },
   };
 }
@@ -58,9 +69,16 @@ export function embeddingsProvider(
     readonly telemetry: Telemetry;
     readonly clock: Clock;
   },
-  /** Told how many texts have their vectors. */
-  onProgress: (texts: number) => void,
+  work: Pick<ReturnType<typeof createEmbeddingWork>, 'tell' | 'fail'>,
 ) {
+  const failing = async <T>(act: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (error) {
+      work.fail(error);
+      throw error;
+    }
+  };
   const tokens = telemetry.counter('embedding_tokens', 'Tokens that the embeddings service counted');
   let progress: EmbeddingProgress = { cached: 0, embedded: 0 };
   const connect = parseEmbeddingProvider(config.embeddings, {
@@ -76,16 +94,21 @@ export function embeddingsProvider(
   );
   telemetry.gauge('remembered_texts', 'Texts whose vectors were in the store', () => progress.cached);
   return async () => {
-    const embedder = await connect();
+    const embedder = await failing(connect);
     const store = createEmbeddingStore(storage, clock);
     await store.prune(embedder.id);
     let saidAt = clock.monotonic();
-    return createCachedEmbedder(embedder, store, (now) => {
+    const cached = createCachedEmbedder(embedder, store, (now) => {
       progress = now;
-      onProgress(now.cached + now.embedded);
+      work.tell(now.cached + now.embedded);
       if (clock.monotonic() - saidAt < embeddingSayMs) return;
       saidAt = clock.monotonic();
       telemetry.log.info('search.embedding.progress', { by: embedder.id, ...now });
     });
+    return {
+      ...cached,
+      embed: (texts: readonly string[], kind: 'query' | 'document') =>
+        kind === 'query' ? cached.embed(texts, kind) : failing(() => cached.embed(texts, kind)),
+    };
   };
 }

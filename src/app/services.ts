@@ -230,7 +230,7 @@ function openFinding(
     onError: logFailure(telemetry, 'search.learning.read_failed'),
   });
   const embedding = createEmbeddingWork(storage.longWork);
-  const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry }, embedding.tell);
+  const provider = embeddingsProvider(config, { storage, clock, outbound, telemetry }, embedding);
   const newUuid = createUuids();
   const search = createSearch({
     changesSince: (revision) => afterTheirRights(catalog.changesSince(revision), policy()),

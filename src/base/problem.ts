@@ -41,6 +41,8 @@ export type ProblemOptions = {
   readonly cause?: unknown;
   /** Milliseconds after which the caller may try again; becomes `Retry-After` in whole seconds. */
   readonly retryAfterMs?: number;
+  /** What the status does not say: the request was wrong, whoever found that out. */
+  readonly isCallersFault?: boolean;
   /** More public fields beside the text, for kinds whose `detail` is an object (403). */
   readonly facts?: Readonly<Record<string, unknown>>;
 };
@@ -53,6 +55,7 @@ export class Problem extends Error {
   readonly kind: ProblemKind;
   readonly retryAfterMs: number | undefined;
   readonly facts: Readonly<Record<string, unknown>> | undefined;
+  readonly isCallersFault: boolean;
 
   constructor(kind: ProblemKind, detail: string, options: ProblemOptions = {}) {
     super(detail, 'cause' in options ? { cause: options.cause } : undefined);
@@ -60,6 +63,7 @@ export class Problem extends Error {
     this.kind = kind;
     this.retryAfterMs = options.retryAfterMs;
     this.facts = options.facts;
+    this.isCallersFault = options.isCallersFault === true;
   }
 
   /** The public text. */

@@ -162,6 +162,12 @@ export type SyncReport = PutReport & {
 };
 
 export type ErrorType = 'auth' | 'rate_limit' | 'timeout' | 'invalid_arguments' | 'server' | 'other';
+/** What the caller did wrong says nothing of the server. */
+export const callersFaults = [
+  'auth',
+  'rate_limit',
+  'invalid_arguments',
+] as const satisfies readonly ErrorType[];
 
 export type NewInvocation = {
   readonly developerId: string;

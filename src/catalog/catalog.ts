@@ -58,6 +58,7 @@ export type {
   ServerRecord,
   Transport,
 } from './catalog-model.ts';
+export { callersFaults } from './catalog-model.ts';
 export { type Credential, credentialColumns } from './credentials.ts';
 export type { ProbeServer } from './health/health.ts';
 export type { Health, ProbeResult } from './health/health-model.ts';

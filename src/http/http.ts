@@ -130,7 +130,7 @@ export function createHttp(deps: HttpDeps): Http {
     onFinished(context, status, elapsedMs) {
       connections.requestFinished();
       rights.remove(context);
-      deps.console?.stats.observe(context.route?.url, status, elapsedMs);
+      deps.console?.stats.observe(context.route?.url, status, elapsedMs, context.isCallersFault);
     },
   });
   const unread = createUnreadReplies(

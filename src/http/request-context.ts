@@ -51,6 +51,8 @@ export class RequestContext implements Slotted {
   body: unknown;
   /** From `validate`. */
   input: { readonly body: unknown; readonly query: unknown; readonly params: unknown } | undefined;
+  /** Why it failed, where the status does not say: its caller got it wrong. */
+  isCallersFault = false;
   /** From `handle`. */
   answer: Reply | undefined;
 

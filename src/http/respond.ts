@@ -100,6 +100,7 @@ export function createResponder(deps: Deps): Responder {
     sendError(error, context) {
       const problem = toProblem(error);
       const { id, request, reply } = context;
+      context.isCallersFault = problem.isCallersFault;
       const { status, headers, body } =
         refusalOf(problem, context) ?? errorResponse(problem, id, doorOf(context, publicUrl()));
       if (status >= 500 && problem.cause !== undefined) logFailure(telemetry, problem, context);

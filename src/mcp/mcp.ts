@@ -82,7 +82,7 @@ export {
   withLogLevel,
   withParams,
 } from './messages/rpc-request.ts';
-export { resultIn } from './messages/tool-list.ts';
+export { RpcFailure, resultIn } from './messages/tool-list.ts';
 export type { ToolCall } from './outcome-recorder.ts';
 export type { Address, AddressFound } from './probe-server.ts';
 export type { SessionReply, SessionRequest } from './session-relay/session-relay.ts';

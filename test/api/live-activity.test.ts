@@ -68,6 +68,40 @@ test('whose fault a call was is told apart: its caller’s, its server’s, and 
   assert.deepEqual([total.upstream_errors, total.server_errors], [1, 0]);
 });
 
+test('arguments that the server refuses (-32602) are their caller’s fault in every count; its other errors are its own', async (t) => {
+  const app = await bootMcp(t);
+  const codes: Record<string, number> = { wrong: -32602, broken: -32603 };
+  const server = await startRaw(t, ({ body: { id, method, params } }, reply) => {
+    if (method === 'server/discover')
+      return sendJson(reply, 200, {
+        jsonrpc: '2.0',
+        id,
+        result: { resultType: 'complete', supportedVersions: ['2026-07-28'] },
+      });
+    const code = codes[String(params?.name)];
+    const answer =
+      code === undefined ? { result: { content: [] } } : { error: { code, message: 'no such argument' } };
+    return sendJson(reply, 200, { jsonrpc: '2.0', id, ...answer });
+  });
+  await app.add('it', server.url, { tools: ['wrong', 'broken', 'good'].map((name) => ({ name })) });
+  for (const tool of ['wrong', 'wrong', 'broken', 'good']) await app.tool('it', tool);
+  await app.services.mcp.close();
+  await app.services.catalog.flush();
+  const { body } = await app.call('GET', '/v1/admin/activity');
+  const total = body.total as Record<string, number>;
+  assert.deepEqual([total.client_errors, total.upstream_errors, total.server_errors], [2, 1, 0]);
+  const [used] = body.servers as Record<string, number>[];
+  assert.deepEqual([used?.calls, used?.successes, used?.caller_faults], [4, 1, 2]);
+  const [drawn] = body.success as { steps: Record<string, number>[] }[];
+  const drawnFaults = drawn?.steps.reduce((n, { caller_faults: faults = 0 }) => n + faults, 0);
+  assert.equal(drawnFaults, 2);
+  const outcomes = body.outcomes as { outcome: string; fault: string; calls: number }[];
+  assert.deepEqual(
+    outcomes.filter(({ fault }) => fault === 'caller').map(({ outcome, calls }) => [outcome, calls]),
+    [['invalid_arguments', 2]],
+  );
+});
+
 test('live activity is bounded in number, and ends with its right', async (t) => {
   const app = await bootMcp(t);
   const key = await app.newKey({ scopes: ['admin'] });

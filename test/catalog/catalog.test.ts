@@ -511,7 +511,7 @@ for (const engine of engines) {
     assert.deepEqual(await useOf(storage), [['s', 'dev_1', 40, 30]]);
     const [server] = await catalog.use.byServer(0);
     // 30 of 10 ms and 9 of 50; one did not tell.
-    assert.deepEqual(server, { serverId: 's', calls: 40, successes: 30, latencyMs: 19.2 });
+    assert.deepEqual(server, { serverId: 's', calls: 40, successes: 30, callerFaults: 0, latencyMs: 19.2 });
     const [step] = await catalog.use.byStep(['s'], 0, 60_000);
     assert.deepEqual([step?.calls, step?.successes], [40, 30]);
     const days = await catalog.use.byDay(call.keyId, 0);

@@ -253,7 +253,7 @@ for (const engine of engines) {
     await app.services.queryLog.flush();
     const { body } = await app.call('GET', '/v1/admin/activity?window=1h');
     assert.deepEqual(body.servers, [
-      { server_id: 'com.example/mail', calls: 3, successes: 2, latency_ms: 40 },
+      { server_id: 'com.example/mail', calls: 3, successes: 2, caller_faults: 0, latency_ms: 40 },
     ]);
     const success = body.success as {
       server_id: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SearchResult } from '../../sdk/api.ts';
+import type { LongWork, SearchResult } from '../../sdk/api.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { loadBuiltInEmbedder } from '../../src/search/embedding/built-in-embedder.ts';
@@ -172,8 +172,16 @@ test('a provider is built beside and swapped in; when it is down the built-in ve
   };
   assert.equal(await first('letter'), 'post', 'ready and right before the provider answers');
   assert.match(app.services.search.stats().embedder, /^builtin/);
+  const work = async () => {
+    const found = (await app.call('GET', '/v1/admin/work')).body.work as LongWork[];
+    return found.find(({ name }) => name === 'embedding');
+  };
+  while ((await work())?.state !== 'failed') await delay(20);
+  assert.match((await work())?.reason ?? '', /503/, 'who waits for the vectors reads why there are none');
   service.down = false;
   while (!app.services.search.stats().embedder.startsWith('openai')) await delay(50);
+  while ((await work())?.state !== 'done') await delay(20);
+  assert.equal((await work())?.reason, null);
   assert.equal(await first('forecast'), 'sky', 'a synonym that only the provider knows');
   const stranger = 'invoice';
   service.down = true;

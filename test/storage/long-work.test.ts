@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Problem } from '../../src/base/problem.ts';
 import { bootApp, handClock } from '../support/app.ts';
 import { engines, openTestStore } from '../support/stores.ts';
 
@@ -29,14 +30,34 @@ for (const engine of engines)
       (await longWork.list()).map(({ state, done }) => [state, done]),
       [['done', 10]],
     );
-    await assert.rejects(
-      longWork.track('registry sync', async () => {
-        throw new Error('the registry is away');
-      }),
-      /away/,
+  });
+
+for (const engine of engines)
+  test(`${engine.name}: work that failed keeps why, in public words, until its next run`, {
+    skip: engine.skip,
+  }, async (t) => {
+    const { longWork } = await openTestStore(t, engine, handClock());
+    const failing = async (error: Error) => {
+      const run = longWork.track('registry sync', async () => {
+        throw error;
+      });
+      await assert.rejects(run, error);
+      const [found] = await longWork.list();
+      return found;
+    };
+    const away = await failing(new Problem('unavailable', 'The registry is away'));
+    assert.deepEqual([away?.state, away?.reason], ['failed', 'The registry is away']);
+    // What nobody foresaw may quote anything; it is for the log alone.
+    const strange = await failing(new Error('near "sk_mcp_rank_00": syntax error'));
+    assert.match(strange?.reason ?? '', /the log says more/);
+    assert.doesNotMatch(strange?.reason ?? '', /sk_mcp/);
+    const long = await failing(new Problem('unavailable', 'x'.repeat(100_000)));
+    assert.equal(long?.reason?.length, 500);
+    await longWork.track('registry sync', async () => undefined);
+    assert.deepEqual(
+      (await longWork.list()).map(({ state, reason }) => [state, reason]),
+      [['done', null]],
     );
-    const failed = (await longWork.list()).find(({ name }) => name === 'registry sync');
-    assert.equal(failed?.state, 'failed');
   });
 
 test('work goes on where it cannot be told, and the operator reads what was told', async (t) => {
@@ -47,6 +68,14 @@ test('work goes on where it cannot be told, and the operator reads what was told
   const { body } = await app.call('GET', '/v1/admin/work');
   const [work] = body.work as Record<string, unknown>[];
   assert.deepEqual([work?.name, work?.state, work?.done], ['vault rotation', 'done', 3]);
+  assert.equal(work?.reason, null);
+  const away = new Problem('unavailable', 'The registry is away');
+  await assert.rejects(
+    app.services.storage.longWork.track('registry sync', () => Promise.reject(away)),
+    away,
+  );
+  const told = (await app.call('GET', '/v1/admin/work')).body.work as Record<string, unknown>[];
+  assert.equal(told.find(({ name }) => name === 'registry sync')?.reason, 'The registry is away');
   assert.equal((await app.call('GET', '/v1/admin/work', { key: await app.newKey() })).status, 403);
   const { longWork } = app.services.storage;
   await app.close();

@@ -33,7 +33,7 @@ export function LongWorkList() {
 }
 
 function WorkItem({ work }: { readonly work: LongWork }) {
-  const { name, state, done, total, unit, started_at: began, seconds_left: left } = work;
+  const { name, state, done, total, unit, reason, started_at: began, seconds_left: left } = work;
   const [tone, words] = states[state];
   return (
     <li>
@@ -48,7 +48,7 @@ function WorkItem({ work }: { readonly work: LongWork }) {
         {count(done)}
         {total === null ? '' : ` of ${count(total)}`} {unit} · begun <Time at={began} />
         {left !== null && ` · ${duration(left)} left`}
-        {state === 'failed' && ' · the log says why'}
+        {state === 'failed' && ` · ${reason ?? 'the log says why'}`}
       </span>
     </li>
   );

@@ -196,7 +196,7 @@ function SuccessChart({ success }: { readonly success: Activity['success'] }) {
       series: success.map(({ server_id, steps }, i) => ({
         label: server_id,
         colour: lineColours[i] ?? '--soft',
-        values: steps.map(({ calls, successes }) => (calls === 0 ? null : successes / calls)),
+        values: steps.map(shareOf),
         dots: true,
       })),
     }),
@@ -213,14 +213,22 @@ function SuccessChart({ success }: { readonly success: Activity['success'] }) {
   );
 }
 
+/** Of the calls that say something of the server; null: there were none. */
+function shareOf(use: Pick<Activity['servers'][number], 'calls' | 'successes' | 'caller_faults'>) {
+  const judged = use.calls - use.caller_faults;
+  return judged === 0 ? null : use.successes / judged;
+}
+
 const columns: Column<Activity['servers'][number]>[] = [
   { head: 'Server', cell: ({ server_id }) => <a href={serverPath(server_id)}>{server_id}</a> },
   { head: 'Calls', kind: 'number', cell: ({ calls }) => count(calls) },
   {
     head: 'Success',
-    cell: ({ successes, calls }) => {
-      const share = successes / calls;
-      return (
+    cell: (use) => {
+      const share = shareOf(use);
+      return share === null ? (
+        <span class="muted">wrong calls only</span>
+      ) : (
         <span class="share">
           <Bar share={share} tone={share > 0.9 ? 'good' : share > 0.5 ? 'warn' : 'bad'} />
           <span class="number">{percent(share)}</span>

@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { createInsert, deleteBelow, edgeBeyond, type Storage } from '../../storage/storage.ts';
-import type { ErrorType } from '../catalog-model.ts';
+import { callersFaults, type ErrorType } from '../catalog-model.ts';
 import { insertSlices } from '../write-store.ts';
 import { dayOf } from './popularity.ts';
 
@@ -27,12 +27,14 @@ export type ServerUse = {
   readonly serverId: string;
   readonly calls: number;
   readonly successes: number;
+  /** Calls that their callers got wrong: they say nothing of the server. */
+  readonly callerFaults: number;
   /** The mean of those that reported one. */
   readonly latencyMs: number | null;
 };
 export type UseCount = { readonly calls: number; readonly successes: number };
 /** One server's calls in one step of time; `step` counts steps since 1970. */
-export type StepUse = UseCount & { readonly serverId: string; readonly step: number };
+export type StepUse = Omit<ServerUse, 'latencyMs'> & { readonly step: number };
 
 type StepQuery = {
   readonly serverIds: readonly string[];
@@ -64,6 +66,10 @@ const columns = [
 /** Sums over rows, each of which may stand for several calls. */
 const calls = sql<number>`sum(calls)`.as('calls');
 const successes = sql<number>`sum(success * calls)`.as('successes');
+const callerFaults =
+  sql<number>`sum(case when error_type in (${sql.join(callersFaults)}) then calls else 0 end)`.as(
+    'caller_faults',
+  );
 const meanLatency = sql<
   number | null
 >`sum(latency_ms * calls) / sum(case when latency_ms is not null then calls end)`;
@@ -107,7 +113,7 @@ export type InvocationStore = ReturnType<typeof createInvocationStore>;
 async function readByServer(db: Db, since: number): Promise<ServerUse[]> {
   const rows = await db
     .selectFrom('invocations')
-    .select(['server_id', calls, successes, meanLatency.as('latency_ms')])
+    .select(['server_id', calls, successes, callerFaults, meanLatency.as('latency_ms')])
     .where('at', '>=', since)
     .groupBy('server_id')
     .orderBy('calls', 'desc')
@@ -118,6 +124,7 @@ async function readByServer(db: Db, since: number): Promise<ServerUse[]> {
     serverId: row.server_id,
     calls: Number(row.calls),
     successes: Number(row.successes),
+    callerFaults: Number(row.caller_faults),
     latencyMs: row.latency_ms === null ? null : Math.round(Number(row.latency_ms) * 10) / 10,
   }));
 }
@@ -128,7 +135,7 @@ async function readByStep(db: Db, { serverIds, since, stepMs }: StepQuery): Prom
   const step = sql<number>`at / ${sql.lit(stepMs)}`;
   const rows = await db
     .selectFrom('invocations')
-    .select(['server_id', step.as('step'), calls, successes])
+    .select(['server_id', step.as('step'), calls, successes, callerFaults])
     .where('at', '>=', since)
     .where('server_id', 'in', serverIds)
     .groupBy(['server_id', step])
@@ -138,6 +145,7 @@ async function readByStep(db: Db, { serverIds, since, stepMs }: StepQuery): Prom
     step: Number(row.step),
     calls: Number(row.calls),
     successes: Number(row.successes),
+    callerFaults: Number(row.caller_faults),
   }));
 }
 

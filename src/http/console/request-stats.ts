@@ -17,7 +17,7 @@ export type StatsStep = {
 
 export type RequestStats = {
   /** Counts one finished request; routes that are nobody's use of the product (admin, health, pages) do not count. */
-  observe(url: string | undefined, status: number, elapsedMs: number): void;
+  observe(url: string | undefined, status: number, elapsedMs: number, isCallersFault?: boolean): void;
   read(windowMs: number): {
     readonly steps: readonly StatsStep[];
     readonly total: Omit<StatsStep, 'at'>;
@@ -93,12 +93,13 @@ export function createRequestStats(routes: readonly Route[], clock: Clock): Requ
   };
 
   return {
-    observe(url = '', status, elapsedMs) {
+    observe(url = '', status, elapsedMs, isCallersFault = false) {
       const kind = kindOf.get(url);
       if (kind === undefined) return;
       const slot = slotOf(Math.floor(clock.now() / minuteMs));
       requests[slot * kinds.length + kind]! += 1;
-      if (status === 502) upstreamErrors[slot]! += 1;
+      if (isCallersFault) clientErrors[slot]! += 1;
+      else if (status === 502) upstreamErrors[slot]! += 1;
       else if (status >= 500) serverErrors[slot]! += 1;
       else if (status >= 400) clientErrors[slot]! += 1;
       latencies[slot * buckets + bucketOf(elapsedMs)]! += 1;

@@ -3,6 +3,7 @@
  * Taking an outcome is idempotent and the order does not matter, so a replay of the log, in any order and with any overlap, ends in
  * the same state as having listened all along.
  */
+import { callersFaults } from '../../catalog/catalog.ts';
 import { queryStems } from '../text/text.ts';
 import type { Outcome } from './learning-model.ts';
 
@@ -41,8 +42,6 @@ const maxStems = 40;
  * says more. Clipped: the estimate is rough, and no rank is worth more than two successes.
  */
 const maxWeight = 2;
-/** What the caller did wrong says nothing of the server. */
-const callersFaults = new Set(['auth', 'rate_limit', 'invalid_arguments']);
 
 export type FeedbackStore = {
   /** `vector` is of `outcome.query`. Returns whether anything changed. */
@@ -71,7 +70,7 @@ export function createFeedbackStore(): FeedbackStore {
   return {
     add(outcome, vector) {
       const { success, errorType } = outcome;
-      if (!success && errorType !== null && callersFaults.has(errorType)) return false;
+      if (!success && callersFaults.some((fault) => fault === errorType)) return false;
       const { successes, recent } = open(outcome);
       const isRecent = addRecent(recent, outcome);
       const isSuccess = success && vector !== null && addSuccess(successes, outcome, vector);

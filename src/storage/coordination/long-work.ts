@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/id.ts';
+import { Problem } from '../../base/problem.ts';
 
 export const workNames = ['registry sync', 'import', 'embedding', 'vault rotation'] as const;
 export type WorkName = (typeof workNames)[number];
@@ -10,6 +11,8 @@ export type WorkDone = { readonly done: number; readonly total: number | null; r
 export type Work = WorkDone & {
   readonly name: WorkName;
   readonly state: 'running' | 'done' | 'failed' | 'broken_off';
+  /** Why it failed; null in every other state. */
+  readonly reason: string | null;
   readonly startedAt: number;
   readonly toldAt: number;
 };
@@ -20,6 +23,7 @@ type WorkRow = {
   done: number;
   total: number | null;
   unit: string;
+  reason: string | null;
   started_at: number;
   told_at: number;
 };
@@ -29,6 +33,7 @@ export type WorkTables = { long_work: WorkRow };
 const tellEveryMs = 1_000;
 /** A step of the slowest work (a page of the registry, a batch of a model) takes less. */
 const brokenOffMs = 180_000;
+const maxReason = 500;
 
 export type LongWork = {
   /** Tells in the store how far `act` is, and how it ended; that it cannot be told stops no work. */
@@ -54,6 +59,7 @@ export function createLongWork(db: Kysely<WorkTables>, clock: Clock): LongWork {
       done: 0,
       total: null,
       unit: '',
+      reason: null,
       started_at: now,
       told_at: now,
     } as const;
@@ -88,7 +94,7 @@ export function createLongWork(db: Kysely<WorkTables>, clock: Clock): LongWork {
         say({ ...last, state: 'done' });
         return result;
       } catch (error) {
-        say({ ...last, state: 'failed' });
+        say({ ...last, state: 'failed', reason: reasonOf(error) });
         throw error;
       } finally {
         await said;
@@ -106,10 +112,18 @@ export function createLongWork(db: Kysely<WorkTables>, clock: Clock): LongWork {
           done: Number(row.done),
           total: row.total === null ? null : Number(row.total),
           unit: row.unit,
+          reason: row.reason,
           startedAt: Number(row.started_at),
           toldAt,
         };
       });
     },
   };
+}
+
+/** A problem's text is public by definition; what nobody foresaw may quote a row or a secret, and is told to the log alone. */
+function reasonOf(error: unknown): string {
+  return error instanceof Problem
+    ? error.detail.slice(0, maxReason)
+    : 'An unforeseen fault; the log says more';
 }

@@ -23,7 +23,7 @@ import { sharedFiles } from './shared-file-tables.ts';
 import { signIn } from './sign-in-tables.ts';
 import { toolDetails } from './tool-details.ts';
 import { webhooks } from './webhook-tables.ts';
-import { longWork } from './work-tables.ts';
+import { longWork, longWorkReason } from './work-tables.ts';
 
 /**
  * The history of the schema, oldest first; an entry that was released is never edited. Portable types only:
@@ -57,4 +57,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '025_session_accounts': { up: sessionAccounts },
   '026_shared_files': { up: sharedFiles },
   '027_long_work': { up: longWork },
+  '028_long_work_reason': { up: longWorkReason },
 };

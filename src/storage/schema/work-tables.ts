@@ -15,3 +15,8 @@ export async function longWork({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn('told_at', 'bigint', (c) => c.notNull())
     .execute();
 }
+
+/** Why a run failed, in words that anybody may read; null else. */
+export async function longWorkReason({ schema }: Kysely<unknown>): Promise<void> {
+  await schema.alterTable('long_work').addColumn('reason', 'text').execute();
+}

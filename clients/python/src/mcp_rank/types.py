@@ -525,6 +525,8 @@ class LongWork(TypedDict):
     total: int | None
     # what is counted
     unit: str
+    # why it failed; else null
+    reason: str | None
     started_at: str
     told_at: str
     seconds_left: int | None
@@ -1022,6 +1024,8 @@ class ServerSuccessStepsObject(TypedDict):
     at: str
     calls: int
     successes: int
+    # calls that their callers got wrong: they say nothing of the server
+    caller_faults: int
 
 
 class ServerSuccess(TypedDict):
@@ -1033,6 +1037,8 @@ class ServerUse(TypedDict):
     server_id: str
     calls: int
     successes: int
+    # calls that their callers got wrong: they say nothing of the server
+    caller_faults: int
     latency_ms: float | None
 
 
