@@ -143,6 +143,7 @@ export async function readActivity(deps: ActivityDeps, window: Window) {
 
 const callerFaults: ReadonlySet<CallOutcome> = new Set([
   'denied',
+  'refused',
   'auth',
   'rate_limit',
   'invalid_arguments',
@@ -151,7 +152,7 @@ const callerFaults: ReadonlySet<CallOutcome> = new Set([
 
 /** Whose fault it is that a call did not go well. */
 function faultOf(outcome: CallOutcome): 'caller' | 'server' | null {
-  if (outcome === 'ok') return null;
+  if (outcome === 'ok' || outcome === 'waiting') return null;
   return callerFaults.has(outcome) ? 'caller' : 'server';
 }
 

@@ -532,3 +532,40 @@ for (const era of ['legacy', 'modern'] as const) {
     assert.equal(paid(), 1);
   });
 }
+
+test('the record of calls has each that waited, that was denied, that ran, and that came with a used approval', async (t) => {
+  const { app, key } = await boot(t);
+  const first = asked(await pay(app, key));
+  const over = await app.call('POST', '/mcp/servers/bank', {
+    key,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      ...{ jsonrpc: '2.0', id: 1, method: 'tools/call' },
+      params: { name: 'pay', arguments: { amount: 5, to: 'ann' } },
+    },
+  });
+  assert.match(over.text, /approval_required/);
+  await decide(app, first.id);
+  assert.equal((await pay(app, key, { continuation: first.continuation })).status, 200);
+  assert.equal((await pay(app, key, { continuation: first.continuation })).status, 409);
+  const second = asked(await pay(app, key, { arguments: { amount: 6, to: 'bob' } }));
+  await decide(app, second.id, 'deny');
+  assert.equal((await pay(app, key, { arguments: { amount: 6, to: 'bob' } })).status, 403);
+  const { body } = await app.call('GET', '/v1/admin/calls');
+  const rows = (
+    body.calls as { outcome: string; toolset: string | null; tool: string; definition: string | null }[]
+  )
+    .toReversed()
+    .map(({ outcome, toolset, tool, definition }) => [outcome, toolset, tool, definition?.length]);
+  assert.deepEqual(
+    rows,
+    ['waiting', 'waiting', 'ok', 'refused', 'waiting', 'denied'].map((outcome) => [
+      outcome,
+      'careful',
+      'pay',
+      64,
+    ]),
+  );
+  const { body: waiting } = await app.call('GET', '/v1/admin/calls?outcome=waiting');
+  assert.equal((waiting.calls as unknown[]).length, 3);
+});
