@@ -141,7 +141,13 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
         return admit({ ...caller, groups }, again);
       },
     });
+  const asSeen = (answer: McpAnswer, { call, record }: AdmittedCall, caller: Caller): McpAnswer => {
+    if (call.method !== 'tools/list') return answer;
+    const seen = policy.viewFor(subjectOf(caller))?.toolsOf(record);
+    return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(record)) : answer;
+  };
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
+    const isTool = call.method === 'tools/call';
     let by = caller;
     /** It may end before it is given to its server: nobody else records that. */
     let isUnsent = false;
@@ -153,16 +159,13 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
       const admitted = waiting instanceof Promise ? await waiting : waiting;
       by = admitted.caller;
       isUnsent = concernsApprovals(admitted);
-      const answer = await (isUnsent
-        ? approve(admitted, caller, { key, onRun })
-        : run(admitted.caller, call, { key }));
-      if (call.method === 'tools/call' && isUnsent && answer.kind === 'input')
+      if (!isUnsent) return asSeen(await run(by, call, { key }), admitted, caller);
+      const answer = await approve(admitted, caller, { key, onRun });
+      if (isTool && isUnsent && answer.kind === 'input')
         callRecords.recordWaiting({ ...unsentCall(by, call), toolset: admitted.decision.toolset });
-      if (call.method !== 'tools/list') return answer;
-      const seen = policy.viewFor(subjectOf(caller))?.toolsOf(admitted.record);
-      return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(admitted.record)) : answer;
+      return asSeen(answer, admitted, caller);
     } catch (refusal) {
-      if (call.method === 'tools/call' && isRefusal(refusal, isUnsent))
+      if (isTool && isRefusal(refusal, isUnsent))
         callRecords.recordRefusal({ ...unsentCall(by, call), refusal });
       throw refusal;
     }
