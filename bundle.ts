@@ -14,6 +14,7 @@ const target = resolve(import.meta.dirname, 'dist');
 /** The command, and the threads that it starts by their file. */
 const entries = [
   'cli/main',
+  'base/json-worker',
   'search/embedding/onnx-worker',
   'search/index/build-worker',
   'storage/embedded/report-worker',

@@ -154,7 +154,7 @@ export type CallRecord = {
   readonly tool: string;
   readonly definition: string | null;
   readonly toolset: string | null;
-  readonly outcome: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
+  readonly outcome: "ok" | "denied" | "waiting" | "refused" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
   readonly latency_ms: number;
   readonly request_bytes: number;
   readonly reply_bytes: number;
@@ -501,7 +501,7 @@ export type OAuthError = {
 
 /** of the record of calls */
 export type OutcomeCount = {
-  readonly outcome: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
+  readonly outcome: "ok" | "denied" | "waiting" | "refused" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled";
   /** whose it is; null: it went well */
   readonly fault: "caller" | "server" | null;
   readonly calls: number;
@@ -1578,7 +1578,7 @@ export type Api = {
   /** Every tools/call: who, what, by which rule, with what end; newest first; with `Accept: application/jsonl` one a line */
   'GET /v1/admin/calls': {
     params: undefined;
-    query: { readonly developer?: string | undefined; readonly user_id?: string | undefined; readonly server_id?: string | undefined; readonly tool?: string | undefined; readonly outcome?: "ok" | "denied" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled" | undefined; readonly from?: string | undefined; readonly to?: string | undefined; readonly cursor?: string | undefined; readonly limit?: number | undefined; };
+    query: { readonly developer?: string | undefined; readonly user_id?: string | undefined; readonly server_id?: string | undefined; readonly tool?: string | undefined; readonly outcome?: "ok" | "denied" | "waiting" | "refused" | "auth" | "rate_limit" | "timeout" | "invalid_arguments" | "server" | "other" | "cancelled" | undefined; readonly from?: string | undefined; readonly to?: string | undefined; readonly cursor?: string | undefined; readonly limit?: number | undefined; };
     body: undefined;
     reply: { readonly calls: readonly CallRecord[]; readonly next_cursor?: string | undefined; };
   };

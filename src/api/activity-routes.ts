@@ -142,11 +142,16 @@ export async function readActivity(deps: ActivityDeps, window: Window) {
   };
 }
 
-const callerFaults: ReadonlySet<string> = new Set<CallOutcome>([...callersFaults, 'denied', 'cancelled']);
+const callerFaults: ReadonlySet<string> = new Set<CallOutcome>([
+  ...callersFaults,
+  'denied',
+  'refused',
+  'cancelled',
+]);
 
 /** Whose fault it is that a call did not go well. */
 function faultOf(outcome: CallOutcome): 'caller' | 'server' | null {
-  if (outcome === 'ok') return null;
+  if (outcome === 'ok' || outcome === 'waiting') return null;
   return callerFaults.has(outcome) ? 'caller' : 'server';
 }
 

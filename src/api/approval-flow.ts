@@ -36,6 +36,7 @@ export type CallSteps = {
 
 export type ApprovalFlowDeps = {
   readonly approvals: Pick<Approvals, 'request' | 'start' | 'finish' | 'waitForDecision' | 'urlOf'>;
+  readonly mcp: Pick<Mcp, 'localVersion'>;
   readonly vault: { readonly sealedTokens: Vault['sealedTokens'] };
   readonly telemetry: { readonly log: Log };
 };
@@ -74,9 +75,11 @@ export class ApprovalFlow {
   readonly #approvals: ApprovalFlowDeps['approvals'];
   readonly #tickets: Vault['sealedTokens'];
   readonly #log: Log;
+  readonly #mcp: ApprovalFlowDeps['mcp'];
 
-  constructor({ approvals, vault, telemetry }: ApprovalFlowDeps) {
+  constructor({ approvals, mcp, vault, telemetry }: ApprovalFlowDeps) {
     this.#approvals = approvals;
+    this.#mcp = mcp;
     this.#tickets = vault.sealedTokens;
     this.#log = telemetry.log;
   }
@@ -91,7 +94,7 @@ export class ApprovalFlow {
     if (!wantsApproval(admitted)) return run(async () => undefined);
     const before = await steps.replay(caller, own);
     if (before !== null) return before;
-    const approval = await this.#approvals.request(askedCall(admitted), resumed?.id ?? null);
+    const approval = await this.#approvals.request(this.#askedCall(admitted), resumed?.id ?? null);
     const action = actionIn(call.inputResponses);
     if (approval.state === 'pending' && action !== undefined) {
       if (action !== 'accept') throw refused(admitted, approval, 'was not sought');
@@ -103,6 +106,30 @@ export class ApprovalFlow {
     if (approval.state === 'pending') return this.#needed(admitted, approval, inner);
     if (approval.state === 'denied') throw refused(admitted, approval, 'was denied');
     return this.#runApproved(admitted, { id: approval.id, round: 0 }, run);
+  }
+
+  #askedCall(admitted: AdmittedCall) {
+    const { caller, call, record, tool, decision } = admitted;
+    const { developerId, keyId, userId = null, account } = caller;
+    const { serverId, method, params } = call;
+    const canonical = canonicalParams(params);
+    return {
+      developerId,
+      keyId,
+      userId,
+      serverId,
+      // A program has no address: it is what is started.
+      address: this.#mcp.localVersion(serverId) ?? record.remoteUrl,
+      method,
+      tool: nameOf(admitted),
+      definition: tool?.definition ?? null,
+      // By another account it is another call.
+      canonicalParams: account === undefined ? canonical : JSON.stringify([account, canonical]),
+      arguments: params?.arguments?.text() ?? '{}',
+      toolset: decision.toolset ?? '',
+      version: decision.version,
+      self: decision.self,
+    };
   }
 
   #seal(admitted: AdmittedCall, content: Sealed): string {
@@ -163,29 +190,6 @@ export class ApprovalFlow {
       this.#log.warn('policy.approval.unfinished', { error });
     }
   }
-}
-
-function askedCall(admitted: AdmittedCall) {
-  const { caller, call, record, tool, decision } = admitted;
-  const { developerId, keyId, userId = null, account } = caller;
-  const { serverId, method, params } = call;
-  const canonical = canonicalParams(params);
-  return {
-    developerId,
-    keyId,
-    userId,
-    serverId,
-    address: record.remoteUrl,
-    method,
-    tool: nameOf(admitted),
-    definition: tool?.definition ?? null,
-    // By another account it is another call.
-    canonicalParams: account === undefined ? canonical : JSON.stringify([account, canonical]),
-    arguments: params?.arguments?.text() ?? '{}',
-    toolset: decision.toolset ?? '',
-    version: decision.version,
-    self: decision.self,
-  };
 }
 
 /** What is asked for: a tool, a prompt, a resource. */

@@ -45,16 +45,17 @@ export type EnforcementDeps = ApprovalFlowDeps & {
   readonly budgets: Pick<Budgets, 'spend'>;
   readonly mcp: Mcp;
   readonly catalog: Catalog;
-  /** Told of each call of a tool that is refused here; of what goes on, the proxy tells. */
+  /** Told of each call of a tool that is refused here, or waits; of what goes on, the proxy tells. */
   readonly callRecords: {
-    recordRefusal(refused: {
-      readonly caller: Caller;
-      readonly serverId: string;
-      readonly tool: string;
-      readonly arguments: Buffer | null;
-      readonly refusal: Problem;
-    }): void;
+    recordRefusal(refused: UnsentCall & { readonly refusal: Problem }): void;
+    recordWaiting(waiting: UnsentCall & { readonly toolset: string | null }): void;
   };
+};
+type UnsentCall = {
+  readonly caller: Caller;
+  readonly serverId: string;
+  readonly tool: string;
+  readonly arguments: Buffer | null;
 };
 
 export function createPolicyEnforcement(deps: EnforcementDeps): PolicyEnforcement {
@@ -127,9 +128,12 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
   const { requireCaller, policy, callRecords } = deps;
   const approvals = new ApprovalFlow(deps);
   const { run, replay } = createRun(deps);
-  const approve = (admitted: AdmittedCall, caller: Caller, key: string | undefined) =>
+  const approve = (admitted: AdmittedCall, caller: Caller, { key, onRun }: Performing) =>
     approvals.perform(admitted, {
-      run: (by, own, onStart) => run(by, own, { key, onStart }),
+      run(by, own, onStart) {
+        onRun();
+        return run(by, own, { key, onStart });
+      },
       replay: (by, own) => replay(by, own, key),
       async readmit(again) {
         await requireCaller(caller.keyId);
@@ -137,31 +141,46 @@ function createPerform(deps: EnforcementDeps, admit: ReturnType<typeof createAdm
         return admit({ ...caller, groups }, again);
       },
     });
+  const asSeen = (answer: McpAnswer, { call, record }: AdmittedCall, caller: Caller): McpAnswer => {
+    if (call.method !== 'tools/list') return answer;
+    const seen = policy.viewFor(subjectOf(caller))?.toolsOf(record);
+    return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(record)) : answer;
+  };
   return async (caller: Caller, call: McpCall, key?: string): Promise<McpAnswer> => {
+    const isTool = call.method === 'tools/call';
+    let by = caller;
+    /** It may end before it is given to its server: nobody else records that. */
+    let isUnsent = false;
+    const onRun = () => {
+      isUnsent = false;
+    };
     try {
       const waiting = admit(caller, call);
       const admitted = waiting instanceof Promise ? await waiting : waiting;
-      const answer = await (concernsApprovals(admitted)
-        ? approve(admitted, caller, key)
-        : run(admitted.caller, call, { key }));
-      if (call.method !== 'tools/list') return answer;
-      const seen = policy.viewFor(subjectOf(caller))?.toolsOf(admitted.record);
-      return typeof seen === 'function' ? withSeenTools(answer, seen, factsIn(admitted.record)) : answer;
+      by = admitted.caller;
+      isUnsent = concernsApprovals(admitted);
+      if (!isUnsent) return asSeen(await run(by, call, { key }), admitted, caller);
+      const answer = await approve(admitted, caller, { key, onRun });
+      if (isTool && isUnsent && answer.kind === 'input')
+        callRecords.recordWaiting({ ...unsentCall(by, call), toolset: admitted.decision.toolset });
+      return asSeen(answer, admitted, caller);
     } catch (refusal) {
-      if (call.method === 'tools/call' && isRefusal(refusal))
-        callRecords.recordRefusal(refusedCall(caller, call, refusal));
+      if (isTool && isRefusal(refusal, isUnsent))
+        callRecords.recordRefusal({ ...unsentCall(by, call), refusal });
       throw refusal;
     }
   };
 }
 
-function refusedCall(caller: Caller, { serverId, params }: McpCall, refusal: Problem) {
+/** `onRun`: it goes to its server now. */
+type Performing = { readonly key: string | undefined; readonly onRun: () => void };
+
+function unsentCall(caller: Caller, { serverId, params }: McpCall): UnsentCall {
   return {
     caller,
     serverId,
     tool: params?.name ?? '',
     arguments: params?.arguments?.span() ?? null,
-    refusal,
   };
 }
 
@@ -223,8 +242,11 @@ function bytesOf({ params }: McpCall, answer: McpAnswer): number {
   return isResult ? sent + answer.reply.result.span().length : sent;
 }
 
-function isRefusal(error: unknown): error is Problem {
-  return error instanceof Problem && (error.kind === 'denied' || error.kind === 'rate_limited');
+const refusals: ReadonlySet<string> = new Set(['denied', 'rate_limited', 'conflict']);
+
+/** `isUnsent`: there may be no room for one more that waits, too. */
+function isRefusal(error: unknown, isUnsent: boolean): error is Problem {
+  return error instanceof Problem && (refusals.has(error.kind) || (isUnsent && error.kind === 'unavailable'));
 }
 
 /** What rules look at of a tool that its server listed just now: what the catalogue knows of it. */

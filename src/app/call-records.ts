@@ -9,11 +9,11 @@ export type CallRecords = {
   /** A call that went to its server, with what came of it. */
   record(call: ToolCall): void;
   /** One that was refused here. */
-  recordRefusal(call: RefusedCall): void;
+  recordRefusal(call: UnsentCall & { readonly refusal: Problem }): void;
+  /** One that is not made before somebody has approved it; `toolset`: whose rule asks. */
+  recordWaiting(call: UnsentCall & { readonly toolset: string | null }): void;
 };
-export type RefusedCall = Pick<ToolCall, 'caller' | 'serverId' | 'tool' | 'arguments'> & {
-  readonly refusal: Problem;
-};
+export type UnsentCall = Pick<ToolCall, 'caller' | 'serverId' | 'tool' | 'arguments'>;
 
 /** Makes the entry of each call of a tool. */
 export function createCallRecords({
@@ -46,13 +46,23 @@ export function createCallRecords({
       arguments_masked: sent === null || keeps !== 'masked' ? null : maskArguments(sent),
     });
   };
+  const writeUnsent = (
+    { caller, ...call }: UnsentCall,
+    decidedBy: string | null,
+    outcome: CallEntry['outcome'],
+  ): void => write({ ...call, caller: { ...caller, decidedBy }, latencyMs: 0, replyBytes: 0 }, outcome);
   return {
     record: (call) => write(call, call.outcome),
-    recordRefusal({ refusal, caller, ...call }) {
+    recordRefusal({ refusal, ...call }) {
       const { toolset } = refusal.facts ?? {};
-      const decidedBy = typeof toolset === 'string' ? toolset : null;
-      const outcome = refusal.kind === 'denied' ? 'denied' : 'rate_limit';
-      write({ ...call, caller: { ...caller, decidedBy }, latencyMs: 0, replyBytes: 0 }, outcome);
+      const decidedBy = typeof toolset === 'string' ? toolset : (call.caller.decidedBy ?? null);
+      writeUnsent(call, decidedBy, refusalOutcomes.get(refusal.kind) ?? 'refused');
     },
+    recordWaiting: ({ toolset, ...call }) => writeUnsent(call, toolset, 'waiting'),
   };
 }
+
+const refusalOutcomes: ReadonlyMap<string, CallEntry['outcome']> = new Map([
+  ['denied', 'denied'],
+  ['rate_limited', 'rate_limit'],
+]);

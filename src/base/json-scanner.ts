@@ -142,6 +142,51 @@ export function scanJson(bytes: Buffer, shape: JsonShape = nothingWanted, maxDep
   return scanner.whole(compile(shape));
 }
 
+/** Where a view stands, and where what was noted of it does: plain data, for another thread. */
+export type NotedPlaces = {
+  readonly start: number;
+  readonly end: number;
+  readonly kind: JsonKind;
+  readonly other: string | undefined;
+  readonly members: readonly { readonly name: string; readonly start: number; readonly value: NotedPlaces }[];
+};
+
+/** More than one message a reply is rare; of more than so many, each would be an object of ours. */
+const maxItems = 1_000;
+
+/** `scanJson` without the views; `each`: of an array the items. Throws JsonFault, for more than 1,000 items too. */
+export function scanPlaces(bytes: Buffer, shape: JsonShape, each: boolean): readonly NotedPlaces[] {
+  const view = scanJson(bytes, shape);
+  const views = each && view.kind === 'array' ? itemsOf(view, shape) : [view];
+  if (views.length > maxItems) throw new JsonFault('syntax', view.end);
+  return views.map(placesOf);
+}
+
+function placesOf(view: JsonView): NotedPlaces {
+  const { start, end, kind, other } = view;
+  const members = view.noted().map((member) => ({ ...member, value: placesOf(member.value) }));
+  return { start, end, kind, other, members };
+}
+
+/** The view again, of the same bytes and shape. */
+export function viewAt(bytes: Buffer, places: NotedPlaces, shape: JsonShape): JsonView {
+  return toView(bytes, places, compile(shape));
+}
+
+function toView(
+  bytes: Buffer,
+  { start, end, kind, other, members }: NotedPlaces,
+  wanted: readonly Wanted[],
+): JsonView {
+  if (kind !== 'object' || wanted.length === 0)
+    return new JsonView({ bytes, start, end, kind }, nothingNoted);
+  const noted = members.map((member) => {
+    const below = wanted.find(({ name }) => name === member.name)?.below ?? none;
+    return { ...member, value: toView(bytes, member.value, below) };
+  });
+  return new JsonView({ bytes, start, end, kind }, { wanted, members: noted, other });
+}
+
 /** The members of an object, all of them, in their order, each with the members that the shape names. */
 export function membersOf(view: JsonView, shape: JsonShape = nothingWanted): readonly Member[] {
   if (view.kind !== 'object') return [];

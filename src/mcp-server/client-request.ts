@@ -1,4 +1,5 @@
 import { JsonFault, type JsonView, scanJson } from '../base/json-scanner.ts';
+import { isLarge, scanLarge } from '../base/large-json.ts';
 import { decodeHeader, messageShape, type RpcError, rpcError } from '../mcp/mcp.ts';
 
 /**
@@ -216,22 +217,29 @@ export function declaredCapabilities(params: JsonView | undefined): JsonView | u
   return params?.present('_meta')?.present(capabilitiesKey);
 }
 
-/** The message of a POST, or why there is none. */
+type Read = JsonView | Extract<Decision, { kind: 'refuse' }> | undefined;
+
+/** The message of a POST, or why there is none. A large body is given away: that of the message takes its place. */
 export function readMessage({
   method,
-  body,
+  body = Buffer.alloc(0),
 }: {
   readonly method: string;
   readonly body: Buffer | undefined;
-}): JsonView | Extract<Decision, { kind: 'refuse' }> | undefined {
+}): Read | Promise<Read> {
   if (method !== 'POST') return undefined;
+  if (isLarge(body)) return scanLarge(body, clientShape).catch(refuseFault);
   try {
-    return scanJson(body ?? Buffer.alloc(0), clientShape);
+    return scanJson(body, clientShape);
   } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
-    const { reason, member } = error;
-    return refuseBody(reason, reason === 'duplicate' ? `${member}: sent twice` : wordsFor(reason));
+    return refuseFault(error);
   }
+}
+
+function refuseFault(error: unknown): Extract<Decision, { kind: 'refuse' }> {
+  if (!(error instanceof JsonFault)) throw error;
+  const { reason, member } = error;
+  return refuseBody(reason, reason === 'duplicate' ? `${member}: sent twice` : wordsFor(reason));
 }
 
 function wordsFor(reason: JsonFault['reason']): string {

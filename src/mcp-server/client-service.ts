@@ -76,11 +76,13 @@ export class ClientService {
     this.#subscriptions.close();
   }
 
-  async serve(request: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {
-    const message = readMessage(request);
+  async serve(received: McpHttpRequest, caller: McpCaller, door: Door): Promise<McpHttpReply> {
+    const read = readMessage(received);
+    const message = read instanceof Promise ? await read : read;
     if (message !== undefined && 'kind' in message && message.kind === 'refuse')
       return errorReply(message.status, message.id, message.error);
     const view = message as JsonView | undefined;
+    const request = view === undefined ? received : { ...received, body: view.bytes };
     const decision = decide({ httpMethod: request.method, headers: request.headers, message: view });
     if (decision.kind === 'refuse') return errorReply(decision.status, decision.id, decision.error);
     const opened = door.open();

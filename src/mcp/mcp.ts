@@ -125,6 +125,8 @@ export type Mcp = {
   registerLocalServers(): Promise<void>;
   /** The operator's own servers are others now. */
   replaceLocalServers(servers: readonly LocalServer[]): Promise<void>;
+  /** Of a server of the operator's own: the same as long as it is started, or reached, in the same way; null: it is none. */
+  localVersion(serverId: string): string | null;
   /** What a program wrote last in this process, masked; nothing of a server that is none. */
   outputOf(serverId: string): readonly OutputLine[];
   /** `noiseLines`: what programs wrote where only messages belong. */
@@ -311,8 +313,9 @@ function callOnceWith(idempotency: Pick<Idempotency, 'of'>, call: Mcp['call']): 
 
 function localServerVerbs(
   servers: LocalServers,
-): Pick<Mcp, 'removeFormerLocalServers' | 'registerLocalServers' | 'replaceLocalServers'> {
+): Pick<Mcp, 'removeFormerLocalServers' | 'registerLocalServers' | 'replaceLocalServers' | 'localVersion'> {
   return {
+    localVersion: (serverId) => servers.versionOf(serverId),
     removeFormerLocalServers: () => servers.removeFormer(),
     registerLocalServers: () => servers.register(),
     replaceLocalServers: (next) => servers.replace(next),

@@ -3,8 +3,9 @@ import { type TestContext, test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { AppOptions } from '../../src/app.ts';
 import type { Env } from '../../src/config.ts';
+import { parseMcpConfig } from '../../src/mcp/mcp.ts';
 import { handClock, type TestReply } from '../support/app.ts';
-import { bootMcp, type McpTestApp } from '../support/mcp-app.ts';
+import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { type Seen, sendJson, startRaw } from '../support/mcp-servers.ts';
 import { engines } from '../support/stores.ts';
@@ -29,6 +30,20 @@ async function boot(
 
 const put = (app: McpTestApp, rules: readonly object[]) =>
   app.call('PUT', '/v1/admin/toolsets/careful', { body: { rules, default: 'allow' } });
+
+/** The same server as a program. */
+const payingProgram = `
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line);
+    const result = method === 'initialize'
+      ? { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'bank', version: '1' } }
+      : { tools: ${JSON.stringify(tools)}, content: [{ type: 'text', text: 'paid' }] };
+    if (id === undefined) return;
+    const known = ['initialize', 'tools/list', 'tools/call'].includes(method);
+    const answer = known ? { result } : { error: { code: -32601, message: 'unknown' } };
+    console.log(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+  });
+`;
 
 function startPayments(t: TestContext) {
   return startRaw(t, ({ body }, reply) =>
@@ -532,3 +547,74 @@ for (const era of ['legacy', 'modern'] as const) {
     assert.equal(paid(), 1);
   });
 }
+
+test('the record of calls has each that waited, that was denied, that ran, and that came with a used approval', async (t) => {
+  const { app, key } = await boot(t);
+  const first = asked(await pay(app, key));
+  const over = await app.call('POST', '/mcp/servers/bank', {
+    key,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      ...{ jsonrpc: '2.0', id: 1, method: 'tools/call' },
+      params: { name: 'pay', arguments: { amount: 5, to: 'ann' } },
+    },
+  });
+  assert.match(over.text, /approval_required/);
+  await decide(app, first.id);
+  assert.equal((await pay(app, key, { continuation: first.continuation })).status, 200);
+  assert.equal((await pay(app, key, { continuation: first.continuation })).status, 409);
+  const second = asked(await pay(app, key, { arguments: { amount: 6, to: 'bob' } }));
+  await decide(app, second.id, 'deny');
+  assert.equal((await pay(app, key, { arguments: { amount: 6, to: 'bob' } })).status, 403);
+  const { body } = await app.call('GET', '/v1/admin/calls');
+  const rows = (
+    body.calls as { outcome: string; toolset: string | null; tool: string; definition: string | null }[]
+  )
+    .toReversed()
+    .map(({ outcome, toolset, tool, definition }) => [outcome, toolset, tool, definition?.length]);
+  assert.deepEqual(
+    rows,
+    ['waiting', 'waiting', 'ok', 'refused', 'waiting', 'denied'].map((outcome) => [
+      outcome,
+      'careful',
+      'pay',
+      64,
+    ]),
+  );
+  const { body: waiting } = await app.call('GET', '/v1/admin/calls?outcome=waiting');
+  assert.equal((waiting.calls as unknown[]).length, 3);
+});
+
+test('N12 an approval for a program is of the program that it was given for: its command, its arguments, its environment', async (t) => {
+  const program = (args: readonly string[], env: object = {}) =>
+    parseMcpConfig(
+      JSON.stringify({
+        mcpServers: { bank: { command: process.execPath, args: ['-e', payingProgram, ...args], env } },
+      }),
+    );
+  const app = await bootMcp(t, { localServers: program([]) });
+  const granted = [{ developer: '*', credentials: true }];
+  await app.services.policy.admin.putRights(
+    ['bank'],
+    { visibility: 'private', owner: 'admin', granted },
+    { actor: 'test', developerId: 'test' },
+  );
+  const key = await app.newKey();
+  await put(app, ask);
+  await app.call('PUT', '/v1/admin/toolsets/careful/bindings', { body: { developers: ['developer 1'] } });
+  const first = asked(await pay(app, key));
+  await decide(app, first.id);
+  const seen = new Set([first.id]);
+  for (const changed of [program(['--for', 'eve']), program([], { PAY_TO: 'eve' })]) {
+    await app.services.mcp.replaceLocalServers(changed);
+    for (const fields of [{ continuation: first.continuation }, {}]) {
+      const { id } = asked(await pay(app, key, fields));
+      assert.notEqual(id, first.id, 'something else would run');
+      seen.add(id);
+    }
+  }
+  assert.equal(seen.size, 3);
+  await app.services.mcp.replaceLocalServers(program([]));
+  const back = await pay(app, key, { continuation: first.continuation });
+  assert.deepEqual([back.status, textOf(back)], [200, 'paid']);
+});

@@ -99,6 +99,8 @@ function inLocal(utc: string): string {
 const tones: Readonly<Record<CallRecord['outcome'], Tone>> = {
   ok: 'good',
   denied: 'bad',
+  waiting: 'warn',
+  refused: 'bad',
   auth: 'warn',
   rate_limit: 'warn',
   timeout: 'bad',

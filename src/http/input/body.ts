@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { JsonFault, type JsonShape, type JsonView, scanJson } from '../../base/json-scanner.ts';
+import { isLarge, joinLarge, scanLarge } from '../../base/large-json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { ArrivalDeadline } from './arrival-deadline.ts';
 
@@ -63,7 +64,8 @@ export function receiveBody(
     request.on('end', () => {
       deadline.done(arrival);
       const [first] = chunks;
-      resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
+      if (isLarge({ length: size })) resolve(joinLarge(chunks, size));
+      else resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
     });
     request.on('close', () => {
       if (!request.complete) fail(new Problem('request_timeout', 'The caller went away'));
@@ -88,9 +90,23 @@ export function scanJsonBody(bytes: Buffer, shape?: JsonShape): JsonView {
   try {
     return scanJson(bytes, shape);
   } catch (error) {
-    if (error instanceof JsonFault) throw new Problem('invalid_request', wordsFor(error), { cause: error });
-    throw error;
+    throw inWords(error);
   }
+}
+
+/** The same for what is large, which is given away (`base/large-json.ts`). */
+export async function scanLargeBody(bytes: Buffer, shape: JsonShape): Promise<JsonView> {
+  try {
+    return await scanLarge(bytes, shape);
+  } catch (error) {
+    throw inWords(error);
+  }
+}
+
+function inWords(error: unknown): unknown {
+  return error instanceof JsonFault
+    ? new Problem('invalid_request', wordsFor(error), { cause: error })
+    : error;
 }
 
 function wordsFor({ reason, member }: JsonFault): string {

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import { JsonFault, type JsonShape, type JsonView } from '../../base/json-scanner.ts';
+import { isLarge } from '../../base/large-json.ts';
 import { Problem } from '../../base/problem.ts';
 import type { LifecycleStep } from '../lifecycle.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -15,6 +16,7 @@ import {
   receiveBody,
   refuseBadText,
   scanJsonBody,
+  scanLargeBody,
 } from './body.ts';
 import { coerceQuery, validator } from './validate.ts';
 
@@ -27,37 +29,46 @@ export function createReadBody(deadline: ArrivalDeadline): LifecycleStep {
     if (kind === null) throw new Problem('invalid_request', expectedType(route.form === true));
     const limitBytes = route.maxBodyBytes ?? bodyLimitBytes;
     return receiveBody(request, reply, { limitBytes, deadline }).then((bytes) => {
-      if (bytes === undefined) return;
+      if (bytes === undefined) return undefined;
       context.bytes = bytes;
-      if (route.rawBody === true) return;
-      if (kind === 'form') context.body = parseForm(bytes);
-      else readJson(context, route, bytes);
+      if (route.rawBody === true) return undefined;
+      if (kind === 'json') return readJson(context, route, bytes);
+      context.body = parseForm(bytes);
+      return undefined;
     });
   };
 }
 
-function readJson(context: RequestContext, route: JsonRoute, bytes: Buffer): void {
-  if (route.spans === undefined) {
+function readJson(context: RequestContext, route: JsonRoute, bytes: Buffer): undefined | Promise<void> {
+  const { spans } = route;
+  if (spans === undefined) {
     context.body = parseJsonBody(bytes);
-    return;
+    return undefined;
   }
-  const view = scanOrAnswer(context, route, bytes);
-  if (view === null) return;
-  context.json = view;
-  context.body = view.kind === 'object' ? valueAround(view, route.spans) : view.value();
+  const shape = shapeFor(route, spans);
+  const take = (view: JsonView) => {
+    context.bytes = view.bytes;
+    context.json = view;
+    context.body = view.kind === 'object' ? valueAround(view, spans) : view.value();
+  };
+  if (isLarge(bytes))
+    return scanLargeBody(bytes, shape)
+      .then(take)
+      .catch((error: unknown) => answerBroken(context, route, error));
+  try {
+    take(scanJsonBody(bytes, shape));
+  } catch (error) {
+    answerBroken(context, route, error);
+  }
+  return undefined;
 }
 
-/** null: the route has an answer of its own for what is no JSON. */
-function scanOrAnswer(context: RequestContext, route: JsonRoute, bytes: Buffer): JsonView | null {
-  try {
-    return scanJsonBody(bytes, shapeFor(route, route.spans ?? {}));
-  } catch (error) {
-    const fault = error instanceof Problem ? error.cause : undefined;
-    const isBroken = fault instanceof JsonFault && (fault.reason === 'syntax' || fault.reason === 'utf8');
-    if (route.onBrokenJson === undefined || !isBroken) throw error;
-    context.answer = route.onBrokenJson();
-    return null;
-  }
+/** The route may have an answer of its own for what is no JSON. */
+function answerBroken(context: RequestContext, route: JsonRoute, error: unknown): void {
+  const fault = error instanceof Problem ? error.cause : undefined;
+  const isBroken = fault instanceof JsonFault && (fault.reason === 'syntax' || fault.reason === 'utf8');
+  if (route.onBrokenJson === undefined || !isBroken) throw error;
+  context.answer = route.onBrokenJson();
 }
 
 const shapes = new WeakMap<JsonRoute, JsonShape>();

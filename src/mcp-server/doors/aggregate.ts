@@ -194,15 +194,15 @@ export class Aggregate implements Backend {
   }
 
   /** The tool that call_tool names; its arguments pass on as they came. */
-  #callNamed(caller: McpCaller, request: BackendRequest, args: JsonView | undefined): Promise<Outcome> {
-    const call = readNamedCall(args);
+  async #callNamed(caller: McpCaller, request: BackendRequest, args: JsonView | undefined): Promise<Outcome> {
+    const call = await readNamedCall(args);
     const params = toolParams(call.name, call.arguments, request.params.meta);
     return this.#forward(caller, call.serverId, { ...request, params }, false);
   }
 
   /** Each is decided, counted and recorded as if it were called alone; one that fails says so in its own result. */
   async #callMany(caller: McpCaller, args: JsonView | undefined): Promise<Outcome> {
-    const calls = readCalls(args);
+    const calls = await readCalls(args);
     await caller.charge?.(calls.length - 1);
     const results = await Promise.all(calls.map((call) => this.#callOne(caller, call)));
     const tooLarge = (bytes: number) =>

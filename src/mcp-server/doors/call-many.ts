@@ -1,6 +1,7 @@
 /** Several independent calls in one: what is asked, and what comes of it. */
 import { itemsOf, type JsonView, scanJson } from '../../base/json-scanner.ts';
 import type { JsonParts } from '../../base/json-splice.ts';
+import { isLarge, scanLarge, scanLargeItems } from '../../base/large-json.ts';
 import { Problem } from '../../base/problem.ts';
 
 export type NamedCall = {
@@ -11,6 +12,7 @@ export type NamedCall = {
 };
 
 export const mostCalls = 10;
+const listShape = { calls: true } as const;
 const namedShape = { server_id: true, name: true, arguments: true } as const;
 
 /** The call that an object names. Throws a Problem that says which field is wrong. */
@@ -27,16 +29,26 @@ function readCall(view: JsonView | undefined, at = ''): NamedCall {
   return { ...call, arguments: args };
 }
 
-export function readNamedCall(args: JsonView | undefined): NamedCall {
-  return readCall(args === undefined ? undefined : scanJson(args.span(), namedShape));
+export async function readNamedCall(args: JsonView | undefined): Promise<NamedCall> {
+  if (args === undefined) return readCall(undefined);
+  const span = args.span();
+  return readCall(isLarge(span) ? await scanLarge(span, namedShape) : scanJson(span, namedShape));
 }
 
-export function readCalls(args: JsonView | undefined): readonly NamedCall[] {
-  const list = args === undefined ? undefined : scanJson(args.span(), { calls: true }).present('calls');
-  const items = list === undefined ? [] : itemsOf(list, namedShape);
+export async function readCalls(args: JsonView | undefined): Promise<readonly NamedCall[]> {
+  const items = await itemsIn(args);
   if (items.length === 0 || items.length > mostCalls)
     throw new Problem('invalid_request', `calls: expected a list of 1 to ${mostCalls} calls`);
   return items.map((item, i) => readCall(item, `calls[${i}].`));
+}
+
+async function itemsIn(args: JsonView | undefined): Promise<readonly JsonView[]> {
+  if (args === undefined) return [];
+  const span = args.span();
+  const view = isLarge(span) ? await scanLarge(span, listShape) : scanJson(span, listShape);
+  const list = view.present('calls');
+  if (list?.kind !== 'array') return [];
+  return isLarge(list.span()) ? scanLargeItems(list.span(), namedShape) : itemsOf(list, namedShape);
 }
 
 /** As much as one server may answer: all of it is copied for clients that read no structure, while everybody else waits. */

@@ -23,7 +23,7 @@ export type LocalServer = {
   readonly program: Program | null;
   /** The revision that the operator wants it spoken to in; null: what it speaks itself. */
   readonly revision: string | null;
-  /** Changes with any of its secrets: part of the pool's key. */
+  /** Changes with its address, its program, and any of their values: part of the pool's key, and of what an approval is bound to. */
   readonly credentialVersion: string;
 };
 

@@ -7,6 +7,7 @@ import {
   scanJson,
 } from '../../base/json-scanner.ts';
 import { changeMembers, type JsonParts } from '../../base/json-splice.ts';
+import { scanLargeItems } from '../../base/large-json.ts';
 import { type RpcError, type RpcReply, UpstreamFailure } from '../mcp-model.ts';
 
 /** Reading JSON-RPC 2.0 messages as MCP uses it, of any revision: where the members stand, not what they hold. */
@@ -90,21 +91,35 @@ export function toMessage(view: JsonView): RpcMessage {
 
 /** JSON from an upstream; anything that is no JSON-RPC message is a protocol failure. */
 export function readMessages(bytes: Buffer): readonly RpcMessage[] {
-  const view = scanUpstream(bytes);
-  // 2025-03-26 allowed several in one array.
-  const views = view.kind === 'array' ? itemsOf(view, messageShape) : [view];
+  try {
+    const view = scanJson(bytes, messageShape);
+    // 2025-03-26 allowed several in one array.
+    return toMessages(view.kind === 'array' ? itemsOf(view, messageShape) : [view]);
+  } catch (cause) {
+    throw asNotMcp(cause);
+  }
+}
+
+/** The same for what is large, which is given away (`base/large-json.ts`). */
+export async function readLargeMessages(bytes: Buffer): Promise<readonly RpcMessage[]> {
+  try {
+    return toMessages(await scanLargeItems(bytes, messageShape));
+  } catch (cause) {
+    throw asNotMcp(cause);
+  }
+}
+
+function toMessages(views: readonly JsonView[]): readonly RpcMessage[] {
   if (!views.every(({ kind }) => kind === 'object')) throw notMcp('what it sent is not JSON-RPC');
   return views.map(toMessage);
 }
 
-function scanUpstream(bytes: Buffer): JsonView {
-  try {
-    return scanJson(bytes, messageShape);
-  } catch (cause) {
-    if (!(cause instanceof JsonFault)) throw cause;
-    const why = cause.reason === 'duplicate' ? `it says ${cause.member} twice` : 'what it sent is not JSON';
-    throw notMcp(why, cause);
-  }
+function asNotMcp(cause: unknown): unknown {
+  if (!(cause instanceof JsonFault)) return cause;
+  return notMcp(
+    cause.reason === 'duplicate' ? `it says ${cause.member} twice` : 'what it sent is not JSON',
+    cause,
+  );
 }
 
 /** An id as it stands, and the same text for one that came back as text: servers echo 7 as "7", too. */

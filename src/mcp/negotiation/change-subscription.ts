@@ -5,7 +5,7 @@ import { modernRevision, type RpcMessage } from '../messages/rpc-message.ts';
 import { modernRequest, ownParams } from '../messages/rpc-request.ts';
 import type { Endpoint } from '../transports/post.ts';
 import { fromOutbound, isEventStream, unauthorized } from '../transports/reply-checks.ts';
-import { createEventBound, createSseEvents, messagesIn } from '../transports/sse-events.ts';
+import { createEventBound, createSseEvents, messagesIn, type Source } from '../transports/sse-events.ts';
 
 /** What a server of 2026-07-28 tells beside calls ("Subscriptions"), on the stream of one `subscriptions/listen` at a time. */
 export type ChangeSubscription = {
@@ -177,6 +177,7 @@ function openStream({ endpoint, nextId, onNotification }: Deps, uris: ReadonlySe
       );
       ended.resolve();
     },
+    source: { pause: () => call.pause(), resume: () => call.resume() },
     maxBytes: limits.maxBytes,
   });
   const call = outbound.stream(
@@ -206,9 +207,10 @@ function createReader(on: {
   readonly take: (message: RpcMessage) => void;
   readonly refused: (status: number, headers: ReplyHeaders) => void;
   readonly end: (failure: OutboundFailure | null) => void;
+  readonly source: Source;
   readonly maxBytes: number;
 }) {
-  const events = createSseEvents(on.take);
+  const events = createSseEvents(on.source, on.take);
   let refusal: Buffer | undefined;
   const isTooLarge = createEventBound(on.maxBytes);
   return {

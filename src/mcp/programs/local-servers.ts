@@ -86,6 +86,10 @@ export class LocalServers {
     if (this.#unlisted.has(serverId)) void this.#list(serverId);
   }
 
+  versionOf(serverId: string): string | null {
+    return this.#deps.servers.get(serverId)?.credentialVersion ?? null;
+  }
+
   hasUnlisted(): boolean {
     return this.#unlisted.size > 0;
   }

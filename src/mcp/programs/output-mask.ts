@@ -5,7 +5,7 @@ import type { Program } from '../mcp-model.ts';
 const leastSecretChars = 6;
 const secretOption = /^--?[\w-]*(?:token|key|secret|passw|auth)[\w-]*/i;
 /** So much of a line is read. */
-const maxReadChars = 8_000;
+export const maxReadChars = 8_000;
 
 /** What a program writes, without the values that it was given to keep, and no longer than `maxChars`. */
 export function createOutputMask(program: Program): (line: string, maxChars: number) => string {

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { isLarge, joinLarge } from '../../base/large-json.ts';
 import { type Limits, type Program, UpstreamFailure } from '../mcp-model.ts';
-import { readMessages } from '../messages/rpc-message.ts';
+import { type RpcMessage, readLargeMessages, readMessages } from '../messages/rpc-message.ts';
 import { Duplex } from '../transports/duplex.ts';
 import { type ChildLedger, signalGroup } from './child-ledger.ts';
 import { LineWriter } from './line-writer.ts';
-import { createOutputMask } from './output-mask.ts';
+import { createOutputMask, maxReadChars } from './output-mask.ts';
 
 /** What a program says on its error stream is kept from flooding the log. */
 const maxLineChars = 2_000;
@@ -74,10 +75,11 @@ export function startProcess(deps: StdioDeps, onEnd: (failure: UpstreamFailure) 
   });
   readLines(stderr, limits.maxBytes, {
     line(line) {
-      const text = mask(line.toString(), maxLineChars);
+      const text = mask(startOf(line), maxLineChars);
       lastLines.push(text);
       if (lastLines.length > tailLines) lastLines.shift();
       onOutput(text, 'stderr');
+      return undefined;
     },
     fail: () => stderr.destroy(),
   });
@@ -121,39 +123,71 @@ function endText(code: number | null, signal: NodeJS.Signals | null, lastLines: 
 }
 
 /** Programs print banners, logs and dumps of objects where only messages belong: what is no message is noise. */
-function takeLine(line: Buffer, duplex: Duplex, onNoise: (line: string) => void): void {
-  try {
-    const messages = readMessages(line);
+function takeLine(line: Line, duplex: Duplex, onNoise: (line: string) => void): undefined | Promise<void> {
+  const noise = () => onNoise(startOf(line).slice(0, maxLineChars));
+  const take = (messages: readonly RpcMessage[]) => {
     const isRpc = messages.length > 0 && messages.every(({ view }) => view.get('jsonrpc') !== undefined);
     if (isRpc) for (const message of messages) duplex.take(message);
-    else onNoise(line.toString().slice(0, maxLineChars));
-  } catch (error) {
+    else noise();
+  };
+  const refuse = (error: unknown) => {
     if (!(error instanceof UpstreamFailure)) throw error;
-    onNoise(line.toString().slice(0, maxLineChars));
+    noise();
+  };
+  if (isLarge({ length: line.sizeBytes }))
+    return joinLarge(line.pieces, line.sizeBytes).then(readLargeMessages).then(take).catch(refuse);
+  try {
+    take(readMessages(wholeLine(line)));
+  } catch (error) {
+    refuse(error);
   }
+  return undefined;
+}
+
+/** As it came. */
+type Line = { readonly pieces: readonly Buffer[]; readonly sizeBytes: number };
+
+/** As much as anybody looks at of what is no message. */
+function startOf({ pieces, sizeBytes }: Line): string {
+  return Buffer.concat(pieces, Math.min(sizeBytes, 4 * maxReadChars + 4)).toString();
+}
+
+function wholeLine({ pieces }: Line): Buffer {
+  const [first = Buffer.alloc(0)] = pieces;
+  return pieces.length === 1 ? first : Buffer.concat(pieces);
 }
 
 const lineFeed = 0x0a;
 
-function readLines(
-  stream: NodeJS.ReadableStream,
-  maxBytes: number,
-  on: { readonly line: (line: Buffer) => void; readonly fail: (failure: UpstreamFailure) => void },
-): void {
+type LineReader = {
+  /** A promise: nothing more is read until it settles. */
+  readonly line: (line: Line) => undefined | Promise<void>;
+  readonly fail: (failure: UpstreamFailure) => void;
+};
+
+function readLines(stream: NodeJS.ReadableStream, maxBytes: number, on: LineReader): void {
   // Of a line whose end is still to come.
   let pieces: Buffer[] = [];
   let sizeBytes = 0;
-  const give = (line: Buffer) => {
-    if (line.some((byte) => byte > 0x20)) on.line(line);
+  const give = (end: Buffer): undefined | Promise<void> => {
+    const line = { pieces: [...pieces, end], sizeBytes: sizeBytes + end.length };
+    pieces = [];
+    sizeBytes = 0;
+    return line.pieces.some((piece) => piece.some((byte) => byte > 0x20)) ? on.line(line) : undefined;
   };
-  const take = (chunk: Buffer) => {
+  const take = (chunk: Buffer): void => {
     let start = 0;
     for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      const line = chunk.subarray(start, end);
+      const given = give(chunk.subarray(start, end));
       start = end + 1;
-      give(pieces.length === 0 ? line : Buffer.concat([...pieces, line]));
-      pieces = [];
-      sizeBytes = 0;
+      if (given === undefined) continue;
+      const rest = chunk.subarray(start);
+      stream.pause();
+      given.finally(() => {
+        take(rest);
+        stream.resume();
+      });
+      return;
     }
     if (start < chunk.length) pieces.push(chunk.subarray(start));
     sizeBytes += chunk.length - start;

@@ -151,7 +151,9 @@ function createEventReader(filter: StreamFilter, maxEventBytes: number): EventRe
     onEvent({ id, event, data }) {
       // A priming event is empty.
       const isMessage = data !== '' && (event === undefined || event === 'message');
-      const passed = isMessage ? filterMessages(messagesIn(data), filter) : data;
+      const pieces = wholeLines.large(data);
+      const text = pieces === undefined ? data : Buffer.concat(pieces);
+      const passed = isMessage ? filterMessages(messagesIn(text), filter) : text;
       if (passed === null) return;
       ready.push({ event, id: id === undefined ? undefined : filter.eventId(id), retry, data: passed });
       retry = undefined;
@@ -159,7 +161,7 @@ function createEventReader(filter: StreamFilter, maxEventBytes: number): EventRe
   });
   return {
     take(chunk) {
-      const lines = wholeLines(chunk);
+      const lines = wholeLines.take(chunk);
       unfinishedBytes = lines === '' ? unfinishedBytes + chunk.length : 0;
       if (unfinishedBytes > maxEventBytes) throw tooLarge(maxEventBytes);
       parser.feed(lines);

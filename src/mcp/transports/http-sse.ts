@@ -99,6 +99,7 @@ function readStream(
 ): OutboundCall {
   let sinceMessageBytes = 0;
   const events = createSseEvents(
+    { pause: () => call.pause(), resume: () => call.resume() },
     (message) => {
       sinceMessageBytes = 0;
       duplex.take(message);
@@ -107,7 +108,7 @@ function readStream(
       if (event === 'endpoint') named.resolve(data.trim());
     },
   );
-  return outbound.stream(
+  const call = outbound.stream(
     {
       method: 'GET',
       url,
@@ -142,6 +143,7 @@ function readStream(
       },
     },
   );
+  return call;
 }
 
 function sameOrigin(endpoint: string, url: string): string {

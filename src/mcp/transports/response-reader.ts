@@ -1,6 +1,14 @@
+import { isLarge, joinLarge } from '../../base/large-json.ts';
 import type { OutboundCall, OutboundFailure, Receiver, ReplyHeaders } from '../../outbound/outbound.ts';
 import { type CallResult, type RpcReply, UpstreamFailure } from '../mcp-model.ts';
-import { isSameId, notMcp, type RpcMessage, readMessages, replyIn } from '../messages/rpc-message.ts';
+import {
+  isSameId,
+  notMcp,
+  type RpcMessage,
+  readLargeMessages,
+  readMessages,
+  replyIn,
+} from '../messages/rpc-message.ts';
 import { questionIn, toQuestionResult } from '../messages/server-request.ts';
 import { AsyncQueue } from './async-queue.ts';
 import type { Endpoint, Post } from './post.ts';
@@ -54,7 +62,7 @@ export class ResponseReader implements Receiver {
     this.headers = headers;
     refuseEncoding(headers);
     const isStream = status < 300 && isEventStream(headers);
-    this.#events = isStream ? createSseEvents((message) => this.#take(message)) : undefined;
+    this.#events = isStream ? createSseEvents(this, (message) => this.#take(message)) : undefined;
     if (this.#post.id !== null) return;
     // Nothing more is wanted, and a stream in answer to a notification might stay open for ever.
     this.#results.put(null);
@@ -74,10 +82,39 @@ export class ResponseReader implements Receiver {
     return this.status >= 300 && this.#sizeBytes > failedBytes;
   }
 
+  /** While a large event is read. */
+  pause(): void {
+    this.#call?.pause();
+    this.#events?.reading()?.catch((error: unknown) => {
+      this.#fail(error);
+      this.#call?.finish();
+    });
+  }
+
+  resume(): void {
+    if (this.#replied) this.#call?.finish();
+    else this.#call?.resume();
+  }
+
   end(failure: OutboundFailure | null): void {
+    const reading = failure === null ? this.#readLarge() : undefined;
+    if (reading === undefined) this.#end(failure);
+    else
+      reading.then(
+        () => this.end(null),
+        (error: unknown) => this.#fail(error),
+      );
+  }
+
+  #readLarge(): Promise<void> | undefined {
+    if (this.#events !== undefined) return this.#events.reading();
+    return isLarge({ length: this.#sizeBytes }) ? this.#readWholeLarge() : undefined;
+  }
+
+  #end(failure: OutboundFailure | null): void {
     try {
       if (failure !== null) throw fromOutbound(failure);
-      if (this.#events === undefined) this.#readWhole();
+      if (this.#events === undefined && !this.#replied) this.#readWhole();
       if (this.#replied || this.#resumeStream()) return;
       this.#unsubscribe?.();
       this.#results.put(null);
@@ -140,18 +177,34 @@ export class ResponseReader implements Receiver {
   #readWhole(): void {
     const [first] = this.#chunks;
     if (this.#post.id === null || first === undefined) return;
-    const type = String(this.headers['content-type'] ?? '');
     try {
       // JSON is JSON whatever it calls itself; what is not is named by its type.
       for (const message of readMessages(this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)))
         this.#take(message);
     } catch (error) {
       // A failed status says enough by itself.
-      if (this.status >= 300) return;
-      throw /\bjson\b/i.test(type)
-        ? error
-        : notMcp(`it answers with ${type.slice(0, 50) || 'no content type'}`, error);
+      if (this.status < 300) throw this.#named(error);
     }
+  }
+
+  async #readWholeLarge(): Promise<void> {
+    const chunks = this.#chunks.splice(0);
+    if (this.#post.id === null) return;
+    try {
+      const size = this.#sizeBytes;
+      this.#sizeBytes = 0;
+      const messages = await readLargeMessages(await joinLarge(chunks, size));
+      for (const message of messages) this.#take(message);
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  #named(error: unknown): unknown {
+    const type = String(this.headers['content-type'] ?? '');
+    return /\bjson\b/i.test(type)
+      ? error
+      : notMcp(`it answers with ${type.slice(0, 50) || 'no content type'}`, error);
   }
 
   /** 2025-11-25: a stream that ends before its answer goes on with a GET from the last event. */

@@ -91,7 +91,7 @@ async function openStream(
     clearTimeout(patience);
     resolve();
   };
-  const events = createSseEvents(onMessage);
+  const events = createSseEvents({ pause: () => call.pause(), resume: () => call.resume() }, onMessage);
   const isTooLarge = createEventBound(limits.maxBytes);
   const call = outbound.stream(
     {

@@ -1,10 +1,12 @@
 import { logIdBefore } from '../../base/id.ts';
 import { createInsert, deleteBelow, edgeBeyond, type Storage } from '../../storage/storage.ts';
 
-/** How a call ended: `ok`, `denied` by a toolset, `rate_limit` by a budget or the server, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
+/** How a call ended: `ok`, `denied` by a toolset, `waiting` for an approval, `refused` (its approval or its Idempotency-Key was used, or no more may wait), `rate_limit` by a budget or the server, or why it failed (as in `error_type` of an invocation; `other`: the tool said so). */
 export const callOutcomes = [
   'ok',
   'denied',
+  'waiting',
+  'refused',
   'auth',
   'rate_limit',
   'timeout',

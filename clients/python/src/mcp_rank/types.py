@@ -187,7 +187,7 @@ class CallRecord(TypedDict):
     tool: str
     definition: str | None
     toolset: str | None
-    outcome: Literal["ok", "denied", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
+    outcome: Literal["ok", "denied", "waiting", "refused", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
     latency_ms: float
     request_bytes: int
     reply_bytes: int
@@ -612,7 +612,7 @@ class OAuthError(TypedDict):
 
 # of the record of calls
 class OutcomeCount(TypedDict):
-    outcome: Literal["ok", "denied", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
+    outcome: Literal["ok", "denied", "waiting", "refused", "auth", "rate_limit", "timeout", "invalid_arguments", "server", "other", "cancelled"]
     # whose it is; null: it went well
     fault: Literal["caller", "server"] | None
     calls: int
