@@ -309,6 +309,13 @@ test('an answer that ends early is finished by who comes back with its event id,
   const { client } = await connect(t, [`${app.url}${place}`]);
   const polled = await client.callTool({ name: 'slow' });
   assert.deepEqual(polled.content, [{ type: 'text', text: 'late' }]);
+  const recorded = await app.call('GET', '/v1/admin/calls');
+  const calls = recorded.body.calls as readonly { tool: string; outcome: string }[];
+  assert.deepEqual(
+    calls.map(({ tool, outcome }) => [tool, outcome]),
+    [['slow', 'ok']],
+    'what came of it is recorded when it came',
+  );
 
   const sessions = [await say(app, null, hello), await say(app, null, hello)].map(({ session }) => session);
   const [mine = '', theirs = ''] = sessions;

@@ -23,6 +23,7 @@ import {
 import { createSessionRegistry } from './session-registry.ts';
 import { createSessionFilter, type SessionFilter } from './stream-filter.ts';
 import { createStreamSlots } from './stream-slots.ts';
+import { createUnansweredCalls, type UnansweredCalls } from './unanswered-calls.ts';
 
 /** One HTTP request of an initialize-based client, as visibleText values. */
 export type SessionRequest = {
@@ -85,6 +86,7 @@ type Relay = Deps &
   ReturnType<typeof createSender> & {
     readonly registry: ReturnType<typeof createSessionRegistry>;
     readonly slots: ReturnType<typeof createStreamSlots>;
+    readonly unanswered: UnansweredCalls;
   };
 /** One request on its way. */
 type Turn<M extends SessionRequest['method']> = {
@@ -100,6 +102,7 @@ export function createSessionRelay(deps: Deps): SessionRelay {
     ...createSender(deps.outbound, deps.limits),
     registry: createSessionRegistry(deps.now, lifeMs),
     slots: createStreamSlots(),
+    unanswered: createUnansweredCalls(deps.limits.questionMs),
   };
   return {
     async relay(caller, request) {
@@ -119,8 +122,14 @@ export function createSessionRelay(deps: Deps): SessionRelay {
         throw error;
       }
     },
-    sweep: relay.registry.sweep,
-    close: relay.slots.close,
+    sweep() {
+      relay.registry.sweep();
+      relay.unanswered.sweep();
+    },
+    close() {
+      relay.slots.close();
+      relay.unanswered.close();
+    },
   };
 }
 
@@ -282,9 +291,14 @@ function filterFor(
   onQuestion = () => {},
 ): SessionFilter {
   const kind: StreamKind = request.method === 'GET' ? 'listen' : 'answer';
+  const session = sessionName(context);
   return createSessionFilter({
     message: request.method === 'POST' ? request.message : null,
-    eventId: (id) => relay.tickets.seal(JSON.stringify([kind, id]), sessionName(context), lifeMs),
+    eventId: (id) => relay.tickets.seal(JSON.stringify([kind, id]), session, lifeMs),
+    unanswered: {
+      keep: (id, finish) => relay.unanswered.keep(session, id, finish),
+      answered: (id, reply) => relay.unanswered.answered(session, id, reply),
+    },
     tell: (message) => drop(relay.post(context, message)),
     onQuestion,
     now: relay.now,

@@ -29,9 +29,14 @@ export function createSessionFilter(deps: {
   /** The server asks the client something: that takes as long as people take. */
   readonly onQuestion: () => void;
   readonly onOutcome: (call: RpcRequest, settled: Settled, ms: number) => void;
+  /** Of the session. */
+  readonly unanswered: {
+    keep(id: string, finish: (reply: RpcReply | null) => void): void;
+    answered(id: string, reply: RpcReply): void;
+  };
   readonly now: () => number;
 }): SessionFilter {
-  const { message: sent, tell, onQuestion, onOutcome, now } = deps;
+  const { message: sent, tell, onQuestion, onOutcome, unanswered, now } = deps;
   const id = sent?.id;
   const method = sent?.method;
   const expectsAnswer = method !== undefined && id !== undefined;
@@ -60,9 +65,11 @@ export function createSessionFilter(deps: {
         return false;
       }
       if (isRequest) onQuestion();
-      if (!expectsAnswer || message.method !== undefined || message.id?.text() !== id.text()) return true;
+      if (message.method !== undefined || message.id === undefined) return true;
       const reply = replyIn(message);
-      if (reply !== null) finish({ reply });
+      if (reply === null) return true;
+      if (!expectsAnswer) unanswered.answered(message.id.text(), reply);
+      else if (message.id.text() === id.text()) finish({ reply });
       return true;
     },
     end(failure) {
@@ -71,7 +78,10 @@ export function createSessionFilter(deps: {
       const why = failure instanceof UpstreamFailure ? failure : cutOff();
       if (why.reason === 'cancelled') return null;
       // With an event's id the client comes back for the rest.
-      if (canResume && (why.reason === 'broken' || why.reason === 'timeout')) return null;
+      if (canResume && (why.reason === 'broken' || why.reason === 'timeout')) {
+        unanswered.keep(id.text(), (reply) => finish(reply === null ? { failure: why } : { reply }));
+        return null;
+      }
       finish({ failure: why });
       if (why.reason === 'timeout')
         tell(
