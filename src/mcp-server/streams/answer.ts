@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { JsonView } from '../../base/json-scanner.ts';
 import type { JsonParts } from '../../base/json-splice.ts';
 import { type RpcError, rpcError } from '../../mcp/mcp.ts';
-import { EventStream, streamHeaders, streamType } from './event-stream.ts';
+import { EventStream, heartbeatMs, streamHeaders, streamType } from './event-stream.ts';
 
 /** What goes back to the client's HTTP request. */
 export type McpHttpReply = {
@@ -32,7 +32,8 @@ export const accepted: McpHttpReply = { status: 202, body: null };
 
 /**
  * Answers as JSON where nothing is told before the answer and the client takes it, else as an event stream that begins with
- * the first thing told (2025-11-25 and 2026-07-28, "Sending messages to the server").
+ * the first thing told (2025-11-25 and 2026-07-28, "Sending messages to the server"), or with a long silence: proxies cut what
+ * says nothing for a minute.
  */
 export function answerWith(
   accept: string,
@@ -44,11 +45,14 @@ export function answerWith(
   const { promise, resolve, reject } = Promise.withResolvers<McpHttpReply>();
   let stream: EventStream | undefined;
   const begin = () => {
+    clearTimeout(silence);
     stream = new EventStream();
     resolve({ status: 200, contentType: streamType, headers: streamHeaders, body: stream.body });
     return stream;
   };
+  const silence = takesStream ? setTimeout(() => begin().open(), heartbeatMs).unref() : undefined;
   const finish = ({ status, message }: Answer) => {
+    clearTimeout(silence);
     if (stream === undefined && (takesJson || !takesStream)) return resolve({ status, body: message });
     const open = stream ?? begin();
     open.send(message);
@@ -59,7 +63,10 @@ export function answerWith(
     if (takesStream) (stream ?? begin()).send(message);
   };
   run(emit).then(finish, (error: unknown) => {
-    if (stream === undefined) return reject(error);
+    if (stream === undefined) {
+      clearTimeout(silence);
+      return reject(error);
+    }
     finish({ status: 200, message: errorMessage(id, rpcError(-32603, 'Internal error')) });
   });
   return promise;

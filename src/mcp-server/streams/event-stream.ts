@@ -3,7 +3,7 @@ import { type JsonParts, joinJson, onOneLine } from '../../base/json-splice.ts';
 import type { ByteSource } from '../../outbound/outbound.ts';
 
 /** So often something is sent on a silent stream: proxies keep it, and a client that is gone is found out. */
-const heartbeatMs = 15_000;
+export const heartbeatMs = 15_000;
 const heartbeat = Buffer.from(': \n\n');
 /** A client that reads nothing while so much waits for it is cut off (threats C4). */
 const maxUnreadBytes = 8_500_000;
