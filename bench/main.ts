@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   'mcp-doors': async () => ({ run: (await import('./mcp.ts')).everyDoor }),
   'mcp-bounds': async () => ({ run: (await import('./mcp.ts')).bounds }),
   'mcp-others': async () => ({ run: (await import('./mcp.ts')).besideOthers }),
+  rules: () => import('./rules-http.ts'),
   identity: () => import('./identity.ts'),
   proxy: () => import('./proxy.ts'),
   start: () => import('./start.ts'),

@@ -320,7 +320,7 @@ const fixed = (value: number | undefined, digits: number) => value?.toFixed(digi
 const verdict = (met: boolean) => (met ? 'met' : 'MISSED');
 
 /** On the core of the load. */
-function startUpstream(kind: 'json' | 'sse', answerBytes = 1_000): Promise<Served> {
+export function startUpstream(kind: 'json' | 'sse', answerBytes = 1_000): Promise<Served> {
   const args = [join(root, 'bench/peers/mcp-upstream.ts'), kind, String(answerBytes)];
   return serve(args, {}, { pin: false });
 }

@@ -208,7 +208,7 @@ function row(
 }
 
 /** Queries that never repeat: names and descriptions of the catalog, cut and mixed. */
-function distinctBodies(file: string, options: object = {}): () => string {
+export function distinctBodies(file: string, options: object = {}): () => string {
   const words = [
     ...new Set(
       readFileSync(file, 'utf8')
@@ -226,7 +226,7 @@ function distinctBodies(file: string, options: object = {}): () => string {
   };
 }
 
-async function untilReady(url: string): Promise<void> {
+export async function untilReady(url: string): Promise<void> {
   for (let i = 0; i < 600; i++) {
     if ((await fetch(`${url}/readyz`)).status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -9,7 +9,7 @@ import { percentile, printTable } from './support.ts';
 const subject: Subject = { keyId: 'key_rules', developer: 'rules' };
 
 /** Of every kind; what some of them deny leaves a part of many servers. */
-function twoHundredRules(): readonly Rule[] {
+export function twoHundredRules(): readonly Rule[] {
   const verbs = ['delete', 'remove', 'drop', 'purge', 'destroy', 'wipe', 'erase', 'revoke'];
   const effects = ['deny', 'ask', 'allow'] as const;
   return Array.from({ length: 200 }, (_, i): Rule => {
