@@ -21,6 +21,8 @@ export type MeDeps = {
   readonly tickets: Vault['sealedTokens'];
   readonly publicUrl: () => string;
   readonly checkHost: HostCheck;
+  /** Writes the sign-in into the audit trail. */
+  readonly note: (me: Pick<Me, 'keyId' | 'developerId' | 'userId'>) => Promise<void>;
 };
 
 /** Whose page it is, sealed in this browser's cookie: nothing of it is stored. */
@@ -125,7 +127,9 @@ async function signInWithKey(
   const holder = await deps.access.authenticate(key, address);
   requireMayBe(holder, address);
   const { developerId, keyId, developer: appName } = holder;
-  return redirectTo('/me', createMeCookie(deps)({ developerId, keyId, appName, userId }));
+  const me: Me = { developerId, keyId, appName, userId };
+  await deps.note(me);
+  return redirectTo('/me', createMeCookie(deps)(me));
 }
 
 function meConnectionRoutes(deps: MeDeps): Route[] {

@@ -20,8 +20,8 @@ type Deps = {
   readonly sessions: Pick<ConsoleSessions, 'open'>;
   /** The cookie of somebody's own page. */
   readonly meCookie: (me: Me) => string;
-  /** Writes a sign-in to the console into the audit trail. */
-  readonly note: (who: { readonly keyId: string; readonly developerId: string }) => Promise<void>;
+  /** Writes a sign-in to a page of ours into the audit trail. */
+  readonly note: (who: Pick<Me, 'keyId' | 'developerId' | 'userId'>) => Promise<void>;
 };
 
 /** We as an authorization server: its endpoints, its documents, and the page that asks a person. */
@@ -133,13 +133,13 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
           const done = await pages.finish(new URLSearchParams(query), headers);
           if (done.at === null) return redirectTo(done.location, done.cookie);
           const { to, accountId: keyId, session, developerId, userId } = done.at;
+          await note({ keyId, developerId, userId });
           if (to === 'me')
             return redirectTo(
               '/me',
               done.cookie,
               meCookie({ keyId, session, developerId, userId, appName: company.developer }),
             );
-          await note({ keyId, developerId });
           return redirectTo('/', done.cookie, sessions.open(session).cookie);
         }),
     }),
