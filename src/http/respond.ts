@@ -112,8 +112,8 @@ export function createResponder(deps: Deps): Responder {
       if (!request.complete && !(problem instanceof EarlyRefusal && isSmall(context)))
         context.setHeader('connection', 'close');
       setCommonHeaders(context, isClosing());
-      setHeaders(context, headers);
       context.setHeader('content-type', jsonType);
+      setHeaders(context, headers);
       end(context, status, [body]);
     },
 

@@ -111,13 +111,18 @@ test('people of a company come to their own page by its provider', async (t) => 
   const company = await startCompany(t);
   const { app } = await boot(t, company.env());
   const browser = createBrowser();
+  const left = await browser.follow(`${app.url}/me/sign-in`);
+  const kept = new Map(browser.cookies);
+  assert.match((await press(browser, left, '/me/sign-out')).text, /Sign in at/);
+  for (const [name, value] of kept) browser.cookies.set(name, value);
+  assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'signed out is signed out');
   const page = await browser.follow(`${app.url}/me/sign-in`);
   assert.match(page.text, /For <strong>ann<\/strong>/);
   assert.equal(await company.logOut(app, 'ann'), 200);
   assert.match((await createBrowser().follow(`${app.url}/me/sign-in`)).text, /For <strong>ann/);
   assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'in the old browser it is over');
   assert.equal((await enter(app, 'bob')).page.status, 404, 'and not by naming somebody');
-  assert.deepEqual(await signedIn(app, 'account.sign_in'), ['ann', 'ann']);
+  assert.deepEqual(await signedIn(app, 'account.sign_in'), ['ann', 'ann', 'ann']);
 });
 
 test('Cancel on the consent page: nothing was asked of the provider, and the app is told', async (t) => {
