@@ -43,3 +43,16 @@ test('whatever is wrong with what a browser sends to a page of ours, a person re
     assert.match(reply.headers.get('content-security-policy') ?? '', /default-src 'none'/, what);
   }
 });
+
+test('M1 P11 the name of a sign-in and the link to a consent, by which a browser is let on, stand in no line of the log', async (t) => {
+  const app = await bootApp(t);
+  const { page, browser } = await visit(app, String((await register(app)).body.client_id));
+  const [, uid = ''] = /^\/sign-in\/(.+)$/.exec(new URL(page.url).pathname) ?? [];
+  assert.ok(uid.length > 10);
+  await browser.open(page.url, { decision: 'cancel' });
+  const link = 'kPq3fVx0Jm1ZBa2w';
+  await fetch(`${app.url}/v1/identity/connect/${link}`);
+  const lines = app.lines.join('');
+  assert.match(lines, /"path":"\/sign-in\/:uid"/, 'requests are in the log');
+  assert.ok(!lines.includes(uid) && !lines.includes(link));
+});
