@@ -3,7 +3,7 @@ import { problemTable } from '../base/problem.ts';
 import type { ConsentFlow, ConsentOutcome } from '../connections/connections.ts';
 import { type Call, type Reply, type Route, route } from '../http/route.ts';
 import { consentPage, keyField, outcomePage } from './consent-pages.ts';
-import { asPage, faultPages, page, redirectTo } from './page-answers.ts';
+import { faultPages, page, pageRefusal, redirectTo } from './page-answers.ts';
 
 /** A session lives five minutes, its confirmation as many; the cookie is worth nothing after them. */
 const cookieSeconds = 900;
@@ -30,12 +30,12 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       scope: null,
       params: link,
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [{ ...page, status: 200 }, ...faults],
-      handle: ({ params, headers }) =>
-        asPage(async () => {
-          const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
-          return consentPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
-        }),
+      handle: async ({ params, headers }) => {
+        const shown = await flow.show(params.link, browserOf(headers, publicUrl()));
+        return consentPage(shown, pathOf(params.link), cookieFor(shown.browser, publicUrl()));
+      },
     }),
     route({
       method: 'POST',
@@ -54,21 +54,21 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
         { additionalProperties: Type.String({ maxLength: 10_000 }) },
       ),
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [toProvider, { ...page, status: 200 }, ...faults],
-      handle: ({ params, body, headers, signal }) =>
-        asPage(async () => {
-          const browser = browserOf(headers, publicUrl());
-          const { csrf, decision, ...fields } = body;
-          const input = { link: params.link, browser, csrf };
-          if (decision === 'cancel') return conclude(await flow.decline(input));
-          const agreed = await flow.agree({ ...input, values: valuesIn(fields) }, signal);
-          if ('to' in agreed) return redirectTo(agreed.to);
-          if (!('fault' in agreed)) return conclude(agreed);
-          const { fault, page: shown } = agreed;
-          const status = problemTable[fault.kind].status;
-          const cookie = cookieFor(shown.browser, publicUrl());
-          return consentPage(shown, pathOf(params.link), cookie, { status, detail: fault.detail });
-        }),
+      handle: async ({ params, body, headers, signal }) => {
+        const browser = browserOf(headers, publicUrl());
+        const { csrf, decision, ...fields } = body;
+        const input = { link: params.link, browser, csrf };
+        if (decision === 'cancel') return conclude(await flow.decline(input));
+        const agreed = await flow.agree({ ...input, values: valuesIn(fields) }, signal);
+        if ('to' in agreed) return redirectTo(agreed.to);
+        if (!('fault' in agreed)) return conclude(agreed);
+        const { fault, page: shown } = agreed;
+        const status = problemTable[fault.kind].status;
+        const cookie = cookieFor(shown.browser, publicUrl());
+        return consentPage(shown, pathOf(params.link), cookie, { status, detail: fault.detail });
+      },
     }),
     route({
       method: 'GET',
@@ -78,16 +78,16 @@ export function consentRoutes(flow: ConsentFlow, publicUrl: () => string): Route
       query: Type.Record(Type.String(), Type.String({ maxLength: 4_096 })),
       params: Type.Object({ provider: Type.String({ maxLength: 32 }) }),
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [{ ...page, status: 200 }, toProvider, ...faults],
-      handle: ({ params, query, headers }) =>
-        asPage(async () => {
-          const outcome = await flow.finish({
-            provider: params.provider,
-            params: new URLSearchParams(query),
-            browser: browserOf(headers, publicUrl()),
-          });
-          return conclude(outcome);
-        }),
+      handle: async ({ params, query, headers }) => {
+        const outcome = await flow.finish({
+          provider: params.provider,
+          params: new URLSearchParams(query),
+          browser: browserOf(headers, publicUrl()),
+        });
+        return conclude(outcome);
+      },
     }),
   ];
 }

@@ -29,7 +29,7 @@ export type ConsoleDeps = {
   readonly sessions: ConsoleSessions;
   readonly access: Pick<Access, 'authenticate'>;
   readonly version: string;
-  readonly signIn: Pick<SignIn, 'company' | 'person'>;
+  readonly signIn: Pick<SignIn, 'company' | 'person' | 'endSession'>;
   readonly checkHost: HostCheck;
   /** Writes the sign-in into the audit trail. */
   readonly note: (who: Principal) => Promise<void>;
@@ -99,9 +99,11 @@ export function consoleRoutes({ sessions, access, version, signIn, checkHost, no
       scope: null,
       reply: consoleSessionSchema,
       problems: ['cross_site'],
-      handle: ({ headers }) => {
+      handle: async ({ headers }) => {
         checkHost(headers);
         sessions.refuseForeign(headers);
+        const found = sessions.find(headers);
+        if (found?.key.startsWith('acc_') === true) await signIn.endSession(found.key);
         return unkept(out, sessions.end());
       },
     }),

@@ -10,7 +10,11 @@ export const strict = { additionalProperties: false };
 export const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 /** A text that people are shown. */
 export const printable = (maxLength: number) =>
-  Type.String({ pattern: printablePattern(maxLength), description: printableForm(maxLength) });
+  Type.String({
+    pattern: printablePattern(maxLength),
+    description: printableForm(maxLength),
+    examples: ['Ann at work'],
+  });
 export const idPath = Type.Object({ id: text(200) });
 export const userId = Type.String({
   pattern: userIdPattern,

@@ -10,10 +10,10 @@ import type { SignIn } from '../sign-in/sign-in.ts';
 import type { Vault } from '../vault/vault.ts';
 import { strict } from './field-schemas.ts';
 import { connectionsPage, meSignInPage, type ShownConnection } from './me-pages.ts';
-import { asPage, faultPages, onwards, page, redirectTo } from './page-answers.ts';
+import { faultPages, onwards, page, pageRefusal, redirectTo } from './page-answers.ts';
 
 export type MeDeps = {
-  readonly signIn: Pick<SignIn, 'company' | 'requireAccount'>;
+  readonly signIn: Pick<SignIn, 'company' | 'requireAccount' | 'endSession'>;
   readonly access: Pick<Access, 'authenticate' | 'holder'>;
   readonly connections: Pick<Connections, 'admin' | 'sessions' | 'titleOf'>;
   /** When each was used last, by the connection's id, and by `server:` and the server's id. */
@@ -21,6 +21,8 @@ export type MeDeps = {
   readonly tickets: Vault['sealedTokens'];
   readonly publicUrl: () => string;
   readonly checkHost: HostCheck;
+  /** Writes the sign-in into the audit trail. */
+  readonly note: (me: Pick<Me, 'keyId' | 'developerId' | 'userId'>) => Promise<void>;
 };
 
 /** Whose page it is, sealed in this browser's cookie: nothing of it is stored. */
@@ -51,6 +53,7 @@ function meSessionRoutes(deps: MeDeps): Route[] {
   const shared = {
     scope: null,
     reply: null,
+    refusal: pageRefusal,
     otherReplies: [{ ...page, status: 200 }, onwards, ...faults],
   };
   return [
@@ -59,12 +62,11 @@ function meSessionRoutes(deps: MeDeps): Route[] {
       method: 'GET',
       url: '/me',
       summary: "The user's own page: what is connected, and where it was used last",
-      handle: ({ headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          const found = await find(deps, { headers, address });
-          return found === null ? meSignInPage(company) : show(deps, found);
-        }),
+      handle: async ({ headers, address }) => {
+        checkHost(headers);
+        const found = await find(deps, { headers, address });
+        return found === null ? meSignInPage(company) : show(deps, found);
+      },
     }),
     route({
       ...shared,
@@ -76,18 +78,17 @@ function meSessionRoutes(deps: MeDeps): Route[] {
         { key: Type.String({ maxLength: 200 }), user_id: Type.String({ maxLength: 256 }) },
         strict,
       ),
-      handle: ({ body, headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          if (company !== null) throw new Problem('not_found', 'Sign in at your company');
-          refuseForeign(headers);
-          return signInWithKey(deps, { key: body.key.trim(), userId: body.user_id.trim(), address }).catch(
-            (error: unknown) => {
-              if (!(error instanceof Problem) || !correctable.has(error.kind)) throw error;
-              return meSignInPage(company, { status: 403, detail: error.detail });
-            },
-          );
-        }),
+      handle: async ({ body, headers, address }) => {
+        checkHost(headers);
+        if (company !== null) throw new Problem('not_found', 'Sign in at your company');
+        refuseForeign(headers);
+        return signInWithKey(deps, { key: body.key.trim(), userId: body.user_id.trim(), address }).catch(
+          (error: unknown) => {
+            if (!(error instanceof Problem) || !correctable.has(error.kind)) throw error;
+            return meSignInPage(company, { status: 403, detail: error.detail });
+          },
+        );
+      },
     }),
     route({
       ...shared,
@@ -96,12 +97,12 @@ function meSessionRoutes(deps: MeDeps): Route[] {
       summary: 'Out of it',
       form: true,
       body: Type.Object({ csrf }, strict),
-      handle: ({ body, headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          await requireOwn(deps, { headers, address }, body.csrf);
-          return redirectTo('/me', cookieFor('', 0, deps.publicUrl()));
-        }),
+      handle: async ({ body, headers, address }) => {
+        checkHost(headers);
+        const me = await requireOwn(deps, { headers, address }, body.csrf);
+        if (me.session !== undefined) await signIn.endSession(me.session);
+        return redirectTo('/me', cookieFor('', 0, deps.publicUrl()));
+      },
     }),
   ];
 }
@@ -125,7 +126,9 @@ async function signInWithKey(
   const holder = await deps.access.authenticate(key, address);
   requireMayBe(holder, address);
   const { developerId, keyId, developer: appName } = holder;
-  return redirectTo('/me', createMeCookie(deps)({ developerId, keyId, appName, userId }));
+  const me: Me = { developerId, keyId, appName, userId };
+  await deps.note(me);
+  return redirectTo('/me', createMeCookie(deps)(me));
 }
 
 function meConnectionRoutes(deps: MeDeps): Route[] {
@@ -136,6 +139,7 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
     status: 303,
     form: true,
     reply: null,
+    refusal: pageRefusal,
     otherReplies: [onwards, ...faults],
   } as const;
   return [
@@ -144,15 +148,14 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
       url: '/me/disconnect',
       summary: "Disconnects one of one's own",
       body: Type.Object({ csrf, id: Type.String({ maxLength: 100 }) }, strict),
-      handle: ({ body, headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          const me = await requireOwn(deps, { headers, address }, body.csrf);
-          const own = await ownConnections(deps, me);
-          if (!own.some(({ id }) => id === body.id)) throw new Problem('not_found', 'Connection not found');
-          await connections.admin.disconnect(body.id, 'user');
-          return redirectTo('/me');
-        }),
+      handle: async ({ body, headers, address }) => {
+        checkHost(headers);
+        const me = await requireOwn(deps, { headers, address }, body.csrf);
+        const own = await ownConnections(deps, me);
+        if (!own.some(({ id }) => id === body.id)) throw new Problem('not_found', 'Connection not found');
+        await connections.admin.disconnect(body.id, 'user');
+        return redirectTo('/me');
+      },
     }),
     route({
       ...shared,
@@ -167,26 +170,25 @@ function meConnectionRoutes(deps: MeDeps): Route[] {
         },
         strict,
       ),
-      handle: ({ body, headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          const me = await requireOwn(deps, { headers, address }, body.csrf);
-          const { provider, server_id: serverId, account = '' } = body;
-          // Only what is connected already: what there is beside it is for the app to offer.
-          const own = await ownConnections(deps, me);
-          const target = own.find((each) =>
-            serverId === undefined ? each.provider === provider : each.serverId === serverId,
-          );
-          if (target === undefined) throw new Problem('not_found', 'Nothing of that is connected');
-          const { authUrl } = await connections.sessions.open({
-            owner: me,
-            keyId: me.keyId,
-            appName: me.appName,
-            target: target.serverId === null ? { provider: target.provider } : { serverId: target.serverId },
-            ...(account !== '' && { account }),
-          });
-          return redirectTo(authUrl);
-        }),
+      handle: async ({ body, headers, address }) => {
+        checkHost(headers);
+        const me = await requireOwn(deps, { headers, address }, body.csrf);
+        const { provider, server_id: serverId, account = '' } = body;
+        // Only what is connected already: what there is beside it is for the app to offer.
+        const own = await ownConnections(deps, me);
+        const target = own.find((each) =>
+          serverId === undefined ? each.provider === provider : each.serverId === serverId,
+        );
+        if (target === undefined) throw new Problem('not_found', 'Nothing of that is connected');
+        const { authUrl } = await connections.sessions.open({
+          owner: me,
+          keyId: me.keyId,
+          appName: me.appName,
+          target: target.serverId === null ? { provider: target.provider } : { serverId: target.serverId },
+          ...(account !== '' && { account }),
+        });
+        return redirectTo(authUrl);
+      },
     }),
   ];
 }

@@ -4,7 +4,7 @@ import { type Problem, problemTable } from '../base/problem.ts';
 import { type Call, type OtherReply, type Reply, type Route, route } from '../http/route.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { pageHeaders } from './html.ts';
-import { asPage, faultPages, onwards } from './page-answers.ts';
+import { faultPages, onwards, pageRefusal } from './page-answers.ts';
 import { oauthFaultPage } from './sign-in-pages.ts';
 
 const faults = faultPages(400, 401, 403, 404, 429, 500, 502, 503);
@@ -50,7 +50,6 @@ export function oauthEndpointRoutes({
       ...(contentType !== undefined && { contentType: String(contentType) }),
     };
   };
-  const onPage = async (call: AnyCall) => (await asPage(() => pass(call, 'GET'))) as Reply<never>;
   const posted = {
     method: 'POST',
     scope: null,
@@ -60,7 +59,7 @@ export function oauthEndpointRoutes({
     body: anyObject,
     refusal: oauthProblem,
   } as const;
-  const asked = { method: 'GET', scope: null, status: 303, reply: null } as const;
+  const asked = { method: 'GET', scope: null, status: 303, reply: null, refusal: pageRefusal } as const;
   const otherReplies = [onwards, ...faults];
   return [
     route({
@@ -69,7 +68,7 @@ export function oauthEndpointRoutes({
       summary:
         'Where clients of MCP send their users: authorization code with PKCE S256 (RFC 6749, RFC 8707, RFC 9207)',
       otherReplies,
-      handle: (call) => onPage(call),
+      handle: (call) => pass(call, 'GET'),
     }),
     route({
       ...asked,
@@ -77,7 +76,7 @@ export function oauthEndpointRoutes({
       params: uid,
       summary: 'Back to the client, once a person has decided',
       otherReplies,
-      handle: (call) => onPage(call),
+      handle: (call) => pass(call, 'GET'),
     }),
     route({
       ...posted,

@@ -1,4 +1,4 @@
-import { Problem, problemTable } from '../base/problem.ts';
+import { type Problem, problemTable } from '../base/problem.ts';
 import type { OtherReply, Reply } from '../http/route.ts';
 import { faultPage } from './consent-pages.ts';
 import { pageHeaders } from './html.ts';
@@ -13,13 +13,17 @@ export function faultPages(...statuses: readonly number[]): readonly OtherReply[
 }
 
 /** What is told to an app as JSON is told to a person as a page; the rest is as it is everywhere. */
-export async function asPage(act: () => Promise<Reply>): Promise<Reply> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof Problem) || error.kind === 'internal') throw error;
-    return faultPage(problemTable[error.kind].status, error.detail);
-  }
+export function pageRefusal({ kind, detail, retryAfterMs }: Problem) {
+  const { status, body, contentType = '', headers } = faultPage(problemTable[kind].status, detail);
+  return {
+    status,
+    body: String(body),
+    headers: {
+      ...(headers as Readonly<Record<string, string>>),
+      'content-type': contentType,
+      ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }),
+    },
+  };
 }
 
 export function redirectTo(location: string, ...cookies: readonly string[]): Reply {

@@ -8,7 +8,7 @@ import { strict } from './field-schemas.ts';
 import type { Me } from './me-routes.ts';
 import { oauthEndpointRoutes, uid } from './oauth-endpoint-routes.ts';
 import { oauthMetadataRoutes } from './oauth-metadata-routes.ts';
-import { asPage, faultPages, onwards, page, redirectTo } from './page-answers.ts';
+import { faultPages, onwards, page, pageRefusal, redirectTo } from './page-answers.ts';
 import { signInPage } from './sign-in-pages.ts';
 
 const faults = faultPages(400, 401, 403, 404, 429, 500, 502, 503);
@@ -20,8 +20,8 @@ type Deps = {
   readonly sessions: Pick<ConsoleSessions, 'open'>;
   /** The cookie of somebody's own page. */
   readonly meCookie: (me: Me) => string;
-  /** Writes a sign-in to the console into the audit trail. */
-  readonly note: (who: { readonly keyId: string; readonly developerId: string }) => Promise<void>;
+  /** Writes a sign-in to a page of ours into the audit trail. */
+  readonly note: (who: Pick<Me, 'keyId' | 'developerId' | 'userId'>) => Promise<void>;
 };
 
 /** We as an authorization server: its endpoints, its documents, and the page that asks a person. */
@@ -67,13 +67,13 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       scope: null,
       params: uid,
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [{ ...page, status: 200 }, ...faults],
-      handle: ({ params, headers }) =>
-        asPage(async () => {
-          checkHost(headers);
-          const consent = await signIn.consent();
-          return signInPage(await consent.show(params.uid, headers), shownAt(params.uid));
-        }),
+      handle: async ({ params, headers }) => {
+        checkHost(headers);
+        const consent = await signIn.consent();
+        return signInPage(await consent.show(params.uid, headers), shownAt(params.uid));
+      },
     }),
     route({
       method: 'POST',
@@ -85,21 +85,21 @@ function consentRoutes({ signIn, checkHost }: Deps): Route[] {
       form: true,
       body: decision,
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [onwards, ...faults],
-      handle: ({ params, body, headers, address }) =>
-        asPage(async () => {
-          checkHost(headers);
-          if (body.decision === 'allow')
-            return decide({
-              uid: params.uid,
-              key: body.key,
-              userId: body.user_id?.trim() || null,
-              headers,
-              address,
-            });
-          const consent = await signIn.consent();
-          return redirectTo(await consent.refuse(params.uid, headers));
-        }),
+      handle: async ({ params, body, headers, address }) => {
+        checkHost(headers);
+        if (body.decision === 'allow')
+          return decide({
+            uid: params.uid,
+            key: body.key,
+            userId: body.user_id?.trim() || null,
+            headers,
+            address,
+          });
+        const consent = await signIn.consent();
+        return redirectTo(await consent.refuse(params.uid, headers));
+      },
     }),
   ];
 }
@@ -125,23 +125,23 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
       status: 303,
       query: Type.Record(Type.String(), Type.String({ maxLength: 8_192 })),
       reply: null,
+      refusal: pageRefusal,
       otherReplies: [onwards, ...faults],
-      handle: ({ query, headers }) =>
-        asPage(async () => {
-          checkHost(headers);
-          const pages = await company.pages();
-          const done = await pages.finish(new URLSearchParams(query), headers);
-          if (done.at === null) return redirectTo(done.location, done.cookie);
-          const { to, accountId: keyId, session, developerId, userId } = done.at;
-          if (to === 'me')
-            return redirectTo(
-              '/me',
-              done.cookie,
-              meCookie({ keyId, session, developerId, userId, appName: company.developer }),
-            );
-          await note({ keyId, developerId });
-          return redirectTo('/', done.cookie, sessions.open(session).cookie);
-        }),
+      handle: async ({ query, headers }) => {
+        checkHost(headers);
+        const pages = await company.pages();
+        const done = await pages.finish(new URLSearchParams(query), headers);
+        if (done.at === null) return redirectTo(done.location, done.cookie);
+        const { to, accountId: keyId, session, developerId, userId } = done.at;
+        await note({ keyId, developerId, userId });
+        if (to === 'me')
+          return redirectTo(
+            '/me',
+            done.cookie,
+            meCookie({ keyId, session, developerId, userId, appName: company.developer }),
+          );
+        return redirectTo('/', done.cookie, sessions.open(session).cookie);
+      },
     }),
     ...(['console', 'me'] as const).map((to) =>
       route({
@@ -151,13 +151,13 @@ function companyRoutes({ signIn, checkHost, sessions, note, meCookie }: Deps): R
         scope: null,
         status: 303,
         reply: null,
+        refusal: pageRefusal,
         otherReplies: [onwards, ...faults],
-        handle: ({ headers }) =>
-          asPage(async () => {
-            checkHost(headers);
-            const { location, cookie } = await (await company.pages()).beginAt(to);
-            return redirectTo(location, cookie);
-          }),
+        handle: async ({ headers }) => {
+          checkHost(headers);
+          const { location, cookie } = await (await company.pages()).beginAt(to);
+          return redirectTo(location, cookie);
+        },
       }),
     ),
     route({

@@ -61,7 +61,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
   const tickets = services.vault.sealedTokens;
   const sessions = createConsoleSessions({ tickets: services.vault.sealedTokens, publicUrl });
   const checkHost = createHostCheck(publicUrl, isLoopbackHost(config.host));
-  const note = (who: Pick<Principal, 'keyId' | 'developerId'>) => noteSignIn(storage, who);
+  const note = (who: SignedIn) => noteSignIn(storage, who);
   const checkUrl = (url: string) => services.outbound.checkUrl(url, { host: true });
   const toUser = (owner: Owner) => ensureUser(services, owner);
   const publicRoutes = [
@@ -122,6 +122,7 @@ export function declareRoutes(config: Config, services: Services, options: AppOp
       tickets,
       publicUrl,
       checkHost,
+      note,
     }),
     ...operationRoutes({ checkHost, metrics: telemetry.metrics, readiness: () => readiness(services) }),
   ];
@@ -197,13 +198,14 @@ const setUpSources = ['config', 'apply', 'admin'];
 /** Whoever shows no key: sees what everybody sees. */
 const nobody = { keyId: '', developer: '' };
 
-function noteSignIn(
-  storage: Storage,
-  { keyId, developerId }: Pick<Principal, 'keyId' | 'developerId'>,
-): Promise<void> {
+/** `userId`: whose own page it is. */
+type SignedIn = Pick<Principal, 'keyId' | 'developerId'> & { readonly userId?: string };
+
+function noteSignIn(storage: Storage, { keyId, developerId, userId }: SignedIn): Promise<void> {
   return storage.write((_trx, _notify, audit) =>
     audit({
       developerId,
+      ...(userId !== undefined && { userId }),
       actor: keyActor({ keyId }),
       action: keyId.startsWith('acc_') ? 'account.sign_in' : 'key.sign_in',
       subject: keyId,

@@ -113,8 +113,8 @@ export function createResponder(deps: Deps): Responder {
       if (!request.complete && !(problem instanceof EarlyRefusal && isSmall(context)))
         context.setHeader('connection', 'close');
       setCommonHeaders(context, isClosing());
-      setHeaders(context, headers);
       context.setHeader('content-type', jsonType);
+      setHeaders(context, headers);
       end(context, status, [body]);
     },
 
@@ -161,7 +161,7 @@ function createReport({ telemetry, onFinished }: Deps): (context: RequestContext
     const fields = {
       request_id: context.id,
       method,
-      path: pathOf(context.target),
+      path: pathToTell(context),
       status,
       ms: Math.round(elapsedMs * 100) / 100,
     };
@@ -171,15 +171,23 @@ function createReport({ telemetry, onFinished }: Deps): (context: RequestContext
 }
 
 /** A fault of ours is an error; an outside one is news; "not ready yet" is neither. */
-function logFailure({ log }: Telemetry, problem: Problem, { id, method, target }: RequestContext): void {
+function logFailure({ log }: Telemetry, problem: Problem, context: RequestContext): void {
+  const { id, method } = context;
   const write = problem.kind === 'internal' ? log.error : log.warn;
   write('http.request.failed', {
     request_id: id,
     method,
-    path: pathOf(target),
+    path: pathToTell(context),
     detail: problem.detail,
     error: problem.cause,
   });
+}
+
+/** Where no key is needed, what stands in the path may be one: a link to a consent, the name of a sign-in (threats M1). */
+function pathToTell({ route, target }: RequestContext): string {
+  return route?.scope === null && !isPassthrough(route) && route.params !== undefined
+    ? route.url
+    : pathOf(target);
 }
 
 /** The fields that every reply of ours has. */

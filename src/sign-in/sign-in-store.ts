@@ -174,6 +174,10 @@ export class SignInStore {
     return row !== undefined && row.account_id === accountId && row.expires_at > this.#clock.now();
   }
 
+  endSignIn(id: string): Promise<void> {
+    return this.removeRecord(signInModel, id);
+  }
+
   /** Ends what came of the sign-ins of one session at the provider, on whichever account. False: nothing did. */
   endSession(at: { readonly issuer: string; readonly sid: string }): Promise<boolean> {
     return this.#storage.write<SignInTables, boolean>(async (trx, notify, audit) => {

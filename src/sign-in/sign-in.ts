@@ -67,6 +67,8 @@ export type SignIn = {
   readonly machines: Pick<MachineClients, 'add' | 'list' | 'remove'>;
   /** A person in the console, by their account or by `session` of the way back from the company. Throws `invalid_api_key` for who may not in. */
   person(accountId: string): Promise<SignedIn>;
+  /** The session of the way back from the company is over, in whichever browser it is. */
+  endSession(session: string): Promise<void>;
   /** Throws `invalid_api_key` where the account may nothing any more: for who has waited long. */
   requireAccount(id: string): Promise<void>;
   /** Who stands behind an access token at this path. Throws `unauthorized_token`. */
@@ -172,6 +174,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
     machines,
     assertFor: async (owner, wanted) => (await company?.accounts.assertFor(owner, wanted)) ?? null,
     person,
+    endSession: (named) => store.endSignIn(named.split('@', 2)[1] ?? ''),
     requireAccount: async (id) => void (await holderById(id)),
     verify: (token, path) => tokens.verify(token, path, publicUrl()),
     serverMetadata: () => serverMetadata(publicUrl(), takesAssertions),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { adminKey, bootApp } from '../support/app.ts';
+import { adminKey, bootApp, type TestApp } from '../support/app.ts';
 import { type Browser, createBrowser, type Page } from '../support/browser.ts';
 import { startCompany } from '../support/company.ts';
 import { connectUser, providerSettings, startIdp } from '../support/oidc.ts';
@@ -26,7 +26,14 @@ function fieldsOf({ text }: Page, action: string): Record<string, string> {
 const press = (browser: Browser, page: Page, action: string, changed: Record<string, string> = {}) =>
   browser.follow(new URL(action, page.url).href, { ...fieldsOf(page, action), ...changed });
 
-test('a user sees what is connected, disconnects it, and adds an account; nothing of others', async (t) => {
+/** Whose pages were signed in to, by the audit trail. */
+async function signedIn(app: TestApp, action: string) {
+  const { body } = await app.call('GET', '/v1/admin/audit');
+  const entries = body.entries as { action: string; user_id: string | null }[];
+  return entries.flatMap((entry) => (entry.action === action ? [entry.user_id] : [])).sort();
+}
+
+test('O2 a user sees what is connected, disconnects it, and adds an account; nothing of others', async (t) => {
   const { app, idp } = await boot(t);
   await connectUser(app, { userId: 'ann', provider: 'idp' });
   idp.conduct.account = 'bob';
@@ -48,6 +55,7 @@ test('a user sees what is connected, disconnects it, and adds an account; nothin
   assert.match((await bob.browser.follow(`${app.url}/me`)).text, /bob@example/);
   const out = await press(bob.browser, bob.page, '/me/sign-out');
   assert.match(out.text, /API key/);
+  assert.deepEqual(await signedIn(app, 'key.sign_in'), ['ann', 'bob']);
 });
 
 test('the page of a key that is none, lacks the scope or was revoked is the sign-in', async (t) => {
@@ -103,12 +111,18 @@ test('people of a company come to their own page by its provider', async (t) => 
   const company = await startCompany(t);
   const { app } = await boot(t, company.env());
   const browser = createBrowser();
+  const left = await browser.follow(`${app.url}/me/sign-in`);
+  const kept = new Map(browser.cookies);
+  assert.match((await press(browser, left, '/me/sign-out')).text, /Sign in at/);
+  for (const [name, value] of kept) browser.cookies.set(name, value);
+  assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'signed out is signed out');
   const page = await browser.follow(`${app.url}/me/sign-in`);
   assert.match(page.text, /For <strong>ann<\/strong>/);
   assert.equal(await company.logOut(app, 'ann'), 200);
   assert.match((await createBrowser().follow(`${app.url}/me/sign-in`)).text, /For <strong>ann/);
   assert.match((await browser.follow(`${app.url}/me`)).text, /Sign in at/, 'in the old browser it is over');
   assert.equal((await enter(app, 'bob')).page.status, 404, 'and not by naming somebody');
+  assert.deepEqual(await signedIn(app, 'account.sign_in'), ['ann', 'ann', 'ann']);
 });
 
 test('Cancel on the consent page: nothing was asked of the provider, and the app is told', async (t) => {

@@ -189,6 +189,20 @@ test('while the provider is away, who is at work goes on; a refresh waits for it
   assert.equal((await refresh(app, ann)).status, 200, 'and nothing was lost by it');
 });
 
+test('who comes while the provider is away reads so in words; why stands in the log', async (t) => {
+  const { app, company } = await boot(t);
+  company.isUp = false;
+  const visited = await visit(app, String((await register(app)).body.client_id));
+  for (const page of [
+    await visited.browser.open(visited.page.url, { decision: 'allow' }),
+    await createBrowser().open(`${app.url}/console/sign-in`),
+  ]) {
+    assert.equal(page.status, 502);
+    assert.match(page.text, /company&#39;s sign-in cannot be reached: try again/);
+  }
+  assert.match(app.lines.join(''), /broke the connection/);
+});
+
 test('only addresses of the allowed domains come in, and only those that the provider has verified', async (t) => {
   const { app, company } = await boot(t, 'plain', { MCPRANK_SSO_DOMAINS: 'example.com' });
   await tokensOf(app);

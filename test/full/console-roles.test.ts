@@ -87,6 +87,18 @@ test('who has no role is told so on a page; who loses theirs is out; all of it i
   assert.equal(again.who.signed_in, true);
   const old = await app.call('GET', '/v1/admin/servers', { key: null, headers });
   assert.equal(old.status, 401, 'signing in anew brings no cookie back');
+  const other = await enter(app, company, 'operator');
+  assert.equal(
+    (await app.call('DELETE', '/console/session', { key: null, headers: again.headers })).status,
+    200,
+  );
+  const isIn = async (by: Record<string, string>) =>
+    (await app.call('GET', '/v1/admin/servers', { key: null, headers: by })).status === 200;
+  assert.deepEqual(
+    [await isIn(again.headers), await isIn(other.headers)],
+    [false, true],
+    'who signed out is out',
+  );
 });
 
 test('a person’s calls from the console are their own', async (t) => {

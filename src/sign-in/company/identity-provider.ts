@@ -53,7 +53,7 @@ function createCompanyClient(
     const server = read().catch((error: unknown) => {
       known = last === undefined ? undefined : { server: last, until: now + retryMs };
       if (last !== undefined) return last;
-      throw error instanceof Problem ? error : away(error);
+      throw asAway(error);
     });
     known = { server, until: now + keepMs };
     return server;
@@ -166,7 +166,7 @@ export function createIdentityProvider(
         };
       } catch (error) {
         if (isOver(error)) throw new PersonGone('the provider does not know them any more', { cause: error });
-        throw error instanceof Problem ? error : away(error);
+        throw asAway(error);
       }
     },
 
@@ -204,7 +204,7 @@ async function askForAssertion(
   const reply = await oauth
     .genericTokenEndpointRequest(server, client, authOf(server), grant, params, options)
     .catch((error: unknown) => {
-      throw error instanceof Problem ? error : away(error);
+      throw asAway(error);
     });
   const body = (await reply.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
   const isGiven = reply.status === 200 && body.issued_token_type === tokenType('id-jag');
@@ -222,7 +222,6 @@ function isOver(error: unknown): boolean {
 }
 
 function toRefusal(error: unknown): Problem {
-  if (error instanceof Problem) return error;
   if (error instanceof PersonGone) return new Problem('denied', error.message);
   if (error instanceof oauth.AuthorizationResponseError)
     return new Problem('invalid_request', `Your company's sign-in was not finished (${error.error})`, {
@@ -232,7 +231,12 @@ function toRefusal(error: unknown): Problem {
     return new Problem('invalid_request', "Your company's sign-in could not be read: start again", {
       cause: error,
     });
-  return away(error);
+  return asAway(error);
+}
+
+/** What goes wrong on the way there is for the log; people read that it cannot be reached. */
+function asAway(error: unknown): Problem {
+  return error instanceof Problem && error.kind !== 'upstream_error' ? error : away(error);
 }
 
 function away(cause: unknown): Problem {
