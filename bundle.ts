@@ -4,7 +4,7 @@
  *
  * A module that looks for a file beside itself finds it: `import.meta.url` stands for its old place below `dist/`.
  */
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
 import { codeVersion } from './src/search/kept-index/code-version.ts';
@@ -66,3 +66,9 @@ await bundle.write({
 });
 await bundle.close();
 copyFileSync(resolve(source, 'search/index/scan.wasm'), resolve(target, 'search/index/scan.wasm'));
+
+// Types again, for TypeScript that reads a project as CommonJS and (`module: node16`) takes no types of a module there; Node's
+// `require` takes the module itself.
+const commonjs = resolve(target, 'sdk/commonjs');
+mkdirSync(commonjs, { recursive: true });
+writeFileSync(resolve(commonjs, 'package.json'), '{ "type": "commonjs" }\n');

@@ -7,6 +7,7 @@ import { type ClientName, clientNames, clients } from './client-entries.ts';
 import { readSettings, type SettingsFile, writeSettings } from './json-settings.ts';
 import { withServices } from './open-services.ts';
 import { print } from './output.ts';
+import { typedCommand } from './typed-command.ts';
 
 /** Ours among the servers of the client. */
 const entryName = 'mcprank';
@@ -55,7 +56,7 @@ async function give(name: ClientName, settings: SettingsFile, { access, config }
     keyId: made.keyId,
     said: [
       `${title} reaches ${url} by the entry "${entryName}" in ${settings.path}, with ${made.keyId}.`,
-      `Restart ${title}. \`mcprank connect ${name} --undo\` takes the entry and the key back.`,
+      `Restart ${title}. \`${typedCommand()} connect ${name} --undo\` takes the entry and the key back.`,
     ],
   };
 }

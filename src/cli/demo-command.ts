@@ -5,6 +5,7 @@ import { createTelemetry } from '../telemetry/telemetry.ts';
 import { days, hourMs } from './demo-script.ts';
 import { createDemoClock, playWeek } from './demo-traffic.ts';
 import { print, withSpinner } from './output.ts';
+import { typedCommand } from './typed-command.ts';
 
 /** Fills a new store with a week of plausible traffic, so that every page of the console shows what it is for. */
 export async function demo(json: boolean): Promise<void> {
@@ -37,7 +38,7 @@ export async function demo(json: boolean): Promise<void> {
     print(json, { store: place, admin_key: key, ...played }, [
       `${played.searches} searches and ${played.calls} calls (${played.failures} failed) of ${days} days are in ${place}`,
       ...(key === null ? [] : [`Admin key, shown only this once: ${key}`]),
-      'Now: mcprank serve, with the same MCPRANK_DATA_DIR or DATABASE_URL',
+      `Now: ${typedCommand()} serve, with the same MCPRANK_DATA_DIR or DATABASE_URL`,
     ]);
   } finally {
     await services.close();

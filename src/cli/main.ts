@@ -1,21 +1,22 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exitCodes, fail } from './output.ts';
+import { typedCommand, withTypedCommands } from './typed-command.ts';
 
 /**
  * A person's way in. Every command imports what it needs when it runs, so that `--help` answers at once.
  */
-const program = new Command('mcprank')
+const program = new Command(typedCommand())
   .description('Find the right MCP server and tool, call it, and act for a user.')
   .option('--json', 'print JSON, for programs')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride()
   .addHelpText(
     'after',
-    `
+    withTypedCommands(`
 Settings come from the environment; \`mcprank doctor\` shows them and tries everything they name.
 Exit codes: ${Object.entries(exitCodes)
       .map(([name, code]) => `${code} ${name}`)
-      .join(', ')}.`,
+      .join(', ')}.`),
   );
 
 const integer = (min: number, max: number) => (text: string) => {

@@ -1,4 +1,5 @@
 import { Problem, type ProblemKind, problemTable } from '../base/problem.ts';
+import { withTypedCommands } from './typed-command.ts';
 
 /** What a command's exit status says; docs/cli.md has the same table. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, setup: 3, 'not found': 4, unavailable: 5 } as const;
@@ -22,7 +23,8 @@ export async function withSpinner<T>(what: string, act: () => Promise<T>): Promi
 export function fail(error: unknown, json: boolean): void {
   const problem = error instanceof Problem ? error : undefined;
   process.exitCode = problem === undefined ? exitCodes.failed : exitCodeOf(problem.kind);
-  const detail = problem?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const said = problem?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const detail = withTypedCommands(said);
   console.error(
     json
       ? JSON.stringify({

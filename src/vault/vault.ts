@@ -66,7 +66,7 @@ async function refuseMissingKeys(
     if (count > 0 || !succeeded)
       throw new Problem(
         'setup',
-        `The store was sealed with the vault key ${kid} (${count} values still are), which is not configured: put it back into MCPRANK_VAULT_KEYS behind the new one and run mcprank vault rotate, or restore the data folder's vault.key`,
+        `The store was sealed with the vault key ${kid} (${count} values still are), which is not configured: put it back into MCPRANK_VAULT_KEYS behind the new one and run \`mcprank vault rotate\`, or restore the data folder's vault.key`,
       );
     await seals.dropCanary(kid);
   }

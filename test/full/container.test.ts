@@ -130,6 +130,14 @@ console.log('found', hit?.id.length);
 () => rank.search({ query: 'x', limit: 'many' });
 `;
 
+const typed = `
+import { MCPRankClient, type SearchHit } from 'mcprank/client';
+const rank = new MCPRankClient({ baseUrl: 'http://127.0.0.1:1', apiKey: 'k' });
+export const first = async (): Promise<SearchHit | undefined> => (await rank.search({ query: 'x' })).servers[0];
+// @ts-expect-error: a limit is a number
+export const wrong = () => rank.search({ query: 'x', limit: 'many' });
+`;
+
 /** A project of somebody else's with the package in it; null where no registry has its dependencies. */
 async function foreignProject(t: TestContext): Promise<string | null> {
   const { tarball } = await buildStage();
@@ -179,6 +187,34 @@ test('the package, in a project of somebody else: npx mcprank serves, and mcpran
   ];
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
   await run('tsc', [...flags, ...types, 'program.mts'], { cwd: folder, env });
+  // As other projects set TypeScript: each kind of file, each way to look for a module.
+  for (const kind of ['mts', 'cts']) writeFileSync(join(folder, `typed.${kind}`), typed);
+  for (const way of ['node16', 'nodenext', 'bundler']) {
+    const module = way === 'bundler' ? 'preserve' : way;
+    const chosen = [
+      '--module',
+      module,
+      '--moduleResolution',
+      way,
+      '--target',
+      'es2023',
+      '--strict',
+      '--noEmit',
+    ];
+    await run('tsc', [...chosen, ...types, 'typed.mts', 'typed.cts'], { cwd: folder, env });
+  }
+  writeFileSync(
+    join(folder, 'program.cjs'),
+    "console.log(typeof require('mcprank/client').MCPRankClient, require('mcprank/package.json').name);",
+  );
+  const required = await run(process.execPath, ['program.cjs'], { cwd: folder, env });
+  assert.equal(required.stdout, 'function mcprank\n');
+  const elsewhere = { ...env, MCPRANK_DATA_DIR: join(folder, 'none') };
+  const storeless = await run('npx', ['--no-install', 'mcprank', 'keys', 'list'], {
+    cwd: folder,
+    env: elsewhere,
+  }).catch((error: { readonly stdout: string; readonly stderr: string }) => error);
+  assert.match(storeless.stderr, /`npx mcprank serve` makes a new one/, 'a hint that can be typed here');
   while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise((next) => setTimeout(next, 50));
   const KEY = /sk_mcp_rank_\w{32}/.exec(said())?.[0] ?? '';
   const ran = await run(process.execPath, ['program.mts'], { cwd: folder, env: { ...env, BASE: url, KEY } });
