@@ -28,9 +28,17 @@ export const rightsSchema = Type.Object(
   { $id: 'ServerRights' },
 );
 
-/** Whoever is granted something needs it to be private, so that is what it is unless it is said. */
+/** Whoever is granted something needs it to be private, so that is what it is unless it is said. Throws `invalid_request`. */
 export function toRights(said: Static<typeof rightsRequestSchema>, owner: string): ServerRights {
   const granted = said.granted ?? [];
+  for (const [i, { developer: name }] of granted.entries()) {
+    const first = granted.findIndex((grant) => grant.developer === name);
+    if (first < i)
+      throw new Problem(
+        'invalid_request',
+        `granted[${i}].developer: the same as granted[${first}].developer`,
+      );
+  }
   return {
     visibility: said.visibility ?? 'private',
     owner: said.developer ?? owner,

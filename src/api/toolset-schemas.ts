@@ -91,6 +91,11 @@ export const bindingsSchema = Type.Object(
 /** Throws `invalid_request` for what no schema can say, with the rule and the field. */
 export function toToolsetInput({ title, rules, ...said }: Static<typeof toolsetRequestSchema>) {
   for (const [i, rule] of rules.entries()) checkRule(rule, `rules[${i}]`);
+  for (const [i, { server, tool }] of (said.overrides ?? []).entries()) {
+    const first = said.overrides?.findIndex((each) => each.server === server && each.tool === tool) ?? i;
+    if (first < i)
+      throw new Problem('invalid_request', `overrides[${i}]: of the same tool as overrides[${first}]`);
+  }
   const { calls_per_day, bytes_per_day } = said.budget ?? {};
   return {
     title: title ?? null,

@@ -298,3 +298,12 @@ test('a tool that the catalogue does not know yet is called by its name; one tha
     await assert.rejects(all.callTool({ name: 'nobody__draw' }), /Unknown tool/);
   }
 });
+
+test('a prompt’s name means the same whoever comes or goes: a server’s own name alone is none', async (t) => {
+  const app = await bootMcp(t);
+  await app.add('left', (await startFeatureServer(t)).url, noTools);
+  const client = await connect(t, `${app.url}/mcp`, 'modern');
+  const args = { arguments: { who: 'Ada' } };
+  assert.match(JSON.stringify(await client.getPrompt({ name: 'left__greet', ...args })), /Greet Ada/);
+  await assert.rejects(client.getPrompt({ name: 'greet', ...args }), /Unknown prompt: greet/);
+});

@@ -94,7 +94,12 @@ for (const era of eras) {
       'who-server__region',
     ]);
     assert.equal(textOf(await call(client, 'two__echo_11a253ef', { message: 'x' })), 'Echo: x');
-    await assert.rejects(call(client, 'echo', { message: 'x' }), /Unknown tool/, 'two have that name');
+    await assert.rejects(
+      call(client, 'echo', { message: 'x' }),
+      /Unknown tool: echo; here it is one__echo_d480ef50 or two__echo_11a253ef/,
+    );
+    const bare = /Unknown tool: region; here it is who-server__region/;
+    await assert.rejects(call(client, 'region'), bare, 'though no other tool has that name: one may come');
     await assert.rejects(call(client, 'nowhere'), /Unknown tool/);
   });
 
@@ -121,9 +126,9 @@ test('a question in the middle of a call reaches clients of both ages and comes 
   const app = await bootMcp(t);
   const { url } = await startSdkServer(t);
   await app.add('asking', url, { tools: [{ name: 'who', description: 'Asks for a name first' }] });
-  assert.equal(textOf(await call(await connect(t, app, 'modern'), 'who')), 'Hello Ada');
-  assert.equal(textOf(await call(await connect(t, app, 'legacy'), 'who')), 'Hello Ada');
-  const params = { name: 'who', arguments: {} };
+  assert.equal(textOf(await call(await connect(t, app, 'modern'), 'asking__who')), 'Hello Ada');
+  assert.equal(textOf(await call(await connect(t, app, 'legacy'), 'asking__who')), 'Hello Ada');
+  const params = { name: 'asking__who', arguments: {} };
   const mute = await app.call('POST', '/mcp', {
     body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
     headers: { accept: 'application/json, text/event-stream' },
@@ -158,7 +163,7 @@ test('a question is answered by the client that was asked, and by no other key t
   };
   const other = await app.newKey({ scopes: ['mcp', 'search'] });
   const [session, otherSession] = [await open(adminKey), await open(other)];
-  const call = { id: 2, method: 'tools/call', params: { name: 'who', arguments: {} } };
+  const call = { id: 2, method: 'tools/call', params: { name: 'asking__who', arguments: {} } };
   const reply = await send(adminKey, call, session);
   assert.ok(reply.body !== null);
   let text = '';

@@ -313,10 +313,61 @@ const faults: readonly [string, RegExp][] = [
   [`${server}    headers: {x-key: abc}`, /line 5: servers\[0\]\.headers\.x-key: expected a reference/],
   [`${server}    headers:\n      x-key: "\${NOT_THERE}"`, /line 6: .*the environment has no NOT_THERE/],
   [`${server}    headers:\n      host: "\${OTHER}"`, /servers\[0\]\.headers: "host" is not/],
+  [`${server}  - {id: "a ", name: A, transport: stdio}`, /line 5: servers\[1\]\.id: has spaces around it/],
   [`${server.replace('a.example.com', '127.0.0.1')}`, /line 4: servers\[0\]\.remote_url: /],
   [
     `${server}  - {id: a, name: A, transport: stdio}`,
     /line 5: servers\[1\]\.id: the same as servers\[0\]\.id/,
+  ],
+  [
+    `${server}    headers:\n      X-Key: "\${OTHER}"\n      x-key: "\${FILES_TOKEN}"`,
+    /line 7: servers\[0\]\.headers\.x-key: the same as headers\.X-Key/,
+  ],
+  [
+    `${server}    user_credentials: {headers: {X-Key: "{a}", x-KEY: "{b}"}}`,
+    /line 5: servers\[0\]\.user_credentials\.headers\.x-KEY: the same as/,
+  ],
+  [
+    `${server}    granted:\n      - {developer: acme, credentials: true}\n      - {developer: acme}`,
+    /line 7: servers\[0\]\.granted\[1\]\.developer: the same as granted\[0\]\.developer/,
+  ],
+  [
+    `${server}    tools:\n      - {name: x}\n      - {name: x}`,
+    /line 7: servers\[0\]\.tools\[1\]\.name: the same as servers\[0\]\.tools\[0\]\.name/,
+  ],
+  [
+    `${server}    tools: [{name: x, descripton: y}]`,
+    /line 5: servers\[0\]\.tools\[0\]\.descripton: unknown field/,
+  ],
+  [
+    `${server}    tools: [{name: x, annotations: {readOnlyHint: "yes"}}]`,
+    /line 5: servers\[0\]\.tools\[0\]\.annotations\.readOnlyHint: expected true or false/,
+  ],
+  [
+    `${server}    launch: {registryType: npm, identifier: x, verzion: 1}`,
+    /servers\[0\]\.launch\.verzion: unknown field/,
+  ],
+  [
+    `${server}    launch: {registryType: npm, identifier: x, args: x}`,
+    /servers\[0\]\.launch\.args: expected an array/,
+  ],
+  [`${server}    client_credentials: {skope: x}`, /servers\[0\]\.client_credentials\.skope: unknown field/],
+  [`${server}    user_credentials: {heders: {}}`, /servers\[0\]\.user_credentials\.heders: unknown field/],
+  [
+    `${server}    user_credentials: {headers: {x-key: "{key}"}, variables: {key: {descripton: x}}}`,
+    /servers\[0\]\.user_credentials\.variables\.key\.descripton: unknown field/,
+  ],
+  [`${server}    verified: "yes"`, /line 5: servers\[0\]\.verified: expected true or false/],
+  [`${server}    popularity: many`, /line 5: servers\[0\]\.popularity: expected a number, or/],
+  [`${server}    repository_url: 7`, /line 5: servers\[0\]\.repository_url: expected a string/],
+  ['developers:\n  - x\n  - x', /line 3: developers\[1\]: the same as developers\[0\]/],
+  ['developers: [{name: x, age: 7}]', /developers\[0\]\.age: unknown field; expected name/],
+  ['developers: ["x "]', /developers\[0\]: has spaces around it/],
+  [`keys:\n  - ${key.replace('acme', '" acme"')}`, /line 2: keys\[0\]\.developer: has spaces around it/],
+  ['toolsets: {a: {rules: []}, a: {rules: []}}', /line 1: .*unique/],
+  [
+    'toolsets:\n  a:\n    rules: []\n    overrides:\n      - {server: s, tool: t, title: A}\n      - {server: s, tool: t}',
+    /line 6: toolsets\.a\.overrides\[1\]: of the same tool as overrides\[0\]/,
   ],
   ['servers: [{id: nowhere, visibility: private}]', /servers\[0\]\.id: there is no such server/],
   ['toolsets: []', /toolsets: expected toolsets by their names/],
@@ -354,7 +405,8 @@ const faults: readonly [string, RegExp][] = [
 test('a file with a fault anywhere applies nothing and says where', async (t) => {
   const app = await bootApp(t);
   // What is right in the same file is not applied either.
-  const withRight = (text: string) => (/^(\[|$)/.test(text) ? text : `${text}\ndevelopers: [initech]`);
+  const withRight = (text: string) =>
+    /^(\[|$|developers)/.test(text) ? text : `${text}\ndevelopers: [initech]`;
   for (const [text, reason] of faults) assert.match(await refusal(apply(app, withRight(text))), reason, text);
   assert.deepEqual(await app.services.access.listDevelopers(), ['admin']);
   assert.deepEqual((await exportDeclared(app.services)).servers, []);

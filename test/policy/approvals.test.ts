@@ -8,6 +8,7 @@ import { handClock, type TestReply } from '../support/app.ts';
 import { bootMcp, type McpTestApp, textOf } from '../support/mcp-app.ts';
 import { startSdkServer } from '../support/mcp-sdk-server.ts';
 import { type Seen, sendJson, startRaw } from '../support/mcp-servers.ts';
+import { until } from '../support/programs.ts';
 import { engines } from '../support/stores.ts';
 
 const tools = ['read', 'pay'].map((name) => ({ name, description: name, inputSchema: { type: 'object' } }));
@@ -602,6 +603,8 @@ test('N12 an approval for a program is of the program that it was given for: its
   const key = await app.newKey();
   await put(app, ask);
   await app.call('PUT', '/v1/admin/toolsets/careful/bindings', { body: { developers: ['developer 1'] } });
+  // What is asked before the program is listed is of a tool that nobody knows.
+  await until('its tools are known', async () => (await app.services.catalog.get('bank')).tools.length === 2);
   const first = asked(await pay(app, key));
   await decide(app, first.id);
   const seen = new Set([first.id]);

@@ -18,6 +18,7 @@ import { type DeclaredProviders, splitSecrets } from '../../connections/connecti
 import { validator } from '../../http/input/validate.ts';
 import { type DeclaredFile, type FieldPath, fieldName } from './declared-file.ts';
 import type { Declared, DeclaredServer, DeclaredToolset, KeyEntry, ProviderEntry } from './declared-model.ts';
+import { serverBelowSchema } from './declared-schemas.ts';
 
 export type ReadDeps = {
   readonly parseServer: Catalog['parse'];
@@ -73,6 +74,7 @@ const shape = <T>(schema: Parameters<typeof validator>[0]) => {
   };
 };
 const checkRights = shape<Static<typeof rightsRequestSchema>>(rightsRequestSchema);
+const checkServerBelow = shape<JsonObject>(serverBelowSchema);
 const checkToolset = shape<Static<typeof fileToolsetSchema>>(fileToolsetSchema);
 const checkToolsetName = shape<Static<typeof toolsetPath>>(toolsetPath);
 const checkKey = shape<Static<typeof keySchema>>(keySchema);
@@ -88,15 +90,31 @@ export function readDeclared(file: DeclaredFile, deps: ReadDeps): Declared {
   refuseStrangers(file, [], value, sections);
   const notes: string[] = [];
   return {
-    developers: listOf(file, value, 'developers').flatMap(
-      (each, i) => file.check(['developers', i], () => checkName(isObject(each) ? each.name : each)) ?? [],
-    ),
+    developers: readDevelopers(file),
     servers: value.servers === undefined ? null : readServers(file, deps, notes),
     toolsets: value.toolsets === undefined ? null : readToolsets(file, value.toolsets),
     keys: value.keys === undefined ? null : readKeys(file),
     providers: value.providers === undefined ? null : readProviders(file, value.providers, deps),
     notes,
   };
+}
+
+/** It would be somebody else than the one without. */
+function refuseSpaces(file: DeclaredFile, path: FieldPath, name: string): void {
+  if (name !== name.trim()) file.fault(path, 'has spaces around it');
+}
+
+function readDevelopers(file: DeclaredFile): string[] {
+  const seen = new Map<string, FieldPath>();
+  return listOf(file, file.value, 'developers').flatMap((each, i) => {
+    const path = ['developers', i];
+    if (isObject(each)) refuseStrangers(file, path, each, ['name']);
+    const name = file.check(path, () => checkName(isObject(each) ? each.name : each));
+    if (name === undefined) return [];
+    refuseSpaces(file, path, name);
+    refuseSecond(file, seen, name, path);
+    return [name];
+  });
 }
 
 function listOf(file: DeclaredFile, value: unknown, section: string): readonly unknown[] {
@@ -136,18 +154,28 @@ function readServers(file: DeclaredFile, deps: ReadDeps, notes: string[]): Decla
     const rights = Object.fromEntries(said.filter(([name]) => rightsMembers.includes(name)));
     const rest = Object.fromEntries(said.filter(([name]) => !rightsMembers.includes(name)));
     const saysRights = Object.keys(rights).length > 0;
-    const checked = saysRights ? file.check(path, () => checkRights(rights)) : undefined;
+    const checked = saysRights
+      ? file.check(path, () => toRights(checkRights(rights), operatorDeveloper))
+      : undefined;
+    refuseSecondTool(file, [...path, 'tools'], entry.tools);
     const { id } = entry;
     // Of a server that came from elsewhere a file may say who sees it, and nothing else.
     const isRightsOnly = typeof id === 'string' && saysRights && Object.keys(rest).length === 1;
     const input = isRightsOnly ? null : readServer(file, path, rest, { ...deps, notes });
     if (input === undefined) return [];
     const known = input?.id ?? String(id);
+    refuseSpaces(file, [...path, 'id'], known);
     refuseSecond(file, seen, known, [...path, 'id']);
-    return [
-      { path, id: known, input, rights: checked === undefined ? null : toRights(checked, operatorDeveloper) },
-    ];
+    return [{ path, id: known, input, rights: checked ?? null }];
   });
+}
+
+/** An import keeps the first; whoever writes a file means one of them. */
+function refuseSecondTool(file: DeclaredFile, path: FieldPath, tools: unknown): void {
+  const seen = new Map<string, FieldPath>();
+  for (const [i, tool] of (Array.isArray(tools) ? tools : []).entries())
+    if (isObject(tool) && typeof tool.name === 'string')
+      refuseSecond(file, seen, tool.name, [...path, i, 'name']);
 }
 
 function readServer(
@@ -156,6 +184,7 @@ function readServer(
   entry: JsonObject,
   { parseServer, checkUrl, environment, notes }: ReadDeps & { readonly notes: string[] },
 ): ServerInput | undefined {
+  file.check(path, () => checkServerBelow(withoutNulls(entry)));
   const headers = readHeaders(file, [...path, 'headers'], entry.headers, environment);
   const login = readLogin(file, [...path, 'client_credentials'], entry.client_credentials, environment);
   return file.check(path, () => {
@@ -170,6 +199,10 @@ function readServer(
     notes.push(...parsed.notes.map((note) => `${fieldName(path)}.${note}`));
     return parsed.input;
   });
+}
+
+function withoutNulls(entry: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(entry, (_, value: unknown) => value ?? undefined));
 }
 
 const reference = /\$\{([A-Za-z_]\w*)\}/g;
@@ -313,6 +346,7 @@ function readKeys(file: DeclaredFile): KeyEntry[] {
       };
     });
     if (key === undefined) return [];
+    refuseSpaces(file, [...path, 'developer'], key.developer);
     refuseSecond(file, seen, key.digest, [...path, 'digest']);
     return [{ path, key }];
   });

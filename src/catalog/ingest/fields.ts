@@ -79,14 +79,25 @@ export function optionalLine(value: unknown, field: string, max: number): string
 export function parseHeaders(value: unknown): Readonly<Record<string, string>> | null {
   if (value === undefined || value === null) return null;
   if (!isObject(value)) return refuse('headers', 'expected an object of texts');
-  const entries = Object.entries(value).map(([name, text]) => {
-    const field = headerName(name, 'headers');
+  const entries = headerEntries(value, 'headers').map(([field, text]) => {
     if (typeof text !== 'string' || text.length > 8_192 || !/^[\x20-\x7e\x80-\xff]*$/.test(text))
       return refuse(`headers.${field}`, 'expected a text without line breaks of at most 8192 characters');
     return [field, text.trim()] as const;
   });
   if (entries.length > maxHeaders) return refuse('headers', `expected at most ${maxHeaders}`);
   return Object.fromEntries(entries);
+}
+
+/** By their names in lower case. Throws `invalid_request`, also where two are one: nobody knows which of them was meant. */
+export function headerEntries(headers: Fields, place: string): readonly (readonly [string, unknown])[] {
+  const spelt = new Map<string, string>();
+  return Object.entries(headers).map(([name, value]) => {
+    const field = headerName(name, place);
+    const other = spelt.get(field);
+    if (other !== undefined) return refuse(`${place}.${name}`, `the same as ${place}.${other}`);
+    spelt.set(field, name);
+    return [field, value] as const;
+  });
 }
 
 /** In lower case. Throws `invalid_request` for a field that is not anybody's to set. */

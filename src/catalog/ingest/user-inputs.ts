@@ -3,7 +3,7 @@ import { isPrivateJwk } from '../../base/jwk.ts';
 import { Problem } from '../../base/problem.ts';
 import { placeholdersIn, type UserCredentials, type UserVariable } from '../../base/user-credentials.ts';
 import type { MachineLogin } from '../catalog-model.ts';
-import { describe, type Fields, headerName, refuse } from './fields.ts';
+import { describe, type Fields, headerEntries, headerName, refuse } from './fields.ts';
 import { cleanText } from './scrub.ts';
 
 const maxVariables = 16;
@@ -18,10 +18,9 @@ export function parseUserCredentials(value: unknown, remoteUrl: string | null): 
   const { headers = {}, variables = {} } = given;
   if (!isObject(headers)) return refuse('user_credentials.headers', 'expected an object of texts');
   if (!isObject(variables)) return refuse('user_credentials.variables', 'expected an object of objects');
-  const templates = Object.entries(headers).map(([name, template]) => {
-    const field = headerName(name, 'user_credentials.headers');
-    return [field, templateOf(template, `user_credentials.headers.${field}`)] as const;
-  });
+  const templates = headerEntries(headers, 'user_credentials.headers').map(
+    ([field, template]) => [field, templateOf(template, `user_credentials.headers.${field}`)] as const,
+  );
   const found = toCredentials(Object.fromEntries(templates), remoteUrl, variables);
   const unused = Object.keys(variables).find((name) => !Object.hasOwn(found?.variables ?? {}, name));
   if (unused !== undefined)

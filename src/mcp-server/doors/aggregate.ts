@@ -4,7 +4,14 @@ import { scanJson } from '../../base/json-scanner.ts';
 import { type JsonParts, joinJson } from '../../base/json-splice.ts';
 import { Problem } from '../../base/problem.ts';
 import type { Catalog, ServerRecord } from '../../catalog/catalog.ts';
-import { type Mcp, messageShape, type RpcParams, rpcError, toolParams } from '../../mcp/mcp.ts';
+import {
+  type Mcp,
+  messageShape,
+  type RpcError,
+  type RpcParams,
+  rpcError,
+  toolParams,
+} from '../../mcp/mcp.ts';
 import type { ConnectionLookup, OwnTools, Search, SearchView } from '../../search/search.ts';
 import { type AliasedTool, aliasTools, splitAlias } from '../features/aliases.ts';
 import { serverSeen } from '../features/asked-servers.ts';
@@ -134,16 +141,21 @@ export class Aggregate implements Backend {
     if (name === 'describe_tool') return this.#describeTool(caller, valuesOf(args));
     if (name === 'call_tool') return this.#callNamed(caller, request, args);
     if (name === 'call_tools') return this.#callMany(caller, args);
-    const listed = toolNamed((await this.#listedTools(caller)).tools, name);
-    if (listed === undefined) return this.#callUnlisted(caller, request);
+    const { tools } = await this.#listedTools(caller);
+    const listed = tools.find(({ alias }) => alias === name);
+    if (listed === undefined) return this.#callUnlisted(caller, request, tools);
     const params = toolParams(listed.tool.name, args, request.params.meta);
     return this.#forward(caller, listed.serverId, { ...request, params }, true);
   }
 
   /** A tool whose name says whose it is: its server may have it since the catalogue's last look, or for this user alone. */
-  async #callUnlisted(caller: McpCaller, request: BackendRequest): Promise<Outcome> {
+  async #callUnlisted(
+    caller: McpCaller,
+    request: BackendRequest,
+    tools: readonly AliasedTool[],
+  ): Promise<Outcome> {
     const { name = '', arguments: args, meta } = request.params;
-    const unknown = rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}`);
+    const unknown = unknownTool(tools, name);
     const place = splitAlias(name);
     if (place === null) return { kind: 'error', error: unknown };
     try {
@@ -293,12 +305,14 @@ async function pinnedTools(catalog: VisibleServers): Promise<AliasedTool[]> {
   return pinned.filter(({ alias }, i) => pinned.findIndex((each) => each.alias === alias) === i);
 }
 
-/** By the name it is listed under; or by its own, where no other tool has that. */
-function toolNamed(tools: readonly AliasedTool[], name: string): AliasedTool | undefined {
-  const listed = tools.find(({ alias }) => alias === name);
-  if (listed !== undefined) return listed;
-  const own = tools.filter(({ tool }) => tool.name === name);
-  return own.length === 1 ? own[0] : undefined;
+/**
+ * A name is never completed: whose tool it means would change with each server that comes or goes. Whoever says a server's own
+ * name for one is told how it is called here.
+ */
+function unknownTool(tools: readonly AliasedTool[], name: string): RpcError {
+  const meant = tools.filter(({ tool }) => tool.name === name).map(({ alias }) => alias);
+  const hint = meant.length === 0 ? '' : `; here it is ${meant.slice(0, 5).join(' or ')}`;
+  return rpcError(invalidParams, `Unknown tool: ${name.slice(0, 200)}${hint}`);
 }
 
 type Args = Readonly<Record<string, unknown>>;

@@ -203,9 +203,7 @@ export class Features {
     if (isTheirs && !plain.isMarked) return plain;
     const listed = await this.#find(caller, 'prompts/list', (feature) => feature.name === name);
     if (listed !== null) return listed;
-    if (isTheirs) return plain;
-    const own = await this.#find(caller, 'prompts/list', (feature) => feature.own === name);
-    return own ?? this.#onlyServer(caller, name);
+    return isTheirs ? plain : null;
   }
 
   /** By the URI or template that we list; or by a server's own, where one server alone lists it or has a template for it. */

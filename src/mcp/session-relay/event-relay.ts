@@ -1,8 +1,14 @@
 import { createParser } from 'eventsource-parser';
 import { changeMembers, type JsonParts, joinJson, onOneLine } from '../../base/json-splice.ts';
+import { isLarge, joinLarge } from '../../base/large-json.ts';
 import type { ByteSink, ByteSource } from '../../outbound/outbound.ts';
 import { UpstreamFailure } from '../mcp-model.ts';
-import { type RpcMessage, readMessages, withoutReservedMeta } from '../messages/rpc-message.ts';
+import {
+  type RpcMessage,
+  readLargeMessages,
+  readMessages,
+  withoutReservedMeta,
+} from '../messages/rpc-message.ts';
 import { toFailure } from '../transports/reply-checks.ts';
 import { createWholeLines, messagesIn } from '../transports/sse-events.ts';
 
@@ -177,8 +183,8 @@ function tooLarge(maxBytes: number): UpstreamFailure {
 }
 
 /** A JSON body as it goes on; null when nothing of it does. */
-export function filterBody(bytes: Buffer, filter: StreamFilter): Buffer | null {
-  return filterMessages(readMessages(bytes), filter);
+export async function filterBody(bytes: Buffer, filter: StreamFilter): Promise<Buffer | null> {
+  return filterMessages(isLarge(bytes) ? await readLargeMessages(bytes) : readMessages(bytes), filter);
 }
 
 function filterMessages(messages: readonly RpcMessage[], filter: StreamFilter): Buffer | null {
@@ -213,7 +219,10 @@ export function readAll(source: ByteSource, maxBytes: number): Promise<Buffer> {
       if (sizeBytes > maxBytes) source.cancel();
       return true;
     },
-    end: (failure) => (failure === null ? resolve(Buffer.concat(chunks)) : reject(toFailure(failure))),
+    end(failure) {
+      if (failure !== null) reject(toFailure(failure));
+      else resolve(isLarge({ length: sizeBytes }) ? joinLarge(chunks, sizeBytes) : Buffer.concat(chunks));
+    },
   });
   return promise;
 }

@@ -261,7 +261,7 @@ async function passOn(
     const events = new EventRelay(body, filter, { maxEventBytes: maxBytes, takesJson });
     return { status, body: (await events.answer) ?? events };
   }
-  const passed = filterBody(await readAll(body, maxBytes), filter);
+  const passed = await filterBody(await readAll(body, maxBytes), filter);
   const last = filter.end(null);
   return { status, body: passed ?? last ?? Buffer.from('null') };
 }
