@@ -222,6 +222,6 @@ test('few tools are at /mcp as their server lists them: title, annotations, outp
   const known = tools.map(({ execution: _, ...tool }) => tool);
   const newer = await connectNew(t, app, '/mcp');
   assert.deepEqual(byName((await newer.listTools()).tools), byName(known));
-  const called = await client.callTool({ name: 'list_allowed_directories' });
+  const called = await client.callTool({ name: 'filesystem__list_allowed_directories' });
   assert.deepEqual(called, await direct.callTool({ name: 'list_allowed_directories' }));
 });
