@@ -97,7 +97,28 @@ export function toolsetsFor(state: PolicyState, subject: Subject): readonly Tool
 
 /** Rules about this server, or some of its tools. */
 export function rulesOn(state: PolicyState, subject: Subject, server: ServerFacts): readonly Rule[] {
-  return toolsetsFor(state, subject).flatMap(({ rules }) => rules.filter((rule) => fitsServer(rule, server)));
+  return toolsetsFor(state, subject).flatMap((toolset) => toolsetOn(toolset, server).rules);
+}
+
+/** Each with what it says of each server that was asked for: both are other objects once they change. */
+const narrowed = new WeakMap<Toolset, WeakMap<ServerFacts, Toolset>>();
+
+/** The toolset with its rules about one server alone, which a call is decided by: not every call walks through all of hundreds. */
+function toolsetOn(toolset: Toolset, server: ServerFacts): Toolset {
+  const servers = narrowed.get(toolset) ?? new WeakMap<ServerFacts, Toolset>();
+  const known = servers.get(server);
+  if (known !== undefined) return known;
+  const rules = toolset.rules.filter((rule) => fitsServer(rule, server)).map(aboutAnyServer);
+  const on = { ...toolset, rules };
+  narrowed.set(toolset, servers.set(server, on));
+  return on;
+}
+
+/** What is left of a rule that fits the server. */
+function aboutAnyServer(rule: Rule): Rule {
+  if ((rule.server ?? rule.tags ?? rule.categories) === undefined) return rule;
+  const { server: _, tags: __, categories: ___, ...rest } = rule;
+  return rest;
 }
 
 export type Asked = {
@@ -109,8 +130,9 @@ export type Asked = {
 export function decideFor(state: PolicyState, subject: Subject, { server, tool, args }: Asked): Decision {
   const { own, door } = toolsetsOf(state, subject);
   const judged = tool === null ? null : believedOf(state.marks, server, tool);
-  const decision = decide(own, server, judged, args);
-  return door.length === 0 ? decision : stricter(decision, decide(door, server, judged, args));
+  const on = (toolset: Toolset) => toolsetOn(toolset, server);
+  const decision = decide(own.map(on), server, judged, args);
+  return door.length === 0 ? decision : stricter(decision, decide(door.map(on), server, judged, args));
 }
 
 /** Those of the principal, and the one whose door it came through: the stricter of the two decides. */
