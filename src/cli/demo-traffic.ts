@@ -47,6 +47,8 @@ type Stage = {
   readonly end: number;
   /** How often each server was called so far. */
   readonly used: Map<string, number>;
+  /** The server that is down for a while, from then on. */
+  down: string | undefined;
 };
 
 /** Plays a week that ends at `end` through the services themselves: what it leaves is what a week of use would have left. */
@@ -58,7 +60,7 @@ export async function playWeek(services: Services, clock: DemoClock, end: number
   const people: Person[] = [];
   for (const { share, ...key } of developers)
     people.push({ ...(await services.access.createKey(key)), share });
-  const stage: Stage = { services, clock, random, people, start, end, used: new Map() };
+  const stage: Stage = { services, clock, random, people, start, end, used: new Map(), down: undefined };
   await bindToolset(stage);
   const sums = { searches: 0, calls: 0, failures: 0 };
   for (let hour = 0; hour < days * 24; hour++) await playHour(stage, hour, sums);
@@ -129,13 +131,14 @@ async function playOne(stage: Stage): Promise<boolean | null> {
 }
 
 async function call(
-  { services, random, clock, end, used }: Stage,
+  stage: Stage,
   person: Person,
   { wanted: { serverId, tool }, queryLogId }: { readonly wanted: Wanted; readonly queryLogId: string },
 ): Promise<boolean> {
+  const { services, random, used } = stage;
   const count = (used.get(serverId) ?? 0) + 1;
   used.set(serverId, count);
-  const isOut = serverId === mostUsed(used) && isOutage(clock.now(), end);
+  const isOut = isDown(stage, serverId);
   const success = random() > (isOut ? 0.92 : 0.03);
   const latencyMs = isOut ? 30_000 : 60 * 20 ** (random() * random());
   const errorType = success ? null : isOut ? 'timeout' : random() < 0.5 ? 'invalid_arguments' : 'server';
@@ -170,10 +173,10 @@ async function call(
 }
 
 /** The servers that are used are looked at, as the service itself does. */
-async function probeUsed({ services, used, random, clock, end }: Stage): Promise<void> {
-  const most = mostUsed(used);
+async function probeUsed(stage: Stage): Promise<void> {
+  const { services, used, random } = stage;
   for (const serverId of used.keys()) {
-    const isOut = serverId === most && isOutage(clock.now(), end);
+    const isOut = isDown(stage, serverId);
     await services.catalog.health.probe(serverId, async () => (isOut ? down : up(30 + 200 * random())));
   }
 }
@@ -230,9 +233,12 @@ async function playApprovals({ services, clock, people, end }: Stage): Promise<v
   }
 }
 
-function isOutage(now: number, end: number): boolean {
-  const hoursAgo = (end - now) / hourMs;
-  return hoursAgo <= outage.fromHoursAgo && hoursAgo > outage.toHoursAgo;
+/** The one that was used most when the outage began, whichever is used most in it. */
+function isDown(stage: Stage, serverId: string): boolean {
+  const hoursAgo = (stage.end - stage.clock.now()) / hourMs;
+  if (hoursAgo > outage.fromHoursAgo || hoursAgo <= outage.toHoursAgo) return false;
+  stage.down ??= mostUsed(stage.used);
+  return serverId === stage.down;
 }
 
 function mostUsed(used: ReadonlyMap<string, number>): string | undefined {
